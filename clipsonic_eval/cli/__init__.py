@@ -1,0 +1,53 @@
+"""The command line: one file per command; a command parses, calls one library function, formats.
+
+Commands are found by their file and loaded only when named, so that ``--help`` loads no torch. stdout is the result,
+stderr everything else. Exit codes: 0 done, 1 gate failed, 2 user error, 3 done with items skipped.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+
+import click
+
+from clipsonic_eval import __version__
+from clipsonic_eval.errors import UserError
+
+EXIT_SKIPPED = 3
+
+
+class _LazyCommands(click.Group):
+    """Finds ``cli/<name>.py`` and its ``command`` when the name is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(m.name.rstrip("_") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"{__name__}.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("stopped; the same command again continues where this one was", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=_LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Train, sample and evaluate text-to-audio without text-audio pairs, and compare it with anything else."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

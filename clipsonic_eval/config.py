@@ -1,0 +1,181 @@
+"""Configuration: frozen dataclasses with defaults, one YAML file on top, then ``--set a.b=c``.
+
+Precedence is in that order and there is no other source. An unknown key is an error with the nearest match, values
+are checked against the type hints, and the *resolved* configuration goes into every record and checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from clipsonic_eval.errors import ConfigError
+
+C = TypeVar("C")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file whose top level is a mapping.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML or no mapping.
+    """
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: the top level must be a mapping of keys to values, not {type(value).__name__}")
+    return value
+
+
+def apply_sets(tree: Mapping[str, Any], sets: Sequence[str]) -> dict[str, Any]:
+    """Return ``tree`` with every ``a.b=c`` applied; the value is read as YAML.
+
+    Raises:
+        ConfigError: an item has no ``=``, or goes through something that is not a mapping.
+    """
+    result = _copy(tree)
+    for item in sets:
+        name, equals, text = item.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--set {item}: expected KEY=VALUE, e.g. --set train.steps=2000")
+        node = result
+        *parents, last = name.split(".")
+        for parent in parents:
+            child = node.setdefault(parent, {})
+            if not isinstance(child, dict):
+                raise ConfigError(f"--set {item}: '{parent}' is a value, not a section")
+            node = child
+        try:
+            node[last] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {item}: the value is not readable as YAML; quote it") from None
+    return result
+
+
+def _copy(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _copy(v) if isinstance(v, Mapping) else v for k, v in tree.items()}
+
+
+def resolve(cls: type[C], values: Mapping[str, Any], *, where: str = "config") -> C:
+    """Build a frozen dataclass from a mapping, strictly.
+
+    Args:
+        cls: a dataclass; fields may be other dataclasses, scalars, ``X | None``, ``Literal``, tuples and dicts.
+        values: what differs from the defaults.
+        where: how errors name the place.
+
+    Raises:
+        ConfigError: unknown key (with the nearest match), missing key, wrong type, or a value that the
+            dataclass' own checks refuse.
+    """
+    assert dataclasses.is_dataclass(cls)
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), list(fields), n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise ConfigError(f"{where}: unknown key '{key}'.{hint} Known: {', '.join(fields)}.")
+        arguments[key] = _convert(hints[key], value, f"{where}.{key}")
+    for name, spec in fields.items():
+        missing = dataclasses.MISSING
+        if name not in arguments and spec.default is missing and spec.default_factory is missing:
+            raise ConfigError(f"{where}: key '{name}' is required")
+    try:
+        return cls(**arguments)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin = typing.get_origin(hint)
+    args = typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return _convert_union(args, value, where)
+    if origin is typing.Literal:
+        if value not in args:
+            raise ConfigError(f"{where}: {value!r} is not one of {', '.join(map(repr, args))}")
+        return value
+    if dataclasses.is_dataclass(hint):
+        if isinstance(value, hint):  # type: ignore[arg-type]
+            return value
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: expected a section of keys, got {value!r}")
+        return resolve(hint, value, where=where)  # type: ignore[arg-type]
+    if origin is tuple:
+        return _convert_tuple(args, value, where)
+    if origin in (dict, Mapping) or hint is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: expected a mapping, got {value!r}")
+        inner = args[1] if args else Any
+        return {str(k): _convert(inner, v, f"{where}.{k}") for k, v in value.items()}
+    return _convert_scalar(hint, value, where)
+
+
+def _convert_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in args:
+        return None
+    errors = []
+    for arg in args:
+        if arg is type(None):
+            continue
+        try:
+            return _convert(arg, value, where)
+        except ConfigError as error:
+            errors.append(str(error))
+    raise ConfigError(errors[-1])
+
+
+def _convert_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(f"{where}: expected a list, got {value!r}")
+    if len(args) == 2 and args[1] is Ellipsis:
+        return tuple(_convert(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+    if len(args) != len(value):
+        raise ConfigError(f"{where}: expected {len(args)} values, got {len(value)}")
+    return tuple(_convert(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, value, strict=True)))
+
+
+def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is Path and isinstance(value, (str, Path)):
+        return Path(value)
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if hint is float and isinstance(value, str):  # YAML 1.1 reads 1e-3 as a string
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if hint in (str, bool) and isinstance(value, hint):
+        return value
+    name = getattr(hint, "__name__", str(hint))
+    raise ConfigError(f"{where}: expected {name}, got {value!r}")
+
+
+def as_tree(config: Any) -> Any:
+    """Return a dataclass as JSON-serialisable nested dicts and lists (paths become strings)."""
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        return {f.name: as_tree(getattr(config, f.name)) for f in dataclasses.fields(config)}
+    if isinstance(config, Mapping):
+        return {str(k): as_tree(v) for k, v in config.items()}
+    if isinstance(config, (list, tuple)):
+        return [as_tree(v) for v in config]
+    return str(config) if isinstance(config, Path) else config

@@ -1,0 +1,43 @@
+"""The two worlds of failure: what the user can mend (these classes) and bugs (everything else).
+
+A :class:`UserError` is printed as one sentence without a traceback, and the process exits with 2. Its text says
+what and where (file, key, value), the rule that it breaks, and the mend.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something that the user can mend; the message is shown as it is."""
+
+
+class ConfigError(UserError):
+    """A configuration value or key that is not accepted."""
+
+
+class ShapeError(UserError):
+    """An array whose shape, size or contents do not fit what is asked of it."""
+
+
+class SpaceError(UserError):
+    """Two sets of embeddings that do not live in the same space."""
+
+
+class MediaError(UserError):
+    """A media file that cannot be used; the message is the reason written to the list of skipped items."""
+
+
+class WeightsError(UserError):
+    """A weight file that is missing, of another layout, or unsafe to load."""
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> UserError:
+    """Build the error for a name that is not in a list, with the nearest match and the list."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    listed = ", ".join(names) or "none"
+    return UserError(f"unknown {what} '{name}'.{hint} Known: {listed}.")

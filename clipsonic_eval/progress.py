@@ -1,0 +1,52 @@
+"""Progress is an object passed in; the library's default says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Progress(Protocol):
+    """What long work reports to."""
+
+    def track(self, items: Iterable[T], *, label: str, total: int | None = None, done: int = 0) -> Iterator[T]:
+        """Yield the items and show how far it is; ``done`` items were finished before (a resumed job)."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Show one line beside the bars (a metric of the step, what comes next)."""
+        ...
+
+
+class Silent:
+    """The default: no output."""
+
+    def track(self, items: Iterable[T], *, label: str, total: int | None = None, done: int = 0) -> Iterator[T]:
+        """Yield the items."""
+        yield from items
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+
+class Bars:
+    """tqdm bars on stderr."""
+
+    def track(self, items: Iterable[T], *, label: str, total: int | None = None, done: int = 0) -> Iterator[T]:
+        """Yield the items under a bar."""
+        from tqdm import tqdm
+
+        if total is None and hasattr(items, "__len__"):
+            total = len(items)
+        yield from tqdm(items, desc=label, total=total, initial=done, dynamic_ncols=True, mininterval=0.5)
+
+    def note(self, text: str) -> None:
+        """Write a line above the bars."""
+        from tqdm import tqdm
+
+        tqdm.write(text, file=__import__("sys").stderr)
+
+
+SILENT = Silent()

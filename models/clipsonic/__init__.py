@@ -1,0 +1,1 @@
+"""CLIPSonic: text-to-audio learned from unlabeled videos and a pretrained language-vision model."""

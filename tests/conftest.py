@@ -1,0 +1,24 @@
+"""Shared by all tests: no network, quiet hubs, one thread."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any attempt to reach a network address fails the test."""
+
+    def refuse(self: socket.socket, address: object) -> None:
+        if self.family == socket.AF_UNIX:
+            return real(self, address)
+        raise AssertionError(f"a test tried to connect to {address}")
+
+    real = socket.socket.connect
+    monkeypatch.setattr(socket.socket, "connect", refuse)
