@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sized
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class Bars:
         """Yield the items under a bar."""
         from tqdm import tqdm
 
-        if total is None and hasattr(items, "__len__"):
+        if total is None and isinstance(items, Sized):
             total = len(items)
         yield from tqdm(items, desc=label, total=total, initial=done, dynamic_ncols=True, mininterval=0.5)
 
@@ -46,7 +47,7 @@ class Bars:
         """Write a line above the bars."""
         from tqdm import tqdm
 
-        tqdm.write(text, file=__import__("sys").stderr)
+        tqdm.write(text, file=sys.stderr)
 
 
 SILENT = Silent()

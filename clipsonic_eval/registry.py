@@ -9,7 +9,6 @@ from typing import Generic, TypeVar
 
 from clipsonic_eval.errors import unknown_name
 
-
 T = TypeVar("T")
 
 

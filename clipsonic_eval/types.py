@@ -46,7 +46,7 @@ class Clip:
     @property
     def duration_s(self) -> float:
         """Length in seconds."""
-        return self.samples.shape[1] / self.sample_rate
+        return float(self.samples.shape[1]) / self.sample_rate
 
     def mono(self) -> NDArray[np.float32]:
         """Return the mean of the channels, (n,) float32."""

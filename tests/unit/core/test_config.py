@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from clipsonic_eval.config import apply_sets, as_tree, read_yaml, resolve
+from clipsonic_eval.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Inner:
+    steps: int = 10
+    lr: float = 1e-3
+    kind: Literal["a", "b"] = "a"
+
+
+@dataclass(frozen=True)
+class Outer:
+    name: str
+    inner: Inner = field(default_factory=Inner)
+    sizes: tuple[int, ...] = (1, 2)
+    path: Path | None = None
+
+
+def test_defaults_file_and_sets_apply_in_that_order(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("name: x\ninner:\n  steps: 20\n  lr: 5e-4\n")
+    got = resolve(Outer, apply_sets(read_yaml(file), ["inner.steps=30", "path=a/b", "sizes=[3]"]))
+    assert got == Outer("x", Inner(30, 5e-4), (3,), Path("a/b"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"name": "x", "iner": {}}, "Did you mean 'inner'"),
+        ({}, "'name' is required"),
+        ({"name": 3}, "expected str, got 3"),
+        ({"name": "x", "inner": {"kind": "c"}}, "config.inner.kind: 'c' is not one of 'a', 'b'"),
+        ({"name": "x", "inner": {"steps": 1.5}}, "expected int"),
+        ({"name": "x", "inner": {"steps": True}}, "expected int"),
+        ({"name": "x", "sizes": 3}, "expected a list"),
+    ],
+)
+def test_wrong_values_are_named(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message.replace("(", "\\(")):
+        resolve(Outer, values)
+
+
+def test_a_set_without_equals_or_through_a_value_is_refused() -> None:
+    with pytest.raises(ConfigError, match="expected KEY=VALUE"):
+        apply_sets({}, ["steps"])
+    with pytest.raises(ConfigError, match="is a value, not a section"):
+        apply_sets({"a": 1}, ["a.b=2"])
+
+
+def test_a_missing_or_broken_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such configuration file"):
+        read_yaml(tmp_path / "none.yaml")
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("a: [1,\n")
+    with pytest.raises(ConfigError, match="not readable as YAML"):
+        read_yaml(bad)
+
+
+def test_resolve_inverts_as_tree() -> None:
+    config = Outer("x", Inner(3), (4, 5), Path("p"))
+    assert resolve(Outer, as_tree(config)) == config
