@@ -1,1 +1,25 @@
-"""toyworld."""
+"""A procedural audio-visual world: twelve sources that are seen and heard, for studies in miniature.
+
+Nothing is downloaded: pictures, sounds and captions are drawn from random streams, and written as ordinary media
+files (:mod:`clipsonic_eval.toyworld.write`), from which a study starts exactly as it would from real videos.
+"""
+
+from __future__ import annotations
+
+from clipsonic_eval.toyworld.captions import caption
+from clipsonic_eval.toyworld.pictures import render_frames, render_picture
+from clipsonic_eval.toyworld.scene import SOURCES, Domain, Scene, sample_scene
+from clipsonic_eval.toyworld.sounds import RATE, SAMPLES, render_sound
+
+__all__ = [
+    "RATE",
+    "SAMPLES",
+    "SOURCES",
+    "Domain",
+    "Scene",
+    "caption",
+    "render_frames",
+    "render_picture",
+    "render_sound",
+    "sample_scene",
+]
