@@ -1,0 +1,253 @@
+"""The trained audio model: a diffusers-style folder, and sound from conditions.
+
+Layout of a folder::
+
+    model_index.json                                names of the parts; written last, so its presence means "complete"
+    network/config.json, diffusion_pytorch_model.safetensors
+    scheduler/scheduler_config.json                 the training schedule, readable by diffusers
+    mel.json                                        MelConfig with its measured scale
+    card.json                                       what was trained on what: hashes, seed, steps, condition space
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from clipsonic.conditions import normalised
+from clipsonic.diffusion import Diffusion, DiffusionConfig, guided
+from clipsonic.mel import MelConfig, MelFrontEnd
+from clipsonic.networks import NETWORKS
+from clipsonic.samplers import SamplerSettings, sample, training_scheduler
+from clipsonic.vocoders import VOCODERS, Vocoder
+from clipsonic_eval import atomic
+from clipsonic_eval.config import as_tree, resolve
+from clipsonic_eval.errors import ShapeError, UserError, WeightsError
+from clipsonic_eval.hashing import file_sha256
+
+FORMAT = 1
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+class MelDiffusion:
+    """A conditional diffusion model of log-mels with everything that sampling needs.
+
+    Attributes:
+        network: see :mod:`clipsonic.networks`; in evaluation mode.
+        mel: layout and scale.
+        diffusion: schedule.
+        card: JSON-serialisable; ``frames``, ``range`` (of clean data at the network's scale), ``condition``,
+            ``weights_sha256`` and what the trainer adds.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        mel: MelConfig,
+        diffusion: DiffusionConfig,
+        card: Mapping[str, Any],
+        *,
+        device: str | torch.device = "cpu",
+        vocoder: Vocoder | None = None,
+    ) -> None:
+        self.device = torch.device(device)
+        self.network = network.to(self.device).eval()
+        self.mel = mel
+        self.diffusion = diffusion
+        self.card = dict(card)
+        self._front_end = MelFrontEnd(mel, device)
+        self._tables = Diffusion(diffusion, device)
+        self.vocoder: Vocoder = vocoder or VOCODERS["griffin-lim"](mel, device=str(self.device))
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz of what :meth:`generate_audio` returns."""
+        return self.mel.sample_rate
+
+    @property
+    def condition_dim(self) -> int:
+        """Width of a condition."""
+        return int(self.network.config["condition_dim"])
+
+    @property
+    def frames(self) -> int:
+        """Frames of a generated log-mel."""
+        return int(self.network.config["frames"])
+
+    def generate_mel(
+        self,
+        cond: NDArray[np.floating[Any]],
+        seeds: Sequence[int],
+        guidance: float = 1.0,
+        steps: int = 20,
+        sampler: str = "dpm-solver++",
+        *,
+        batch_size: int = 64,
+    ) -> torch.Tensor:
+        """Draw one log-mel per condition.
+
+        Args:
+            cond: (b, d) embeddings of any norm; they are L2-normalised here, then scaled by sqrt(d).
+            seeds: one per condition; an item depends on its own condition and seed only.
+            guidance: w of ``uncond + w (cond - uncond)``; 1 is no guidance (and costs half).
+            steps: of the sampler.
+            sampler: a name in :data:`clipsonic.samplers.SAMPLERS`.
+            batch_size: items worked on together, bounds memory.
+
+        Returns:
+            (b, n_mels, frames) float32 natural log-mels, on the CPU.
+
+        Raises:
+            ShapeError: conditions of another width or number.
+        """
+        settings = SamplerSettings(sampler, steps)
+        vectors = np.asarray(cond)
+        if vectors.ndim != 2 or vectors.shape[1] != self.condition_dim or len(vectors) != len(seeds):
+            raise ShapeError(
+                f"this model takes conditions (b, {self.condition_dim}) and b seeds, "
+                f"got {vectors.shape} and {len(seeds)} seeds"
+            )
+        scaled = torch.from_numpy(normalised(vectors) * math.sqrt(self.condition_dim))
+        shape = (self.mel.n_mels, self.frames)
+        parts = [torch.zeros(0, *shape)]
+        for start in range(0, len(seeds), batch_size):
+            rows = slice(start, start + batch_size)
+            drawn = sample(
+                self._denoiser(scaled[rows].to(self.device), guidance),
+                shape,
+                seeds[rows],
+                settings,
+                scheduler_config=dict(training_scheduler(self.diffusion).config),
+                device=self.device,
+            )
+            parts.append(self._front_end.denormalise(drawn).cpu())
+        return torch.cat(parts)
+
+    def generate_audio(
+        self,
+        cond: NDArray[np.floating[Any]],
+        seeds: Sequence[int],
+        guidance: float = 1.0,
+        steps: int = 20,
+        sampler: str = "dpm-solver++",
+        *,
+        batch_size: int = 64,
+    ) -> NDArray[np.float32]:
+        """Draw one waveform per condition, (b, frames * hop) float32; arguments as in :meth:`generate_mel`."""
+        log_mel = self.generate_mel(cond, seeds, guidance, steps, sampler, batch_size=batch_size)
+        audio: NDArray[np.float32] = self.vocoder(log_mel, seeds).numpy()
+        return audio
+
+    def _denoiser(self, cond: torch.Tensor, guidance: float) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        """Return (x_t, t) -> predicted clean data under a condition."""
+        low, high = self.card.get("range", (-math.inf, math.inf))
+        drop = torch.zeros(len(cond), dtype=torch.bool, device=cond.device)
+
+        def denoise(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            if guidance == 1.0:
+                v = self.network(x, t, cond, drop)
+            else:
+                both = self.network(
+                    torch.cat([x, x]), torch.cat([t, t]), torch.cat([cond, cond]), torch.cat([drop, ~drop])
+                )
+                v = guided(*both.chunk(2), w=guidance)
+            clean = self._tables.x0_from_v(x, v, t)
+            return clean.clamp(low, high) if self.diffusion.clamp_x0 else clean
+
+        return denoise
+
+    def save(self, folder: Path) -> Path:
+        """Write the folder (see the module) and return it; ``card["weights_sha256"]`` is set from what was written."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model_index.json").unlink(missing_ok=True)
+        with atomic.replacing_folder(folder / "network") as part:
+            self.network.save_pretrained(part, safe_serialization=True)
+        with atomic.replacing_folder(folder / "scheduler") as part:
+            training_scheduler(self.diffusion).save_pretrained(part)
+        atomic.write_json(folder / "mel.json", as_tree(self.mel))
+        self.card["weights_sha256"] = file_sha256(folder / "network" / WEIGHTS)
+        self.card["diffusion"] = as_tree(self.diffusion)
+        self.card["parameters"] = sum(p.numel() for p in self.network.parameters())
+        atomic.write_json(folder / "card.json", self.card)
+        name = next(n for n in NETWORKS if NETWORKS[n] is type(self.network))
+        index = {
+            "_class_name": "MelDiffusion",
+            "format": FORMAT,
+            "network": ["clipsonic", name],
+            "scheduler": ["diffusers", "DDPMScheduler"],
+        }
+        atomic.write_json(folder / "model_index.json", index)
+        return folder
+
+    @classmethod
+    def load(cls, folder: Path | str, device: str | torch.device = "cpu") -> MelDiffusion:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            UserError: the folder is no complete model of this kind.
+            WeightsError: the weights are not the ones that the card names, or do not fit the network.
+        """
+        folder = Path(folder)
+        index = read_index(folder, "MelDiffusion")
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        weights = folder / "network" / WEIGHTS
+        check_weights(weights, card["weights_sha256"])
+        mel = resolve(MelConfig, json.loads((folder / "mel.json").read_text(encoding="utf-8")), where="mel.json")
+        diffusion = resolve(DiffusionConfig, card["diffusion"], where="card.json: diffusion")
+        try:
+            network = NETWORKS[index["network"][1]].from_pretrained(
+                folder / "network", use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
+            )
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise WeightsError(f"{folder / 'network'}: the weights do not fit the network ({reason})") from error
+        return cls(network, mel, diffusion, card, device=device)
+
+
+def read_index(folder: Path, kind: str) -> dict[str, Any]:
+    """Return ``model_index.json`` of a model folder.
+
+    Raises:
+        UserError: there is none, or it describes something else than ``kind``.
+    """
+    path = folder / "model_index.json"
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder}: no model_index.json here; give a folder that `clipsonic-eval train` finished"
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError, NotADirectoryError):
+        raise UserError(f"{path}: not readable as JSON; train the model again") from None
+    if not isinstance(index, dict) or index.get("_class_name") != kind:
+        found = index.get("_class_name") if isinstance(index, dict) else None
+        raise UserError(f"{folder}: holds a model of kind {found}, but {kind} is needed here")
+    if index.get("format") != FORMAT:
+        raise UserError(
+            f"{folder}: format {index.get('format')}, but this release reads {FORMAT}; train the model again"
+        )
+    return index
+
+
+def check_weights(path: Path, expected: str) -> None:
+    """Refuse a weight file that is missing or is not the one that the model's card names.
+
+    Raises:
+        WeightsError: so it is.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: the weights are missing; copy the whole folder")
+    found = file_sha256(path)
+    if found != expected:
+        raise WeightsError(
+            f"{path}: sha256 {found[:12]}…, but card.json names {expected[:12]}…; the file was changed or belongs to "
+            "another model, train again or copy the whole folder"
+        )

@@ -1,0 +1,146 @@
+"""A 1-D U-Net over time with the mel bands as channels: small, quick on a CPU, the toy world's default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import nn
+
+from clipsonic.networks import NETWORKS, timestep_features, with_null
+from clipsonic_eval.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class UNet1DOptions:
+    """Options of :class:`UNet1D`.
+
+    Attributes:
+        channels: width of each level; every level after the first halves the time axis.
+        blocks: residual blocks of a level on the way down, and on the way up.
+        embedding: width of the vector that carries time and condition.
+        groups: groups of the group normalisation.
+        heads: heads of the self-attention at the lowest level; 0 for none.
+        dropout: on the second convolution of a block.
+    """
+
+    channels: tuple[int, ...] = (96, 160, 192)
+    blocks: int = 1
+    embedding: int = 256
+    groups: int = 8
+    heads: int = 4
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.channels or any(c % self.groups for c in self.channels):
+            raise ConfigError(f"network.options: channels {self.channels} must be multiples of groups {self.groups}")
+        if self.heads and self.channels[-1] % self.heads:
+            raise ConfigError(f"network.options: the last channels must be a multiple of heads {self.heads}")
+
+
+class _Block(nn.Module):
+    """Two convolutions with scale and shift from the embedding before the second; starts as the identity."""
+
+    def __init__(self, width_in: int, width: int, options: UNet1DOptions) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(options.groups, width_in)
+        self.conv1 = nn.Conv1d(width_in, width, 3, padding=1)
+        self.norm2 = nn.GroupNorm(options.groups, width)
+        self.film = nn.Linear(options.embedding, 2 * width)
+        self.dropout = nn.Dropout(options.dropout)
+        self.conv2 = nn.Conv1d(width, width, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+        self.skip = nn.Conv1d(width_in, width, 1) if width_in != width else nn.Identity()
+
+    def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        h = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.film(embedding)[:, :, None].chunk(2, dim=1)
+        h = F.silu(torch.addcmul(shift, self.norm2(h), 1.0 + scale))
+        return self.skip(x) + self.conv2(self.dropout(h))
+
+
+class _Attention(nn.Module):
+    """Self-attention over time, added to its input; starts as the identity."""
+
+    def __init__(self, width: int, options: UNet1DOptions) -> None:
+        super().__init__()
+        self.heads = options.heads
+        self.norm = nn.GroupNorm(options.groups, width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        b, c, n = x.shape
+        qkv = self.qkv(self.norm(x).transpose(1, 2)).view(b, n, 3, self.heads, c // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, c)
+        return x + self.out(mixed).transpose(1, 2)
+
+
+@NETWORKS.register("unet1d")
+class UNet1D(ModelMixin, ConfigMixin):
+    """See the module; interface in :mod:`clipsonic.networks`."""
+
+    Options = UNet1DOptions
+
+    @register_to_config
+    def __init__(
+        self,
+        n_mels: int,
+        frames: int,
+        condition_dim: int,
+        channels: tuple[int, ...] = (96, 160, 192),
+        blocks: int = 1,
+        embedding: int = 256,
+        groups: int = 8,
+        heads: int = 4,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        options = UNet1DOptions(tuple(channels), blocks, embedding, groups, heads, dropout)
+        if frames % 2 ** (len(channels) - 1):
+            raise ConfigError(f"network: {frames} frames cannot be halved {len(channels) - 1} times; use fewer levels")
+        self.null_condition = nn.Parameter(torch.zeros(condition_dim))
+        self.time = nn.Sequential(nn.Linear(128, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.condition = nn.Sequential(nn.Linear(condition_dim, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.stem = nn.Conv1d(n_mels, channels[0], 3, padding=1)
+        self.down, self.shrink = nn.ModuleList(), nn.ModuleList()
+        self.up, self.grow = nn.ModuleList(), nn.ModuleList()
+        for level, width in enumerate(channels):
+            self.down.append(nn.ModuleList(_Block(width, width, options) for _ in range(blocks)))
+            self.up.append(nn.ModuleList(_Block(2 * width if i == 0 else width, width, options) for i in range(blocks)))
+            if level + 1 < len(channels):
+                self.shrink.append(nn.Conv1d(width, channels[level + 1], 2, stride=2))
+                self.grow.append(nn.ConvTranspose1d(channels[level + 1], width, 2, stride=2))
+        self.attention = _Attention(channels[-1], options) if heads else nn.Identity()
+        self.middle = _Block(channels[-1], channels[-1], options)
+        self.norm = nn.GroupNorm(groups, channels[0])
+        self.head = nn.Conv1d(channels[0], n_mels, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+
+    def forward(
+        self, x: torch.Tensor, t: torch.Tensor, cond: torch.Tensor, drop: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Predict v; see :mod:`clipsonic.networks`."""
+        cond = with_null(cond, self.null_condition, drop)
+        embedding = F.silu(self.time(timestep_features(t, 128)) + self.condition(cond))
+        h = self.stem(x)
+        kept = []
+        for level, blocks in enumerate(self.down):
+            if level:
+                h = self.shrink[level - 1](h)
+            for block in blocks:
+                h = block(h, embedding)
+            kept.append(h)
+        h = self.middle(self.attention(h), embedding)
+        for level in reversed(range(len(self.up))):
+            h = torch.cat([h, kept[level]], dim=1)
+            for block in self.up[level]:
+                h = block(h, embedding)
+            if level:
+                h = self.grow[level - 1](h)
+        return self.head(F.silu(self.norm(h)))

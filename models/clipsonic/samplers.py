@@ -1,0 +1,132 @@
+"""Samplers: diffusers' schedulers driven so that an item's result depends on its own seed and nothing else.
+
+Every item has a generator of its own, which gives its first noise and, for stochastic samplers, the noise of each step;
+so neither the batch nor its order changes what an item becomes (to float rounding).
+
+The schedulers are given the predicted clean data (``prediction_type="sample"``), so that guidance, the change from v and
+clamping happen in one place, here, with float64 tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from clipsonic.diffusion import DiffusionConfig
+from clipsonic_eval.errors import ConfigError, unknown_name
+from clipsonic_eval.seeds import derive
+
+DenoiseX0 = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def training_scheduler(config: DiffusionConfig) -> Any:
+    """Return diffusers' ``DDPMScheduler`` of a training configuration; it is what a model's folder stores."""
+    from diffusers import DDPMScheduler
+
+    return DDPMScheduler(
+        num_train_timesteps=config.steps,
+        beta_schedule=config.schedule,
+        prediction_type="v_prediction",
+        variance_type="fixed_small",
+        clip_sample=False,
+    )
+
+
+def _ddpm(config: dict[str, Any]) -> Any:
+    from diffusers import DDPMScheduler
+
+    return DDPMScheduler.from_config({**config, "prediction_type": "sample", "timestep_spacing": "trailing"})
+
+
+def _ddim(config: dict[str, Any]) -> Any:
+    from diffusers import DDIMScheduler
+
+    # set_alpha_to_one: the last step ends at clean data, not at the noise of t = 0
+    return DDIMScheduler.from_config(
+        {**config, "prediction_type": "sample", "timestep_spacing": "trailing", "set_alpha_to_one": True}
+    )
+
+
+def _dpm_solver(config: dict[str, Any]) -> Any:
+    from diffusers import DPMSolverMultistepScheduler
+
+    return DPMSolverMultistepScheduler(
+        num_train_timesteps=config["num_train_timesteps"],
+        beta_schedule=config["beta_schedule"],
+        prediction_type="sample",
+        algorithm_type="dpmsolver++",
+        solver_order=2,
+        final_sigmas_type="zero",
+        # half log SNR runs to -10 at the cosine schedule's end; diffusers' own advice for it is to stop at -5.1
+        lambda_min_clipped=-5.1,
+        timestep_spacing="linspace",
+    )
+
+
+SAMPLERS: dict[str, Callable[[dict[str, Any]], Any]] = {"ddpm": _ddpm, "ddim": _ddim, "dpm-solver++": _dpm_solver}
+_TAKES_GENERATOR = frozenset({"ddpm"})
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerSettings:
+    """How to sample.
+
+    Attributes:
+        sampler: ``ddpm`` (ancestral, variance ``fixed_small``), ``ddim`` (eta 0) or ``dpm-solver++`` (2M, multistep).
+        steps: network evaluations per item (twice as many with guidance).
+    """
+
+    sampler: str = "dpm-solver++"
+    steps: int = 20
+
+    def __post_init__(self) -> None:
+        if self.sampler not in SAMPLERS:
+            raise unknown_name("sampler", self.sampler, SAMPLERS)
+        if self.steps < 1:
+            raise ConfigError(f"sampler steps must be at least 1, got {self.steps}")
+
+
+def noise_generators(seeds: Sequence[int]) -> list[torch.Generator]:
+    """Return one CPU generator per item, from its seed."""
+    return [torch.Generator().manual_seed(derive(int(seed), "", "diffusion-noise")) for seed in seeds]
+
+
+@torch.no_grad()
+def sample(
+    denoise: DenoiseX0,
+    shape: tuple[int, ...],
+    seeds: Sequence[int],
+    settings: SamplerSettings,
+    *,
+    scheduler_config: dict[str, Any],
+    device: str | torch.device = "cpu",
+) -> torch.Tensor:
+    """Draw one item per seed.
+
+    Args:
+        denoise: (x_t (b, *shape), t (b,) int64) -> the predicted clean data.
+        shape: of one item.
+        seeds: one per item.
+        settings: sampler and steps.
+        scheduler_config: of :func:`training_scheduler`.
+        device: where ``denoise`` runs.
+
+    Returns:
+        (b, *shape) float32.
+    """
+    scheduler = SAMPLERS[settings.sampler](scheduler_config)
+    if settings.steps > scheduler.config.num_train_timesteps:
+        raise ConfigError(
+            f"sampler steps {settings.steps} exceed the {scheduler.config.num_train_timesteps} the model was trained with"
+        )
+    scheduler.set_timesteps(settings.steps)
+    generators = noise_generators(seeds)
+    x = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)
+    extra = {"generator": generators} if settings.sampler in _TAKES_GENERATOR else {}
+    for t in scheduler.timesteps:
+        clean = denoise(x, t.to(device).long().expand(len(seeds)))
+        x = scheduler.step(clean, t, x, **extra).prev_sample
+    return x.float()

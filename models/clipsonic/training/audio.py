@@ -1,0 +1,223 @@
+"""Train the audio model from prepared clips: IQ's network, and CLIP-TTA's and CLAP-TTA's with texts for frames."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from clipsonic.conditions import Clips, condition_array
+from clipsonic.diffusion import Diffusion
+from clipsonic.mel import MelFrontEnd, measured
+from clipsonic.model import MelDiffusion
+from clipsonic.networks import Sizes, build, resolved_options
+from clipsonic.training import checkpoint, loop
+from clipsonic.training.config import AudioTrainingConfig, identity
+from clipsonic_eval import atomic
+from clipsonic_eval.config import as_tree, resolve
+from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.progress import SILENT, Progress
+from clipsonic_eval.seeds import derive, stream
+
+_SCALE_ROWS = 2048  # clips on which the scale of the log-mels is measured
+_MEL_BATCH = 64
+
+
+class MelSource:
+    """Log-mels of a store's clips by row: kept in memory where they fit, made when asked for otherwise."""
+
+    def __init__(self, store: Clips, front_end: MelFrontEnd, *, cache_mb: int, progress: Progress = SILENT) -> None:
+        self.store, self.front_end = store, front_end
+        mel = front_end.config
+        self.frames = mel.frames(store.n_samples)
+        self._kept: torch.Tensor | None = None
+        if 4 * len(store) * mel.n_mels * self.frames <= cache_mb * 2**20:
+            kept = torch.empty(len(store), mel.n_mels, self.frames)
+            for start in progress.track(range(0, len(store), _MEL_BATCH), label="log-mels"):
+                rows = np.arange(start, min(start + _MEL_BATCH, len(store)))
+                kept[start : start + len(rows)] = self._make(rows).cpu()
+            self._kept = kept
+
+    def _make(self, rows: NDArray[np.int64]) -> torch.Tensor:
+        return self.front_end.log_mel(torch.from_numpy(np.ascontiguousarray(self.store.audio(rows))))
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return (b, n_mels, frames) on the front end's device, not normalised."""
+        if self._kept is not None:
+            return self._kept[rows].to(self.front_end.device)
+        return torch.cat([self._make(part.numpy()) for part in rows.split(_MEL_BATCH)])
+
+
+class AudioTask:
+    """The audio model's :class:`clipsonic.training.loop.Task`."""
+
+    def __init__(
+        self,
+        config: AudioTrainingConfig,
+        module: nn.Module,
+        mels: MelSource,
+        conditions: NDArray[np.float32],
+        diffusion: Diffusion,
+    ) -> None:
+        self.config, self.diffusion, self.mels = config, diffusion, mels
+        self._module = module
+        self._conditions = torch.from_numpy(conditions) * math.sqrt(conditions.shape[-1])
+        self.training_rows, self.held_out = split_rows(len(conditions), config.train.validation, config.train.seed)
+
+    @property
+    def module(self) -> nn.Module:
+        """The network."""
+        return self._module
+
+    def loss(self, module: nn.Module, step: int, shard: loop.Shard) -> torch.Tensor:
+        """Return the loss of a step's batch: random frames, noise levels, noise and dropped conditions."""
+        train = self.config.train
+        generator = loop.step_generator(train.seed, step, "train-noise", self.mels.front_end.device)
+        rows = self.training_rows[loop.batch_rows(len(self.training_rows), train.batch_size, step, train.seed)]
+        return self._loss(module, rows, generator, shard, dropout=self.config.condition_dropout)
+
+    def validation_loss(self, module: nn.Module) -> float | None:
+        """Return the loss of the held-out clips at fixed noise levels and noise, with every condition present."""
+        if not len(self.held_out):
+            return None
+        total = 0.0
+        for number, rows in enumerate(self.held_out.split(self.config.train.batch_size)):
+            generator = loop.step_generator(
+                self.config.train.seed, number, "validation-noise", self.mels.front_end.device
+            )
+            total += float(self._loss(module, rows, generator, loop.Shard(), dropout=0.0)) * len(rows)
+        return total / len(self.held_out)
+
+    def _loss(
+        self, module: nn.Module, rows: torch.Tensor, generator: torch.Generator, shard: loop.Shard, *, dropout: float
+    ) -> torch.Tensor:
+        n, device = len(rows), generator.device
+        front_end = self.mels.front_end
+        frame = torch.randint(self._conditions.shape[1], (n,), generator=generator, device=device)
+        t = self.diffusion.draw_timesteps(n, generator)
+        drop = torch.rand(n, generator=generator, device=device) < dropout
+        eps = torch.randn(n, front_end.config.n_mels, self.mels.frames, generator=generator, device=device)
+        rows, frame = shard.of(rows), shard.of(frame)
+        cond, drop = self._conditions[rows, frame.cpu()].to(device), shard.of(drop)
+        x0 = front_end.normalise(self.mels(rows))
+        return self.diffusion.loss(lambda x, t: module(x, t, cond, drop), x0, shard.of(eps), shard.of(t))
+
+
+def split_rows(n: int, validation: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return rows for training and held-out rows (at most ``validation``, at most a tenth), both sorted."""
+    held = min(validation, n // 10)
+    order = torch.from_numpy(stream(seed, "", "held-out").permutation(n))
+    return order[held:].sort().values, order[:held].sort().values
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device '{name}' is not known; use auto, cpu or cuda") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device 'cuda' is not available here; use auto or cpu")
+    return device
+
+
+def finished(out: Path, run_identity: str) -> bool:
+    """Return whether the folder holds the finished result of this very run.
+
+    Raises:
+        UserError: it holds another finished model.
+    """
+    if not (out / "model_index.json").is_file():
+        return False
+    card = json.loads((out / "card.json").read_text(encoding="utf-8"))
+    if card.get("identity") == run_identity:
+        return True
+    raise UserError(
+        f"{out}: holds a finished model of another configuration or other clips ({card.get('identity')}, now "
+        f"{run_identity}); give another --out, or remove the folder"
+    )
+
+
+def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT) -> Path:
+    """Train a model, or continue, or find it finished.
+
+    Args:
+        config: the values of :class:`clipsonic.training.config.AudioTrainingConfig` that differ from the defaults.
+        out: the model's folder; holds ``checkpoint/`` and ``train_log.csv`` while training goes on.
+        progress: told of every step.
+
+    Returns:
+        ``out``, a folder for :meth:`clipsonic.model.MelDiffusion.load`.
+
+    Raises:
+        UserError: the configuration, the clips or the folder do not fit; the message says what to do.
+    """
+    from clipsonic_eval.clips import ClipStore
+
+    settings = resolve(AudioTrainingConfig, config)
+    return train_on(ClipStore.open(settings.clips), settings, out, progress=progress)
+
+
+def train_on(store: Clips, config: AudioTrainingConfig, out: Path, *, progress: Progress = SILENT) -> Path:
+    """Train on clips that are already open; otherwise as :func:`train`."""
+    _check(store, config)
+    device = _device(config.device)
+    conditions, condition_card = condition_array(store, config.condition)
+    run_identity = identity(config, store.content_hash, json.dumps(condition_card, sort_keys=True))
+    if finished(out, run_identity):
+        return out
+    mels = MelSource(store, MelFrontEnd(config.mel, device), cache_mb=config.mel_cache_mb, progress=progress)
+    value_range = _set_scale(mels, config)
+    sizes = Sizes(config.mel.n_mels, mels.frames, conditions.shape[-1])
+    network = build(config.network, sizes, derive(config.train.seed, "", "weights")).to(device)
+    task = AudioTask(config, network, mels, conditions, Diffusion(config.diffusion, device))
+    out.mkdir(parents=True, exist_ok=True)
+    resolved = as_tree(config) | {"network": {"name": config.network.name, "options": resolved_options(config.network)}}
+    atomic.write_json(out / "config.json", resolved)
+    outcome = loop.run(task, config.train, out, identity=run_identity, progress=progress, label="audio model")
+    card = {
+        "identity": run_identity,
+        "clips": store.content_hash,
+        "n_clips": len(store),
+        "condition": condition_card,
+        "range": value_range,
+        "seed": config.train.seed,
+        "steps": outcome.steps,
+        "loss": outcome.loss,
+        "val_loss": outcome.val_loss,
+        "seconds": round(outcome.seconds, 1),
+    }
+    MelDiffusion(network, mels.front_end.config, config.diffusion, card, device=device).save(out)
+    checkpoint.remove(out)
+    return out
+
+
+def _check(store: Clips, config: AudioTrainingConfig) -> None:
+    if store.sample_rate != config.mel.sample_rate:
+        raise ConfigError(
+            f"the clips are at {store.sample_rate} Hz, but mel.sample_rate is {config.mel.sample_rate}; "
+            "prepare them at the model's rate"
+        )
+    if not len(store):
+        raise UserError("there are no clips to train on; see the list of skipped files that `prepare` wrote")
+
+
+def _set_scale(mels: MelSource, config: AudioTrainingConfig) -> tuple[float, float]:
+    """Measure the scale on an even spread of clips, unless it is configured; return the scaled data's range."""
+    n = len(mels.store)
+    rows = torch.arange(0, n, max(1, math.ceil(n / _SCALE_ROWS)))
+    values = mels(rows)
+    front_end = mels.front_end
+    if not config.mel.mean:
+        scaled = measured(config.mel, values, per_band=config.mel_scale == "band")
+        mels.front_end = front_end = MelFrontEnd(scaled, front_end.device)
+    normal = front_end.normalise(values)
+    return float(normal.min()), float(normal.max())

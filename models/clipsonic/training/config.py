@@ -1,0 +1,115 @@
+"""What a training run can be told; see ``models/clipsonic/configs`` for complete examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from clipsonic.conditions import ConditionSpec
+from clipsonic.diffusion import DiffusionConfig
+from clipsonic.mel import MelConfig
+from clipsonic.networks import NetworkConfig
+from clipsonic_eval.config import as_tree
+from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.hashing import config_hash
+
+# what may differ between a run and its continuation: it changes when things happen, not what comes out
+_RUNTIME_KEYS = ("checkpoint_every", "max_minutes", "log_every", "validate_every")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """The optimisation, for any model.
+
+    Attributes:
+        steps: optimiser steps in all.
+        batch_size: items of a step over all processes together.
+        learning_rate: peak; linear warm-up, then a cosine to ``final_lr_ratio`` of it.
+        warmup: steps.
+        final_lr_ratio: of the peak, at the last step.
+        weight_decay: AdamW's, on weights of two and more dimensions only.
+        betas: AdamW's.
+        gradient_clip: largest gradient norm.
+        ema: decay of the average of the weights, which is what is kept; ``min(ema, (1 + step) / (10 + step))``.
+        precision: ``bf16`` computes matrix products and convolutions in bfloat16 (weights, sums and the optimiser stay
+            float32); ``auto``: so where the processor has instructions for it.
+        seed: of weights, batches and noise.
+        checkpoint_every: steps.
+        log_every: steps.
+        validate_every: steps.
+        validation: clips held out for the validation loss: at most this many and at most a tenth.
+        max_minutes: stop at a checkpoint after so long; the same command goes on.
+    """
+
+    steps: int = 4000
+    batch_size: int = 64
+    learning_rate: float = 1.5e-3
+    warmup: int = 200
+    final_lr_ratio: float = 0.0
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.99)
+    gradient_clip: float = 1.0
+    ema: float = 0.995
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = 0
+    checkpoint_every: int = 500
+    log_every: int = 50
+    validate_every: int = 500
+    validation: int = 128
+    max_minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "checkpoint_every", "log_every", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"train.{name} must be at least 1")
+        if self.learning_rate <= 0 or self.gradient_clip <= 0 or not 0 <= self.ema < 1:
+            raise ConfigError("train: learning_rate and gradient_clip must be above 0, ema in [0, 1)")
+        if self.validation < 0 or self.warmup < 0:
+            raise ConfigError("train: validation and warmup must not be negative")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTrainingConfig:
+    """Everything that decides an audio model.
+
+    Attributes:
+        clips: folder of prepared clips.
+        condition: what a clip is conditioned on.
+        condition_dropout: share of the items that see the null condition.
+        mel: layout.
+        mel_scale: ``band``: each mel band to zero mean and unit deviation; ``global``: all with the same two numbers.
+        mel_cache_mb: the log-mels of all clips are kept in memory if they take no more; else made on the fly. The
+            numbers are the same.
+        network: which, and its options.
+        diffusion: schedule and loss.
+        train: the optimisation.
+        device: ``auto``: a GPU if there is one.
+    """
+
+    clips: Path
+    condition: ConditionSpec = field(default_factory=ConditionSpec)
+    condition_dropout: float = 0.1
+    mel: MelConfig = field(default_factory=MelConfig)
+    mel_scale: Literal["band", "global"] = "band"
+    mel_cache_mb: int = 1024
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.condition_dropout < 1:
+            raise ConfigError("condition_dropout must be in [0, 1)")
+
+
+def identity(config: Any, *content_hashes: str) -> str:
+    """Return the hash of what decides a result: the configuration without paths and pace, and the data's hashes."""
+    tree = as_tree(config)
+    for key in ("clips", "mel_cache_mb", "device"):
+        tree.pop(key, None)
+    if isinstance(tree.get("condition"), dict):
+        tree["condition"].pop("encoder_weights", None)
+    for key in _RUNTIME_KEYS:
+        tree.get("train", {}).pop(key, None)
+    return config_hash([tree, *content_hashes])

@@ -1,0 +1,286 @@
+"""The training loop: one for every model, on one process or under ``torchrun``, and exact to resume.
+
+A run is a pure function of its configuration: the batch, the noise and the learning rate of a step follow from the seed and the
+step's number, so a run that was killed and continued takes the same steps as one that was not (bit for bit on
+one CPU with one thread count).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from clipsonic.training import checkpoint
+from clipsonic.training.config import TrainConfig
+from clipsonic_eval import atomic
+from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.progress import SILENT, Progress
+from clipsonic_eval.seeds import stream
+
+LOG_NAME = "train_log.csv"
+_LOG_FIELDS = ("step", "loss", "val_loss", "lr", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Which part of every batch this process computes."""
+
+    rank: int = 0
+    world: int = 1
+
+    def of(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return this process' rows of a batch that all processes drew alike."""
+        return batch[self.rank :: self.world]
+
+
+class Task(Protocol):
+    """What is trained."""
+
+    @property
+    def module(self) -> nn.Module:
+        """The network, on its device."""
+        ...
+
+    def loss(self, module: nn.Module, step: int, shard: Shard) -> torch.Tensor:
+        """Return the mean loss of a step's batch; the batch and the noise follow from the step's number only.
+
+        Args:
+            module: :attr:`module`, perhaps wrapped for data-parallel training; call this one.
+            step: from 0.
+            shard: the rows to compute.
+        """
+        ...
+
+    def validation_loss(self, module: nn.Module) -> float | None:
+        """Return the loss of held-out items with fixed noise, or None where there are none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        steps: taken in all.
+        loss: mean over the last logged steps.
+        val_loss: of the averaged weights at the end.
+        seconds: of all sittings together.
+    """
+
+    steps: int
+    loss: float
+    val_loss: float | None
+    seconds: float
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Return the rate of one step: linear warm-up, then half a cosine down to the final ratio."""
+    if step < config.warmup:
+        return config.learning_rate * (step + 1) / config.warmup
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    floor = config.final_lr_ratio
+    return config.learning_rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def batch_rows(n: int, size: int, step: int, seed: int) -> torch.Tensor:
+    """Return the rows of a step's batch, (size,) int64: consecutive pieces of one fresh permutation per epoch."""
+    rows: list[int] = []
+    position = step * size
+    while len(rows) < size:
+        epoch, offset = divmod(position, n)
+        piece = stream(seed, str(epoch), "epoch-order").permutation(n)[offset : offset + size - len(rows)]
+        rows.extend(piece.tolist())
+        position += len(piece)
+    return torch.tensor(rows)
+
+
+def step_generator(seed: int, step: int, purpose: str, device: torch.device) -> torch.Generator:
+    """Return the generator of one step's draws."""
+    from clipsonic_eval.seeds import derive
+
+    return torch.Generator(device=device).manual_seed(derive(seed, str(step), purpose))
+
+
+def bf16_supported(device: torch.device) -> bool:
+    """Return whether bfloat16 products run on hardware made for them."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return device.type == "cpu" and any(bool(getattr(torch.cpu, p, bool)()) for p in probes)
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Return the context in which a configured precision is computed."""
+    wanted = precision == "bf16" or (precision == "auto" and bf16_supported(device))
+    return torch.autocast(device.type, dtype=torch.bfloat16) if wanted else contextlib.nullcontext()
+
+
+class Average:
+    """Exponential moving average of weights, which is what is kept of a run."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.weights = {n: p.detach().clone() for n, p in module.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, decay: float) -> None:
+        """Move towards the module's weights."""
+        torch._foreach_lerp_(list(self.weights.values()), [p.detach() for p in module.parameters()], 1.0 - decay)
+
+    @contextlib.contextmanager
+    def applied_to(self, module: nn.Module) -> Iterator[nn.Module]:
+        """Lend the average to the module, in evaluation mode."""
+        own = {n: p.detach().clone() for n, p in module.named_parameters()}
+        module.load_state_dict(self.weights, strict=False)
+        module.eval()
+        try:
+            yield module
+        finally:
+            module.load_state_dict(own, strict=False)
+            module.train()
+
+
+def make_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """Return AdamW with decay on matrices and kernels only."""
+    decayed = [p for p in module.parameters() if p.ndim >= 2]
+    plain = [p for p in module.parameters() if p.ndim < 2]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
+
+
+class Run:
+    """One training run in one folder; :func:`run` is the way in."""
+
+    def __init__(self, task: Task, config: TrainConfig, folder: Path, identity: str) -> None:
+        from accelerate import Accelerator
+
+        self.task, self.config, self.folder, self.identity = task, config, folder, identity
+        self.device = next(task.module.parameters()).device
+        # precision is ours (see autocast): accelerate's is one global state for the whole process
+        self.accelerator = Accelerator(mixed_precision="no", cpu=self.device.type == "cpu")
+        self.shard = Shard(self.accelerator.process_index, self.accelerator.num_processes)
+        if config.batch_size % self.shard.world:
+            raise ConfigError(
+                f"train.batch_size {config.batch_size} must be a multiple of {self.shard.world} processes"
+            )
+        self.average = Average(task.module)
+        self.optimizer = make_optimizer(task.module, config)
+        self.step, self.seconds = 0, 0.0
+        self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses and their number
+        self.rows: list[dict[str, Any]] = []
+
+    def restore(self) -> None:
+        """Continue from the folder's checkpoint, if there is one."""
+        found = checkpoint.read(self.folder, self.identity)
+        if found is None:
+            return
+        self.step, self.seconds = found.step, found.seconds
+        self.rows = found.log
+        checkpoint.apply(found, self.task.module, self.average.weights, self.optimizer, self.window)
+
+    def save(self) -> None:
+        """Write the checkpoint, on the main process."""
+        if self.accelerator.is_main_process:
+            state = checkpoint.State(self.identity, self.step, self.seconds, self.rows)
+            checkpoint.write(self.folder, state, self.task.module, self.average.weights, self.optimizer, self.window)
+
+    def one_step(self, module: nn.Module) -> None:
+        """Take one optimiser step."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, self.step)
+        with autocast(self.config.precision, self.device):
+            loss = self.task.loss(module, self.step, self.shard)
+        self.accelerator.backward(loss)
+        norm = torch.nn.utils.clip_grad_norm_(module.parameters(), self.config.gradient_clip)
+        if not torch.isfinite(norm):
+            raise UserError(
+                f"training diverged at step {self.step} (the gradient is not finite); lower train.learning_rate"
+            )
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.average.update(self.task.module, min(self.config.ema, (1 + self.step) / (10 + self.step)))
+        self.window += torch.stack([loss.detach().double(), torch.ones_like(self.window[1])])
+        self.step += 1
+
+    def validation_loss(self) -> float | None:
+        """Return the validation loss of the averaged weights."""
+        with self.average.applied_to(self.task.module) as module, torch.no_grad():
+            with autocast(self.config.precision, self.device):
+                return self.task.validation_loss(module)
+
+    def log(self, *, validate: bool) -> None:
+        """Add a line to the log: mean loss since the last one, and perhaps the validation loss."""
+        mean = self.accelerator.reduce(self.window.clone(), "sum")
+        row: dict[str, Any] = {"step": self.step, "loss": round(float(mean[0] / mean[1]), 6)}
+        val = self.validation_loss() if validate else None
+        row["val_loss"] = "" if val is None else round(val, 6)
+        row["lr"] = float(f"{learning_rate(self.config, self.step - 1):.6g}")
+        row["seconds"] = round(self.seconds, 2)
+        self.rows.append(row)
+        self.window.zero_()
+        if self.accelerator.is_main_process:
+            text = io.StringIO()
+            writer = csv.DictWriter(text, _LOG_FIELDS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows)
+            atomic.write_text(self.folder / LOG_NAME, text.getvalue())
+
+
+def run(
+    task: Task,
+    config: TrainConfig,
+    folder: Path,
+    *,
+    identity: str,
+    progress: Progress = SILENT,
+    label: str = "training",
+) -> Outcome:
+    """Train a task to the end and leave the averaged weights in its module.
+
+    Args:
+        task: what is trained.
+        config: the optimisation.
+        folder: where the checkpoint and ``train_log.csv`` lie.
+        identity: hash of everything that decides the result; a checkpoint with another one is refused.
+        progress: told of every step.
+        label: of the bar.
+
+    Raises:
+        UserError: the folder holds a checkpoint of another run, the loss is not finite, or the time is over.
+    """
+    this = Run(task, config, folder, identity)
+    this.restore()
+    module = this.accelerator.prepare_model(task.module, evaluation_mode=this.shard.world == 1)
+    module.train()
+    started, before, saved = time.monotonic(), this.seconds, this.step
+    for _ in progress.track(range(this.step, config.steps), label=label, total=config.steps, done=this.step):
+        this.one_step(module)
+        this.seconds = before + time.monotonic() - started
+        last = this.step == config.steps
+        validate = last or this.step % config.validate_every == 0
+        if validate or this.step % config.log_every == 0:
+            this.log(validate=validate)
+        if last or this.step % config.checkpoint_every == 0:
+            this.save()
+            saved = this.step
+        if not last and config.max_minutes is not None and time.monotonic() - started > 60 * config.max_minutes:
+            if saved != this.step:
+                this.save()
+            raise UserError(
+                f"stopped after train.max_minutes = {config.max_minutes:g} at step {this.step} of {config.steps}; "
+                "the same command goes on from here"
+            )
+    this.task.module.load_state_dict(this.average.weights, strict=False)
+    this.task.module.eval()
+    final = this.rows[-1]
+    val = final["val_loss"]
+    return Outcome(this.step, float(final["loss"]), None if val == "" else float(val), this.seconds)

@@ -1,0 +1,31 @@
+"""Vocoders: log-mels back to waveforms. One file each; the folder is scanned.
+
+A file registers a loader under its name::
+
+    @VOCODERS.register("my-vocoder")
+    def load(mel: MelConfig, *, device: str = "cpu") -> Vocoder: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+
+from clipsonic_eval.registry import Registry
+
+
+class Vocoder(Protocol):
+    """What turns log-mels into sound. The result of an item depends on its log-mel and its seed only."""
+
+    def card(self) -> dict[str, Any]:
+        """Return what the result depends on, JSON-serialisable: name, settings, weights' hash."""
+        ...
+
+    def __call__(self, log_mel: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
+        """Return (b, frames * hop) float32 waveforms of (b, n_mels, frames) natural log-mels."""
+        ...
+
+
+VOCODERS: Registry[Any] = Registry("vocoder", "clipsonic.vocoders")
