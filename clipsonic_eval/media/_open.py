@@ -9,6 +9,8 @@ from typing import Any
 
 from clipsonic_eval.errors import MediaError
 
+_STATE_DURATION = ("matroska", "asf", "flv")  # formats whose header holds the duration of the whole file
+
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Any]:
@@ -23,7 +25,9 @@ def opened(path: Path) -> Iterator[Any]:
         raise MediaError(f"{path}: no such file")
     try:
         container = av.open(str(path), metadata_errors="replace")
-    except (av.error.FFmpegError, ValueError) as error:
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        if _head(path)[4:8] == b"ftyp":
+            raise MediaError(f"{path}: truncated, the index of the mp4 is missing; fetch the file again") from None
         raise MediaError(f"{path}: not readable as media ({_reason(error)})") from None
     with container:
         try:
@@ -32,9 +36,48 @@ def opened(path: Path) -> Iterator[Any]:
             raise MediaError(f"{path}: damaged or truncated ({_reason(error)}); fetch the file again") from None
 
 
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(8)
+
+
 def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return str(text).lower()
+    return str(getattr(error, "strerror", None) or error).lower()
+
+
+def audio_track(container: Any, path: Path) -> Any:
+    """Return the sound track that FFmpeg would choose.
+
+    Raises:
+        MediaError: there is none, or no decoder for it.
+    """
+    track = container.streams.best("audio") if container.streams.audio else None
+    if track is None or track.codec_context is None:
+        raise MediaError(f"{path}: no audio track" + ("" if track is None else " that can be decoded"))
+    return track
+
+
+def video_track(container: Any, path: Path) -> Any:
+    """Return the moving picture (cover art does not count).
+
+    Raises:
+        MediaError: there is none, or no decoder for it.
+    """
+    from av.stream import Disposition
+
+    tracks = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not tracks:
+        raise MediaError(f"{path}: no video track")
+    best = container.streams.best("video")
+    track = best if best in tracks else tracks[0]
+    if track.codec_context is None:
+        raise MediaError(f"{path}: no video track that can be decoded")
+    return track
+
+
+def is_mov(container: Any) -> bool:
+    """Tell the mp4 family, whose index is exact to the sample."""
+    return "mp4" in container.format.name.split(",")
 
 
 def zero_time(container: Any) -> float:
@@ -44,3 +87,15 @@ def zero_time(container: Any) -> float:
     """
     start = container.start_time
     return max(0.0, start / 1_000_000) if start is not None else 0.0
+
+
+def stated_end_s(container: Any, track: Any) -> float | None:
+    """Return where the file says that the track (mp4) or everything (mkv, ...) ends; None where it does not say."""
+    if is_mov(container):
+        if not track.duration:
+            return None
+        return float((track.duration + (track.start_time or 0)) * track.time_base)
+    names = container.format.name.split(",")
+    if container.duration is None or not any(name in _STATE_DURATION for name in names):
+        return None
+    return float(container.duration / 1_000_000)

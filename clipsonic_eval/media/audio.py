@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from clipsonic_eval.atomic import replacing
 from clipsonic_eval.errors import MediaError, ShapeError
+from clipsonic_eval.media._riff import missing_bytes
 from clipsonic_eval.types import Clip
 
 SOUNDFILE_SUFFIXES = (".wav", ".flac", ".ogg", ".oga")
@@ -112,8 +113,8 @@ def _read_soundfile(path: Path, start_s: float, duration_s: float | None) -> tup
 
     try:
         with soundfile.SoundFile(path) as sound:
-            if path.suffix.lower() == ".wav":
-                _refuse_short_riff(path)
+            if missing := missing_bytes(path):
+                raise MediaError(f"{path}: truncated, {missing} bytes are missing; fetch the file again")
             return _segment(path, sound, start_s, duration_s), int(sound.samplerate)
     except soundfile.LibsndfileError:
         return None
@@ -129,20 +130,3 @@ def _segment(path: Path, sound: Any, start_s: float, duration_s: float | None) -
     if len(data) < count:
         raise MediaError(f"{path}: truncated, {len(data)} of {count} samples could be read; fetch the file again")
     return np.ascontiguousarray(data.T)
-
-
-def _refuse_short_riff(path: Path) -> None:
-    """Refuse a RIFF file whose data chunk says more bytes than there are; libsndfile just reads what is there."""
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        if stream.read(4) != b"RIFF":
-            return
-        stream.seek(12)
-        while len(head := stream.read(8)) == 8:
-            length = int.from_bytes(head[4:], "little")
-            if head[:4] == b"data":
-                there = size - stream.tell()
-                if 0 < length < 0xFFFF0000 and there < length:  # 0 and -1 are written by programs that stream
-                    raise MediaError(f"{path}: truncated, {there} of {length} bytes of sound; fetch the file again")
-                return
-            stream.seek(length + length % 2, 1)

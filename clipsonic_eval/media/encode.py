@@ -1,5 +1,6 @@
-"""Write videos and compressed audio with PyAV; atomic, and equal input gives equal bytes (but for .ogg, whose stream
-carries a random serial number).
+"""Write videos and compressed audio with PyAV, atomically.
+
+Equal input gives equal bytes (but for .ogg, whose stream carries a random serial number).
 
 The file's suffix chooses the container and the default codecs: ``.mp4``/``.mov``/``.mkv`` H.264 + AAC, ``.webm``
 VP9 + Opus, ``.avi`` MPEG-4 + MP3, ``.m4a`` AAC, ``.ogg`` Vorbis, ``.flac`` FLAC.

@@ -1,0 +1,179 @@
+"""The sound track of a container as one array whose first sample is where the caller asked for it.
+
+Decoded frames are laid end to end; a frame's time stamp moves the position only where it is more than ``_JUMP_S``
+off, since many containers round stamps to a millisecond. A gap in the track becomes silence, so that sound and
+picture stay together.
+
+Only mp4 and mov are entered in the middle: their index and stamps are exact to the sample. Any other container is
+decoded from its beginning (about a thousand times faster than real time) and what lies before the segment is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.errors import MediaError
+from clipsonic_eval.media._open import audio_track, is_mov, opened, stated_end_s, zero_time
+from clipsonic_eval.media._riff import missing_bytes
+
+_JUMP_S = 0.1  # a time stamp that is off by more is believed
+_PREROLL_S = 0.5  # decoded and dropped after a jump: lossy codecs need the past to be themselves again
+_PADDING = 4096  # samples that an encoder may add at the end to fill its last frame
+
+
+def decode_audio(path: Path, start_s: float, duration_s: float | None) -> tuple[NDArray[np.float32], int]:
+    """Decode a segment of the best sound track.
+
+    Args:
+        path: the container.
+        start_s: beginning in seconds from the beginning of the file.
+        duration_s: length in seconds, None: to the end.
+
+    Returns:
+        (channels, n) float32 at the track's rate, and that rate in Hz; n = 0 if the track ends before ``start_s``.
+
+    Raises:
+        MediaError: not readable, no audio track, damaged, or less sound than the container states: in mp4 and mov
+            the track ends more than 0.1 s and three frames early; in mkv, webm, avi, asf and flv everything ends
+            more than 0.25 s before the file's stated duration (avi: bytes are missing). Other formats state no duration
+            that could be checked.
+    """
+    with opened(path) as container:
+        track = audio_track(container, path)
+        zero = zero_time(container)
+        if start_s > 2 * _PREROLL_S and is_mov(container):
+            container.seek(int((start_s - _PREROLL_S + zero) / track.time_base), stream=track)
+        line = _Line(path, start_s, duration_s, zero)
+        reader = _Reader(container, track)
+        for frame in reader.frames():
+            line.add(frame)
+            if line.full:
+                break
+        else:
+            _check_end(path, container, track, line, reader.last_s)
+        return line.samples()
+
+
+class _Reader:
+    """Frames of one track; notes where the last packet of any track ends."""
+
+    def __init__(self, container: Any, track: Any) -> None:
+        self._container = container
+        self._track = track
+        self.last_s = 0.0
+        track.codec_context.thread_count = 1  # many files at a time are decoded by many processes
+
+    def frames(self) -> Iterator[Any]:
+        for packet in self._container.demux():
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is not None:
+                self.last_s = max(self.last_s, float((stamp + (packet.duration or 0)) * packet.time_base))
+            if packet.stream_index == self._track.index:
+                yield from packet.decode()
+
+
+@dataclass
+class _Line:
+    """The time line of the segment, in samples of the file."""
+
+    path: Path
+    start_s: float
+    duration_s: float | None
+    zero_s: float
+    rate: int = 0
+    channels: int = 0
+    end: int = 0  # position after the last frame
+    longest: int = 0
+    cut: int | None = None  # nothing is kept from here on
+    pieces: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
+
+    @property
+    def first(self) -> int:
+        return round(self.start_s * self.rate)
+
+    @property
+    def last(self) -> int | None:
+        ends = [] if self.duration_s is None else [self.first + round(self.duration_s * self.rate)]
+        ends += [] if self.cut is None else [self.cut]
+        return min(ends, default=None)
+
+    @property
+    def full(self) -> bool:
+        return self.last is not None and self.end >= self.last
+
+    def add(self, frame: Any) -> None:
+        data = _as_float(frame)
+        if self.rate == 0:
+            self.rate, self.channels = frame.sample_rate, len(data)
+            self.end = self._stamp(frame, 0)
+        if (frame.sample_rate, len(data)) != (self.rate, self.channels):
+            raise MediaError(
+                f"{self.path}: rate or channels change at {self.end / self.rate:.2f} s; re-encode the file"
+            )
+        stamp = self._stamp(frame, self.end)
+        if abs(stamp - self.end) > _JUMP_S * self.rate:
+            self.end = stamp
+        skip = max(0, self.first - self.end)
+        if skip < data.shape[1]:
+            self.pieces.append((self.end + skip - self.first, data[:, skip:]))
+        self.end += data.shape[1]
+        self.longest = max(self.longest, data.shape[1])
+
+    def _stamp(self, frame: Any, default: int) -> int:
+        if frame.pts is None:
+            return default
+        return round((float(frame.pts * frame.time_base) - self.zero_s) * self.rate)
+
+    def samples(self) -> tuple[NDArray[np.float32], int]:
+        if self.rate == 0:
+            raise MediaError(f"{self.path}: the audio track is empty")
+        reached = max((offset + data.shape[1] for offset, data in self.pieces), default=0)
+        if self.last is not None:
+            reached = min(reached, max(0, self.last - self.first))
+        whole = np.zeros((self.channels, reached), np.float32)
+        for offset, data in self.pieces:
+            stop = min(offset + data.shape[1], reached)
+            if offset < stop:
+                whole[:, offset:stop] = data[:, : stop - offset]
+        return whole, self.rate
+
+
+def _check_end(path: Path, container: Any, track: Any, line: _Line, last_s: float) -> None:
+    """Cut the encoder's padding, and refuse a track that ends before the container says."""
+    if line.rate == 0:
+        return
+    if missing := missing_bytes(path):
+        raise MediaError(f"{path}: truncated, {missing} bytes are missing; fetch the file again")
+    stated_s = stated_end_s(container, track)
+    if stated_s is None:
+        return
+    if is_mov(container):
+        stated = round((stated_s - line.zero_s) * line.rate)
+        missing = stated - line.end
+        if -_PADDING <= missing < 0:
+            line.cut = stated
+        short = missing > 0.1 * line.rate + 3 * line.longest
+        there_s = line.end / line.rate
+    else:
+        short = stated_s - last_s > 0.25
+        there_s = last_s
+    if short:
+        raise MediaError(f"{path}: truncated, {there_s:.2f} of {stated_s:.2f} s are there; fetch the file again")
+
+
+def _as_float(frame: Any) -> NDArray[np.float32]:
+    """Return a frame's samples as (channels, n) float32, full scale = 1."""
+    data: NDArray[Any] = frame.to_ndarray()
+    if not frame.format.is_planar:
+        data = data.reshape(-1, len(frame.layout.channels)).T
+    if data.dtype == np.uint8:
+        return (data.astype(np.float32) - 128) / 128
+    if np.issubdtype(data.dtype, np.integer):
+        return (data / float(-int(np.iinfo(data.dtype).min))).astype(np.float32)
+    return data.astype(np.float32)
