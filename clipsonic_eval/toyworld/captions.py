@@ -94,12 +94,12 @@ def _noun_phrase(scene: Scene, rng: np.random.Generator, *, colour: bool) -> str
     nouns = NOUNS[scene.source]
     singular, plural = nouns[0] if rng.random() < 0.5 else nouns[1 + int(rng.integers(len(nouns) - 1))]
     words = []
-    counted = rng.random() < 0.6
+    counted = rng.random() < 0.4
     if counted and (scene.count > 1 or rng.random() < 0.5):
         words.append(_one(rng, _COUNTS[scene.count - 1]))
     elif scene.count == 1:
         words.append("a")
-    if rng.random() < 0.5:
+    if rng.random() < 0.35:
         words.append(_one(rng, size_words(scene.size)))
     if colour:
         words.append(_one(rng, _COLOURS[scene.colour]))
@@ -110,14 +110,14 @@ def _noun_phrase(scene: Scene, rng: np.random.Generator, *, colour: bool) -> str
 def _details(scene: Scene, rng: np.random.Generator) -> list[str]:
     """Return what the caption says about the rest of the picture, in random order."""
     said = []
-    if rng.random() < 0.4:
+    if rng.random() < 0.22:
         said.append(_one(rng, _PLACES[scene.place]))
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         said.append(_one(rng, _WEATHER[scene.weather]))
-    if scene.distractor is not None and rng.random() < 0.35:
+    if scene.distractor is not None and rng.random() < 0.2:
         hue = _one(rng, _COLOURS[scene.distractor_colour]) + " " if rng.random() < 0.5 else ""
         said.append(_one(rng, ("and a", "with a", "near a")) + f" {hue}{scene.distractor}")
-    if abs(scene.x) > 0.4 and rng.random() < 0.2:
+    if abs(scene.x) > 0.4 and rng.random() < 0.12:
         said.append("on the left" if scene.x < 0 else "on the right")
     return [said[k] for k in rng.permutation(len(said))]
 
@@ -138,9 +138,9 @@ def caption(scene: Scene, rng: np.random.Generator, *, style: Style = "full") ->
     visual = style == "full"
     lead = _one(rng, _LEADS if visual else _AUDIO_LEADS)
     parts = [lead] if lead else []
-    if visual and scene.style != "plain" and rng.random() < 0.4:
+    if visual and scene.style != "plain" and rng.random() < 0.25:
         parts = [f"a {scene.style} photo of"]
-    parts.append(_noun_phrase(scene, rng, colour=visual and rng.random() < 0.5))
+    parts.append(_noun_phrase(scene, rng, colour=visual and rng.random() < 0.3))
     if rng.random() < (0.3 if visual else 0.6):
         parts.append(_one(rng, VERBS[scene.source]))
     if visual:

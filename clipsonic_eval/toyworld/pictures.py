@@ -31,8 +31,8 @@ _PLACES: Final[dict[str, tuple[Colour, Colour, Colour]]] = {
 _LIGHT: Final[dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]]] = {
     "sunny": ((1.05, 1.03, 0.98), (8.0, 6.0, 0.0)),
     "cloudy": ((0.82, 0.84, 0.88), (0.0, 0.0, 4.0)),
-    "foggy": ((0.6, 0.6, 0.6), (90.0, 92.0, 96.0)),
-    "night": ((0.5, 0.52, 0.72), (0.0, 2.0, 14.0)),
+    "foggy": ((0.7, 0.7, 0.7), (70.0, 72.0, 76.0)),
+    "night": ((0.6, 0.62, 0.8), (0.0, 2.0, 14.0)),
     "sunset": ((1.05, 0.76, 0.58), (22.0, 4.0, 0.0)),
 }
 # centres of one, two and three objects in units of the group's radius
@@ -41,7 +41,7 @@ _LAYOUT: Final[dict[int, tuple[tuple[float, float], ...]]] = {
     2: ((-0.5, 0.04), (0.5, -0.04)),
     3: ((-0.52, 0.36), (0.52, 0.36), (0.0, -0.5)),
 }
-_RADIUS: Final[dict[int, float]] = {1: 0.68, 2: 0.43, 3: 0.4}  # of the biggest object, picture = [-1, 1]²
+_RADIUS: Final[dict[int, float]] = {1: 0.78, 2: 0.48, 3: 0.46}  # of the biggest object, picture = [-1, 1]²
 
 
 def _mix(colour: Colour, other: Colour, share: float) -> Colour:
@@ -113,10 +113,10 @@ def _stage(scene: Scene, rng: np.random.Generator, side: int) -> Image.Image:
 def _objects(canvas: Image.Image, scene: Scene, phase: float, side: int) -> None:
     """Draw the sounding objects at a phase (radians) of their motion."""
     draw = ImageDraw.Draw(canvas)
-    radius = _RADIUS[scene.count] * (0.6 + 0.4 * scene.size)
-    spread = _RADIUS[scene.count] * 1.12
-    reach = 0.18 if scene.count == 1 else 0.1
-    middle = np.array([scene.x * (reach + 0.12 * (1 - scene.size)), scene.y * reach])
+    radius = _RADIUS[scene.count] * (0.62 + 0.38 * scene.size)
+    spread = _RADIUS[scene.count]
+    reach = 0.16 if scene.count == 1 else 0.07
+    middle = np.array([scene.x * (reach + 0.1 * (1 - scene.size)), scene.y * reach])
     for k, (dx, dy) in enumerate(_LAYOUT[scene.count]):
         swing = phase + 2.1 * k
         centre = middle + np.array([dx, dy]) * spread / 0.52 + np.array([0.03 * np.cos(swing), 0.06 * np.sin(swing)])
@@ -131,7 +131,7 @@ def _photograph(
     """Reduce to the final size, apply the light, the style and the camera's noise."""
     small = canvas.reduce(canvas.width // size)
     if scene.style == "blurry":
-        small = small.resize((size // 3, size // 3), Image.Resampling.BILINEAR).resize(
+        small = small.resize((size // 2, size // 2), Image.Resampling.BILINEAR).resize(
             (size, size), Image.Resampling.BILINEAR
         )
     elif scene.style == "black and white":
@@ -142,7 +142,7 @@ def _photograph(
         values = np.repeat(values.mean(axis=2, keepdims=True), 3, axis=2)
     elif scene.style == "vintage":
         values = values.mean(axis=2, keepdims=True) * 0.45 + values * 0.45 + np.array([40, 22, 0], np.float32)
-    noise = 9.0 if scene.domain == "web" else 5.0
+    noise = 7.0 if scene.domain == "web" else 5.0
     values += noise * rng.standard_normal((size, size, 3), dtype=np.float32)
     return np.clip(values, 0, 255).astype(np.uint8)
 
