@@ -1,7 +1,7 @@
 """What a clip is described by while the audio model learns: its own frames, or its caption.
 
-Convention, everywhere in this package: a condition is an L2-normalised embedding times sqrt(d), so that a coordinate has about
-unit size; nothing is centred, since the offset between images and texts is what is being studied.
+Convention, everywhere in this package: a condition is an L2-normalised embedding times sqrt(d), so that a coordinate
+has about unit size; nothing is centred, since the offset between images and texts is what is being studied.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def _images(store: Clips, spec: ConditionSpec) -> tuple[NDArray[np.float32], Enc
     vectors, card = store.image_embeddings, store.image_space
     if vectors is None or card is None:
         raise UserError(
-            f"these clips have no frame embeddings; prepare them again from videos with the image encoder '{spec.encoder}'"
+            "these clips have no frame embeddings; prepare them again from videos with the image encoder "
+            f"'{spec.encoder}'"
         )
     if card.name != spec.encoder:
         raise SpaceError(
@@ -124,8 +125,8 @@ def _texts(store: Clips, spec: ConditionSpec) -> tuple[NDArray[np.float32], Enco
     missing = [key for key, prompt in zip(store.keys, store.prompts, strict=True) if not prompt]
     if missing:
         raise UserError(
-            f"{len(missing)} of {len(store)} clips have no caption (the first is '{missing[0]}'); a model conditioned on text "
-            "needs one for each: give them in the manifest's prompt column"
+            f"{len(missing)} of {len(store)} clips have no caption (the first is '{missing[0]}'); a model conditioned on "
+            "text needs one for each: give them in the manifest's prompt column"
         )
     encoder = ENCODERS[spec.encoder](spec.encoder_weights)
     unique = {prompt: row for row, prompt in enumerate(dict.fromkeys(p for p in store.prompts if p))}

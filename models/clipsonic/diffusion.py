@@ -1,7 +1,7 @@
 """Variance-preserving diffusion with v-prediction: the schedule, the identities and the training loss.
 
-``x_t = alpha_t x_0 + sigma_t eps`` with ``alpha_t = sqrt(alpha_bar_t)``, ``sigma_t = sqrt(1 - alpha_bar_t)``, t = 0 .. T-1;
-the network predicts ``v = alpha_t eps - sigma_t x_0`` (Salimans and Ho 2022, section 4 and appendix D).
+``x_t = alpha_t x_0 + sigma_t eps`` with ``alpha_t = sqrt(alpha_bar_t)``, ``sigma_t = sqrt(1 - alpha_bar_t)``,
+t = 0 .. T-1; the network predicts ``v = alpha_t eps - sigma_t x_0`` (Salimans and Ho 2022, section 4 and appendix D).
 Tables are float64.
 """
 

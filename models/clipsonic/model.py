@@ -60,6 +60,7 @@ class MelDiffusion:
     ) -> None:
         self.device = torch.device(device)
         self.network = network.to(self.device).eval()
+        self._sizes: Mapping[str, Any] = getattr(network, "config")  # noqa: B009 -- ConfigMixin's, unknown to nn.Module
         self.mel = mel
         self.diffusion = diffusion
         self.card = dict(card)
@@ -75,12 +76,12 @@ class MelDiffusion:
     @property
     def condition_dim(self) -> int:
         """Width of a condition."""
-        return int(self.network.config["condition_dim"])
+        return int(self._sizes["condition_dim"])
 
     @property
     def frames(self) -> int:
         """Frames of a generated log-mel."""
-        return int(self.network.config["frames"])
+        return int(self._sizes["frames"])
 
     def generate_mel(
         self,
@@ -158,7 +159,8 @@ class MelDiffusion:
                 both = self.network(
                     torch.cat([x, x]), torch.cat([t, t]), torch.cat([cond, cond]), torch.cat([drop, ~drop])
                 )
-                v = guided(*both.chunk(2), w=guidance)
+                with_condition, without = both.chunk(2)
+                v = guided(with_condition, without, guidance)
             clean = self._tables.x0_from_v(x, v, t)
             return clean.clamp(low, high) if self.diffusion.clamp_x0 else clean
 
@@ -169,7 +171,8 @@ class MelDiffusion:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model_index.json").unlink(missing_ok=True)
         with atomic.replacing_folder(folder / "network") as part:
-            self.network.save_pretrained(part, safe_serialization=True)
+            save_pretrained: Callable[..., None] = getattr(self.network, "save_pretrained")  # noqa: B009
+            save_pretrained(part, safe_serialization=True)
         with atomic.replacing_folder(folder / "scheduler") as part:
             training_scheduler(self.diffusion).save_pretrained(part)
         atomic.write_json(folder / "mel.json", as_tree(self.mel))

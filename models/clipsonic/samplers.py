@@ -3,8 +3,8 @@
 Every item has a generator of its own, which gives its first noise and, for stochastic samplers, the noise of each step;
 so neither the batch nor its order changes what an item becomes (to float rounding).
 
-The schedulers are given the predicted clean data (``prediction_type="sample"``), so that guidance, the change from v and
-clamping happen in one place, here, with float64 tables.
+The schedulers are given the predicted clean data (``prediction_type="sample"``), so that guidance, the change from v
+and clamping happen in one place, here, with float64 tables.
 """
 
 from __future__ import annotations
@@ -60,14 +60,15 @@ def _dpm_solver(config: dict[str, Any]) -> Any:
         algorithm_type="dpmsolver++",
         solver_order=2,
         final_sigmas_type="zero",
-        # half log SNR runs to -10 at the cosine schedule's end; diffusers' own advice for it is to stop at -5.1
-        lambda_min_clipped=-5.1,
-        timestep_spacing="linspace",
     )
 
 
 SAMPLERS: dict[str, Callable[[dict[str, Any]], Any]] = {"ddpm": _ddpm, "ddim": _ddim, "dpm-solver++": _dpm_solver}
 _TAKES_GENERATOR = frozenset({"ddpm"})
+# The second-order solver chooses its times itself: t = 0.995 T (i / steps)^1.4. Even spacing makes its last step from
+# t = T / steps and loses the detail that is finer than the noise there: of data with deviation 0.1, 20 even steps keep
+# 0.73, these 0.96 (0.3: 0.97 and 1.01). The start lies where half the log SNR is -5, beyond which nothing is known.
+_TIME_POWER, _TIME_START = 1.4, 0.995
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,15 @@ class SamplerSettings:
             raise unknown_name("sampler", self.sampler, SAMPLERS)
         if self.steps < 1:
             raise ConfigError(f"sampler steps must be at least 1, got {self.steps}")
+
+
+def _set_times(scheduler: Any, settings: SamplerSettings) -> None:
+    if settings.sampler != "dpm-solver++":
+        scheduler.set_timesteps(settings.steps)
+        return
+    last = _TIME_START * scheduler.config.num_train_timesteps
+    times = [round(last * (i / settings.steps) ** _TIME_POWER) for i in range(settings.steps, 0, -1)]
+    scheduler.set_timesteps(timesteps=list(dict.fromkeys(times)))
 
 
 def noise_generators(seeds: Sequence[int]) -> list[torch.Generator]:
@@ -118,11 +128,10 @@ def sample(
         (b, *shape) float32.
     """
     scheduler = SAMPLERS[settings.sampler](scheduler_config)
-    if settings.steps > scheduler.config.num_train_timesteps:
-        raise ConfigError(
-            f"sampler steps {settings.steps} exceed the {scheduler.config.num_train_timesteps} the model was trained with"
-        )
-    scheduler.set_timesteps(settings.steps)
+    most = scheduler.config.num_train_timesteps
+    if settings.steps > most:
+        raise ConfigError(f"sampler steps {settings.steps} exceed the {most} that the model was trained with")
+    _set_times(scheduler, settings)
     generators = noise_generators(seeds)
     x = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)
     extra = {"generator": generators} if settings.sampler in _TAKES_GENERATOR else {}

@@ -4,8 +4,8 @@ A network is a diffusers ``ModelMixin`` with ``save_pretrained`` / ``from_pretra
 
     network(x (b, n_mels, frames), t (b,), cond (b, d), drop (b,) bool | None) -> v (b, n_mels, frames)
 
-``cond`` is the L2-normalised embedding times sqrt(d), without centring. Rows where ``drop`` is true see the network's own
-learnt null condition instead, which is how classifier-free guidance is trained and asked for.
+``cond`` is the L2-normalised embedding times sqrt(d), without centring. Rows where ``drop`` is true see the network's
+own learnt null condition instead, which is how classifier-free guidance is trained and asked for.
 
 A file registers its class, which carries ``Options``, a frozen dataclass of what the configuration may set, and takes
 ``(n_mels, frames, condition_dim, **options)``.

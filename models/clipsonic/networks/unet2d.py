@@ -91,8 +91,8 @@ class UNet2D(ModelMixin, ConfigMixin):
 
     Options = UNet2DOptions
 
-    @register_to_config
-    def __init__(
+    @register_to_config  # type: ignore[untyped-decorator]
+    def __init__(  # noqa: PLR0913, PLR0917 -- diffusers' ConfigMixin records exactly these
         self,
         n_mels: int,
         frames: int,

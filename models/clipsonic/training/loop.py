@@ -1,8 +1,8 @@
 """The training loop: one for every model, on one process or under ``torchrun``, and exact to resume.
 
-A run is a pure function of its configuration: the batch, the noise and the learning rate of a step follow from the seed and the
-step's number, so a run that was killed and continued takes the same steps as one that was not (bit for bit on
-one CPU with one thread count).
+A run is a pure function of its configuration: the batch, the noise and the learning rate of a step follow from the seed
+and the step's number, so a run that was killed and continued takes the same steps as one that was not (bit for bit on
+one machine with one thread count).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from clipsonic.training.config import TrainConfig
 from clipsonic_eval import atomic
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.progress import SILENT, Progress
-from clipsonic_eval.seeds import stream
+from clipsonic_eval.seeds import derive, stream
 
 LOG_NAME = "train_log.csv"
 _LOG_FIELDS = ("step", "loss", "val_loss", "lr", "seconds")
@@ -106,8 +106,6 @@ def batch_rows(n: int, size: int, step: int, seed: int) -> torch.Tensor:
 
 def step_generator(seed: int, step: int, purpose: str, device: torch.device) -> torch.Generator:
     """Return the generator of one step's draws."""
-    from clipsonic_eval.seeds import derive
-
     return torch.Generator(device=device).manual_seed(derive(seed, str(step), purpose))
 
 
@@ -213,9 +211,9 @@ class Run:
 
     def validation_loss(self) -> float | None:
         """Return the validation loss of the averaged weights."""
-        with self.average.applied_to(self.task.module) as module, torch.no_grad():
-            with autocast(self.config.precision, self.device):
-                return self.task.validation_loss(module)
+        computed = autocast(self.config.precision, self.device)
+        with self.average.applied_to(self.task.module) as module, torch.no_grad(), computed:
+            return self.task.validation_loss(module)
 
     def log(self, *, validate: bool) -> None:
         """Add a line to the log: mean loss since the last one, and perhaps the validation loss."""

@@ -1,0 +1,63 @@
+"""``clipsonic-eval train``: train any model that a configuration names."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clipsonic_eval.config import apply_sets, read_yaml
+from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.locate import locate
+from clipsonic_eval.progress import Bars
+
+
+@click.command("train")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set train.steps=2000.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the model (default: `out` in CONFIG).")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(config: Path, sets: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+    """Train the model that CONFIG (YAML) describes; the same command again continues where it was.
+
+    \b
+    CONFIG:
+      trainer: clipsonic.training.audio:train     MODULE:NAME or FILE.py:NAME
+      out: models/video                           folder of the model
+      ...                                         the trainer's own keys
+    """
+    tree = apply_sets(read_yaml(config), sets)
+    trainer = tree.pop("trainer", None)
+    configured = tree.pop("out", None)
+    if not isinstance(trainer, str):
+        raise ConfigError(f"{config}: key 'trainer' is required, e.g. trainer: clipsonic.training.audio:train")
+    if out is None and not isinstance(configured, str):
+        raise ConfigError(f"{config}: where should the model go? Give --out or the key 'out'")
+    folder = out if out is not None else Path(str(configured))
+    started = time.monotonic()
+    written = Path(locate(trainer)(tree, folder, progress=Bars()))
+    result = {"folder": str(written), **_last_line(written), "seconds": round(time.monotonic() - started, 1)}
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    loss = "" if result["loss"] is None else f", loss {result['loss']:.4f}"
+    val = "" if result["val_loss"] is None else f" (held out {result['val_loss']:.4f})"
+    click.echo(f"{result['folder']}: {result['steps']} steps{loss}{val}, {result['seconds']} s")
+
+
+def _last_line(folder: Path) -> dict[str, Any]:
+    """Return steps and losses from the last line of the training log; None where a trainer keeps no such log."""
+    found: dict[str, Any] = {"steps": None, "loss": None, "val_loss": None}
+    path = folder / "train_log.csv"
+    if path.is_file():
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        if rows:
+            found["steps"] = int(rows[-1]["step"])
+            for key in ("loss", "val_loss"):
+                found[key] = float(rows[-1][key]) if rows[-1].get(key) else None
+    return found
