@@ -173,7 +173,7 @@ def _as_float(frame: Any) -> NDArray[np.float32]:
     if not frame.format.is_planar:
         data = data.reshape(-1, len(frame.layout.channels)).T
     if data.dtype == np.uint8:
-        return (data.astype(np.float32) - 128) / 128
-    if np.issubdtype(data.dtype, np.integer):
-        return (data / float(-int(np.iinfo(data.dtype).min))).astype(np.float32)
-    return data.astype(np.float32)
+        data = (data.astype(np.float32) - 128) / 128
+    elif np.issubdtype(data.dtype, np.integer):
+        data = data / float(-int(np.iinfo(data.dtype).min))
+    return data.astype(np.float32, copy=False)

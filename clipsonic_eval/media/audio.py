@@ -85,7 +85,8 @@ def resample(samples: NDArray[np.float32], rate_in: int, rate_out: int) -> NDArr
 
 def mono_at(clip: Clip, rate: int) -> NDArray[np.float32]:
     """Return the mean of the channels at ``rate`` Hz, (n,) float32."""
-    return resample(clip.mono()[None], clip.sample_rate, rate)[0]
+    mono: NDArray[np.float32] = resample(clip.mono()[None], clip.sample_rate, rate)[0]
+    return mono
 
 
 def write_wav(path: Path, samples: NDArray[np.float32], rate: int) -> None:

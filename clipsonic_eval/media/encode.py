@@ -87,7 +87,7 @@ def write_video(  # one argument for each thing that a file holds; a config woul
     sound = None if samples is None else _Sound(path, samples, rate, _encoder(audio_codec or defaults[1]))
     with replacing(path) as temporary:
         try:
-            with av.open(str(temporary), "w", container_options={"fflags": "+bitexact"}) as container:
+            with av.open(str(temporary), "w", container_options=_muxer_options(path)) as container:
                 video = _video_stream(container, video_name, frames, fps, pixel_format)
                 audio = sound.stream(container) if sound else None
                 for picture in _even(frames, pixel_format):
@@ -124,9 +124,16 @@ def write_audio(path: Path, samples: NDArray[np.float32], rate: int) -> None:
     import av
 
     sound = _Sound(path, samples, rate, "aac")
-    options = {"fflags": "+bitexact"}
+    options = _muxer_options(path)
     with replacing(path) as temporary, av.open(str(temporary), "w", format="ipod", container_options=options) as out:
         sound.encode(out, sound.stream(out))
+
+
+def _muxer_options(path: Path) -> dict[str, str]:
+    options = {"fflags": "+bitexact"}
+    if path.suffix.lower() == ".avi":  # else the delay of mp3 is rounded up to a whole frame of picture
+        options["avoid_negative_ts"] = "disabled"
+    return options
 
 
 def _encoder(codec: str) -> str:
@@ -151,6 +158,8 @@ def _video_stream(
     stream = container.add_stream(name, rate=rate, options=_VIDEO_OPTIONS.get(name, {}))
     height, width = next(_even(frames[:1], pixel_format)).shape[:2]
     stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
+    if pixel_format.startswith("gray"):
+        stream.codec_context.color_range = 2  # grey levels use the full range, and the file must say so
     if width * height <= 256 * 256:
         stream.codec_context.thread_count = 1  # starting threads costs more than encoding a tiny picture
     return stream

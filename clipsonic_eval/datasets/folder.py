@@ -1,0 +1,28 @@
+"""Any folder of videos or sounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clipsonic_eval.datasets import DATASETS, Dataset, Listing, SourceItem
+from clipsonic_eval.datasets._files import media_files, refuse_unknown_split, unique_keys
+from clipsonic_eval.errors import UserError
+
+
+def items(root: Path, csv: Path | None = None, split: str | None = None) -> Listing:
+    """List every media file below ``root``; the folder that holds a file, if not ``root``, is its label.
+
+    Raises:
+        UserError: no folder, no media file in it, or a csv or split, which this layout has not.
+    """
+    if csv is not None:
+        raise UserError(f"{csv}: a folder takes no csv; say --dataset manifest or vggsound")
+    refuse_unknown_split(split, (), f"{root} (a plain folder)")
+    files = media_files(root)
+    relative = [path.relative_to(root) for path in files]
+    labels = [p.parent.name or None for p in relative]
+    keys = unique_keys(relative)
+    return Listing(tuple(SourceItem(k, p, label=c) for k, p, c in zip(keys, files, labels, strict=True)))
+
+
+DATASETS.add("folder", Dataset("any folder of videos or sounds; folders inside it are labels", items))

@@ -1,0 +1,209 @@
+"""What a file holds, and its pictures: upright RGB frames at given times."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.errors import MediaError
+from clipsonic_eval.media._open import audio_track, opened, stated_end_s, video_track, zero_time
+from clipsonic_eval.media._upright import display_matrix, upright
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+_FAR_S = 5.0  # beyond this it pays to look for a key frame instead of decoding on
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTrack:
+    """A sound track: codec by FFmpeg's name, rate in Hz, channels, stated length (the file's where it has none)."""
+
+    codec: str
+    sample_rate: int
+    channels: int
+    duration_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTrack:
+    """A moving picture: codec and pixel format by FFmpeg's names, stored size, mean frames per second, length."""
+
+    codec: str
+    pixel_format: str
+    width: int
+    height: int
+    fps: float | None
+    duration_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What a file states about itself.
+
+    Attributes:
+        container: FFmpeg's name of the format.
+        duration_s: of the whole file in seconds; None where the file does not say.
+        audio: the sound track, None if there is none.
+        video: the moving picture, None if there is none (cover art does not count).
+    """
+
+    container: str
+    duration_s: float | None
+    audio: AudioTrack | None
+    video: VideoTrack | None
+
+
+def probe(path: Path) -> MediaInfo:
+    """Read what a file states about itself, without decoding it.
+
+    Raises:
+        MediaError: no such file, or not readable as media.
+    """
+    with opened(path) as container:
+        whole = container.duration / 1_000_000 if container.duration else None
+        audio = video = None
+        with contextlib.suppress(MediaError):
+            track = audio_track(container, path)
+            context = track.codec_context
+            length = _length_s(container, track, whole)
+            audio = AudioTrack(context.name, int(context.sample_rate), len(context.layout.channels), length)
+        with contextlib.suppress(MediaError):
+            track = video_track(container, path)
+            context = track.codec_context
+            fps = float(track.average_rate) if track.average_rate else None
+            length = _length_s(container, track, whole)
+            video = VideoTrack(context.name, context.pix_fmt or "", context.width, context.height, fps, length)
+        return MediaInfo(container.format.name, whole, audio, video)
+
+
+def _length_s(container: Any, track: Any, whole: float | None) -> float | None:
+    end = stated_end_s(container, track)
+    return whole if end is None else max(0.0, end - zero_time(container))
+
+
+def read_frames(path: Path, times_s: Sequence[float]) -> list[Picture]:
+    """Read the frame that is on screen at each of the times: the last one at or before it.
+
+    A time before the first frame gives the first one, a time after the last frame the last one. Rotation and
+    mirroring by the display matrix are applied; pixels are taken as square. Any pixel format becomes 8-bit RGB.
+
+    Args:
+        path: the video.
+        times_s: in seconds from the beginning of the file, in any order.
+
+    Returns:
+        One (height, width, 3) uint8 picture for each time, in the order of the times.
+
+    Raises:
+        MediaError: not readable as media, no video track, no frame in it, or damaged before the last time.
+    """
+    if not times_s:
+        return []
+    order = sorted(range(len(times_s)), key=lambda i: times_s[i])
+    pictures: list[Picture | None] = [None] * len(times_s)
+    with opened(path) as container:
+        track = video_track(container, path)
+        track.codec_context.thread_count = 1  # many files at a time are decoded by many processes
+        walk = _Walk(path, container, track)
+        last: tuple[Any, Picture] | None = None
+        for i in order:
+            frame = walk.at(times_s[i])
+            if last is None or last[0] is not frame:
+                last = (frame, _rgb(frame))
+            pictures[i] = last[1]
+    return [p for p in pictures if p is not None]
+
+
+class _Walk:
+    """Goes forward through a video; jumps where the next time is far away."""
+
+    def __init__(self, path: Path, container: Any, track: Any) -> None:
+        self._path = path
+        self._container = container
+        self._track = track
+        self._zero = zero_time(container)
+        self._frames: Iterator[Any] = container.decode(track)
+        self._shown: Any = None
+        self._next: Any = next(self._frames, None)
+
+    def at(self, time_s: float) -> Any:
+        """Return the frame on screen at ``time_s``; times must not fall."""
+        if time_s - self._time(self._next, time_s) > _FAR_S:
+            self._jump(time_s)
+        while self._next is not None and (self._shown is None or self._time(self._next, -1.0) <= time_s + 1e-6):
+            self._shown, self._next = self._next, next(self._frames, None)
+        if self._shown is None:
+            raise MediaError(f"{self._path}: the video track holds no frame")
+        return self._shown
+
+    def _time(self, frame: Any, default: float) -> float:
+        return default if frame is None or frame.time is None else float(frame.time) - self._zero
+
+    def _jump(self, time_s: float) -> None:
+        before = (self._shown, self._next)
+        self._container.seek(int((time_s + self._zero) / self._track.time_base), stream=self._track)
+        self._frames = self._container.decode(self._track)
+        self._next = next(self._frames, None)
+        if self._next is None or self._time(self._next, time_s + 1) > time_s:
+            # No key frame before that time could be found by the index: go on from the beginning.
+            self._container.seek(0)
+            self._frames = self._container.decode(self._track)
+            self._next = next(self._frames, None)
+        if self._next is None:
+            self._shown = before[1] or before[0]
+
+
+def _rgb(frame: Any) -> Picture:
+    picture: Picture = frame.to_ndarray(format="rgb24")
+    return upright(picture, display_matrix(frame))
+
+
+def centre_frame(path: Path) -> Picture:
+    """Return the frame on screen in the middle of a video, (height, width, 3) uint8.
+
+    Raises:
+        MediaError: not readable as media, or no video track.
+    """
+    video = probe(path).video
+    if video is None:
+        raise MediaError(f"{path}: no video track")
+    return read_frames(path, [(video.duration_s or 0.0) / 2])[0]
+
+
+def read_picture(path: Path) -> Picture:
+    """Read a png, jpg, webp, ... as upright (height, width, 3) uint8 RGB; transparency lies on white.
+
+    Raises:
+        MediaError: no such file, or not readable as a picture.
+    """
+    from PIL import Image, ImageOps
+
+    if not path.is_file():
+        raise MediaError(f"{path}: no such file")
+    try:
+        with Image.open(path) as image:
+            turned = ImageOps.exif_transpose(image)
+            if turned.has_transparency_data:
+                layer = turned.convert("RGBA")
+                turned = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+            if turned.mode.startswith("I;16"):
+                return np.repeat((np.asarray(turned) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+            return np.array(turned.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise MediaError(f"{path}: not readable as a picture ({str(error).splitlines()[0]})") from None
+
+
+def query_picture(path: Path) -> Picture:
+    """Return a picture file's picture, or the centre frame of a video.
+
+    Raises:
+        MediaError: not readable as either.
+    """
+    return read_picture(path) if path.suffix.lower() in PICTURE_SUFFIXES else centre_frame(path)
