@@ -1,0 +1,79 @@
+"""``clipsonic-eval sample``: let a system answer queries."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from clipsonic_eval.cli import EXIT_SKIPPED
+from clipsonic_eval.config import apply_sets
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.harness.queries import read_queries
+from clipsonic_eval.harness.sample import SampleResult, SampleSettings, sample
+from clipsonic_eval.progress import Bars
+from clipsonic_eval.systems import resolve
+
+_SHOWN = 5
+
+
+@click.command("sample")
+@click.argument("system")
+@click.option(
+    "--queries",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="csv with the columns key, prompt and perhaps label, image (or path).",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the wavs.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Setting of the system, e.g. guidance=2.")
+@click.option("--seed", default=0, show_default=True, help="Every query derives its own seed from it.")
+@click.option("--batch-size", default=32, show_default=True, help="Queries worked on at once; changes no result.")
+@click.option("--name", help="What tables call the system (default: its own name).")
+@click.option("--overwrite", is_flag=True, help="Replace samples of another system, setting or seed in --out.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    system: str,
+    queries: Path,
+    out: Path,
+    sets: tuple[str, ...],
+    as_json: bool,
+    **settings: object,
+) -> None:
+    r"""Write one wav for each query; the same command again continues where it was.
+
+    SYSTEM is MODULE:CLASS or FILE.py:CLASS, or a folder of wavs.
+
+    \b
+    clipsonic-eval sample clipsonic.systems:ZeroShot --set model=models/video \
+        --queries test.csv --out wavs/ZS
+    """
+    asked = read_queries(queries)
+    built = resolve(system, apply_sets({}, sets))
+    result = sample(built, asked, out, SampleSettings(**settings), progress=Bars())  # type: ignore[arg-type]
+    if as_json:
+        click.echo(json.dumps(_tree(result)))
+    else:
+        click.echo(f"{result.out}: {result.n} of {len(asked)} queries by {result.name}, {result.seconds:.1f} s")
+        for skip in result.skipped[:_SHOWN]:
+            click.echo(f"skipped {skip.key}: {skip.reason}", err=True)
+        if len(result.skipped) > _SHOWN:
+            click.echo(f"skipped {len(result.skipped) - _SHOWN} more, see {out / 'skipped.csv'}", err=True)
+    if not result.n:
+        raise UserError(f"{out}: no query could be answered; the first reason: {result.skipped[0].reason}")
+    if result.skipped:
+        ctx.exit(EXIT_SKIPPED)
+
+
+def _tree(result: SampleResult) -> dict[str, object]:
+    return {
+        "folder": str(result.out),
+        "system": result.name,
+        "samples": result.n,
+        "resumed": result.resumed,
+        "skipped": [{"key": s.key, "reason": s.reason} for s in result.skipped],
+        "seconds": round(result.seconds, 2),
+    }

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from clipsonic_eval.errors import MediaError, UserError
+from clipsonic_eval.harness.sample import SampleSettings, sample
+from clipsonic_eval.seeds import derive
+from clipsonic_eval.types import Query
+
+T = TypeVar("T")
+QUERIES = [Query(f"k{i}", f"prompt {i}", None, "bell") for i in range(5)]
+
+
+class Tone:
+    """Writes the seed into the first sample, so that a file tells which seed made it."""
+
+    name = "tone"
+    sample_rate = 8000
+
+    def __init__(self, level: float = 0.5) -> None:
+        self.level = level
+        self.asked: list[str] = []
+        self.stop_at: str | None = None
+
+    def card(self) -> dict[str, Any]:
+        return {"kind": "tone", "level": self.level}
+
+    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[NDArray[np.float32]]:
+        for query in queries:
+            if query.key == self.stop_at:
+                raise KeyboardInterrupt
+            if query.prompt == "bad":
+                raise MediaError(f"{query.key}.mp4: no video track")
+        self.asked += [q.key for q in queries]
+        return [self.sound(q, s) for q, s in zip(queries, seeds, strict=True)]
+
+    def sound(self, query: Query, seed: int) -> NDArray[np.float32]:
+        del query
+        return np.random.default_rng(seed).uniform(-self.level, self.level, 100).astype(np.float32)
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.calls: list[tuple[int | None, int, int]] = []
+
+    def track(self, items: Iterable[T], *, label: str, total: int | None = None, done: int = 0) -> Iterator[T]:
+        del label
+        n = 0
+        for n, item in enumerate(items, start=1):  # noqa: B007
+            yield item
+        self.calls.append((total, done, n))
+
+    def note(self, text: str) -> None:
+        raise AssertionError(text)
+
+
+def rows(folder: Path) -> dict[str, dict[str, str]]:
+    with (folder / "samples.csv").open(newline="") as stream:
+        return {row["key"]: row for row in csv.DictReader(stream)}
+
+
+def wavs(folder: Path) -> dict[str, bytes]:
+    return {path.stem: path.read_bytes() for path in folder.glob("*.wav")}
+
+
+def test_every_query_gets_a_float_wav_a_row_and_a_seed_of_its_own(tmp_path: Path) -> None:
+    result = sample(Tone(), QUERIES, tmp_path, SampleSettings(seed=7, batch_size=2))
+    assert (result.n, result.resumed, result.skipped) == (5, 0, ())
+    for query in QUERIES:
+        data, rate = soundfile.read(tmp_path / f"{query.key}.wav", dtype="float32")
+        assert rate == 8000
+        assert soundfile.info(tmp_path / f"{query.key}.wav").subtype == "FLOAT"
+        expected = np.random.default_rng(derive(7, query.key, "sample")).uniform(-0.5, 0.5, 100).astype(np.float32)
+        np.testing.assert_array_equal(data, expected)
+        row = rows(tmp_path)[query.key]
+        assert (row["file"], row["prompt"], row["label"]) == (f"{query.key}.wav", query.prompt, "bell")
+        assert row["seed"] == str(derive(7, query.key, "sample"))
+    card = json.loads((tmp_path / "system.json").read_text())
+    assert (card["name"], card["kind"], card["level"], card["sample_rate"], card["seed"]) == (
+        "tone",
+        "tone",
+        0.5,
+        8000,
+        7,
+    )
+    assert not (tmp_path / "skipped.csv").exists()
+
+
+def test_batches_and_order_change_no_byte(tmp_path: Path) -> None:
+    sample(Tone(), QUERIES, tmp_path / "a", SampleSettings(batch_size=1))
+    sample(Tone(), QUERIES[::-1], tmp_path / "b", SampleSettings(batch_size=4))
+    assert wavs(tmp_path / "a") == wavs(tmp_path / "b")
+    assert (tmp_path / "a/samples.csv").read_bytes() == (tmp_path / "b/samples.csv").read_bytes()
+
+
+def test_a_job_that_was_stopped_goes_on_and_ends_the_same(tmp_path: Path) -> None:
+    sample(Tone(), QUERIES, tmp_path / "whole")
+    broken = Tone()
+    broken.stop_at = "k3"
+    with pytest.raises(KeyboardInterrupt):
+        sample(broken, QUERIES, tmp_path / "parts", SampleSettings(batch_size=1))
+    assert set(rows(tmp_path / "parts")) == {"k0", "k1", "k2"}
+    again, counter = Tone(), Counter()
+    result = sample(again, QUERIES, tmp_path / "parts", progress=counter)
+    assert again.asked == ["k3", "k4"]
+    assert (result.n, result.resumed) == (5, 3)
+    assert counter.calls == [(5, 3, 2)]
+    assert wavs(tmp_path / "parts") == wavs(tmp_path / "whole")
+
+
+def test_a_changed_wav_or_another_prompt_is_made_again(tmp_path: Path) -> None:
+    sample(Tone(), QUERIES, tmp_path)
+    (tmp_path / "k1.wav").write_bytes(b"something else")
+    again = Tone()
+    sample(again, [Query("k0", "another prompt"), *QUERIES[1:]], tmp_path)
+    assert again.asked == ["k0", "k1"]
+    assert rows(tmp_path)["k0"]["prompt"] == "another prompt"
+
+
+def test_another_picture_under_the_same_name_is_sampled_again(tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"one")
+    query = Query("k", "p", picture)
+    sample(Tone(), [query], tmp_path / "out")
+    picture.write_bytes(b"two")
+    again = Tone()
+    sample(again, [query], tmp_path / "out")
+    assert again.asked == ["k"]
+
+
+@pytest.mark.parametrize(("level", "seed"), [(0.4, 0), (0.5, 1)])
+def test_samples_of_another_card_or_seed_are_refused(tmp_path: Path, level: float, seed: int) -> None:
+    sample(Tone(), QUERIES, tmp_path)
+    before = wavs(tmp_path)
+    with pytest.raises(UserError, match=r"holds samples of 'tone' with other settings.*--overwrite"):
+        sample(Tone(level), QUERIES, tmp_path, SampleSettings(seed=seed))
+    assert wavs(tmp_path) == before
+
+
+def test_overwrite_leaves_nothing_of_the_other_system(tmp_path: Path) -> None:
+    sample(Tone(), QUERIES, tmp_path)
+    sample(Tone(0.4), QUERIES[:2], tmp_path, SampleSettings(overwrite=True))
+    assert set(wavs(tmp_path)) == set(rows(tmp_path)) == {"k0", "k1"}
+
+
+def test_a_name_is_no_part_of_the_identity(tmp_path: Path) -> None:
+    sample(Tone(), QUERIES, tmp_path)
+    result = sample(Tone(), QUERIES, tmp_path, SampleSettings(name="ours"))
+    assert (result.name, result.resumed) == ("ours", 5)
+    assert json.loads((tmp_path / "system.json").read_text())["name"] == "ours"
+
+
+def test_a_query_that_fails_is_skipped_and_its_neighbours_are_not(tmp_path: Path) -> None:
+    queries = [*QUERIES[:2], Query("spoilt", "bad"), *QUERIES[2:]]
+    result = sample(Tone(), queries, tmp_path)
+    assert [(s.key, s.reason) for s in result.skipped] == [("spoilt", "spoilt.mp4: no video track")]
+    assert set(wavs(tmp_path)) == {q.key for q in QUERIES}
+    assert "spoilt,spoilt.mp4: no video track" in (tmp_path / "skipped.csv").read_text()
+    sample(Tone(), QUERIES, tmp_path)
+    assert not (tmp_path / "skipped.csv").exists()
+
+
+def test_a_query_that_fails_now_leaves_no_answer_to_an_older_one(tmp_path: Path) -> None:
+    sample(Tone(), QUERIES, tmp_path)
+    result = sample(Tone(), [Query("k0", "bad"), *QUERIES[1:]], tmp_path)
+    assert [s.key for s in result.skipped] == ["k0"]
+    assert "k0" not in wavs(tmp_path)
+    assert "k0" not in rows(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sound", "reason"),
+    [
+        (np.array([0.0, np.nan, np.inf], np.float32), "2 samples that are not finite"),
+        (np.zeros((2, 5), np.float32), r"float32 \(2, 5\) instead of"),
+        (np.zeros(0, np.float32), r"float32 \(0,\) instead of"),
+        (np.zeros(5, np.int16), r"int16 \(5,\) instead of"),
+    ],
+)
+def test_a_sound_that_is_none_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sound: NDArray[Any], reason: str
+) -> None:
+    monkeypatch.setattr(Tone, "sound", lambda self, query, seed: sound if query.key == "k2" else np.ones(3))
+    result = sample(Tone(), QUERIES, tmp_path)
+    assert [s.key for s in result.skipped] == ["k2"]
+    with pytest.raises(UserError, match=reason):
+        raise UserError(result.skipped[0].reason)
+
+
+def test_a_system_that_returns_too_few_sounds_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tone, "generate", lambda self, queries, seeds: [])
+    result = sample(Tone(), QUERIES[:1], tmp_path)
+    assert "system 'tone' gave 0 sounds for 1 queries" in result.skipped[0].reason
+
+
+def test_a_card_that_is_no_json_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tone, "card", lambda self: {"x": np.zeros(3)})
+    with pytest.raises(UserError, match="must hold JSON values only"):
+        sample(Tone(), QUERIES, tmp_path)
+
+
+def test_keys_that_repeat_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'k0' is there twice"):
+        sample(Tone(), [QUERIES[0], QUERIES[0]], tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.harness.queries import check_keys, read_queries
+from clipsonic_eval.types import Query
+
+
+def csv_of(folder: Path, text: str) -> Path:
+    path = folder / "q.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_queries_are_read_relative_to_the_folder_of_the_csv(tmp_path: Path) -> None:
+    path = csv_of(tmp_path, 'key,path,prompt,label,extra\na,videos/a.mp4,"a bell, far away",bell,1\nb,,rain,,2\n')
+    first, second = read_queries(path)
+    assert first == Query("a", "a bell, far away", tmp_path / "videos/a.mp4", "bell")
+    assert second == Query("b", "rain", None, None)
+
+
+def test_a_byte_order_mark_and_blanks_around_names_are_no_part_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "q.csv"
+    path.write_bytes(b"\xef\xbb\xbfkey, prompt\nk, a dog \n")
+    assert read_queries(path) == [Query("k", "a dog")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("key,text\na,x\n", "column 'prompt' is missing; found: key, text"),
+        ("", "column 'key' is missing; found: an empty file"),
+        ("key,prompt\n", "holds no query"),
+        ("key,prompt\na,x\na,y\n", "key 'a' is there twice"),
+        ("key,prompt\na/b,x\n", "key 'a/b' cannot be the name of a file"),
+        ("key,prompt\na,\n", r"line 2 \(key 'a'\) has no prompt"),
+        ("key,prompt,image,path\na,x,,\n", "both columns 'image' and 'path'"),
+        ("key,prompt,Path\na,x,y\n", "Did you mean 'path'"),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_refused_in_one_sentence(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_queries(csv_of(tmp_path, text))
+
+
+def test_a_missing_list_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"gone\.csv: no such file"):
+        read_queries(tmp_path / "gone.csv")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "q.csv"
+    path.write_bytes(b"\xff\xfe\x00\x01key")
+    with pytest.raises(UserError, match="not readable as a csv in UTF-8"):
+        read_queries(path)
+
+
+@pytest.mark.parametrize("key", ["", ".hidden", "a\\b", "x" * 201, "a\nb"])
+def test_keys_that_are_no_file_names_are_refused(key: str) -> None:
+    with pytest.raises(UserError, match="cannot be the name of a file"):
+        check_keys([Query(key, "p")])
