@@ -36,6 +36,7 @@ _SHOWN = 5
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     system: str,
     queries: Path,
     out: Path,

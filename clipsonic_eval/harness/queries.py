@@ -17,9 +17,9 @@ _LONGEST_KEY = 200  # bytes; with the suffix and a temporary file's additions st
 def read_queries(path: Path) -> list[Query]:
     """Read queries from a csv with a header.
 
-    Columns: ``key`` (identity; becomes the name of the output file), ``prompt``, and, where there are any, ``label`` and
-    ``image`` or ``path`` (a picture or a video, relative to the csv's folder). Other columns are left alone. Whether the
-    files exist is found out when they are needed: the query is skipped then, the others go on.
+    Columns: ``key`` (identity; becomes the name of the output file), ``prompt``, and, where there are any, ``label``
+    and ``image`` or ``path`` (a picture or a video, relative to the csv's folder). Other columns are left alone.
+    Whether the files exist is found out when they are needed: the query is skipped then, the others go on.
 
     Raises:
         UserError: no such file, not a csv in UTF-8, a column is missing, a key is there twice or is no file name, a
@@ -54,8 +54,8 @@ def check_keys(queries: Iterable[Query], *, where: str = "queries") -> None:
         key = query.key
         if not key or key.startswith(".") or len(key.encode()) > _LONGEST_KEY or any(c in "/\\\0\r\n" for c in key):
             raise UserError(
-                f"{where}: key '{key}' cannot be the name of a file; keys are 1 to {_LONGEST_KEY} bytes without slashes "
-                "and do not begin with a dot"
+                f"{where}: key '{key}' cannot be the name of a file; keys are 1 to {_LONGEST_KEY} bytes without "
+                "slashes and do not begin with a dot"
             )
         if key in seen:
             raise UserError(f"{where}: key '{key}' is there twice; every query needs a key of its own")
@@ -67,9 +67,7 @@ def _check_header(path: Path, header: list[str]) -> None:
         if name not in header:
             raise UserError(f"{path}: column '{name}' is missing; found: {', '.join(header) or 'an empty file'}")
     if "image" in header and "path" in header:
-        raise UserError(
-            f"{path}: has both columns 'image' and 'path'; keep the one that names the query's picture or video"
-        )
+        raise UserError(f"{path}: has both columns 'image' and 'path'; keep the one that names the picture or video")
     for name in header:
         if name not in _KNOWN and name.lower() in _KNOWN:
             raise unknown_name(f"column in {path}", name, _KNOWN)

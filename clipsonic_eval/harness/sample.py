@@ -191,8 +191,8 @@ class _Job:
         sounds = list(self.system.generate(batch, [self.seed_of(query) for query in batch]))
         if len(sounds) != len(batch):
             raise UserError(
-                f"system '{self.name}' gave {len(sounds)} sounds for {len(batch)} queries; generate(queries, seeds) must "
-                "return one for each"
+                f"system '{self.name}' gave {len(sounds)} sounds for {len(batch)} queries; "
+                "generate(queries, seeds) must return one for each"
             )
         return sounds
 

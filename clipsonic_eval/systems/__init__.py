@@ -159,5 +159,6 @@ def _check(system: Any, spec: str) -> None:
         faults.append("a method `generate(queries, seeds)`")
     if faults:
         raise UserError(
-            f"'{spec}' is no system: it lacks {' and '.join(faults)}; see clipsonic_eval/systems/__init__.py for what one is"
+            f"'{spec}' is no system: it lacks {' and '.join(faults)}; "
+            "see clipsonic_eval/systems/__init__.py for what one is"
         )

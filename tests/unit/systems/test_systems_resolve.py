@@ -88,7 +88,7 @@ def test_a_word_that_is_neither_class_nor_folder_is_refused() -> None:
 def test_a_configured_class_is_resolved_strictly() -> None:
     system = resolve("clipsonic_eval.systems.yardsticks:Noise", {"rms": 0.2, "duration_s": 0.5})
     assert isinstance(system, Noise)
-    with pytest.raises(UserError, match="unknown key 'rsm'. Did you mean 'rms'"):
+    with pytest.raises(UserError, match=r"unknown key 'rsm'\. Did you mean 'rms'"):
         resolve("clipsonic_eval.systems.yardsticks:Noise", {"rsm": 0.2})
 
 
