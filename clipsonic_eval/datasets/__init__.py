@@ -13,8 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsonic_eval.datasets._files import refuse_duplicates
+from clipsonic_eval.datasets._table import table_rows
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.types import Skip
+
+__all__ = ["DATASETS", "Dataset", "Listing", "SourceItem", "refuse_duplicates", "table_rows"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def _parquet(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
 
 
 def _jsonl(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
-    rows = []
+    rows: list[tuple[int, Mapping[str, Any]]] = []
     for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue

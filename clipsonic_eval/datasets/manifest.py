@@ -19,9 +19,10 @@ MISSING = "file named in the csv is missing"
 
 
 def items(root: Path, csv: Path | None = None, split: str | None = None) -> Listing:
-    """List the rows of a table with the columns ``path`` and, optionally, key, start_s, duration_s, prompt, label, split.
+    """List the rows of a table that has a column ``path``.
 
-    Paths are relative to ``root`` or absolute. Without a key the path makes it (and the start, if there is one).
+    It may have key, start_s, duration_s, prompt, label and split too. Paths are relative to ``root`` or absolute.
+    Without a key the path makes it (and the start, if there is one).
     Other columns are ignored unless they look like a misspelt one of these.
 
     Args:
@@ -75,7 +76,7 @@ def _item(root: Path, table: Path, line: int, row: Mapping[str, Any]) -> SourceI
         key += "" if start is None else f"_{round(start * 1000):07d}"
     file = root / name
     if not file.is_file():
-        return Skip(key, MISSING)
+        return Skip(key, f"{MISSING} ({name})")
     return SourceItem(key, file, start or 0.0, duration, _text(row, "prompt"), _text(row, "label"), _text(row, "split"))
 
 

@@ -50,7 +50,7 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
         cut = files.get(f"{video}_{start:06d}") or files.get(f"{video}_{start}")
         file = cut or files.get(video)
         if file is None:
-            skipped.append(Skip(key, MISSING))
+            skipped.append(Skip(key, f"{MISSING} ({key}.* or {video}.*)"))
             continue
         found.append(SourceItem(key, file, 0.0 if cut else float(start), CLIP_S, label, label, part))
     return Listing(tuple(found), tuple(skipped))

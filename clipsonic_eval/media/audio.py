@@ -17,6 +17,11 @@ from clipsonic_eval.errors import MediaError, ShapeError
 from clipsonic_eval.media._riff import missing_bytes
 from clipsonic_eval.types import Clip
 
+
+class PastEndError(MediaError):
+    """A segment that begins after the end of the sound."""
+
+
 SOUNDFILE_SUFFIXES = (".wav", ".flac", ".ogg", ".oga")
 
 
@@ -53,12 +58,10 @@ def read_audio(path: Path, *, key: str | None = None, start_s: float = 0.0, dura
 
         read = decode_audio(path, start_s, duration_s)
     samples, rate = read
+    if samples.shape[1] == 0 and start_s > 0:
+        raise PastEndError(f"{path}: no sound at {start_s:g} s; the audio ends before that")
     if samples.shape[1] == 0:
-        raise MediaError(
-            f"{path}: no sound at {start_s:g} s; the audio ends before that"
-            if start_s
-            else f"{path}: the audio track is empty"
-        )
+        raise MediaError(f"{path}: the audio track is empty")
     if not np.isfinite(samples).all():
         raise MediaError(f"{path}: the audio holds values that are not finite; export it again")
     return Clip(key if key is not None else path.stem, samples, rate)

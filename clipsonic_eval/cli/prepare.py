@@ -1,0 +1,122 @@
+"""``clipsonic-eval prepare``: videos in, a folder of clips out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clipsonic_eval.cli import EXIT_SKIPPED
+from clipsonic_eval.errors import UserError
+
+if TYPE_CHECKING:
+    from clipsonic_eval.clips import Prepared
+
+_SHOWN = 20  # skipped items that are named on the screen
+
+
+def _part(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, int]:
+    """Read ``i/n``."""
+    del ctx, parameter
+    first, _, of = value.partition("/")
+    if first.isdecimal() and of.isdecimal() and 1 <= int(first) <= int(of):
+        return int(first), int(of)
+    raise click.BadParameter(f"'{value}': expected i/n with i counting from 1 to n, e.g. 1/4")
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the clips; an earlier run in it is continued.",
+)
+@click.option(
+    "--dataset", default="folder", show_default=True, metavar="NAME", help="Layout: folder, vggsound, manifest."
+)
+@click.option("--csv", type=click.Path(path_type=Path), help="List of the files, for vggsound and manifest.")
+@click.option("--split", help="Only this part of the list, e.g. train.")
+@click.option("--prompts", type=click.Path(path_type=Path), help="Table with the columns key,prompt[,label].")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file of settings.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. duration_s=10; repeatable.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that decode [default: one per core].")
+@click.option(
+    "--shard", "part", default="1/1", callback=_part, metavar="I/N", help="This machine's share in a job array."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(  # noqa: PLR0913 (click hands over one argument per option)
+    *,
+    source: Path,
+    out: Path,
+    dataset: str,
+    csv: Path | None,
+    split: str | None,
+    prompts: Path | None,
+    config_file: Path | None,
+    sets: tuple[str, ...],
+    workers: int | None,
+    part: tuple[int, int],
+    as_json: bool,
+) -> None:
+    r"""Prepare clips from the videos or sounds in SOURCE.
+
+    Sound becomes mono at one rate and length, frames become embeddings; files that cannot be used are listed with
+    their reason in skipped.csv. Exit code 3: some were skipped, 2: nothing could be prepared.
+
+    \b
+    Settings (--set): sample_rate, duration_s, window (first, centre, all), min_s, keep_silence, frames_per_clip,
+    image_encoder (null: sound alone), encoder_weights, device, shard_size, batch_clips, workers.
+    """
+    from clipsonic_eval.clips import PrepareConfig, Source, prepare
+    from clipsonic_eval.config import apply_sets, read_yaml, resolve
+    from clipsonic_eval.progress import Bars
+
+    settings = apply_sets(read_yaml(config_file) if config_file else {}, sets)
+    if workers is not None:
+        settings["workers"] = workers
+    config = resolve(PrepareConfig, settings, where="prepare")
+    result = prepare(Source(source, dataset, csv, split, prompts), out, config, part=part, progress=Bars())
+    _list_skipped(result.skipped, out)
+    if as_json:
+        click.echo(json.dumps(_tree(result)))
+    else:
+        click.echo(_sentence(result))
+    if result.n_clips == 0:
+        raise UserError(f"{source}: nothing could be prepared; each file's reason is in {out / 'skipped.csv'}")
+    sys.exit(EXIT_SKIPPED if result.skipped else 0)
+
+
+def _list_skipped(skipped: tuple[tuple[str, str, str], ...], out: Path) -> None:
+    for key, path, reason in skipped[:_SHOWN]:
+        click.echo(f"skipped {path or key}: {reason}", err=True)
+    if len(skipped) > _SHOWN:
+        click.echo(f"… and {len(skipped) - _SHOWN} more, see {out / 'skipped.csv'}", err=True)
+
+
+def _tree(result: Prepared) -> dict[str, object]:
+    return {
+        "folder": str(result.folder),
+        "finished": result.waiting == 0,
+        "n_items": result.n_items,
+        "n_clips": result.n_clips,
+        "n_skipped": len(result.skipped),
+        "hours": result.hours,
+        "content_hash": result.content_hash,
+        "shards_waiting": result.waiting,
+    }
+
+
+def _sentence(result: Prepared) -> str:
+    if result.waiting:
+        return f"{result.folder}: this share is done; {result.waiting} shards of other shares are not there yet"
+    assert result.hours is not None
+    assert result.content_hash is not None
+    length = f"{result.hours:.2f} h" if result.hours >= 0.1 else f"{result.hours * 3600:.1f} s"
+    return (
+        f"{result.folder}: {result.n_clips} clips ({length} of sound) from {result.n_items} items, "
+        f"{len(result.skipped)} skipped, content {result.content_hash[:12]}"
+    )

@@ -1,0 +1,110 @@
+"""The last step of a preparation: when all shards are there, the ledger, the embeddings in one file, ``clips.json``."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.atomic import replacing, write_json
+from clipsonic_eval.clips._plan import SCHEMA_VERSION, Plan, card_tree, remove_leftovers
+from clipsonic_eval.clips._shards import ShardPlace, matrix, read_batches
+from clipsonic_eval.datasets import refuse_duplicates
+from clipsonic_eval.hashing import config_hash
+from clipsonic_eval.provenance import collect
+
+EMBEDDINGS = "image_embeddings.npy"
+
+
+def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Write what belongs to the folder as a whole, and return the contents of ``clips.json``.
+
+    Written in an order in which ``clips.json`` appears last: a folder without it is not finished.
+    """
+    remove_leftovers(out, len(sidecars))
+    done = _already(out, plan)
+    if done is not None:
+        return done
+    skipped = [[s.key, "", s.reason] for s in plan.listing.skipped]
+    skipped += [row for sidecar in sidecars for row in sidecar["skipped"]]
+    _write_ledger(out / "skipped.csv", skipped)
+    n_clips = sum(s["n_clips"] for s in sidecars)
+    content = _join(out, plan, n_clips)
+    seconds = sum(s["seconds"] for s in sidecars)
+    summary = {
+        "schema_version": SCHEMA_VERSION,
+        "content_hash": content,
+        "plan_hash": config_hash(plan.tree),
+        "n_clips": n_clips,
+        "n_items": len(plan.listing.items),
+        "n_skipped": len(skipped),
+        "n_shards": len(sidecars),
+        "hours": seconds / 3600,
+        "sample_rate": plan.config.sample_rate,
+        "n_samples": plan.config.n_samples,
+        "duration_s": plan.config.duration_s,
+        "frames_per_clip": plan.config.n_frames,
+        "encoder": card_tree(plan.card),
+        "config": plan.config.identity(),
+        "provenance": collect(),
+    }
+    write_json(out / "clips.json", summary)
+    return summary
+
+
+def _already(out: Path, plan: Plan) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads((out / "clips.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if found.get("plan_hash") == config_hash(plan.tree) else None
+
+
+def read_ledger(out: Path) -> list[list[str]]:
+    """Return the rows (key, path, reason) of ``skipped.csv``."""
+    with (out / "skipped.csv").open(newline="", encoding="utf-8") as stream:
+        return list(csv.reader(stream))[1:]
+
+
+def _write_ledger(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["key", "path", "reason"])
+        writer.writerows(rows)
+
+
+def _join(out: Path, plan: Plan, n_clips: int) -> str:
+    """Copy the embeddings into one array that can be mapped, check the keys, and hash the contents."""
+    head = json.dumps([plan.config.sample_rate, plan.config.n_samples, card_tree(plan.card)], sort_keys=True)
+    content = hashlib.sha256(head.encode())
+    keys: list[str] = []
+    batches = (b for s in range(len(plan.hashes)) for b in read_batches(ShardPlace(out, s).arrow))
+    with _embeddings(out / EMBEDDINGS, plan, n_clips) as joined:
+        for batch in batches:
+            if joined is not None:
+                joined[len(keys) : len(keys) + len(batch)] = matrix(batch, "image").reshape(-1, *joined.shape[1:])
+            keys += batch.column("key").to_pylist()
+            content.update(b"".join(batch.column("sha256").to_pylist()))
+    refuse_duplicates(keys, str(out))
+    return content.hexdigest()
+
+
+@contextlib.contextmanager
+def _embeddings(target: Path, plan: Plan, n_clips: int) -> Iterator[NDArray[np.float32] | None]:
+    """Yield the array that is to be filled, None where there are no pictures."""
+    target.unlink(missing_ok=True)
+    if plan.card is None or n_clips == 0:
+        yield None
+        return
+    with replacing(target) as temporary:
+        shape = (n_clips, plan.config.n_frames, plan.card.dim)
+        joined = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+        yield joined
+        joined.flush()

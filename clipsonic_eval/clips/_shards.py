@@ -1,0 +1,142 @@
+"""Shards: one Arrow IPC file and one JSON beside it, which is written last and says that the shard is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.atomic import replacing, write_json
+
+TEXTS = ("key", "source", "prompt", "label", "split")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One finished clip.
+
+    Attributes:
+        texts: key, source (key of the item), prompt, label, split.
+        start_s: where it begins in its file.
+        valid_s: seconds of sound; zeros follow.
+        audio: (n_samples,) float32.
+        image: (k, d) float32, None for sound alone.
+    """
+
+    texts: tuple[str | None, ...]
+    start_s: float
+    valid_s: float
+    audio: NDArray[np.float32]
+    image: NDArray[np.float32] | None
+
+    def digest(self) -> bytes:
+        """Hash everything that the clip is."""
+        head = json.dumps([*self.texts, self.start_s, self.valid_s], separators=(",", ":"))
+        whole = hashlib.sha256(head.encode() + b"\0" + self.audio.astype("<f4").tobytes())
+        if self.image is not None:
+            whole.update(self.image.astype("<f4").tobytes())
+        return whole.digest()
+
+
+class ShardWriter:
+    """Appends batches of rows to a shard."""
+
+    def __init__(self, sink: Any, n_samples: int, image_shape: tuple[int, int] | None) -> None:
+        import pyarrow as pa
+
+        fields = [pa.field(name, pa.string()) for name in TEXTS]
+        fields += [pa.field("start_s", pa.float64()), pa.field("valid_s", pa.float64())]
+        fields += [pa.field("sha256", pa.binary(32)), pa.field("audio", pa.list_(pa.float32(), n_samples))]
+        if image_shape is not None:
+            fields.append(pa.field("image", pa.list_(pa.float32(), image_shape[0] * image_shape[1])))
+        self._schema = pa.schema(fields)
+        self._writer = pa.ipc.new_file(sink, self._schema)
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write rows as one record batch; nothing for no rows."""
+        import pyarrow as pa
+
+        if not rows:
+            return
+        columns = [pa.array([r.texts[i] for r in rows], pa.string()) for i in range(len(TEXTS))]
+        columns += [pa.array([getattr(r, name) for r in rows], pa.float64()) for name in ("start_s", "valid_s")]
+        columns.append(pa.array([r.digest() for r in rows], pa.binary(32)))
+        for name in self._schema.names[len(columns) :]:
+            block = np.stack([getattr(r, name).reshape(-1) for r in rows])
+            columns.append(pa.FixedSizeListArray.from_arrays(pa.array(block.reshape(-1)), block.shape[1]))
+        self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+
+    def close(self) -> None:
+        """Write the footer."""
+        self._writer.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPlace:
+    """Where shard ``number`` of a folder lies."""
+
+    folder: Path
+    number: int
+
+    @property
+    def arrow(self) -> Path:
+        """The clips."""
+        return self.folder / "shards" / f"{self.number:05d}.arrow"
+
+    @property
+    def sidecar(self) -> Path:
+        """The proof that the clips are whole, with what was skipped."""
+        return self.arrow.with_suffix(".json")
+
+    def read(self) -> dict[str, Any] | None:
+        """Return the sidecar's contents; None unless the shard is there and whole."""
+        try:
+            found: dict[str, Any] = json.loads(self.sidecar.read_text(encoding="utf-8"))
+            return found if self.arrow.stat().st_size == found["bytes"] else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def remove(self) -> None:
+        """Remove the shard, proof first."""
+        self.sidecar.unlink(missing_ok=True)
+        self.arrow.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def writing(self, n_samples: int, image_shape: tuple[int, int] | None) -> Iterator[ShardWriter]:
+        """Yield a writer; the shard takes its place when the block ends well."""
+        import pyarrow as pa
+
+        self.sidecar.unlink(missing_ok=True)
+        with replacing(self.arrow) as temporary, pa.OSFile(str(temporary), "wb") as sink:
+            writer = ShardWriter(sink, n_samples, image_shape)
+            try:
+                yield writer
+            finally:
+                writer.close()
+
+    def prove(self, sidecar: Mapping[str, Any]) -> None:
+        """Write the sidecar of a shard that was just written."""
+        write_json(self.sidecar, {**sidecar, "bytes": self.arrow.stat().st_size})
+
+
+def read_batches(path: Path) -> list[Any]:
+    """Map a shard into memory and return its record batches; their columns are views of the file."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as source:  # the map outlives the handle as long as a batch refers to it
+        reader = pa.ipc.open_file(source)
+        return [reader.get_batch(i) for i in range(reader.num_record_batches)]
+
+
+def matrix(batch: Any, column: str) -> NDArray[np.float32]:
+    """Return a fixed-size list column as (rows, width) without copying; read-only."""
+    array = batch.column(column)
+    flat: NDArray[np.float32] = array.flatten().to_numpy(zero_copy_only=True)
+    return flat.reshape(len(array), array.type.list_size)

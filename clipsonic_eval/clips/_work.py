@@ -1,0 +1,154 @@
+"""What one worker does with one item: decode, cut, resample, take frames. A pure function; no torch."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.clips.config import PrepareConfig
+from clipsonic_eval.datasets import SourceItem
+from clipsonic_eval.errors import MediaError
+from clipsonic_eval.media.audio import PastEndError, read_audio, resample
+from clipsonic_eval.media.video import Picture, probe, read_frames
+from clipsonic_eval.types import Clip, Skip
+
+logger = logging.getLogger(__name__)
+_WINDOWS = 16  # of a long item are decoded at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One item, from its ``window``-th clip on."""
+
+    index: int
+    item: SourceItem
+    config: PrepareConfig
+    window: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One clip before its pictures are embedded."""
+
+    key: str
+    start_s: float
+    valid_s: float
+    audio: NDArray[np.float32]
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a task.
+
+    Attributes:
+        index: of the item.
+        pieces: its clips.
+        skipped: why it, or a part of it, is left out.
+        following: the window to go on from, where the item is longer than what is decoded at a time.
+    """
+
+    index: int
+    pieces: list[Piece]
+    skipped: list[Skip]
+    following: int | None = None
+
+
+def work(task: Task) -> Result:
+    """Do a task; whatever a file does becomes a skip."""
+    try:
+        return _decode(task)
+    except PastEndError as error:
+        done = task.window > 0  # the item ended exactly with the last window of the last task
+        return Result(task.index, [], [] if done else [_skip(task, error)])
+    except MediaError as error:
+        return Result(task.index, [], [_skip(task, error)])
+    except Exception as error:  # one odd file in 200 000 must not end the job
+        logger.exception("unexpected failure on %s", task.item.path)
+        return Result(task.index, [], [Skip(task.item.key, f"unexpected {type(error).__name__}: {error}")])
+
+
+def _skip(task: Task, error: MediaError) -> Skip:
+    return Skip(task.item.key, str(error).removeprefix(f"{task.item.path}: "))
+
+
+def _decode(task: Task) -> Result:
+    item, config = task.item, task.config
+    begin, length = _span(task)
+    clip = read_audio(item.path, key=item.key, start_s=begin, duration_s=length)
+    cuts = [_cut(clip, task, w, begin) for w in range(_windows(config))]
+    pieces = [cut for cut in cuts if isinstance(cut, Piece)]
+    _take_frames(item.path, pieces, config.n_frames)
+    whole = clip.duration_s >= len(cuts) * config.duration_s - 0.5 / clip.sample_rate
+    following = task.window + len(cuts) if config.window == "all" and whole else None
+    return Result(task.index, pieces, [cut for cut in cuts if isinstance(cut, Skip)], following)
+
+
+def _windows(config: PrepareConfig) -> int:
+    return _WINDOWS if config.window == "all" else 1
+
+
+def _cut(clip: Clip, task: Task, window: int, begin_s: float) -> Piece | Skip | None:
+    """Return one clip of what was read, or why there is none; None after the end."""
+    config, number, seconds = task.config, task.window + window, task.config.duration_s
+    first, last = (round(i * seconds * clip.sample_rate) for i in (window, window + 1))
+    native = clip.samples[:, first:last].mean(axis=0, dtype=np.float64).astype(np.float32)
+    valid = min(native.size / clip.sample_rate, seconds)
+    name = f"{clip.key}-w{number:04d}" if config.window == "all" else clip.key
+    if valid < config.min_s:
+        short = f"{valid:.3f} s of sound, less than min_s = {config.min_s:g} s"
+        return Skip(name, short) if number == 0 else None
+    audio = _fit(resample(native[None], clip.sample_rate, config.sample_rate)[0], config.n_samples)
+    if not config.keep_silence and float(np.abs(audio).max()) < config.silence_peak:
+        return Skip(name, f"silence, no sample reaches {config.silence_peak:g} (keep_silence keeps it)")
+    return Piece(name, begin_s + window * seconds, valid, audio, [])
+
+
+def _span(task: Task) -> tuple[float, float]:
+    """Return where to begin and how much to read, in seconds."""
+    item, config = task.item, task.config
+    if config.window == "all":
+        passed = task.window * config.duration_s
+        length = _windows(config) * config.duration_s
+        if item.duration_s is not None:
+            length = min(length, item.duration_s - passed)
+        if length <= 0:
+            raise PastEndError(f"{item.path}: the item ends here")
+        return item.start_s + passed, length
+    wanted = config.duration_s if item.duration_s is None else min(config.duration_s, item.duration_s)
+    if config.window == "first":
+        return item.start_s, wanted
+    there = max(0.0, _length(item.path) - item.start_s)
+    length = there if item.duration_s is None else min(there, item.duration_s)
+    return item.start_s + max(0.0, (length - wanted) / 2), wanted
+
+
+def _length(path: Path) -> float:
+    """Return the length of a file's sound; files that do not state it are decoded."""
+    track = probe(path).audio
+    if track is None:
+        raise MediaError(f"{path}: no audio track")
+    return track.duration_s if track.duration_s is not None else read_audio(path).duration_s
+
+
+def _fit(audio: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+    return np.pad(audio[:n], (0, max(0, n - len(audio))))
+
+
+def _take_frames(path: Path, pieces: list[Piece], k: int) -> None:
+    """Give every piece its pictures: in the middle of ``k`` equal parts of its valid time."""
+    if not k or not pieces:
+        return
+    times = [p.start_s + (j + 0.5) / k * p.valid_s for p in pieces for j in range(k)]
+    try:
+        pictures = read_frames(path, times)
+    except MediaError as error:
+        if "no video track" in str(error):
+            raise MediaError(f"{path}: no video track (image_encoder null prepares sound alone)") from None
+        raise
+    for i, piece in enumerate(pieces):
+        piece.pictures.extend(pictures[i * k : (i + 1) * k])

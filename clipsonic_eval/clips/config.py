@@ -1,0 +1,72 @@
+"""What is made of the videos: the settings of a folder of prepared clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from clipsonic_eval.config import as_tree
+from clipsonic_eval.errors import ConfigError
+
+_ELSEWHERE = ("workers", "device")  # where it is computed, not what
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareConfig:
+    """How videos become clips.
+
+    Attributes:
+        sample_rate: of the stored sound in Hz; mono, mean of the channels, soxr HQ.
+        duration_s: length of every clip in seconds; shorter ones are filled with zeros at the end.
+        window: which part of an item: its first ``duration_s``, the one in its centre, or ``all`` one after another.
+        min_s: an item with less sound is skipped; in ``all``, a remainder with less is dropped.
+        keep_silence: keep clips without any sound.
+        silence_peak: a clip is silent if no sample's magnitude reaches this.
+        frames_per_clip: pictures per clip, in the middle of that many equal parts; odd, so that one is the centre.
+        image_encoder: which encoder embeds the pictures; None: sound alone.
+        encoder_weights: its weights; None: its own default.
+        device: ``auto`` takes a GPU if there is one.
+        shard_size: items per shard: what a killed job does again at most, and what job arrays are dealt.
+        batch_clips: clips that are embedded and written at a time (bounds the memory).
+        workers: processes that decode; None: as many as there are cores, 1: none beside this one.
+    """
+
+    sample_rate: int = 16000
+    duration_s: float = 4.0
+    window: Literal["first", "centre", "all"] = "first"
+    min_s: float = 0.5
+    keep_silence: bool = False
+    silence_peak: float = 1e-4
+    frames_per_clip: int = 3
+    image_encoder: str | None = "toy-clip"
+    encoder_weights: Path | None = None
+    device: str = "auto"
+    shard_size: int = 256
+    batch_clips: int = 32
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 1000 <= self.sample_rate <= 384_000:
+            raise ConfigError(f"sample_rate {self.sample_rate}: Hz between 1000 and 384000")
+        if not 0 < self.min_s <= self.duration_s:
+            raise ConfigError(f"min_s {self.min_s:g} and duration_s {self.duration_s:g}: need 0 < min_s <= duration_s")
+        if self.frames_per_clip < 1 or self.frames_per_clip % 2 == 0:
+            raise ConfigError(f"frames_per_clip {self.frames_per_clip}: an odd number, so that one is the centre")
+        if min(self.shard_size, self.batch_clips) < 1 or (self.workers is not None and self.workers < 1):
+            raise ConfigError("shard_size, batch_clips and workers must be at least 1")
+
+    @property
+    def n_samples(self) -> int:
+        """Samples per clip."""
+        return round(self.duration_s * self.sample_rate)
+
+    @property
+    def n_frames(self) -> int:
+        """Pictures per clip; 0 for sound alone."""
+        return self.frames_per_clip if self.image_encoder is not None else 0
+
+    def identity(self) -> dict[str, Any]:
+        """Return what changes the clips, JSON-serialisable (the encoder's weights are named by its card)."""
+        tree = as_tree(self)
+        return {k: v for k, v in tree.items() if k not in (*_ELSEWHERE, "encoder_weights")}
