@@ -102,9 +102,9 @@ class GriffinLim:
         momentum = self.settings.momentum / (1 + self.settings.momentum)
         for _ in range(self.settings.iterations):
             rebuilt = self._analyse(self._synthesise(spectrum))
-            guess = torch.sub(rebuilt, previous, alpha=momentum)
-            previous = rebuilt
-            spectrum = guess * (magnitude / guess.abs().clamp_(min=1e-12))
+            direction = torch.sub(rebuilt, previous, alpha=momentum).sgn_()
+            torch.view_as_real(direction).mul_(magnitude[..., None])
+            previous, spectrum = rebuilt, direction
         padded = self._synthesise(spectrum)
         return padded[:, self.mel.pad : self.mel.pad + self.mel.samples(magnitude.shape[1])]
 
@@ -113,21 +113,26 @@ class GriffinLim:
 
     def _synthesise(self, spectrum: torch.Tensor) -> torch.Tensor:
         """Least-squares overlap-add (Griffin and Lim 1984, equation 6) -> (b, frames hop + 2 pad)."""
-        frames = torch.fft.irfft(spectrum, n=self.mel.n_fft) * self._window
-        return self._fold(frames) / self._window_sum(frames.shape[1])
+        frames = torch.fft.irfft(spectrum, n=self.mel.n_fft).mul_(self._window)
+        return overlap_add(frames, self.mel.hop) * self._inverse_overlap(frames.shape[1])
 
-    def _fold(self, frames: torch.Tensor) -> torch.Tensor:
-        length = self.mel.n_fft + (frames.shape[1] - 1) * self.mel.hop
-        folded = torch.nn.functional.fold(
-            frames.transpose(1, 2), (1, length), (1, self.mel.n_fft), stride=(1, self.mel.hop)
-        )
-        return folded[:, 0, 0]
-
-    def _window_sum(self, n: int) -> torch.Tensor:
+    def _inverse_overlap(self, n: int) -> torch.Tensor:
         if n not in self._overlap:
             squares = (self._window**2).expand(1, n, self.mel.n_fft)
-            self._overlap[n] = self._fold(squares).clamp(min=1e-4)
+            # the first and last samples are seen by the window's edge only; they lie in the padding, cut off later
+            self._overlap[n] = 1.0 / overlap_add(squares, self.mel.hop).clamp(min=1e-4)
         return self._overlap[n]
+
+
+def overlap_add(frames: torch.Tensor, hop: int) -> torch.Tensor:
+    """Return (b, (n - 1) hop + width) sums of (b, n, width) frames that start every ``hop`` samples."""
+    b, n, width = frames.shape
+    pieces = -(-width // hop)
+    total = frames.new_zeros(b, n + pieces - 1, hop)
+    for piece in range(pieces):
+        part = frames[:, :, piece * hop : (piece + 1) * hop]
+        total[:, piece : piece + n, : part.shape[2]] += part
+    return total.view(b, -1)[:, : (n - 1) * hop + width]
 
 
 @VOCODERS.register("griffin-lim")

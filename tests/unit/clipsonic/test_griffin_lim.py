@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from clipsonic.mel import MelConfig, MelFrontEnd
+from clipsonic.vocoders import VOCODERS
+from clipsonic.vocoders.griffin_lim import overlap_add
+from clipsonic_eval.errors import ShapeError
+
+CONFIG = MelConfig()
+
+
+def _sounds(n: int = 4, samples: int = 15360) -> torch.Tensor:
+    """Decaying harmonics, amplitude-modulated noise, a frequency sweep and clicks."""
+    t = torch.arange(samples) / 16000
+    generator = torch.Generator().manual_seed(0)
+    bell = sum(0.5**h * torch.sin(2 * torch.pi * 440 * (h + 1) * t) for h in range(4)) * torch.exp(-3 * t)
+    noise = 0.2 * torch.randn(samples, generator=generator) * (1 + torch.sin(2 * torch.pi * 6 * t))
+    sweep = torch.sin(2 * torch.pi * (600 * t + 700 * t**2))
+    clicks = torch.exp(-40 * (t % 0.3)) * torch.sin(2 * torch.pi * 1800 * t)
+    return 0.3 * torch.stack([bell, noise, sweep, clicks])[:n]
+
+
+def test_the_sound_has_the_log_mel_that_was_asked_for() -> None:
+    front_end = MelFrontEnd(CONFIG)
+    wanted = front_end.log_mel(_sounds())
+    got = front_end.log_mel(VOCODERS["griffin-lim"](CONFIG)(wanted, [0, 1, 2, 3]))
+    assert got.shape == wanted.shape
+    # where there is sound at all: within 60 dB of the clip's loudest place
+    audible = wanted > wanted.amax(dim=(1, 2), keepdim=True) - 6.9
+    assert float((got - wanted).abs()[audible].mean()) < 0.25
+    off = (got.exp() - wanted.exp()).flatten(1).norm(dim=1) / wanted.exp().flatten(1).norm(dim=1)
+    assert float(off.max()) < 0.25
+
+
+def test_more_iterations_agree_better_with_the_magnitudes() -> None:
+    wanted = MelFrontEnd(CONFIG).log_mel(_sounds())
+    window = torch.hann_window(1024)
+
+    def convergence(iterations: int) -> float:
+        vocoder = VOCODERS["griffin-lim"](CONFIG, iterations=iterations)
+        magnitude = vocoder.magnitude(wanted)
+        sound = torch.nn.functional.pad(vocoder(wanted, [0, 1, 2, 3])[:, None], (432, 432), mode="reflect")[:, 0]
+        spectra = torch.fft.rfft(sound.unfold(1, 1024, 160) * window).abs()
+        return float((spectra - magnitude).norm() / magnitude.norm())
+
+    few, many = convergence(1), convergence(24)
+    assert many < 0.6 * few
+    assert many < 0.25
+
+
+def test_magnitudes_explain_the_mel() -> None:
+    wanted = MelFrontEnd(CONFIG).log_mel(_sounds())
+    vocoder = VOCODERS["griffin-lim"](CONFIG)
+    mel = torch.matmul(vocoder.magnitude(wanted), vocoder._bank.T).transpose(1, 2)
+    assert float((mel - wanted.exp()).norm() / wanted.exp().norm()) < 0.05
+
+
+def test_an_item_depends_on_its_own_seed_and_mel_only() -> None:
+    wanted = MelFrontEnd(CONFIG).log_mel(_sounds())
+    vocoder = VOCODERS["griffin-lim"](CONFIG, iterations=4, chunk=3)
+    together = vocoder(wanted, [7, 8, 9, 10])
+    alone = vocoder(wanted[2:3], [9])
+    assert torch.allclose(together[2:3], alone, atol=1e-4)
+    assert not torch.allclose(vocoder(wanted[2:3], [8]), alone, atol=1e-2)
+
+
+def test_silence_stays_silent() -> None:
+    floor = torch.full((1, 64, 20), -11.512925)
+    assert float(VOCODERS["griffin-lim"](CONFIG, iterations=4)(floor, [0]).abs().max()) < 1e-4
+
+
+def test_overlap_add_is_the_sum_written_out() -> None:
+    frames = torch.randn(2, 5, 12, generator=torch.Generator().manual_seed(0))
+    expected = torch.zeros(2, 4 * 5 + 12)
+    for i in range(5):
+        expected[:, i * 5 : i * 5 + 12] += frames[:, i]
+    assert torch.allclose(overlap_add(frames, 5), expected, atol=1e-6)
+
+
+def test_wrong_shapes_are_refused_and_nothing_gives_nothing() -> None:
+    vocoder = VOCODERS["griffin-lim"](CONFIG)
+    with pytest.raises(ShapeError, match="64, frames"):
+        vocoder(torch.zeros(1, 80, 10), [0])
+    assert vocoder(torch.zeros(0, 64, 10), []).shape == (0, 1600)
