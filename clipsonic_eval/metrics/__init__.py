@@ -1,1 +1,107 @@
-"""metrics."""
+"""Metrics: pure functions on embeddings. One file each; the folder is scanned.
+
+A metric never loads an encoder or opens a file: the harness hands it :class:`Inputs`. There are two kinds:
+
+- :class:`ClipMetric`: the mean of a value by clip (CLAP score, class accuracy). Interval and paired test follow from
+  the values.
+- :class:`SetMetric`: a statistic of whole sets (FAD). It also says what it gives in resamples of the clips.
+
+A file makes one and adds it to :data:`METRICS`. The modality-gap statistics are a library of their own,
+:mod:`clipsonic_eval.metrics.gap`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.registry import Registry
+from clipsonic_eval.types import Embeddings
+
+Need = Literal["reference", "prompts", "labels", "real"]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricCard:
+    """What a metric is.
+
+    Attributes:
+        name: registry name, the first field of its signatures.
+        title: for people.
+        unit: of its values.
+        higher_is_better: direction.
+        role: which encoder embeds for it: ``fad``, ``clap`` or ``classes``.
+        needs: what it takes beside the system's own embeddings.
+        min_n: fewest clips that it is defined for.
+        signature: what changes its values beside the encoder, ``key:value`` fields joined by ``|``.
+        source: paper.
+    """
+
+    name: str
+    title: str
+    unit: str
+    higher_is_better: bool
+    role: str
+    needs: tuple[Need, ...]
+    min_n: int
+    signature: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a metric may look at; only what its card needs is required.
+
+    Attributes:
+        system: the embeddings that are scored; keys name the queries.
+        reference: embeddings of the reference set.
+        prompts: text embeddings in the system's space; keys name the queries, one row each.
+        labels: class name by key.
+        real: embeddings of the queries' own audio.
+    """
+
+    system: Embeddings
+    reference: Embeddings | None = None
+    prompts: Embeddings | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    real: Embeddings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipMetric:
+    """A mean over clips.
+
+    Attributes:
+        card: see there.
+        per_clip: gives the value of every clip that can be scored, by key; pairs by key, never by order.
+        proportion: values are 0 or 1, so that the mean is a proportion.
+    """
+
+    card: MetricCard
+    per_clip: Callable[[Inputs], dict[str, float]]
+    proportion: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetMetric:
+    """A statistic of a set.
+
+    Attributes:
+        card: see there.
+        value: gives the statistic.
+        replicates: takes the inputs of several systems (with one and the same reference), a number of resamples and
+            the run's seed; gives the statistics in resamples of the clips, (systems, resamples), with
+            :func:`~clipsonic_eval.stats.bootstrap.damped` weights. Systems with equal keys share their resamples.
+    """
+
+    card: MetricCard
+    value: Callable[[Inputs], float]
+    replicates: Callable[[Sequence[Inputs], int, int], NDArray[np.float64]]
+
+
+Metric = ClipMetric | SetMetric
+METRICS: Registry[Metric] = Registry("metric", "clipsonic_eval.metrics")

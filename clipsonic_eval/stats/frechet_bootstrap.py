@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.stats.bootstrap import damped
 from clipsonic_eval.types import FloatArray
 
 Float64 = NDArray[np.float64]
@@ -30,21 +30,20 @@ class Weighted:
     Attributes:
         vectors: (rows, d).
         clip_of_row: (rows,) which clip each row belongs to.
-        weights: (n_boot, clips), counts or :func:`~clipsonic_eval.stats.bootstrap.damped`.
+        counts: (n_boot, clips) from :func:`~clipsonic_eval.stats.bootstrap.clip_weights`.
     """
 
     vectors: FloatArray
     clip_of_row: NDArray[np.intp]
-    weights: NDArray[Any]
+    counts: NDArray[np.uint16]
 
     def row_weights(self, start: int, stop: int) -> Float64:
-        """Return the weights of the rows for some of the resamples, (stop - start, rows)."""
-        result: Float64 = self.weights[start:stop, self.clip_of_row].astype(np.float64)
-        return result
+        """Return the damped weights of the rows for some of the resamples, (stop - start, rows)."""
+        return damped(self.counts[start:stop])[:, self.clip_of_row]
 
 
 def frechet_replicates(reference: Weighted, systems: Sequence[Weighted]) -> Float64:
-    """Return the squared Fréchet distance of each system to the reference in each resample.
+    """Return the squared Fréchet distance of each system to the reference in each resample (damped weights).
 
     Args:
         reference: the reference set, resampled too: its clips are a sample as well.
@@ -56,8 +55,8 @@ def frechet_replicates(reference: Weighted, systems: Sequence[Weighted]) -> Floa
     Raises:
         ShapeError: the numbers of resamples differ.
     """
-    n_boot = len(reference.weights)
-    if any(len(s.weights) != n_boot for s in systems):
+    n_boot = len(reference.counts)
+    if any(len(s.counts) != n_boot for s in systems):
         raise ShapeError("all sets must have the same number of resamples; draw them with one n_boot")
     origin = reference.vectors.mean(axis=0, dtype=np.float64)
     basis = _common_basis(origin, [reference, *systems])
@@ -91,7 +90,7 @@ def _common_basis(origin: Float64, sets: Sequence[Weighted]) -> Float64 | None:
 
 def _placed(group: Weighted, origin: Float64, basis: Float64 | None) -> Weighted:
     vectors = group.vectors.astype(np.float64) - origin
-    return Weighted(vectors if basis is None else vectors @ basis, group.clip_of_row, group.weights)
+    return Weighted(vectors if basis is None else vectors @ basis, group.clip_of_row, group.counts)
 
 
 def _moments(group: Weighted, start: int, stop: int) -> tuple[Float64, Float64]:

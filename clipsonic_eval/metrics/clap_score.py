@@ -1,0 +1,63 @@
+"""``clap_score``: cosine of a clip's audio embedding and its prompt's text embedding, mean over clips.
+
+Conventions: paired by key; no clamp at zero, no factor of 100; a clip of several rows counts with the mean of its
+cosines. It may not be computed with the encoder that conditions a system under test.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
+from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip, rows_by_key, unit
+from clipsonic_eval.types import Embeddings
+
+
+def clap_score(audio: Embeddings, text: Embeddings) -> dict[str, float]:
+    """Return the cosine of each clip with its prompt, by key, for the keys that both sides have.
+
+    Args:
+        audio: (rows, d), one or more rows by clip.
+        text: (n, d), one row by key.
+
+    Raises:
+        SpaceError: audio and text come from different encoders.
+        ShapeError: a vector is zero, or a text key stands twice.
+    """
+    check_space(audio, text)
+    row_of = rows_by_key(text)
+    rows = np.array([i for i, key in enumerate(audio.keys) if key in row_of], dtype=np.intp)
+    if len(rows) == 0:
+        return {}
+    heard = audio.take(rows)
+    asked = text.take(np.array([row_of[key] for key in heard.keys]))
+    cosines = np.einsum("ij,ij->i", unit(heard), unit(asked))
+    keys, clip_of_row = clips_of(heard.keys)
+    means = mean_by_clip(cosines, clip_of_row, len(keys))
+    return {key: float(value) for key, value in zip(keys, means, strict=True)}
+
+
+def _per_clip(inputs: Inputs) -> dict[str, float]:
+    if inputs.prompts is None:
+        raise ShapeError("clap_score needs the prompts' text embeddings; give a csv with the columns key and prompt")
+    return clap_score(inputs.system, inputs.prompts)
+
+
+METRICS.add(
+    "clap_score",
+    ClipMetric(
+        MetricCard(
+            name="clap_score",
+            title="CLAP score",
+            unit="cosine",
+            higher_is_better=True,
+            role="clap",
+            needs=("prompts",),
+            min_n=1,
+            signature="pair:key|clamp:none",
+            source="Y. Wu et al., Large-Scale Contrastive Language-Audio Pretraining, ICASSP 2023",
+        ),
+        _per_clip,
+    ),
+)

@@ -1,0 +1,36 @@
+"""The modality gap between paired embeddings of one space (image and text, image and a prior's output, audio and text).
+
+Every function takes two float64 arrays of unit vectors, (n, d) each, row i of one belonging to row i of the other;
+:func:`paired` makes them from embeddings, by key. Cosines are never averaged over an item and itself, nor over an item
+and its own pair unless the name says *matched*.
+
+Source: W. Liang et al., Mind the Gap, NeurIPS 2022 (centroid distance of L2-normalised features).
+"""
+
+from __future__ import annotations
+
+from clipsonic_eval.metrics.gap.geometry import (
+    centred_cosines,
+    centroid_distance,
+    corrected_squared_distance,
+    matched_cosines,
+    unmatched_cosine,
+    within_cosine,
+)
+from clipsonic_eval.metrics.gap.pairs import paired
+from clipsonic_eval.metrics.gap.retrieval import recall_at_1
+from clipsonic_eval.metrics.gap.separability import separability
+from clipsonic_eval.metrics.gap.shift import mean_shift
+
+__all__ = [
+    "centred_cosines",
+    "centroid_distance",
+    "corrected_squared_distance",
+    "matched_cosines",
+    "mean_shift",
+    "paired",
+    "recall_at_1",
+    "separability",
+    "unmatched_cosine",
+    "within_cosine",
+]

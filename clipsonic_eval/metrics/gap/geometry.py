@@ -1,0 +1,109 @@
+"""Distances and cosines of paired unit vectors, with what their intervals need.
+
+Means over pairs of different items are U-statistics: a bootstrap would put copies of an item beside each other. They
+come with the value without each item in turn, for the jackknife. The plug-in centroid distance and the centred cosine
+take weights, for the bootstrap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.stats.bootstrap import damped
+
+Float64 = NDArray[np.float64]
+
+_CHUNK_VALUES = 4_000_000
+
+
+def centroid_distance(x: Float64, y: Float64) -> float:
+    """Return the distance of the two centroids: the plug-in form of the literature, biased upward by noise of order 1/n."""
+    return float(np.linalg.norm(x.mean(axis=0) - y.mean(axis=0)))
+
+
+def centroid_distance_replicates(x: Float64, y: Float64, counts: NDArray[np.uint16]) -> Float64:
+    """Return the centroid distance in resamples of the pairs, damped weights: counts (b, n) -> (b,)."""
+    difference = x - y
+    result = np.empty(len(counts))
+    for part in _parts(len(counts), max(x.shape)):
+        result[part] = np.linalg.norm(damped(counts[part]) @ difference / len(x), axis=1)
+    return result
+
+
+def corrected_squared_distance(x: Float64, y: Float64) -> tuple[float, Float64]:
+    """Return the squared centroid distance without its bias: the mean of (x_i - y_i)(x_j - y_j) over i != j.
+
+    It equals the plug-in square less tr Cov(x - y) / n, has the right expectation at every n >= 2, and may be negative
+    where the centroids coincide.
+
+    Returns:
+        (value, value without each pair (n,)).
+    """
+    return _mean_over_pairs(x - y, x - y)
+
+
+def matched_cosines(x: Float64, y: Float64) -> Float64:
+    """Return the cosine of each pair, (n,)."""
+    cosines: Float64 = np.einsum("ij,ij->i", x, y)
+    return cosines
+
+
+def unmatched_cosine(x: Float64, y: Float64) -> tuple[float, Float64]:
+    """Return the mean cosine of an item with another item's counterpart, and the same without each item (n,)."""
+    return _mean_over_pairs(x, y)
+
+
+def within_cosine(x: Float64) -> tuple[float, Float64]:
+    """Return the mean cosine of different items of one side (how narrow its cone is), and without each item (n,)."""
+    return _mean_over_pairs(x, x)
+
+
+def _mean_over_pairs(x: Float64, y: Float64) -> tuple[float, Float64]:
+    """Return the mean of x_i . y_j over i != j, and the same without each item in turn; n >= 3."""
+    n = len(x)
+    sum_x, sum_y = x.sum(axis=0), y.sum(axis=0)
+    own = np.einsum("ij,ij->i", x, y)
+    total = float(sum_x @ sum_y - own.sum())
+    without = total - x @ sum_y - y @ sum_x + 2 * own
+    return total / (n * (n - 1)), without / ((n - 1) * (n - 2))
+
+
+def centred_cosines(x: Float64, y: Float64) -> Float64:
+    """Return the cosine of each pair after each side's own centroid is taken out, (n,).
+
+    What is left is what an item says beyond the average of its side: it cannot be had by moving a cloud as a whole.
+    An item that lies on its centroid has cosine 0.
+    """
+    a, b = x - x.mean(axis=0), y - y.mean(axis=0)
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    products = np.einsum("ij,ij->i", a, b)
+    cosines: Float64 = np.divide(products, norms, out=np.zeros_like(products), where=norms > 1e-12)
+    return cosines
+
+
+def centred_cosine_replicates(x: Float64, y: Float64, counts: NDArray[np.uint16]) -> Float64:
+    """Return the mean centred cosine in resamples, damped weights, centroids of each resample: counts (b, n) -> (b,)."""
+    n = len(x)
+    a, b = x - x.mean(axis=0), y - y.mean(axis=0)
+    own, norm_a, norm_b = (np.einsum("ij,ij->i", p, q) for p, q in ((a, b), (a, a), (b, b)))
+    result = np.empty(len(counts))
+    for part in _parts(len(counts), n):
+        weights = damped(counts[part])
+        shift_a, shift_b = weights @ a / n, weights @ b / n
+        between = np.einsum("ij,ij->i", shift_a, shift_b)[:, None]
+        products = own - shift_b @ a.T - shift_a @ b.T + between
+        square_a = norm_a - 2 * shift_a @ a.T + np.einsum("ij,ij->i", shift_a, shift_a)[:, None]
+        square_b = norm_b - 2 * shift_b @ b.T + np.einsum("ij,ij->i", shift_b, shift_b)[:, None]
+        norms = np.sqrt(np.maximum(square_a, 0) * np.maximum(square_b, 0))
+        cosines = np.divide(products, norms, out=np.zeros_like(products), where=norms > 1e-12)
+        result[part] = np.einsum("ij,ij->i", weights, cosines) / n
+    return result
+
+
+def _parts(n_boot: int, width: int) -> Iterator[slice]:
+    step = max(1, _CHUNK_VALUES // width)
+    for start in range(0, n_boot, step):
+        yield slice(start, min(n_boot, start + step))
