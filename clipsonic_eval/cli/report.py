@@ -1,0 +1,90 @@
+"""``clipsonic-eval report``: tables, figures and words from run records."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import click
+
+from clipsonic_eval.errors import ConfigError
+
+_MAIN = ("README.md", "table.md", "table.csv", "table.tex")
+
+
+@click.command("report")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder of the report; replaced as a whole."
+)
+@click.option("--title", default="Report", show_default=True, help="Title of the page.")
+@click.option("--select", multiple=True, metavar="TAG=VALUE", help="Which runs the table shows, e.g. guidance=2.")
+@click.option("--command", "made_by", help="Printed on the page as what makes it (default: this command).")
+@click.option(
+    "--records/--no-records", "keep_records", default=True, help="Keep small records to remake the report from."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    runs: tuple[Path, ...],
+    out: Path,
+    title: str,
+    select: tuple[str, ...],
+    made_by: str | None,
+    keep_records: bool,
+    as_json: bool,
+) -> None:
+    r"""Make tables (md, csv, tex), figures (pdf, png) and a summary in words from run records.
+
+    RUNS are folders that `evaluate` or `gap` wrote, or folders that hold such folders; whatever is there is reported,
+    and what could not be made is listed. Tags (split, train_seed, guidance, instrument) tell the runs apart.
+
+    \b
+    clipsonic-eval report run/ --out report/
+    clipsonic-eval report report/records --out again/     from the records that a report keeps
+    """
+    from clipsonic_eval.report.build import ReportConfig, build
+
+    config = ReportConfig(
+        runs=runs,
+        out=out,
+        title=title,
+        command=_this(runs, out, title, select) if made_by is None else made_by,
+        select=dict(_tag(item) for item in select),
+        keep_records=keep_records,
+    )
+    result = build(config)
+    if as_json:
+        tree = {
+            "folder": str(result.out),
+            "headline": result.headline,
+            "files": list(result.files),
+            "left_out": list(result.left_out),
+            "skipped": dict(result.skipped),
+        }
+        click.echo(json.dumps(tree))
+    else:
+        if result.headline:
+            click.echo(result.headline)
+        shown = [f for f in result.files if f in _MAIN or f.endswith(".png")]
+        click.echo("\n".join(str(result.out / f) for f in shown))
+        for line in result.left_out:
+            click.echo(f"left out: {line}", err=True)
+        for run, n in result.skipped.items():
+            click.echo(f"run '{run}' had skipped {n}; its record lists them", err=True)
+
+
+def _tag(item: str) -> tuple[str, str]:
+    name, equals, value = item.partition("=")
+    if not equals or not name or not value:
+        raise ConfigError(f"--select {item}: expected TAG=VALUE, e.g. --select guidance=2")
+    return name, value
+
+
+def _this(runs: tuple[Path, ...], out: Path, title: str, select: tuple[str, ...]) -> str:
+    """Return the command line as a person would type it."""
+    words = ["clipsonic-eval", "report", *map(str, runs), "--out", str(out)]
+    words += ["--title", title] if title != "Report" else []
+    for item in select:
+        words += ["--select", item]
+    return shlex.join(words)

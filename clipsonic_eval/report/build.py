@@ -1,0 +1,176 @@
+"""Make a report: one folder with a page, tables, figures and the records that it can be remade from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clipsonic_eval import atomic
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.report import formats, keep, page, sweep, tables
+from clipsonic_eval.report import gap as gap_
+from clipsonic_eval.report.drawing import draw_all
+from clipsonic_eval.report.findings import ordering
+from clipsonic_eval.report.formats import Table
+from clipsonic_eval.report.intake import cells as cells_
+from clipsonic_eval.report.intake import material
+from clipsonic_eval.report.intake import pairs as pairs_
+from clipsonic_eval.report.intake.material import Material, Run
+from clipsonic_eval.report.results import Results
+
+log = logging.getLogger(__name__)
+
+MARKER = "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportConfig:
+    """What to report on.
+
+    Attributes:
+        runs: run folders, records, or folders that hold run folders.
+        out: the report's folder; replaced as a whole.
+        title: of the page.
+        command: printed on the page as what makes it; "" prints none.
+        select: tags of the runs of the main table, where the runs leave a choice.
+        keep_records: put records without clip-level scores beside the report, so that it can be remade from itself.
+    """
+
+    runs: tuple[Path, ...]
+    out: Path
+    title: str = "Report"
+    command: str = ""
+    select: Mapping[str, str] = field(default_factory=dict)
+    keep_records: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReportResult:
+    """What was made.
+
+    Attributes:
+        out: the folder.
+        files: below it, sorted.
+        headline: the ordering in one sentence, "" where it was not tested.
+        left_out: what was not made, and why.
+        skipped: items that the runs had left out, by run.
+    """
+
+    out: Path
+    files: tuple[str, ...]
+    headline: str
+    left_out: tuple[str, ...]
+    skipped: Mapping[str, int]
+
+
+def build(config: ReportConfig) -> ReportResult:
+    """Read the runs and write the report.
+
+    Raises:
+        UserError: no usable runs, an open choice, numbers that may not stand in one column, or an ``out`` that is a
+            folder of something else.
+    """
+    _check_out(config.out)
+    runs = material.find(config.runs)
+    sorted_runs = material.sort(runs, config.select)
+    results, left_out = gather(sorted_runs)
+    made = _tables(results)
+    with atomic.replacing_folder(config.out) as folder:
+        figures, not_drawn = draw_all(results, folder)
+        left_out += not_drawn
+        if config.keep_records:
+            keep.write(results, folder / "records")
+        for name, table in made.items():
+            atomic.write_text(folder / f"{name}.md", formats.markdown(table))
+            atomic.write_text(folder / f"{name}.tex", formats.latex(table))
+        for name, text in _csvs(results).items():
+            atomic.write_text(folder / f"{name}.csv", text)
+        text = page.readme(results, made, figures, title=config.title, command=config.command, left_out=left_out)
+        atomic.write_text(folder / MARKER, text)
+    files = sorted(p.relative_to(config.out).as_posix() for p in config.out.rglob("*") if p.is_file())
+    skipped = {r.name: n for r in sorted_runs.all_runs if (n := sum(map(len, r.record.skipped.values())))}
+    return ReportResult(config.out, tuple(files), ordering.headline(results), tuple(left_out), skipped)
+
+
+def _check_out(out: Path) -> None:
+    """Refuse to replace a folder that is no report: it is replaced as a whole."""
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not _is_report(out)):
+        raise UserError(f"{out}: exists and is no report, and would be replaced as a whole; give another folder")
+
+
+def _is_report(folder: Path) -> bool:
+    return (folder / MARKER).exists() and any((folder / f"{n}.csv").exists() for n in ("table", "gap"))
+
+
+def gather(found: Material) -> tuple[Results, list[str]]:
+    """Compute all numbers of the report, and say what there was no material for.
+
+    Raises:
+        UserError: runs contradict each other, or may not stand in one column.
+    """
+    pooled = found.pooled.get((found.instrument, ""))
+    cells = cells_.collect(found.table, pooled)
+    tables.check_columns(cells)
+    gaps = {name: g for name, runs in found.gaps.items() if (g := gap_.collect(runs)) is not None}
+    points, notes = sweep.points(found, gap_.distances(gaps))
+    by_scale = _by_scale(found)
+    results = Results(
+        material=found,
+        cells=cells,
+        pairs=tuple(pairs_.collect(found.table, cells, pooled)),
+        by_scale=by_scale,
+        chosen=_chosen(found.table) if by_scale else {},
+        guidance_split=found.guidance[0].tag("split") if found.guidance else "",
+        points=tuple(points),
+        gap=gaps.get(found.instrument) or (next(iter(gaps.values())) if len(gaps) == 1 else None),
+    )
+    return results, [*found.notes, *notes]
+
+
+def _by_scale(found: Material) -> dict[float, dict[tuple[str, str], cells_.Cell]]:
+    groups: dict[float, list[Run]] = {}
+    for run in found.guidance:
+        groups.setdefault(material.number(run.tag("guidance")), []).append(run)
+    made = {}
+    for scale, runs in sorted(groups.items()):
+        made[scale] = cells_.collect(runs, found.pooled.get((found.instrument, f"{scale:g}")))
+    return made
+
+
+def _chosen(runs: tuple[Run, ...]) -> dict[str, float]:
+    """Return the guidance scale of each system of the table: from its card, else from the run's tag."""
+    found: dict[str, float] = {}
+    for run in runs:
+        for score in run.record.scores:
+            value = run.record.systems.get(score.system, {}).get("guidance", run.tag("guidance") or None)
+            if isinstance(value, (int, float)) or (isinstance(value, str) and material.number(value) < float("inf")):
+                found.setdefault(score.system, float(value))
+    return found
+
+
+def _tables(results: Results) -> dict[str, Table]:
+    made = {}
+    if results.cells:
+        made["table"] = tables.results(results.cells)
+    if results.pairs:
+        made["comparisons"] = tables.comparisons(results.pairs)
+    if results.gap is not None:
+        made["gap"] = gap_.table(results.gap)
+    if results.points:
+        made["instruments"] = sweep.table(results.points)
+    return made
+
+
+def _csvs(results: Results) -> dict[str, str]:
+    made = {}
+    if results.cells:
+        made["table"] = formats.to_csv(tables.RESULT_HEADS, tables.results_rows(results.cells))
+    if results.pairs:
+        made["comparisons"] = formats.to_csv(tables.COMPARISON_HEADS, tables.comparison_rows(results.pairs))
+    if results.gap is not None:
+        made["gap"] = formats.to_csv(gap_.HEADS, gap_.rows(results.gap))
+    if results.points:
+        made["instruments"] = formats.to_csv(sweep.HEADS, sweep.rows(results.points))
+    return made

@@ -1,0 +1,77 @@
+"""Every metric against the guidance scale, with the scale that was chosen for the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clipsonic_eval.report import names
+from clipsonic_eval.report.figures import style
+from clipsonic_eval.report.formats import percent
+from clipsonic_eval.report.intake.cells import Cells
+from clipsonic_eval.report.tables import heading
+
+_MARKERS = "osD^vPX*"
+
+
+def draw(by_scale: Mapping[float, Cells], chosen: Mapping[str, float], split: str, stem: Path) -> str:
+    """Draw the figure and return its caption.
+
+    Args:
+        by_scale: cells at each guidance scale.
+        chosen: by system, the scale that the main table shows, where it is known.
+        split: which part of the data this is.
+        stem: path without suffix.
+    """
+    scales = sorted(by_scale)
+    keys = {k for cells in by_scale.values() for k in cells}
+    systems = [s for s in names.ordered(s for _, s in keys) if s.group != names.YARDSTICK]
+    systems = [s for s in systems if sum(any(k[1] == s.name for k in by_scale[w]) for w in scales) > 1]
+    metrics = names.ordered_metrics(m for m, s in keys if any(s == e.name for e in systems))
+    first = next(iter(by_scale.values()))
+    with style.look():
+        figure = style.figure(style.PAGE if len(metrics) > 1 else style.COLUMN, 2.3)
+        axes = figure.subplots(1, len(metrics), squeeze=False)[0]
+        for axis, metric in zip(axes, metrics, strict=True):
+            for entry, marker in zip(systems, _MARKERS * 3, strict=False):
+                _line(axis, by_scale, (metric.name, entry.name), entry.colour, marker, chosen.get(entry.name))
+            axis.set_xscale("log", base=2)
+            axis.set_xticks(scales, [f"{w:g}" for w in scales])
+            axis.minorticks_off()
+            axis.set_xlabel("guidance scale")
+            axis.set_title(heading(first, metric.name))
+            axis.grid(axis="y")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 8), columnspacing=1.2)
+        style.save(figure, stem)
+    return _caption(by_scale, chosen, split)
+
+
+def _line(
+    axis: Any, by_scale: Mapping[float, Cells], key: tuple[str, str], colour: str, marker: str, chosen: float | None
+) -> None:
+    shown = {w: by_scale[w][key] for w in sorted(by_scale) if key in by_scale[w]}
+    if not shown:
+        return
+    values = [c.value for c in shown.values()]
+    axis.plot(list(shown), values, color=colour, marker=marker, markersize=3.5, label=key[1])
+    ends = {w: c.ci for w, c in shown.items() if c.ci is not None}
+    if len(ends) > 1:
+        low, high = zip(*ends.values(), strict=True)
+        axis.fill_between(list(ends), low, high, color=colour, alpha=0.15, linewidth=0)
+    if chosen in shown:
+        point = shown[chosen].value
+        axis.plot([chosen], [point], "o", markersize=8.5, markerfacecolor="none", color=colour, markeredgewidth=0.9)
+
+
+def _caption(by_scale: Mapping[float, Cells], chosen: Mapping[str, float], split: str) -> str:
+    cells = [c for group in by_scale.values() for c in group.values()]
+    counts: Sequence[int] = sorted({c.n for c in cells})
+    n = str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
+    seeds = max(len(c.by_seed) for c in cells)
+    where = {"val": "validation split", "test": "test split"}.get(split, f"split '{split}'" if split else "one split")
+    text = f"Metrics against the classifier-free guidance scale ({where}, n = {n}"
+    text += f", mean over {seeds} training seeds)." if seeds > 1 else ")."
+    text += f" Bands: {percent(cells[0].ci_level)} interval over clips."
+    return text + (" Rings: the scale chosen for the table." if chosen else "")

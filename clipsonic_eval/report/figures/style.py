@@ -1,0 +1,104 @@
+"""The common look of all figures, and how they are written: the same bytes for the same records."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from clipsonic_eval import atomic
+
+COLUMN = 3.4  # inches: one column of a two-column paper
+PAGE = 7.0  # both columns
+MAX_PNG_BYTES = 150_000
+GREY = "#7f7f7f"
+RULE = "#d9d9d9"
+
+_RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "pdf.fonttype": 42,
+    "axes.unicode_minus": True,
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.03,
+    "figure.constrained_layout.w_pad": 0.03,
+}
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Draw and save inside this block; the user's own settings come back afterwards."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_RC)
+        yield
+
+
+def figure(width: float, height: float) -> Figure:
+    """Return an empty figure on an Agg canvas; no window, no state shared between figures. Sizes in inches."""
+    made = Figure(figsize=(width, height))
+    FigureCanvasAgg(made)
+    return made
+
+
+def save(made: Figure, stem: Path) -> tuple[Path, Path]:
+    """Write ``stem.pdf`` and ``stem.png`` without dates or versions in them, the PNG no larger than 150 kB."""
+    pdf, png = stem.with_suffix(".pdf"), stem.with_suffix(".png")
+    made.draw_without_rendering()  # lays out once, not again for every file and resolution
+    made.set_layout_engine("none")
+    with atomic.replacing(pdf) as temporary:
+        made.savefig(temporary, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    with atomic.replacing(png) as temporary:
+        temporary.write_bytes(_small_png(made))
+    return pdf, png
+
+
+def _small_png(made: Figure) -> bytes:
+    """Return a PNG with a palette, coarser and with fewer colours the larger it would be."""
+    from PIL import Image
+
+    size = 0
+    for dpi, colours in ((220, 256), (180, 128), (150, 64), (125, 32), (110, 20), (95, 14), (80, 12)):
+        if size * (dpi / 220) ** 2 > 1.5 * MAX_PNG_BYTES:
+            continue  # far too large: saves drawing it
+        raw, small = io.BytesIO(), io.BytesIO()
+        made.savefig(raw, format="png", dpi=dpi, metadata={"Software": None})
+        picture = Image.open(raw).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+        picture.save(small, format="PNG", optimize=True)
+        size = size or small.tell()
+        if small.tell() <= MAX_PNG_BYTES:
+            break
+    return small.getvalue()
+
+
+def limits(low: float, high: float, margin: float = 0.06) -> tuple[float, float]:
+    """Return axis limits with a margin, of some width even where all values are equal."""
+    span = high - low
+    if not np.isfinite(span) or span <= 0:
+        span = abs(high) or 1.0
+    return low - margin * span, high + margin * span

@@ -1,0 +1,54 @@
+"""What limits the numbers, from the records themselves."""
+
+from __future__ import annotations
+
+from clipsonic_eval.report import names
+from clipsonic_eval.report.findings.wording import listed, plural
+from clipsonic_eval.report.results import Results
+
+
+def read(results: Results) -> list[str]:
+    """Return the limits that a reader has to know."""
+    lines = []
+    if _is_toy(results):
+        lines.append(
+            "The world is small and synthetic (a dozen sound sources, drawn pictures, templated captions) and so are "
+            "its encoders: the numbers compare systems within it and say nothing about their level on real material."
+        )
+    if results.cells:
+        lines += _sizes(results)
+        lines.append(
+            "An interval is over test clips with the trained systems as they are; it covers neither another training "
+            "set nor another encoder."
+        )
+    skipped = sum(len(items) for run in results.material.all_runs for items in run.record.skipped.values())
+    if skipped:
+        lines.append(
+            f"The runs skipped {plural(skipped, 'item')} (an item counts once a run); "
+            "their records list them with the reasons."
+        )
+    commits = {str(r.record.provenance.get("commit")) for r in results.material.all_runs}
+    if len(commits) > 1:
+        lines.append(f"The runs were made at {len(commits)} commits of the code.")
+    if any(r.record.provenance.get("uncommitted_changes") for r in results.material.all_runs):
+        lines.append("Some runs were made with uncommitted changes in the code.")
+    return lines
+
+
+def _is_toy(results: Results) -> bool:
+    signatures = [s.signature for run in results.material.all_runs for s in run.record.scores]
+    return any("toy-" in s for s in signatures)
+
+
+def _sizes(results: Results) -> list[str]:
+    counts = sorted({c.n for c in results.cells.values()})
+    n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    lines = [f"n = {n} test clips."]
+    fads = [c for c in results.cells.values() if c.metric == "fad"]
+    if fads:
+        lines.append("FAD is biased upwards by an amount that depends on n: compare it only at equal n.")
+    unseen = [names.metric(m).in_text for m, _ in results.cells if not any(p.metric == m for p in results.pairs)]
+    if unseen and len({s for _, s in results.cells}) > 1:
+        titles = listed(sorted(set(unseen)))
+        lines.append(f"No paired test was made for {titles}: differences there may be chance.")
+    return lines

@@ -1,0 +1,1 @@
+"""From run folders to numbers: find the runs, pool their seeds, test the planned pairs, read the arrays beside them."""

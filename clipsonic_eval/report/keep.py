@@ -1,0 +1,109 @@
+"""The records beside a report: small enough to be committed, enough to remake it.
+
+Clip-level scores are left out. What was computed from them (intervals and tests over the per-query means of several
+seeds) is kept in records of kind ``pooled``, which a report reads in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clipsonic_eval import records
+from clipsonic_eval.records import Comparison, RunRecord
+from clipsonic_eval.report import names, sweep
+from clipsonic_eval.report.intake import cells as cells_
+from clipsonic_eval.report.intake import pictures
+from clipsonic_eval.report.intake.cells import Cell
+from clipsonic_eval.report.intake.material import POOLED
+from clipsonic_eval.report.intake.pairs import Pair
+from clipsonic_eval.report.results import Results
+from clipsonic_eval.types import Score
+
+_ASKED = {frozenset(q) for q in (*names.PLANNED, *sweep.QUESTIONS)}
+
+
+def write(results: Results, folder: Path) -> None:
+    """Write a slim copy of every run that the report uses, the pooled records, and the arrays of its figures."""
+    found = results.material
+    for run in found.all_runs:
+        records.write(_slim(run.record), folder / run.name)
+    for made in _pooled_records(results):
+        name = "-".join(["pooled", *(str(v).replace("/", "-") for v in made.tags.values())])
+        records.write(made, folder / name)
+    shown = pictures.examples(found.table)
+    if shown is not None:
+        pictures.keep_examples(shown, folder / found.table[0].name)
+    for run in results.gap.runs if results.gap else ():
+        points = pictures.projection(run)
+        if points is not None:
+            pictures.keep_projection(points, folder / run.name)
+
+
+def _slim(record: RunRecord) -> RunRecord:
+    """Return the record without clip-level scores, comparisons that no table shows, and paths of the machine."""
+    return replace(
+        record,
+        scores=tuple(replace(s, per_item={}, skipped=()) for s in record.scores),
+        comparisons=tuple(c for c in record.comparisons if _is_asked(c)),
+        systems=without_paths(record.systems),
+        config=without_paths(record.config),
+    )
+
+
+def _is_asked(c: Comparison) -> bool:
+    foreign = names.OTHER in (names.system(c.a).group, names.system(c.b).group)
+    return foreign or frozenset((c.a, c.b)) in _ASKED
+
+
+def without_paths(tree: Any) -> Any:
+    """Return nested mappings and lists with absolute paths cut to their last part: they mean nothing elsewhere."""
+    if isinstance(tree, Mapping):
+        return {k: without_paths(v) for k, v in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [without_paths(v) for v in tree]
+    return Path(tree).name if isinstance(tree, str) and Path(tree).is_absolute() else tree
+
+
+def _pooled_records(results: Results) -> list[RunRecord]:
+    """Return one record for the table, one for each further instrument and one for each guidance scale."""
+    found = results.material
+    made = []
+    by_name = {point.instrument: point.pairs for point in results.points}
+    if results.cells:
+        pairs = {(p.metric, p.a, p.b): p for p in (*by_name.get(found.instrument, ()), *results.pairs)}
+        made.append(_pooled(results.cells.values(), pairs.values(), {"instrument": found.instrument}))
+    for name, pairs_of in by_name.items():
+        if name != found.instrument:
+            cells = cells_.collect(found.instruments[name], found.pooled.get((name, "")))
+            made.append(_pooled(cells.values(), pairs_of, {"instrument": name}))
+    for scale, cells_at in results.by_scale.items():
+        made.append(_pooled(cells_at.values(), (), {"instrument": found.instrument, "guidance": f"{scale:g}"}))
+    return made
+
+
+def _pooled(cells: Iterable[Cell], pairs: Iterable[Pair], tags: Mapping[str, str]) -> RunRecord:
+    scores = tuple(
+        Score(
+            metric=c.metric,
+            system=c.system,
+            value=c.value,
+            ci=c.ci,
+            ci_method=c.ci_method,
+            ci_level=c.ci_level,
+            n=c.n,
+            n_rows=c.n,
+            unit=c.unit,
+            higher_is_better=c.higher_is_better,
+            signature=c.signature,
+            details={} if c.seed_std is None else {"seed_std": c.seed_std},
+        )
+        for c in cells
+    )
+    tests = tuple(
+        Comparison(p.metric, p.a, p.b, p.difference, p.ci, p.p_value, p.p_holm, p.n, p.test, p.effect_size)
+        for p in pairs
+    )
+    return RunRecord(POOLED, scores, tests, tags={k: v for k, v in tags.items() if v})

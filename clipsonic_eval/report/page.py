@@ -1,0 +1,118 @@
+"""The README.md of a report: words, tables, figures, and where it all comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clipsonic_eval.report import formats, summary
+from clipsonic_eval.report.formats import Table
+from clipsonic_eval.report.intake.material import Run
+from clipsonic_eval.report.results import Results
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A figure that was made, in ``figures/<name>.png`` and ``.pdf``."""
+
+    name: str
+    title: str
+    caption: str
+
+
+def readme(
+    results: Results,
+    tables: Mapping[str, Table],
+    figures: Sequence[Drawn],
+    *,
+    title: str,
+    command: str,
+    left_out: Sequence[str],
+) -> str:
+    """Return the page: the main table and figure, then question by question with what belongs to it.
+
+    Args:
+        results: for the words and the provenance.
+        tables: by name (``table``, ``comparisons``, ``gap``, ``instruments``).
+        figures: what was drawn.
+        title: the page's own.
+        command: that makes it.
+        left_out: what was not made, and why.
+    """
+    drawn = {f.name: f for f in figures}
+    parts = [f"# {title}", "", *summary.opening(results)]
+    parts += [*_table(tables, "table"), *_figure(drawn, "metrics")]
+    for section in summary.sections(results):
+        parts += [f"## {section.title}", "", *[f"- {s}" for s in section.sentences], ""]
+        parts += [*_figure(drawn, section.shows), *_table(tables, section.shows)]
+    if "spectrograms" in drawn:
+        parts += ["## What does it look like?", "", *_figure(drawn, "spectrograms")]
+    if "comparisons" in tables:
+        parts += ["## All paired comparisons", "", *_table(tables, "comparisons")]
+    if left_out:
+        parts += ["## What was not made", "", *[f"- {line}" for line in left_out], ""]
+    parts += ["## Where the numbers come from", "", *_made_by(command), *provenance(results.material.all_runs), ""]
+    return "\n".join(parts)
+
+
+def _made_by(command: str) -> list[str]:
+    return ["From run records alone, by", "", "```", command, "```", ""] if command else []
+
+
+def _table(tables: Mapping[str, Table], name: str) -> list[str]:
+    if name not in tables:
+        return []
+    files = ", ".join(f"[{suffix}]({name}.{suffix})" for suffix in ("csv", "tex", "md"))
+    return [formats.markdown(tables[name]), f"As files: {files}", ""]
+
+
+def _figure(drawn: Mapping[str, Drawn], name: str) -> list[str]:
+    if name not in drawn:
+        return []
+    figure = drawn[name]
+    stem = f"figures/{name}"
+    return [f"![{figure.title}]({stem}.png)", "", f"*{figure.caption}* ([PDF]({stem}.pdf))", ""]
+
+
+def provenance(runs: Sequence[Run]) -> list[str]:
+    """Return what the records say of software, machine and time: one line each, a list where runs differ."""
+    lines = [f"- {len(runs)} run records: {', '.join(formats.code(r.name) for r in runs)}"]
+    labels = {
+        "commit": "commit",
+        "clipsonic_eval": "clipsonic-eval",
+        "python": "Python",
+        "platform": "platform",
+        "processor": "processor",
+        "cpu_count": "logical processors",
+        "accelerator": "accelerator",
+    }
+    for key, label in labels.items():
+        values = _values(runs, key)
+        if values:
+            lines.append(f"- {label}: {', '.join(values)}")
+    if any(r.record.provenance.get("uncommitted_changes") for r in runs):
+        lines.append("- some runs were made with uncommitted changes")
+    packages = _packages(runs)
+    if packages:
+        lines.append(f"- packages: {packages}")
+    dates = sorted(str(r.record.provenance["created"]) for r in runs if "created" in r.record.provenance)
+    if dates:
+        lines.append(f"- made between {dates[0]} and {dates[-1]}")
+    return lines
+
+
+def _values(runs: Sequence[Run], key: str) -> list[str]:
+    found = [r.record.provenance.get(key) for r in runs]
+    return list(dict.fromkeys(str(v) for v in found if v is not None))
+
+
+def _packages(runs: Sequence[Run]) -> str:
+    versions: dict[str, list[str]] = {}
+    for run in runs:
+        packages: Any = run.record.provenance.get("packages", {})
+        for name, version in packages.items():
+            known = versions.setdefault(str(name), [])
+            if str(version) not in known:
+                known.append(str(version))
+    return ", ".join(f"{name} {'/'.join(found)}" for name, found in versions.items())

@@ -1,0 +1,45 @@
+"""Everything that the tables, the figures and the words are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from clipsonic_eval.report.gap import Gap
+from clipsonic_eval.report.intake.cells import Cells
+from clipsonic_eval.report.intake.material import Material
+from clipsonic_eval.report.intake.pairs import Pair
+from clipsonic_eval.report.sweep import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The numbers of a report.
+
+    Attributes:
+        material: the runs they come from.
+        cells: of the main table, by (metric, system).
+        pairs: of the comparisons table.
+        by_scale: cells of the guidance sweep by scale.
+        chosen: the scale that the table shows, by system.
+        guidance_split: where the sweep was made.
+        points: of the sweep over instruments.
+        gap: the modality gap of the main instrument, None where there is no gap run.
+    """
+
+    material: Material
+    cells: Cells = field(default_factory=dict)
+    pairs: tuple[Pair, ...] = ()
+    by_scale: Mapping[float, Cells] = field(default_factory=dict)
+    chosen: Mapping[str, float] = field(default_factory=dict)
+    guidance_split: str = ""
+    points: tuple[Point, ...] = ()
+    gap: Gap | None = None
+
+    def pair(self, metric: str, a: str, b: str) -> Pair | None:
+        """Return one paired difference of the main table, None where it was not made."""
+        return next((p for p in self.pairs if (p.metric, p.a, p.b) == (metric, a, b)), None)
+
+    def has(self, system: str) -> bool:
+        """Say whether a system is in the main table."""
+        return any(s == system for _, s in self.cells)

@@ -1,0 +1,128 @@
+"""The sweep over instruments: when does the prior help, and when is the plain text embedding enough?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from clipsonic_eval.report import formats, names
+from clipsonic_eval.report.formats import Table, Text
+from clipsonic_eval.report.intake import cells as cells_
+from clipsonic_eval.report.intake import pairs as pairs_
+from clipsonic_eval.report.intake.cells import Cell
+from clipsonic_eval.report.intake.material import Material
+from clipsonic_eval.report.intake.pairs import Pair
+from clipsonic_eval.report.tables import seed_list
+
+# gain of the first over the second; ZS is the yardstick of the sweep: it costs nothing
+GAINS = (("IQ", "ZS"), ("PD-best4", "ZS"), ("PD", "ZS"), ("mean-shift", "ZS"))
+QUESTIONS = (*GAINS, ("PD", "mean-shift"))
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One instrument of the sweep.
+
+    Attributes:
+        instrument: its name.
+        gap: centroid distance between text and image embeddings.
+        gap_ci: its interval, where the gap run gave one.
+        pairs: paired differences on this instrument; Holm's correction is over one instrument.
+    """
+
+    instrument: str
+    gap: float
+    gap_ci: tuple[float, float] | None
+    pairs: tuple[Pair, ...]
+
+    def pair(self, metric: str, a: str, b: str) -> Pair | None:
+        """Return one difference, None where it was not made."""
+        return next((p for p in self.pairs if (p.metric, p.a, p.b) == (metric, a, b)), None)
+
+
+def points(material: Material, gaps: Mapping[str, Cell]) -> tuple[list[Point], list[str]]:
+    """Return one point an instrument, by the width of its gap, and what had to be left out.
+
+    Args:
+        material: the runs.
+        gaps: centroid distance by instrument.
+
+    Returns:
+        The points (none if fewer than two instruments can be placed) and notes.
+    """
+    found, notes = [], []
+    for name, runs in material.instruments.items():
+        if name not in gaps:
+            notes.append(f"instrument '{name}' is left out of the sweep: no gap record with a centroid distance")
+            continue
+        pooled = material.pooled.get((name, ""))
+        made = pairs_.collect(runs, cells_.collect(runs, pooled), pooled, QUESTIONS)
+        if made:
+            found.append(Point(name, gaps[name].value, gaps[name].ci, tuple(made)))
+        else:
+            notes.append(f"instrument '{name}' is left out of the sweep: none of its systems was compared with ZS")
+    found.sort(key=lambda p: p.gap)
+    return (found if len(found) > 1 else []), notes
+
+
+def table(points_: Sequence[Point], *, label: str = "tab:instruments") -> Table:
+    """Return the gains on each instrument: a row per instrument, a section per metric."""
+    questions = [q for q in QUESTIONS if any((p.a, p.b) == q for point in points_ for p in point.pairs)]
+    sections = []
+    for metric in names.ordered_metrics(p.metric for point in points_ for p in point.pairs):
+        rows_ = tuple(
+            (
+                Text(point.instrument),
+                Text(formats.number(point.gap, 3), small=formats.interval(point.gap_ci, 3)),
+                *(_gain(point.pair(metric.name, a, b), metric.decimals) for a, b in questions),
+            )
+            for point in points_
+        )
+        sections.append((metric.title, rows_))
+    return Table(
+        caption=(
+            "Gain of the first system over the second (positive: the first is better, whatever the metric's direction; "
+            "95 % interval over test queries in brackets) by instrument, ordered by the centroid distance of text and "
+            "image. Bold: separated at 0.05 after Holm's correction within the instrument."
+        ),
+        heads=("Instrument", "Centroid distance", *(f"{a} over {b}" for a, b in questions)),
+        sections=tuple(sections),
+        label=label,
+    )
+
+
+def _gain(pair: Pair | None, decimals: int) -> Text:
+    if pair is None:
+        return Text("–")
+    text = formats.number(pair.gain, decimals, sign=True)
+    return Text(text, pair.separated, formats.interval(pair.gain_ci, decimals))
+
+
+HEADS = (
+    "instrument", "centroid_distance", "centroid_distance_low", "centroid_distance_high", "metric", "a", "b", "gain",
+    "gain_low", "gain_high", "p", "p_holm", "n", "seed_differences",
+)  # fmt: skip
+
+
+def rows(points_: Sequence[Point]) -> list[dict[str, object]]:
+    """Return the sweep for CSV, one row an instrument, metric and question."""
+    return [
+        {
+            "instrument": point.instrument,
+            "centroid_distance": point.gap,
+            "centroid_distance_low": point.gap_ci[0] if point.gap_ci else None,
+            "centroid_distance_high": point.gap_ci[1] if point.gap_ci else None,
+            "metric": p.metric,
+            "a": p.a,
+            "b": p.b,
+            "gain": p.gain,
+            "gain_low": p.gain_ci[0] if p.gain_ci else None,
+            "gain_high": p.gain_ci[1] if p.gain_ci else None,
+            "p": p.p_value,
+            "p_holm": p.p_holm,
+            "n": p.n,
+            "seed_differences": seed_list(dict(p.by_seed)),
+        }
+        for point in points_
+        for p in point.pairs
+    ]
