@@ -62,16 +62,16 @@ class ClipConfig:
     widths: tuple[int, ...] = (64, 128)
     text_width: int = 64
     text_layers: int = 2
-    temperature: float = 0.01
+    temperature: float = 0.015
     steps: int = 1000
     batch: int = 256
-    lr: float = 1e-3
-    text_lr: float = 1.0
+    lr: float = 2e-3
+    text_lr: float = 0.3
     warmup: int = 50
     weight_decay: float = 0.01
     validation: int = 2000
     locked_projections: bool = True
-    start_std: float = 0.02
+    start_std: float = 0.8
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < 10:

@@ -1,0 +1,40 @@
+"""``clipsonic-eval instrument``: train the toy world's encoders, and show how near they come to real CLIP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.group("instrument")
+def command() -> None:
+    """Train the toy world's encoders from scratch, or show the calibration of the frozen ones."""
+
+
+@command.command("train")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the weights.")
+@click.option("--only", help="One encoder: toy-clip, toy-clap, toy-clap-condition or toy-audio.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a setting, e.g. clip.steps=500.")
+def train(out: Path, only: str | None, sets: tuple[str, ...]) -> None:
+    """Train the instrument; weights and cards go to OUT, where an encoder can be loaded from."""
+    from clipsonic_eval.config import apply_sets, resolve
+    from clipsonic_eval.instrument.train import InstrumentConfig
+    from clipsonic_eval.instrument.train import train as train_instrument
+    from clipsonic_eval.progress import Bars
+
+    config = resolve(InstrumentConfig, apply_sets({}, sets))
+    for path in train_instrument(config, out, only=only, progress=Bars()):
+        click.echo(path)
+
+
+@command.command("show")
+@click.option("--weights", type=click.Path(path_type=Path), help="Folder or file; default: the frozen instrument.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(weights: Path | None, as_json: bool) -> None:
+    """Print how near the toy CLIP comes to the geometry of real CLIP, and the quality of the audio encoders."""
+    from clipsonic_eval.instrument.show import calibration, table
+
+    values = calibration(weights)
+    click.echo(json.dumps(values, indent=2) if as_json else table(values))
