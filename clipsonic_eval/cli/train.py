@@ -29,7 +29,7 @@ def command(config: Path, sets: tuple[str, ...], out: Path | None, as_json: bool
       trainer: clipsonic.training.audio:train     MODULE:NAME or FILE.py:NAME
       out: models/video                           folder of the model
       ...                                         the trainer's own keys
-    """
+    """  # noqa: D301 -- click reads the escape
     tree = apply_sets(read_yaml(config), sets)
     trainer = tree.pop("trainer", None)
     configured = tree.pop("out", None)

@@ -29,6 +29,11 @@ class Clips(Protocol):
         ...
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """The item that each clip was cut from; clips of one item are dependent."""
+        ...
+
+    @property
     def prompts(self) -> tuple[str | None, ...]:
         """Captions."""
         ...
@@ -59,6 +64,10 @@ class Clips(Protocol):
         ...
 
     def __len__(self) -> int: ...
+
+    def rows(self, split: str | None = None) -> NDArray[np.int64]:
+        """Rows of a split; None: all."""
+        ...
 
     def audio(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(b, n_samples) of the rows."""
@@ -125,8 +134,8 @@ def _texts(store: Clips, spec: ConditionSpec) -> tuple[NDArray[np.float32], Enco
     missing = [key for key, prompt in zip(store.keys, store.prompts, strict=True) if not prompt]
     if missing:
         raise UserError(
-            f"{len(missing)} of {len(store)} clips have no caption (the first is '{missing[0]}'); a model conditioned on "
-            "text needs one for each: give them in the manifest's prompt column"
+            f"{len(missing)} of {len(store)} clips have no caption (the first is '{missing[0]}'); a model conditioned "
+            "on text needs one for each: give them in the manifest's prompt column"
         )
     encoder = ENCODERS[spec.encoder](spec.encoder_weights)
     unique = {prompt: row for row, prompt in enumerate(dict.fromkeys(p for p in store.prompts if p))}
@@ -144,8 +153,8 @@ def normalised(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     Raises:
         ShapeError: one of them is zero or not finite.
     """
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
+    norms = np.sqrt(np.einsum("...d,...d->...", vectors, vectors, dtype=np.float64))[..., None]
     if not np.isfinite(norms).all() or (norms == 0).any():
         raise ShapeError("a condition embedding is zero or not finite; the encoder or its input is broken")
-    result: NDArray[np.float32] = (vectors / norms).astype(np.float32)
+    result: NDArray[np.float32] = (vectors / norms.astype(vectors.dtype)).astype(np.float32, copy=False)
     return result

@@ -69,7 +69,7 @@ class AudioTask:
         self.config, self.diffusion, self.mels = config, diffusion, mels
         self._module = module
         self._conditions = torch.from_numpy(conditions) * math.sqrt(conditions.shape[-1])
-        self.training_rows, self.held_out = split_rows(len(conditions), config.train.validation, config.train.seed)
+        self.training_rows, self.held_out = split_clips(mels.store, config)
 
     @property
     def module(self) -> nn.Module:
@@ -117,7 +117,31 @@ def split_rows(n: int, validation: int, seed: int) -> tuple[torch.Tensor, torch.
     return order[held:].sort().values, order[:held].sort().values
 
 
-def _device(name: str) -> torch.device:
+def split_clips(store: Clips, config: AudioTrainingConfig) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return :func:`split_rows` of the configured split, with all clips of one source on one side.
+
+    Raises:
+        UserError: the split has no clips.
+    """
+    rows = store.rows(config.split)
+    if not len(rows):
+        known = "; see the list of skipped files that `prepare` wrote" if config.split is None else ""
+        raise UserError(f"there are no clips to train on (split: {config.split}){known}")
+    names = np.array(store.sources)[rows]
+    sources, inverse = np.unique(names, return_inverse=True)
+    order = stream(config.train.seed, "", "held-out").permutation(len(sources))
+    wanted = min(config.train.validation, len(rows) // 10)
+    sizes = np.cumsum(np.bincount(inverse)[order])
+    held = np.isin(inverse, order[: int(np.searchsorted(sizes, wanted, side="right"))])
+    return torch.from_numpy(rows[~held]), torch.from_numpy(rows[held])
+
+
+def device_named(name: str) -> torch.device:
+    """Return the device of a configuration; ``auto`` is a GPU if there is one.
+
+    Raises:
+        ConfigError: not known, or not there.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -168,8 +192,13 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT) 
 
 def train_on(store: Clips, config: AudioTrainingConfig, out: Path, *, progress: Progress = SILENT) -> Path:
     """Train on clips that are already open; otherwise as :func:`train`."""
-    _check(store, config)
-    device = _device(config.device)
+    if store.sample_rate != config.mel.sample_rate:
+        raise ConfigError(
+            f"the clips are at {store.sample_rate} Hz, but mel.sample_rate is {config.mel.sample_rate}; "
+            "prepare them at the model's rate"
+        )
+    split_clips(store, config)  # before any work: are there clips at all?
+    device = device_named(config.device)
     conditions, condition_card = condition_array(store, config.condition)
     run_identity = identity(config, store.content_hash, json.dumps(condition_card, sort_keys=True))
     if finished(out, run_identity):
@@ -186,7 +215,7 @@ def train_on(store: Clips, config: AudioTrainingConfig, out: Path, *, progress: 
     card = {
         "identity": run_identity,
         "clips": store.content_hash,
-        "n_clips": len(store),
+        "n_clips": len(task.training_rows) + len(task.held_out),
         "condition": condition_card,
         "range": value_range,
         "seed": config.train.seed,
@@ -200,20 +229,10 @@ def train_on(store: Clips, config: AudioTrainingConfig, out: Path, *, progress: 
     return out
 
 
-def _check(store: Clips, config: AudioTrainingConfig) -> None:
-    if store.sample_rate != config.mel.sample_rate:
-        raise ConfigError(
-            f"the clips are at {store.sample_rate} Hz, but mel.sample_rate is {config.mel.sample_rate}; "
-            "prepare them at the model's rate"
-        )
-    if not len(store):
-        raise UserError("there are no clips to train on; see the list of skipped files that `prepare` wrote")
-
-
 def _set_scale(mels: MelSource, config: AudioTrainingConfig) -> tuple[float, float]:
     """Measure the scale on an even spread of clips, unless it is configured; return the scaled data's range."""
-    n = len(mels.store)
-    rows = torch.arange(0, n, max(1, math.ceil(n / _SCALE_ROWS)))
+    chosen = torch.from_numpy(mels.store.rows(config.split))
+    rows = chosen[:: max(1, math.ceil(len(chosen) / _SCALE_ROWS))]
     values = mels(rows)
     front_end = mels.front_end
     if not config.mel.mean:

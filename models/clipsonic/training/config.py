@@ -75,6 +75,7 @@ class AudioTrainingConfig:
 
     Attributes:
         clips: folder of prepared clips.
+        split: only the clips of this split; None: all.
         condition: what a clip is conditioned on.
         condition_dropout: share of the items that see the null condition.
         mel: layout.
@@ -88,6 +89,7 @@ class AudioTrainingConfig:
     """
 
     clips: Path
+    split: str | None = None
     condition: ConditionSpec = field(default_factory=ConditionSpec)
     condition_dropout: float = 0.1
     mel: MelConfig = field(default_factory=MelConfig)

@@ -17,6 +17,7 @@ class FakeStore:
     def __init__(self, n: int = 40, n_samples: int = 5120, frames: int = 3, prompts: bool = True) -> None:
         rng = np.random.default_rng(0)
         self.keys = tuple(f"clip{i}" for i in range(n))
+        self.sources = tuple(f"video{i // 2}" for i in range(n))
         self.prompts = tuple(f"a tone number {i % 4}" if prompts else None for i in range(n))
         self.labels = tuple(str(i % 4) for i in range(n))
         self.sample_rate = 16000
@@ -35,6 +36,9 @@ class FakeStore:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def rows(self, split: str | None = None) -> NDArray[np.int64]:
+        return np.arange(len(self) if split is None else 0)
 
     def audio(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         return self._audio[rows]

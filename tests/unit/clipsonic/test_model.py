@@ -97,7 +97,7 @@ def test_network_mistakes_are_named() -> None:
         build(NetworkConfig("unet1d", {"chanels": [8]}), SIZES, 0)
     with pytest.raises(ConfigError, match="multiples of groups"):
         build(NetworkConfig("unet1d", {"channels": [10]}), SIZES, 0)
-    with pytest.raises(ConfigError, match="cannot be halved"):
+    with pytest.raises(ConfigError, match="halved 2 times"):
         build(NetworkConfig("unet1d"), replace(SIZES, frames=33), 0)
 
 

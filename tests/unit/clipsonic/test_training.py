@@ -18,7 +18,7 @@ from unit.clipsonic.fakes import FakeStore
 from clipsonic.mel import MelFrontEnd
 from clipsonic.model import WEIGHTS, MelDiffusion
 from clipsonic.training import loop
-from clipsonic.training.audio import AudioTask, MelSource, split_rows, train_on
+from clipsonic.training.audio import AudioTask, MelSource, split_clips, train_on
 from clipsonic.training.config import AudioTrainingConfig, TrainConfig, identity
 from clipsonic_eval.config import resolve
 from clipsonic_eval.errors import ConfigError, UserError
@@ -112,7 +112,7 @@ def test_training_learns_the_pitch_of_a_tone_from_its_condition(tmp_path: Path) 
     got = mels.mean(dim=2).argmax(dim=1).double().numpy()
     truth = MelFrontEnd(config.mel).log_mel(torch.from_numpy(store.audio(np.arange(32))))
     wanted = truth.mean(dim=2).argmax(dim=1).double().numpy()
-    assert np.corrcoef(got, wanted)[0, 1] > 0.9
+    assert np.corrcoef(got, wanted)[0, 1] > 0.7  # of 32 unrelated pairs, one set in 10,000 reaches 0.6
 
 
 def test_the_log_mels_are_the_same_from_memory_and_on_the_fly() -> None:
@@ -165,10 +165,14 @@ def _task() -> AudioTask:
     return AudioTask(config, network, mels, store.image_embeddings, Diffusion(config.diffusion))
 
 
-def test_held_out_clips_are_no_training_clips() -> None:
-    training, held = split_rows(100, 128, seed=0)
+def test_held_out_clips_are_no_training_clips_nor_of_their_videos() -> None:
+    store = FakeStore(n=100)
+    training, held = split_clips(store, _config())
     assert len(held) == 10
     assert sorted([*training.tolist(), *held.tolist()]) == list(range(100))
+    assert not {store.sources[i] for i in training} & {store.sources[i] for i in held}
+    with pytest.raises(UserError, match=r"no clips to train on \(split: absent"):
+        split_clips(store, dataclasses.replace(_config(), split="absent"))
 
 
 def test_pace_and_place_do_not_change_the_identity_but_the_rest_does() -> None:
