@@ -21,12 +21,12 @@ def log_probabilities(embeddings: Embeddings) -> tuple[tuple[str, ...], Float64]
     """
     labels = embeddings.space.labels
     if len(labels) != embeddings.vectors.shape[1]:
-        raise ShapeError(f"encoder '{embeddings.space.name}' gives no class probabilities; take one whose card has labels")
+        raise ShapeError(f"encoder '{embeddings.space.name}' gives no class probabilities; its card has no labels")
     rows = embeddings.vectors.astype(np.float64)
     total = np.abs(logsumexp(rows, axis=1))
     if total.max(initial=0.0) > 1e-3:
         key = embeddings.keys[int(total.argmax())]
-        raise ShapeError(f"the class log-probabilities of '{key}' do not sum to 1; the encoder must end in a log-softmax")
+        raise ShapeError(f"the class probabilities of '{key}' do not sum to 1; the encoder must end in a log-softmax")
     keys, clip_of_row = clips_of(embeddings.keys)
     if len(keys) == len(rows):
         return keys, rows[np.argsort(clip_of_row)]

@@ -1,4 +1,4 @@
-"""What metrics do to vectors before anything else: refuse what cannot be compared, normalise in float64, group by clip."""
+"""What metrics do to vectors first: refuse what cannot be compared, normalise in float64, group by clip."""
 
 from __future__ import annotations
 

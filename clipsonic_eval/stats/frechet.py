@@ -11,8 +11,8 @@ the condition number as an eigenvalue problem of C_a C_b does.
 Cost: n d min(n, d) for the moments, then min(n_a, d) min(n_b, d) d for the product and the cube of the smaller of them
 for the singular values.
 
-Source: D. C. Dowson and B. V. Landau, The Fréchet distance between multivariate normal distributions, 1982. The orthogonal
-form used near zero: R. Bhatia, T. Jain and Y. Lim, On the Bures-Wasserstein distance between positive definite
+Source: D. C. Dowson and B. V. Landau, The Fréchet distance between multivariate normal distributions, 1982. The
+orthogonal form used near zero: R. Bhatia, T. Jain and Y. Lim, On the Bures-Wasserstein distance between positive definite
 matrices, 2019.
 """
 
@@ -120,9 +120,9 @@ def _root(vectors: FloatArray, mean: Float64) -> Float64:
     root, failed = lapack.dpotrf(scatter, lower=0, clean=1)
     if not failed and lapack.dtrcon(root)[0] > _WELL_CONDITIONED:
         return np.asarray(root, np.float64)
-    result = np.empty((0, d))
+    result: Float64 = np.empty((0, d))
     for block in _centred_blocks(vectors, mean):
-        result = np.linalg.qr(np.concatenate([result, block]), mode="r")
+        result = np.asarray(np.linalg.qr(np.concatenate([result, block]), mode="r"))
     return result
 
 

@@ -79,7 +79,7 @@ def frechet_replicates(reference: Weighted, systems: Sequence[Weighted]) -> Floa
 
 
 def _common_basis(origin: Float64, sets: Sequence[Weighted]) -> Float64 | None:
-    """Return an orthonormal basis (d, r) of all centred rows if they are fewer than d: distances do not change in it."""
+    """Return an orthonormal basis (d, r) of all centred rows, in which distances stay the same, if r < d."""
     rows = sum(len(s.vectors) for s in sets)
     if rows >= len(origin):
         return None
@@ -112,7 +112,8 @@ def _moments(group: Weighted, start: int, stop: int) -> tuple[Float64, Float64]:
 def _roots(covariance: Float64) -> Float64:
     """Return L (b, d, d) with L L^T the covariance; by Cholesky, or by eigenvalues where one is singular."""
     try:
-        return np.linalg.cholesky(covariance)
+        factor: Float64 = np.linalg.cholesky(covariance)
+        return factor
     except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(covariance)
         root: Float64 = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]

@@ -20,7 +20,7 @@ _CHUNK_VALUES = 4_000_000
 
 
 def centroid_distance(x: Float64, y: Float64) -> float:
-    """Return the distance of the two centroids: the plug-in form of the literature, biased upward by noise of order 1/n."""
+    """Return the distance of the two centroids: the usual plug-in form, biased upward by noise of order 1/n."""
     return float(np.linalg.norm(x.mean(axis=0) - y.mean(axis=0)))
 
 
@@ -85,7 +85,7 @@ def centred_cosines(x: Float64, y: Float64) -> Float64:
 
 
 def centred_cosine_replicates(x: Float64, y: Float64, counts: NDArray[np.uint16]) -> Float64:
-    """Return the mean centred cosine in resamples, damped weights, centroids of each resample: counts (b, n) -> (b,)."""
+    """Return the mean centred cosine in resamples with damped weights, each with its own centroids: (b, n) -> (b,)."""
     n = len(x)
     a, b = x - x.mean(axis=0), y - y.mean(axis=0)
     own, norm_a, norm_b = (np.einsum("ij,ij->i", p, q) for p, q in ((a, b), (a, a), (b, b)))

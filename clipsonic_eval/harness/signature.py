@@ -1,0 +1,115 @@
+"""Signatures: a short string of everything that changes a score.
+
+``fad|enc:toy-audio+1a2b3c4d|rate:16k|resample:soxr-hq|cov:n-1|est:plug-in|ref:5e6f7a8b|n:480|v:0.1.0``: the metric,
+then ``key:value`` fields. Two numbers may stand in one column exactly if their strings match, ``n`` aside.
+
+Source: M. Post, A call for clarity in reporting BLEU scores, 2018 (the idea).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clipsonic_eval import __version__
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.types import EncoderCard
+
+_MEANING = {
+    "enc": "encoder and its weights",
+    "rate": "sample rate of the encoder",
+    "resample": "resampler",
+    "mono": "how channels are mixed",
+    "win": "window / hop in seconds",
+    "layer": "layer of the network",
+    "cov": "divisor of the covariance",
+    "est": "estimator",
+    "sqrt": "how the trace of the square root is taken",
+    "ref": "contents of the reference set",
+    "queries": "list of queries with their prompts and labels",
+    "items": "list of items",
+    "vec": "what is done to vectors",
+    "dir": "direction of the divergence",
+    "pre": "preprocessing",
+    "n": "number of clips",
+    "v": "release of clipsonic-eval",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signature in parts; ``str`` gives the string back.
+
+    Attributes:
+        metric: registry name.
+        fields: (key, value) in order.
+    """
+
+    metric: str
+    fields: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return "|".join([self.metric, *(f"{key}:{value}" for key, value in self.fields)])
+
+    def get(self, key: str) -> str | None:
+        """Return the value of a field, None where there is none."""
+        return next((value for name, value in self.fields if name == key), None)
+
+
+def build(metric: str, card: EncoderCard, fields: str, identity: Sequence[tuple[str, str]], n: int) -> str:
+    """Make the signature of a score.
+
+    Args:
+        metric: its name.
+        card: of the encoder.
+        fields: the metric's own, as on its card.
+        identity: what was scored against, e.g. ``("ref", "5e6f7a8b")``.
+        n: clips.
+    """
+    parts = [f"enc:{card.short}", *(p if ":" in p else f"pre:{p}" for p in card.preprocessing.split("|") if p)]
+    parts += [p for p in fields.split("|") if p]
+    parts += [f"{key}:{value}" for key, value in [*identity, ("n", str(n)), ("v", __version__)]]
+    return str(parse("|".join([metric, *parts])))
+
+
+def parse(text: str) -> Signature:
+    """Read a signature.
+
+    Raises:
+        UserError: it is not ``metric|key:value|...``.
+    """
+    metric, *rest = text.split("|")
+    fields = []
+    for part in rest:
+        key, colon, value = part.partition(":")
+        if not colon or not key:
+            raise UserError(f"'{text}' is no signature: '{part}' is not key:value; was the string cut?")
+        fields.append((key, value))
+    if not metric or not fields or ":" in metric:
+        raise UserError(f"'{text}' is no signature; one looks like fad|enc:toy-audio+1a2b3c4d|...|n:480|v:0.1.0")
+    return Signature(metric, tuple(fields))
+
+
+def comparable(a: str, b: str) -> bool:
+    """Say whether two numbers may stand in one column: equal signatures, n aside."""
+    return _without_n(a) == _without_n(b)
+
+
+def _without_n(text: str) -> tuple[str, frozenset[tuple[str, str]]]:
+    signature = parse(text)
+    return signature.metric, frozenset(f for f in signature.fields if f[0] != "n")
+
+
+def explain_difference(a: str, b: str) -> str:
+    """Say in one line what tells two signatures apart, "" if they are equal, n included."""
+    left, right = parse(a), parse(b)
+    if left.metric != right.metric:
+        return f"two different metrics, {left.metric} and {right.metric}"
+    parts = []
+    for key in dict.fromkeys(k for k, _ in (*left.fields, *right.fields)):
+        values = left.get(key), right.get(key)
+        if values[0] != values[1]:
+            shown = " against ".join("unsaid" if v is None else v for v in values)
+            note = "; FAD falls with n, so compare equal n" if key == "n" and left.metric == "fad" else ""
+            parts.append(f"{_MEANING.get(key, key)}: {shown}{note}")
+    return "; ".join(parts)
