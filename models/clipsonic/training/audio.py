@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,21 @@ _MEL_BATCH = 64
 
 
 class MelSource:
-    """Log-mels of a store's clips by row: kept in memory where they fit, made when asked for otherwise."""
+    """Log-mels of a store's clips by row: kept in memory where they fit, made when asked for otherwise.
+
+    Attributes:
+        store: the clips.
+        front_end: layout and device.
+        frames: of every log-mel.
+    """
 
     def __init__(self, store: Clips, front_end: MelFrontEnd, *, cache_mb: int, progress: Progress = SILENT) -> None:
         self.store, self.front_end = store, front_end
         mel = front_end.config
         self.frames = mel.frames(store.n_samples)
         self._kept: torch.Tensor | None = None
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="clips")
+        self._coming: tuple[list[int], Future[NDArray[np.float32]]] | None = None
         if 4 * len(store) * mel.n_mels * self.frames <= cache_mb * 2**20:
             kept = torch.empty(len(store), mel.n_mels, self.frames)
             for start in progress.track(range(0, len(store), _MEL_BATCH), label="log-mels"):
@@ -46,7 +55,17 @@ class MelSource:
             self._kept = kept
 
     def _make(self, rows: NDArray[np.int64]) -> torch.Tensor:
-        return self.front_end.log_mel(torch.from_numpy(np.ascontiguousarray(self.store.audio(rows))))
+        if self._coming is not None and self._coming[0] == rows.tolist():
+            audio = self._coming[1].result()
+            self._coming = None
+        else:
+            audio = self.store.audio(rows)
+        return self.front_end.log_mel(torch.from_numpy(audio))
+
+    def expect(self, rows: torch.Tensor) -> None:
+        """Read these clips in the background: they are asked for next."""
+        if self._kept is None and len(rows) <= _MEL_BATCH:
+            self._coming = (rows.tolist(), self._reader.submit(self.store.audio, rows.numpy()))
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (b, n_mels, frames) on the front end's device, not normalised."""
@@ -80,8 +99,13 @@ class AudioTask:
         """Return the loss of a step's batch: random frames, noise levels, noise and dropped conditions."""
         train = self.config.train
         generator = loop.step_generator(train.seed, step, "train-noise", self.mels.front_end.device)
-        rows = self.training_rows[loop.batch_rows(len(self.training_rows), train.batch_size, step, train.seed)]
-        return self._loss(module, rows, generator, shard, dropout=self.config.condition_dropout)
+        loss = self._loss(module, self._rows(step), generator, shard, dropout=self.config.condition_dropout)
+        self.mels.expect(shard.of(self._rows(step + 1)))
+        return loss
+
+    def _rows(self, step: int) -> torch.Tensor:
+        train = self.config.train
+        return self.training_rows[loop.batch_rows(len(self.training_rows), train.batch_size, step, train.seed)]
 
     def validation_loss(self, module: nn.Module) -> float | None:
         """Return the loss of the held-out clips at fixed noise levels and noise, with every condition present."""
@@ -208,12 +232,14 @@ def train_on(store: Clips, config: AudioTrainingConfig, out: Path, *, progress: 
     sizes = Sizes(config.mel.n_mels, mels.frames, conditions.shape[-1])
     network = build(config.network, sizes, derive(config.train.seed, "", "weights")).to(device)
     task = AudioTask(config, network, mels, conditions, Diffusion(config.diffusion, device))
-    out.mkdir(parents=True, exist_ok=True)
     resolved = as_tree(config) | {"network": {"name": config.network.name, "options": resolved_options(config.network)}}
-    atomic.write_json(out / "config.json", resolved)
+    with loop.one_writer() as writes:
+        if writes:
+            atomic.write_json(out / "config.json", resolved)
     outcome = loop.run(task, config.train, out, identity=run_identity, progress=progress, label="audio model")
     card = {
         "identity": run_identity,
+        "config": identity(config),
         "clips": store.content_hash,
         "n_clips": len(task.training_rows) + len(task.held_out),
         "condition": condition_card,
@@ -224,8 +250,10 @@ def train_on(store: Clips, config: AudioTrainingConfig, out: Path, *, progress: 
         "val_loss": outcome.val_loss,
         "seconds": round(outcome.seconds, 1),
     }
-    MelDiffusion(network, mels.front_end.config, config.diffusion, card, device=device).save(out)
-    checkpoint.remove(out)
+    with loop.one_writer() as writes:
+        if writes:
+            MelDiffusion(network, mels.front_end.config, config.diffusion, card, device=device).save(out)
+            checkpoint.remove(out)
     return out
 
 

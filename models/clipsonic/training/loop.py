@@ -14,10 +14,13 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from clipsonic.training import checkpoint
@@ -66,6 +69,16 @@ class Task(Protocol):
         ...
 
 
+@contextlib.contextmanager
+def one_writer() -> Iterator[bool]:
+    """Yield whether this process is the one that writes; at the end all wait until it has."""
+    from accelerate import PartialState
+
+    state = PartialState()
+    yield bool(state.is_main_process)
+    state.wait_for_everyone()
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run came to.
@@ -98,10 +111,15 @@ def batch_rows(n: int, size: int, step: int, seed: int) -> torch.Tensor:
     position = step * size
     while len(rows) < size:
         epoch, offset = divmod(position, n)
-        piece = stream(seed, str(epoch), "epoch-order").permutation(n)[offset : offset + size - len(rows)]
+        piece = _epoch_order(n, epoch, seed)[offset : offset + size - len(rows)]
         rows.extend(piece.tolist())
         position += len(piece)
     return torch.tensor(rows)
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(n: int, epoch: int, seed: int) -> NDArray[np.int64]:
+    return stream(seed, str(epoch), "epoch-order").permutation(n)
 
 
 def step_generator(seed: int, step: int, purpose: str, device: torch.device) -> torch.Generator:

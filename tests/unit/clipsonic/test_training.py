@@ -121,6 +121,11 @@ def test_the_log_mels_are_the_same_from_memory_and_on_the_fly() -> None:
     kept = MelSource(FakeStore(), front_end, cache_mb=100)(rows)
     made = MelSource(FakeStore(), front_end, cache_mb=0)(rows)
     assert torch.allclose(kept, made, atol=1e-5)
+    source = MelSource(FakeStore(), front_end, cache_mb=0)
+    source.expect(rows)
+    assert torch.equal(source(rows), made)
+    source.expect(rows + 0)
+    assert torch.equal(source(rows.flip(0)), made.flip(0))
 
 
 def test_every_clip_is_seen_once_an_epoch_whatever_the_batch() -> None:
