@@ -187,6 +187,7 @@ def test_pace_and_place_do_not_change_the_identity_but_the_rest_does() -> None:
     assert identity(_config(learning_rate=1e-4), "data") != base
 
 
+@pytest.mark.slow
 def test_two_processes_under_torchrun_reach_the_weights_of_one(tmp_path: Path) -> None:
     script = tmp_path / "go.py"
     script.write_text(
