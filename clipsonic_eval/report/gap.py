@@ -7,7 +7,6 @@ as they are (what ZS uses), moved by the difference of the centroids (mean-shift
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,14 +15,30 @@ from clipsonic_eval.report.formats import Table, Text, percent
 from clipsonic_eval.report.intake import cells as cells_
 from clipsonic_eval.report.intake.cells import Cell, Cells
 from clipsonic_eval.report.intake.material import Run
-from clipsonic_eval.report.tables import check_columns, heading, seed_list
+from clipsonic_eval.report.tables import check_columns, seed_list
 
 DISTANCE = "centroid_distance"
 RAW = "matched_cosine"
 CENTRED = "matched_cosine_centred"
+CLOSED = {DISTANCE: "gap_closed_centroid", RAW: "gap_closed", CENTRED: "gap_closed_centred"}
+WITHIN = "within_cosine"
 BEFORE = "text"
 SHIFTED = "mean-shift"
 _LEADING = (BEFORE, SHIFTED)  # nothing done, the cheapest thing done; priors after them
+
+# rows of the table: metric, title, whether it is a share
+_ROWS = (
+    (DISTANCE, "Centroid distance ↓", False),
+    (CLOSED[DISTANCE], "– share of the gap closed", True),
+    (RAW, "Matched cosine ↑", False),
+    (CLOSED[RAW], "– share of the gap closed", True),
+    (CENTRED, "Matched cosine, centred ↑", False),
+    (CLOSED[CENTRED], "– share of the gap closed", True),
+    ("unmatched_cosine", "Unmatched cosine", False),
+    (WITHIN, "Cosine within the set", False),
+    ("separability", "Linear separability ↓", False),
+    ("recall_at_1_to_image", "Recall@1 of the image ↑", False),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +65,9 @@ class Gap:
         cell = self.cells.get((metric, condition))
         return None if cell is None else cell.value
 
-    def closed(self, condition: str) -> float | None:
-        """Return the share of the centroid distance that a condition closes (1: all of it; negative: wider)."""
-        before, after = self.value(DISTANCE, BEFORE), self.value(DISTANCE, condition)
-        return None if before is None or after is None or before <= 0 else 1 - after / before
+    def closed(self, metric: str, condition: str) -> Cell | None:
+        """Return the share of a measure's gap that a condition closes (1: all of it; below 0: it widens)."""
+        return self.cells.get((CLOSED[metric], condition))
 
 
 def collect(runs: Sequence[Run]) -> Gap | None:
@@ -72,68 +86,72 @@ def distances(gaps: Mapping[str, Gap]) -> dict[str, Cell]:
 
 
 def table(gap: Gap, *, label: str = "tab:gap") -> Table:
-    """Return the table of the gap: a row per condition, then the statistics within the modalities.
+    """Return the table of the gap: statistics in rows, what stands in the image's place in columns.
 
     Raises:
-        UserError: the signatures of a column are not comparable.
+        UserError: the signatures of a row are not comparable.
     """
     check_columns(gap.cells)
     shown = gap.conditions
-    counted = Counter(m for m, s in gap.cells if s in shown)
-    metrics = names.ordered_metrics(m for m, n in counted.items() if n > 1 or len(shown) == 1)
-    heads = ("In place of the image embedding", *[heading(gap.cells, m.name) for m in metrics], "Gap closed", "n")
-    rows = tuple(_row(gap, condition, metrics) for condition in shown)
-    first = next(c for c in gap.cells.values() if c.system in shown)
-    notes = [f"{heading(gap.cells, m.name)}: {formats.code(_first(gap, m.name).signature)}" for m in metrics]
+    rows_ = []
+    for metric, title, share in _ROWS:
+        cells = [gap.cells.get((metric, c)) or (_within(gap, c) if metric == WITHIN else None) for c in shown]
+        if any(cells):
+            rows_.append((Text(title), *(_cell(c, share) for c in cells)))
+    first = gap.cells[next(k for k in gap.cells if k[1] in shown)]
+    seeds = max(len(c.by_seed) for c in gap.cells.values())
     return Table(
         caption=(
-            f"The modality gap against the true image embeddings of the same clips; {percent(first.ci_level)} interval "
-            "in brackets. Gap closed: share of the centroid distance between text and image that is gone. Centred: "
-            "each side's own centroid taken out first."
+            f"The modality gap against the true image embeddings of the same {first.n} clips; "
+            f"{percent(first.ci_level)} interval in brackets"
+            + (f", ± standard deviation over {seeds} training seeds. " if seeds > 1 else ". ")
+            + "Share closed: of the centroid distance, and of what the cosine lacks to 1. Centred: each side's own "
+            "centroid taken out first, which is what no shift of the cloud can give."
         ),
-        heads=heads,
-        sections=(("", rows),),
-        notes=(*notes, *_within(gap, [m.name for m in metrics])),
+        heads=("Against the image embedding", *("text (ZS)" if c == BEFORE else c for c in shown)),
+        sections=(("", tuple(rows_)),),
+        notes=(*_signatures(gap), *_image(gap)),
         label=label,
     )
 
 
-def _first(gap: Gap, metric: str) -> Cell:
-    return next(c for (m, _), c in gap.cells.items() if m == metric)
+def _within(gap: Gap, condition: str) -> Cell | None:
+    """Return the cosine within the text embeddings, which goes by a name of its own."""
+    return gap.cells.get((f"{condition}_{condition}_cosine", condition))
 
 
-def _row(gap: Gap, condition: str, metrics: Sequence[names.MetricName]) -> tuple[Text, ...]:
-    cells = [gap.cells.get((m.name, condition)) for m in metrics]
-    texts = [
-        Text(_value(c, m.decimals), small=formats.interval(c.ci, m.decimals)) if c is not None else Text("–")
-        for c, m in zip(cells, metrics, strict=True)
+def _cell(cell: Cell | None, share: bool) -> Text:
+    if cell is None:
+        return Text("–")
+    if share:
+        ends = f"[{formats.number(100 * cell.ci[0], 0)}, {formats.number(100 * cell.ci[1], 0)}]" if cell.ci else ""
+        return Text(percent(cell.value), small=ends)
+    text = formats.number(cell.value, 3)
+    if cell.seed_std is not None:
+        text += f" ± {formats.number(cell.seed_std, 3)}"
+    return Text(text, small=formats.interval(cell.ci, 3))
+
+
+def _signatures(gap: Gap) -> list[str]:
+    first: dict[str, Cell] = {}
+    for (metric, _), cell in gap.cells.items():
+        if metric in (DISTANCE, RAW, CENTRED):
+            first.setdefault(metric, cell)
+    return [f"{names.metric(m).title}: {formats.code(c.signature)}" for m, c in first.items()]
+
+
+def _image(gap: Gap) -> list[str]:
+    """Return a note with the cosine among the true image embeddings."""
+    cell = gap.cells.get(("image_image_cosine", "image"))
+    if cell is None:
+        return []
+    return [
+        f"Cosine among the image embeddings: {formats.number(cell.value, 3)} {formats.interval(cell.ci, 3)}".strip()
     ]
-    closed = gap.closed(condition)
-    share = "–" if closed is None or condition == BEFORE else percent(closed)
-    counts = sorted({c.n for c in cells if c is not None})
-    label = "text embedding (ZS)" if condition == BEFORE else condition
-    return (Text(label), *texts, Text(share), Text("–".join(map(str, counts))))
-
-
-def _value(cell: Cell, decimals: int) -> str:
-    text = formats.number(cell.value, decimals)
-    return text if cell.seed_std is None else f"{text} ± {formats.number(cell.seed_std, decimals)}"
-
-
-def _within(gap: Gap, shown: Sequence[str]) -> list[str]:
-    """Return a note with the statistics that belong to no condition, such as the mean cosine among images."""
-    rest = [c for c in gap.cells.values() if c.metric not in shown or c.system not in gap.conditions]
-    parts = [
-        f"{names.metric(c.metric).title} ({c.system}) {_value(c, names.metric(c.metric).decimals)} "
-        f"{formats.interval(c.ci, names.metric(c.metric).decimals)}".strip()
-        for c in rest
-    ]
-    return [f"Beside them: {'; '.join(parts)}"] if parts else []
 
 
 HEADS = (
-    "metric", "condition", "value", "ci_low", "ci_high", "ci_method", "n", "seed_std", "seed_values", "gap_closed",
-    "signature",
+    "metric", "condition", "value", "ci_low", "ci_high", "ci_method", "n", "seed_std", "seed_values", "signature",
 )  # fmt: skip
 
 
@@ -150,7 +168,6 @@ def rows(gap: Gap) -> list[dict[str, object]]:
             "n": c.n,
             "seed_std": c.seed_std,
             "seed_values": seed_list(dict(c.by_seed)),
-            "gap_closed": gap.closed(c.system) if c.metric == DISTANCE and c.system != BEFORE else None,
             "signature": c.signature,
         }
         for c in gap.cells.values()

@@ -42,7 +42,7 @@ def readme(
     """
     drawn = {f.name: f for f in figures}
     parts = [f"# {title}", "", *summary.opening(results)]
-    parts += [*_table(tables, "table"), *_figure(drawn, "metrics")]
+    parts += [*_table(tables, "table"), *_figure(drawn, "metrics"), *summary.key(results)]
     for section in summary.sections(results):
         parts += [f"## {section.title}", "", *[f"- {s}" for s in section.sentences], ""]
         parts += [*_figure(drawn, section.shows), *_table(tables, section.shows)]

@@ -48,14 +48,19 @@ def sections(results: Results) -> list[Section]:
 
 
 def opening(results: Results) -> list[str]:
-    """Return the first lines: the headline in bold, and how to read the brackets."""
+    """Return the headline in bold, if the ordering was tested."""
     headline = ordering.headline(results)
-    return [*([f"**{headline}**", ""] if headline else []), *([KEY, ""] if results.pairs else [])]
+    return [f"**{headline}**", ""] if headline else []
+
+
+def key(results: Results) -> list[str]:
+    """Return how to read the brackets in the sentences, if there are any."""
+    return [f"*{KEY}*", ""] if results.pairs else []
 
 
 def markdown(results: Results, *, level: int = 2) -> str:
     """Return the whole summary as Markdown: the headline, then a heading and a list by question."""
-    lines = opening(results)
+    lines = [*opening(results), *key(results)]
     for section in sections(results):
         lines += [f"{'#' * level} {section.title}", "", *[f"- {s}" for s in section.sentences], ""]
     return "\n".join(lines)

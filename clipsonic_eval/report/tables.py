@@ -188,7 +188,8 @@ def comparisons(pairs: Sequence[Pair], *, label: str = "tab:comparisons") -> Tab
         sections.append((f"{names.metric(metric).title} {arrow}", rows))
     caption = (
         "Paired differences (first minus second system; 95 % interval over test queries in brackets). p two-sided, "
-        f"Holm-corrected over the {len(pairs)} rows; bold: separated at 0.05 after correction."
+        f"Holm-corrected over the {len(pairs)} {'row' if len(pairs) == 1 else 'rows'}; "
+        "bold: separated at 0.05 after correction."
     )
     tests = dict.fromkeys(f"{names.metric(p.metric).title}: {formats.code(p.test)}" for p in pairs)
     return Table(caption, tuple(heads), tuple(sections), tuple(tests), label)

@@ -86,9 +86,12 @@ def _small_png(made: Figure) -> bytes:
     for dpi, colours in ((220, 256), (180, 128), (150, 64), (125, 32), (110, 20), (95, 14), (80, 12)):
         if size * (dpi / 220) ** 2 > 1.5 * MAX_PNG_BYTES:
             continue  # far too large: saves drawing it
-        raw, small = io.BytesIO(), io.BytesIO()
-        made.savefig(raw, format="png", dpi=dpi, metadata={"Software": None})
-        picture = Image.open(raw).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+        made.set_dpi(dpi)
+        canvas = FigureCanvasAgg(made)
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())
+        picture = Image.fromarray(pixels[..., :3]).quantize(colours, dither=Image.Dither.NONE)
+        small = io.BytesIO()
         picture.save(small, format="PNG", optimize=True)
         size = size or small.tell()
         if small.tell() <= MAX_PNG_BYTES:

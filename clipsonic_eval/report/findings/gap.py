@@ -6,9 +6,8 @@ from clipsonic_eval.report import gap as gap_
 from clipsonic_eval.report.findings.wording import listed
 from clipsonic_eval.report.formats import interval, number, percent
 from clipsonic_eval.report.gap import Gap
+from clipsonic_eval.report.intake.cells import Cell
 from clipsonic_eval.report.results import Results
-
-_SAME = 0.02  # cosines nearer than this are called alike where intervals are missing
 
 
 def read(results: Results) -> list[str]:
@@ -38,23 +37,24 @@ def _priors(gap: Gap) -> list[str]:
 def _distance(gap: Gap) -> list[str]:
     parts = []
     for condition in [*_priors(gap), gap_.SHIFTED]:
-        closed, after = gap.closed(condition), gap.value(gap_.DISTANCE, condition)
+        closed, after = gap.closed(gap_.DISTANCE, condition), gap.value(gap_.DISTANCE, condition)
         if closed is None or after is None:
             continue
-        if closed < 0:
+        if closed.value < 0:
             parts.append(f"{condition} widens it to {number(after, 3)}")
         else:
-            parts.append(f"{condition} closes {percent(closed)} (to {number(after, 3)})")
+            parts.append(f"{condition} closes {percent(closed.value)} (to {number(after, 3)})")
     return [f"Of that distance, {listed(parts)}."] if parts else []
 
 
 def _cosines(gap: Gap) -> list[str]:
     before = gap.value(gap_.RAW, gap_.BEFORE)
-    parts = [
-        f"{number(value, 3)} for {condition}"
-        for condition in [*_priors(gap), gap_.SHIFTED]
-        if (value := gap.value(gap_.RAW, condition)) is not None
-    ]
+    parts = []
+    for condition in [*_priors(gap), gap_.SHIFTED]:
+        value, closed = gap.value(gap_.RAW, condition), gap.closed(gap_.RAW, condition)
+        if value is not None:
+            share = f" ({percent(closed.value)} of what lacks to 1)" if closed is not None else ""
+            parts.append(f"{number(value, 3)} for {condition}{share}")
     if before is None or not parts:
         return []
     return [f"The cosine to the true image embedding goes from {number(before, 3)} for the text to {listed(parts)}."]
@@ -62,33 +62,34 @@ def _cosines(gap: Gap) -> list[str]:
 
 def _centred(gap: Gap) -> list[str]:
     """Compare what is left without the centroids: the part of the gap that no shift can close."""
-    before = gap.cells.get((gap_.CENTRED, gap_.BEFORE))
+    before = gap.value(gap_.CENTRED, gap_.BEFORE)
     lines = []
     for condition in _priors(gap):
-        after = gap.cells.get((gap_.CENTRED, condition))
-        if before is None or after is None:
+        after, closed = gap.value(gap_.CENTRED, condition), gap.closed(gap_.CENTRED, condition)
+        if before is None or after is None or closed is None:
             continue
-        values = f"{number(before.value, 3)} for the text and {number(after.value, 3)} for {condition}"
-        text = f"Centred, the cosine is {values}: "
-        change = after.value - before.value
-        apart = _apart(before.ci, after.ci, change)
-        if change > 0 and apart:
-            text += "the prior does more than move the centroid."
-        elif change < 0 and apart:
-            text += (
-                "beyond moving the centroid the prior takes away agreement with the image (one drawn picture says more "
-                "than its caption did)."
-            )
-        else:
-            text += "beyond moving the centroid the prior changes nothing that these numbers show."
-        lines.append(text)
+        values = f"{number(before, 3)} for the text and {number(after, 3)} for {condition}"
+        share = f"{percent(closed.value)} of the centred gap closed{_ends(closed)}"
+        lines.append(f"Centred, the cosine is {values} ({share}): {_meaning(closed)}")
     if lines and gap.value(gap_.CENTRED, gap_.SHIFTED) is not None:
-        lines.append("Mean-shift leaves the centred cosine as it is, up to normalisation; that is its definition.")
+        lines.append("Mean-shift leaves the centred cosine as it is but for normalisation, by its construction.")
     return lines
 
 
-def _apart(a: tuple[float, float] | None, b: tuple[float, float] | None, change: float) -> bool:
-    """Say whether two intervals do not overlap (a careful rule: the two are paired)."""
-    if a is None or b is None:
-        return abs(change) > _SAME
-    return a[1] < b[0] or b[1] < a[0]
+def _ends(closed: Cell) -> str:
+    if closed.ci is None:
+        return ""
+    return f" [{number(100 * closed.ci[0], 0)}, {number(100 * closed.ci[1], 0)}]"
+
+
+def _meaning(closed: Cell) -> str:
+    """Say what the interval of the centred share means; without an interval nothing is said to be shown."""
+    low, high = closed.ci or (-1.0, 1.0)
+    if low > 0:
+        return "the prior does more than move the centroid."
+    if high < 0:
+        return (
+            "beyond moving the centroid the prior takes agreement away (the picture that it draws for a caption says "
+            "more than the caption did)."
+        )
+    return "beyond moving the centroid the prior is not shown to change anything."

@@ -9,8 +9,8 @@ from clipsonic_eval.report.formats import interval, number, p_value
 from clipsonic_eval.report.intake.pairs import Pair
 
 KEY = (
-    "In brackets: how much better the first-named system is (negative: worse), 95 % interval over test queries, "
-    "Holm-corrected p, and how many training seeds agree on the sign."
+    "In the brackets below: how much better the first-named system is (negative: worse), 95 % interval over test "
+    "queries, Holm-corrected p, and how many training seeds agree on the sign."
 )
 
 

@@ -123,12 +123,11 @@ def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None) -> Materi
     main = select.get("instrument", _main_instrument(evaluations or gap_runs))
     notes: list[str] = []
     table = _main_runs([r for r in evaluations if r.tag("instrument") in ("", main)], select) if evaluations else []
-    gaps = {name: tuple(r for r in gap_runs if r.tag("instrument") == name) for name in _instruments(gap_runs)}
     return Material(
         table=tuple(table),
         guidance=tuple(_guidance_runs([r for r in evaluations if r.tag("instrument") in ("", main)])),
         instruments=_sweep(evaluations, main, table, notes),
-        gaps=gaps,
+        gaps=_gaps(gap_runs, notes),
         pooled={(r.tag("instrument"), r.tag("guidance")): r.record for r in runs if r.record.kind == POOLED},
         instrument=main,
         notes=tuple(notes),
@@ -153,6 +152,22 @@ def _main_instrument(runs: Sequence[Run]) -> str:
 def _main_split(runs: Sequence[Run]) -> str:
     splits = {r.tag("split") for r in runs}
     return next((s for s in ("test", "") if s in splits), sorted(splits)[0])
+
+
+def _gaps(runs: Sequence[Run], notes: list[str]) -> dict[str, tuple[Run, ...]]:
+    by_name = {name: [r for r in runs if r.tag("instrument") == name] for name in _instruments(runs)}
+    return {name: _gap_runs(inside, notes) for name, inside in by_name.items()}
+
+
+def _gap_runs(runs: Sequence[Run], notes: list[str]) -> tuple[Run, ...]:
+    """Pick image against text (before audio against text), and the split of the table."""
+    about_audio = [r for r in runs if any(s.metric == "audio_audio_cosine" for s in r.record.scores)]
+    chosen = [r for r in runs if r not in about_audio] or about_audio
+    if len(chosen) < len(runs):
+        named = ", ".join(r.name for r in about_audio)
+        notes.append(f"the gap between audio and text ({named}) is not shown beside that between image and text")
+    split = _main_split(chosen)
+    return tuple(r for r in chosen if r.tag("split") == split)
 
 
 def _main_runs(runs: Sequence[Run], select: Mapping[str, str]) -> list[Run]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from clipsonic_eval import records
 from clipsonic_eval.records import Comparison, RunRecord
+from clipsonic_eval.report.intake.material import Run
 from clipsonic_eval.types import Score, Skip
 
 SIGNATURES = {
@@ -140,7 +141,7 @@ def provenance() -> dict[str, object]:
     }
 
 
-def write_examples(folder: Path, systems: Sequence[str], keys: int = 6, frames: int = 96) -> None:
+def write_examples(folder: Path, systems: Sequence[str], frames: int = 96, keys: int = 6) -> None:
     """Log-mel pictures that look a little like sounds."""
     rng = np.random.default_rng(5)
     band = np.arange(64)[:, None]
@@ -170,17 +171,24 @@ GAPS = {  # condition: centroid distance, matched cosine raw and centred
 }
 
 
+MEASURES = ("centroid_distance", "matched_cosine", "matched_cosine_centred")
+
+
 def gap_record(
     tags: Mapping[str, str], gaps: Mapping[str, tuple[float, float, float]] = GAPS, n: int = 480
 ) -> RunRecord:
     """Gap statistics with an interval of two hundredths either way."""
     scores = []
+    text = gaps["text"]
     for condition, values in gaps.items():
-        for metric, value in zip(
-            ("centroid_distance", "matched_cosine", "matched_cosine_centred"), values, strict=True
-        ):
+        for metric, value in zip(MEASURES, values, strict=True):
             scores.append(score(metric, condition, value, n=n, ci=(value - 0.02, value + 0.02)))
-    scores.append(score("separability", "text", 0.999, n=n))
+        if condition != "text":
+            shares = (1 - values[0] / text[0], 1 - (1 - values[1]) / (1 - text[1]), 1 - (1 - values[2]) / (1 - text[2]))
+            for metric, value in zip(("gap_closed_centroid", "gap_closed", "gap_closed_centred"), shares, strict=True):
+                scores.append(score(metric, condition, value, n=n, ci=(value - 0.03, value + 0.03)))
+            scores.append(score("within_cosine", condition, 0.52, n=n))
+        scores.append(score("separability", condition, 0.999 if condition == "text" else 0.8, n=n, ci=(0.79, 1.0)))
     scores.append(score("image_image_cosine", "image", 0.51, n=n))
     scores.append(score("text_text_cosine", "text", 0.49, n=n))
     return RunRecord("gap", tuple(scores), tags=tags, provenance=provenance())
@@ -194,8 +202,34 @@ def write_projection(folder: Path, names: Sequence[str] = ("image", "text", "PD"
     np.savez(folder / "projection.npz", **arrays)  # type: ignore[arg-type]
 
 
-def write_study(root: Path, *, n: int = 240, seeds: int = 3) -> list[Path]:
-    """The whole study: three seeds on the test split, a guidance sweep on validation, instruments."""
+def simple(
+    values: Mapping[tuple[str, str], float],
+    tests: Mapping[tuple[str, str, str], tuple[float, float]] | None = None,
+    kind: str = "evaluate",
+    **tags: str,
+) -> RunRecord:
+    """A record of bare values; ``tests`` gives difference and p by (metric, a, b)."""
+    comparisons = tuple(
+        Comparison(m, a, b, d, (d - 1, d + 1), p, p, 480, "a-test", 0.5) for (m, a, b), (d, p) in (tests or {}).items()
+    )
+    return RunRecord(kind, tuple(score(m, s, v) for (m, s), v in values.items()), comparisons, tags=tags)
+
+
+def as_run(record: RunRecord, name: str = "run") -> Run:
+    """A run that lies nowhere."""
+    return Run(name, Path("nowhere"), record)
+
+
+def write_study(
+    root: Path,
+    *,
+    n: int = 240,
+    seeds: int = 3,
+    scales: Sequence[str] = ("1", "2", "4", "7"),
+    gaps: Sequence[float] = (0.45, 0.6, 0.75, 1.0),
+    frames: int = 96,
+) -> list[Path]:
+    """The whole study: seeds on the test split, a guidance sweep on validation, instruments."""
     runs: list[Path] = []
 
     def put(name: str, record: RunRecord) -> Path:
@@ -206,16 +240,17 @@ def write_study(root: Path, *, n: int = 240, seeds: int = 3) -> list[Path]:
         return folder
 
     for seed in range(seeds):
-        folder = put(f"test-seed{seed}", evaluation(Made(seed, n)))
-        write_examples(folder, list(LEVELS))
+        write_examples(put(f"test-seed{seed}", evaluation(Made(seed, n))), list(LEVELS), frames)
     write_projection(put("gap-toy-clip", gap_record({"instrument": "toy-clip", "split": "test"})))
     text = {k: LEVELS[k] for k in ("IQ", "PD", "mean-shift", "ZS")}
-    for scale, (fad, clap) in {"1": (16.0, -0.06), "2": (1.0, 0.0), "4": (-1.5, 0.02), "7": (6.0, 0.015)}.items():
+    by_scale = {"1": (16.0, -0.06), "2": (1.0, 0.0), "4": (-1.5, 0.02), "7": (6.0, 0.015)}
+    for scale in scales:
+        fad, clap = by_scale[scale]
+        levels = {k: (v[0] + fad, v[1] + clap, v[2]) for k, v in text.items()}
         for seed in range(min(seeds, 2)):
-            levels = {k: (v[0] + fad, v[1] + clap, v[2]) for k, v in text.items()}
             tags = {"split": "val", "train_seed": str(seed), "guidance": scale, "instrument": "toy-clip"}
             put(f"val-w{scale}-seed{seed}", evaluation(Made(seed + 10, n, tags=tags), levels))
-    for gap in (0.45, 0.6, 0.75, 1.0):
+    for gap in gaps:
         # the wider the gap, the more the zero-shot text embedding loses
         levels = dict(text)
         levels["ZS"] = (26.8 + 34 * (gap - 0.55), 0.52 - 0.22 * (gap - 0.5), 0.66 - 0.2 * (gap - 0.5))

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from unit.report.synthetic import Made, evaluation, gap_record, simple, write_examples, write_study
+
+from clipsonic_eval import records
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.report.build import ReportConfig, ReportResult, build
+
+FIGURES = ("gap", "guidance", "instruments", "metrics", "spectrograms")
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> ReportResult:
+    root = tmp_path_factory.mktemp("study")
+    write_study(root / "runs", n=40, seeds=2, scales=("1", "2"), gaps=(0.45,), frames=40)
+    return build(ReportConfig((root / "runs",), root / "report", "A study", "make it"))
+
+
+def test_a_whole_study_gives_every_table_and_figure(study: ReportResult) -> None:
+    for name in ("table", "comparisons", "gap", "instruments"):
+        assert {f"{name}.md", f"{name}.csv", f"{name}.tex"} <= set(study.files)
+    for name in FIGURES:
+        assert {f"figures/{name}.pdf", f"figures/{name}.png"} <= set(study.files)
+    assert study.left_out == ()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_are_readable_not_blank_and_small(study: ReportResult, name: str) -> None:
+    path = study.out / "figures" / f"{name}.png"
+    assert 5_000 < path.stat().st_size <= 150_000
+    with Image.open(path) as picture:
+        assert picture.width >= 500
+        pixels = np.asarray(picture.convert("RGB"), dtype=float)
+    drawn = (pixels < 250).any(axis=2)
+    assert drawn.mean() > 0.01
+    assert drawn.any(axis=0).mean() > 0.9  # something in nearly every column of pixels
+    pdf = path.with_suffix(".pdf").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    assert b"CreationDate" not in pdf
+
+
+def test_the_page_links_what_is_there(study: ReportResult) -> None:
+    page = (study.out / "README.md").read_text()
+    assert page.startswith("# A study\n")
+    assert study.headline
+    assert f"**{study.headline}**" in page
+    for name in FIGURES:
+        assert f"](figures/{name}.png)" in page
+    assert "```\nmake it\n```" in page
+    assert "commit: 0123456789abcdef" in page
+    assert "fad|enc:toy-audio+1a2b3c4d" in page
+
+
+def test_a_report_is_remade_to_the_byte_from_the_records_that_it_keeps(study: ReportResult, tmp_path: Path) -> None:
+    again = build(ReportConfig((study.out / "records",), tmp_path / "again", "A study", "make it"))
+    assert again.files == study.files
+    for name in study.files:
+        if not name.startswith("records/test-seed") or name.endswith(".json"):
+            assert (again.out / name).read_bytes() == (study.out / name).read_bytes(), name
+
+
+def test_kept_records_are_small(study: ReportResult) -> None:
+    for path in (study.out / "records").rglob("record.json"):
+        tree = json.loads(path.read_text())
+        assert all(not s["per_item"] for s in tree["scores"])
+    assert sum(p.stat().st_size for p in (study.out / "records").rglob("*")) < 1_500_000
+
+
+def test_kept_records_have_no_paths_of_the_machine(tmp_path: Path) -> None:
+    record = simple({("fad", "mine"): 1.0})
+    records.write(
+        records.RunRecord(
+            "evaluate", record.scores, systems={"mine": {"folder": "/home/me/wavs"}}, config={"refs": ["/data/x/real"]}
+        ),
+        tmp_path / "run",
+    )
+    build(ReportConfig((tmp_path / "run",), tmp_path / "report"))
+    kept = records.read(tmp_path / "report/records/run")
+    assert kept.systems["mine"]["folder"] == "wavs"
+    assert kept.config["refs"] == ["real"]
+
+
+def test_two_folders_of_wavs_give_a_table_and_one_figure(tmp_path: Path) -> None:
+    tests = {("fad", "mine", "yours"): (-2.0, 0.001)}
+    records.write(simple({("fad", "mine"): 3.0, ("fad", "yours"): 5.0}, tests), tmp_path / "run")
+    result = build(ReportConfig((tmp_path / "run",), tmp_path / "report", keep_records=False))
+    assert [f for f in result.files if f.endswith(".png")] == ["figures/metrics.png"]
+    assert "table.md" in result.files
+    assert not any(f.startswith("records/") for f in result.files)
+    assert any(line.startswith("no gap record") for line in result.left_out)
+    assert any(line.startswith("no examples.npz") for line in result.left_out)
+    page = (result.out / "README.md").read_text()
+    assert "mine is better than yours (+2.00 [1.00, 3.00], p = 0.001)" in page
+    assert "## What was not made" in page
+    assert "IQ" not in page
+
+
+def test_a_gap_run_alone_gives_its_table_and_figure(tmp_path: Path) -> None:
+    records.write(gap_record({}), tmp_path / "run")
+    result = build(ReportConfig((tmp_path / "run",), tmp_path / "report"))
+    assert {"gap.md", "gap.csv", "gap.tex", "figures/gap.png"} <= set(result.files)
+    assert "table.md" not in result.files
+    assert result.left_out[0].startswith("no evaluation")
+
+
+def test_a_report_replaces_a_report_but_no_other_folder(tmp_path: Path) -> None:
+    records.write(simple({("fad", "mine"): 3.0}), tmp_path / "run")
+    config = ReportConfig((tmp_path / "run",), tmp_path / "report")
+    build(config)
+    (tmp_path / "report/figures/old.png").touch()
+    assert "figures/old.png" not in build(config).files
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters/README.md").write_text("dear diary")
+    with pytest.raises(UserError, match="exists and is no report"):
+        build(ReportConfig((tmp_path / "run",), tmp_path / "letters"))
+    assert (tmp_path / "letters/README.md").read_text() == "dear diary"
+
+
+def test_damaged_pictures_are_refused_with_the_mend(tmp_path: Path) -> None:
+    records.write(simple({("fad", "mine"): 3.0}), tmp_path / "run")
+    (tmp_path / "run/examples.npz").write_bytes(b"not an archive")
+    with pytest.raises(UserError, match="not readable as arrays without pickles; evaluate again"):
+        build(ReportConfig((tmp_path / "run",), tmp_path / "report"))
+    np.savez(tmp_path / "run/examples.npz", keys=np.array(["a", "b"]), mine=np.zeros((1, 64, 9)))
+    with pytest.raises(UserError, match=r"'mine' must be \(2, bands, frames\)"):
+        build(ReportConfig((tmp_path / "run",), tmp_path / "report"))
+    assert not (tmp_path / "report").exists()
+
+
+def test_spectrograms_of_long_noisy_clips_stay_small(tmp_path: Path) -> None:
+    from clipsonic_eval.report.figures import spectrograms
+    from clipsonic_eval.report.intake import pictures
+    from clipsonic_eval.report.intake.material import Run
+
+    write_examples(tmp_path, ["real", "IQ", "PD", "ZS"], frames=400)
+    shown = pictures.examples([Run("run", tmp_path, evaluation(Made(n=10)))])
+    assert shown is not None
+    caption = spectrograms.draw(shown, tmp_path / "grid")
+    assert "64 bands upwards, 400 frames" in caption
+    assert (tmp_path / "grid.png").stat().st_size <= 150_000
