@@ -20,7 +20,7 @@ from clipsonic_eval import toyworld
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders._toy.inference import planes
 from clipsonic_eval.encoders._toy.networks import Pair, PairShape
-from clipsonic_eval.encoders._toy.weights import save
+from clipsonic_eval.encoders._toy.weights import as_stored, save
 from clipsonic_eval.encoders._toy.words import START, Vocabulary
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.hashing import config_hash
@@ -50,8 +50,8 @@ class ClipConfig:
         warmup: steps.
         weight_decay: of AdamW.
         validation: held-out pictures per domain.
-        locked_projections: keep the two final norms and linear projections as they were drawn. Adam turns even tiny
-            gradients into steps of full size; in the projections they rotate the two cones onto each other.
+        locked_projections: keep the two final norms and linear projections as they were drawn. Where they move, the
+            two cones turn towards each other (measured, see ``reports/instrument``).
         start_std: initial standard deviation of the start token's embedding (words: 0.02). What all texts share at
             the start is the text tower's cone.
     """
@@ -201,6 +201,7 @@ def train_clip(config: ClipConfig, out: Path, progress: Progress = SILENT) -> Pa
     started = time.monotonic()
     losses = fit(net, data, words, config, progress)
     seconds = time.monotonic() - started
+    net.load_state_dict(as_stored(net.state_dict()))
     reached = {domain: measure(net, words, held) for domain, held in validation_sets(config, progress).items()}
     card = {
         "command": "clipsonic-eval instrument train --only toy-clip",

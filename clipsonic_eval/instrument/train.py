@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from torch import nn
-
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders._toy.networks import HearingShape, PairShape
-from clipsonic_eval.encoders._toy.weights import save
+from clipsonic_eval.encoders._toy.weights import as_stored, save
 from clipsonic_eval.encoders._toy.words import Vocabulary
 from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.hashing import config_hash
@@ -70,11 +68,6 @@ def _card(name: str, config: ClapConfig | HearingConfig, reached: dict[str, Any]
     }
 
 
-def _half(net: nn.Module) -> None:
-    """Round the weights as the file will, so that what is measured is what is shipped."""
-    net.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in net.state_dict().items()})
-
-
 def train_clap(name: str, config: ClapConfig, out: Path, progress: Progress = SILENT) -> Path:
     """Train one toy CLAP and write ``<name>.safetensors`` and its card; return the weight file."""
     data = sounds(config.sounds, seed=config.seed, progress=progress)
@@ -82,7 +75,7 @@ def train_clap(name: str, config: ClapConfig, out: Path, progress: Progress = SI
     started = time.monotonic()
     net = fit_clap(data, words, config, progress)
     seconds = time.monotonic() - started
-    _half(net)
+    net.load_state_dict(as_stored(net.state_dict()))
     shape = PairShape(1, config.widths, config.text_width, config.text_layers, config.dim, len(words))
     network = {"kind": "pair-audio", "shape": as_tree(shape), "vocabulary": list(words.known)}
     card = _card(name, config, clap_report(net, words, _held_out(config, progress)), seconds)
@@ -97,7 +90,7 @@ def train_hearing(config: HearingConfig, out: Path, progress: Progress = SILENT)
     started = time.monotonic()
     net = fit_hearing(data, config, progress)
     seconds = time.monotonic() - started
-    _half(net)
+    net.load_state_dict(as_stored(net.state_dict()))
     shape = HearingShape(config.widths, config.dim, len(SOURCES))
     network = {"kind": "hearing", "shape": as_tree(shape), "labels": list(SOURCES)}
     path = out / "toy-audio.safetensors"

@@ -144,7 +144,8 @@ def _photograph(
         values = values.mean(axis=2, keepdims=True) * 0.45 + values * 0.45 + np.array([40, 22, 0], np.float32)
     noise = 7.0 if scene.domain == "web" else 5.0
     values += noise * rng.standard_normal((size, size, 3), dtype=np.float32)
-    return np.clip(values, 0, 255).astype(np.uint8)
+    picture: Picture = np.clip(values, 0, 255).astype(np.uint8)
+    return picture
 
 
 def _light(scene: Scene, rng: np.random.Generator, size: int) -> NDArray[np.float32]:
@@ -153,7 +154,8 @@ def _light(scene: Scene, rng: np.random.Generator, size: int) -> NDArray[np.floa
     slope = rng.uniform(-depth, depth, 2)
     axis = np.linspace(-1, 1, size)
     field = 1.0 + slope[0] * axis[:, None, None] + slope[1] * axis[None, :, None] + rng.uniform(-depth, depth) / 2
-    return field.astype(np.float32)
+    brightness: NDArray[np.float32] = field.astype(np.float32)
+    return brightness
 
 
 def render_frames(scene: Scene, rng: np.random.Generator, n: int = 5, size: int = 64) -> Picture:

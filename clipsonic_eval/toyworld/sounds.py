@@ -85,7 +85,8 @@ def _siren(scene: Scene, rng: np.random.Generator) -> Wave:
     rate = scene.count / 0.96
     phase = _TAU * np.float32(rate) * _TIME + np.float32(rng.uniform(0, 6.28))
     angle = _TAU * np.float32(f0) * _TIME - np.float32(0.35 * f0 / rate) * np.cos(phase)
-    return np.sin(angle) + np.float32(0.3) * np.sin(3 * angle)
+    wave: Wave = np.sin(angle) + np.float32(0.3) * np.sin(3 * angle)
+    return wave
 
 
 def _bird(scene: Scene, rng: np.random.Generator) -> Wave:
@@ -108,7 +109,8 @@ def _engine(scene: Scene, rng: np.random.Generator) -> Wave:
     )
     saw = sum((np.sin(k * angle) / k for k in range(1, 9)), np.zeros(SAMPLES, np.float32))
     throb = 1 + 0.7 * np.sin(_TAU * 4 * scene.count * _TIME + np.float32(rng.uniform(0, 6.28)))
-    return (saw + 0.15 * _noise(100, 900, rng)) * throb
+    wave: Wave = (saw + 0.15 * _noise(100, 900, rng)) * throb
+    return wave
 
 
 def _rain(scene: Scene, rng: np.random.Generator) -> Wave:
@@ -141,7 +143,8 @@ def _bee(scene: Scene, rng: np.random.Generator) -> Wave:
     flutter = 6 * np.sin(_TAU * np.float32(rng.uniform(1.5, 2.5)) * _TIME + np.float32(rng.uniform(0, 6.28)))
     for k in (1, 2, 3, 4, 5):
         out += np.sin(k * (_TAU * np.float32(f0) * _TIME + 0.25 * flutter)) * np.float32(0.8**k)
-    return out * (1 + 0.8 * np.sin(_TAU * 3 * scene.count * _TIME + np.float32(rng.uniform(0, 6.28))))
+    wave: Wave = out * (1 + 0.8 * np.sin(_TAU * 3 * scene.count * _TIME + np.float32(rng.uniform(0, 6.28))))
+    return wave
 
 
 def _clock(scene: Scene, rng: np.random.Generator) -> Wave:
@@ -172,7 +175,8 @@ def _dog(scene: Scene, rng: np.random.Generator) -> Wave:
 def _wind(scene: Scene, rng: np.random.Generator) -> Wave:
     centre = _pitch(500, scene, rng)
     gusts = 0.5 - 0.5 * np.cos(_TAU * np.float32(scene.count / 0.96) * _TIME + np.float32(rng.normal(0, 0.4)))
-    return _noise(centre * 0.7, centre * 1.3, rng) * (0.15 + gusts**2)
+    wave: Wave = _noise(centre * 0.7, centre * 1.3, rng) * (0.15 + gusts**2)
+    return wave
 
 
 _MODELS: Final[dict[str, Callable[[Scene, np.random.Generator], Wave]]] = {

@@ -25,8 +25,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from clipsonic_eval.atomic import replacing, write_json, write_text
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
@@ -221,8 +219,3 @@ def _check_same(card: Path, expected: str) -> None:
 
     if card.exists() and json.loads(card.read_text(encoding="utf-8")).get("config_hash") != expected:
         raise ConfigError(f"{card}: the folder holds a toy world of another size or seed; choose another folder")
-
-
-def label_index(scenes: Sequence[Scene]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the class numbers of scenes, (n,)."""
-    return np.array([scene.label for scene in scenes], dtype=np.int64)

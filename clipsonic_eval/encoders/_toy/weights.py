@@ -33,6 +33,11 @@ class Stored:
     path: Path
 
 
+def as_stored(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state dict rounded as a weight file rounds it (float16), in float32: what is measured is shipped."""
+    return {k: (v.half().float() if v.is_floating_point() else v) for k, v in tensors.items()}
+
+
 def save(path: Path, tensors: Mapping[str, Any], network: Mapping[str, Any], card: Mapping[str, Any]) -> str:
     """Write ``<path>`` (floating-point tensors as float16) and its card ``<path stem>.json``.
 
