@@ -32,13 +32,13 @@ def draw(shown: Examples, stem: Path) -> str:
     """
     systems = rows(shown)
     columns = range(min(len(shown.keys), MAX_QUERIES))
-    titles = ["\n".join(textwrap.wrap(shown.prompts[c] or shown.keys[c], 22)[:3]) for c in columns]
+    titles = [_title(shown.prompts[c] or shown.keys[c]) for c in columns]
     with style.look():
         colours = matplotlib.colormaps["magma"].resampled(_COLOURS)
         width = style.PAGE if len(columns) > 2 else style.COLUMN
         title_height = 0.13 * max(t.count("\n") + 1 for t in titles)
         figure = style.figure(width, 0.1 + title_height + 0.5 * len(systems))
-        figure.set_layout_engine("constrained", h_pad=0.01, w_pad=0.01, hspace=0.02, wspace=0.02)
+        figure.set_layout_engine("constrained", h_pad=0.012, w_pad=0.04, hspace=0.02, wspace=0.0)
         axes = figure.subplots(len(systems), len(columns), squeeze=False)
         for c in columns:
             top = max(float(np.max(shown.mels[s][c])) for s in (["real"] if "real" in systems else systems))
@@ -62,3 +62,8 @@ def draw(shown: Examples, stem: Path) -> str:
         f"{_RANGE * 20 / np.log(10):.0f} dB below the loudest point of "
         + ("the real clip." if "real" in systems else "its clips.")
     )
+
+
+def _title(prompt: str) -> str:
+    lines = textwrap.wrap(prompt, 26)
+    return "\n".join(lines if len(lines) <= 3 else [*lines[:2], f"{lines[2]} …"])

@@ -40,8 +40,11 @@ def guidance(results: Results) -> list[str]:
     where = "validation split" if results.guidance_split == "val" else f"split '{results.guidance_split}'"
     lines = []
     scales = sorted(set(results.chosen.values()))
-    if scales:
-        lines.append(f"The table shows guidance scale {listed([f'{w:g}' for w in scales])}.")
+    if len(scales) == 1:
+        lines.append(f"The table shows guidance scale {scales[0]:g}.")
+    elif scales:
+        order = [s.name for s in names.ordered(results.chosen)]
+        lines.append(f"The table shows guidance scale {listed([f'{results.chosen[s]:g} for {s}' for s in order])}.")
     keys = {k for cells in results.by_scale.values() for k in cells}
     for metric in names.ordered_metrics(m for m, _ in keys):
         best = []

@@ -16,7 +16,7 @@ from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RECORD_NAME, RunRecord
 
 POOLED = "pooled"  # kind of the record that a report keeps in place of the clip-level scores it was made from
-DEFAULT_INSTRUMENT = "toy-clip"
+DEFAULT_INSTRUMENTS = ("toy-clip", "calibrated")  # what the shipped instrument is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +144,12 @@ def _main_instrument(runs: Sequence[Run]) -> str:
     tagged = [n for n in names if n]
     if len(tagged) <= 1:
         return tagged[0] if tagged else ""
-    if DEFAULT_INSTRUMENT in tagged:
-        return DEFAULT_INSTRUMENT
-    return max(tagged, key=lambda name: len({r.tag("train_seed") for r in runs if r.tag("instrument") == name}))
+    shipped = [n for n in DEFAULT_INSTRUMENTS if n in tagged]
+    return (
+        shipped[0]
+        if shipped
+        else max(tagged, key=lambda name: len({r.tag("train_seed") for r in runs if r.tag("instrument") == name}))
+    )
 
 
 def _main_split(runs: Sequence[Run]) -> str:
