@@ -6,8 +6,8 @@ same keys. Three statistics say how much of the gap a condition closes, and only
 - ``gap_closed_centroid``: 1 - centroid distance / that of text. Moving the cloud as a whole gives nearly 1.
 - ``gap_closed``: the same for 1 - matched cosine.
 - ``gap_closed_centred``: the same for 1 - matched cosine after each side's centroid is taken out. Moving the cloud
-  gives 0; only knowing more about the single picture than the text embedding says gives more. 1 is out of reach where a text
-  fits many pictures.
+  gives 0; only knowing more about the single picture than the text embedding says gives more. 1 is out of reach
+  where a text fits many pictures.
 """
 
 from __future__ import annotations

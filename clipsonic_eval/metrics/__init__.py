@@ -39,6 +39,7 @@ class MetricCard:
         min_n: fewest clips that it is defined for.
         signature: what changes its values beside the encoder, ``key:value`` fields joined by ``|``.
         source: paper.
+        by_default: computed where nobody names metrics.
     """
 
     name: str
@@ -50,6 +51,7 @@ class MetricCard:
     min_n: int
     signature: str
     source: str
+    by_default: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,13 @@ class SetMetric:
         replicates: takes the inputs of several systems (with one and the same reference), a number of resamples and
             the run's seed; gives the statistics in resamples of the clips, (systems, resamples), with
             :func:`~clipsonic_eval.stats.bootstrap.damped` weights. Systems with equal keys share their resamples.
+        lowest: no value lies below; intervals end there.
     """
 
     card: MetricCard
     value: Callable[[Inputs], float]
     replicates: Callable[[Sequence[Inputs], int, int], NDArray[np.float64]]
+    lowest: float = -np.inf
 
 
 Metric = ClipMetric | SetMetric

@@ -69,5 +69,6 @@ METRICS.add(
         ),
         _value,
         _replicates,
+        lowest=0.0,
     ),
 )

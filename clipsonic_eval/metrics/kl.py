@@ -61,6 +61,7 @@ METRICS.add(
             min_n=1,
             signature="dir:real-generated|prob:softmax|rows:mean-probability",
             source="V. Iashin and E. Rahtu, Taming Visually Guided Sound Generation, BMVC 2021",
+            by_default=False,
         ),
         _per_clip,
     ),

@@ -12,8 +12,8 @@ Cost: n d min(n, d) for the moments, then min(n_a, d) min(n_b, d) d for the prod
 for the singular values.
 
 Source: D. C. Dowson and B. V. Landau, The Fréchet distance between multivariate normal distributions, 1982. The
-orthogonal form used near zero: R. Bhatia, T. Jain and Y. Lim, On the Bures-Wasserstein distance between positive definite
-matrices, 2019.
+orthogonal form used near zero: R. Bhatia, T. Jain and Y. Lim, On the Bures-Wasserstein distance between positive
+definite matrices, 2019.
 """
 
 from __future__ import annotations

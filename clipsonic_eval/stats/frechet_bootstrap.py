@@ -112,8 +112,7 @@ def _moments(group: Weighted, start: int, stop: int) -> tuple[Float64, Float64]:
 def _roots(covariance: Float64) -> Float64:
     """Return L (b, d, d) with L L^T the covariance; by Cholesky, or by eigenvalues where one is singular."""
     try:
-        factor: Float64 = np.linalg.cholesky(covariance)
-        return factor
+        return np.asarray(np.linalg.cholesky(covariance), np.float64)
     except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(covariance)
         root: Float64 = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]

@@ -1,0 +1,112 @@
+"""Embeddings by content: the hash of a file's bytes and the encoder's card name a row, a path never does.
+
+A folder by encoder holds shards, ``<name>.npy`` (vectors, mapped into memory when read) and ``<name>.npz`` (whose they
+are). The second is written last and atomically, so that a killed job loses at most the shard it was filling; the next
+one goes on from there. Shards are only ever added: several processes may share a cache. A shard that cannot be read is
+left alone and its clips are embedded again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import uuid
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval import atomic
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.hashing import config_hash
+from clipsonic_eval.types import EncoderCard
+
+Float32 = NDArray[np.float32]
+
+_FLUSH_CLIPS = 512
+_log = logging.getLogger(__name__)
+
+
+def default_cache() -> Path:
+    """Return the user's cache folder for embeddings."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "clipsonic-eval" / "embeddings"
+
+
+class EmbeddingCache:
+    """The embeddings of one encoder.
+
+    Args:
+        root: folder of the caches of all encoders.
+        card: of the encoder; any change of it is another cache.
+    """
+
+    def __init__(self, root: Path, card: EncoderCard) -> None:
+        identity = dataclasses.asdict(dataclasses.replace(card, licence="", source=""))
+        self._folder = root / f"{card.name}-{config_hash(identity)}"
+        self._dim = card.dim
+        self._shards: list[Float32] = []
+        self._where: dict[str, tuple[int, int, int]] = {}
+        self._new: dict[str, Float32] = {}
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"{root}: no place for the cache of embeddings ({error.strerror}); name a folder with --cache"
+            ) from None
+        for index in sorted(self._folder.glob("*.npz")):
+            self._read(index)
+
+    def _read(self, index: Path) -> None:
+        try:
+            with np.load(index, allow_pickle=False) as archive:
+                digests, counts = archive["digests"], archive["counts"]
+            vectors = np.load(index.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            _log.warning("%s: damaged shard of the cache, its clips are embedded again (%s)", index, error)
+            return
+        ends = np.cumsum(counts)
+        whole = len(counts) == len(digests) and (len(vectors) == ends[-1] if len(ends) else False)
+        if not whole or vectors.shape[1:] != (self._dim,) or vectors.dtype != np.float32:
+            _log.warning("%s: damaged shard of the cache, its clips are embedded again (sizes)", index)
+            return
+        self._shards.append(vectors)
+        for digest, end, count in zip(digests.tolist(), ends.tolist(), counts.tolist(), strict=True):
+            self._where[digest] = (len(self._shards) - 1, end - count, end)
+
+    def get(self, digest: str) -> Float32 | None:
+        """Return the rows (r, d) of a clip, None if they are not there."""
+        if digest in self._new:
+            return self._new[digest]
+        if digest not in self._where:
+            return None
+        shard, start, end = self._where[digest]
+        return np.array(self._shards[shard][start:end])
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._new or digest in self._where
+
+    def put(self, digest: str, rows: Float32) -> None:
+        """Keep the rows (r, d) of a clip; on disk with the next :meth:`flush`, at the latest 512 clips on."""
+        self._new[digest] = np.asarray(rows, np.float32)
+        if len(self._new) >= _FLUSH_CLIPS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is new."""
+        if not self._new:
+            return
+        index = self._folder / f"{uuid.uuid4().hex[:16]}.npz"
+        arrays: dict[str, Any] = {
+            "digests": np.array(list(self._new)),
+            "counts": np.array([len(rows) for rows in self._new.values()]),
+        }
+        with atomic.replacing(index.with_suffix(".npy")) as temporary:
+            np.save(temporary, np.concatenate(list(self._new.values())))
+        with atomic.replacing(index) as temporary:
+            np.savez(temporary, **arrays)
+        self._new = {}
+        self._read(index)

@@ -1,0 +1,121 @@
+"""Paired tests between systems, on the queries that both answered, with Holm's correction over the record."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from clipsonic_eval.errors import unknown_name
+from clipsonic_eval.harness.evaluation_config import EvaluateConfig
+from clipsonic_eval.harness.scoring import SetScores
+from clipsonic_eval.metrics import Inputs, SetMetric
+from clipsonic_eval.records import Comparison
+from clipsonic_eval.stats import bootstrap, paired
+from clipsonic_eval.types import Score
+
+_MIN_COMMON = 2
+
+
+def pairs_of(config: EvaluateConfig, systems: Sequence[str], made_here: Sequence[str]) -> list[tuple[str, str]]:
+    """Return which systems are compared with which.
+
+    Raises:
+        UserError: a baseline or a member of a pair is no system of this evaluation.
+    """
+    if not config.compare:
+        return []
+    named = [*config.baselines, *(name for pair in config.pairs for name in pair.split(":"))]
+    for name in named:
+        if name not in systems and name not in config.systems:
+            raise unknown_name("system to compare with", name, systems)
+    if config.pairs:
+        wanted = [(p.split(":")[0], p.split(":")[1]) for p in config.pairs]
+    elif config.baselines:
+        wanted = [(a, b) for b in config.baselines for a in systems if a != b]
+    else:
+        wanted = list(combinations([s for s in systems if s not in made_here], 2))
+    seen: set[frozenset[str]] = set()
+    result = []
+    for a, b in wanted:
+        pair = frozenset((a, b))
+        if a != b and a in systems and b in systems and pair not in seen:
+            seen.add(pair)
+            result.append((a, b))
+    return result
+
+
+def compare_clips(
+    scores: Mapping[str, Score], pairs: Sequence[tuple[str, str]], config: EvaluateConfig
+) -> list[Comparison]:
+    """Compare means over clips by sign flips of the paired differences."""
+    result = []
+    for a, b in pairs:
+        if a not in scores or b not in scores:
+            continue
+        left, right = scores[a].per_item, scores[b].per_item
+        common = sorted(left.keys() & right.keys())
+        if len(common) < _MIN_COMMON:
+            continue
+        differences = np.array([left[k] - right[k] for k in common])
+        p, test = paired.sign_flip(differences, config.n_permutations, config.seed)
+        counts = bootstrap.clip_weights(common, config.n_bootstrap, config.seed, "bootstrap-queries")
+        result.append(
+            Comparison(
+                metric=scores[a].metric,
+                a=a,
+                b=b,
+                difference=float(differences.mean()),
+                ci=bootstrap.bca_mean(differences, counts),
+                p_value=p,
+                p_holm=p,
+                n=len(common),
+                test=test,
+                effect_size=paired.cohen_dz(differences),
+            )
+        )
+    return result
+
+
+def compare_sets(
+    metric: SetMetric,
+    inputs: Mapping[str, Inputs],
+    scored: SetScores,
+    pairs: Sequence[tuple[str, str]],
+    config: EvaluateConfig,
+) -> list[Comparison]:
+    """Compare statistics of sets by resampling the common queries of both systems, and the reference, alike."""
+    result = []
+    for a, b in pairs:
+        if a not in scored.scores or b not in scored.scores:
+            continue
+        keys_a, keys_b = set(inputs[a].system.keys), set(inputs[b].system.keys)
+        common = keys_a & keys_b
+        if len(common) < max(_MIN_COMMON, metric.card.min_n):
+            continue
+        if keys_a == keys_b:
+            difference = scored.scores[a].value - scored.scores[b].value
+            replicates = scored.replicates[a] - scored.replicates[b]
+        else:
+            both = [_restricted(inputs[name], common) for name in (a, b)]
+            difference = metric.value(both[0]) - metric.value(both[1])
+            drawn = metric.replicates(both, config.n_bootstrap, config.seed)
+            replicates = drawn[0] - drawn[1]
+        p, interval = paired.replicate_test(difference, replicates)
+        test = f"paired-bootstrap-damped-{config.n_bootstrap}"
+        name = metric.card.name
+        result.append(Comparison(name, a, b, difference, interval, p, p, len(common), test))
+    return result
+
+
+def _restricted(inputs: Inputs, keys: set[str]) -> Inputs:
+    rows = np.array([i for i, key in enumerate(inputs.system.keys) if key in keys], dtype=np.intp)
+    return dataclasses.replace(inputs, system=inputs.system.take(rows))
+
+
+def corrected(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """Put Holm's correction over all comparisons of a record."""
+    adjusted = paired.holm([c.p_value for c in comparisons])
+    return tuple(dataclasses.replace(c, p_holm=p) for c, p in zip(comparisons, adjusted, strict=True))

@@ -1,0 +1,244 @@
+"""Evaluate: folders of wavs in, scores with intervals, paired tests and a record out.
+
+What is computed stands in :class:`~clipsonic_eval.harness.evaluation_config.EvaluateConfig`. Embeddings are cached by
+content, so a killed evaluation, started again, goes on where it was; everything after them takes seconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clipsonic_eval import provenance
+from clipsonic_eval.config import as_tree
+from clipsonic_eval.encoders import Encoder
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.harness import comparing, pictures, scoring, yardsticks
+from clipsonic_eval.harness.audio_sets import system_set
+from clipsonic_eval.harness.cache import default_cache
+from clipsonic_eval.harness.embedding import Embedded, Embedder
+from clipsonic_eval.harness.evaluation_config import ROLES, EncoderChoice, EvaluateConfig
+from clipsonic_eval.harness.material import (
+    REAL,
+    Material,
+    choose_metrics,
+    gather,
+    load_encoders,
+    without_strange_labels,
+)
+from clipsonic_eval.harness.run_folder import portable, write_run
+from clipsonic_eval.hashing import config_hash
+from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, SetMetric
+from clipsonic_eval.progress import SILENT, Progress
+from clipsonic_eval.records import Comparison, RunRecord
+from clipsonic_eval.types import Embeddings, Score, Skip
+
+__all__ = ["EncoderChoice", "EvaluateConfig", "evaluate"]
+
+SHUFFLED = "shuffled"
+NOISE = "noise"
+REFERENCE = "reference"
+
+
+def evaluate(
+    config: EvaluateConfig,
+    out: Path,
+    *,
+    progress: Progress = SILENT,
+    encoders: Mapping[str, Encoder] | None = None,
+) -> RunRecord:
+    """Score systems on the same queries and write a run folder.
+
+    ``out`` receives ``scores.csv``, ``comparisons.csv``, ``per_item.csv``, ``skipped.csv``, ``examples.npz`` (log-mel
+    pictures) and, last, so that its presence says that the run is complete, ``record.json``.
+
+    Args:
+        config: what.
+        out: the run folder.
+        progress: told of every clip.
+        encoders: by role, already in memory; roles that are not here are loaded as the configuration says.
+
+    Returns:
+        The record that was written.
+
+    Raises:
+        UserError: a folder or csv is missing or empty, a metric was asked for by name that cannot be computed, or no
+            system has any usable audio.
+    """
+    clock = _Clock()
+    with clock.stage("list"):
+        material = gather(config)
+        metrics = choose_metrics(config, material)
+    with clock.stage("load encoders"):
+        loaded = load_encoders(config, _roles(metrics), encoders or {})
+    metrics, why = without_strange_labels(config, metrics, material.queries, loaded)
+    if why:
+        progress.note(why)
+    with clock.stage("embed"):
+        evaluation = _embed(config, material, {r: loaded[r] for r in _roles(metrics)}, out, progress)
+    with clock.stage("score"):
+        progress.note(f"scoring {len(evaluation.sets)} systems, {config.n_bootstrap} resamples each")
+        scores, comparisons = _score(evaluation, metrics)
+    with clock.stage("pictures"):
+        shown = material.queries.prompts
+        pictures.write_examples(evaluation.sets, shown, out, k=config.examples, seed=config.seed)
+    record = RunRecord(
+        kind="evaluate",
+        scores=tuple(scores),
+        comparisons=comparing.corrected(comparisons),
+        systems={name: embedded.audio.card for name, embedded in evaluation.sets.items()},
+        skipped=evaluation.skipped,
+        tags=dict(config.tags),
+        config=portable(as_tree(config)),
+        provenance=provenance.collect(),
+        timings_s=clock.seconds,
+    )
+    write_run(record, out)
+    return record
+
+
+@dataclass(slots=True)
+class _Clock:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)
+
+
+def _roles(metrics: list[str]) -> list[str]:
+    used = {METRICS[m].card.role for m in metrics}
+    return [role for role in ROLES if role in used]
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluation:
+    """All embeddings of an evaluation.
+
+    Attributes:
+        sets: by system, the ones with usable audio.
+        reference: if a metric needs one.
+        text: embeddings of the prompts, if a metric needs them.
+        skipped: by set.
+    """
+
+    config: EvaluateConfig
+    material: Material
+    sets: Mapping[str, Embedded]
+    reference: Embedded | None
+    text: Embeddings | None
+    skipped: dict[str, tuple[Skip, ...]]
+
+
+def _embed(
+    config: EvaluateConfig, material: Material, encoders: Mapping[str, Encoder], out: Path, progress: Progress
+) -> _Evaluation:
+    embedder = Embedder(
+        encoders, cache=config.cache or default_cache(), batch_size=config.batch_size, workers=config.workers
+    )
+    skipped: dict[str, tuple[Skip, ...]] = {}
+    reference = None
+    if material.reference is not None and "fad" in encoders:
+        reference = embedder.embed(material.reference, ["fad"], progress=progress)
+        skipped[REFERENCE] = reference.skipped
+    systems = dict(material.systems)
+    if NOISE in config.yardsticks:
+        systems[NOISE] = _noise(config, material, out)
+    sets = {}
+    problems = []
+    for name, audio in systems.items():
+        try:
+            sets[name] = embedder.embed(audio, list(encoders), progress=progress)
+            skipped[name] = sets[name].skipped
+        except UserError as error:  # one system of none but bad files does not take the others along
+            problems.append(error)
+            skipped[name] = (*audio.skipped, Skip("*", str(error)))
+    if not sets:
+        raise problems[0]
+    text = _text(encoders["clap"], material.queries.prompts) if "clap" in encoders else None
+    return _Evaluation(config, material, sets, reference, text, {k: v for k, v in skipped.items() if v})
+
+
+def _noise(config: EvaluateConfig, material: Material, out: Path) -> Any:
+    reference = material.reference or next(iter(material.systems.values()))
+    keys = sorted(material.queries.prompts) or [item.key for item in next(iter(material.systems.values())).items]
+    folder = yardsticks.write_noise(keys, reference, out / "yardsticks" / NOISE, config.seed)
+    return system_set(NOISE, folder, keys)
+
+
+def _text(encoder: Encoder, prompts: Mapping[str, str]) -> Embeddings:
+    keys = sorted(prompts)
+    return Embeddings(encoder.text([prompts[k] for k in keys]), tuple(keys), "text", encoder.card)
+
+
+def _score(evaluation: _Evaluation, metrics: list[str]) -> tuple[list[Score], list[Comparison]]:
+    config = evaluation.config
+    made = [name for name in (SHUFFLED, NOISE, REAL) if name not in config.systems]
+    names = [*evaluation.sets, *([SHUFFLED] if SHUFFLED in config.yardsticks else [])]
+    pairs = comparing.pairs_of(config, names, made)
+    shared = scoring.Scoring(config.seed, config.n_bootstrap, _identity(evaluation), evaluation.skipped)
+    scores: list[Score] = []
+    comparisons: list[Comparison] = []
+    for name in metrics:
+        metric = METRICS[name]
+        inputs = _inputs(evaluation, metric)
+        if isinstance(metric, ClipMetric):
+            by_system = scoring.score_clips(metric, inputs, shared)
+            comparisons += comparing.compare_clips(by_system, pairs, config)
+        else:
+            found = scoring.score_sets(metric, inputs, shared)
+            by_system = dict(found.scores)
+            comparisons += comparing.compare_sets(metric, inputs, found, pairs, config)
+        scores += by_system.values()
+    if "halves" in config.yardsticks and evaluation.reference is not None:
+        scores.append(_halves(evaluation, evaluation.reference, shared))
+    return scores, comparisons
+
+
+def _inputs(evaluation: _Evaluation, metric: ClipMetric | SetMetric) -> dict[str, Inputs]:
+    """Return what the metric may look at, by system; ``shuffled`` is real audio under other queries' keys."""
+    role, needs = metric.card.role, metric.card.needs
+    spaces = {name: embedded.spaces[role] for name, embedded in evaluation.sets.items()}
+    real = spaces.get(REAL)
+    if SHUFFLED in evaluation.config.yardsticks and "reference" not in needs:
+        if real is None:
+            raise UserError("yardstick 'shuffled' needs the queries' own audio; give --real FOLDER")
+        names = yardsticks.derangement(sorted(set(real.keys)), evaluation.config.seed)
+        spaces[SHUFFLED] = yardsticks.renamed(real, names)
+    if "real" in needs:
+        spaces.pop(REAL, None)  # against itself
+    reference = evaluation.reference.spaces[role] if evaluation.reference and "reference" in needs else None
+    labels = evaluation.material.queries.labels
+    return {name: Inputs(space, reference, evaluation.text, labels, real) for name, space in spaces.items()}
+
+
+def _identity(evaluation: _Evaluation) -> dict[str, list[tuple[str, str]]]:
+    """Return by metric which signature fields say what was scored against."""
+    against = {
+        "reference": ("ref", _content(evaluation.reference)),
+        "real": ("ref", _content(evaluation.sets.get(REAL))),
+        "prompts": ("queries", evaluation.material.queries.hash),
+        "labels": ("queries", evaluation.material.queries.hash),
+    }
+    fields = {name: [against[need] for need in METRICS[name].card.needs] for name in METRICS}
+    return {**fields, "fad_halves": fields["fad"]}
+
+
+def _content(embedded: Embedded | None) -> str:
+    return "" if embedded is None else config_hash(sorted(embedded.digests.values()))[:8]
+
+
+def _halves(evaluation: _Evaluation, reference: Embedded, shared: scoring.Scoring) -> Score:
+    """Return the distance of two halves of the reference: what remains of FAD where nothing differs, at half the n."""
+    metric = METRICS["fad"]
+    assert isinstance(metric, SetMetric)
+    own = dataclasses.replace(metric, card=dataclasses.replace(metric.card, name="fad_halves"))
+    first, second = yardsticks.halves(reference, "fad", evaluation.config.seed)
+    return scoring.score_sets(own, {REFERENCE: Inputs(first, reference=second)}, shared).scores[REFERENCE]

@@ -1,0 +1,107 @@
+"""What an evaluation can be told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from clipsonic_eval.errors import ConfigError
+
+Yardstick = Literal["shuffled", "noise", "halves"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
+ROLES = ("fad", "clap", "classes")
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderChoice:
+    """Which encoder embeds for what; None: the metrics of that role are left out.
+
+    Attributes:
+        fad: audio features for Fréchet distances.
+        clap: audio and text in one space, for the CLAP score. Not the encoder that conditions a system under test.
+        classes: class log-probabilities.
+        weights: weight files by role, where an encoder's own are not meant.
+    """
+
+    fad: str | None = "toy-audio"
+    clap: str | None = "toy-clap"
+    classes: str | None = "toy-audio-classes"
+    weights: dict[str, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.weights) - set(ROLES))
+        if unknown:
+            raise ConfigError(f"weights of '{unknown[0]}': roles are {', '.join(ROLES)}")
+
+    def name(self, role: str) -> str | None:
+        """Return the encoder of a role."""
+        return {"fad": self.fad, "clap": self.clap, "classes": self.classes}[role]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateConfig:
+    """An evaluation of systems on the same queries.
+
+    Attributes:
+        systems: folder by name: written by ``sample``, any folder of ``<key>.wav``, or prepared clips.
+        reference: real audio to compare with: a folder of any media files, or prepared clips.
+        prompts: csv with key, prompt and perhaps label; None: what the systems' own ``samples.csv`` say.
+        real: the queries' own audio by key, scored as a system named ``real``.
+        encoders: by role.
+        metrics: which; empty: all for which there is an encoder and what they need.
+        yardsticks: ``shuffled`` (``real`` with the prompts dealt anew), ``noise`` (white, at the reference's level),
+            ``halves`` (the distance of two random halves of the reference, as metric ``fad_halves``).
+        n_bootstrap: resamples of the clips.
+        n_permutations: of the paired tests.
+        seed: of the bootstrap, the permutations and the yardsticks.
+        baselines: systems that every other one is compared with; empty: all pairs, the yardsticks made here aside.
+        pairs: comparisons as ``A:B``, instead of ``baselines``.
+        compare: False: no paired tests.
+        tags: written into the record, e.g. split, train_seed, guidance, instrument.
+        examples: queries whose log-mel pictures are kept.
+        batch_size: clips that an encoder gets at once.
+        workers: threads that decode.
+        device: of the encoders.
+        cache: folder of embeddings by content; None: the user's cache folder.
+    """
+
+    systems: dict[str, Path]
+    reference: Path | None = None
+    prompts: Path | None = None
+    real: Path | None = None
+    encoders: EncoderChoice = field(default_factory=EncoderChoice)
+    metrics: tuple[str, ...] = ()
+    yardsticks: tuple[Yardstick, ...] = ()
+    n_bootstrap: int = 2000
+    n_permutations: int = 10000
+    seed: int = 0
+    baselines: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    compare: bool = True
+    tags: dict[str, str] = field(default_factory=dict)
+    examples: int = 6
+    batch_size: int = 64
+    workers: int = 2
+    device: str = "cpu"
+    cache: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.systems and self.real is None:
+            raise ConfigError("no system to evaluate; give at least one NAME=FOLDER")
+        for name in self.systems:
+            if not _NAME.fullmatch(name) or name == "reference":
+                raise ConfigError(f"system name '{name}': use letters, digits and . _ + @ -, and not 'reference'")
+        made = {"real": self.real is not None, **{y: y in self.yardsticks for y in ("shuffled", "noise")}}
+        for name, is_made in made.items():
+            if is_made and name in self.systems:
+                raise ConfigError(f"system '{name}' is given and also asked to be made; take one away")
+        if min(self.n_bootstrap, self.n_permutations) < 20:
+            raise ConfigError("n_bootstrap and n_permutations must be at least 20, better 2000 and more")
+        if self.batch_size < 1 or self.workers < 1 or self.examples < 0:
+            raise ConfigError("batch_size and workers must be at least 1, examples at least 0")
+        for pair in self.pairs:
+            if pair.count(":") != 1:
+                raise ConfigError(f"pair '{pair}': expected A:B with the names of two systems")

@@ -1,0 +1,149 @@
+"""What an evaluation works on: the queries, the folders held against them, the metrics that can be computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from clipsonic_eval.encoders import ENCODERS, Encoder
+from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.harness.audio_sets import AudioSet, reference_set, system_set
+from clipsonic_eval.harness.evaluation_config import ROLES, EvaluateConfig
+from clipsonic_eval.harness.queries import read_queries
+from clipsonic_eval.hashing import config_hash
+from clipsonic_eval.metrics import METRICS
+
+REAL = "real"
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """What was asked of every system.
+
+    Attributes:
+        prompts: text by key; empty if nobody says what was asked.
+        labels: class name by key, where there is one.
+    """
+
+    prompts: Mapping[str, str]
+    labels: Mapping[str, str]
+
+    @property
+    def hash(self) -> str:
+        """Eight hex digits over keys, prompts and labels."""
+        return config_hash([[k, p, self.labels.get(k)] for k, p in sorted(self.prompts.items())])[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Everything that is listed before anything is read.
+
+    Attributes:
+        queries: see there.
+        systems: audio by system, in the order given.
+        reference: the reference set, if there is one.
+    """
+
+    queries: Queries
+    systems: Mapping[str, AudioSet]
+    reference: AudioSet | None
+
+
+def gather(config: EvaluateConfig) -> Material:
+    """List queries, systems and reference.
+
+    Raises:
+        UserError: a folder or the csv is missing or empty, or the systems were asked different things.
+    """
+    folders = dict(config.systems) | ({REAL: config.real} if config.real is not None else {})
+    found = {name: system_set(name, folder, None) for name, folder in folders.items()}
+    queries = _read(config) if config.prompts is not None else _said_by(found)
+    if queries.prompts:
+        found = {name: system_set(name, folder, queries.prompts.keys()) for name, folder in folders.items()}
+    reference = reference_set(config.reference) if config.reference is not None else None
+    return Material(queries, found, reference)
+
+
+def _read(config: EvaluateConfig) -> Queries:
+    assert config.prompts is not None
+    asked = read_queries(config.prompts)
+    return Queries({q.key: q.prompt for q in asked}, {q.key: q.label for q in asked if q.label})
+
+
+def _said_by(systems: Mapping[str, AudioSet]) -> Queries:
+    """Gather what the systems' own lists say they were asked."""
+    prompts: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    for name, audio in systems.items():
+        for key, (prompt, label) in audio.prompts.items():
+            if prompts.setdefault(key, prompt) != prompt:
+                raise UserError(
+                    f"{name}: query '{key}' is '{prompt}' here and '{prompts[key]}' in another system's samples.csv; "
+                    "say with --prompts what is to be scored"
+                )
+            if label:
+                labels.setdefault(key, label)
+    return Queries(prompts, labels)
+
+
+def choose_metrics(config: EvaluateConfig, material: Material) -> list[str]:
+    """Return the metrics to compute, grouped by encoder.
+
+    Raises:
+        ConfigError: a metric was asked for that cannot be computed, or none can.
+        UserError: a metric of that name does not exist.
+    """
+    wanted = config.metrics or tuple(m for m in METRICS if METRICS[m].card.by_default)
+    obstacles = {name: _obstacle(name, config, material) for name in wanted}
+    stuck = {name: why for name, why in obstacles.items() if why}
+    if stuck and (config.metrics or len(stuck) == len(wanted)):
+        name, why = next(iter(stuck.items()))
+        raise ConfigError(f"{name} cannot be computed: {why}")
+    return sorted((m for m in wanted if m not in stuck), key=lambda m: (ROLES.index(METRICS[m].card.role), m))
+
+
+def _obstacle(name: str, config: EvaluateConfig, material: Material) -> str:
+    card = METRICS[name].card
+    if config.encoders.name(card.role) is None:
+        return f"no encoder for '{card.role}'; name one"
+    obstacles = {
+        "reference": "" if material.reference else "no reference set; give --reference FOLDER",
+        "prompts": "" if material.queries.prompts else "nobody says the prompts; give --prompts CSV",
+        "labels": "" if material.queries.labels else "no query has a label; give --prompts CSV with a column label",
+        "real": "" if REAL in material.systems else "the queries' own audio is missing; give --real FOLDER",
+    }
+    return next((obstacles[need] for need in card.needs if obstacles[need]), "")
+
+
+def load_encoders(config: EvaluateConfig, roles: Sequence[str], given: Mapping[str, Encoder]) -> dict[str, Encoder]:
+    """Return the encoders by role: those given, the others loaded.
+
+    Raises:
+        UserError: no encoder of that name, or its weights are missing.
+    """
+    loaded = {}
+    for role in roles:
+        name = config.encoders.name(role)
+        assert name is not None
+        if role in given:
+            loaded[role] = given[role]
+        else:
+            loaded[role] = ENCODERS[name](config.encoders.weights.get(role), device=config.device)
+    return loaded
+
+
+def without_strange_labels(
+    config: EvaluateConfig, metrics: Sequence[str], queries: Queries, encoders: Mapping[str, Encoder]
+) -> tuple[list[str], str]:
+    """Leave out metrics on labels that the classifier does not know, unless they were asked for by name.
+
+    Returns:
+        (metrics, why one was left out or "").
+    """
+    known = encoders["classes"].card.labels if "classes" in encoders else ()
+    strange = sorted({label for label in queries.labels.values() if label not in known})
+    affected = [m for m in metrics if "labels" in METRICS[m].card.needs]
+    if not strange or not affected or config.metrics:
+        return list(metrics), ""
+    why = f"{', '.join(affected)} left out: '{strange[0]}' is no class of encoder '{config.encoders.classes}'"
+    return [m for m in metrics if m not in affected], why

@@ -1,0 +1,63 @@
+"""What a run leaves behind beside its record: the same numbers as csv, for people and spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clipsonic_eval import atomic, records
+from clipsonic_eval.records import RunRecord
+
+_SCORES = ("metric", "system", "value", "ci_low", "ci_high", "ci_level", "ci_method", "n", "n_rows", "unit",
+           "higher_is_better", "seed", "signature")  # fmt: skip
+_COMPARISONS = ("metric", "a", "b", "difference", "ci_low", "ci_high", "p_value", "p_holm", "effect_size", "n", "test")
+
+
+def write_run(record: RunRecord, out: Path) -> None:
+    """Write ``scores.csv``, ``comparisons.csv``, ``per_item.csv``, ``skipped.csv`` and, last, ``record.json``."""
+    write_csv(out / "scores.csv", _SCORES, (_row(s, _SCORES) for s in record.scores))
+    write_csv(out / "comparisons.csv", _COMPARISONS, (_row(c, _COMPARISONS) for c in record.comparisons))
+    write_csv(out / "per_item.csv", ("key", "system", "metric", "value"), _items(record))
+    write_csv(out / "skipped.csv", ("system", "key", "reason"), _skips(record))
+    records.write(record, out)
+
+
+def _row(entry: Any, columns: Sequence[str]) -> dict[str, Any]:
+    low, high = entry.ci if entry.ci else (None, None)
+    own = {name: getattr(entry, name) for name in columns if name not in ("ci_low", "ci_high")}
+    return {**own, "ci_low": low, "ci_high": high}
+
+
+def _items(record: RunRecord) -> Iterable[dict[str, Any]]:
+    for score in record.scores:
+        for key, value in score.per_item.items():
+            yield {"key": key, "system": score.system, "metric": score.metric, "value": value}
+
+
+def _skips(record: RunRecord) -> Iterable[dict[str, Any]]:
+    for system, group in record.skipped.items():
+        for skip in group:
+            yield {"system": system, "key": skip.key, "reason": skip.reason}
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows atomically; None becomes an empty cell, numbers keep all their digits."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    atomic.write_text(path, text.getvalue())
+
+
+def portable(tree: Any) -> Any:
+    """Return a configuration without the machine's own places: an absolute path is cut to its last two names."""
+    if isinstance(tree, dict):
+        return {key: portable(value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [portable(value) for value in tree]
+    if isinstance(tree, str) and Path(tree).is_absolute():
+        return "/".join(Path(tree).parts[-2:]).lstrip("/")
+    return tree

@@ -1,0 +1,136 @@
+"""From embeddings to scores: value, interval, signature."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.harness import signature
+from clipsonic_eval.metrics import ClipMetric, Inputs, Metric, SetMetric
+from clipsonic_eval.stats import bootstrap
+from clipsonic_eval.types import Score, Skip
+
+Float64 = NDArray[np.float64]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What all scores of a record share.
+
+    Attributes:
+        seed: of the bootstrap.
+        n_boot: resamples.
+        identity: by metric, signature fields that say what was scored against.
+        skipped: by system, what was left out.
+    """
+
+    seed: int
+    n_boot: int
+    identity: Mapping[str, Sequence[tuple[str, str]]]
+    skipped: Mapping[str, tuple[Skip, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SetScores:
+    """Scores of a set metric with the resamples they share, by system; paired tests use them again."""
+
+    scores: Mapping[str, Score]
+    replicates: Mapping[str, Float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a metric and its statistics gave."""
+
+    value: float
+    interval: tuple[float, float] | None
+    method: str
+    per_item: Mapping[str, float] = field(default_factory=dict)
+    details: Mapping[str, float] = field(default_factory=dict)
+
+
+def score_clips(metric: ClipMetric, inputs: Mapping[str, Inputs], scoring: Scoring) -> dict[str, Score]:
+    """Score systems by a mean over clips; one with too few clips gets no score."""
+    scores = {}
+    for name, one in inputs.items():
+        values = metric.per_clip(one)
+        if len(values) < metric.card.min_n:
+            _log.warning("%s of %s: no clip can be scored", metric.card.name, name)
+            continue
+        keys = sorted(values)
+        array = np.array([values[k] for k in keys])
+        interval, method = _mean_interval(metric, keys, array, scoring)
+        found = _Found(float(array.mean()), interval, method, {k: values[k] for k in keys})
+        scores[name] = _score(metric, name, one, found, scoring)
+    return scores
+
+
+def _mean_interval(
+    metric: ClipMetric, keys: Sequence[str], values: Float64, scoring: Scoring
+) -> tuple[tuple[float, float] | None, str]:
+    if metric.proportion:
+        return bootstrap.wilson(float(values.mean()), len(values)), "wilson"
+    if len(values) < 2:
+        return None, "none: one clip"
+    counts = bootstrap.clip_weights(keys, scoring.n_boot, scoring.seed, "bootstrap-queries")
+    return bootstrap.bca_mean(values, counts), f"bootstrap-clip-bca-{scoring.n_boot}"
+
+
+def score_sets(metric: SetMetric, inputs: Mapping[str, Inputs], scoring: Scoring) -> SetScores:
+    """Score systems by a statistic of their sets; one with too few clips gets no score."""
+    usable = {name: one for name, one in inputs.items() if len(set(one.system.keys)) >= metric.card.min_n}
+    for name in inputs.keys() - usable.keys():
+        _log.warning("%s of %s: needs at least %d clips", metric.card.name, name, metric.card.min_n)
+    if not usable:
+        return SetScores({}, {})
+    drawn = metric.replicates(list(usable.values()), scoring.n_boot, scoring.seed)
+    scores, replicates = {}, {}
+    for (name, one), row in zip(usable.items(), drawn, strict=True):
+        rows, dim = one.system.vectors.shape
+        if rows <= dim:
+            _log.warning(
+                "%s of %s: %d rows for %d dimensions: the covariance is not of full rank and the value mostly says "
+                "how few clips there are",
+                metric.card.name,
+                name,
+                rows,
+                dim,
+            )
+        value = metric.value(one)
+        low, high = bootstrap.centred(value, row)
+        bias = bootstrap.bias(value, row)
+        details = {"debiased": value - bias, "debiased_low": low - bias, "debiased_high": high - bias}
+        if one.reference is not None:
+            details["n_reference"] = float(len(set(one.reference.keys)))
+        found = _Found(value, (max(metric.lowest, low), high), f"bootstrap-clip-damped-{scoring.n_boot}", {}, details)
+        scores[name] = _score(metric, name, one, found, scoring)
+        replicates[name] = row
+    return SetScores(scores, replicates)
+
+
+def _score(metric: Metric, system: str, inputs: Inputs, found: _Found, scoring: Scoring) -> Score:
+    card = metric.card
+    scored = set(found.per_item) if found.per_item else set(inputs.system.keys)
+    n = len(scored)
+    return Score(
+        metric=card.name,
+        system=system,
+        value=found.value,
+        ci=found.interval,
+        ci_method=found.method,
+        n=n,
+        n_rows=sum(key in scored for key in inputs.system.keys),
+        unit=card.unit,
+        higher_is_better=card.higher_is_better,
+        signature=signature.build(card.name, inputs.system.space, card.signature, scoring.identity[card.name], n),
+        seed=scoring.seed,
+        skipped=scoring.skipped.get(system, ()),
+        per_item=found.per_item,
+        details=found.details,
+    )
