@@ -1,0 +1,121 @@
+"""The network of the diffusion prior: diffusers' ``PriorTransformer``, its scale and its schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from clipsonic_eval.errors import ConfigError
+
+if TYPE_CHECKING:
+    from diffusers import PriorTransformer
+
+
+@dataclass(frozen=True, slots=True)
+class PriorNetworkConfig:
+    """The transformer's size. Karlo's is 32 heads of 64, 20 layers, 77 text tokens, on 768-d embeddings.
+
+    Attributes:
+        heads: of the attention.
+        head_dim: width of one.
+        layers: transformer blocks.
+        text_tokens: hidden states of the text that enter beside its embedding; 0: the embedding alone.
+    """
+
+    heads: int = 4
+    head_dim: int = 32
+    layers: int = 2
+    text_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.heads, self.head_dim, self.layers) < 1 or self.text_tokens < 0:
+            raise ConfigError("prior network: heads, head_dim and layers must be at least 1, text_tokens not negative")
+
+
+class Texts(NamedTuple):
+    """Texts as the network takes them.
+
+    Attributes:
+        pooled: (b, d) embeddings at the network's scale.
+        tokens: (b, text_tokens, d) hidden states, or None where the network takes none.
+        mask: (b, text_tokens) bool, true where there is text; None with ``tokens``.
+    """
+
+    pooled: torch.Tensor
+    tokens: torch.Tensor | None = None
+    mask: torch.Tensor | None = None
+
+    def dropped(self, drop: torch.Tensor) -> Texts:
+        """Return the texts with the null condition in the rows that ``drop`` (b,) marks."""
+        pooled = self.pooled.masked_fill(drop[:, None], 0.0)
+        if self.tokens is None or self.mask is None:
+            return Texts(pooled)
+        return Texts(pooled, self.tokens.masked_fill(drop[:, None, None], 0.0), self.mask | drop[:, None])
+
+    def rows(self, rows: torch.Tensor | slice) -> Texts:
+        """Return some of the texts."""
+        return Texts(*(None if part is None else part[rows] for part in self))  # type: ignore[arg-type]
+
+    def to(self, device: torch.device) -> Texts:
+        """Return the texts on a device."""
+        return Texts(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
+
+
+def build_network(config: PriorNetworkConfig, dim: int, seed: int) -> PriorTransformer:
+    """Return a fresh network for embeddings of ``dim``; its weights depend on the seed only."""
+    from diffusers import PriorTransformer
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return PriorTransformer(
+            num_attention_heads=config.heads,
+            attention_head_dim=config.head_dim,
+            num_layers=config.layers,
+            embedding_dim=dim,
+            num_embeddings=config.text_tokens,
+            encoder_hid_proj_type="linear" if config.text_tokens else None,
+        )
+
+
+def set_scale(network: PriorTransformer, image: NDArray[np.float32]) -> None:
+    """Measure ``clip_mean`` and ``clip_std`` on (..., d) image embeddings and keep them in the network, untrained.
+
+    A dimension that does not vary keeps deviation 1, so that it stays at its mean.
+    """
+    rows = image.reshape(-1, image.shape[-1]).astype(np.float64)
+    std = rows.std(axis=0)
+    std[std < 1e-8] = 1.0
+    network.clip_mean = nn.Parameter(torch.tensor(rows.mean(axis=0)[None], dtype=torch.float32), requires_grad=False)
+    network.clip_std = nn.Parameter(torch.tensor(std[None], dtype=torch.float32), requires_grad=False)
+
+
+def standardised(network: PriorTransformer, image: torch.Tensor) -> torch.Tensor:
+    """Return image embeddings at the network's scale, the inverse of its ``post_process_latents``."""
+    scaled: torch.Tensor = (image - network.clip_mean) / network.clip_std
+    return scaled
+
+
+def predict(network: PriorTransformer, x: torch.Tensor, t: torch.Tensor, texts: Texts) -> torch.Tensor:
+    """Return the predicted clean embedding (b, d) of x_t (b, d) at t (b,) or ()."""
+    predicted: torch.Tensor = network(
+        x, t, texts.pooled, encoder_hidden_states=texts.tokens, attention_mask=texts.mask
+    ).predicted_image_embedding
+    return predicted
+
+
+def prior_scheduler() -> Any:
+    """Return diffusers' scheduler of unCLIP priors, with which the prior is trained and sampled."""
+    from diffusers import DDPMScheduler
+
+    return DDPMScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="sample",
+        variance_type="fixed_small_log",
+        clip_sample_range=5.0,
+        timestep_spacing="linspace",
+    )
