@@ -17,7 +17,7 @@ from clipsonic_eval.clips._work import Result, Task, work
 from clipsonic_eval.types import Skip
 
 _AHEAD = 4  # tasks per process that may wait: bounds the memory
-_WORTH = 16  # tasks that repay the start of a process
+_WORTH = 250  # tasks that repay the start of a process
 
 
 def choose_workers(asked: int | None, n_tasks: int) -> int:

@@ -1,0 +1,72 @@
+"""What a study can be told. The defaults are the demo; ``FAST`` runs every stage in the least time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from clipsonic_eval.config import as_tree
+from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.toyworld.write import WorldConfig
+
+
+@dataclass(frozen=True, slots=True)
+class StudyConfig:
+    """A study over the toy world.
+
+    Attributes:
+        world: sizes of its parts.
+        train_seeds: one set of trainings per seed, all on the same clips and tested on the same queries.
+        instrument: what the records call the CLIP.
+        clip_weights: another CLIP than the shipped one (an instrument of the sweep).
+        supervised: also train CLIP-TTA and CLAP-TTA.
+        candidates: k of the best-of-k prior, beside k = 1; 1 leaves that system out.
+        audio_steps: optimiser steps of each audio model.
+        prior_steps: optimiser steps of each prior.
+        learning_rate: peak, of the audio models.
+        guidance_scales: tried on the validation split; each system is tested at the one of lowest validation FAD.
+        sampler_steps: of DPM-Solver++.
+        n_boot: bootstrap resamples and permutations.
+        n_boot_validation: the same for the validation runs, which only choose.
+    """
+
+    world: WorldConfig = field(default_factory=WorldConfig)
+    train_seeds: tuple[int, ...] = (0,)
+    instrument: str = "toy-clip"
+    clip_weights: Path | None = None
+    supervised: bool = True
+    candidates: int = 4
+    audio_steps: int = 1400
+    prior_steps: int = 1500
+    learning_rate: float = 1.5e-3
+    guidance_scales: tuple[float, ...] = (1.0, 2.0, 4.0)
+    sampler_steps: int = 20
+    n_boot: int = 2000
+    n_boot_validation: int = 200
+
+    def __post_init__(self) -> None:
+        if not self.train_seeds or len(set(self.train_seeds)) != len(self.train_seeds):
+            raise ConfigError("train_seeds must be at least one number, none twice")
+        if not self.guidance_scales or min(self.guidance_scales) < 1:
+            raise ConfigError("guidance_scales must be at least one number, none below 1 (1 is no guidance)")
+        if self.candidates < 1:
+            raise ConfigError("candidates must be at least 1")
+
+    def identity(self) -> dict[str, Any]:
+        """Return what changes a result; more training seeds may be added to a study, and workers change nothing."""
+        tree: dict[str, Any] = as_tree(self)
+        del tree["train_seeds"], tree["world"]["workers"]
+        return {**tree, "first_seed": self.train_seeds[0]}
+
+
+FAST: Final[dict[str, Any]] = {
+    "world": {"videos": 192, "pictures": 400, "pairs": 192, "val": 32, "test": 48, "reference": 96},
+    "candidates": 2,
+    "audio_steps": 40,
+    "prior_steps": 40,
+    "guidance_scales": [1.0, 2.0],
+    "sampler_steps": 5,
+    "n_boot": 200,
+    "n_boot_validation": 50,
+}

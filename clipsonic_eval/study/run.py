@@ -1,0 +1,170 @@
+"""Run a study from nothing to its report, or from wherever it was stopped."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from clipsonic_eval import atomic, records
+from clipsonic_eval.config import as_tree
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.progress import Progress
+from clipsonic_eval.report.build import ReportConfig, ReportResult, build
+from clipsonic_eval.study import entries, scoring
+from clipsonic_eval.study.config import StudyConfig
+from clipsonic_eval.study.layout import Layout
+from clipsonic_eval.study.material import make_material
+from clipsonic_eval.study.sampling import Choir
+from clipsonic_eval.study.stages import Stages
+from clipsonic_eval.study.training import train_models
+
+TITLE = "The study in miniature: IQ, ZS, PD and supervised systems in a toy world"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """What a study came to.
+
+    Attributes:
+        at: its folders.
+        report: what was written for a person.
+        guidance: chosen on the validation split, by system.
+        timings_s: of every stage, interrupted tries not counted.
+        seconds: of this call.
+        peak_mib: largest memory of this process or one of its workers, MiB.
+    """
+
+    at: Layout
+    report: ReportResult
+    guidance: Mapping[str, float]
+    timings_s: Mapping[str, float]
+    seconds: float
+    peak_mib: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as JSON-serialisable values."""
+        return {
+            "report": str(self.report.out),
+            "headline": self.report.headline,
+            "guidance": dict(self.guidance),
+            "timings_s": dict(self.timings_s),
+            "seconds": round(self.seconds, 1),
+            "peak_mib": round(self.peak_mib),
+        }
+
+
+def run_study(
+    config: StudyConfig, out: Path, progress: Progress, *, command: str = "", world: Path | None = None
+) -> StudyResult:
+    """Do every stage that is not done.
+
+    Args:
+        config: what.
+        out: the study's folder; one that holds a study of other settings is an error. More training seeds may be added.
+        progress: told of everything.
+        command: printed in the report as what makes it.
+        world: media files of another study with the same world, used instead of writing them again.
+
+    Raises:
+        UserError: ``out`` holds another study.
+    """
+    started = time.perf_counter()
+    at = Layout(out, world)
+    _enter(config, at)
+    stages = Stages(at.root, progress)
+    make_material(config, at, stages, progress)
+    for seed in config.train_seeds:
+        train_models(config, at, seed, stages, progress)
+    chosen = _score_all(config, at, stages, progress)
+    progress.note("• tables, figures and words")
+    told = ReportConfig(runs=(at.root / "runs",), out=at.report, title=TITLE, command=command)
+    report = build(told)
+    seconds = time.perf_counter() - started
+    return StudyResult(at, report, chosen, stages.timings(), seconds, _peak_mib())
+
+
+def _enter(config: StudyConfig, at: Layout) -> None:
+    path = at.root / "study.json"
+    identity = json.loads(json.dumps(config.identity()))
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))["identity"]
+        if found != identity:
+            differs = sorted(k for k in {*found, *identity} if found.get(k) != identity.get(k))
+            raise UserError(
+                f"{at.root}: holds a study with other settings ({', '.join(differs)}); give another --out, or remove it"
+            )
+    atomic.write_json(path, {"identity": identity, "config": as_tree(config)})
+
+
+def _score_all(config: StudyConfig, at: Layout, stages: Stages, progress: Progress) -> dict[str, float]:
+    """Sample and score: validation first, then the test split, seed by seed."""
+    first = config.train_seeds[0]
+    choirs = {s: Choir(entries.systems(config, at, s), at, s, progress) for s in config.train_seeds}
+    chosen = scoring.choose_guidance(config, at, choirs[first], first, stages, progress)
+    plain = Choir(entries.yardsticks(config, at), at, None, progress)
+    for name in plain.entries:
+        stages.run(
+            at.wavs("test", name, None), f"yardstick {name}", config.identity(), partial(plain.sing, name, "test")
+        )
+    for seed, choir in choirs.items():
+        told = [config.identity(), seed, chosen]
+        stages.run(
+            at.run(f"test-seed-{seed}"),
+            f"test, seed {seed}",
+            told,
+            partial(scoring.score_test, config, at, choir, seed, chosen, progress),
+        )
+        stages.run(
+            at.run(f"gap-seed-{seed}"),
+            f"modality gap, seed {seed}",
+            told,
+            partial(scoring.score_gap, config, at, choir, seed),
+        )
+    return chosen
+
+
+def _peak_mib() -> float:
+    scale = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss is in bytes there, in KiB elsewhere
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / scale
+
+
+def screen(result: StudyResult) -> str:
+    """Return what a person reads at the end: the test of the first seed, what it means, and where everything lies."""
+    runs = sorted(p for p in (result.at.root / "runs").glob("test-seed-*"))
+    record = records.read(runs[0])
+    metrics = ("fad", "clap_score", "class_accuracy")
+    lines = ["", f"{'system':<12}" + "".join(f"{m:>28}" for m in metrics)]
+    for name in dict.fromkeys(s.system for s in record.scores):
+        scores = [record.score(m, name) for m in metrics]
+        if any(scores):
+            lines.append(f"{name:<12}" + "".join(f"{_cell(s):>28}" for s in scores))
+    n = max((s.n for s in record.scores), default=0)
+    lines += [
+        "",
+        f"95 % intervals over {n} test queries, training seed {record.tags.get('train_seed')} of {len(runs)}; FAD lower is "
+        "better, the others higher.",
+        *([result.report.headline] if result.report.headline else []),
+        "This is a toy world; what it shows and what it does not show stands in the report.",
+        "",
+        f"report   {result.report.out / 'README.md'}",
+        f"figures  {result.report.out / 'figures'}",
+        f"sounds   {result.at.root}/seed-*/wavs/test/<system>/<query>.wav",
+        f"videos   {result.at.world / 'test'}",
+        f"done in {result.seconds / 60:.1f} min (all stages {sum(result.timings_s.values()) / 60:.1f} min), "
+        f"peak memory {result.peak_mib / 1024:.1f} GiB",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(score: Any) -> str:
+    if score is None:
+        return "–"
+    interval = f" [{score.ci[0]:.3g}, {score.ci[1]:.3g}]" if score.ci else ""
+    return f"{score.value:.3g}{interval}"
