@@ -1,0 +1,136 @@
+"""Scores and comparisons as plain text for a terminal; options that `evaluate` and `gap` share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from clipsonic_eval.config import as_tree
+from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.records import RunRecord
+from clipsonic_eval.types import Score
+
+_SHOWN = 5
+
+
+def named(items: Sequence[str], option: str) -> dict[str, str]:
+    """Read NAME=VALUE options.
+
+    Raises:
+        ConfigError: no equals sign, an empty side, or a name twice.
+    """
+    result: dict[str, str] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals or not name or not value:
+            raise ConfigError(f"{option} {item}: expected NAME=VALUE")
+        if name in result:
+            raise ConfigError(f"{option} {item}: '{name}' was given already")
+        result[name] = value
+    return result
+
+
+def merged(tree: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay options that were given over the tree of a file; sections are merged."""
+    result = dict(tree)
+    for key, value in options.items():
+        if value is None or value in ((), {}):
+            continue
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
+def show(record: RunRecord, *, as_json: bool, transposed: bool = False) -> None:
+    """Print a record: to stdout its numbers, to stderr what was skipped.
+
+    Args:
+        record: the run.
+        as_json: print it as JSON.
+        transposed: metrics as rows, for runs of many metrics and few systems.
+    """
+    if as_json:
+        click.echo(json.dumps(as_tree(record), ensure_ascii=False))
+        return
+    _scores(record.scores, transposed=transposed)
+    _comparisons(record)
+    click.echo("")
+    for text in dict.fromkeys(_without_n(s) for s in record.scores):
+        click.echo(text)
+    for name, skips in record.skipped.items():
+        for skip in skips[:_SHOWN]:
+            click.echo(f"skipped {name}: {skip.key}: {skip.reason}", err=True)
+        if len(skips) > _SHOWN:
+            click.echo(f"skipped {name}: {len(skips) - _SHOWN} more, see skipped.csv", err=True)
+
+
+def _without_n(score: Score) -> str:
+    from clipsonic_eval.harness.signature import parse
+
+    signature = parse(score.signature)
+    return "|".join([signature.metric, *(f"{k}:{v}" for k, v in signature.fields if k != "n")])
+
+
+def _scores(scores: Sequence[Score], *, transposed: bool) -> None:
+    metrics = list(dict.fromkeys(s.metric for s in scores))
+    systems = list(dict.fromkeys(s.system for s in scores))
+    cells = {(s.metric, s.system): s for s in scores}
+    heads = {m: next(s for s in scores if s.metric == m) for m in metrics}
+    arrows = {m: f"{m} {'↑' if heads[m].higher_is_better else '↓'}" for m in metrics}
+    if transposed:
+        rows = [["", *systems]]
+        rows += [[m, *(_cell(cells.get((m, s))) for s in systems)] for m in metrics]
+    else:
+        rows = [["", *(arrows[m] for m in metrics), "n"]]
+        for system in systems:
+            own = [cells.get((m, system)) for m in metrics]
+            counts = sorted({s.n for s in own if s is not None})
+            rows.append([system, *(_cell(s) for s in own), "–".join(map(str, counts))])
+    _print(rows)
+
+
+def _cell(score: Score | None) -> str:
+    if score is None:
+        return "–"
+    if score.ci is None:
+        return f"{score.value:.4g}"
+    return f"{_number(score.value)} [{_number(score.ci[0])}, {_number(score.ci[1])}]"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}"
+
+
+def _comparisons(record: RunRecord) -> None:
+    if not record.comparisons:
+        return
+    click.echo("")
+    rows = [["", "difference", "p", "p (Holm)", "d_z", "n"]]
+    for c in record.comparisons:
+        low, high = c.ci if c.ci else (float("nan"), float("nan"))
+        rows.append(
+            [
+                f"{c.metric}: {c.a} − {c.b}",
+                f"{_signed(c.difference)} [{_signed(low)}, {_signed(high)}]",
+                f"{c.p_value:.2g}",
+                f"{c.p_holm:.2g}",
+                "–" if c.effect_size is None else f"{c.effect_size:+.2f}",
+                str(c.n),
+            ]
+        )
+    _print(rows)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}" if abs(value) < 10 else f"{value:+.2f}"
+
+
+def _print(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,71 @@
+"""``clipsonic-eval evaluate``: folders of wavs in, a table with intervals and a record out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clipsonic_eval.cli import EXIT_SKIPPED
+from clipsonic_eval.cli._scores import merged, named, show
+from clipsonic_eval.config import apply_sets, read_yaml, resolve
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("evaluate")
+@click.option("--system", "systems", multiple=True, metavar="NAME=FOLDER", help="Outputs, <key>.wav each; repeatable.")
+@click.option("--reference", type=_PATH, help="Real audio to compare with: media files or prepared clips.")
+@click.option("--prompts", type=_PATH, help="csv with key, prompt, label (default: the systems' own samples.csv).")
+@click.option("--real", type=_PATH, help="The queries' own audio by key; scored as system 'real'.")
+@click.option("--fad-encoder", metavar="NAME", help="Audio features for FAD; 'none' leaves FAD out.")
+@click.option("--clap-encoder", metavar="NAME", help="Audio-text encoder of the CLAP score, or 'none'.")
+@click.option("--class-encoder", metavar="NAME", help="Classifier of class_accuracy and kl, or 'none'.")
+@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only these; repeatable (see ls metrics).")
+@click.option("--yardstick", "yardsticks", multiple=True, metavar="NAME", help="shuffled, noise or halves; repeatable.")
+@click.option("--baseline", "baselines", multiple=True, metavar="NAME", help="Compare every system with this one.")
+@click.option("--pair", "pairs", multiple=True, metavar="A:B", help="Compare these two only; repeatable.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Written into the record, e.g. split=test.")
+@click.option("--seed", type=int, help="Of the bootstrap, the permutations and the yardsticks.  [default: 0]")
+@click.option("--cache", type=_PATH, help="Folder of embeddings by content (default: the user's cache).")
+@click.option("--config", "file", type=_PATH, help="YAML with any of these settings; options go over it.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. n_bootstrap=5000.")
+@click.option("--out", required=True, type=_PATH, help="Run folder: record.json, csv files, pictures.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+@click.pass_context
+def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str, ...], **options: Any) -> None:
+    r"""Score systems on the same queries: value [95 % interval], n, paired tests, signatures.
+
+    Any folder of wavs can be a system. Killed and started again it goes on where it was. Exit code 3: done, but items
+    were skipped (listed in skipped.csv).
+
+    \b
+    clipsonic-eval evaluate --reference real/ --prompts test.csv \
+        --system PD=wavs/PD --system ZS=wavs/ZS --out run/
+    """
+    from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
+    from clipsonic_eval.progress import Bars
+
+    as_json = options.pop("as_json")
+    tree = merged(read_yaml(file) if file else {}, _tree(options))
+    config = resolve(EvaluateConfig, apply_sets({"systems": {}, **tree}, sets), where="evaluate")
+    record = evaluate(config, out, progress=Bars())
+    show(record, as_json=as_json)
+    if not as_json:
+        click.echo(f"\n{out / 'record.json'}")
+    if record.skipped:
+        ctx.exit(EXIT_SKIPPED)
+
+
+def _tree(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options as a configuration; those not given are None or empty."""
+    roles = {"fad": "fad_encoder", "clap": "clap_encoder", "classes": "class_encoder"}
+    chosen = {role: options.pop(name) for role, name in roles.items()}
+    encoders = {role: None if name == "none" else name for role, name in chosen.items() if name is not None}
+    return {
+        **options,
+        "systems": named(options["systems"], "--system"),
+        "tags": named(options["tags"], "--tag"),
+        "encoders": encoders,
+    }

@@ -1,0 +1,53 @@
+"""``clipsonic-eval gap``: the modality gap of a space, and what a prior leaves of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clipsonic_eval.cli import EXIT_SKIPPED
+from clipsonic_eval.cli._scores import merged, named, show
+from clipsonic_eval.config import apply_sets, read_yaml, resolve
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("gap")
+@click.argument("source", type=_PATH)
+@click.option("--prompts", type=_PATH, help="csv with key and prompt (default: the prompts of the prepared clips).")
+@click.option("--encoder", metavar="NAME", help="Embeds the prompts; not needed for a file of features.")
+@click.option("--prior", multiple=True, metavar="NAME=FILE", help="Predicted embeddings, npz with keys and vectors.")
+@click.option("--space", metavar="NAME", help="What the encoder of a file of features is called.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Written into the record.")
+@click.option("--seed", type=int, help="Of the bootstrap.  [default: 0]")
+@click.option("--cache", type=_PATH, help="Folder of embeddings by content (default: the user's cache).")
+@click.option("--config", "file", type=_PATH, help="YAML with any of these settings; options go over it.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. mean_shift=false.")
+@click.option("--out", required=True, type=_PATH, help="Run folder: record.json, csv files, projection.npz.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+@click.pass_context
+def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str, ...], **options: Any) -> None:
+    r"""Measure the gap between two modalities of one space.
+
+    SOURCE is a folder of prepared clips (pictures against prompts), a file of features (npz with image and text,
+    npy (2, n, d), Parquet), or a folder of <key>.wav (audio against prompts).
+
+    \b
+    clipsonic-eval gap clips/test --encoder toy-clip --prior PD=pd.npz --out gap/
+    clipsonic-eval gap features.npz --space my-clip --out gap/
+    """
+    from clipsonic_eval.harness.gap import GapConfig, gap
+    from clipsonic_eval.progress import Bars
+
+    as_json = options.pop("as_json")
+    given = {**options, "prior": named(options["prior"], "--prior"), "tags": named(options["tags"], "--tag")}
+    tree = merged(read_yaml(file) if file else {}, given)
+    config = resolve(GapConfig, apply_sets(tree, sets), where="gap")
+    record = gap(config, out, progress=Bars())
+    show(record, as_json=as_json, transposed=True)
+    if not as_json:
+        click.echo(f"\n{out / 'record.json'}")
+    if record.skipped:
+        ctx.exit(EXIT_SKIPPED)

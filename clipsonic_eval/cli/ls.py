@@ -1,0 +1,96 @@
+"""``clipsonic-eval ls``: what there is to choose from."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+_KINDS = ("encoders", "metrics", "datasets", "systems")
+
+
+@click.command("ls")
+@click.argument("kind", required=False, type=click.Choice(_KINDS))
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def command(kind: str | None, as_json: bool) -> None:
+    """List encoders, metrics, datasets or systems, with one line on each; without KIND all of them."""
+    found = {k: dict(_entries(k)) for k in ([kind] if kind else _KINDS)}
+    if as_json:
+        click.echo(json.dumps(found[kind] if kind else found, ensure_ascii=False))
+        return
+    for name, entries in found.items():
+        if not kind:
+            click.echo(f"{name}:")
+        width = max((len(n) for n in entries), default=0)
+        for entry, line in sorted(entries.items()):
+            click.echo(f"{'' if kind else '  '}{entry.ljust(width)}  {line}".rstrip())
+
+
+def _entries(kind: str) -> Iterator[tuple[str, str]]:
+    if kind == "encoders":
+        from clipsonic_eval.encoders import ENCODERS
+
+        for name in ENCODERS:  # the loaders' module says what is loaded
+            yield name, _first_line(sys.modules[ENCODERS[name].__module__].__doc__).replace("`", "")
+    elif kind == "metrics":
+        from clipsonic_eval.metrics import METRICS
+
+        for name in METRICS:
+            card = METRICS[name].card
+            direction = "higher" if card.higher_is_better else "lower"
+            needs = f", needs {', '.join(card.needs)}" if card.needs else ""
+            yield name, f"{card.title} ({card.unit}, {direction} is better{needs}); {card.source}"
+    elif kind == "datasets":
+        from clipsonic_eval.datasets import DATASETS
+
+        yield from ((name, DATASETS[name].description) for name in DATASETS)
+    else:
+        yield from _systems()
+
+
+def _systems() -> Iterator[tuple[str, str]]:
+    """List the systems in the project's own packages by reading their files; none is imported.
+
+    A system is a class with ``generate``, its own or inherited. A class that only others inherit ``generate`` from is
+    their base, not a system.
+    """
+    found = dict(_classes())
+    bases = {name: [b.id for b in node.bases if isinstance(b, ast.Name)] for name, (_, node) in found.items()}
+    inherited = {base for names in bases.values() for base in names}
+
+    def generates(name: str) -> bool:
+        return name in found and (_defines(found[name][1], "generate") or any(map(generates, bases[name])))
+
+    for name, (module, node) in found.items():
+        is_base = name in inherited and _defines(node, "generate")
+        if generates(name) and not is_base and "Protocol" not in bases[name]:
+            yield f"{module}:{name}", _first_line(ast.get_docstring(node))
+
+
+def _classes() -> Iterator[tuple[str, tuple[str, ast.ClassDef]]]:
+    """Yield name, module and syntax of the classes of ``systems.py``, or of the files in ``systems/``."""
+    for package in ("clipsonic_eval", "clipsonic", "paired_tta"):
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            continue
+        root = Path(spec.origin).parent
+        for file in [root / "systems.py", *sorted((root / "systems").glob("[!_]*.py"))]:
+            if not file.is_file():
+                continue
+            module = ".".join([package, *file.relative_to(root).with_suffix("").parts])
+            for node in ast.parse(file.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef):
+                    yield node.name, (module, node)
+
+
+def _defines(node: ast.ClassDef, method: str) -> bool:
+    return any(isinstance(item, ast.FunctionDef) and item.name == method for item in node.body)
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]

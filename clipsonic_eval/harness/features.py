@@ -1,0 +1,129 @@
+"""Read anybody's embeddings from arrays in a file, without pickles.
+
+- ``.npz``: arrays ``image`` and ``text`` (n, d), and perhaps ``keys`` (n,) and any other (n, d) array, which is taken
+  for what stands in the image's place (``prior``, ``PD``, ...).
+- ``.npy``: one array (2, n, d), images first.
+- ``.parquet``: columns ``image``, ``text`` and so on, each cell a list of d numbers; perhaps ``key``.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.errors import ShapeError, UserError
+from clipsonic_eval.hashing import file_sha256
+from clipsonic_eval.types import Embeddings, EncoderCard, Modality
+
+Array = NDArray[Any]
+
+_SIDES: dict[str, Modality] = {"image": "image", "text": "text"}
+
+
+def read_features(path: Path, space: str | None = None) -> dict[str, Embeddings]:
+    """Read paired features, row i of each array belonging to one item.
+
+    Args:
+        path: the file.
+        space: what the encoder is called; files with the same name here are taken to be of one space. None: the space
+            is known by the hash of the file, so that its numbers compare with no other file's.
+
+    Returns:
+        ``image``, ``text`` and whatever else there is, by name.
+
+    Raises:
+        UserError: no such file, not readable without pickles, or arrays are missing or do not fit.
+    """
+    arrays = _load(path)
+    for side in _SIDES:
+        if side not in arrays:
+            raise UserError(
+                f"{path}: needs the arrays 'image' and 'text', each (n, d); found: {', '.join(arrays) or 'none'}"
+            )
+    n = len(arrays["image"])
+    keys = _keys(path, arrays, n)
+    found = {}
+    width = arrays["image"].shape[1:] if arrays["image"].ndim == 2 else (0,)
+    card = EncoderCard(
+        name=space or path.stem,
+        weights_sha256="declared" if space else file_sha256(path),
+        dim=int(width[0]),
+        modalities=("image", "text"),
+        preprocessing="",
+    )
+    for name, array in arrays.items():
+        if name in ("keys", "key"):
+            continue
+        if array.ndim != 2 or array.shape != arrays["image"].shape or not np.issubdtype(array.dtype, np.floating):
+            raise ShapeError(
+                f"{path}: array '{name}' must be floating point of the shape of 'image', (n, d), "
+                f"got {array.dtype} {array.shape} beside {arrays['image'].shape}"
+            )
+        found[name] = Embeddings(array, keys, _SIDES.get(name, "image"), card)
+    return found
+
+
+def read_prior(path: Path, space: EncoderCard, modality: Modality) -> Embeddings:
+    """Read predicted embeddings: an npz with ``keys`` (n,) and ``vectors`` (n, d).
+
+    Raises:
+        UserError: no such file, not readable without pickles, or arrays are missing or do not fit the space.
+    """
+    arrays = _load(path)
+    if "keys" not in arrays or "vectors" not in arrays:
+        raise UserError(
+            f"{path}: needs the arrays 'keys' (n,) and 'vectors' (n, d); found: {', '.join(arrays) or 'none'}"
+        )
+    vectors = arrays["vectors"]
+    if vectors.ndim != 2 or vectors.shape[1] != space.dim or not np.issubdtype(vectors.dtype, np.floating):
+        raise ShapeError(
+            f"{path}: 'vectors' must be floating point of shape (n, {space.dim}) like the space {space.short}, "
+            f"got {vectors.dtype} {vectors.shape}"
+        )
+    return Embeddings(vectors, _keys(path, arrays, len(vectors)), modality, space)
+
+
+def _keys(path: Path, arrays: Mapping[str, Array], n: int) -> tuple[str, ...]:
+    given = arrays.get("keys", arrays.get("key"))
+    if given is None:
+        return tuple(f"{i:08d}" for i in range(n))
+    if given.shape != (n,):
+        raise ShapeError(f"{path}: {given.shape} keys for {n} rows; one key for each row is needed")
+    return tuple(str(key) for key in given)
+
+
+def _named(arrays: Mapping[str, Array]) -> str:
+    return ", ".join(arrays) or "none"
+
+
+def _load(path: Path) -> dict[str, Array]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give an npz, npy or Parquet file of features")
+    try:
+        if path.suffix == ".parquet":
+            return _load_parquet(path)
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            if loaded.ndim != 3 or len(loaded) != 2:
+                raise ShapeError(f"{path}: a single array must be (2, n, d), images first, got {loaded.shape}")
+            return {"image": loaded[0], "text": loaded[1]}
+        with loaded as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        raise UserError(f"{path}: not readable as arrays without pickles ({str(error).splitlines()[0]})") from None
+
+
+def _load_parquet(path: Path) -> dict[str, Array]:
+    from pyarrow import parquet
+
+    table = parquet.read_table(path)
+    result: dict[str, Array] = {}
+    for name in table.column_names:
+        values = table.column(name).to_pylist()
+        result[name] = np.array(values, dtype=None if name in ("key", "keys") else np.float32)
+    return result
