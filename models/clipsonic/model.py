@@ -26,6 +26,7 @@ from clipsonic.conditions import normalised
 from clipsonic.diffusion import Diffusion, DiffusionConfig, guided
 from clipsonic.mel import MelConfig, MelFrontEnd
 from clipsonic.networks import NETWORKS
+from clipsonic.precision import Precision, autocast
 from clipsonic.samplers import SamplerSettings, sample, training_scheduler
 from clipsonic.vocoders import VOCODERS, Vocoder
 from clipsonic_eval import atomic
@@ -44,6 +45,9 @@ class MelDiffusion:
         network: see :mod:`clipsonic.networks`; in evaluation mode.
         mel: layout and scale.
         diffusion: schedule.
+        precision: of the network in sampling. ``bf16`` or ``auto`` takes half the time on processors made for it and
+            moved the log-mels of a toy model by 0.002 on average, 0.06 at most (natural log); sampler and
+            noise stay float32.
         card: JSON-serialisable; ``frames``, ``range`` (of clean data at the network's scale), ``condition``,
             ``weights_sha256`` and what the trainer adds.
     """
@@ -57,12 +61,14 @@ class MelDiffusion:
         *,
         device: str | torch.device = "cpu",
         vocoder: Vocoder | None = None,
+        precision: Precision = "fp32",
     ) -> None:
         self.device = torch.device(device)
         self.network = network.to(self.device).eval()
         self._sizes: Mapping[str, Any] = getattr(network, "config")  # noqa: B009 -- ConfigMixin's, unknown to nn.Module
         self.mel = mel
         self.diffusion = diffusion
+        self.precision = precision
         self.card = dict(card)
         self._front_end = MelFrontEnd(mel, device)
         self._tables = Diffusion(diffusion, device)
@@ -152,14 +158,17 @@ class MelDiffusion:
         low, high = self.card.get("range", (-math.inf, math.inf))
         drop = torch.zeros(len(cond), dtype=torch.bool, device=cond.device)
 
+        def predict(*inputs: torch.Tensor) -> torch.Tensor:
+            with autocast(self.precision, self.device):
+                v: torch.Tensor = self.network(*inputs)
+            return v.float()
+
         def denoise(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
             if guidance == 1.0:
-                v = self.network(x, t, cond, drop)
+                v = predict(x, t, cond, drop)
             else:
-                both = self.network(
-                    torch.cat([x, x]), torch.cat([t, t]), torch.cat([cond, cond]), torch.cat([drop, ~drop])
-                )
-                with_condition, without = both.chunk(2)
+                twice = [torch.cat([a, a]) for a in (x, t, cond)]
+                with_condition, without = predict(*twice, torch.cat([drop, ~drop])).chunk(2)
                 v = guided(with_condition, without, guidance)
             clean = self._tables.x0_from_v(x, v, t)
             return clean.clamp(low, high) if self.diffusion.clamp_x0 else clean
@@ -191,7 +200,9 @@ class MelDiffusion:
         return folder
 
     @classmethod
-    def load(cls, folder: Path | str, device: str | torch.device = "cpu") -> MelDiffusion:
+    def load(
+        cls, folder: Path | str, device: str | torch.device = "cpu", *, precision: Precision = "fp32"
+    ) -> MelDiffusion:
         """Read what :meth:`save` wrote.
 
         Raises:
@@ -212,7 +223,7 @@ class MelDiffusion:
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0]
             raise WeightsError(f"{folder / 'network'}: the weights do not fit the network ({reason})") from error
-        return cls(network, mel, diffusion, card, device=device)
+        return cls(network, mel, diffusion, card, device=device, precision=precision)
 
 
 def read_index(folder: Path, kind: str) -> dict[str, Any]:

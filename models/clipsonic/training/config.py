@@ -10,6 +10,7 @@ from clipsonic.conditions import ConditionSpec
 from clipsonic.diffusion import DiffusionConfig
 from clipsonic.mel import MelConfig
 from clipsonic.networks import NetworkConfig
+from clipsonic.precision import Precision
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.hashing import config_hash
@@ -44,14 +45,14 @@ class TrainConfig:
 
     steps: int = 4000
     batch_size: int = 64
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     warmup: int = 200
     final_lr_ratio: float = 0.0
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.99)
     gradient_clip: float = 1.0
     ema: float = 0.995
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
     seed: int = 0
     checkpoint_every: int = 500
     log_every: int = 50

@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from clipsonic.precision import autocast
 from clipsonic.training import checkpoint
 from clipsonic.training.config import TrainConfig
 from clipsonic_eval import atomic
@@ -125,20 +126,6 @@ def _epoch_order(n: int, epoch: int, seed: int) -> NDArray[np.int64]:
 def step_generator(seed: int, step: int, purpose: str, device: torch.device) -> torch.Generator:
     """Return the generator of one step's draws."""
     return torch.Generator(device=device).manual_seed(derive(seed, str(step), purpose))
-
-
-def bf16_supported(device: torch.device) -> bool:
-    """Return whether bfloat16 products run on hardware made for them."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return device.type == "cpu" and any(bool(getattr(torch.cpu, p, bool)()) for p in probes)
-
-
-def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """Return the context in which a configured precision is computed."""
-    wanted = precision == "bf16" or (precision == "auto" and bf16_supported(device))
-    return torch.autocast(device.type, dtype=torch.bfloat16) if wanted else contextlib.nullcontext()
 
 
 class Average:

@@ -169,6 +169,15 @@ def test_an_item_depends_on_its_condition_and_seed_only(sampler: str) -> None:
     assert torch.allclose(whole, model.generate_mel(COND, [1, 2, 3, 4], 2.0, 4, sampler, batch_size=3), atol=1e-4)
 
 
+def test_bfloat16_moves_a_log_mel_little() -> None:
+    model = _model()
+    exact = model.generate_mel(COND, [1, 2, 3, 4], 2.0, 5)
+    model.precision = "bf16"
+    rough = model.generate_mel(COND, [1, 2, 3, 4], 2.0, 5)
+    assert not torch.equal(exact, rough)
+    assert float((exact - rough).abs().mean()) < 0.02 * float(exact.std())
+
+
 def test_only_the_direction_of_a_condition_counts() -> None:
     model = _model()
     a, b = (model.generate_mel(c, [1, 2, 3, 4], 1.0, 2) for c in (COND, 7.0 * COND))
