@@ -42,9 +42,7 @@ def read_features(path: Path, space: str | None = None) -> dict[str, Embeddings]
     arrays = _load(path)
     for side in _SIDES:
         if side not in arrays:
-            raise UserError(
-                f"{path}: needs the arrays 'image' and 'text', each (n, d); found: {', '.join(arrays) or 'none'}"
-            )
+            raise UserError(f"{path}: needs the arrays 'image' and 'text', each (n, d); found: {_named(arrays)}")
     n = len(arrays["image"])
     keys = _keys(path, arrays, n)
     found = {}
@@ -76,9 +74,7 @@ def read_prior(path: Path, space: EncoderCard, modality: Modality) -> Embeddings
     """
     arrays = _load(path)
     if "keys" not in arrays or "vectors" not in arrays:
-        raise UserError(
-            f"{path}: needs the arrays 'keys' (n,) and 'vectors' (n, d); found: {', '.join(arrays) or 'none'}"
-        )
+        raise UserError(f"{path}: needs the arrays 'keys' (n,) and 'vectors' (n, d); found: {_named(arrays)}")
     vectors = arrays["vectors"]
     if vectors.ndim != 2 or vectors.shape[1] != space.dim or not np.issubdtype(vectors.dtype, np.floating):
         raise ShapeError(

@@ -1,0 +1,119 @@
+"""Resamples and intervals against what is known in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.stats
+
+from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.stats import bootstrap
+from clipsonic_eval.stats.bootstrap import clip_weights, damped
+from clipsonic_eval.stats.frechet_bootstrap import Weighted, frechet_replicates
+
+
+def keys(n: int) -> list[str]:
+    return [f"k{i}" for i in range(n)]
+
+
+def weighted_frechet(a: np.ndarray, wa: np.ndarray, b: np.ndarray, wb: np.ndarray) -> float:
+    moments = []
+    for x, w in ((a, wa), (b, wb)):
+        mean = w @ x / w.sum()
+        moments.append((mean, (x - mean).T @ np.diag(w) @ (x - mean) / (w.sum() - 1)))
+    (ma, ca), (mb, cb) = moments
+    root = scipy.linalg.sqrtm(ca)
+    return float(((ma - mb) ** 2).sum() + np.trace(ca + cb - 2 * scipy.linalg.sqrtm(root @ cb @ root).real))
+
+
+def test_each_resample_has_n_clips_and_each_clip_is_drawn_once_on_average() -> None:
+    counts = clip_weights(keys(50), 4000, seed=1)
+    assert (counts.sum(axis=1) == 50).all()
+    assert np.abs(counts.mean(axis=0) - 1).max() < 5 / np.sqrt(4000)
+    assert counts.var() == pytest.approx(49 / 50, rel=0.02)
+
+
+def test_weights_belong_to_keys_not_to_positions() -> None:
+    names = keys(30)
+    order = np.random.default_rng(0).permutation(30)
+    counts = clip_weights(names, 10, seed=1)
+    assert np.array_equal(clip_weights([names[i] for i in order], 10, seed=1), counts[:, order])
+    assert not np.array_equal(clip_weights(names, 10, seed=2), counts)
+    assert not np.array_equal(clip_weights(names, 10, seed=1, purpose="other"), counts)
+
+
+def test_the_bca_interval_of_many_normal_values_is_the_textbook_one() -> None:
+    x = np.random.default_rng(3).standard_normal(2000) + 5
+    low, high = bootstrap.bca_mean(x, clip_weights(keys(2000), 8000, seed=0))
+    half = 1.96 * x.std(ddof=1) / np.sqrt(2000)
+    assert low == pytest.approx(x.mean() - half, abs=0.08 * half)
+    assert high == pytest.approx(x.mean() + half, abs=0.08 * half)
+
+
+def test_the_bca_interval_leans_towards_the_long_tail() -> None:
+    x = np.random.default_rng(4).exponential(size=40)
+    low, high = bootstrap.bca_mean(x, clip_weights(keys(40), 4000, seed=0))
+    reference = scipy.stats.bootstrap((x,), np.mean, method="BCa", n_resamples=4000, rng=np.random.default_rng(0))
+    assert high - x.mean() > x.mean() - low
+    assert (low, high) == pytest.approx(tuple(reference.confidence_interval), rel=0.03)
+
+
+def test_equal_values_give_an_interval_of_no_width() -> None:
+    assert bootstrap.bca_mean(np.full(9, 0.25), clip_weights(keys(9), 100, seed=0)) == (0.25, 0.25)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 10), (10, 10), (3, 10), (480, 480)])
+def test_wilson_agrees_with_scipy(hits: int, n: int) -> None:
+    expected = scipy.stats.binomtest(hits, n).proportion_ci(method="wilson")
+    assert bootstrap.wilson(hits / n, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_the_jackknife_of_a_mean_is_the_t_interval() -> None:
+    x = np.random.default_rng(5).standard_normal(12)
+    without = (x.sum() - x) / 11
+    expected = scipy.stats.t.interval(0.95, 11, loc=x.mean(), scale=scipy.stats.sem(x))
+    assert bootstrap.jackknife(float(x.mean()), without) == pytest.approx(expected, rel=1e-12)
+
+
+def test_damped_weights_keep_every_clip_and_their_spread_is_scaled_back() -> None:
+    x = np.random.default_rng(6).standard_normal(300)
+    weights = damped(clip_weights(keys(300), 8000, seed=0))
+    assert weights.min() >= 0.5
+    assert np.allclose(weights.sum(axis=1), 300)
+    low, high = bootstrap.centred(float(x.mean()), weights @ x / 300)
+    half = 1.96 * x.std() / np.sqrt(300)
+    assert (high - low) / 2 == pytest.approx(half, rel=0.04)
+
+
+def test_the_bias_of_a_squared_mean_is_found() -> None:
+    x = np.random.default_rng(7).standard_normal(60) + 1
+    replicates = (damped(clip_weights(keys(60), 20000, seed=0)) @ x / 60) ** 2
+    assert bootstrap.bias(float(x.mean() ** 2), replicates) == pytest.approx(x.var() / 60, rel=0.15)
+
+
+@pytest.mark.parametrize(("n", "d"), [(40, 5), (8, 6), (5, 20)])
+def test_replicates_are_frechet_distances_of_the_weighted_sets(n: int, d: int) -> None:
+    rng = np.random.default_rng(8)
+    a, b = rng.standard_normal((n, d)) + 50, rng.standard_normal((n + 2, d)) * 1.3 + 50.2
+    wa, wb = clip_weights(keys(n), 4, 0), clip_weights(keys(n + 2), 4, 1)
+    found = frechet_replicates(Weighted(a, np.arange(n), wa), [Weighted(b, np.arange(n + 2), wb)])
+    expected = [weighted_frechet(a, damped(wa)[i], b, damped(wb)[i]) for i in range(4)]
+    assert found[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_rows_of_a_clip_are_resampled_together() -> None:
+    rng = np.random.default_rng(9)
+    reference = Weighted(rng.standard_normal((30, 3)), np.arange(30), clip_weights(keys(30), 5, 0))
+    rows, clip_of_row = rng.standard_normal((40, 3)), np.repeat(np.arange(20), 2)
+    counts = clip_weights(keys(20), 5, 1)
+    by_clip = frechet_replicates(reference, [Weighted(rows, clip_of_row, counts)])
+    by_row = frechet_replicates(reference, [Weighted(rows, np.arange(40), counts[:, clip_of_row])])
+    assert by_clip == pytest.approx(by_row, rel=1e-12)
+
+
+def test_sets_with_other_numbers_of_resamples_are_refused() -> None:
+    one = Weighted(np.eye(3), np.arange(3), clip_weights(keys(3), 5, 0))
+    other = Weighted(np.eye(3), np.arange(3), clip_weights(keys(3), 6, 0))
+    with pytest.raises(ShapeError, match="same number of resamples"):
+        frechet_replicates(one, [other])
