@@ -33,7 +33,7 @@ def systems(config: StudyConfig, at: Layout, seed: int) -> list[Entry]:
     video = _model(config, at, seed, "video") | _clip(config)
 
     def guided(name: str, prior: str, k: int = 1) -> Entry:
-        settings = {**video, "prior": str(at.model(seed, prior)), "prior_settings": {"candidates": k}, "name": name}
+        settings = {**video, "prior": str(at.model(seed, prior)), "prior_candidates": k, "name": name}
         return Entry(name, "clipsonic.systems:PriorGuided", settings, condition=True)
 
     pairs = {"pictures": str(at.world / "pictures")}
@@ -56,10 +56,9 @@ def systems(config: StudyConfig, at: Layout, seed: int) -> list[Entry]:
 
 def yardsticks(config: StudyConfig, at: Layout) -> list[Entry]:
     """List what stands beside the systems; `real` must be among them."""
-    model = {"model": str(at.model(config.train_seeds[0], "video"))}
     return [
         Entry("real", "clipsonic_eval.systems.yardsticks:RealAudio", {"duration_s": WINDOW_S}),
-        Entry("real-mel", "clipsonic.systems:RealMel", model),
+        Entry("real-mel", "clipsonic.systems:RealMel", {"duration_s": WINDOW_S}),
         Entry("retrieval", "paired_tta.systems:Retrieval", {"clips": str(at.clips("videos")), **_clip(config)}),
     ]
 

@@ -55,6 +55,6 @@ def _prepare(source: Source, at: Layout, part: str, config: PrepareConfig, progr
     if done.skipped:  # the world is ours: a clip that cannot be used is a fault, not material
         key, path, reason = done.skipped[0]
         raise UserError(
-            f"{path}: {len(done.skipped)} of the study's own files cannot be used, the first ({key}) because: {reason}; "
-            f"remove {at.root} and start again"
+            f"{path}: {len(done.skipped)} of the study's own files cannot be used, the first ({key}) because: "
+            f"{reason}; remove {at.root} and start again"
         )

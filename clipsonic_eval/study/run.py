@@ -148,8 +148,8 @@ def screen(result: StudyResult) -> str:
     n = max((s.n for s in record.scores), default=0)
     lines += [
         "",
-        f"95 % intervals over {n} test queries, training seed {record.tags.get('train_seed')} of {len(runs)}; FAD lower is "
-        "better, the others higher.",
+        f"95 % intervals over {n} test queries, training seed {record.tags.get('train_seed')} of {len(runs)}; "
+        "FAD lower is better, the others higher.",
         *([result.report.headline] if result.report.headline else []),
         "This is a toy world; what it shows and what it does not show stands in the report.",
         "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def choose_guidance(
             run,
             f"validation at guidance {scale:g}",
             fingerprint,
-            lambda scale=scale, run=run: _validate(config, at, choir, scale, run, progress),
+            partial(_validate, config, at, choir, scale, run, progress),
         )
         done.append((scale, records.read(run)))
     chosen = {}

@@ -101,6 +101,8 @@ def apply(
         for name, value in average.items():
             value.copy_(tensors[f"average.{name}"])
     for name, parameter in _names(module):
+        if not parameter.requires_grad:  # a constant kept in the network, such as a prior's scale: the optimiser
+            continue  # has no moments of it
         moments = {}
         for key in ("step", "exp_avg", "exp_avg_sq"):
             moments[key] = tensors[f"opt.{key}.{name}"].to(parameter.device)

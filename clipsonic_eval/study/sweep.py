@@ -1,0 +1,77 @@
+"""A sweep over instruments: the same study on CLIPs with narrower and wider modality gaps.
+
+Everything but the CLIP is the same (videos, captions, network, seeds, guidance), so the figure shows when the prior
+helps and when the text embedding is enough, as far as other things do not move with the gap: the report's gap table
+has each instrument's geometry beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from clipsonic_eval.config import as_tree
+from clipsonic_eval.errors import unknown_name
+from clipsonic_eval.instrument.clip import train_clip
+from clipsonic_eval.instrument.sweep import VARIANTS
+from clipsonic_eval.progress import Progress
+from clipsonic_eval.report.build import ReportConfig, ReportResult, build
+from clipsonic_eval.study.config import StudyConfig
+from clipsonic_eval.study.run import run_study
+from clipsonic_eval.study.stages import Stages
+
+SHIPPED = "calibrated"  # the instrument in the package: not trained again
+TITLE = "When does the prior help? Instruments with narrower and wider modality gaps"
+
+
+@dataclass(frozen=True, slots=True)
+class SweepConfig:
+    """Which instruments, and the study on each.
+
+    Attributes:
+        instruments: names in :data:`clipsonic_eval.instrument.sweep.VARIANTS`.
+        study: what is done with each; its world is written once.
+    """
+
+    instruments: tuple[str, ...] = tuple(VARIANTS)
+    study: StudyConfig = dataclasses.field(
+        default_factory=lambda: StudyConfig(supervised=False, candidates=1, guidance_scales=(2.0,))
+    )
+
+    def __post_init__(self) -> None:
+        for name in self.instruments:
+            if name not in VARIANTS:
+                raise unknown_name("instrument", name, VARIANTS)
+
+
+def run_sweep(config: SweepConfig, out: Path, progress: Progress, *, command: str = "") -> ReportResult:
+    """Train every instrument and do the study with it; stopped anywhere, it goes on.
+
+    Args:
+        config: what.
+        out: ``instruments/``, a study's folder per instrument, ``world/`` and ``report/``.
+        progress: told of everything.
+        command: printed in the report as what makes it.
+    """
+    stages = Stages(out, progress)
+    runs: list[Path] = []
+    for name in config.instruments:
+        progress.note(f"• instrument {name}")
+        weights = None if name == SHIPPED else _instrument(name, out / "instruments" / name, stages, progress)
+        study = dataclasses.replace(config.study, instrument=name, clip_weights=weights)
+        result = run_study(study, out / name, progress, world=out / "world")
+        runs += _test_runs(result.at.root)
+    return build(ReportConfig(tuple(runs), out / "report", title=TITLE, command=command))
+
+
+def _instrument(name: str, folder: Path, stages: Stages, progress: Progress) -> Path:
+    variant = VARIANTS[name].config
+    stages.run(folder, f"train instrument {name}", as_tree(variant), partial(train_clip, variant, folder, progress))
+    return folder
+
+
+def _test_runs(root: Path) -> Sequence[Path]:
+    return sorted(p for p in (root / "runs").iterdir() if not p.name.startswith("val-"))

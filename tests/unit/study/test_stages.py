@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clipsonic_eval.config import resolve
+from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.progress import SILENT
+from clipsonic_eval.study.config import FAST, StudyConfig
+from clipsonic_eval.study.entries import questions, systems
+from clipsonic_eval.study.layout import Layout
+from clipsonic_eval.study.run import _enter
+from clipsonic_eval.study.stages import Stages
+from clipsonic_eval.study.training import trainings
+
+
+def test_a_stage_is_done_once_and_again_when_its_input_changes(tmp_path: Path) -> None:
+    stages, done = Stages(tmp_path, SILENT), []
+    for fingerprint in (1, 1, 2):
+        stages.run(tmp_path / "a", "stage a", fingerprint, lambda: done.append(1))
+    assert len(done) == 2
+    assert list(stages.timings()) == ["stage a"]
+
+
+def test_a_stage_that_fails_is_not_done(tmp_path: Path) -> None:
+    stages, tries = Stages(tmp_path, SILENT), []
+
+    def work() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        stages.run(tmp_path / "a", "a", 1, work)
+    stages.run(tmp_path / "a", "a", 1, work)
+    stages.run(tmp_path / "a", "a", 1, work)
+    assert len(tries) == 2
+
+
+def test_a_folder_with_another_study_is_refused_and_more_seeds_are_welcome(tmp_path: Path) -> None:
+    at = Layout(tmp_path)
+    _enter(StudyConfig(), at)
+    _enter(StudyConfig(train_seeds=(0, 1, 2)), at)
+    with pytest.raises(UserError, match=r"other settings \(audio_steps\); give another --out"):
+        _enter(StudyConfig(audio_steps=10), at)
+    assert json.loads((tmp_path / "study.json").read_text())["config"]["train_seeds"] == [0, 1, 2]
+
+
+def test_wrong_settings_are_refused() -> None:
+    for values, message in [
+        ({"train_seeds": [1, 1]}, "none twice"),
+        ({"guidance_scales": [0.5]}, "none below 1"),
+        ({"candidates": 0}, "at least 1"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            resolve(StudyConfig, values)
+
+
+def test_only_the_supervised_baselines_see_pairs_and_only_the_supervised_prior_sees_captions_of_videos() -> None:
+    at = Layout(Path("x"))
+    told = {t.name: json.dumps(t.config) for t in trainings(StudyConfig(), at, 0)}
+    assert {name for name, text in told.items() if str(at.clips("pairs")) in text} == {"clip-tta", "clap-tta"}
+    assert {name for name, text in told.items() if "video_captions" in text} == {"prior-sd"}
+    assert str(at.clips("videos")) in told["video"]
+
+
+def test_no_system_is_scored_by_the_encoder_that_conditions_it() -> None:
+    from clipsonic_eval.harness.evaluate import EncoderChoice
+
+    judges = {EncoderChoice().fad, EncoderChoice().clap, EncoderChoice().classes}
+    for entry in systems(resolve(StudyConfig, FAST), Layout(Path("x")), 0):
+        assert entry.settings.get("encoder", "toy-clip") not in judges
+
+
+def test_questions_are_the_planned_ones_among_those_present() -> None:
+    assert questions(["IQ", "PD", "ZS"]) == ("PD:ZS", "IQ:PD", "IQ:ZS")
