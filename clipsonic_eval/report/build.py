@@ -119,6 +119,7 @@ def gather(found: Material) -> tuple[Results, list[str]]:
     results = Results(
         material=found,
         cells=cells,
+        aside=cells_.collect(found.table, aside=True),
         pairs=tuple(pairs_.collect(found.table, cells, pooled)),
         by_scale=by_scale,
         chosen=_chosen(found.table) if by_scale else {},

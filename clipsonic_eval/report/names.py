@@ -141,6 +141,9 @@ _METRIC_ORDER = {m.name: i for i, m in enumerate(_METRICS)}
 _METRIC_BY_NAME = {m.name: m for m in _METRICS}
 
 
+ASIDE = ("fad_halves",)  # said in words: it belongs to the reference, not to a system, and has no place in a table
+
+
 def metric(name: str) -> MetricName:
     """Return how a metric appears; one that is not ours goes by its own name with three decimals."""
     return _METRIC_BY_NAME.get(name, MetricName(name, name.replace("_", " "), 3))

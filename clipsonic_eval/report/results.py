@@ -19,6 +19,7 @@ class Results:
     Attributes:
         material: the runs they come from.
         cells: of the main table, by (metric, system).
+        aside: numbers of the reference itself, such as the distance of its halves.
         pairs: of the comparisons table.
         by_scale: cells of the guidance sweep by scale.
         chosen: the scale that the table shows, by system.
@@ -29,6 +30,7 @@ class Results:
 
     material: Material
     cells: Cells = field(default_factory=dict)
+    aside: Cells = field(default_factory=dict)
     pairs: tuple[Pair, ...] = ()
     by_scale: Mapping[float, Cells] = field(default_factory=dict)
     chosen: Mapping[str, float] = field(default_factory=dict)

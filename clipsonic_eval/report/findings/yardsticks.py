@@ -28,7 +28,7 @@ def read(results: Results) -> list[str]:
             lines += _scale(results, metric)
         else:
             lines += _floor(results, metric)
-    return lines + _retrieval(results) + _warnings(results)
+    return lines + _halves(results) + _retrieval(results) + _warnings(results)
 
 
 def _scale(results: Results, metric: names.MetricName) -> list[str]:
@@ -55,6 +55,15 @@ def _floor(results: Results, metric: names.MetricName) -> list[str]:
     if noise is not None:
         text += f"; noise {_text(noise)}"
     return [f"{text}."]
+
+
+def _halves(results: Results) -> list[str]:
+    return [
+        f"FAD between two random halves of the reference is {number(c.value, 2)} (n = {c.n} each): what is left of it "
+        "where nothing differs."
+        for c in results.aside.values()
+        if c.metric == "fad_halves"
+    ]
 
 
 def _retrieval(results: Results) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
+from clipsonic_eval.report import names
 from clipsonic_eval.report.intake.material import Run, number
 from clipsonic_eval.report.intake.pooling import mean_interval
 from clipsonic_eval.types import Score
@@ -57,12 +58,15 @@ class Cell:
 Cells = Mapping[tuple[str, str], Cell]
 
 
-def collect(runs: Sequence[Run], pooled: RunRecord | None = None) -> dict[tuple[str, str], Cell]:
+def collect(
+    runs: Sequence[Run], pooled: RunRecord | None = None, *, aside: bool = False
+) -> dict[tuple[str, str], Cell]:
     """Put the scores of runs together, by (metric, system).
 
     Args:
         runs: of one instrument, split and guidance scale; told apart by ``train_seed``.
         pooled: gives the intervals of cells whose clip-level scores were not kept.
+        aside: return the metrics that belong to no system (two halves of the reference) instead of all others.
 
     Raises:
         UserError: two runs of one seed give different values for one cell, or seeds are not comparable.
@@ -71,6 +75,8 @@ def collect(runs: Sequence[Run], pooled: RunRecord | None = None) -> dict[tuple[
     for run in runs:
         seed = run.tag("train_seed")
         for score in run.record.scores:
+            if (score.metric in names.ASIDE) != aside:
+                continue
             cell = found.setdefault((score.metric, score.system), {})
             known = cell.get(seed)
             if known is not None and known[1].value != score.value:
@@ -80,10 +86,12 @@ def collect(runs: Sequence[Run], pooled: RunRecord | None = None) -> dict[tuple[
                     + f" ({known[1].value:.6g} and {score.value:.6g}); leave one out, or tag them apart with train_seed"
                 )
             cell.setdefault(seed, (run.name, score))
-    return {key: _cell(by_seed, pooled) for key, by_seed in found.items()}
+    trained = {system for (_, system), by_seed in found.items() if len({s.value for _, s in by_seed.values()}) > 1}
+    return {key: _cell(by_seed, key[1] in trained, pooled) for key, by_seed in found.items()}
 
 
-def _cell(found: Mapping[str, tuple[str, Score]], pooled: RunRecord | None) -> Cell:
+def _cell(found: Mapping[str, tuple[str, Score]], trained: bool, pooled: RunRecord | None) -> Cell:
+    """Make one cell; a system of which no number moves with the seed was scored beside every seed and counts once."""
     from clipsonic_eval.harness.signature import comparable
 
     scores = {seed: found[seed][1] for seed in sorted(found, key=lambda s: (number(s), s))}
@@ -95,8 +103,8 @@ def _cell(found: Mapping[str, tuple[str, Score]], pooled: RunRecord | None) -> C
                 f"'{first.signature}' of the other seeds; evaluate all seeds in the same way"
             )
     values = {seed: score.value for seed, score in scores.items()}
-    if len(set(values.values())) == 1:  # a yardstick that was scored beside every seed
-        values = {"": first.value} if len(values) > 1 else values
+    if len(values) > 1 and not trained:
+        values = {"": first.value}
     several = len(values) > 1
     items = _mean_items(list(scores.values())) if several else dict(first.per_item)
     ci, method = _interval(list(scores.values()), items, pooled) if several else (first.ci, first.ci_method)

@@ -31,7 +31,7 @@ def mean_interval(items: Mapping[str, float], level: float) -> tuple[Interval, s
 
 @lru_cache(maxsize=4)  # nearly all cells of a report have the same queries
 def _weights(keys: tuple[str, ...]) -> NDArray[np.uint16]:
-    return clip_weights(keys, RESAMPLES, _SEED)
+    return clip_weights(keys, RESAMPLES, _SEED, "bootstrap-queries")  # the stream that `evaluate` draws from
 
 
 def paired_test(a: Mapping[str, float], b: Mapping[str, float], names: tuple[str, str, str]) -> Comparison:

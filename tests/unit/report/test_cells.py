@@ -47,6 +47,14 @@ def test_a_yardstick_that_is_the_same_beside_every_seed_counts_once() -> None:
     assert dict(cell.by_seed) == {"": 2.8}
 
 
+def test_seeds_that_agree_on_one_metric_by_chance_remain_seeds() -> None:
+    accuracy = ("class_accuracy", "PD")
+    runs = [as_run(simple({FAD: 10.0 + i, accuracy: 0.5}, train_seed=str(i)), f"r{i}") for i in range(2)]
+    cell = collect(runs)[accuracy]
+    assert cell.seed_std == 0.0
+    assert dict(cell.by_seed) == {"0": 0.5, "1": 0.5}
+
+
 def test_the_interval_of_a_clip_metric_is_over_queries_after_averaging_seeds() -> None:
     rng = np.random.default_rng(0)
     queries = rng.normal(0.5, 0.1, 400)

@@ -137,6 +137,12 @@ def test_a_system_that_fails_a_yardstick_is_warned_of() -> None:
     assert warnings == ["Warning: on FAD, PD is no better than noise (200.00)."]
 
 
+def test_the_halves_of_the_reference_are_said_and_are_no_column() -> None:
+    found = results_of(simple({("fad", "PD"): 30.0, ("fad_halves", "reference"): 4.2}))
+    assert yardsticks.read(found)[0].startswith("FAD between two random halves of the reference is 4.20")
+    assert {m for m, _ in found.cells} == {"fad"}
+
+
 def test_retrieval_that_beats_the_systems_is_said() -> None:
     found = results_of(simple({("fad", "PD"): 30.0, ("fad", "ZS"): 4.0, ("fad", "retrieval"): 5.0}))
     (line,) = yardsticks.read(found)
