@@ -1,11 +1,11 @@
-"""What CLIPSonic is compared with: supervised text-to-audio, and the cheap ways over the modality gap.
+"""What IQ, ZS, PD and SD are compared with: supervised systems, and two cheap ways over the modality gap.
 
-================  =========================================================================================
-``ClipTTA``       the same network, trained on text-audio pairs, conditioned on CLIP's text embedding
-``ClapTTA``       the same with CLAP's text embedding (not the CLAP that scores)
-``MeanShift``     the video network; text embedding plus the difference of the two modalities' centroids
-``Retrieval``     no generation: the sound of the training video whose frame is nearest to the text
-================  =========================================================================================
+==========  =========  ====================================================================================
+CLIP-TTA    ClipTTA    the same network, trained on text-audio pairs with CLIP's text embeddings
+CLAP-TTA    ClapTTA    the same with CLAP's text embeddings (not the CLAP that scores)
+mean-shift  MeanShift  ZS with the difference of the two centroids added to the text's embedding
+retrieval   Retrieval  no generation: the sound of the training clip whose frame is nearest to the text
+==========  =========  ====================================================================================
 """
 
 from __future__ import annotations
@@ -18,121 +18,144 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic.conditions import normalised
+from clipsonic.conditions import ConditionSpec, condition_array, normalised
 from clipsonic.prior_data import PairSource, load_pairs
-from clipsonic.systems import Conditioned, SystemConfig
-from clipsonic_eval.clips import ClipStore
+from clipsonic.system_config import MelSystemConfig
+from clipsonic.systems import MelSystem, PromptEmbedded, Vectors
 from clipsonic_eval.encoders import ENCODERS, Encoder
-from clipsonic_eval.errors import ConfigError, SpaceError, UserError
-from clipsonic_eval.hashing import config_hash
+from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.types import Query
 
 
-class ClipTTA(Conditioned):
-    """CLIP-TTA: trained with ``condition.kind: text`` on pairs, asked in the same way."""
+class ClipTTA(PromptEmbedded, MelSystem):
+    """CLIP-TTA: a network trained on the CLIP text embeddings of captions, queried with the same."""
 
-    usual_name = "CLIP-TTA"
-    condition_kind = "text"
-
-    def conditions(self, queries: Sequence[Query], seeds: Sequence[int]) -> NDArray[np.float32]:
-        """Return text embeddings."""
-        del seeds
-        return self.text_embeddings(queries)
+    trained_on = "text"
+    default_name = "CLIP-TTA"
 
 
-class ClapTTA(ClipTTA):
-    """CLAP-TTA: as CLIP-TTA; its configuration names a CLAP as encoder, another one than the one that scores."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClapTTAConfig(MelSystemConfig):
+    """:class:`clipsonic.systems.MelSystemConfig` with the CLAP that conditions."""
 
-    usual_name = "CLAP-TTA"
+    encoder: str = "toy-clap-condition"
 
 
-@dataclass(frozen=True, slots=True)
-class MeanShiftConfig(SystemConfig):
-    """:class:`clipsonic.systems.SystemConfig` with the pairs on which the centroids are measured.
+class ClapTTA(PromptEmbedded, MelSystem):
+    """CLAP-TTA: a network trained on the CLAP text embeddings of captions, queried with the same."""
+
+    trained_on = "text"
+    default_name = "CLAP-TTA"
+
+    def __init__(self, config: ClapTTAConfig) -> None:
+        super().__init__(config)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanShiftConfig(MelSystemConfig):
+    """A video-trained network and the pairs on which the shift is measured.
 
     Attributes:
-        pairs: image-caption pairs, the ones that the prior was trained on (required).
+        pairs: image-caption pairs for training, the ones that the prior of PD learns from.
     """
 
-    pairs: PairSource | None = None
+    pairs: PairSource
 
 
-class MeanShift(Conditioned):
-    """Mean-shift: the text's embedding moved by (mean image - mean text) and brought back to norm 1.
+class MeanShift(PromptEmbedded, MelSystem):
+    """ZS with ``text + (mean image - mean text)``, L2-normalised again: the cheapest way over the gap.
 
-    The cheapest way over the gap: it closes the distance of the centroids and knows nothing about the single picture.
+    The two means are those of the L2-normalised embeddings of the *training* pairs, unweighted, not normalised
+    themselves.
     """
 
-    usual_name = "mean-shift"
+    trained_on = "image"
+    default_name = "mean-shift"
+    _loading = MelSystem._loading | {"pairs"}
+    config: MeanShiftConfig
 
     def __init__(self, config: MeanShiftConfig) -> None:
         super().__init__(config)
-        if config.pairs is None:
-            raise ConfigError("setting 'pairs' is required: image-caption pairs, e.g. pairs.pictures=FOLDER")
         pairs = load_pairs(config.pairs, config.encoder, config.encoder_weights)
-        images = pairs.image.mean(axis=1, dtype=np.float64)
-        self.shift: NDArray[np.float64] = images.mean(axis=0) - pairs.text.mean(axis=0, dtype=np.float64)
+        mean_text, mean_image = pairs.means()
+        self.shift = mean_image - mean_text
         self._pairs = {"kind": pairs.kind, "sha256": pairs.content, "n": len(pairs)}
 
-    def conditions(self, queries: Sequence[Query], seeds: Sequence[int]) -> NDArray[np.float32]:
-        """Return moved text embeddings."""
-        del seeds
-        return normalised(self.text_embeddings(queries) + self.shift)
-
     def card(self) -> dict[str, Any]:
-        """Return everything that a sound depends on, the pairs included."""
-        return {**super().card(), "pairs": self._pairs}
+        """Return everything that the results depend on."""
+        length = round(float(np.linalg.norm(self.shift)), 4)
+        return {
+            **super().card(),
+            "pairs": self._pairs,
+            "shift_length": length,
+            "scale": "l2-normalised after the shift",
+        }
+
+    def _identity(self, query: Query, seed: int) -> tuple[object, ...]:
+        return ("shifted", *super()._identity(query, seed))
+
+    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Vectors:
+        return normalised(normalised(super()._embed(queries, seeds)) + self.shift)
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalConfig:
-    """Which clips are searched.
+    """Where the answers come from.
 
     Attributes:
-        clips: prepared clips of the training videos, with frame embeddings.
-        encoder: registry name of their encoder.
+        clips: folder of prepared clips with frame embeddings: the training videos.
+        split: only clips of this split; None: all.
+        name: of the system.
+        encoder: of the texts; the frames must have been embedded by the same.
         encoder_weights: weights other than the encoder's own default place.
-        name: what tables call it.
+        template: how a prompt is put before it is embedded; ``{}`` stands for it.
     """
 
     clips: Path
+    split: str | None = None
+    name: str = "retrieval"
     encoder: str = "toy-clip"
     encoder_weights: Path | None = None
-    name: str = "retrieval"
+    template: str = "{}"
+
+    def __post_init__(self) -> None:
+        if self.template.count("{}") != 1:
+            raise ConfigError(f"template '{self.template}' must hold {{}} once, where the prompt goes")
 
 
 class Retrieval:
-    """Retrieval: the sound of the training clip whose centre frame has the highest cosine to the text."""
+    """The sound of the training clip whose middle frame has the highest cosine to the text; seeds change nothing."""
 
     def __init__(self, config: RetrievalConfig) -> None:
+        from clipsonic_eval.clips import ClipStore
+
+        self.config = config
         self.name = config.name
         self._store = ClipStore.open(config.clips)
+        self.sample_rate = self._store.sample_rate
         self._encoder: Encoder = ENCODERS[config.encoder](config.encoder_weights)
-        images, space = self._store.image_embeddings, self._store.image_space
-        if images is None or space is None:
-            raise UserError(f"{config.clips}: these clips have no frame embeddings; prepare them with an image encoder")
-        if space.weights_sha256 != self._encoder.card.weights_sha256:
-            raise SpaceError(
-                f"{config.clips}: the frames were embedded by {space.short}, the texts would be by "
-                f"{self._encoder.card.short}; name the same encoder"
-            )
-        self._images = normalised(np.asarray(images)[:, images.shape[1] // 2])
-
-    @property
-    def sample_rate(self) -> int:
-        """Hz."""
-        return self._store.sample_rate
+        frames, _ = condition_array(self._store, ConditionSpec("image", config.encoder, config.encoder_weights))
+        self._rows = self._store.rows(config.split)
+        if not len(self._rows):
+            raise UserError(f"{config.clips}: no clips of split '{config.split}' to retrieve from")
+        self._frames = frames[self._rows, self._store.centre]
 
     def card(self) -> dict[str, Any]:
-        """Return the clips and the encoder."""
+        """Return encoder and collection."""
         return {
             "kind": type(self).__name__,
-            "clips": config_hash(self._store.content_hash),
             "encoder": self._encoder.card.short,
+            "template": self.config.template,
+            "clips": self._store.content_hash,
+            "n_clips": len(self._rows),
         }
 
+    def nearest(self, queries: Sequence[Query]) -> NDArray[np.int64]:
+        """Return the row in the store of each query's clip; of equally near ones the first."""
+        texts = self._encoder.text([self.config.template.replace("{}", query.prompt) for query in queries])
+        return self._rows[np.argmax(normalised(texts) @ self._frames.T, axis=1)]
+
     def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[NDArray[np.float32]]:
-        """Return the nearest clip's sound for each query; ties go to the first clip."""
+        """Return the sounds of the nearest clips."""
         del seeds
-        cosine = self._encoder.text([q.prompt for q in queries]) @ self._images.T
-        return list(self._store.audio(cosine.argmax(axis=1)))
+        return list(self._store.audio(self.nearest(queries))) if queries else []

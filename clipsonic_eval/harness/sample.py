@@ -146,7 +146,7 @@ class _Job:
         if not self.settings.overwrite:
             raise UserError(
                 f"{self.out}: holds samples of '{found.get('name')}' with other settings, weights or seed (card "
-                f"{found.get('card_hash')}, now {card['card_hash']}); give another folder, or --overwrite to replace them"
+                f"{found.get('card_hash')}, now {card['card_hash']}); give another folder, or --overwrite"
             )
         for row in rows.values():
             (self.out / row["file"]).unlink(missing_ok=True)

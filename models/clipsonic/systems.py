@@ -1,285 +1,244 @@
-"""The systems IQ, ZS, PD and SD: one network, learnt from unlabelled videos, asked in different ways.
+"""The systems that learn from unlabeled videos: IQ, ZS, PD and SD. One trained network; they differ in the query.
 
-==================  =======================================================================================
-``ImageQueried``    IQ: the CLIP image embedding of the query's picture, as in training; the upper bound
-``ZeroShot``        ZS: the CLIP *text* embedding in its place; what the modality gap costs
-``PriorGuided``     PD, SD: an image embedding that a diffusion prior draws from the text embedding
-``RealMel``         yardstick: the query's own sound through mel and vocoder; what any of them can reach at best
-==================  =======================================================================================
+========  ============  =================================================================================
+IQ        ImageQueried  the embedding of the query's picture: what the network was trained with
+ZS        ZeroShot      the embedding of the query's text, put in its place as it is
+PD        PriorGuided   a picture's embedding drawn from the text by a prior trained on image-caption pairs
+SD        PriorGuided   the same with a prior trained on frames and captions of the videos (supervised)
+real-mel  RealMel       no network: real sound through the front end and the vocoder, their own cost
+========  ============  =================================================================================
 
-Source: Dong et al. 2023 (arXiv 2306.09635), section 3.
+Every system is built from one frozen configuration, and is a :class:`clipsonic_eval.systems.System`.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Self
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clipsonic.conditions import normalised
 from clipsonic.mel import MelFrontEnd
 from clipsonic.model import MelDiffusion
-from clipsonic.prior import DiffusionPrior, PriorSettings
+from clipsonic.prior import DiffusionPrior
+from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig, RealMelConfig, check_space
 from clipsonic.training.audio import device_named
+from clipsonic.vocoders import VOCODERS, Vocoder
 from clipsonic_eval.encoders import ENCODERS, Encoder
-from clipsonic_eval.errors import ConfigError, SpaceError, UserError
-from clipsonic_eval.media.audio import mono_at, read_audio
+from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.media.video import query_picture
-from clipsonic_eval.seeds import derive
-from clipsonic_eval.types import EncoderCard, Query
+from clipsonic_eval.systems.yardsticks import own_audio
+from clipsonic_eval.types import Query
+
+S = TypeVar("S", bound="MelSystem")
+Vectors = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class SystemConfig:
-    """How a conditional system samples.
-
-    Attributes:
-        model: folder of the trained audio model.
-        encoder: registry name of the encoder of the queries.
-        encoder_weights: weights other than the encoder's own default place.
-        guidance: w of ``uncond + w (cond - uncond)``; 1 is none.
-        steps: of the sampler.
-        sampler: a name in :data:`clipsonic.samplers.SAMPLERS`.
-        name: what tables call it; None: the system's usual name.
-        device: ``auto``: a GPU if there is one.
-        batch_size: sounds drawn together; does not change them.
-    """
-
-    model: Path
-    encoder: str = "toy-clip"
-    encoder_weights: Path | None = None
-    guidance: float = 2.0
-    steps: int = 20
-    sampler: str = "dpm-solver++"
-    name: str | None = None
-    device: str = "auto"
-    batch_size: int = 64
-
-    def __post_init__(self) -> None:
-        if self.guidance < 0 or self.steps < 1 or self.batch_size < 1:
-            raise ConfigError("guidance must not be negative; steps and batch_size must be at least 1")
-
-
-@dataclass(frozen=True, slots=True)
-class PriorGuidedConfig(SystemConfig):
-    """:class:`SystemConfig` with a prior.
+class MelSystem:
+    """What the systems with a trained network share; a subclass says what a query is embedded as.
 
     Attributes:
-        prior: folder of the trained prior (required).
-        prior_settings: its steps, guidance and candidates.
+        config: as given.
+        model: the network.
+        encoder: of the queries.
     """
 
-    prior: Path | None = None
-    prior_settings: PriorSettings = field(default_factory=PriorSettings)
+    trained_on: ClassVar[Literal["image", "text"]]
+    default_name: ClassVar[str]
+    _loading: ClassVar[frozenset[str]] = frozenset({"model", "encoder", "encoder_weights", "precision", "device"})
 
-
-class Conditioned:
-    """What the systems share: the loaded network, the encoder, and the embeddings of queries already seen.
-
-    Subclasses say what a query's condition is.
-    """
-
-    usual_name = "conditioned"
-    condition_kind = "image"
-
-    def __init__(self, config: SystemConfig) -> None:
+    def __init__(self, config: MelSystemConfig) -> None:
         self.config = config
         device = device_named(config.device)
-        self.model = MelDiffusion.load(config.model, device)
+        self.model = MelDiffusion.load(config.model, device, precision=config.precision)
         self.encoder: Encoder = ENCODERS[config.encoder](config.encoder_weights, device=str(device))
-        self._guidance = config.guidance
-        self._seen: dict[tuple[str, str], NDArray[np.float32]] = {}
-        _check_space(self.model, self.encoder.card, config, self.condition_kind)
+        self._embedded: dict[tuple[object, ...], Vectors] = {}
+        condition = self.model.card["condition"]
+        if condition["kind"] != self.trained_on:
+            raise UserError(
+                f"{config.model}: trained on {condition['kind']} conditions, but {type(self).__name__} needs a model "
+                f"trained on {self.trained_on} conditions"
+            )
+        check_space(condition["space"], self.encoder.card, str(config.model))
 
     @property
     def name(self) -> str:
         """What tables call it."""
-        return self.config.name or self.usual_name
+        return self.config.name or self.default_name
 
     @property
     def sample_rate(self) -> int:
         """Hz."""
         return self.model.sample_rate
 
-    def with_guidance(self, guidance: float) -> Self:
-        """Return the same system at another guidance scale; network and embeddings are shared, not loaded again."""
-        other = copy.copy(self)
-        other._guidance = guidance
-        return other
-
     def card(self) -> dict[str, Any]:
-        """Return everything that a sound depends on."""
+        """Return everything that the results depend on."""
         return {
             "kind": type(self).__name__,
-            "model_sha256": self.model.card["weights_sha256"],
-            "model_identity": self.model.card.get("identity"),
-            "train_seed": self.model.card.get("seed"),
-            "train_steps": self.model.card.get("steps"),
+            "model": {
+                key: self.model.card.get(key) for key in ("weights_sha256", "identity", "clips", "seed", "steps")
+            },
             "encoder": self.encoder.card.short,
-            "guidance": self._guidance,
+            "guidance": self.config.guidance,
             "steps": self.config.steps,
             "sampler": self.config.sampler,
+            "precision": self.config.precision,
+            "template": self.config.template,
+            "candidates": 1,
+            "vocoder": self.model.vocoder.card(),
         }
 
-    def conditions(self, queries: Sequence[Query], seeds: Sequence[int]) -> NDArray[np.float32]:
-        """Return the embedding that stands for each query, (n, d) of norm 1."""
-        raise NotImplementedError
+    def variant(self: S, **changes: Any) -> S:
+        """Return the same system with other settings; loaded networks and embedded queries are shared.
+
+        Raises:
+            ConfigError: a value is not accepted.
+        """
+        config = dataclasses.replace(self.config, **changes)
+        if self._loading & changes.keys():
+            return type(self)(config)
+        other = copy.copy(self)
+        other.config = config
+        return other
+
+    def with_guidance(self: S, guidance: float) -> S:
+        """Return the same system at another guidance scale."""
+        return self.variant(guidance=guidance)
+
+    def conditions(self, queries: Sequence[Query], seeds: Sequence[int]) -> Vectors:
+        """Return the embedding (b, d), of norm 1, that each query becomes; kept, so that asking again is free.
+
+        Raises:
+            MediaError: a query has no readable picture where one is needed.
+        """
+        wanted = [self._identity(query, seed) for query, seed in zip(queries, seeds, strict=True)]
+        new = {key: i for i, key in enumerate(wanted) if key not in self._embedded}
+        if new:
+            rows = list(new.values())
+            vectors = normalised(self._embed([queries[i] for i in rows], [seeds[i] for i in rows]))
+            self._embedded.update(zip(new, vectors, strict=True))
+        empty = np.zeros((0, self.model.condition_dim), np.float32)
+        return np.stack([self._embedded[key] for key in wanted]) if wanted else empty
 
     def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[NDArray[np.float32]]:
         """Return one waveform per query; see :class:`clipsonic_eval.systems.System`."""
-        sounds = self.model.generate_audio(
-            self.conditions(queries, seeds),
-            seeds,
-            self._guidance,
-            self.config.steps,
-            self.config.sampler,
-            batch_size=self.config.batch_size,
+        if not queries:
+            return []
+        settings = self.config
+        audio = self.model.generate_audio(
+            self.conditions(queries, seeds), seeds, settings.guidance, settings.steps, settings.sampler
         )
-        return list(sounds)
+        return list(audio)
 
-    def text_embeddings(self, queries: Sequence[Query]) -> NDArray[np.float32]:
-        """Return the embeddings of the prompts, (n, d) of norm 1."""
-        return self._remembered("text", [q.prompt for q in queries], self.encoder.text)
+    def _identity(self, query: Query, seed: int) -> tuple[object, ...]:
+        """Return what the embedding of a query follows from."""
+        raise NotImplementedError
 
-    def image_embeddings(self, queries: Sequence[Query]) -> NDArray[np.float32]:
-        """Return the embeddings of the pictures, (n, d) of norm 1.
-
-        Raises:
-            UserError: a query has no picture, or it cannot be read.
-        """
-        for query in queries:
-            if query.image is None:
-                raise UserError(f"query '{query.key}' has no picture; give a column image or path in the queries")
-        return self._remembered(
-            "image",
-            [str(q.image) for q in queries],
-            lambda paths: self.encoder.image([query_picture(Path(p)) for p in paths]),
-        )
-
-    def _remembered(
-        self, kind: str, items: Sequence[str], embed: Callable[[list[str]], NDArray[np.float32]]
-    ) -> NDArray[np.float32]:
-        new = list(dict.fromkeys(i for i in items if (kind, i) not in self._seen))
-        if new:
-            for item, row in zip(new, embed(new), strict=True):
-                self._seen[kind, item] = row
-        return np.stack([self._seen[kind, item] for item in items])
+    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Vectors:
+        raise NotImplementedError
 
 
-class ImageQueried(Conditioned):
-    """IQ: the picture's embedding, as in training."""
+class PromptEmbedded:
+    """What of a :class:`MelSystem` is its own where the condition is the embedding of the query's text."""
 
-    usual_name = "IQ"
+    config: MelSystemConfig
+    encoder: Encoder
 
-    def conditions(self, queries: Sequence[Query], seeds: Sequence[int]) -> NDArray[np.float32]:
-        """Return image embeddings."""
+    def _identity(self, query: Query, seed: int) -> tuple[object, ...]:
+        del seed
+        return ("text", self.config.template, query.prompt)
+
+    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Vectors:
         del seeds
-        return self.image_embeddings(queries)
+        return self.encoder.text(self.prompts(queries))
+
+    def prompts(self, queries: Sequence[Query]) -> list[str]:
+        """Return the queries' texts, put into the template."""
+        return [self.config.template.replace("{}", query.prompt) for query in queries]
 
 
-class ZeroShot(Conditioned):
-    """ZS: the text's embedding where the network expects a picture's."""
+class ImageQueried(MelSystem):
+    """IQ: conditioned on the query's picture, or the centre frame of its video."""
 
-    usual_name = "ZS"
+    trained_on = "image"
+    default_name = "IQ"
 
-    def conditions(self, queries: Sequence[Query], seeds: Sequence[int]) -> NDArray[np.float32]:
-        """Return text embeddings."""
+    def _identity(self, query: Query, seed: int) -> tuple[object, ...]:
+        del seed
+        if query.image is None:
+            raise MediaError(f"query '{query.key}': has no picture; {self.name} needs one in column `image` or `path`")
+        return ("image", query.image)
+
+    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Vectors:
         del seeds
-        return self.text_embeddings(queries)
+        return self.encoder.image([query_picture(query.image) for query in queries if query.image is not None])
 
 
-class PriorGuided(Conditioned):
-    """PD and SD, by what their prior was trained on: an image embedding drawn from the text's."""
+class ZeroShot(PromptEmbedded, MelSystem):
+    """ZS: the text's embedding in the place of a picture's, across the modality gap."""
 
-    usual_name = "PD"
+    trained_on = "image"
+    default_name = "ZS"
+
+
+class PriorGuided(PromptEmbedded, MelSystem):
+    """PD and SD: conditioned on a picture's embedding that the prior draws from the text."""
+
+    trained_on = "image"
+    default_name = "PD"
+    _loading = MelSystem._loading | {"prior"}
+    config: PriorGuidedConfig
 
     def __init__(self, config: PriorGuidedConfig) -> None:
         super().__init__(config)
-        if config.prior is None:
-            raise ConfigError("setting 'prior' is required: the folder of a trained prior")
-        self.prior = DiffusionPrior.load(config.prior, device_named(config.device))
-        self.prior_settings = config.prior_settings
-        _check_prior_space(self.prior, self.encoder.card)
-
-    def conditions(self, queries: Sequence[Query], seeds: Sequence[int]) -> NDArray[np.float32]:
-        """Return drawn image embeddings; a draw depends on its query's prompt and seed."""
-        own = [derive(seed, "", "prior") for seed in seeds]
-        return self.prior.sample(self.text_embeddings(queries), own, self.prior_settings)
+        self.prior = DiffusionPrior.load(config.prior, self.model.device)
+        check_space(self.prior.card["space"], self.encoder.card, str(config.prior))
 
     def card(self) -> dict[str, Any]:
-        """Return everything that a sound depends on, the prior included."""
-        return {**super().card(), "prior": self.prior.identity(self.prior_settings)}
+        """Return everything that the results depend on."""
+        settings = self.config.prior_settings()
+        return {**super().card(), "candidates": settings.candidates, "prior": self.prior.identity(settings)}
 
+    def _identity(self, query: Query, seed: int) -> tuple[object, ...]:
+        return ("prior", self.config.template, query.prompt, seed, self.config.prior_settings())
 
-@dataclass(frozen=True, slots=True)
-class RealMelConfig:
-    """Which model's mel and vocoder the real sound goes through.
-
-    Attributes:
-        model: folder of the trained audio model.
-        name: what tables call it.
-    """
-
-    model: Path
-    name: str = "real-mel"
+    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Vectors:
+        prompts = self.prompts(queries)
+        tokens = None
+        if self.prior.network.config["num_embeddings"]:
+            tokens = self.encoder.text_tokens(prompts)  # type: ignore[attr-defined]
+        return self.prior.sample(self.encoder.text(prompts), seeds, self.config.prior_settings(), tokens=tokens)
 
 
 class RealMel:
-    """The query's own sound through log-mel and the vocoder: what the representation itself costs."""
+    """The sound of the query's own video, through log-mel and vocoder."""
 
     def __init__(self, config: RealMelConfig) -> None:
+        self.config = config
         self.name = config.name
-        self._model = MelDiffusion.load(config.model)
-        self._front_end = MelFrontEnd(self._model.mel)
-
-    @property
-    def sample_rate(self) -> int:
-        """Hz."""
-        return self._model.sample_rate
+        self.sample_rate = config.mel.sample_rate
+        self._front_end = MelFrontEnd(config.mel)
+        self._vocoder: Vocoder = VOCODERS[config.vocoder](config.mel)
 
     def card(self) -> dict[str, Any]:
-        """Return the mel layout."""
-        mel = self._model.mel
-        return {"kind": type(self).__name__, "mel": f"{mel.n_mels}x{self._model.frames}", "hop": mel.hop}
+        """Return front end, vocoder and length."""
+        return {"kind": "real-mel", "duration_s": self.config.duration_s, "vocoder": self._vocoder.card()}
 
     def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[NDArray[np.float32]]:
-        """Return each query's own sound, cut or filled to the model's length, through mel and back."""
-        length = self._model.frames * self._model.mel.hop
-        sounds = np.zeros((len(queries), length), np.float32)
-        for row, query in enumerate(queries):
-            if query.image is None:
-                raise UserError(f"query '{query.key}' names no video; give a column path in the queries")
-            own = mono_at(read_audio(query.image, key=query.key), self.sample_rate)[:length]
-            sounds[row, : len(own)] = own
-        log_mel = self._front_end.log_mel(torch.from_numpy(sounds)).cpu()
-        return list(self._model.vocoder(log_mel, seeds).numpy())
+        """Return each query's own sound as the vocoder renders its log-mel.
 
+        Raises:
+            UserError: a query names no file, one without readable sound, or one too short for a frame.
+        """
+        return [self._rendered(query, seed) for query, seed in zip(queries, seeds, strict=True)]
 
-def _check_space(model: MelDiffusion, card: EncoderCard, config: SystemConfig, kind: str) -> None:
-    """Refuse queries of another space than the network was trained in."""
-    trained = model.card.get("condition", {})
-    if trained.get("kind", kind) != kind:
-        raise UserError(
-            f"{config.model}: was trained on {trained['kind']} conditions, but this system gives it {kind}s; "
-            "choose the system that fits the model"
-        )
-    space = trained.get("space", {})
-    if space.get("weights_sha256", card.weights_sha256) != card.weights_sha256:
-        raise SpaceError(
-            f"{config.model}: was trained on embeddings of {space['name']}+{space['weights_sha256'][:8]}, but the "
-            f"queries would be embedded by {card.short}; give the same encoder and encoder_weights"
-        )
-
-
-def _check_prior_space(prior: DiffusionPrior, card: EncoderCard) -> None:
-    space = prior.card.get("space", {})
-    if space.get("weights_sha256", card.weights_sha256) != card.weights_sha256:
-        raise SpaceError(
-            f"the prior was trained on embeddings of {space['name']}+{space['weights_sha256'][:8]}, but the texts are "
-            f"embedded by {card.short}; use the prior of this encoder"
-        )
+    def _rendered(self, query: Query, seed: int) -> NDArray[np.float32]:
+        samples = own_audio(query, self.sample_rate, self.config.duration_s)
+        log_mel = self._front_end.log_mel(torch.from_numpy(samples)[None])
+        rendered: NDArray[np.float32] = self._vocoder(log_mel, [seed])[0].numpy()
+        return rendered
