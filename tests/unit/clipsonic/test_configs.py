@@ -9,13 +9,16 @@ import torch
 from click.testing import CliRunner
 
 import clipsonic
+import paired_tta
 from clipsonic.networks import NETWORKS, resolved_options
 from clipsonic.training.config import AudioTrainingConfig
 from clipsonic_eval.cli import main
 from clipsonic_eval.config import read_yaml, resolve
 from clipsonic_eval.locate import locate
 
-CONFIGS = sorted((Path(clipsonic.__file__).parent / "configs").glob("*.yaml"))
+CONFIGS = sorted(
+    path for package in (clipsonic, paired_tta) for path in (Path(package.__file__).parent / "configs").glob("*.yaml")
+)
 AUDIO = [p for p in CONFIGS if read_yaml(p)["trainer"] == "clipsonic.training.audio:train"]
 
 
