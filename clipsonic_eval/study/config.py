@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
@@ -27,21 +27,23 @@ class StudyConfig:
         learning_rate: peak, of the audio models.
         guidance_scales: tried on the validation split; each system is tested at the one of lowest validation FAD.
         sampler_steps: of DPM-Solver++.
+        precision: of sampling; ``auto`` takes bfloat16 where the processor has instructions for it.
         n_boot: bootstrap resamples and permutations.
         n_boot_validation: the same for the validation runs, which only choose.
     """
 
-    world: WorldConfig = field(default_factory=WorldConfig)
+    world: WorldConfig = field(default_factory=lambda: WorldConfig(val=120))
     train_seeds: tuple[int, ...] = (0,)
     instrument: str = "toy-clip"
     clip_weights: Path | None = None
     supervised: bool = True
     candidates: int = 4
-    audio_steps: int = 1400
+    audio_steps: int = 1000
     prior_steps: int = 1500
     learning_rate: float = 1.5e-3
     guidance_scales: tuple[float, ...] = (1.0, 2.0, 4.0)
-    sampler_steps: int = 20
+    sampler_steps: int = 15
+    precision: Literal["fp32", "bf16", "auto"] = "auto"
     n_boot: int = 2000
     n_boot_validation: int = 200
 

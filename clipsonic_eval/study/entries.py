@@ -69,7 +69,7 @@ def questions(names: list[str]) -> tuple[str, ...]:
 
 
 def _model(config: StudyConfig, at: Layout, seed: int, name: str) -> dict[str, Any]:
-    return {"model": str(at.model(seed, name)), "steps": config.sampler_steps}
+    return {"model": str(at.model(seed, name)), "steps": config.sampler_steps, "precision": config.precision}
 
 
 def _clip(config: StudyConfig) -> dict[str, Any]:
