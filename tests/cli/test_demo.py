@@ -1,0 +1,55 @@
+"""The whole study at its least size, killed on the way and continued: what `tox -e demo` does, in small."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from clipsonic_eval import records
+
+COMMAND = [sys.executable, "-m", "clipsonic_eval", "demo", "--fast", "--json", "--out"]
+
+
+def test_a_killed_demo_continues_and_every_stage_leaves_its_result(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    first = subprocess.Popen([*COMMAND, str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (out / "seed-0" / "models" / "video" / "config.json").exists():
+        assert first.poll() is None, "the demo ended before it was killed"
+        time.sleep(0.05)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+
+    done = subprocess.run([*COMMAND, str(out)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads(done.stdout)
+    assert set(result["guidance"]) == {"IQ", "ZS", "PD", "SD", "PD-best2", "mean-shift", "CLIP-TTA", "CLAP-TTA"}
+
+    test = records.read(out / "runs" / "test-seed-0")
+    named = {s.system for s in test.scores}
+    assert {*result["guidance"], "real", "real-mel", "retrieval", "shuffled", "noise"} <= named
+    for metric in ("fad", "clap_score", "class_accuracy"):
+        real, noise = test.score(metric, "real"), test.score(metric, "noise")
+        assert real is not None
+        assert noise is not None
+        assert (real.value > noise.value) == real.higher_is_better
+        assert real.n == 48
+        assert real.signature
+    gap = records.read(out / "runs" / "gap-seed-0")
+    before, after = gap.score("centroid_distance", "text"), gap.score("centroid_distance", "mean-shift")
+    assert before is not None
+    assert after is not None
+    assert after.value < before.value
+    report = out / "report"
+    assert all((report / f"table.{kind}").stat().st_size > 100 for kind in ("md", "csv", "tex"))
+    figures = {p.name for p in (report / "figures").iterdir()}
+    assert {f"{n}.{kind}" for n in ("metrics", "gap", "spectrograms", "guidance") for kind in ("png", "pdf")} <= figures
+
+    before_again = (report / "table.csv").read_bytes()
+    again = subprocess.run([*COMMAND, str(out)], capture_output=True, text=True, check=False)
+    assert again.returncode == 0
+    assert (report / "table.csv").read_bytes() == before_again
