@@ -73,6 +73,12 @@ PLANNED = (
 )
 
 
+def with_own_k(questions: Iterable[tuple[str, str]], present: Iterable[str]) -> list[tuple[str, str]]:
+    """Return questions about the best of k draws with the k that is there (``PD-best4`` stands for any k)."""
+    best = sorted(n for n in set(present) if n.startswith("PD-best") and _BEST_OF.match(n)) or ["PD-best4"]
+    return [(k if a == "PD-best4" else a, b) for a, b in questions for k in (best if a == "PD-best4" else [a])]
+
+
 def system(name: str, position: int = 0) -> SystemName:
     """Return how a system appears; names that are not ours stand among the other systems.
 

@@ -67,7 +67,8 @@ def points(material: Material, gaps: Mapping[str, Cell]) -> tuple[list[Point], l
 
 def table(points_: Sequence[Point], *, label: str = "tab:instruments") -> Table:
     """Return the gains on each instrument: a row per instrument, a section per metric."""
-    questions = [q for q in QUESTIONS if any((p.a, p.b) == q for point in points_ for p in point.pairs)]
+    asked = {(p.a, p.b) for point in points_ for p in point.pairs}
+    questions = [q for q in names.with_own_k(QUESTIONS, (a for a, _ in asked)) if q in asked]
     sections = []
     for metric in names.ordered_metrics(p.metric for point in points_ for p in point.pairs):
         rows_ = tuple(

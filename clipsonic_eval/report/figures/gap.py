@@ -72,10 +72,11 @@ def _bars(axis: Any, gap: Gap, panel: str) -> None:
             low, high = cell.ci or (cell.value, cell.value)
             if cell.ci is not None:
                 axis.plot((place, place), cell.ci, color="black", linewidth=0.8)
+            nudge = 2.0 * (2 * j - 1) if len(metrics) > 1 and len(conditions) > 4 else 0.0  # points
             edge, side = (high, "bottom") if cell.value >= 0 else (low, "top")
             axis.annotate(
-                number(cell.value, 2), (place, edge), (0, 1.5 if side == "bottom" else -1.5),
-                textcoords="offset points", ha="center", va=side, fontsize=6,
+                number(cell.value, 2), (place, edge), (nudge, 1.5 if side == "bottom" else -1.5),
+                textcoords="offset points", ha="center", va=side, fontsize=6 if len(conditions) < 5 else 5.2,
             )  # fmt: skip
     axis.set_xticks(
         range(len(conditions)), [_label(c) for c in conditions], rotation=25, ha="right", rotation_mode="anchor"

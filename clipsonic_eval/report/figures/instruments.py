@@ -10,7 +10,7 @@ from clipsonic_eval.report import names
 from clipsonic_eval.report.figures import style
 from clipsonic_eval.report.sweep import GAINS, Point
 
-_MARKERS = {"IQ": "D", "PD-best4": "^", "PD": "o", "mean-shift": "s"}
+_MARKERS = {"IQ": "D", "PD": "o", "mean-shift": "s"}
 
 
 def draw(points: Sequence[Point], main: str, stem: Path) -> str:
@@ -52,21 +52,24 @@ def _panel(axis: Any, points: Sequence[Point], metric: str) -> None:
     axis.axhline(0, color="black", linewidth=0.7)
     axis.grid(axis="y")
     span = (points[-1].gap - points[0].gap) or 1.0
-    for i, (a, b) in enumerate(GAINS):
+    gains = names.with_own_k(GAINS, (pair.a for p in points for pair in p.pairs))
+    for i, (a, b) in enumerate(gains):
         shown = [(p, pair) for p in points if (pair := p.pair(metric, a, b)) is not None]
         if not shown:
             continue
         colour = names.system(a).colour
-        shift = (i - (len(GAINS) - 1) / 2) * 0.008 * span  # so that the bars do not cover each other
+        shift = (i - (len(gains) - 1) / 2) * 0.008 * span  # so that the bars do not cover each other
         places = [p.gap + shift for p, _ in shown]
-        axis.plot(places, [pair.gain for _, pair in shown], color=colour, marker=_MARKERS[a], markersize=4, label=a)
+        axis.plot(
+            places, [pair.gain for _, pair in shown], color=colour, marker=_MARKERS.get(a, "^"), markersize=4, label=a
+        )
         for place, (_, pair) in zip(places, shown, strict=True):
             sign = 1 if pair.higher_is_better else -1
             if pair.gain_ci is not None:
                 axis.plot((place, place), pair.gain_ci, color=colour, linewidth=1.0)
             if len(pair.by_seed) > 1:
-                gains = [sign * d for d in pair.by_seed.values()]
-                axis.plot([place] * len(gains), gains, ".", color=colour, markersize=2.5, alpha=0.6)
+                by_seed = [sign * d for d in pair.by_seed.values()]
+                axis.plot([place] * len(by_seed), by_seed, ".", color=colour, markersize=2.5, alpha=0.6)
 
 
 def _mark_main(axis: Any, points: Sequence[Point], main: str) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from clipsonic_eval.report import names
 from clipsonic_eval.report.findings.wording import listed, plural
+from clipsonic_eval.report.formats import p_value
+from clipsonic_eval.report.intake.pairs import ALPHA
 from clipsonic_eval.report.results import Results
+
+_DRAWS = re.compile(r"-(\d+)(?:,|$)")  # how the tests end: paired-sign-flip-10000
 
 
 def read(results: Results) -> list[str]:
@@ -21,6 +27,7 @@ def read(results: Results) -> list[str]:
             "An interval is over test clips with the trained systems as they are; it covers neither another training "
             "set nor another encoder."
         )
+    lines += _resolution(results)
     skipped = sum(len(items) for run in results.material.all_runs for items in run.record.skipped.values())
     if skipped:
         lines.append(
@@ -32,6 +39,22 @@ def read(results: Results) -> list[str]:
         lines.append(f"The runs were made at {len(commits)} commits of the code.")
     if any(r.record.provenance.get("uncommitted_changes") for r in results.material.all_runs):
         lines.append("Some runs were made with uncommitted changes in the code.")
+    return lines
+
+
+def _resolution(results: Results) -> list[str]:
+    """Say where a test has too few resamples for its p-value ever to survive the correction."""
+    lines = []
+    for metric in names.ordered_metrics(p.metric for p in results.pairs):
+        found = [_DRAWS.search(p.test) for p in results.pairs if p.metric == metric.name]
+        draws = min((int(m[1]) for m in found if m), default=0)
+        least = len(results.pairs) / (draws + 1)
+        if draws and least > ALPHA:
+            lines.append(
+                f"{metric.title}: with {draws} resamples no test can give p below {p_value(1 / (draws + 1))}, after "
+                f"correction over {len(results.pairs)} rows {p_value(min(1.0, least))}: nothing can be separated here, "
+                "however clear its interval; evaluate with more resamples."
+            )
     return lines
 
 

@@ -76,7 +76,9 @@ def _retrieval(results: Results) -> list[str]:
             continue
         beaten = [c.system for c in systems if nearest.better_than(c)]
         text = f"{metric.title}: retrieval of the nearest training clip reaches {_text(nearest)}, "
-        if beaten:
+        if len(beaten) == len(systems) > 1:
+            text += "better than every system; these are values without a test between them."
+        elif beaten:
             text += f"better than {listed(beaten)}; these are values without a test between them."
         else:
             text += "which every system surpasses."
@@ -94,7 +96,8 @@ def _warnings(results: Results) -> list[str]:
                 continue  # a distance between sets does not see the prompts
             worse = [c.system for c in systems if not c.better_than(mark)]
             if worse:
+                verb = "is" if len(worse) == 1 else "are"
                 lines.append(
-                    f"Warning: on {metric.in_text}, {listed(worse)} is no better than {words} ({_text(mark)})."
+                    f"Warning: on {metric.in_text}, {listed(worse)} {verb} no better than {words} ({_text(mark)})."
                 )
     return lines

@@ -104,6 +104,7 @@ def collect(
         pooled: gives pairs whose clip-level scores were not kept.
         planned: the questions; pairs with a foreign system that some record compared come after them.
     """
+    planned = names.with_own_k(planned, (s for _, s in cells))
     questions = [*planned, *_foreign(runs, planned)]
     found = []
     for metric in names.ordered_metrics(m for m, _ in cells):

@@ -261,6 +261,20 @@ def test_the_limits_are_taken_from_the_records() -> None:
     assert lines[-1] == "Some runs were made with uncommitted changes in the code."
 
 
+def test_tests_that_are_too_coarse_to_separate_anything_are_said() -> None:
+    record = on_fad(LEVELS, {("PD", "ZS"): 0.02, ("IQ", "PD"): 0.02})
+    coarse = tuple(replace(c, test="paired-bootstrap-damped-30") for c in record.comparisons)
+    lines = caveats.read(results_of(replace(record, comparisons=coarse)))
+    assert any("30 resamples no test can give p below 0.032, after correction over 2 rows 0.065" in s for s in lines)
+    fine = tuple(replace(c, test="paired-bootstrap-damped-2000") for c in record.comparisons)
+    assert not any("resamples" in s for s in caveats.read(results_of(replace(record, comparisons=fine))))
+
+
+def test_the_best_of_any_k_is_compared() -> None:
+    found = results_of(on_fad({"PD": 30.0, "PD-best16": 28.0}, {("PD-best16", "PD"): CLEAR}))
+    assert "PD-best16 is better than PD" in rivals.best_of(found)[0]
+
+
 def test_differences_without_a_test_are_said_to_be_open() -> None:
     lines = caveats.read(results_of(simple({("fad", "a"): 1.0, ("fad", "b"): 2.0})))
     assert "No paired test was made for FAD: differences there may be chance." in lines
