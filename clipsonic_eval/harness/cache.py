@@ -62,7 +62,8 @@ class EmbeddingCache:
 
     def _read(self, index: Path) -> None:
         try:
-            with np.load(index, allow_pickle=False) as archive:
+            # opened here: NumPy leaves the file open where the archive is damaged
+            with index.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 digests, counts = archive["digests"], archive["counts"]
             vectors = np.load(index.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

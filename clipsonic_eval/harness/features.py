@@ -103,15 +103,16 @@ def _load(path: Path) -> dict[str, Array]:
     try:
         if path.suffix == ".parquet":
             return _load_parquet(path)
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            if loaded.ndim != 3 or len(loaded) != 2:
-                raise ShapeError(f"{path}: a single array must be (2, n, d), images first, got {loaded.shape}")
-            return {"image": loaded[0], "text": loaded[1]}
-        with loaded as archive:
-            return {name: archive[name] for name in archive.files}
+        with path.open("rb") as stream:  # opened here: NumPy leaves the file open where the archive is damaged
+            loaded = np.load(stream, allow_pickle=False)
+            if not isinstance(loaded, np.ndarray):
+                with loaded as archive:
+                    return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
         raise UserError(f"{path}: not readable as arrays without pickles ({str(error).splitlines()[0]})") from None
+    if loaded.ndim != 3 or len(loaded) != 2:
+        raise ShapeError(f"{path}: a single array must be (2, n, d), images first, got {loaded.shape}")
+    return {"image": loaded[0], "text": loaded[1]}
 
 
 def _load_parquet(path: Path) -> dict[str, Array]:

@@ -28,6 +28,7 @@ from scipy import special
 from clipsonic_eval import seeds
 
 DAMPING = 0.5
+_CHUNK_VALUES = 4_000_000
 
 Float64 = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -68,7 +69,7 @@ def bca_mean(values: Float64, weights: NDArray[np.uint16], level: float = 0.95) 
     spread = float(np.sqrt((deviations**2).sum()))
     if spread <= 1e-12 * max(1.0, abs(value)):
         return value, value
-    replicates = value + weights @ deviations / len(values)
+    replicates = value + _sums(weights, deviations) / len(values)
     below = np.mean(replicates < value) + 0.5 * np.mean(replicates == value)
     tiny = 0.5 / len(replicates)
     shift = special.ndtri(np.clip(below, tiny, 1 - tiny))
@@ -76,6 +77,13 @@ def bca_mean(values: Float64, weights: NDArray[np.uint16], level: float = 0.95) 
     tails = special.ndtri(np.array([(1 - level) / 2, (1 + level) / 2])) + shift
     low, high = np.quantile(replicates, special.ndtr(shift + tails / (1 - acceleration * tails)))
     return float(low), float(high)
+
+
+def _sums(counts: NDArray[np.uint16], values: Float64) -> Float64:
+    """Return counts @ values; as floating point in parts, since NumPy multiplies integers slowly."""
+    step = max(1, _CHUNK_VALUES // max(1, len(values)))
+    parts = [counts[i : i + step].astype(np.float64) @ values for i in range(0, len(counts), step)]
+    return np.concatenate(parts)
 
 
 def wilson(proportion: float, n: int, level: float = 0.95) -> Interval:

@@ -100,7 +100,9 @@ def test_constant_dimensions_change_nothing() -> None:
 
 def test_float32_far_from_the_origin_loses_nothing() -> None:
     rng = RNG(7)
-    grid = [np.round(rng.standard_normal((400, 24)) * s * 64) / 64 for s in (1.0, 1.5)]  # exact in float32 after the shift
+    grid = [
+        np.round(rng.standard_normal((400, 24)) * s * 64) / 64 for s in (1.0, 1.5)
+    ]  # exact in float32 after the shift
     near = squared_frechet(*grid)
     far = squared_frechet(*[(x + 4096).astype(np.float32) for x in grid])
     assert far == pytest.approx(near, rel=1e-11)

@@ -1,0 +1,134 @@
+"""``clipsonic-eval evaluate`` and ``ls`` as a user meets them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import fake_encoders
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from clipsonic_eval.cli import main
+from clipsonic_eval.encoders import ENCODERS
+from clipsonic_eval.media.audio import write_wav
+
+PITCHES = np.geomspace(300, 5000, 8)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    len(ENCODERS)  # scans the folder before ours come in
+    for name, encoder in zip(("fa", "fc", "fk"), fake_encoders.encoders().values(), strict=True):
+        monkeypatch.setitem(ENCODERS._items, name, lambda weights=None, *, device="cpu", encoder=encoder: encoder)
+    with (tmp_path / "prompts.csv").open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["key", "prompt", "label"])
+        for i, pitch in enumerate(PITCHES):
+            rows.writerow([f"q{i}", f"tone {pitch}", "low" if pitch < 1000 else "high"])
+            for name, noise in (("reference", 0.01), ("good", 0.02), ("bad", 0.4)):
+                write_wav(tmp_path / name / f"q{i}.wav", fake_encoders.tone(pitch, seed=i, noise=noise), 16000)
+    return tmp_path
+
+
+def call(world: Path, *options: str) -> Any:
+    encoders = ["--fad-encoder", "fa", "--clap-encoder", "fc", "--class-encoder", "fk"]
+    common = ["--set", "n_bootstrap=40", "--set", "n_permutations=100", "--cache", str(world / "cache")]
+    out = ["--out", str(world / "run")]
+    return CliRunner().invoke(main, ["evaluate", *encoders, *common, *out, *options])
+
+
+def both(world: Path) -> list[str]:
+    given = ["--system", f"good={world / 'good'}", "--system", f"bad={world / 'bad'}"]
+    return [*given, "--reference", str(world / "reference"), "--prompts", str(world / "prompts.csv")]
+
+
+def test_the_table_has_values_intervals_tests_and_signatures(world: Path) -> None:
+    done = call(world, *both(world), "--tag", "split=test")
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["fad", "↓", "clap_score", "↑", "class_accuracy", "↑", "n"]
+    assert lines[1].startswith("good  ")
+    assert lines[1].count("[") == 3
+    assert lines[1].endswith(" 8")
+    assert any(line.startswith("fad: good − bad") for line in lines)
+    assert any(line.startswith("fad|enc:fake-audio+ffffffff|rate:16k|") for line in lines)
+    assert (world / "run" / "record.json").is_file()
+
+
+def test_json_is_the_record(world: Path) -> None:
+    done = call(world, *both(world), "--json")
+    assert json.loads(done.stdout) == json.loads((world / "run" / "record.json").read_text())
+
+
+def test_skipped_items_give_exit_code_three_and_a_line_each(world: Path) -> None:
+    (world / "good" / "q3.wav").write_text("this is no audio")
+    done = call(world, *both(world))
+    assert done.exit_code == 3
+    assert "skipped good: q3: " in done.stderr
+
+
+def test_a_configuration_file_is_laid_under_the_options(world: Path) -> None:
+    (world / "e.yaml").write_text(
+        f"systems: {{good: {world / 'good'}}}\nprompts: {world / 'prompts.csv'}\nencoders: {{fad: nobody}}\n"
+        "metrics: [clap_score]\n"
+    )
+    done = call(world, "--config", str(world / "e.yaml"), "--system", f"bad={world / 'bad'}", "--json")
+    assert done.exit_code == 0, done.output
+    assert {(s["metric"], s["system"]) for s in json.loads(done.stdout)["scores"]} == {
+        ("clap_score", "good"),
+        ("clap_score", "bad"),
+    }
+
+
+def test_an_encoder_can_be_left_out(world: Path) -> None:
+    done = call(world, *both(world), "--clap-encoder", "none", "--class-encoder", "none", "--json")
+    assert {s["metric"] for s in json.loads(done.stdout)["scores"]} == {"fad"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "no system to evaluate"),
+        (("--system", "good"), "--system good: expected NAME=VALUE"),
+        (("--system", "x=nowhere"), "nowhere: no such folder"),
+        (("--system", "x=good", "--set", "n_boot=3"), "unknown key 'n_boot'. Did you mean 'n_bootstrap'?"),
+        (("--system", "x=good", "--metric", "fed"), "unknown metric 'fed'. Did you mean 'fad'?"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_exit_code_two(
+    world: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(world)
+    done = call(world, *options)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert done.stderr.strip().count("\n") == 0
+
+
+def test_lists_name_what_there_is() -> None:
+    done = CliRunner().invoke(main, ["ls", "--json"])
+    found = json.loads(done.stdout)
+    assert {"fad", "clap_score", "class_accuracy", "kl"} <= set(found["metrics"])
+    assert {"toy-clip", "toy-audio"} <= set(found["encoders"])
+    assert "vggsound" in found["datasets"]
+    assert {"clipsonic.systems:ZeroShot", "paired_tta.systems:ClipTTA"} <= set(found["systems"])
+    assert "clipsonic.systems:Conditioned" not in found["systems"]
+    plain = CliRunner().invoke(main, ["ls", "metrics"])
+    assert plain.stdout.startswith("clap_score")
+
+
+def test_lists_load_no_torch_and_no_system() -> None:
+    code = (
+        "import sys\nfrom click.testing import CliRunner\nfrom clipsonic_eval.cli import main\n"
+        "assert CliRunner().invoke(main, ['ls']).exit_code == 0\n"
+        "bad = {'torch', 'clipsonic', 'paired_tta', 'matplotlib', 'av', 'pandas'} & set(sys.modules)\n"
+        "sys.exit(str(bad) if bad else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

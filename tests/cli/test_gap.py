@@ -1,0 +1,50 @@
+"""``clipsonic-eval gap`` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from clipsonic_eval.cli import main
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    shared = rng.standard_normal((40, 6))
+    np.savez(tmp_path / "f.npz", image=shared + 3 * np.eye(6)[0], text=shared + 3 * np.eye(6)[1])
+    return tmp_path / "f.npz"
+
+
+def test_features_of_any_encoder_are_scored(features: Path) -> None:
+    out = features.parent / "run"
+    done = CliRunner().invoke(
+        main, ["gap", str(features), "--space", "mine", "--set", "n_bootstrap=40", "--out", str(out)]
+    )
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["image", "text", "mean-shift"]
+    assert any(line.startswith("centroid_distance ") for line in lines)
+    assert any(line.startswith("centroid_distance|enc:mine+declared|vec:l2|") for line in lines)
+    assert (out / "projection.npz").is_file()
+
+
+def test_json_is_the_record(features: Path) -> None:
+    out = features.parent / "run"
+    options = ["--set", "n_bootstrap=40", "--set", "mean_shift=false", "--tag", "instrument=mine", "--json"]
+    done = CliRunner().invoke(main, ["gap", str(features), *options, "--out", str(out)])
+    record = json.loads(done.stdout)
+    assert record == json.loads((out / "record.json").read_text())
+    assert record["tags"] == {"instrument": "mine"}
+    assert {s["system"] for s in record["scores"]} == {"image", "text"}
+
+
+def test_a_source_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["gap", str(tmp_path / "x"), "--out", str(tmp_path / "run")])
+    assert done.exit_code == 2
+    assert "neither prepared clips" in done.stderr
+    assert done.stderr.strip().count("\n") == 0

@@ -1,0 +1,135 @@
+"""What every metric must do: a new file in ``clipsonic_eval/metrics`` is tested here by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import fake_encoders
+import numpy as np
+import pytest
+
+from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.harness import signature
+from clipsonic_eval.harness.evaluation_config import ROLES
+from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, SetMetric
+from clipsonic_eval.types import Clip, Embeddings
+
+PITCHES = np.geomspace(200, 6000, 36)
+KEYS = tuple(f"q{i:02d}" for i in range(36))
+LADDER_DB = (60, 20, 5, -20)  # signal over noise
+NAMES = list(METRICS)
+
+
+def clips(db: float, seed: int = 0, *, numbered: int = 1000) -> list[Clip]:
+    level = 0.5 / np.sqrt(2) * 10 ** (-db / 20)
+    waves = [fake_encoders.tone(p, seed=i + seed * numbered, noise=level) for i, p in enumerate(PITCHES)]
+    return [Clip(key, w[None] / max(1, np.abs(w).max()), 16000) for key, w in zip(KEYS, waves, strict=True)]
+
+
+def embed(metric: Metric, db: float, seed: int = 0) -> Embeddings:
+    encoder = fake_encoders.encoders()[metric.card.role]
+    given = clips(db, seed)
+    return Embeddings(encoder.audio(given), tuple(encoder.audio_rows(given)), "audio", encoder.card)
+
+
+def inputs(metric: Metric, db: float) -> Inputs:
+    encoder = fake_encoders.encoders()[metric.card.role]
+    prompts = None
+    if "prompts" in metric.card.needs:
+        prompts = Embeddings(encoder.text([f"tone {p}" for p in PITCHES]), KEYS, "text", encoder.card)
+    labels = {k: "low" if p < 1000 else "high" for k, p in zip(KEYS, PITCHES, strict=True)}
+    real = embed(metric, 60, seed=1)
+    return Inputs(embed(metric, db), real, prompts, labels, real)
+
+
+def value(metric: Metric, given: Inputs) -> float:
+    if isinstance(metric, ClipMetric):
+        return float(np.mean(list(metric.per_clip(given).values())))
+    return metric.value(given)
+
+
+def shuffled(embeddings: Embeddings) -> Embeddings:
+    return embeddings.take(np.random.default_rng(0).permutation(len(embeddings)))
+
+
+def as_type(given: Inputs, dtype: type) -> Inputs:
+    changed: Mapping[str, Embeddings] = {
+        f.name: dataclasses.replace(v, vectors=v.vectors.astype(dtype))
+        for f in dataclasses.fields(given)
+        if isinstance(v := getattr(given, f.name), Embeddings)
+    }
+    return dataclasses.replace(given, **changed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_card_is_complete(name: str) -> None:
+    card = METRICS[name].card
+    assert card.name == name
+    assert card.role in ROLES
+    assert card.title
+    assert card.unit
+    assert card.source
+    assert card.min_n >= 1
+    text = signature.build(name, fake_encoders.card("e"), card.signature, [], 5)
+    assert signature.parse(text).metric == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_gets_worse_down_a_ladder_of_noise(name: str) -> None:
+    metric = METRICS[name]
+    values = [value(metric, inputs(metric, db)) for db in LADDER_DB]
+    signs = np.diff(values) * (-1 if metric.card.higher_is_better else 1)
+    assert (signs >= 0).all(), values
+    assert signs.sum() > 0, values
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_order_does_not_matter(name: str) -> None:
+    metric = METRICS[name]
+    given = inputs(metric, 5)
+    turned = dataclasses.replace(
+        given,
+        system=shuffled(given.system),
+        reference=shuffled(given.reference) if given.reference else None,
+        prompts=shuffled(given.prompts) if given.prompts else None,
+    )
+    assert value(metric, turned) == pytest.approx(value(metric, given), rel=1e-10)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_single_precision_is_enough_and_double_changes_nothing(name: str) -> None:
+    metric = METRICS[name]
+    given = inputs(metric, 5)
+    assert value(metric, as_type(given, np.float64)) == value(metric, given)
+    assert given.system.vectors.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_clips_give_the_same_value(name: str) -> None:
+    metric = METRICS[name]
+    assert value(metric, inputs(metric, 20)) == value(metric, inputs(metric, 20))
+
+
+@pytest.mark.parametrize("metric", [m for m in map(METRICS.__getitem__, NAMES) if isinstance(m, SetMetric)])
+def test_resamples_follow_the_seed_and_not_the_company(metric: SetMetric) -> None:
+    one, other = inputs(metric, 20), inputs(metric, 5)
+    both = metric.replicates([one, other], 30, 7)
+    assert both.shape == (2, 30)
+    assert metric.replicates([other], 30, 7)[0] == pytest.approx(both[1], rel=1e-9)
+    assert not np.allclose(metric.replicates([other], 30, 8)[0], both[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_it_needs_and_does_not_get_is_named(name: str) -> None:
+    metric = METRICS[name]
+    needed = [need for need in metric.card.needs if need != "labels"]
+    for need in needed:
+        bare = dataclasses.replace(inputs(metric, 20), **{need: None})
+        with pytest.raises(ShapeError, match=f"{name} needs"):
+            value(metric, bare)
+
+
+def test_embeddings_that_are_not_finite_reach_no_metric() -> None:
+    with pytest.raises(ShapeError, match="'b' is not finite"):
+        Embeddings(np.array([[0.0], [np.nan]]), ("a", "b"), "audio", fake_encoders.card("e", 1))

@@ -1,0 +1,170 @@
+"""Sets of audio and their embeddings: what is skipped, what is cached, what does not matter."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_encoders import FakeClasses, FakeEncoder, card, tone
+
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.harness.audio_sets import reference_set, system_set
+from clipsonic_eval.harness.cache import EmbeddingCache
+from clipsonic_eval.harness.embedding import Embedder
+from clipsonic_eval.hashing import file_sha256
+from clipsonic_eval.media.audio import write_wav
+
+
+def write(folder: Path, n: int = 6) -> Path:
+    for i in range(n):
+        write_wav(folder / f"q{i}.wav", tone(300 + 200 * i, seed=i), 16000)
+    return folder
+
+
+def reasons(skipped: object) -> dict[str, str]:
+    return {s.key: s.reason for s in skipped}  # type: ignore[attr-defined]
+
+
+def test_a_folder_of_wavs_is_held_against_the_queries(tmp_path: Path) -> None:
+    found = system_set("s", write(tmp_path), ["q0", "q1", "q9"])
+    assert [item.key for item in found.items] == ["q0", "q1"]
+    told = reasons(found.skipped)
+    assert "missing" in told["q9"]
+    assert "extra" in told["q5"]
+
+
+def test_the_list_of_a_samples_folder_is_believed_only_if_the_bytes_agree(tmp_path: Path) -> None:
+    write(tmp_path, 3)
+    with (tmp_path / "samples.csv").open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["key", "file", "prompt", "label", "sha256"])
+        rows.writerow(["first", "q0.wav", "tone 300", "low", file_sha256(tmp_path / "q0.wav")])
+        rows.writerow(["second", "q1.wav", "tone 500", "", "0" * 64])
+    found = system_set("s", tmp_path, None)
+    assert found.prompts == {"first": ("tone 300", "low"), "second": ("tone 500", None)}
+    assert "q2.wav is not in samples.csv" in reasons(found.skipped)["q2"]
+    embedded = Embedder({"fad": FakeEncoder()}).embed(found, ["fad"])
+    assert embedded.keys == ("first",)
+    assert "other sha256" in reasons(embedded.skipped)["second"]
+
+
+def test_two_files_of_one_key_are_told(tmp_path: Path) -> None:
+    import soundfile
+
+    write(tmp_path, 1)
+    soundfile.write(tmp_path / "q0.flac", tone(300), 16000)
+    found = system_set("s", tmp_path, None)
+    assert len(found.items) == 1
+    assert "q0.wav: q0.flac has the same key" in reasons(found.skipped)["q0"]
+
+
+def test_bad_clips_are_left_out_and_the_rest_goes_on(tmp_path: Path) -> None:
+    write(tmp_path, 3)
+    write_wav(tmp_path / "silent.wav", np.zeros(4000, np.float32), 16000)
+    write_wav(tmp_path / "nan.wav", np.full(4000, np.nan, np.float32), 16000)
+    write_wav(tmp_path / "short.wav", tone(300)[:50], 16000)
+    (tmp_path / "text.wav").write_text("not audio at all")
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "q0.wav").read_bytes()[:3000])
+    embedded = Embedder({"fad": FakeEncoder()}, batch_size=4).embed(system_set("s", tmp_path, None), ["fad"])
+    assert embedded.keys == ("q0", "q1", "q2")
+    told = reasons(embedded.skipped)
+    assert set(told) == {"silent", "nan", "short", "text", "cut"}
+    assert "silent" in told["silent"]
+    assert "not finite" in told["nan"]
+    assert "too short" in told["short"]
+
+
+def test_a_set_without_any_usable_clip_is_an_error(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", np.zeros(400, np.float32), 16000)
+    with pytest.raises(UserError, match=r"s: none of its 1 audio files is usable; the first: a: is silent"):
+        Embedder({"fad": FakeEncoder()}).embed(system_set("s", tmp_path, None), ["fad"])
+    with pytest.raises(UserError, match="no such folder"):
+        system_set("s", tmp_path / "nowhere", None)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no audio here"):
+        system_set("s", tmp_path / "empty", None)
+
+
+@pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (4, 3), (64, 2)])
+def test_batches_and_threads_do_not_change_embeddings(tmp_path: Path, batch_size: int, workers: int) -> None:
+    audio = system_set("s", write(tmp_path), None)
+    encoders = {"fad": FakeEncoder(), "classes": FakeClasses()}
+    plain = Embedder(encoders).embed(audio, ["fad", "classes"])
+    other = Embedder(encoders, batch_size=batch_size, workers=workers).embed(audio, ["fad", "classes"])
+    for role in encoders:
+        assert other.spaces[role].keys == plain.spaces[role].keys
+        assert np.array_equal(other.spaces[role].vectors, plain.spaces[role].vectors)
+    assert plain.spaces["classes"].keys[:4] == ("q0", "q0", "q1", "q1")
+
+
+def test_what_is_cached_is_not_embedded_again_wherever_it_lies(tmp_path: Path) -> None:
+    first, second = FakeEncoder(), FakeEncoder()
+    cache = tmp_path / "cache"
+    a = Embedder({"fad": first}, cache=cache).embed(reference_set(write(tmp_path / "a")), ["fad"])
+    (tmp_path / "a").rename(tmp_path / "b")
+    b = Embedder({"fad": second}, cache=cache).embed(reference_set(tmp_path / "b"), ["fad"])
+    assert first.heard == 6
+    assert second.heard == 0
+    assert np.array_equal(a.spaces["fad"].vectors, b.spaces["fad"].vectors)
+
+
+def test_changed_bytes_under_the_same_name_are_embedded_again(tmp_path: Path) -> None:
+    encoder, cache = FakeEncoder(), tmp_path / "cache"
+    folder = write(tmp_path / "a")
+    Embedder({"fad": encoder}, cache=cache).embed(reference_set(folder), ["fad"])
+    write_wav(folder / "q0.wav", tone(4000), 16000)
+    Embedder({"fad": encoder}, cache=cache).embed(reference_set(folder), ["fad"])
+    assert encoder.heard == 7
+
+
+def test_another_encoder_card_is_another_cache(tmp_path: Path) -> None:
+    encoder = FakeEncoder()
+    folder = write(tmp_path / "a")
+    Embedder({"fad": encoder}, cache=tmp_path / "cache").embed(reference_set(folder), ["fad"])
+    encoder.card = dataclasses.replace(encoder.card, preprocessing="rate:8k")
+    Embedder({"fad": encoder}, cache=tmp_path / "cache").embed(reference_set(folder), ["fad"])
+    assert encoder.heard == 12
+
+
+def test_a_killed_job_goes_on_where_it_was(tmp_path: Path) -> None:
+    audio = system_set("s", write(tmp_path / "a", 9), None)
+    broken = FakeEncoder()
+    broken.fail_after = 4
+    with pytest.raises(KeyboardInterrupt):
+        Embedder({"fad": broken}, cache=tmp_path / "cache", batch_size=2).embed(audio, ["fad"])
+    fresh = FakeEncoder()
+    found = Embedder({"fad": fresh}, cache=tmp_path / "cache", batch_size=2).embed(audio, ["fad"])
+    assert fresh.heard == 5
+    assert np.array_equal(
+        found.spaces["fad"].vectors, Embedder({"fad": fresh}).embed(audio, ["fad"]).spaces["fad"].vectors
+    )
+
+
+def test_a_damaged_shard_is_a_miss_not_a_crash(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache = EmbeddingCache(tmp_path, card("e", 2))
+    for digest in ("a", "b"):
+        cache.put(digest, np.ones((2, 2), np.float32))
+        cache.flush()
+    indices = sorted(tmp_path.rglob("*.npz"))
+    indices[0].write_bytes(indices[0].read_bytes()[:40])
+    with caplog.at_level(logging.WARNING):
+        again = EmbeddingCache(tmp_path, card("e", 2))
+    assert sum(d in again for d in ("a", "b")) == 1
+    assert "damaged shard" in caplog.text
+
+
+def test_a_cache_without_a_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="no place for the cache"):
+        EmbeddingCache(tmp_path / "file" / "cache", card("e", 2))
+
+
+def test_an_encoder_that_takes_no_audio_is_refused(tmp_path: Path) -> None:
+    encoder = FakeEncoder()
+    encoder.card = dataclasses.replace(encoder.card, modalities=("text", "image"))
+    with pytest.raises(UserError, match="takes no audio"):
+        Embedder({"fad": encoder}).embed(system_set("s", write(tmp_path), None), ["fad"])

@@ -1,0 +1,274 @@
+"""Evaluations end to end, with encoders that hear pitch."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_encoders import encoders, tone
+
+from clipsonic_eval import records
+from clipsonic_eval.clips import PrepareConfig, Source, prepare
+from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
+from clipsonic_eval.harness.yardsticks import derangement
+from clipsonic_eval.media.audio import write_wav
+from clipsonic_eval.records import RunRecord
+
+N = 20
+PITCHES = np.geomspace(300, 5000, N)
+KEYS = [f"q{i:02d}" for i in range(N)]
+
+
+def write(folder: Path, noise: float = 0.0, seed: int = 0, prefix: str = "q") -> Path:
+    for i, pitch in enumerate(PITCHES):
+        write_wav(folder / f"{prefix}{i:02d}.wav", tone(pitch, seed=1000 * seed + i, noise=noise), 16000)
+    return folder
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    write(tmp_path / "reference", 0.005, seed=1, prefix="r")
+    write(tmp_path / "real", 0.005, seed=2)
+    write(tmp_path / "good", 0.02, seed=3)
+    write(tmp_path / "bad", 0.5, seed=4)
+    with (tmp_path / "prompts.csv").open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["key", "prompt", "label"])
+        rows.writerows([k, f"tone {p}", "low" if p < 1000 else "high"] for k, p in zip(KEYS, PITCHES, strict=True))
+    return tmp_path
+
+
+def config(world: Path, **changes: Any) -> EvaluateConfig:
+    base = EvaluateConfig(
+        systems={"good": world / "good", "bad": world / "bad"},
+        reference=world / "reference",
+        prompts=world / "prompts.csv",
+        n_bootstrap=60,
+        n_permutations=200,
+        cache=world / "cache",
+        examples=3,
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def run(world: Path, name: str = "run", **changes: Any) -> RunRecord:
+    return evaluate(config(world, **changes), world / name, encoders=encoders())
+
+
+def values(record: RunRecord) -> Mapping[tuple[str, str], float]:
+    return {(s.metric, s.system): s.value for s in record.scores}
+
+
+def test_a_record_holds_scores_tests_and_where_they_come_from(world: Path) -> None:
+    record = run(world, tags={"split": "test"})
+    assert records.read(world / "run") == record
+    assert {(s.metric, s.system) for s in record.scores} == {
+        (m, s) for m in ("fad", "clap_score", "class_accuracy") for s in ("good", "bad")
+    }
+    for score in record.scores:
+        assert score.n == N
+        assert score.ci is not None
+        assert score.ci[0] <= score.value <= score.ci[1]
+        assert f"|n:{N}|" in score.signature
+        if score.per_item:
+            assert np.mean(list(score.per_item.values())) == pytest.approx(score.value, rel=1e-12)
+    assert {c.metric for c in record.comparisons} == {"fad", "clap_score", "class_accuracy"}
+    assert all(c.p_value <= c.p_holm <= 1 for c in record.comparisons)
+    assert record.tags == {"split": "test"}
+    assert not record.skipped
+    assert str(world) not in str(record.config)
+
+
+def test_more_noise_is_worse_on_every_metric(world: Path) -> None:
+    found = values(run(world))
+    assert found["fad", "good"] < found["fad", "bad"]
+    assert found["clap_score", "good"] > found["clap_score", "bad"]
+    assert found["class_accuracy", "good"] >= found["class_accuracy", "bad"]
+
+
+def test_the_csv_files_say_the_same_as_the_record(world: Path) -> None:
+    record = run(world)
+    with (world / "run" / "scores.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {(r["metric"], r["system"]): float(r["value"]) for r in rows} == values(record)
+    with (world / "run" / "per_item.csv").open(newline="") as stream:
+        items = [r for r in csv.DictReader(stream) if r["metric"] == "clap_score" and r["system"] == "good"]
+    score = record.score("clap_score", "good")
+    assert score is not None
+    assert {r["key"]: float(r["value"]) for r in items} == dict(score.per_item)
+
+
+def test_the_same_evaluation_again_gives_the_same_numbers_and_embeds_nothing(world: Path) -> None:
+    first = run(world)
+    again = encoders()
+    second = evaluate(config(world), world / "again", encoders=again)
+    assert second.scores == first.scores
+    assert second.comparisons == first.comparisons
+    assert again["fad"].heard == 0
+
+
+def test_the_company_of_other_systems_changes_no_score(world: Path) -> None:
+    alone = run(world, "alone", systems={"bad": world / "bad"})
+    assert values(alone)["fad", "bad"] == values(run(world))["fad", "bad"]
+    assert alone.score("fad", "bad") == run(world).score("fad", "bad")
+
+
+def test_skipped_items_are_listed_and_pairs_use_the_common_queries(world: Path) -> None:
+    (world / "good" / "q03.wav").unlink()
+    write_wav(world / "bad" / "q07.wav", np.zeros(4000, np.float32), 16000)
+    write_wav(world / "bad" / "other.wav", tone(440), 16000)
+    record = run(world)
+    assert [s.key for s in record.skipped["good"]] == ["q03"]
+    assert {s.key for s in record.skipped["bad"]} == {"q07", "other"}
+    assert {c.n for c in record.comparisons} == {N - 2}
+    assert {s.n for s in record.scores} == {N - 1}
+    with (world / "run" / "skipped.csv").open(newline="") as stream:
+        assert {(r["system"], r["key"]) for r in csv.DictReader(stream)} == {
+            ("good", "q03"),
+            ("bad", "q07"),
+            ("bad", "other"),
+        }
+    fad = next(c for c in record.comparisons if c.metric == "fad")
+    assert fad.ci is not None
+    assert fad.ci[0] < fad.difference < fad.ci[1]
+
+
+def test_a_system_of_broken_files_does_not_take_the_others_along(world: Path) -> None:
+    (world / "broken").mkdir()
+    (world / "broken" / "q00.wav").write_text("nothing to hear")
+    record = run(world, systems={"good": world / "good", "broken": world / "broken"})
+    assert {s.system for s in record.scores} == {"good"}
+    assert any("none of its 1 audio files is usable" in s.reason for s in record.skipped["broken"])
+    with pytest.raises(UserError, match="broken: none of its 1 audio files"):
+        run(world, systems={"broken": world / "broken"})
+
+
+def test_yardsticks_frame_the_systems(world: Path) -> None:
+    record = run(world, real=world / "real", yardsticks=("shuffled", "noise", "halves"))
+    found = values(record)
+    assert found["clap_score", "real"] > found["clap_score", "bad"] > found["clap_score", "noise"]
+    assert found["clap_score", "shuffled"] < found["clap_score", "real"] - 0.1
+    assert found["fad", "real"] < found["fad", "good"] < found["fad", "noise"]
+    assert ("fad", "shuffled") not in found
+    halves = record.score("fad_halves", "reference")
+    assert halves is not None
+    assert halves.n == N // 2
+    assert {(c.a, c.b) for c in record.comparisons} == {("good", "bad")}
+    assert (world / "run" / "yardsticks" / "noise" / "q00.wav").is_file()
+
+
+def test_the_interval_of_real_audio_reaches_down_to_nothing_when_debiased(world: Path) -> None:
+    score = run(world, real=world / "real").score("fad", "real")
+    assert score is not None
+    assert score.details["debiased"] < score.value
+    assert score.details["debiased_low"] < score.details["debiased"] < score.details["debiased_high"]
+    assert score.details["n_reference"] == N
+
+
+def test_shuffling_leaves_no_query_with_its_own_prompt() -> None:
+    for seed in range(20):
+        dealt = derangement(KEYS, seed)
+        assert sorted(dealt.values()) == KEYS
+        assert all(key != other for key, other in dealt.items())
+    assert derangement(KEYS[::-1], 3) == derangement(KEYS, 3)
+    with pytest.raises(UserError, match="at least two"):
+        derangement(["a"], 0)
+
+
+def test_prompts_are_taken_from_the_samples_where_no_csv_is_given(world: Path) -> None:
+    with (world / "good" / "samples.csv").open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["key", "file", "prompt", "label"])
+        rows.writerows([k, f"{k}.wav", f"tone {p}", ""] for k, p in zip(KEYS, PITCHES, strict=True))
+    record = run(world, prompts=None)
+    assert {s.metric for s in record.scores} == {"fad", "clap_score"}
+
+
+def test_without_prompts_only_distances_are_measured(world: Path) -> None:
+    record = run(world, prompts=None)
+    assert {s.metric for s in record.scores} == {"fad"}
+    with pytest.raises(ConfigError, match="clap_score cannot be computed: nobody says the prompts; give --prompts"):
+        run(world, prompts=None, metrics=("clap_score",))
+    with pytest.raises(ConfigError, match="cannot be computed"):
+        run(world, prompts=None, reference=None)
+
+
+def test_labels_that_the_classifier_does_not_know_leave_its_metric_out(world: Path) -> None:
+    text = (world / "prompts.csv").read_text().replace(",low", ",deep")
+    (world / "prompts.csv").write_text(text)
+    assert {s.metric for s in run(world).scores} == {"fad", "clap_score"}
+    with pytest.raises(UserError, match="'deep'"):
+        run(world, metrics=("class_accuracy",))
+
+
+def test_prepared_clips_can_be_the_reference(world: Path) -> None:
+    settings = PrepareConfig(image_encoder=None, duration_s=0.25, window="first")
+    prepare(Source(world / "reference"), world / "clips", settings)
+    found = run(world, reference=world / "clips").score("fad", "good")
+    assert found is not None
+    assert found.details["n_reference"] == N
+    assert found.value == pytest.approx(values(run(world))["fad", "good"], rel=1e-5)
+
+
+def test_kl_against_the_own_audio_is_there_when_asked_for(world: Path) -> None:
+    record = run(world, metrics=("kl",), real=world / "real", yardsticks=("shuffled",))
+    found = values(record)
+    assert set(found) == {("kl", "good"), ("kl", "bad"), ("kl", "shuffled")}
+    assert found["kl", "good"] < found["kl", "bad"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"baselines": ("bad",)}, {("good", "bad")}),
+        ({"pairs": ("bad:good", "good:bad")}, {("bad", "good")}),
+        ({"compare": False}, set()),
+    ],
+)
+def test_the_pairs_are_those_that_were_asked_for(world: Path, changes: Any, expected: set[tuple[str, str]]) -> None:
+    assert {(c.a, c.b) for c in run(world, **changes).comparisons} == expected
+
+
+def test_swapping_a_pair_turns_the_sign_and_keeps_the_p_value(world: Path) -> None:
+    one, other = (run(world, pairs=(pair,)).comparisons for pair in ("good:bad", "bad:good"))
+    for a, b in zip(one, other, strict=True):
+        assert a.difference == -b.difference
+        assert a.p_value == b.p_value
+
+
+def test_examples_show_the_same_queries_of_every_system(world: Path) -> None:
+    run(world)
+    with np.load(world / "run" / "examples.npz", allow_pickle=False) as found:
+        assert found["good"].shape == found["bad"].shape == (3, 64, 26)
+        assert set(found["keys"]) <= set(KEYS)
+        assert all(p.startswith("tone ") for p in found["prompts"])
+        pitch = float(found["prompts"][0].split()[1])
+        mel = np.linspace(2595 * np.log10(1 + 50 / 700), 2595 * np.log10(1 + 8000 / 700), 66)[1:-1]
+        loudest = 700 * (10 ** (mel[found["good"][0].mean(axis=1).argmax()] / 2595) - 1)
+        assert loudest == pytest.approx(pitch, rel=0.12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"systems": {}}, "no system to evaluate"),
+        ({"systems": {"a/b": Path("x")}}, "system name 'a/b'"),
+        ({"systems": {"real": Path("x")}, "real": Path("y")}, "'real' is given and also asked to be made"),
+        ({"n_bootstrap": 1}, "at least 20"),
+        ({"pairs": ("a",)}, "expected A:B"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        EvaluateConfig(**{"systems": {"a": Path("x")}, **changes})
+
+
+def test_a_baseline_that_is_no_system_is_named(world: Path) -> None:
+    with pytest.raises(UserError, match=r"'goood'\. Did you mean 'good'"):
+        run(world, baselines=("goood",))

@@ -1,0 +1,154 @@
+"""The modality gap on sets whose centroids are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clipsonic_eval.errors import ShapeError, SpaceError
+from clipsonic_eval.metrics import gap
+from clipsonic_eval.metrics.gap import geometry
+from clipsonic_eval.stats.bootstrap import clip_weights, damped
+from clipsonic_eval.types import Embeddings, EncoderCard
+
+CARD = EncoderCard("clip", "0" * 64, 8, ("image", "text"), "")
+
+
+def cone(axis: int, theta: float, n: int = 40, d: int = 8, seed: int = 0) -> np.ndarray:
+    """Unit vectors at an angle ``theta`` to an axis e, in opposite pairs: their mean is cos(theta) e exactly."""
+    u = np.random.default_rng(seed).standard_normal((n // 2, d))
+    u[:, :2] = 0
+    u /= np.linalg.norm(u, axis=1, keepdims=True)
+    x = np.sin(theta) * np.concatenate([u, -u])
+    x[:, axis] = np.cos(theta)
+    return x
+
+
+def names(n: int) -> tuple[str, ...]:
+    return tuple(f"k{i:03d}" for i in range(n))
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def test_two_cones_have_the_distance_of_their_axes() -> None:
+    x, y = cone(0, 0.6), cone(1, 0.6)
+    assert gap.centroid_distance(x, y) == pytest.approx(np.sqrt(2) * np.cos(0.6), rel=1e-12)
+    assert gap.matched_cosines(x, y) == pytest.approx(np.full(40, np.sin(0.6) ** 2), rel=1e-12)
+    assert gap.centred_cosines(x, y) == pytest.approx(np.ones(40), rel=1e-12)
+
+
+def test_means_over_pairs_leave_out_an_item_and_itself() -> None:
+    rng = np.random.default_rng(1)
+    x, y = unit(rng.standard_normal((9, 4))), unit(rng.standard_normal((9, 4)))
+    off = ~np.eye(9, dtype=bool)
+    assert gap.within_cosine(x)[0] == pytest.approx((x @ x.T)[off].mean(), rel=1e-12)
+    assert gap.unmatched_cosine(x, y)[0] == pytest.approx((x @ y.T)[off].mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("statistic", [gap.unmatched_cosine, gap.corrected_squared_distance])
+def test_leaving_out_an_item_gives_the_statistic_of_the_others(statistic: object) -> None:
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((7, 3)), rng.standard_normal((7, 3)) + 1
+    without = statistic(x, y)[1]  # type: ignore[operator]
+    for i in range(7):
+        rest = np.arange(7) != i
+        assert without[i] == pytest.approx(statistic(x[rest], y[rest])[0], rel=1e-12)  # type: ignore[operator]
+
+
+def test_the_corrected_distance_has_no_bias_and_the_plug_in_has_the_known_one() -> None:
+    rng = np.random.default_rng(3)
+    shift, n, d = np.array([0.3, 0, 0, 0, 0, 0]), 12, 6
+    plain, corrected = [], []
+    for _ in range(4000):
+        shared = rng.standard_normal((n, d))
+        x, y = shared + shift + 0.5 * rng.standard_normal((n, d)), shared + 0.5 * rng.standard_normal((n, d))
+        plain.append(gap.centroid_distance(x, y) ** 2)
+        corrected.append(gap.corrected_squared_distance(x, y)[0])
+    error = np.std(corrected) / np.sqrt(4000)
+    assert np.mean(corrected) == pytest.approx(0.09, abs=3 * error)
+    assert np.mean(plain) == pytest.approx(0.09 + d * 0.5 / n, abs=3 * error)  # tr Cov(x - y) / n
+
+
+def test_replicates_are_the_statistics_of_the_weighted_items() -> None:
+    rng = np.random.default_rng(4)
+    x, y = unit(rng.standard_normal((15, 5)) + 1), unit(rng.standard_normal((15, 5)))
+    counts = clip_weights(names(15), 3, seed=0)
+    distances = geometry.centroid_distance_replicates(x, y, counts)
+    cosines = geometry.centred_cosine_replicates(x, y, counts)
+    for i, w in enumerate(damped(counts)):
+        a, b = x - w @ x / 15, y - w @ y / 15
+        assert distances[i] == pytest.approx(np.linalg.norm(w @ (x - y) / 15), rel=1e-12)
+        assert cosines[i] == pytest.approx(w @ np.einsum("ij,ij->i", unit(a), unit(b)) / 15, rel=1e-9)
+
+
+def test_separability_is_one_for_two_cones_and_a_coin_for_two_samples_of_one() -> None:
+    rng = np.random.default_rng(5)
+    assert gap.separability(cone(0, 0.6), cone(1, 0.6, seed=1), names(40)).mean() == 1.0
+    x, y = unit(rng.standard_normal((800, 8))), unit(rng.standard_normal((800, 8)))
+    assert gap.separability(x, y, names(800)).mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_separability_is_counted_on_items_that_were_not_fitted() -> None:
+    rng = np.random.default_rng(6)  # more dimensions than items: a rule that saw them would separate anything
+    x, y = unit(rng.standard_normal((30, 200))), unit(rng.standard_normal((30, 200)))
+    assert gap.separability(x, y, names(30)).mean() == pytest.approx(0.5, abs=0.25)
+
+
+def test_separability_does_not_depend_on_the_order_of_items() -> None:
+    rng = np.random.default_rng(7)
+    x, y, keys = unit(rng.standard_normal((50, 6)) + 0.4), unit(rng.standard_normal((50, 6))), names(50)
+    order = rng.permutation(50)
+    assert np.array_equal(
+        gap.separability(x, y, keys)[order], gap.separability(x[order], y[order], [keys[i] for i in order])
+    )
+
+
+def test_recall_counts_the_own_counterpart_and_shares_ties() -> None:
+    x = np.eye(4)
+    assert gap.recall_at_1(x, x).tolist() == [1, 1, 1, 1]
+    assert gap.recall_at_1(x, x[[1, 0, 2, 3]]).tolist() == [0, 0, 1, 1]
+    doubled = np.array([[1.0, 0], [1.0, 0], [0, 1.0]])
+    assert gap.recall_at_1(doubled, doubled).tolist() == [0.5, 0.5, 1]
+
+
+def test_mean_shift_closes_the_centroids_and_knows_nothing_more_about_an_item() -> None:
+    rng = np.random.default_rng(8)
+    shared = rng.standard_normal((400, 8))
+    x = unit(shared + np.eye(8)[0] * 4)
+    y = unit(shared + rng.standard_normal((400, 8)) + np.eye(8)[1] * 4)
+    moved = gap.mean_shift(x, y, names(400))
+    assert gap.centroid_distance(x, moved) < 0.1 * gap.centroid_distance(x, y)
+    assert gap.matched_cosines(x, moved).mean() > gap.matched_cosines(x, y).mean() + 0.3
+    assert gap.centred_cosines(x, moved).mean() == pytest.approx(gap.centred_cosines(x, y).mean(), abs=0.03)
+
+
+def test_mean_shift_does_not_look_at_the_item_that_it_moves() -> None:
+    rng = np.random.default_rng(9)
+    x, y = unit(rng.standard_normal((20, 4))), unit(rng.standard_normal((20, 4)))
+    moved = gap.mean_shift(x, y, names(20))
+    x[3] = -x[3]
+    assert np.array_equal(gap.mean_shift(x, y, names(20))[3], moved[3])
+
+
+def embeddings(n: int, keys: tuple[str, ...], **changes: object) -> Embeddings:
+    return Embeddings(np.random.default_rng(n).standard_normal((n, 8)), keys, "image", CARD)
+
+
+def test_sets_meet_on_their_common_keys() -> None:
+    a, b = embeddings(8, names(8)), embeddings(10, names(10)[::-1])
+    keys, (x, y) = gap.paired([a, b])
+    assert keys == names(8)
+    assert np.allclose(x, unit(a.vectors))
+    assert np.allclose(y, unit(b.vectors[::-1][:8]))
+
+
+def test_sets_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ShapeError, match="2 keys are common to the 2 sets"):
+        gap.paired([embeddings(6, names(6)), embeddings(6, ("k000", "k001", "a", "b", "c", "d"))])
+    other = EncoderCard("clip", "1" * 64, 8, ("image", "text"), "")
+    with pytest.raises(SpaceError, match="embed both with one encoder"):
+        gap.paired([embeddings(6, names(6)), Embeddings(np.ones((6, 8)), names(6), "text", other)])
+    with pytest.raises(ShapeError, match="at least 5 items"):
+        gap.separability(np.eye(4), np.eye(4), names(4))
