@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from clipsonic_eval.report.names import PLANNED
+from clipsonic_eval.report.names import PLANNED, with_own_k
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.material import WINDOW_S
@@ -65,7 +65,7 @@ def yardsticks(config: StudyConfig, at: Layout) -> list[Entry]:
 
 def questions(names: list[str]) -> tuple[str, ...]:
     """Return the planned comparisons, ``A:B``, among these systems."""
-    return tuple(f"{a}:{b}" for a, b in PLANNED if a in names and b in names)
+    return tuple(f"{a}:{b}" for a, b in with_own_k(PLANNED, names) if a in names and b in names)
 
 
 def _model(config: StudyConfig, at: Layout, seed: int, name: str) -> dict[str, Any]:
