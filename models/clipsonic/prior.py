@@ -49,8 +49,9 @@ class PriorSettings:
 
     Attributes:
         steps: of the ancestral sampler.
-        guidance: w of ``uncond + w (cond - uncond)``; 1 is none. 2 came nearer to the true image embeddings of
-            held-out pairs of the toy world than 1 (cosine 0.83 against 0.81).
+        guidance: w of ``uncond + w (cond - uncond)``; 1 is none. In the toy world 2 came nearer to the true image
+            embeddings of 720 held-out clips than 1 (cosine 0.851 against 0.824, centred 0.632 against 0.562) for a
+            little distance between the distributions (Fréchet 0.037 against 0.031).
         candidates: k of best-of-k by cosine to the text.
     """
 
