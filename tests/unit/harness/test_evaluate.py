@@ -208,7 +208,7 @@ def test_labels_that_the_classifier_does_not_know_leave_its_metric_out(world: Pa
 
 
 def test_prepared_clips_can_be_the_reference(world: Path) -> None:
-    settings = PrepareConfig(image_encoder=None, duration_s=0.25, window="first")
+    settings = PrepareConfig(image_encoder=None, duration_s=0.25, min_s=0.1, window="first")
     prepare(Source(world / "reference"), world / "clips", settings)
     found = run(world, reference=world / "clips").score("fad", "good")
     assert found is not None
