@@ -10,9 +10,11 @@ import pytest
 from fake_encoders import FakeEncoder, tone
 
 from clipsonic_eval import records
-from clipsonic_eval.errors import ConfigError, ShapeError, UserError
+from clipsonic_eval.clips import PrepareConfig, Source, prepare
+from clipsonic_eval.errors import ConfigError, ShapeError, SpaceError, UserError
 from clipsonic_eval.harness.gap import GapConfig, gap, gap_scores
 from clipsonic_eval.media.audio import write_wav
+from clipsonic_eval.media.encode import write_video
 from clipsonic_eval.types import Embeddings, EncoderCard, Score
 
 CARD = EncoderCard("clip", "0" * 64, 8, ("image", "text"), "")
@@ -156,3 +158,33 @@ def test_zero_vectors_and_missing_encoders_are_told(tmp_path: Path) -> None:
     (tmp_path / "wavs").mkdir()
     with pytest.raises(ConfigError, match="name an encoder"):
         gap(GapConfig(tmp_path / "wavs"), tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six videos of coloured noise, prepared with the toy CLIP; one has no prompt."""
+    root = tmp_path_factory.mktemp("videos")
+    rng = np.random.default_rng(0)
+    for i in range(7):
+        frames = np.broadcast_to(rng.integers(0, 255, (1, 8, 8, 3)), (8, 8, 8, 3)).repeat(8, 1).repeat(8, 2)
+        write_video(root / f"v{i}.mp4", frames.astype(np.uint8), 8, tone(400 + 100 * i, seed=i).repeat(4), 16000)
+    with (root / "prompts.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["key", "prompt"], *([f"v{i}", f"picture number {i}"] for i in range(6))])
+    settings = PrepareConfig(duration_s=1.0, window="first", image_encoder="toy-clip", workers=1, device="cpu")
+    prepare(Source(root, prompts=root / "prompts.csv"), root / "clips", settings)
+    return root / "clips"
+
+
+def test_prepared_clips_are_held_against_their_prompts(clips: Path, tmp_path: Path) -> None:
+    record = gap(GapConfig(clips, encoder="toy-clip", n_bootstrap=30), tmp_path / "run")
+    found = by_name(list(record.scores))
+    assert found["centroid_distance", "text"].n == 6
+    assert "|enc:toy-clip+" in found["matched_cosine", "text"].signature
+    assert [s.key for s in record.skipped["source"]] == ["v6"]
+
+
+def test_prompts_by_another_encoder_than_the_pictures_are_refused(clips: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpaceError, match="embedded by toy-clip"):
+        gap(GapConfig(clips, n_bootstrap=30), tmp_path / "run", encoder=FakeEncoder())
+    with pytest.raises(ConfigError, match="--encoder toy-clip"):
+        gap(GapConfig(clips, n_bootstrap=30), tmp_path / "run")
