@@ -1,1 +1,1 @@
-"""harness."""
+"""Material in, records out: ``sample`` writes wavs, ``evaluate`` scores wavs, ``gap`` scores embeddings."""
