@@ -39,8 +39,8 @@ def gaussian_pairs(n: int = 2000, noise: float = 0.15) -> tuple[Pairs, NDArray[n
 def config(**train: object) -> PriorTrainingConfig:
     return PriorTrainingConfig(
         PairSource(pictures=Path("unused")),
-        network=PriorNetworkConfig(heads=4, head_dim=16, layers=1),
-        train=PriorOptimisation(**{"steps": 300, "batch_size": 64, "learning_rate": 3e-3, "warmup": 20, **train}),  # type: ignore[arg-type]
+        network=PriorNetworkConfig(heads=4, head_dim=16, layers=2),
+        train=PriorOptimisation(**{"steps": 300, "batch_size": 64, "learning_rate": 5e-3, "warmup": 20, **train}),  # type: ignore[arg-type]
         device="cpu",
     )
 
