@@ -39,9 +39,9 @@ class StudyConfig:
     supervised: bool = True
     candidates: int = 4
     audio_steps: int = 1000
-    prior_steps: int = 1500
+    prior_steps: int = 1000
     learning_rate: float = 1.5e-3
-    guidance_scales: tuple[float, ...] = (1.0, 2.0, 4.0)
+    guidance_scales: tuple[float, ...] = (2.0, 4.0, 8.0)
     sampler_steps: int = 15
     precision: Literal["fp32", "bf16", "auto"] = "auto"
     n_boot: int = 2000

@@ -28,7 +28,7 @@ from clipsonic.mel import MelConfig, MelFrontEnd
 from clipsonic.networks import NETWORKS
 from clipsonic.precision import Precision, autocast
 from clipsonic.samplers import SamplerSettings, sample, training_scheduler
-from clipsonic.vocoders import VOCODERS, Vocoder
+from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
 from clipsonic_eval import atomic
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError
@@ -48,8 +48,8 @@ class MelDiffusion:
         precision: of the network in sampling. ``bf16`` or ``auto`` takes half the time on processors made for it and
             moved the log-mels of a toy model by 0.002 on average, 0.06 at most (natural log); sampler and
             noise stay float32.
-        card: JSON-serialisable; ``frames``, ``range`` (of clean data at the network's scale), ``condition``,
-            ``weights_sha256`` and what the trainer adds.
+        card: JSON-serialisable; ``log_mel_range`` (``low`` and ``high`` of each band in the training data,
+            natural log), ``condition``, ``weights_sha256`` and what the trainer adds.
     """
 
     def __init__(
@@ -148,14 +148,17 @@ class MelDiffusion:
         *,
         batch_size: int = 64,
     ) -> NDArray[np.float32]:
-        """Draw one waveform per condition, (b, frames * hop) float32; arguments as in :meth:`generate_mel`."""
+        """Draw one waveform per condition, (b, frames * hop) float32 in [-1, 1]; arguments as in :meth:`generate_mel`.
+
+        A waveform whose peak lies above full scale is scaled down as a whole; nothing is clipped.
+        """
         log_mel = self.generate_mel(cond, seeds, guidance, steps, sampler, batch_size=batch_size)
-        audio: NDArray[np.float32] = self.vocoder(log_mel, seeds).numpy()
+        audio: NDArray[np.float32] = within_full_scale(self.vocoder(log_mel, seeds)).numpy()
         return audio
 
     def _denoiser(self, cond: torch.Tensor, guidance: float) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
         """Return (x_t, t) -> predicted clean data under a condition."""
-        low, high = self.card.get("range", (-math.inf, math.inf))
+        low, high = self._range()
         drop = torch.zeros(len(cond), dtype=torch.bool, device=cond.device)
 
         def predict(*inputs: torch.Tensor) -> torch.Tensor:
@@ -171,9 +174,23 @@ class MelDiffusion:
                 with_condition, without = predict(*twice, torch.cat([drop, ~drop])).chunk(2)
                 v = guided(with_condition, without, guidance)
             clean = self._tables.x0_from_v(x, v, t)
-            return clean.clamp(low, high) if self.diffusion.clamp_x0 else clean
+            return clean.clamp(low, high)
 
         return denoise
+
+    def _range(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what clean data may lie between at the network's scale, (n_mels, 1) each.
+
+        Band by band: bands have scales of their own, and one limit for all lets guidance drive a loud band far beyond
+        anything in the training data (peaks of the sound came out at 400 times full scale).
+        """
+        found = self.card.get("log_mel_range") if self.diffusion.clamp_x0 else None
+        if found is None:
+            whole = torch.full((self.mel.n_mels, 1), math.inf, device=self.device)
+            return -whole, whole
+        ends = torch.tensor([found["low"], found["high"]], dtype=torch.float32, device=self.device)
+        low, high = self._front_end.normalise(ends[:, :, None])
+        return low, high
 
     def save(self, folder: Path) -> Path:
         """Write the folder (see the module) and return it; ``card["weights_sha256"]`` is set from what was written."""

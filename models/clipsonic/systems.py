@@ -28,7 +28,7 @@ from clipsonic.model import MelDiffusion
 from clipsonic.prior import DiffusionPrior
 from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig, RealMelConfig, check_space
 from clipsonic.training.audio import device_named
-from clipsonic.vocoders import VOCODERS, Vocoder
+from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.media.video import query_picture
@@ -37,6 +37,7 @@ from clipsonic_eval.types import Query
 
 S = TypeVar("S", bound="MelSystem")
 Vectors = NDArray[np.float32]
+PEAK_RULE = "above 1: scaled to 1"
 
 
 class MelSystem:
@@ -91,6 +92,7 @@ class MelSystem:
             "template": self.config.template,
             "candidates": 1,
             "vocoder": self.model.vocoder.card(),
+            "peak": PEAK_RULE,
         }
 
     def variant(self: S, **changes: Any) -> S:
@@ -227,7 +229,8 @@ class RealMel:
 
     def card(self) -> dict[str, Any]:
         """Return front end, vocoder and length."""
-        return {"kind": "real-mel", "duration_s": self.config.duration_s, "vocoder": self._vocoder.card()}
+        own = {"kind": "real-mel", "duration_s": self.config.duration_s}
+        return {**own, "vocoder": self._vocoder.card(), "peak": PEAK_RULE}
 
     def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[NDArray[np.float32]]:
         """Return each query's own sound as the vocoder renders its log-mel.
@@ -240,5 +243,5 @@ class RealMel:
     def _rendered(self, query: Query, seed: int) -> NDArray[np.float32]:
         samples = own_audio(query, self.sample_rate, self.config.duration_s)
         log_mel = self._front_end.log_mel(torch.from_numpy(samples)[None])
-        rendered: NDArray[np.float32] = self._vocoder(log_mel, [seed])[0].numpy()
+        rendered: NDArray[np.float32] = within_full_scale(self._vocoder(log_mel, [seed]))[0].numpy()
         return rendered

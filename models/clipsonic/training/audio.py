@@ -228,7 +228,7 @@ def train_on(store: Clips, config: AudioTrainingConfig, out: Path, *, progress: 
     if finished(out, run_identity):
         return out
     mels = MelSource(store, MelFrontEnd(config.mel, device), cache_mb=config.mel_cache_mb, progress=progress)
-    value_range = _set_scale(mels, config)
+    log_mel_range = _set_scale(mels, config)
     sizes = Sizes(config.mel.n_mels, mels.frames, conditions.shape[-1])
     network = build(config.network, sizes, derive(config.train.seed, "", "weights")).to(device)
     task = AudioTask(config, network, mels, conditions, Diffusion(config.diffusion, device))
@@ -243,7 +243,7 @@ def train_on(store: Clips, config: AudioTrainingConfig, out: Path, *, progress: 
         "clips": store.content_hash,
         "n_clips": len(task.training_rows) + len(task.held_out),
         "condition": condition_card,
-        "range": value_range,
+        "log_mel_range": log_mel_range,
         "seed": config.train.seed,
         "steps": outcome.steps,
         "loss": outcome.loss,
@@ -257,14 +257,13 @@ def train_on(store: Clips, config: AudioTrainingConfig, out: Path, *, progress: 
     return out
 
 
-def _set_scale(mels: MelSource, config: AudioTrainingConfig) -> tuple[float, float]:
-    """Measure the scale on an even spread of clips, unless it is configured; return the scaled data's range."""
+def _set_scale(mels: MelSource, config: AudioTrainingConfig) -> dict[str, list[float]]:
+    """Measure the scale on an even spread of clips, unless it is configured; return each band's range, natural log."""
     chosen = torch.from_numpy(mels.store.rows(config.split))
     rows = chosen[:: max(1, math.ceil(len(chosen) / _SCALE_ROWS))]
     values = mels(rows)
-    front_end = mels.front_end
     if not config.mel.mean:
         scaled = measured(config.mel, values, per_band=config.mel_scale == "band")
-        mels.front_end = front_end = MelFrontEnd(scaled, front_end.device)
-    normal = front_end.normalise(values)
-    return float(normal.min()), float(normal.max())
+        mels.front_end = MelFrontEnd(scaled, mels.front_end.device)
+    ends = {"low": values.amin(dim=(0, 2)), "high": values.amax(dim=(0, 2))}
+    return {end: [round(float(x), 4) for x in bands] for end, bands in ends.items()}

@@ -181,8 +181,10 @@ def train_on(pairs: Pairs, config: PriorTrainingConfig, out: Path, *, progress: 
     task = PriorTask(config, network, pairs, _tokens_of(config))
     set_scale(network, pairs.image[task.training_rows.numpy()])
     network.to(device_named(config.device))
-    out.mkdir(parents=True, exist_ok=True)
-    atomic.write_json(out / "config.json", as_tree(config))
+    with loop.one_writer() as writes:
+        if writes:
+            out.mkdir(parents=True, exist_ok=True)
+            atomic.write_json(out / "config.json", as_tree(config))
     outcome = loop.run(task, config.train, out, identity=run_identity, progress=progress, label="prior")
     card = {
         "identity": run_identity,
@@ -203,8 +205,10 @@ def train_on(pairs: Pairs, config: PriorTrainingConfig, out: Path, *, progress: 
             "prior: cosine to the true image embedding on held-out pairs {prior_cosine:.3f} (text {text_cosine:.3f}), "
             "centred {prior_centred_cosine:.3f}".format(**prior.card["held_out"])
         )
-    prior.save(out)
-    checkpoint.remove(out)
+    with loop.one_writer() as writes:
+        if writes:
+            prior.save(out)
+            checkpoint.remove(out)
     return out
 
 

@@ -28,4 +28,9 @@ class Vocoder(Protocol):
         ...
 
 
+def within_full_scale(audio: torch.Tensor) -> torch.Tensor:
+    """Return (b, n) waveforms, each of a peak above 1 divided by its peak; the others as they are."""
+    return audio / audio.abs().amax(dim=1, keepdim=True).clamp(min=1.0) if audio.numel() else audio
+
+
 VOCODERS: Registry[Any] = Registry("vocoder", "clipsonic.vocoders")

@@ -45,7 +45,7 @@ def _awake(network: torch.nn.Module) -> torch.nn.Module:
 def _model(name: str = "unet1d") -> MelDiffusion:
     network = _awake(build(NetworkConfig(name.split("-", maxsplit=1)[0], TINY[name]), SIZES, seed=0))
     mel = MelConfig(mean=(-5.0,), std=(2.0,))
-    return MelDiffusion(network, mel, DiffusionConfig(), {"range": [-3.0, 3.0]})
+    return MelDiffusion(network, mel, DiffusionConfig(), {"log_mel_range": {"low": [-11.0] * 64, "high": [1.0] * 64}})
 
 
 @pytest.mark.parametrize("name", list(TINY))
@@ -184,10 +184,27 @@ def test_only_the_direction_of_a_condition_counts() -> None:
     assert torch.allclose(a, b, atol=1e-4)
 
 
-def test_generated_log_mels_stay_in_the_range_of_the_training_data() -> None:
-    mel = _model().generate_mel(COND, [1, 2, 3, 4], 8.0, 5)
-    assert float(mel.max()) <= -5.0 + 2.0 * 3.0 + 1e-4
-    assert float(mel.min()) >= -5.0 - 2.0 * 3.0 - 1e-4
+def test_generated_log_mels_stay_band_by_band_in_the_range_of_the_training_data() -> None:
+    model = _model()
+    low, high = np.linspace(-11, -5, 64), np.linspace(-4, 1, 64)
+    model.card["log_mel_range"] = {"low": low.tolist(), "high": high.tolist()}
+    mel = model.generate_mel(COND, [1, 2, 3, 4], 8.0, 5).numpy()
+    assert (mel.max(axis=(0, 2)) <= high + 1e-4).all()
+    assert (mel.min(axis=(0, 2)) >= low - 1e-4).all()
+    assert (mel.max(axis=(0, 2)) > high - 1e-3).any()  # guidance of 8 does push against it
+
+
+def test_sound_above_full_scale_is_scaled_down_as_a_whole() -> None:
+    from clipsonic.vocoders import within_full_scale
+
+    audio = torch.tensor([[0.5, -4.0, 2.0], [0.1, -0.2, 0.3], [0.0, 0.0, 0.0]])
+    wanted = torch.tensor([[0.125, -1.0, 0.5], [0.1, -0.2, 0.3], [0.0, 0.0, 0.0]])
+    assert torch.equal(within_full_scale(audio), wanted)
+    assert within_full_scale(audio[:0]).shape == (0, 3)
+    loud = MelConfig(mean=(0.0,), std=(2.0,))
+    model = MelDiffusion(_model().network, loud, DiffusionConfig(), {})
+    assert np.abs(model.vocoder(model.generate_mel(COND, [1, 2, 3, 4], 8.0, 3), [1, 2, 3, 4]).numpy()).max() > 2
+    assert np.abs(model.generate_audio(COND, [1, 2, 3, 4], 8.0, 3)).max() <= 1.0
 
 
 def test_audio_has_hop_samples_a_frame_and_bad_conditions_are_refused() -> None:

@@ -41,7 +41,7 @@ def write_model(folder: Path, kind: str, encoder: str = "toy-clip") -> Path:
                 weights.copy_(0.05 * torch.randn(weights.shape, generator=generator))
     card = {
         "identity": "untrained",
-        "range": (-3.0, 3.0),
+        "log_mel_range": {"low": [-11.0] * mel.n_mels, "high": [1.0] * mel.n_mels},
         "condition": {"kind": kind, "space": as_tree(ENCODERS[encoder](None).card)},
     }
     return MelDiffusion(network, mel, DiffusionConfig(), card).save(folder)
