@@ -53,7 +53,7 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
 def _check_columns(path: Path, rows: list[tuple[int, Mapping[str, Any]]]) -> None:
     names = dict.fromkeys(name for _, row in rows for name in row)
     for name in names:
-        near = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.8)
+        near = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.75)
         if name not in COLUMNS and near and near[0] not in names:
             raise UserError(f"{path}: unknown column '{name}'. Did you mean '{near[0]}'?")
     if "path" not in names:

@@ -38,7 +38,7 @@ class SweepConfig:
 
     instruments: tuple[str, ...] = tuple(VARIANTS)
     study: StudyConfig = dataclasses.field(
-        default_factory=lambda: StudyConfig(supervised=False, candidates=1, guidance_scales=(2.0,))
+        default_factory=lambda: StudyConfig(supervised=False, candidates=1, guidance_scales=(4.0,))
     )
 
     def __post_init__(self) -> None:

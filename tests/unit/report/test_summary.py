@@ -185,8 +185,18 @@ def guidance_of(values: Mapping[str, tuple[float, float]]) -> Results:
 def test_the_best_scale_and_a_change_of_order_are_said() -> None:
     lines = spread.guidance(guidance_of({"1": (50.0, 45.0), "2": (40.0, 42.0), "4": (30.0, 44.0)}))
     assert lines[0] == "The table shows guidance scale 4 for PD and 2 for ZS."
-    assert lines[1] == "FAD on the validation split is best at guidance scale 4 for PD and 2 for ZS."
-    assert "PD is ahead of ZS in FAD at 2 of 3 scales (2 and 4): the order depends" in lines[2]
+    assert lines[1] == "4 is the largest scale that was tried, and PD takes it: a better one may lie above."
+    assert lines[2] == "FAD on the validation split is best at guidance scale 4 for PD and 2 for ZS."
+    assert "PD is ahead of ZS in FAD at 2 of 3 scales (2 and 4): the order depends" in lines[3]
+
+
+def test_a_choice_at_either_end_of_what_was_tried_is_said_but_no_guidance_is_no_edge() -> None:
+    values = dict.fromkeys(("2", "4", "8"), (40.0, 41.0))
+    lines = spread.guidance(guidance_of(values))
+    assert lines[1] == "2 is the smallest scale that was tried, and ZS takes it: a better one may lie below."
+    table = replace(on_fad({"PD": 30.0}, {}, split="test"), systems={"PD": {"guidance": 1.0}})
+    sweep = [on_fad({"PD": 30.0}, {}, split="val", guidance=w) for w in ("1", "2")]
+    assert not any("tried" in line for line in spread.guidance(results_of(table, *sweep)))
 
 
 def test_an_order_that_holds_at_every_scale_is_said() -> None:
