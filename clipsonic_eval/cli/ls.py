@@ -11,14 +11,14 @@ from pathlib import Path
 
 import click
 
-_KINDS = ("encoders", "metrics", "datasets", "systems")
+_KINDS = ("encoders", "metrics", "conventions", "datasets", "systems")
 
 
 @click.command("ls")
 @click.argument("kind", required=False, type=click.Choice(_KINDS))
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def command(kind: str | None, as_json: bool) -> None:
-    """List encoders, metrics, datasets or systems, with one line on each; without KIND all of them."""
+    """List encoders, metrics, conventions, datasets or systems, with one line on each; without KIND all of them."""
     found = {k: dict(_entries(k)) for k in ([kind] if kind else _KINDS)}
     if as_json:
         click.echo(json.dumps(found[kind] if kind else found, ensure_ascii=False))
@@ -45,6 +45,12 @@ def _entries(kind: str) -> Iterator[tuple[str, str]]:
             direction = "higher" if card.higher_is_better else "lower"
             needs = f", needs {', '.join(card.needs)}" if card.needs else ""
             yield name, f"{card.title} ({card.unit}, {direction} is better{needs}); {card.source}"
+    elif kind == "conventions":
+        from clipsonic_eval.conventions import CONVENTIONS
+
+        for name in CONVENTIONS:
+            one = CONVENTIONS[name]
+            yield name, f"{one.title} ({one.metric} on {one.encoder}; {one.source})"
     elif kind == "datasets":
         from clipsonic_eval.datasets import DATASETS
 

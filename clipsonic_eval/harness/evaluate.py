@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from clipsonic_eval import provenance
 from clipsonic_eval.config import as_tree
+from clipsonic_eval.conventions import Convention
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness import comparing, pictures, scoring, yardsticks
@@ -31,9 +32,10 @@ from clipsonic_eval.harness.material import (
     load_encoders,
     without_strange_labels,
 )
+from clipsonic_eval.harness.measures import measure
 from clipsonic_eval.harness.run_folder import portable, write_run
 from clipsonic_eval.hashing import config_hash
-from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, SetMetric
+from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, Need, SetMetric
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.types import Embeddings, Score, Skip
@@ -51,6 +53,7 @@ def evaluate(
     *,
     progress: Progress = SILENT,
     encoders: Mapping[str, Encoder] | None = None,
+    conventions: Mapping[str, Convention] | None = None,
 ) -> RunRecord:
     """Score systems on the same queries and write a run folder.
 
@@ -62,6 +65,7 @@ def evaluate(
         out: the run folder.
         progress: told of every clip.
         encoders: by role, already in memory; roles that are not here are loaded as the configuration says.
+        conventions: by name, beside the registered ones; ``config.metrics`` may name them.
 
     Returns:
         The record that was written.
@@ -73,17 +77,20 @@ def evaluate(
     clock = _Clock()
     with clock.stage("list"):
         material = gather(config)
-        metrics = choose_metrics(config, material)
+        chosen = choose_metrics(config, material, conventions)
+        measures = {name: measure(name, conventions) for name in chosen}
     with clock.stage("load encoders"):
-        loaded = load_encoders(config, _roles(metrics), encoders or {})
-    metrics, why = without_strange_labels(config, metrics, material.queries, loaded)
+        loaded = load_encoders(config, _roles(measures.values()), encoders or {}, conventions)
+    kept, why = without_strange_labels(config, chosen, material.queries, loaded)
+    measures = {name: measures[name] for name in kept}
     if why:
         progress.note(why)
     with clock.stage("embed"):
-        evaluation = _embed(config, material, {r: loaded[r] for r in _roles(metrics)}, out, progress)
+        used = {role: loaded[role] for role in _roles(measures.values())}
+        evaluation = _embed(config, material, measures, used, out, progress)
     with clock.stage("score"):
         progress.note(f"scoring {len(evaluation.sets)} systems, {config.n_bootstrap} resamples each")
-        scores, comparisons = _score(evaluation, metrics)
+        scores, comparisons = _score(evaluation)
     with clock.stage("pictures"):
         shown = material.queries.prompts
         pictures.write_examples(evaluation.sets, shown, out, k=config.examples, seed=config.seed)
@@ -113,9 +120,10 @@ class _Clock:
         self.seconds[name] = round(time.perf_counter() - started, 3)
 
 
-def _roles(metrics: list[str]) -> list[str]:
-    used = {METRICS[m].card.role for m in metrics}
-    return [role for role in ROLES if role in used]
+def _roles(metrics: Iterable[Metric], need: Need | None = None) -> list[str]:
+    """Return the roles of some metrics, of those with a need if one is named."""
+    used = dict.fromkeys(m.card.role for m in metrics if need is None or need in m.card.needs)
+    return [*(role for role in ROLES if role in used), *(role for role in used if role not in ROLES)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,30 +131,40 @@ class _Evaluation:
     """All embeddings of an evaluation.
 
     Attributes:
+        measures: metrics by the name that they are computed under.
         sets: by system, the ones with usable audio.
         reference: if a metric needs one.
-        text: embeddings of the prompts, if a metric needs them.
+        text: embeddings of the prompts by role, where a metric needs them.
         skipped: by set.
     """
 
     config: EvaluateConfig
     material: Material
+    measures: Mapping[str, Metric]
     sets: Mapping[str, Embedded]
     reference: Embedded | None
-    text: Embeddings | None
+    text: Mapping[str, Embeddings]
     skipped: dict[str, tuple[Skip, ...]]
 
 
 def _embed(
-    config: EvaluateConfig, material: Material, encoders: Mapping[str, Encoder], out: Path, progress: Progress
+    config: EvaluateConfig,
+    material: Material,
+    measures: Mapping[str, Metric],
+    encoders: Mapping[str, Encoder],
+    out: Path,
+    progress: Progress,
 ) -> _Evaluation:
     embedder = Embedder(
         encoders, cache=config.cache or default_cache(), batch_size=config.batch_size, workers=config.workers
     )
     skipped: dict[str, tuple[Skip, ...]] = {}
     reference = None
-    if material.reference is not None and "fad" in encoders:
-        reference = embedder.embed(material.reference, ["fad"], progress=progress)
+    against = _roles(measures.values(), "reference")
+    if "halves" in config.yardsticks and "fad" in encoders and "fad" not in against:
+        against = ["fad", *against]
+    if material.reference is not None and against:
+        reference = embedder.embed(material.reference, against, progress=progress)
         skipped[REFERENCE] = reference.skipped
     systems = dict(material.systems)
     if NOISE in config.yardsticks:
@@ -162,8 +180,9 @@ def _embed(
             skipped[name] = (*audio.skipped, Skip("*", str(error)))
     if not sets:
         raise problems[0]
-    text = _text(encoders["clap"], material.queries.prompts) if "clap" in encoders else None
-    return _Evaluation(config, material, sets, reference, text, {k: v for k, v in skipped.items() if v})
+    prompts = material.queries.prompts
+    text = {role: _text(encoders[role], prompts) for role in _roles(measures.values(), "prompts")}
+    return _Evaluation(config, material, measures, sets, reference, text, {k: v for k, v in skipped.items() if v})
 
 
 def _noise(config: EvaluateConfig, material: Material, out: Path) -> Any:
@@ -178,7 +197,7 @@ def _text(encoder: Encoder, prompts: Mapping[str, str]) -> Embeddings:
     return Embeddings(encoder.text([prompts[k] for k in keys]), tuple(keys), "text", encoder.card)
 
 
-def _score(evaluation: _Evaluation, metrics: list[str]) -> tuple[list[Score], list[Comparison]]:
+def _score(evaluation: _Evaluation) -> tuple[list[Score], list[Comparison]]:
     config = evaluation.config
     made = [name for name in (SHUFFLED, NOISE, REAL) if name not in config.systems]
     names = [*evaluation.sets, *([SHUFFLED] if SHUFFLED in config.yardsticks else [])]
@@ -186,8 +205,7 @@ def _score(evaluation: _Evaluation, metrics: list[str]) -> tuple[list[Score], li
     shared = scoring.Scoring(config.seed, config.n_bootstrap, _identity(evaluation), evaluation.skipped)
     scores: list[Score] = []
     comparisons: list[Comparison] = []
-    for name in metrics:
-        metric = METRICS[name]
+    for metric in evaluation.measures.values():
         inputs = _inputs(evaluation, metric)
         if isinstance(metric, ClipMetric):
             by_system = scoring.score_clips(metric, inputs, shared)
@@ -197,7 +215,7 @@ def _score(evaluation: _Evaluation, metrics: list[str]) -> tuple[list[Score], li
             by_system = dict(found.scores)
             comparisons += comparing.compare_sets(metric, inputs, found, pairs, config)
         scores += by_system.values()
-    if "halves" in config.yardsticks and evaluation.reference is not None:
+    if "halves" in config.yardsticks and evaluation.reference is not None and "fad" in evaluation.reference.spaces:
         scores.append(_halves(evaluation, evaluation.reference, shared))
     return scores, comparisons
 
@@ -216,7 +234,8 @@ def _inputs(evaluation: _Evaluation, metric: ClipMetric | SetMetric) -> dict[str
         spaces.pop(REAL, None)  # against itself
     reference = evaluation.reference.spaces[role] if evaluation.reference and "reference" in needs else None
     labels = evaluation.material.queries.labels
-    return {name: Inputs(space, reference, evaluation.text, labels, real) for name, space in spaces.items()}
+    text = evaluation.text.get(role)
+    return {name: Inputs(space, reference, text, labels, real) for name, space in spaces.items()}
 
 
 def _identity(evaluation: _Evaluation) -> dict[str, list[tuple[str, str]]]:
@@ -227,8 +246,8 @@ def _identity(evaluation: _Evaluation) -> dict[str, list[tuple[str, str]]]:
         "prompts": ("queries", evaluation.material.queries.hash),
         "labels": ("queries", evaluation.material.queries.hash),
     }
-    fields = {name: [against[need] for need in METRICS[name].card.needs] for name in METRICS}
-    return {**fields, "fad_halves": fields["fad"]}
+    fields = {name: [against[need] for need in m.card.needs] for name, m in evaluation.measures.items()}
+    return {**fields, "fad_halves": [against["reference"]]}
 
 
 def _content(embedded: Embedded | None) -> str:

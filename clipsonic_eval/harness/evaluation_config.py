@@ -23,7 +23,7 @@ class EncoderChoice:
         fad: audio features for Fréchet distances.
         clap: audio and text in one space, for the CLAP score. Not the encoder that conditions a system under test.
         classes: class log-probabilities.
-        weights: weight files by role, where an encoder's own are not meant.
+        weights: weight files by role, or by convention, where an encoder's own are not meant.
     """
 
     fad: str | None = "toy-audio"
@@ -32,9 +32,9 @@ class EncoderChoice:
     weights: dict[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.weights) - set(ROLES))
+        unknown = sorted(role for role in self.weights if role not in ROLES and "/" not in role)
         if unknown:
-            raise ConfigError(f"weights of '{unknown[0]}': roles are {', '.join(ROLES)}")
+            raise ConfigError(f"weights of '{unknown[0]}': roles are {', '.join(ROLES)} and names of conventions")
 
     def name(self, role: str) -> str | None:
         """Return the encoder of a role."""
@@ -51,7 +51,8 @@ class EvaluateConfig:
         prompts: csv with key, prompt and perhaps label; None: what the systems' own ``samples.csv`` say.
         real: the queries' own audio by key, scored as a system named ``real``.
         encoders: by role.
-        metrics: which; empty: all for which there is an encoder and what they need.
+        metrics: which, also by names of conventions (``fad/fadtk``), which bring an encoder of their own; empty: all
+            default ones for which there is an encoder and what they need.
         yardsticks: ``shuffled`` (``real`` with the prompts dealt anew), ``noise`` (white, at the reference's level),
             ``halves`` (the distance of two random halves of the reference, as metric ``fad_halves``).
         n_bootstrap: resamples of the clips.

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from clipsonic_eval.conventions import Convention
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.harness.audio_sets import AudioSet, reference_set, system_set
 from clipsonic_eval.harness.evaluation_config import ROLES, EvaluateConfig
+from clipsonic_eval.harness.measures import Convened, convention_named, measure
 from clipsonic_eval.harness.queries import read_queries
 from clipsonic_eval.hashing import config_hash
-from clipsonic_eval.metrics import METRICS
+from clipsonic_eval.metrics import METRICS, MetricCard
 
 REAL = "real"
 
@@ -86,25 +89,32 @@ def _said_by(systems: Mapping[str, AudioSet]) -> Queries:
     return Queries(prompts, labels)
 
 
-def choose_metrics(config: EvaluateConfig, material: Material) -> list[str]:
-    """Return the metrics to compute, grouped by encoder.
+def choose_metrics(
+    config: EvaluateConfig, material: Material, more: Mapping[str, Convention] | None = None
+) -> list[str]:
+    """Return the metrics to compute, grouped by encoder, conventions last.
+
+    ``more`` are conventions that are not registered, by name.
 
     Raises:
         ConfigError: a metric was asked for that cannot be computed, or none can.
         UserError: a metric of that name does not exist.
     """
     wanted = config.metrics or tuple(m for m in METRICS if METRICS[m].card.by_default)
-    obstacles = {name: _obstacle(name, config, material) for name in wanted}
+    cards = {name: measure(name, more).card for name in wanted}
+    obstacles = {name: _obstacle(card, config, material) for name, card in cards.items()}
     stuck = {name: why for name, why in obstacles.items() if why}
     if stuck and (config.metrics or len(stuck) == len(wanted)):
         name, why = next(iter(stuck.items()))
         raise ConfigError(f"{name} cannot be computed: {why}")
-    return sorted((m for m in wanted if m not in stuck), key=lambda m: (ROLES.index(METRICS[m].card.role), m))
+    order = {role: i for i, role in enumerate(ROLES)}
+    computed = dict.fromkeys(m for m in wanted if m not in stuck)
+    own = [m for m in computed if cards[m].role in order]
+    return [*sorted(own, key=lambda m: (order[cards[m].role], m)), *(m for m in computed if m not in own)]
 
 
-def _obstacle(name: str, config: EvaluateConfig, material: Material) -> str:
-    card = METRICS[name].card
-    if config.encoders.name(card.role) is None:
+def _obstacle(card: MetricCard, config: EvaluateConfig, material: Material) -> str:
+    if card.role in ROLES and config.encoders.name(card.role) is None:
         return f"no encoder for '{card.role}'; name one"
     obstacles = {
         "reference": "" if material.reference else "no reference set; give --reference FOLDER",
@@ -115,20 +125,32 @@ def _obstacle(name: str, config: EvaluateConfig, material: Material) -> str:
     return next((obstacles[need] for need in card.needs if obstacles[need]), "")
 
 
-def load_encoders(config: EvaluateConfig, roles: Sequence[str], given: Mapping[str, Encoder]) -> dict[str, Encoder]:
-    """Return the encoders by role: those given, the others loaded.
+def load_encoders(
+    config: EvaluateConfig,
+    roles: Sequence[str],
+    given: Mapping[str, Encoder],
+    more: Mapping[str, Convention] | None = None,
+) -> dict[str, Encoder]:
+    """Return the encoders by role, conventions among them: those given, the others loaded.
 
     Raises:
         UserError: no encoder of that name, or its weights are missing.
     """
-    loaded = {}
+    loaded: dict[str, Encoder] = {}
+    shared: dict[tuple[Any, ...], Encoder] = {}  # conventions that differ in the loading of sound share their encoder
     for role in roles:
-        name = config.encoders.name(role)
+        convention = convention_named(role, more)
+        name = convention.encoder if convention else config.encoders.name(role)
         assert name is not None
+        weights = config.encoders.weights.get(role)
+        options = dict(convention.options) if convention else {}
+        same = (name, weights, *sorted(options.items()))
         if role in given:
             loaded[role] = given[role]
-        else:
-            loaded[role] = ENCODERS[name](config.encoders.weights.get(role), device=config.device)
+            continue
+        if same not in shared:
+            shared[same] = ENCODERS[name](weights, device=config.device, **options)
+        loaded[role] = Convened(shared[same], convention) if convention else shared[same]
     return loaded
 
 
@@ -142,7 +164,7 @@ def without_strange_labels(
     """
     known = encoders["classes"].card.labels if "classes" in encoders else ()
     strange = sorted({label for label in queries.labels.values() if label not in known})
-    affected = [m for m in metrics if "labels" in METRICS[m].card.needs]
+    affected = [m for m in metrics if m in METRICS and "labels" in METRICS[m].card.needs]
     if not strange or not affected or config.metrics:
         return list(metrics), ""
     why = f"{', '.join(affected)} left out: '{strange[0]}' is no class of encoder '{config.encoders.classes}'"

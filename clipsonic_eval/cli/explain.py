@@ -1,0 +1,47 @@
+"""``clipsonic-eval explain``: why two numbers of one name differ."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clipsonic_eval.cli._scores import named
+from clipsonic_eval.config import apply_sets, as_tree, resolve
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("explain")
+@click.option("--system", "systems", multiple=True, metavar="NAME=FOLDER", help="Outputs, <key>.wav each; repeatable.")
+@click.option("--reference", type=_PATH, help="Real audio to compare with: media files or prepared clips.")
+@click.option("--prompts", type=_PATH, help="csv with key, prompt (default: the systems' own samples.csv).")
+@click.option("--real", type=_PATH, help="The queries' own audio by key.")
+@click.option("--from", "start", metavar="NAME", required=True, help="Convention to set out from (ls conventions).")
+@click.option("--to", multiple=True, metavar="NAME", required=True, help="Convention to arrive at; repeatable.")
+@click.option("--weights", multiple=True, metavar="ENCODER=FILE", help="Weights of an encoder; repeatable.")
+@click.option("--cache", type=_PATH, help="Folder of embeddings by content (default: the user's cache).")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. n_bootstrap=2000.")
+@click.option("--out", required=True, type=_PATH, help="Run folder: record.json of all steps, explain.md.")
+@click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON.")
+def command(
+    systems: tuple[str, ...], weights: tuple[str, ...], sets: tuple[str, ...], out: Path, as_json: bool, **options: Any
+) -> None:
+    r"""Score one set of clips under two conventions and at every step between them: which step moved the number.
+
+    \b
+    clipsonic-eval explain --reference real/ --system PD=wavs/PD \
+        --from fad/clipsonic-eval --to fad/frechet-audio-distance --to fad/fadtk --out run/
+    """
+    from clipsonic_eval import atomic
+    from clipsonic_eval.harness.explain import ExplainConfig, explain, table
+    from clipsonic_eval.progress import Bars
+
+    given = {key: value for key, value in options.items() if value}
+    tree = {**given, "systems": named(systems, "--system"), "weights": named(weights, "--weights")}
+    found = explain(resolve(ExplainConfig, apply_sets(tree, sets), where="explain"), out, progress=Bars())
+    text = table(found)
+    atomic.write_text(out / "explain.md", text + "\n")
+    click.echo(json.dumps([as_tree(step) for step in found], ensure_ascii=False) if as_json else text)

@@ -1,0 +1,48 @@
+"""Conventions: what a published tool really computes under a metric's name. One file each; the folder is scanned.
+
+A convention says how sound is loaded, which encoder with which options embeds it, which of our metrics is taken and
+what it is multiplied with. It reproduces the numbers of a tool where the tool is right; where a tool is wrong (files
+that it swallows, pairs that it mixes up) ours is not, and ``not_reproduced`` says so.
+
+A file adds one or more to :data:`CONVENTIONS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from clipsonic_eval.media.loading import Loading
+from clipsonic_eval.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """How one tool computes one metric.
+
+    Attributes:
+        name: ``metric/tool``.
+        title: one line for people.
+        metric: registry name of the metric of ours that is computed.
+        encoder: registry name of the encoder.
+        options: keyword arguments of its loader.
+        loading: what is done to the sound before it.
+        store: embeddings as kept by the tool: ``float16`` rounds them.
+        scale: the tool prints this many times the metric.
+        source: tool, commit and file where it was read.
+        not_reproduced: what the tool does beyond this and ours does not, with the reason; "" if nothing is known.
+    """
+
+    name: str
+    title: str
+    metric: str
+    encoder: str
+    options: dict[str, Any] = field(default_factory=dict)
+    loading: Loading = field(default_factory=Loading)
+    store: Literal["float32", "float16"] = "float32"
+    scale: float = 1.0
+    source: str = ""
+    not_reproduced: str = ""
+
+
+CONVENTIONS: Registry[Convention] = Registry("convention", "clipsonic_eval.conventions")

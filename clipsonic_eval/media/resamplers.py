@@ -1,0 +1,96 @@
+"""Resamplers by name: soxr's, and the windowed sinc that torchaudio made common, for conventions that need it.
+
+A peer's resampler is part of its convention: the same wavs through two of them give different embeddings. Everything of
+ours uses ``soxr-hq``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.errors import unknown_name
+from clipsonic_eval.media.audio import resample as soxr_hq
+
+Float32 = NDArray[np.float32]
+_BLOCK = 1 << 11  # output periods that are computed at a time: bounds the memory
+
+
+@lru_cache(maxsize=16)
+def _kernels(
+    rate_in: int, rate_out: int, width: int, rolloff: float, beta: float | None
+) -> tuple[NDArray[np.float64], int]:
+    """Return the filters of one period, (rate_out, taps), and how many input samples lie before its first."""
+    base = min(rate_in, rate_out) * rolloff
+    reach = math.ceil(width * rate_in / base)
+    taps = np.arange(-reach, reach + rate_in) / rate_in
+    t = np.clip((taps[None] - np.arange(rate_out)[:, None] / rate_out) * base, -width, width)
+    if beta is None:
+        window = np.cos(t * np.pi / width / 2) ** 2
+    else:
+        window = np.i0(beta * np.sqrt(1 - (t / width) ** 2)) / np.i0(beta)
+    return np.sinc(t) * window * base / rate_in, reach
+
+
+def windowed_sinc(
+    samples: Float32, rate_in: int, rate_out: int, *, width: int, rolloff: float, beta: float | None = None
+) -> Float32:
+    """Resample with a windowed sinc whose zero crossings lie at the lower of the two rates times ``rolloff``.
+
+    Args:
+        samples: (channels, n) float32.
+        rate_in: Hz.
+        rate_out: Hz.
+        width: zero crossings on each side.
+        rolloff: cut-off over the lower Nyquist frequency.
+        beta: of a Kaiser window; None: a Hann window.
+
+    Returns:
+        (channels, ceil(n * rate_out / rate_in)) float32; the sums are taken in float32 as torchaudio takes them.
+
+    Source: J. O. Smith, Digital Audio Resampling; parameters as in ``torchaudio.functional.resample``.
+    """
+    if rate_in == rate_out:
+        return samples
+    common = math.gcd(rate_in, rate_out)
+    old, new = rate_in // common, rate_out // common
+    kernels, reach = _kernels(old, new, width, rolloff, beta)
+    filters = kernels.T.astype(np.float32)
+    n = samples.shape[1]
+    padded = np.pad(samples, ((0, 0), (reach, reach + old)))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, len(filters), axis=1)[:, ::old]
+    parts = [frames[:, k : k + _BLOCK] @ filters for k in range(0, frames.shape[1], _BLOCK)]
+    whole: Float32 = np.concatenate(parts, axis=1).reshape(len(samples), -1)
+    return np.ascontiguousarray(whole[:, : math.ceil(new * n / old)])
+
+
+def torchaudio_hann(samples: Float32, rate_in: int, rate_out: int) -> Float32:
+    """Resample as ``torchaudio.functional.resample`` does by default: Hann, width 6, rolloff 0.99."""
+    return windowed_sinc(samples, rate_in, rate_out, width=6, rolloff=0.99)
+
+
+def torchaudio_kaiser_best(samples: Float32, rate_in: int, rate_out: int) -> Float32:
+    """Resample with torchaudio's counterpart of resampy's ``kaiser_best``: width 64, as fadtk and kadtk ask for it."""
+    return windowed_sinc(samples, rate_in, rate_out, width=64, rolloff=0.9475937167399596, beta=14.769656459379492)
+
+
+RESAMPLERS: dict[str, Callable[[Float32, int, int], Float32]] = {
+    "soxr-hq": soxr_hq,
+    "torchaudio-hann": torchaudio_hann,
+    "torchaudio-kaiser-best": torchaudio_kaiser_best,
+}
+
+
+def resampler(name: str) -> Callable[[Float32, int, int], Float32]:
+    """Return a resampler ``(samples (channels, n), rate_in, rate_out) -> (channels, m)`` by name.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in RESAMPLERS:
+        raise unknown_name("resampler", name, RESAMPLERS)
+    return RESAMPLERS[name]
