@@ -91,8 +91,11 @@ def _levelled(samples: Float32, level: str) -> Float32:
 
 
 def _through_int16(samples: Float32, rule: str) -> Float32:
+    if rule == "none":
+        return samples
     if rule == "round":
-        return np.clip(np.rint(samples * np.float32(32768)), -32768, 32767) / np.float32(32768)
-    if rule == "trunc":
-        return np.trunc(np.clip(samples, -1, 1) * np.float32(32767)) / np.float32(32767)
-    return samples
+        whole, full = np.clip(np.rint(samples * np.float32(32768)), -32768, 32767), 32768
+    else:
+        whole, full = np.trunc(np.clip(samples, -1, 1) * np.float32(32767)), 32767
+    back: Float32 = whole / np.float32(full)
+    return back
