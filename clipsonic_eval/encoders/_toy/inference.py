@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._toy.frontends import RATE, log_mel, squares, windows
 from clipsonic_eval.encoders._toy.networks import Hearing, HearingShape, Pair, PairShape
 from clipsonic_eval.encoders._toy.weights import Stored, load
@@ -21,7 +22,7 @@ from clipsonic_eval.types import Clip, EncoderCard, Modality
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_BATCH: Final = 256
+_BATCH: Final = 32
 _SOURCE: Final = "trained from scratch by 'clipsonic-eval instrument train'"
 _LICENCE: Final = "Apache-2.0"
 _AUDIO: Final = "rate:16k|resample:soxr-hq|mono:mean|win:0.96/0.96,zero-padded,last-aligned-to-end|mel:64,hop160,win512"
@@ -37,8 +38,7 @@ def planes(pixels: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def _batched(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, device: str, dim: int) -> Floats:
-    parts = [forward(x[k : k + _BATCH].to(device)).cpu().numpy() for k in range(0, len(x), _BATCH)]
-    return np.concatenate(parts) if parts else np.zeros((0, dim), np.float32)
+    return in_batches(forward, x, size=_BATCH, device=device, dim=dim)
 
 
 def _cut(clips: Sequence[Clip]) -> list[Floats]:

@@ -1,0 +1,76 @@
+"""``clipsonic-eval embed``: fill the cache of embeddings, alone or as one of many."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from clipsonic_eval.cli import EXIT_SKIPPED
+from clipsonic_eval.cli._scores import named
+
+_PATH = click.Path(path_type=Path)
+
+
+def _part(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """Read ``i/n``."""
+    del ctx, parameter
+    if value is None:
+        return None
+    first, _, of = value.partition("/")
+    if first.isdecimal() and of.isdecimal() and 1 <= int(first) <= int(of):
+        return int(first), int(of)
+    raise click.BadParameter(f"'{value}': expected i/n with i counting from 1 to n, e.g. 1/4")
+
+
+@click.command("embed")
+@click.argument("folders", nargs=-1, required=True, type=_PATH)
+@click.option("--encoder", "encoders", multiple=True, required=True, help="Encoder or convention; repeatable.")
+@click.option("--weights", multiple=True, metavar="NAME=FILE", help="Weights of one of these; repeatable.")
+@click.option("--shard", "part", callback=_part, metavar="I/N", help="This process' share [default: torchrun's rank].")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True, help="Clips at once.")
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Threads that decode.")
+@click.option("--cache", type=_PATH, help="Folder of embeddings by content (default: the user's cache).")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_context
+def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
+    ctx: click.Context,
+    /,
+    folders: tuple[Path, ...],
+    encoders: tuple[str, ...],
+    weights: tuple[str, ...],
+    part: tuple[int, int] | None,
+    device: str,
+    batch_size: int,
+    workers: int,
+    cache: Path | None,
+    as_json: bool,
+) -> None:
+    r"""Embed every sound in FOLDERS (media files, a system's wavs, prepared clips); `evaluate` finds them in the cache.
+
+    Several processes share the work: as a job array with --shard, or under torchrun by themselves.
+
+    \b
+    torchrun --standalone --nproc_per_node=8 -m clipsonic_eval embed wavs/PD real/ \
+        --encoder vggish --device cuda --cache work/cache
+    """
+    from clipsonic_eval.harness.embed import EmbedConfig, embed, share_of_torchrun
+    from clipsonic_eval.progress import Bars
+
+    files = {name: Path(file) for name, file in named(weights, "--weights").items()}
+    share = part or share_of_torchrun()
+    told = EmbedConfig(folders, encoders, files, share, batch_size, workers, device, cache)
+    result = embed(told, progress=Bars())
+    for folder, skips in result.skipped.items():
+        for skip in skips:
+            click.echo(f"skipped {folder}: {skip.key}: {skip.reason}", err=True)
+    if as_json:
+        tree = {"cache": str(result.cache), "n": dict(result.n), "skipped": sum(map(len, result.skipped.values()))}
+        click.echo(json.dumps(tree))
+    else:
+        for folder, n in result.n.items():
+            click.echo(f"{folder}: {n} clips in {result.cache} (share {share[0]}/{share[1]})")
+    if result.skipped:
+        ctx.exit(EXIT_SKIPPED)

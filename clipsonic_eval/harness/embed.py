@@ -1,0 +1,114 @@
+"""Embed: fill the cache of embeddings, alone or as one of many; `evaluate` finds everything there.
+
+Embeddings are kept by the content of the sound and the encoder's card, so any number of processes or machines that see
+one cache folder may each take a share: what they add up to does not depend on how the work was dealt.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipsonic_eval.encoders import ENCODERS, Encoder
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.harness.audio_sets import AudioSet, reference_set
+from clipsonic_eval.harness.cache import default_cache
+from clipsonic_eval.harness.embedding import Embedder
+from clipsonic_eval.harness.measures import Convened, convention_named
+from clipsonic_eval.progress import SILENT, Progress
+from clipsonic_eval.types import Skip
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedConfig:
+    """What is embedded.
+
+    Attributes:
+        folders: of media files, of a system's wavs, or of prepared clips.
+        encoders: names of encoders and of conventions (``fad/fadtk``), which load the sound in their own way.
+        weights: weight files by these names, where an encoder's own are not meant.
+        share: (i, n): every n-th item of each folder from the i-th on, i in 1..n.
+        batch_size: clips that an encoder gets at once.
+        workers: threads that decode.
+        device: of the encoders; ``cuda`` takes the GPU of this process' rank under torchrun.
+        cache: folder of embeddings; None: the user's.
+    """
+
+    folders: tuple[Path, ...]
+    encoders: tuple[str, ...]
+    weights: dict[str, Path] = dataclasses.field(default_factory=dict)
+    share: tuple[int, int] = (1, 1)
+    batch_size: int = 64
+    workers: int = 2
+    device: str = "cpu"
+    cache: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.folders or not self.encoders:
+            raise UserError("embed needs at least one folder and one encoder")
+        if not 1 <= self.share[0] <= self.share[1]:
+            raise UserError(f"share {self.share[0]}/{self.share[1]}: the first number counts from 1 to the second")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedResult:
+    """What came of it: clips of this share that are in the cache now, by folder, and what was left out."""
+
+    cache: Path
+    n: Mapping[str, int]
+    skipped: Mapping[str, tuple[Skip, ...]]
+
+
+def share_of_torchrun() -> tuple[int, int]:
+    """Return this process' share under torchrun, by its RANK and WORLD_SIZE; (1, 1) elsewhere."""
+    return int(os.environ.get("RANK", "0")) + 1, int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def embed(
+    config: EmbedConfig, *, progress: Progress = SILENT, encoders: Mapping[str, Encoder] | None = None
+) -> EmbedResult:
+    """Embed this process' share of every folder.
+
+    Args:
+        config: what.
+        progress: told of every clip.
+        encoders: by name, already in memory.
+
+    Raises:
+        UserError: a folder is missing or empty, an encoder or its weights are missing, or nothing of a folder's share
+            is usable.
+    """
+    cache = config.cache or default_cache()
+    loaded = encoders or {name: _load(name, config) for name in config.encoders}
+    embedder = Embedder(loaded, cache=cache, batch_size=config.batch_size, workers=config.workers)
+    n: dict[str, int] = {}
+    skipped: dict[str, tuple[Skip, ...]] = {}
+    for folder in config.folders:
+        mine = _share(reference_set(folder), config.share)
+        n[str(folder)] = 0
+        if mine.items:
+            done = embedder.embed(mine, list(loaded), progress=progress)
+            n[str(folder)] = len(done.keys)
+            skipped[str(folder)] = done.skipped
+    return EmbedResult(cache, n, {k: v for k, v in skipped.items() if v})
+
+
+def _share(whole: AudioSet, share: tuple[int, int]) -> AudioSet:
+    first, of = share
+    kept: Sequence[Skip] = whole.skipped if first == 1 else ()
+    return dataclasses.replace(whole, items=whole.items[first - 1 :: of], skipped=tuple(kept))
+
+
+def _load(name: str, config: EmbedConfig) -> Encoder:
+    device = config.device
+    if device == "cuda":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    convention = convention_named(name)
+    weights = config.weights.get(name)
+    if convention is None:
+        plain: Encoder = ENCODERS[name](weights, device=device)
+        return plain
+    return Convened(ENCODERS[convention.encoder](weights, device=device, **convention.options), convention)

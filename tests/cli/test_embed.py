@@ -1,0 +1,65 @@
+"""``clipsonic-eval embed``: shares of the work add up to the very numbers of one job."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from clipsonic_eval.cli import main
+from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
+from clipsonic_eval.media.audio import write_wav
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[Path]:
+    rng = np.random.default_rng(0)
+    for folder, level in (("real", 0.1), ("system", 0.4)):
+        for k in range(7):
+            tone = np.sin(np.arange(16000) * (k + 1) / 20)
+            sound = 0.4 * tone + level * rng.standard_normal(16000)
+            write_wav(tmp_path / folder / f"q{k}.wav", sound.astype(np.float32), 16000)
+    return [tmp_path / "real", tmp_path / "system"]
+
+
+def run(*words: object, env: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(main, ["embed", *map(str, words), "--encoder", "toy-audio"], env=env)
+
+
+def test_shares_fill_one_cache_to_the_same_scores(folders: list[Path], tmp_path: Path) -> None:
+    counts = []
+    for i in (1, 2, 3):
+        done = run(*folders, "--cache", tmp_path / "shares", "--shard", f"{i}/3", "--json")
+        assert done.exit_code == 0, done.output
+        counts.append(sum(json.loads(done.stdout)["n"].values()))
+    assert counts == [6, 4, 4]
+    values = {}
+    for name in ("shares", "alone"):
+        told = EvaluateConfig(
+            {"s": folders[1]}, folders[0], metrics=("fad",), n_bootstrap=20, n_permutations=20, examples=0,
+            cache=tmp_path / name,
+        )  # fmt: skip
+        score = evaluate(told, tmp_path / f"run-{name}").score("fad", "s")
+        assert score is not None
+        values[name] = score.value
+    assert values["shares"] == pytest.approx(values["alone"], rel=1e-12)
+    before = sorted((tmp_path / "shares").rglob("*.npy"))
+    assert run(*folders, "--cache", tmp_path / "shares").exit_code == 0
+    assert sorted((tmp_path / "shares").rglob("*.npy")) == before  # everything was there
+
+
+def test_under_torchrun_the_rank_says_the_share(folders: list[Path], tmp_path: Path) -> None:
+    done = run(folders[0], "--cache", tmp_path / "c", "--json", env={"RANK": "1", "WORLD_SIZE": "2"})
+    assert json.loads(done.stdout)["n"] == {str(folders[0]): 3}
+
+
+def test_bad_files_and_mistakes(folders: list[Path], tmp_path: Path) -> None:
+    (folders[0] / "bad.wav").write_text("no sound")
+    done = run(folders[0], "--cache", tmp_path / "c")
+    assert done.exit_code == 3
+    assert "bad" in done.stderr
+    assert run(tmp_path / "nowhere", "--cache", tmp_path / "c").exit_code == 2
+    assert run(folders[0], "--shard", "3/2").exit_code == 2
