@@ -21,6 +21,7 @@ from clipsonic_eval.metrics.gap.pairs import paired
 from clipsonic_eval.metrics.gap.retrieval import recall_at_1
 from clipsonic_eval.metrics.gap.separability import separability
 from clipsonic_eval.metrics.gap.shift import mean_shift
+from clipsonic_eval.metrics.gap.shift_curve import shift_curve
 
 __all__ = [
     "centred_cosines",
@@ -31,6 +32,7 @@ __all__ = [
     "paired",
     "recall_at_1",
     "separability",
+    "shift_curve",
     "unmatched_cosine",
     "within_cosine",
 ]

@@ -152,3 +152,27 @@ def test_sets_that_do_not_fit_are_refused() -> None:
         gap.paired([embeddings(6, names(6)), Embeddings(np.ones((6, 8)), names(6), "text", other)])
     with pytest.raises(ShapeError, match="at least 5 items"):
         gap.separability(np.eye(4), np.eye(4), names(4))
+
+
+def test_the_shift_curve_of_two_cones_is_the_one_that_can_be_drawn_by_hand() -> None:
+    theta = 0.3
+    x, y = cone(0, theta), cone(1, theta)
+    amounts = [-0.5, 0.0, 0.5, 1.0, 3.0]
+    found = gap.shift_curve(x, y, amounts)
+    assert found[1] == pytest.approx(gap.centroid_distance(x, y), rel=1e-12)
+    for amount, distance in zip(amounts, found, strict=True):
+        # moved along (e0 - e1) / sqrt 2 by half the amount, a vector (c, 0, s u) has this length
+        step = amount / 2 / np.sqrt(2)
+        c, s = np.cos(theta), np.sin(theta)
+        length = np.sqrt((c - step) ** 2 + step**2 + s**2)
+        assert distance == pytest.approx(np.sqrt(2) * (c - 2 * step) / length, rel=1e-12)
+    assert found[-1] < 0 < found[-2]
+
+
+def test_moving_one_side_ends_at_the_other_sides_centroid_and_no_gap_has_no_direction() -> None:
+    x, y = cone(0, 0.01), cone(1, 0.01)
+    curve = gap.shift_curve(x, y, np.linspace(0, np.sqrt(2), 6).tolist(), side="x")
+    assert (np.diff(curve) < 0).all()
+    assert abs(curve[-1]) < 0.01
+    with pytest.raises(ShapeError, match="coincide"):
+        gap.shift_curve(x, x, [0.1])
