@@ -1,0 +1,28 @@
+"""Our windowed sinc against torchaudio's, with the parameters that the toolkits use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clipsonic_eval.media.resamplers import resampler
+
+KAISER = {
+    "resampling_method": "sinc_interp_kaiser",
+    "lowpass_filter_width": 64,
+    "rolloff": 0.9475937167399596,
+    "beta": 14.769656459379492,
+}
+
+
+@pytest.mark.parametrize(("rate_in", "rate_out"), [(44100, 16000), (48000, 16000), (22050, 48000), (16000, 32000)])
+@pytest.mark.parametrize(("name", "options"), [("torchaudio-hann", {}), ("torchaudio-kaiser-best", KAISER)])
+def test_the_windowed_sinc_is_torchaudios(rate_in: int, rate_out: int, name: str, options: dict[str, object]) -> None:
+    import torch
+    import torchaudio
+
+    sound = np.random.default_rng(0).standard_normal((2, 12345)).astype(np.float32)
+    theirs = torchaudio.functional.resample(torch.from_numpy(sound), rate_in, rate_out, **options).numpy()
+    ours = resampler(name)(sound, rate_in, rate_out)
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, atol=2e-6)
