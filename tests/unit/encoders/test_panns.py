@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from scipy.special import log_softmax
+from scipy.special import log_softmax, rel_entr, softmax
 from unit.encoders import published_panns as published
 
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.encoders._panns.frontend import AT_16K, AT_32K, log_mel, mel_filters, published_matrices
 from clipsonic_eval.encoders._panns.labels import audioset_labels
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError
+from clipsonic_eval.harness.evaluate import EncoderChoice, EvaluateConfig, evaluate
 from clipsonic_eval.hashing import file_sha256
+from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.metrics.inception_score import inception_score
 from clipsonic_eval.metrics.kl import kl
 from clipsonic_eval.types import Clip, Embeddings
@@ -162,6 +164,42 @@ def test_what_is_no_sound_is_refused(encoders) -> None:
         encoder.text(["a"])
     with pytest.raises(UserError, match="'panns-cnn14' does not take image"):
         encoder.image([np.zeros((4, 4, 3), np.uint8)])
+
+
+def test_an_evaluation_takes_them_by_role_with_their_weights(folder, tmp_path) -> None:
+    waves = {}
+    for k in range(12):
+        tone = (0.5 * np.sin(np.arange(32000) * (0.1 + 0.05 * k))).astype(np.float32)
+        waves[k] = {"real": noise(2, 16000, k), "s": tone + 0.1 * noise(2, 16000, k)}
+        for system, wave in waves[k].items():
+            write_wav(tmp_path / system / f"k{k:02d}.wav", wave, 16000)
+    config = EvaluateConfig(
+        systems={"s": tmp_path / "s"},
+        reference=tmp_path / "real",
+        real=tmp_path / "real",
+        encoders=EncoderChoice(
+            fad="panns-cnn14-16k-features",
+            clap=None,
+            classes="panns-cnn14-16k",
+            weights={"fad": folder, "classes": folder},
+        ),
+        metrics=("fad", "kl", "kl_reverse", "inception_score"),
+        n_bootstrap=30,
+        cache=tmp_path / "cache",
+        examples=0,
+    )
+    record = evaluate(config, tmp_path / "run")
+    found = {(score.metric, score.system): score for score in record.scores}
+    both = {(m, s) for m in ("fad", "inception_score") for s in ("s", "real")}
+    assert set(found) == {*both, ("kl", "s"), ("kl_reverse", "s")}
+    assert found["fad", "real"].value == pytest.approx(0, abs=1e-6)  # the reference itself
+    assert found["fad", "s"].value > 1e-3
+    state = published.tensors(16000)
+    for k in (0, 11):
+        p, q = (softmax(published.answer(state, waves[k][s], 16000)[1]) for s in ("real", "s"))
+        assert found["kl", "s"].per_item[f"k{k:02d}"] == pytest.approx(rel_entr(p, q).sum(), rel=1e-3)
+        assert found["kl_reverse", "s"].per_item[f"k{k:02d}"] == pytest.approx(rel_entr(q, p).sum(), rel=1e-3)
+    assert "|layer:softmax-of-multi-label-logits,as-log|" in found["kl", "s"].signature
 
 
 def test_missing_weights_name_the_file_and_where_it_is_published(tmp_path, monkeypatch) -> None:
