@@ -225,7 +225,8 @@ def _inputs(evaluation: _Evaluation, metric: ClipMetric | SetMetric) -> dict[str
     role, needs = metric.card.role, metric.card.needs
     spaces = {name: embedded.spaces[role] for name, embedded in evaluation.sets.items()}
     real = spaces.get(REAL)
-    if SHUFFLED in evaluation.config.yardsticks and "reference" not in needs:
+    asked_by_query = bool(needs) and "reference" not in needs  # else other keys change nothing
+    if SHUFFLED in evaluation.config.yardsticks and asked_by_query:
         if real is None:
             raise UserError("yardstick 'shuffled' needs the queries' own audio; give --real FOLDER")
         names = yardsticks.derangement(sorted(set(real.keys)), evaluation.config.seed)

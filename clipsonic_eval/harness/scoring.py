@@ -93,7 +93,7 @@ def score_sets(metric: SetMetric, inputs: Mapping[str, Inputs], scoring: Scoring
     scores, replicates = {}, {}
     for (name, one), row in zip(usable.items(), drawn, strict=True):
         rows, dim = one.system.vectors.shape
-        if rows <= dim:
+        if metric.fits_covariance and rows <= dim:
             _log.warning(
                 "%s of %s: %d rows for %d dimensions: the covariance is not of full rank and the value mostly says "
                 "how few clips there are",
@@ -108,6 +108,8 @@ def score_sets(metric: SetMetric, inputs: Mapping[str, Inputs], scoring: Scoring
         details = {"debiased": value - bias, "debiased_low": low - bias, "debiased_high": high - bias}
         if one.reference is not None:
             details["n_reference"] = float(len(set(one.reference.keys)))
+        if metric.details is not None:
+            details |= metric.details(one)
         found = _Found(value, (max(metric.lowest, low), high), f"bootstrap-clip-damped-{scoring.n_boot}", {}, details)
         scores[name] = _score(metric, name, one, found, scoring)
         replicates[name] = row

@@ -99,12 +99,16 @@ class SetMetric:
             the run's seed; gives the statistics in resamples of the clips, (systems, resamples), with
             :func:`~clipsonic_eval.stats.bootstrap.damped` weights. Systems with equal keys share their resamples.
         lowest: no value lies below; intervals end there.
+        fits_covariance: its value means little where there are fewer rows than dimensions; scoring warns.
+        details: gives further numbers by name, for reading only.
     """
 
     card: MetricCard
     value: Callable[[Inputs], float]
     replicates: Callable[[Sequence[Inputs], int, int], NDArray[np.float64]]
     lowest: float = -np.inf
+    fits_covariance: bool = True
+    details: Callable[[Inputs], Mapping[str, float]] | None = None
 
 
 Metric = ClipMetric | SetMetric

@@ -1,20 +1,31 @@
-"""Class probabilities by clip, from an encoder whose vectors are log-probabilities."""
+"""Class probabilities by clip, from an encoder whose vectors are log-probabilities, and their divergence."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+from scipy.special import log_softmax, logsumexp
 
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics._vectors import clips_of, mean_by_clip
+from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip
 from clipsonic_eval.types import Embeddings
 
 Float64 = NDArray[np.float64]
+Pooling = Literal["probability", "logit"]
+
+_FLOOR = -100.0  # keeps a probability that underflowed from giving infinity
 
 
-def log_probabilities(embeddings: Embeddings) -> tuple[tuple[str, ...], Float64]:
-    """Return keys (sorted) and their log-probabilities (clips, classes): rows of a clip average as probabilities.
+def log_probabilities(embeddings: Embeddings, pooling: Pooling = "probability") -> tuple[tuple[str, ...], Float64]:
+    """Return keys (sorted) and their log-probabilities (clips, classes).
+
+    Args:
+        embeddings: (rows, classes) log-probabilities, one or more rows (windows) by clip.
+        pooling: how the rows of a clip become one: ``probability``: the mean of their probabilities; ``logit``: the
+            softmax of the mean of their logits. A log-probability is the logit less a constant of its row, so both
+            can be had from what the encoder gives.
 
     Raises:
         ShapeError: the encoder names no classes, or a row is no distribution.
@@ -30,5 +41,28 @@ def log_probabilities(embeddings: Embeddings) -> tuple[tuple[str, ...], Float64]
     keys, clip_of_row = clips_of(embeddings.keys)
     if len(keys) == len(rows):
         return keys, rows[np.argsort(clip_of_row)]
+    if pooling == "logit":
+        return keys, np.asarray(log_softmax(mean_by_clip(rows, clip_of_row, len(keys)), axis=1))
     with np.errstate(divide="ignore"):
         return keys, np.log(mean_by_clip(np.exp(rows), clip_of_row, len(keys)))
+
+
+def divergence(first: Embeddings, second: Embeddings, pooling: Pooling = "probability") -> dict[str, float]:
+    """Return KL(first || second) by key, nats, for the keys that both sides have.
+
+    In float64 without an epsilon; log-probabilities below -100 count as -100.
+
+    Raises:
+        SpaceError: two different classifiers.
+        ShapeError: the vectors are no log-probabilities.
+    """
+    check_space(first, second)
+    keys, p = log_probabilities(first, pooling)
+    other_keys, q = log_probabilities(second, pooling)
+    row_of = {key: i for i, key in enumerate(other_keys)}
+    result = {}
+    for key, log_p in zip(keys, p, strict=True):
+        if key in row_of:
+            log_q = q[row_of[key]]
+            result[key] = float(np.exp(log_p) @ (np.maximum(log_p, _FLOOR) - np.maximum(log_q, _FLOOR)))
+    return result

@@ -223,6 +223,19 @@ def test_kl_against_the_own_audio_is_there_when_asked_for(world: Path) -> None:
     assert found["kl", "good"] < found["kl", "bad"]
 
 
+def test_the_inception_score_needs_neither_reference_nor_prompts(world: Path) -> None:
+    names = ("inception_score", "inception_score_10_splits")
+    record = run(world, metrics=names, reference=None, prompts=None)
+    found = values(record)
+    assert set(found) == {(m, s) for m in names for s in ("good", "bad")}
+    for name in names:
+        assert found[name, "good"] > found[name, "bad"] >= 1
+    assert {(c.metric, c.a, c.b) for c in record.comparisons} == {(m, "good", "bad") for m in names}
+    assert records.read(world / "run") == record
+    with_real = run(world, "other", metrics=names, real=world / "real", yardsticks=("shuffled",))
+    assert {s.system for s in with_real.scores} == {"good", "bad", "real"}  # prompts dealt anew would change nothing
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

@@ -1,0 +1,56 @@
+"""The inception score of sets of class distributions, in one piece or in splits, whole or resampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import entr
+
+from clipsonic_eval.metrics import Inputs
+from clipsonic_eval.metrics._classes import log_probabilities
+from clipsonic_eval.stats.bootstrap import clip_weights, damped
+
+Float64 = NDArray[np.float64]
+
+_CHUNK_VALUES = 4_000_000  # float64 weights at a time
+
+
+def scores(probabilities: Float64, weights: Float64) -> Float64:
+    """Return exp of the mean KL(p(y|x) || p(y)), once for each row of weights.
+
+    By the identity mean KL(p || mean p) = H(mean p) - mean H(p), so that resamples are two matrix products.
+
+    Args:
+        probabilities: (n, classes).
+        weights: (b, n), positive sums.
+
+    Returns:
+        (b,) scores, 1 to the number of classes.
+    """
+    total = weights.sum(axis=1)
+    marginal = weights @ probabilities / total[:, None]
+    inner = weights @ entr(probabilities).sum(axis=1) / total
+    result: Float64 = np.exp(entr(marginal).sum(axis=1) - inner)
+    return result
+
+
+def probabilities_of(inputs: Inputs) -> tuple[tuple[str, ...], Float64]:
+    """Return keys, sorted, and the class probabilities of their clips (n, classes)."""
+    keys, table = log_probabilities(inputs.system)
+    return keys, np.exp(table)
+
+
+def replicates(
+    systems: Sequence[Inputs], n_boot: int, seed: int, statistic: Callable[[Float64, Float64], Float64]
+) -> Float64:
+    """Return a statistic of (probabilities, weights) in damped resamples of the clips, (systems, n_boot)."""
+    result = np.empty((len(systems), n_boot))
+    for row, inputs in zip(result, systems, strict=True):
+        keys, probabilities = probabilities_of(inputs)
+        counts = clip_weights(keys, n_boot, seed, "bootstrap-queries")
+        step = max(1, _CHUNK_VALUES // max(1, len(keys)))
+        for start in range(0, n_boot, step):
+            row[start : start + step] = statistic(probabilities, damped(counts[start : start + step]))
+    return result

@@ -1,0 +1,91 @@
+"""``inception_score_10_splits``: the inception score as the field's toolkits print it, the mean over ten splits.
+
+Conventions of torch-fidelity and audioldm_eval: clips shuffled by NumPy's legacy generator with seed 2020, cut into ten
+runs, the score of each with its own p(y), their mean; the spread that they print beside it is the population standard
+deviation over the splits, here the detail ``split_std``. It is no interval: it says how unlike the tenths are, not how
+far the value would move with other clips; ours is the bootstrap over clips within the splits. Clips are shuffled from
+the order of their keys, which is those toolkits' order where they list files by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._inception import probabilities_of, replicates, scores
+from clipsonic_eval.types import Embeddings
+
+SPLITS = 10
+_SEED = 2020
+
+Float64 = NDArray[np.float64]
+
+
+def inception_score_10_splits(log_probs: Embeddings) -> tuple[float, float]:
+    """Return mean and population standard deviation of the inception scores of ten splits.
+
+    Args:
+        log_probs: (rows, classes) log-probabilities, one or more rows by clip.
+
+    Raises:
+        ShapeError: fewer than ten clips, or the vectors are no log-probabilities.
+    """
+    probabilities = probabilities_of(Inputs(log_probs))[1]
+    found = _by_split(probabilities, np.ones((1, len(probabilities))))[:, 0]
+    return float(found.mean()), float(found.std())
+
+
+def _by_split(probabilities: Float64, weights: Float64) -> Float64:
+    """Return the scores of the splits, (SPLITS, b), for weights (b, n)."""
+    n = len(probabilities)
+    if n < SPLITS:
+        raise ShapeError(f"inception_score_10_splits needs at least {SPLITS} clips, got {n}; take inception_score")
+    # the convention's own generator: another one would deal the clips to other splits
+    order = np.random.RandomState(_SEED).permutation(n)
+    parts = [order[i * n // SPLITS : (i + 1) * n // SPLITS] for i in range(SPLITS)]
+    return np.stack([scores(probabilities[part], weights[:, part]) for part in parts])
+
+
+def _mean(probabilities: Float64, weights: Float64) -> Float64:
+    result: Float64 = _by_split(probabilities, weights).mean(axis=0)
+    return result
+
+
+def _value(inputs: Inputs) -> float:
+    return inception_score_10_splits(inputs.system)[0]
+
+
+def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
+    return replicates(systems, n_boot, seed, _mean)
+
+
+def _details(inputs: Inputs) -> dict[str, float]:
+    return {"split_std": inception_score_10_splits(inputs.system)[1]}
+
+
+METRICS.add(
+    "inception_score_10_splits",
+    SetMetric(
+        MetricCard(
+            name="inception_score_10_splits",
+            title="Inception score, ten splits",
+            unit="effective classes",
+            higher_is_better=True,
+            role="classes",
+            needs=(),
+            min_n=SPLITS,
+            signature="prob:softmax|rows:mean-probability|splits:10|shuffle:randomstate-2020",
+            source="T. Salimans et al., Improved Techniques for Training GANs, NeurIPS 2016",
+            by_default=False,
+        ),
+        _value,
+        _replicates,
+        lowest=1.0,
+        fits_covariance=False,
+        details=_details,
+    ),
+)

@@ -1,0 +1,93 @@
+"""PANNs' front end against torchlibrosa, the network against panns_inference, both as published on PyPI.
+
+Needs the packages of tests/reference/requirements.txt; skipped where they are missing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from unit.encoders.published_panns import checkpoint
+
+from clipsonic_eval.encoders import ENCODERS
+from clipsonic_eval.encoders._panns.frontend import AT_16K, AT_32K, FrontEnd, log_mel, mel_filters, published_matrices
+from clipsonic_eval.encoders._panns.inference import FILES
+from clipsonic_eval.types import Clip
+
+stft = pytest.importorskip("torchlibrosa.stft")
+
+FRONTS = pytest.mark.parametrize("front", [AT_32K, AT_16K], ids=["32k", "16k"])
+
+
+def reference_network(front: FrontEnd) -> Any:
+    """The published Cnn14 with random weights and statistics.
+
+    The package itself is not imported: on import it fetches the list of labels with wget.
+    """
+    if "panns_inference" not in sys.modules:
+        found = importlib.util.find_spec("panns_inference")
+        if found is None or found.submodule_search_locations is None:
+            pytest.skip("panns_inference is not installed")
+        package = types.ModuleType("panns_inference")
+        package.__path__ = list(found.submodule_search_locations)
+        sys.modules["panns_inference"] = package
+    models = importlib.import_module("panns_inference.models")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = models.Cnn14(front.rate, front.window, front.hop, 64, front.lowest, front.highest, 527).eval()
+        for name, value in net.named_buffers():
+            if name.endswith("running_mean"):
+                value.normal_(-40 if name.startswith("bn0") else 0, 0.1)
+            elif name.endswith("running_var"):
+                value.uniform_(300, 500) if name.startswith("bn0") else value.uniform_(0.5, 1.5)
+    return net
+
+
+def noise(seconds: float, rate: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    n = round(seconds * rate)
+    return (rng.standard_normal(n) * (0.05 + 0.2 * np.abs(np.sin(np.arange(n) / rate * 3)))).astype(np.float32)
+
+
+@FRONTS
+def test_log_mel_is_torchlibrosas(front: FrontEnd) -> None:
+    spectrogram = stft.Spectrogram(n_fft=front.window, hop_length=front.hop, win_length=front.window)
+    to_mel = stft.LogmelFilterBank(
+        sr=front.rate, n_fft=front.window, n_mels=64, fmin=front.lowest, fmax=front.highest, top_db=None
+    )
+    waves = torch.from_numpy(np.stack([noise(1, front.rate), noise(1, front.rate)[::-1]]))
+    expected = to_mel(spectrogram(waves))[:, 0]
+    assert (log_mel(waves, front) - expected).abs().max() < 1e-4
+    assert (torch.from_numpy(mel_filters(front)) - to_mel.melW).abs().max() < 1e-8
+    held = {"spectrogram_extractor." + k: v for k, v in spectrogram.state_dict().items()}
+    held |= {"logmel_extractor." + k: v for k, v in to_mel.state_dict().items()}
+    ours = published_matrices(front)
+    assert set(held) == set(ours)
+    assert max((held[name] - ours[name]).abs().max() for name in ours) < 1e-6
+
+
+@FRONTS
+def test_a_checkpoint_of_the_reference_gives_its_embedding_and_its_classes(front: FrontEnd, tmp_path) -> None:
+    net = reference_network(front)
+    torch.save(checkpoint(net.state_dict()), tmp_path / FILES[front])
+    wave = noise(2, front.rate)
+    with torch.inference_mode():
+        expected = net(torch.from_numpy(wave)[None])
+    name = "panns-cnn14" if front is AT_32K else "panns-cnn14-16k"
+    given = [Clip("a", wave[None], front.rate)]
+    features = ENCODERS[f"{name}-features"](tmp_path)
+    assert features.card.dim == 2048
+    scale = float(expected["embedding"].max())
+    assert (expected["embedding"] > 0.01 * scale).sum() > 200  # the ReLU leaves something to compare
+    assert np.abs(features.audio(given) - expected["embedding"].numpy()).max() < 1e-4 * scale
+    classes = ENCODERS[name](tmp_path).audio(given)
+    # the reference ends in sigmoids; the softmax of the same logits is what the classes are
+    logits = torch.logit(expected["clipwise_output"].double())
+    assert np.abs(classes - torch.log_softmax(logits, dim=1).numpy()).max() < 1e-3
