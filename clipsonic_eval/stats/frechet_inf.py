@@ -12,8 +12,9 @@ Here 25 sizes go from half of the clips to all, taken in turn from the front and
 moments of all subsets are differences of one cumulative sum, in coordinates in which the reference's root is applied
 once; each size then costs d eigenvalues, good to about 1e-7 of the summed terms.
 
-What is left is the term in 1 / n^2. Exact N(0, I) as the reference, 200 repeats (d = 32, N = 400, limit 0): plug-in
-@PLUGIN@, with replacement @WITH@, this @THIS@.
+What is left is the term in 1 / n^2: about -3 % of the bias that was there. With N(0, I) exactly as the reference and
+samples of it (limit 0): N = 400, d = 32, 100 repeats: plug-in 0.742, this -0.023 +- 0.007 (sd of one 0.071), with
+replacement 0.705; N = 1500, d = 128, 6 repeats: 2.85, -0.07 +- 0.02, 2.84.
 
 Cost: 2 N d^2 for the moments and 25 times (4/3) d^3.
 
