@@ -8,7 +8,8 @@ fit's R^2, its slope, the plug-in distance it started from and the fewest clips 
 A set whose half has no more rows than dimensions is refused.
 
 Intervals: clips of the system by their influence on the distance (the reference fixed). Cost: see
-:mod:`clipsonic_eval.stats.frechet_inf`; 5000 rows of 512 dimensions take 1 s on one core, with the interval.
+:mod:`clipsonic_eval.stats.frechet_inf`; a fit to 5000 rows of 512 dimensions takes 0.9 s on one core, where moments and
+a matrix square root anew for each of the 25 sizes take 12 s; the interval takes 0.3 s more.
 """
 
 from __future__ import annotations
