@@ -146,6 +146,23 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that looks wrong with audio or embeddings.
+
+    Attributes:
+        check: which check found it, e.g. ``silence`` or ``duplicates``.
+        severity: ``error`` (the numbers cannot be trusted) or ``warning`` (a person should look).
+        keys: the items concerned, sorted; empty: the set as a whole.
+        sentence: what is wrong and what to do, in one sentence.
+    """
+
+    check: str
+    severity: Literal["error", "warning"]
+    keys: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """A number with everything that a reader needs to trust it.
 

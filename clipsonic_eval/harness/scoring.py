@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -106,14 +107,32 @@ def score_sets(metric: SetMetric, inputs: Mapping[str, Inputs], scoring: Scoring
         low, high = bootstrap.centred(value, row)
         bias = bootstrap.bias(value, row)
         details = {"debiased": value - bias, "debiased_low": low - bias, "debiased_high": high - bias}
-        if one.reference is not None:
-            details["n_reference"] = float(len(set(one.reference.keys)))
         if metric.details is not None:
             details |= metric.details(one)
-        found = _Found(value, (max(metric.lowest, low), high), f"bootstrap-clip-damped-{scoring.n_boot}", {}, details)
+        if one.reference is not None:
+            details["n_reference"] = float(len(set(one.reference.keys)))
+        method = f"{metric.method}-{scoring.n_boot}"
+        if metric.proportion:
+            low, high, method = *_no_narrower(value, low, high, one), f"{method}-or-wilson"
+        found = _Found(value, (max(metric.lowest, low), min(metric.highest, high)), method, {}, details)
         scores[name] = _score(metric, name, one, found, scoring)
         replicates[name] = row
     return SetScores(scores, replicates)
+
+
+def _no_narrower(value: float, low: float, high: float, inputs: Inputs) -> tuple[float, float]:
+    """Widen an interval to Wilson's for the smaller set: where all clips agree, a resample shows no spread at all."""
+    sets = [inputs.system] if inputs.reference is None else [inputs.system, inputs.reference]
+    wilson = bootstrap.wilson(value, min(len(set(s.keys)) for s in sets))
+    return min(low, wilson[0]), max(high, wilson[1])
+
+
+def _short_clips(metric: Metric, inputs: Inputs) -> tuple[Skip, ...]:
+    """Return the clips that have fewer rows than the metric needs."""
+    least = metric.card.min_rows
+    rows = Counter(inputs.system.keys)
+    reason = f"{metric.card.name} needs at least {least} embedding rows by clip; the clip is too short for the encoder"
+    return tuple(Skip(key, reason) for key in sorted(rows) if rows[key] < least)
 
 
 def _score(metric: Metric, system: str, inputs: Inputs, found: _Found, scoring: Scoring) -> Score:
@@ -132,7 +151,7 @@ def _score(metric: Metric, system: str, inputs: Inputs, found: _Found, scoring: 
         higher_is_better=card.higher_is_better,
         signature=signature.build(card.name, inputs.system.space, card.signature, scoring.identity[card.name], n),
         seed=scoring.seed,
-        skipped=scoring.skipped.get(system, ()),
+        skipped=(*scoring.skipped.get(system, ()), *_short_clips(metric, inputs)),
         per_item=found.per_item,
         details=found.details,
     )

@@ -40,6 +40,7 @@ class MetricCard:
         signature: what changes its values beside the encoder, ``key:value`` fields joined by ``|``.
         source: paper.
         by_default: computed where nobody names metrics.
+        min_rows: fewest embedding rows of a clip; clips with fewer cannot be scored and are listed.
     """
 
     name: str
@@ -52,6 +53,7 @@ class MetricCard:
     signature: str
     source: str
     by_default: bool = True
+    min_rows: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,10 @@ class SetMetric:
             :func:`~clipsonic_eval.stats.bootstrap.damped` weights. Systems with equal keys share their resamples.
         lowest: no value lies below; intervals end there.
         fits_covariance: its value means little where there are fewer rows than dimensions; scoring warns.
-        details: gives further numbers by name, for reading only.
+        highest: no value lies above; intervals end there.
+        proportion: of the reference clips; no interval is narrower than Wilson's, also where all clips agree.
+        details: further numbers for readers, such as the fit of an extrapolation.
+        method: how the replicates come about, the first part of ``ci_method``.
     """
 
     card: MetricCard
@@ -108,7 +113,10 @@ class SetMetric:
     replicates: Callable[[Sequence[Inputs], int, int], NDArray[np.float64]]
     lowest: float = -np.inf
     fits_covariance: bool = True
+    highest: float = np.inf
+    proportion: bool = False
     details: Callable[[Inputs], Mapping[str, float]] | None = None
+    method: str = "bootstrap-clip-damped"
 
 
 Metric = ClipMetric | SetMetric

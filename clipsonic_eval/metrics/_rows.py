@@ -1,0 +1,78 @@
+"""What the metrics of whole sets share: rows sorted by clip, and resamples made from influences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.metrics import Inputs
+from clipsonic_eval.metrics._vectors import check_space, clips_of
+from clipsonic_eval.stats.bootstrap import clip_weights
+from clipsonic_eval.stats.influence import linear_deviations
+from clipsonic_eval.stats.pairwise import Rows
+from clipsonic_eval.types import Embeddings
+
+Float64 = NDArray[np.float64]
+Influence = tuple[Float64, Float64 | None]  # of the system's clips and of the reference's, in the order of their keys
+
+
+def sorted_rows(embeddings: Embeddings, origin: Float64 | None = None) -> Rows:
+    """Return the rows in float64, sorted by clip, measured from an origin (d,)."""
+    _, clip_of_row = clips_of(embeddings.keys)
+    order = np.argsort(clip_of_row, kind="stable")
+    vectors = embeddings.vectors[order].astype(np.float64)
+    return Rows(vectors if origin is None else vectors - origin, clip_of_row[order])
+
+
+def each_its_own(rows: Rows) -> Rows:
+    """Return the same rows, each counted as a clip, as tools do that know of no clips."""
+    return Rows(rows.vectors, np.arange(len(rows.vectors)))
+
+
+def reference_of(metric: str, inputs: Inputs) -> Embeddings:
+    """Return the reference set.
+
+    Raises:
+        ShapeError: there is none.
+        SpaceError: it comes from another encoder than the system's embeddings.
+    """
+    if inputs.reference is None:
+        raise ShapeError(f"{metric} needs a reference set; give a folder of real audio")
+    check_space(inputs.reference, inputs.system)
+    return inputs.reference
+
+
+def at_least(metric: str, embeddings: Embeddings, clips: int, whose: str) -> None:
+    """Refuse a set of too few clips.
+
+    Raises:
+        ShapeError: it has fewer.
+    """
+    n = len(set(embeddings.keys))
+    if n < clips:
+        raise ShapeError(f"{metric} needs at least {clips} clips in the {whose}, got {n}; add clips or leave it out")
+
+
+def linear_replicates(
+    estimate: Callable[[Inputs], tuple[float, Influence]], systems: Sequence[Inputs], n_boot: int, seed: int
+) -> Float64:
+    """Return the statistics of several systems in resamples, to first order, (systems, n_boot).
+
+    Args:
+        estimate: gives a statistic and the influence of each clip.
+        systems: inputs with one and the same reference; equal keys share their resamples.
+        n_boot: resamples.
+        seed: the run's.
+    """
+    result = np.empty((len(systems), n_boot))
+    for row, inputs in enumerate(systems):
+        value, (own, other) = estimate(inputs)
+        keys = sorted(set(inputs.system.keys))
+        result[row] = value + linear_deviations(own, clip_weights(keys, n_boot, seed, "bootstrap-queries"))
+        if other is not None and inputs.reference is not None:
+            keys = sorted(set(inputs.reference.keys))
+            result[row] += linear_deviations(other, clip_weights(keys, n_boot, seed, "bootstrap-reference"))
+    return result

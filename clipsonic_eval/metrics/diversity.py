@@ -1,0 +1,124 @@
+"""``diversity`` and ``diversity_distance``: how far a system's outputs lie from each other.
+
+``diversity`` is 1 - the mean cosine of two different clips (in the space of the CLAP score), ``diversity_distance`` their
+mean Euclidean distance (in the space of FAD, whose vectors have lengths that matter). Rows as given, pairs of rows of
+different clips, no reference. Read them beside a measure of quality: noise can be as diverse as sounds. A system asked
+for the same sound again and again is rightly low.
+
+Intervals: jackknife over clips. Cost: n d for cosines, n^2 d / 2 in blocks for distances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._rows import Influence, at_least, linear_replicates, sorted_rows
+from clipsonic_eval.metrics._vectors import clips_of, unit
+from clipsonic_eval.stats.influence import from_leave_one_out
+from clipsonic_eval.stats.pairwise import mean_within, squared_distances
+from clipsonic_eval.types import Embeddings
+
+Float64 = NDArray[np.float64]
+Estimate = Callable[[Embeddings], tuple[float, Float64]]  # the mean, and without each clip
+
+MIN_CLIPS = 3
+
+
+def diversity(system: Embeddings) -> float:
+    """Return 1 - the mean cosine of rows of different clips, in [0, 2].
+
+    Raises:
+        ShapeError: fewer than three clips, or a vector is zero.
+    """
+    return _cosine(system)[0]
+
+
+def diversity_distance(system: Embeddings) -> float:
+    """Return the mean Euclidean distance of rows of different clips.
+
+    Raises:
+        ShapeError: fewer than three clips.
+    """
+    return _distance(system)[0]
+
+
+def _cosine(system: Embeddings) -> tuple[float, Float64]:
+    """All cosines at once: the square of the sum, less what rows of one clip have with each other."""
+    at_least("diversity", system, MIN_CLIPS, "system")
+    keys, clip_of_row = clips_of(system.keys)
+    sums = np.zeros((len(keys), system.vectors.shape[1]))
+    np.add.at(sums, clip_of_row, unit(system))
+    count = np.bincount(clip_of_row)
+    whole, n = sums.sum(axis=0), len(system)
+    own = np.einsum("ij,ij->i", sums, sums)
+    total, pairs = float(whole @ whole - own.sum()), n * n - float((count**2).sum())
+    without = (total - 2 * (sums @ whole - own)) / (pairs - 2 * count * (n - count))
+    return 1 - total / pairs, 1 - without
+
+
+def _distance(system: Embeddings) -> tuple[float, Float64]:
+    at_least("diversity_distance", system, MIN_CLIPS, "system")
+
+    def distance(x: Float64, y: Float64) -> Float64:
+        return np.sqrt(squared_distances(x, y))
+
+    found = mean_within(sorted_rows(system, system.vectors.mean(axis=0, dtype=np.float64)), distance)
+    return found.value, found.without
+
+
+def _metric(estimate: Estimate, card: MetricCard, highest: float) -> SetMetric:
+    def with_influence(inputs: Inputs) -> tuple[float, Influence]:
+        value, without = estimate(inputs.system)
+        return value, (from_leave_one_out(without), None)
+
+    def value(inputs: Inputs) -> float:
+        return estimate(inputs.system)[0]
+
+    def replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
+        return linear_replicates(with_influence, systems, n_boot, seed)
+
+    return SetMetric(card, value, replicates, 0.0, highest, method="jackknife-clip")
+
+
+METRICS.add(
+    "diversity",
+    _metric(
+        _cosine,
+        MetricCard(
+            name="diversity",
+            title="Diversity",
+            unit="1 - cosine",
+            higher_is_better=True,
+            role="clap",
+            needs=(),
+            min_n=MIN_CLIPS,
+            signature="of:1-cosine|pairs:distinct-clips",
+            source="R. Zhang et al., The Unreasonable Effectiveness of Deep Features, CVPR 2018 (mean pairwise distance)",
+            by_default=False,
+        ),
+        2.0,
+    ),
+)
+METRICS.add(
+    "diversity_distance",
+    _metric(
+        _distance,
+        MetricCard(
+            name="diversity_distance",
+            title="Diversity, distance",
+            unit="distance",
+            higher_is_better=True,
+            role="fad",
+            needs=(),
+            min_n=MIN_CLIPS,
+            signature="of:euclidean|pairs:distinct-clips",
+            source="R. Zhang et al., The Unreasonable Effectiveness of Deep Features, CVPR 2018 (mean pairwise distance)",
+            by_default=False,
+        ),
+        np.inf,
+    ),
+)

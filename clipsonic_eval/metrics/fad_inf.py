@@ -1,0 +1,88 @@
+"""``fad_inf``: Fréchet audio distance extrapolated to infinitely many clips of the system.
+
+Conventions: 25 sizes from half of the clips to all, drawn without replacement from one random order of the clips that
+follows from their keys, least squares on 1/n, the intercept; may be slightly negative. The reference's statistics stay as
+they are: what its own finite size adds is not taken out, so compare with one reference only. The details give the
+fit's R^2, its slope, the plug-in distance it started from and the fewest clips used.
+
+A set whose half has no more rows than dimensions is refused.
+
+Intervals: clips of the system by their influence on the distance (the reference fixed). Cost: see
+:mod:`clipsonic_eval.stats.frechet_inf`; a fit to 5000 rows of 512 dimensions takes 0.9 s on one core, where moments and
+a matrix square root anew for each of the 25 sizes take 12 s; the interval takes 0.3 s more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval import seeds
+from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._rows import Influence, at_least, linear_replicates, reference_of, sorted_rows
+from clipsonic_eval.stats.frechet import Gaussian
+from clipsonic_eval.stats.frechet_inf import STEPS, Extrapolation, extrapolate, influence
+from clipsonic_eval.types import Embeddings
+
+MIN_CLIPS = 4
+
+
+def fad_inf(reference: Embeddings, system: Embeddings) -> Extrapolation:
+    """Extrapolate the squared Fréchet distance of a system to infinitely many clips.
+
+    Raises:
+        SpaceError: they come from different encoders.
+        ShapeError: fewer than four clips, or half of the clips have no more rows than there are dimensions.
+    """
+    return _fit(Inputs(system, reference))
+
+
+def _fit(inputs: Inputs) -> Extrapolation:
+    reference = reference_of("fad_inf", inputs)
+    at_least("fad_inf", inputs.system, MIN_CLIPS, "system")
+    keys = sorted(set(inputs.system.keys))
+    order = sorted(range(len(keys)), key=lambda i: (seeds.derive(0, keys[i], "fad-inf-order"), keys[i]))
+    return extrapolate(sorted_rows(inputs.system), np.array(order), Gaussian.fit(reference.vectors))
+
+
+def _value(inputs: Inputs) -> float:
+    return _fit(inputs).limit
+
+
+def _details(inputs: Inputs) -> dict[str, float]:
+    fit = _fit(inputs)
+    return {"r2": fit.r2, "slope": fit.slope, "plug_in": float(fit.distances[-1]), "fewest_clips": float(fit.clips[0])}
+
+
+def _estimate(inputs: Inputs) -> tuple[float, Influence]:
+    reference = Gaussian.fit(reference_of("fad_inf", inputs).vectors)
+    return _value(inputs), (influence(sorted_rows(inputs.system), reference), None)
+
+
+def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> NDArray[np.float64]:
+    return linear_replicates(_estimate, systems, n_boot, seed)
+
+
+METRICS.add(
+    "fad_inf",
+    SetMetric(
+        MetricCard(
+            name="fad_inf",
+            title="Fréchet audio distance, extrapolated",
+            unit="squared distance",
+            higher_is_better=False,
+            role="fad",
+            needs=("reference",),
+            min_n=MIN_CLIPS,
+            signature=f"cov:n-1|est:line-in-1/n|sizes:{STEPS}-from-half|draw:without-replacement-by-clip|sqrt:eig-f64",
+            source="M. J. Chong and D. Forsyth, Effectively Unbiased FID and Inception Score, CVPR 2020",
+            by_default=False,
+        ),
+        _value,
+        _replicates,
+        details=_details,
+        method="influence-clip",
+    ),
+)

@@ -1,0 +1,71 @@
+"""``fad_per_clip``: Fréchet distance of each clip to the reference, mean over clips.
+
+Which clips are far off, where FAD only says that some are. Conventions: Gaussian of a clip's own rows, covariance n - 1,
+so at least two rows by clip; clips with fewer are listed as not scorable. A clip of m rows has a covariance of rank
+m - 1: most of the value is the reference's spread that no single clip can have, and it falls with m. Compare clips and
+systems with equal numbers of rows only, and never with FAD.
+
+Source: A. Gui et al., Adapting Frechet Audio Distance for Generative Music Evaluation, ICASSP 2024 (per-song FAD).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
+from clipsonic_eval.metrics._vectors import check_space, clips_of
+from clipsonic_eval.stats.frechet import Gaussian
+from clipsonic_eval.stats.frechet_clips import clip_distances
+from clipsonic_eval.types import Embeddings
+
+MIN_ROWS = 2
+
+
+def fad_per_clip(reference: Embeddings, system: Embeddings) -> dict[str, float]:
+    """Return the squared Fréchet distance of each clip with at least two rows to the reference, by key.
+
+    Raises:
+        SpaceError: they come from different encoders.
+        ShapeError: the reference has fewer than two rows.
+    """
+    check_space(reference, system)
+    gaussian = Gaussian.fit(reference.vectors)
+    keys, clip_of_row = clips_of(system.keys)
+    order = np.argsort(clip_of_row, kind="stable")
+    counts = np.bincount(clip_of_row, minlength=len(keys))
+    starts = np.cumsum(counts) - counts
+    result = {}
+    for m in np.unique(counts[counts >= MIN_ROWS]):
+        chosen = np.flatnonzero(counts == m)
+        rows = system.vectors[order[starts[chosen][:, None] + np.arange(m)]]
+        distances = clip_distances(np.asarray(rows), gaussian)
+        result.update({keys[i]: float(v) for i, v in zip(chosen, distances, strict=True)})
+    return result
+
+
+def _per_clip(inputs: Inputs) -> dict[str, float]:
+    if inputs.reference is None:
+        raise ShapeError("fad_per_clip needs a reference set; give a folder of real audio")
+    return fad_per_clip(inputs.reference, inputs.system)
+
+
+METRICS.add(
+    "fad_per_clip",
+    ClipMetric(
+        MetricCard(
+            name="fad_per_clip",
+            title="Fréchet audio distance by clip",
+            unit="squared distance",
+            higher_is_better=False,
+            role="fad",
+            needs=("reference",),
+            min_n=1,
+            signature="cov:n-1|est:plug-in-by-clip|sqrt:svd-f64",
+            source="A. Gui et al., Adapting Frechet Audio Distance for Generative Music Evaluation, ICASSP 2024",
+            by_default=False,
+            min_rows=MIN_ROWS,
+        ),
+        _per_clip,
+    ),
+)

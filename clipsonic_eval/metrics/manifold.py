@@ -1,0 +1,124 @@
+"""``precision``, ``recall``, ``density``, ``coverage``: which part of the other set each set reaches.
+
+FAD and KAD are one number for two faults. Here a system with few but good sounds has high precision and low recall, one
+with all kinds of sounds, some of them bad, the other way round. Density does not saturate at 1 and, like coverage, only
+uses the balls of the reference, so that outliers of a system cannot win recall for it.
+
+Conventions: rows as given are the points (one embedding by clip, or one by window), k = 5, balls closed, reference
+named first. Tools differ: k is 3 or min(10, n) elsewhere, and some ask for distance < radius. All four change with n and
+m; compare at equal n and with one reference.
+
+Intervals: jackknife over clips of both sets, never narrower than Wilson's for a proportion of the reference's or
+system's clips. Cost: (n^2 + n m + m^2) (d + k) operations for n and m rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._rows import Influence, linear_replicates, reference_of, sorted_rows
+from clipsonic_eval.stats import manifold
+from clipsonic_eval.stats.influence import from_leave_one_out
+from clipsonic_eval.stats.manifold import Balls, Share
+from clipsonic_eval.stats.pairwise import Rows
+from clipsonic_eval.types import Embeddings
+
+Float64 = NDArray[np.float64]
+
+K = 5
+_KYNKAANNIEMI = "T. Kynkaanniemi et al., Improved Precision and Recall Metric, NeurIPS 2019"
+_NAEEM = "M. F. Naeem et al., Reliable Fidelity and Diversity Metrics for Generative Models, ICML 2020"
+
+
+def precision(reference: Embeddings, system: Embeddings, k: int = K) -> float:
+    """Return the share of the system's rows that lie in a ball of the reference.
+
+    Raises:
+        SpaceError: they come from different encoders.
+        ShapeError: a set has too few rows for k neighbours.
+    """
+    return _share("precision", Inputs(system, reference), k)[0].value
+
+
+def recall(reference: Embeddings, system: Embeddings, k: int = K) -> float:
+    """Return the share of the reference's rows that lie in a ball of the system; errors as :func:`precision`."""
+    return _share("recall", Inputs(system, reference), k)[0].value
+
+
+def density(reference: Embeddings, system: Embeddings, k: int = K) -> float:
+    """Return the mean number of the reference's balls around a row of the system, over k; errors as there."""
+    return _share("density", Inputs(system, reference), k)[0].value
+
+
+def coverage(reference: Embeddings, system: Embeddings, k: int = K) -> float:
+    """Return the share of the reference's balls that hold a row of the system; errors as :func:`precision`."""
+    return _share("coverage", Inputs(system, reference), k)[0].value
+
+
+def _share(name: str, inputs: Inputs, k: int) -> tuple[Share, bool]:
+    """Return the share and whether its points are the system's."""
+    reference = reference_of(name, inputs)
+    ours, theirs = sorted_rows(inputs.system), sorted_rows(reference)
+    for whose, rows in (("system", ours), ("reference", theirs)):
+        largest = int(rows.counts.max(initial=1))
+        if len(rows.vectors) < k + 1 + largest:
+            raise ShapeError(
+                f"{name} looks at {k} neighbours and needs at least {k + 1 + largest} rows in the {whose}, got "
+                f"{len(rows.vectors)}; add clips"
+            )
+    ours, theirs, of_ours, of_theirs = _placed(ours, theirs, k)
+    if name == "precision":
+        return manifold.share_within(ours, of_theirs), True
+    if name == "recall":
+        return manifold.share_within(theirs, of_ours), False
+    if name == "density":
+        return manifold.density(ours, of_theirs), True
+    return manifold.coverage(ours, of_theirs), True
+
+
+def _placed(ours: Rows, theirs: Rows, k: int) -> tuple[Rows, Rows, Balls, Balls]:
+    of_ours, of_theirs = manifold.both(ours, theirs, k)
+    return of_ours.centres, of_theirs.centres, of_ours, of_theirs
+
+
+def _metric(name: str, title: str, unit: str, source: str) -> SetMetric:
+    def estimate(inputs: Inputs) -> tuple[float, Influence]:
+        share, points_are_ours = _share(name, inputs, K)
+        points, centres = from_leave_one_out(share.without_points), from_leave_one_out(share.without_centres)
+        return share.value, (points, centres) if points_are_ours else (centres, points)
+
+    def value(inputs: Inputs) -> float:
+        return _share(name, inputs, K)[0].value
+
+    def replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
+        return linear_replicates(estimate, systems, n_boot, seed)
+
+    proportion = name != "density"
+    card = MetricCard(
+        name=name,
+        title=title,
+        unit=unit,
+        higher_is_better=True,
+        role="fad",
+        needs=("reference",),
+        min_n=K + 2,
+        signature=f"k:{K}|ball:closed|points:rows",
+        source=source,
+        by_default=False,
+    )
+    highest = 1.0 if proportion else np.inf
+    return SetMetric(card, value, replicates, 0.0, highest, proportion=proportion, method="jackknife-clip")
+
+
+for _name, _title, _unit, _source in (
+    ("precision", "Precision", "proportion", _KYNKAANNIEMI),
+    ("recall", "Recall", "proportion", _KYNKAANNIEMI),
+    ("density", "Density", "balls over k", _NAEEM),
+    ("coverage", "Coverage", "proportion", _NAEEM),
+):
+    METRICS.add(_name, _metric(_name, _title, _unit, _source))

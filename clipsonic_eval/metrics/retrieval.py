@@ -1,0 +1,105 @@
+"""``retrieval_text_to_audio_r1`` ... ``retrieval_audio_to_text_r10``: recall at k in the space of the CLAP score.
+
+Text to audio: does a prompt find the clip that answers it among all clips of the system? Audio to text: does a clip find
+its prompt among all prompts? Unlike the CLAP score, this is not raised by sounds that suit every prompt a little.
+
+Conventions: the gallery are the system's clips that have a prompt, or their prompts; paired by key; a clip of several
+rows counts with its mean cosine, as in ``clap_score``. Prompts with one and the same text (cosine above 1 - 1e-6) are
+right together: any of their clips answers, and the text stands in the gallery of prompts once. Candidates at the same
+cosine are ordered at random, in expectation. Chance is about k / n, so compare at one list of queries only.
+
+Source: B. Elizalde et al., CLAP: Learning Audio Concepts from Natural Language Supervision, ICASSP 2023 (R@k).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
+from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip, rows_by_key, unit
+from clipsonic_eval.metrics.gap.retrieval import recall_at
+from clipsonic_eval.types import Embeddings
+
+Float64 = NDArray[np.float64]
+Direction = Literal["text_to_audio", "audio_to_text"]
+
+KS = (1, 5, 10)
+_SAME = 1 - 1e-6
+_BLOCK_VALUES = 4_000_000
+
+
+def retrieval(audio: Embeddings, text: Embeddings, direction: Direction, k: int) -> dict[str, float]:
+    """Return by key whether the counterpart is among the k nearest, for the keys that both sides have; ties share.
+
+    Args:
+        audio: (rows, d), one or more rows by clip.
+        text: (n, d), one row by key.
+        direction: which side asks.
+        k: how many of the nearest count.
+
+    Raises:
+        SpaceError: audio and text come from different encoders.
+        ShapeError: a vector is zero, or a text key stands twice.
+    """
+    check_space(audio, text)
+    row_of = rows_by_key(text)
+    rows = np.array([i for i, key in enumerate(audio.keys) if key in row_of], dtype=np.intp)
+    if len(rows) == 0:
+        return {}
+    heard = audio.take(rows)
+    keys, clip_of_row = clips_of(heard.keys)
+    sounds = mean_by_clip(unit(heard), clip_of_row, len(keys))
+    prompts = unit(text.take(np.array([row_of[key] for key in keys])))
+    group = _first_equal(prompts)
+    if direction == "text_to_audio":
+        found = recall_at(prompts, sounds, (k,), group, group)[0]
+    else:
+        once = np.unique(group)
+        found = recall_at(sounds, prompts[once], (k,), group, once)[0]
+    return {key: float(value) for key, value in zip(keys, found, strict=True)}
+
+
+def _first_equal(vectors: Float64) -> NDArray[np.intp]:
+    """Return for each unit vector the first one that equals it, itself perhaps."""
+    n = len(vectors)
+    result = np.empty(n, dtype=np.intp)
+    step = max(1, _BLOCK_VALUES // n)
+    for start in range(0, n, step):
+        result[start : start + step] = (vectors[start : start + step] @ vectors.T > _SAME).argmax(axis=1)
+    return result
+
+
+def _per_clip(name: str, direction: Direction, k: int) -> Callable[[Inputs], dict[str, float]]:
+    def per_clip(inputs: Inputs) -> dict[str, float]:
+        if inputs.prompts is None:
+            raise ShapeError(f"{name} needs the prompts' text embeddings; give a csv with the columns key and prompt")
+        return retrieval(inputs.system, inputs.prompts, direction, k)
+
+    return per_clip
+
+
+def _add(direction: Direction, k: int) -> None:
+    name = f"retrieval_{direction}_r{k}"
+    card = MetricCard(
+        name=name,
+        title=f"R@{k}, {direction.replace('_', ' ')}",
+        unit="proportion",
+        higher_is_better=True,
+        role="clap",
+        needs=("prompts",),
+        min_n=k + 1,
+        signature=f"pair:key|k:{k}|ties:expected|same:equal-prompts|rows:mean-cosine",
+        source="B. Elizalde et al., CLAP: Learning Audio Concepts from Natural Language Supervision, ICASSP 2023",
+        by_default=False,
+    )
+    METRICS.add(name, ClipMetric(card, _per_clip(name, direction, k), proportion=True))
+
+
+for _k in KS:
+    _add("text_to_audio", _k)
+    _add("audio_to_text", _k)

@@ -1,0 +1,163 @@
+"""Sums of a kernel over pairs of rows, in blocks: no n x n matrix is ever held.
+
+Rows come sorted by clip. Within a set, pairs of rows of one clip are left out (they are not two independent draws);
+with one row by clip, or ``clip_of_row`` the row numbers, that is the usual "without the diagonal". Sums are kept by
+clip, which is all that the jackknife needs.
+
+Cost: n^2 d / 2 multiplications within a set of n rows and n m d between two, plus as many evaluations of the kernel;
+memory a few times 32 MB beside the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64 = NDArray[np.float64]
+Kernel = Callable[[Float64, Float64], Float64]
+
+_BLOCK_VALUES = 4_000_000  # kernel values held at once
+_BINS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows sorted by clip.
+
+    Attributes:
+        vectors: (n, d) float64.
+        clip_of_row: (n,) ascending, 0 to clips - 1, every number used.
+    """
+
+    vectors: Float64
+    clip_of_row: NDArray[np.intp]
+
+    @property
+    def counts(self) -> NDArray[np.intp]:
+        """Rows of each clip, (clips,)."""
+        return np.bincount(self.clip_of_row)
+
+    def by_clip(self, values: Float64) -> Float64:
+        """Return the sums of row values by clip: (n,) -> (clips,)."""
+        return np.bincount(self.clip_of_row, weights=values)
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean over pairs, and the same without each clip in turn.
+
+    Attributes:
+        value: the mean.
+        without: (clips,) or, between two sets, of the first one's clips.
+        without_other: (clips of the second set,).
+    """
+
+    value: float
+    without: Float64
+    without_other: Float64
+
+
+def squared_distances(x: Float64, y: Float64) -> Float64:
+    """Return squared Euclidean distances (n, m), never negative.
+
+    By products, so rounding is 1e-16 of the squared norms: bring both sets near the origin first.
+    """
+    result = x @ y.T
+    result *= -2
+    result += np.einsum("ij,ij->i", x, x)[:, None]
+    result += np.einsum("ij,ij->i", y, y)[None, :]
+    np.maximum(result, 0, out=result)
+    return result
+
+
+def blocks(n: int, width: int) -> Iterator[slice]:
+    """Yield slices over n rows, such that a block of that width stays in memory."""
+    step = max(1, _BLOCK_VALUES // max(1, width))
+    for start in range(0, n, step):
+        yield slice(start, min(n, start + step))
+
+
+def mean_within(rows: Rows, kernel: Kernel) -> Mean:
+    """Return the mean of a symmetric kernel over all pairs of rows of different clips; at least three clips."""
+    x, clip = rows.vectors, rows.clip_of_row
+    sums = np.zeros(len(x))
+    for part in blocks(len(x), len(x)):
+        block = kernel(x[part], x[part.start :])  # pairs with earlier rows were met from the other side
+        size = part.stop - part.start
+        last = int(np.searchsorted(clip, clip[part.stop - 1], side="right")) - part.start
+        own = clip[part, None] == clip[None, part.start : part.start + last]
+        block[:, :last][own] = 0.0
+        sums[part] += block.sum(axis=1)
+        sums[part.stop :] += block[:, size:].sum(axis=0)
+    by_clip, count = rows.by_clip(sums), rows.counts
+    n = len(x)
+    total, pairs = float(by_clip.sum()), n * n - float((count**2).sum())
+    without = (total - 2 * by_clip) / (pairs - 2 * count * (n - count))
+    return Mean(total / pairs, without, np.empty(0))
+
+
+def mean_between(rows: Rows, others: Rows, kernel: Kernel) -> Mean:
+    """Return the mean of a kernel over all pairs of a row of one set and a row of another; two clips in each."""
+    x, y = rows.vectors, others.vectors
+    sums, other_sums = np.zeros(len(x)), np.zeros(len(y))
+    for part in blocks(len(x), len(y)):
+        block = kernel(x[part], y)
+        sums[part] = block.sum(axis=1)
+        other_sums += block.sum(axis=0)
+    total = float(sums.sum())
+    n, m = len(x), len(y)
+    without = (total - rows.by_clip(sums)) / ((n - rows.counts) * m)
+    without_other = (total - others.by_clip(other_sums)) / ((m - others.counts) * n)
+    return Mean(total / (n * m), without, without_other)
+
+
+def median_distance(x: Float64, *, lower: bool = False) -> float:
+    """Return the median Euclidean distance over all pairs i < j, exactly, for any n.
+
+    Distances are counted in bins first and only those of the bin that holds the median are kept, so memory stays
+    bounded; n (n - 1) / 2 distances are computed twice where they do not all fit.
+
+    Args:
+        x: (n, d) with n >= 2.
+        lower: for an even number of pairs, the lower of the two middle distances (as torch.median) instead of their mean.
+    """
+    n = len(x)
+    pairs = n * (n - 1) // 2
+    centred = x - x.mean(axis=0)
+    ranks = [(pairs - 1) // 2, (pairs - 1) // 2 if lower else pairs // 2]
+    if pairs <= _BLOCK_VALUES:
+        values = np.concatenate([_upper(block) for block in _from_diagonal(centred)])
+        below = 0
+    else:
+        top = 4 * float(np.einsum("ij,ij->i", centred, centred).max()) * (1 + 1e-9)  # no squared distance is larger
+        if top == 0:
+            return 0.0
+        edges = np.linspace(0, top, _BINS + 1)
+        histogram = np.zeros(_BINS, dtype=np.int64)
+        for block in _from_diagonal(centred):
+            histogram += np.histogram(_upper(block), edges)[0]
+        ends = np.cumsum(histogram)
+        first, last = (int(np.searchsorted(ends, rank, side="right")) for rank in ranks)
+        low, high = edges[first], edges[last + 1]
+        kept = []
+        for block in _from_diagonal(centred):
+            inside = _upper(block)
+            kept.append(inside[(inside >= low) & (inside < high)])
+        values = np.concatenate(kept)
+        below = int(ends[first] - histogram[first])
+    places = [rank - below for rank in ranks]
+    chosen = np.partition(values, places)[places]
+    return float(np.sqrt(chosen).mean())
+
+
+def _from_diagonal(x: Float64) -> Iterator[Float64]:
+    for part in blocks(len(x), len(x)):
+        yield squared_distances(x[part], x[part.start :])
+
+
+def _upper(block: Float64) -> Float64:
+    """Return the values right of the diagonal of a block whose first column is its first row."""
+    return block[np.arange(block.shape[1])[None, :] > np.arange(len(block))[:, None]]

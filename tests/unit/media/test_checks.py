@@ -1,0 +1,96 @@
+"""Checks of sound: each fault is found, named, and not seen where it is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.media import checks
+from clipsonic_eval.types import Clip
+
+N = 16000
+
+
+def tone(level: float = 0.5) -> np.ndarray:
+    return (level * np.sin(2 * np.pi * 440 * np.arange(N) / 16000)).astype(np.float32)
+
+
+def noise(level: float = 0.1) -> np.ndarray:
+    return (level * np.random.default_rng(0).standard_normal(N)).astype(np.float32)
+
+
+def clip(*channels: np.ndarray) -> Clip:
+    return Clip("a", np.stack(channels), 16000)
+
+
+def found(*channels: np.ndarray) -> list[str]:
+    return [f.check for f in checks.check_audio(clip(*channels))]
+
+
+@pytest.mark.parametrize("samples", [tone(), tone(1.0), noise(), tone(0.001), np.float32(0.9) * np.sign(tone())[:1]])
+def test_sound_without_a_fault_is_left_alone(samples: np.ndarray) -> None:
+    if len(samples) == 1:
+        samples = tone(0.999)
+    assert found(samples, samples) == []
+
+
+def test_silence_is_an_error_and_much_of_it_a_warning() -> None:
+    assert found(np.zeros(N, np.float32)) == ["silence"]
+    assert found(tone(5e-5)) == ["silence"]
+    padded = np.concatenate([tone()[:1000], np.zeros(N, np.float32)])
+    (finding,) = checks.check_audio(clip(padded))
+    assert (finding.check, finding.severity) == ("silence", "warning")
+    assert "silent for 94% of its length" in finding.sentence
+
+
+def test_a_silent_channel_beside_a_sounding_one_is_found() -> None:
+    assert found(tone(), np.zeros(N, np.float32)) == ["silence"]
+
+
+def test_a_peak_above_full_scale_is_named_with_its_size() -> None:
+    finding = checks.peak(tone(2.5), "a")
+    assert finding is not None
+    assert "peaks at 2.5 times full scale" in finding.sentence
+    assert checks.peak(np.array([1.0, -1.0]), "a") is None
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.7])
+def test_flat_tops_are_found_also_after_the_level_was_lowered(gain: float) -> None:
+    loud = np.clip(tone(2.0), -1, 1) * np.float32(gain)
+    assert found(loud) == ["clipping"]
+    one_side = np.clip(tone(2.0), -0.9, 1.0)
+    assert checks.clipping(np.minimum(tone(0.9), np.float32(0.6)), "a") is not None
+    assert checks.clipping(one_side, "a") is not None
+
+
+def test_a_square_wave_counts_as_clipped_and_a_loud_sine_does_not() -> None:
+    assert checks.clipping(np.sign(tone()), "a") is not None
+    assert checks.clipping(tone(1.0), "a") is None
+
+
+def test_an_offset_is_found_with_its_size() -> None:
+    finding = checks.dc(tone(0.5) + np.float32(0.1), "a")
+    assert finding is not None
+    assert "constant offset of 0.1 " in finding.sentence
+    assert checks.dc(tone(0.5), "a") is None
+    assert checks.dc(noise(1e-3), "a") is None
+
+
+def test_nan_ends_the_list_and_names_the_item() -> None:
+    broken = tone()
+    broken[3] = np.nan
+    (finding,) = checks.check_audio(clip(broken))
+    assert (finding.check, finding.severity, finding.keys) == ("not_finite", "error", ("a",))
+    assert "'a' holds 1 samples that are NaN or infinite" in finding.sentence
+
+
+@pytest.mark.parametrize("samples", [np.zeros((2, 5)), np.zeros(0), np.zeros(5, np.int16)])
+def test_what_are_no_samples_is_refused(samples: np.ndarray) -> None:
+    with pytest.raises(ShapeError, match="must be floating point of shape"):
+        checks.silence(samples, "a")
+
+
+def test_an_empty_clip_is_an_error() -> None:
+    (finding,) = checks.check_audio(Clip("a", np.zeros((1, 0), np.float32), 16000))
+    assert finding.check == "empty"
