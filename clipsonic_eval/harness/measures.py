@@ -50,8 +50,10 @@ def measure(name: str, more: Mapping[str, Convention] | None = None) -> Metric:
     def scaled(systems: Sequence[Inputs], n: int, seed: int) -> NDArray[np.float64]:
         return scale * replicates(systems, n, seed)
 
-    lowest = scale * metric.lowest
-    return dataclasses.replace(metric, card=card, value=lambda x: scale * value(x), replicates=scaled, lowest=lowest)
+    low, high = scale * metric.lowest, scale * metric.highest
+    return dataclasses.replace(
+        metric, card=card, value=lambda x: scale * value(x), replicates=scaled, lowest=low, highest=high
+    )
 
 
 class Convened:

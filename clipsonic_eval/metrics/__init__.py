@@ -101,8 +101,8 @@ class SetMetric:
             the run's seed; gives the statistics in resamples of the clips, (systems, resamples), with
             :func:`~clipsonic_eval.stats.bootstrap.damped` weights. Systems with equal keys share their resamples.
         lowest: no value lies below; intervals end there.
-        fits_covariance: its value means little where there are fewer rows than dimensions; scoring warns.
         highest: no value lies above; intervals end there.
+        fits_covariance: its value means little where there are fewer rows than dimensions; scoring warns.
         proportion: of the reference clips; no interval is narrower than Wilson's, also where all clips agree.
         details: further numbers for readers, such as the fit of an extrapolation.
         method: how the replicates come about, the first part of ``ci_method``.
@@ -112,8 +112,8 @@ class SetMetric:
     value: Callable[[Inputs], float]
     replicates: Callable[[Sequence[Inputs], int, int], NDArray[np.float64]]
     lowest: float = -np.inf
-    fits_covariance: bool = True
     highest: float = np.inf
+    fits_covariance: bool = True
     proportion: bool = False
     details: Callable[[Inputs], Mapping[str, float]] | None = None
     method: str = "bootstrap-clip-damped"

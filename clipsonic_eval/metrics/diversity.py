@@ -1,9 +1,9 @@
 """``diversity`` and ``diversity_distance``: how far a system's outputs lie from each other.
 
-``diversity`` is 1 - the mean cosine of two different clips (in the space of the CLAP score), ``diversity_distance`` their
-mean Euclidean distance (in the space of FAD, whose vectors have lengths that matter). Rows as given, pairs of rows of
-different clips, no reference. Read them beside a measure of quality: noise can be as diverse as sounds. A system asked
-for the same sound again and again is rightly low.
+``diversity`` is 1 - the mean cosine of two different clips (in the space of the CLAP score), ``diversity_distance``
+their mean Euclidean distance (in the space of FAD, whose vectors have lengths that matter). Rows as given, pairs of
+rows of different clips, no reference. Read them beside a measure of quality: noise can be as diverse as sounds. A
+system asked for the same sound again and again is rightly low.
 
 Intervals: jackknife over clips. Cost: n d for cosines, n^2 d / 2 in blocks for distances.
 """
@@ -81,7 +81,7 @@ def _metric(estimate: Estimate, card: MetricCard, highest: float) -> SetMetric:
     def replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
         return linear_replicates(with_influence, systems, n_boot, seed)
 
-    return SetMetric(card, value, replicates, 0.0, highest, method="jackknife-clip")
+    return SetMetric(card, value, replicates, 0.0, highest, fits_covariance=False, method="jackknife-clip")
 
 
 METRICS.add(
@@ -97,7 +97,7 @@ METRICS.add(
             needs=(),
             min_n=MIN_CLIPS,
             signature="of:1-cosine|pairs:distinct-clips",
-            source="R. Zhang et al., The Unreasonable Effectiveness of Deep Features, CVPR 2018 (mean pairwise distance)",
+            source="R. Zhang et al., The Unreasonable Effectiveness of Deep Features, CVPR 2018",
             by_default=False,
         ),
         2.0,
@@ -116,7 +116,7 @@ METRICS.add(
             needs=(),
             min_n=MIN_CLIPS,
             signature="of:euclidean|pairs:distinct-clips",
-            source="R. Zhang et al., The Unreasonable Effectiveness of Deep Features, CVPR 2018 (mean pairwise distance)",
+            source="R. Zhang et al., The Unreasonable Effectiveness of Deep Features, CVPR 2018",
             by_default=False,
         ),
         np.inf,

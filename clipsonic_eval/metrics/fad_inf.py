@@ -1,8 +1,8 @@
 """``fad_inf``: Fréchet audio distance extrapolated to infinitely many clips of the system.
 
 Conventions: 25 sizes from half of the clips to all, drawn without replacement from one random order of the clips that
-follows from their keys, least squares on 1/n, the intercept; may be slightly negative. The reference's statistics stay as
-they are: what its own finite size adds is not taken out, so compare with one reference only. The details give the
+follows from their keys, least squares on 1/n, the intercept; may be slightly negative. The reference's statistics stay
+as they are: what its own finite size adds is not taken out, so compare with one reference only. The details give the
 fit's R^2, its slope, the plug-in distance it started from and the fewest clips used.
 
 A set whose half has no more rows than dimensions is refused.

@@ -124,7 +124,7 @@ def _metric(name: str, title: str, unit: str, signature: str) -> SetMetric:
         source="Y. Chung et al., KAD: No More FAD!, 2025",
         by_default=False,
     )
-    return SetMetric(card, value, replicates, details=details, method="jackknife-clip")
+    return SetMetric(card, value, replicates, details=details, fits_covariance=False, method="jackknife-clip")
 
 
 METRICS.add(

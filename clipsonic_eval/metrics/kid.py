@@ -116,9 +116,9 @@ def _subsets_details(inputs: Inputs) -> dict[str, float]:
 def _subsets_replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
     result = linear_replicates(_estimate, systems, n_boot, seed)
     drawn = seeds.stream(seed, "", "kid-subsets-noise").standard_normal(n_boot)
-    for row, inputs in zip(result, systems, strict=True):
+    for i, inputs in enumerate(systems):
         values = _subset_values(inputs, SUBSETS, SIZE)
-        row += values.mean() - _estimate(inputs)[0] + DAMPING * values.std() / np.sqrt(SUBSETS) * drawn
+        result[i] += values.mean() - _estimate(inputs)[0] + DAMPING * values.std() / np.sqrt(SUBSETS) * drawn
     return result
 
 
@@ -139,6 +139,7 @@ METRICS.add(
         ),
         _kid_value,
         _kid_replicates,
+        fits_covariance=False,
         method="jackknife-clip",
     ),
 )
@@ -160,6 +161,7 @@ METRICS.add(
         _subsets_value,
         _subsets_replicates,
         details=_subsets_details,
+        fits_covariance=False,
         method="jackknife-clip",
     ),
 )

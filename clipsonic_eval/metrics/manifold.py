@@ -5,8 +5,8 @@ with all kinds of sounds, some of them bad, the other way round. Density does no
 uses the balls of the reference, so that outliers of a system cannot win recall for it.
 
 Conventions: rows as given are the points (one embedding by clip, or one by window), k = 5, balls closed, reference
-named first. Tools differ: k is 3 or min(10, n) elsewhere, and some ask for distance < radius. All four change with n and
-m; compare at equal n and with one reference.
+named first. Tools differ: k is 3 or min(10, n) elsewhere, and some ask for distance < radius. All four change with n
+and m; compare at equal n and with one reference.
 
 Intervals: jackknife over clips of both sets, never narrower than Wilson's for a proportion of the reference's or
 system's clips. Cost: (n^2 + n m + m^2) (d + k) operations for n and m rows.
@@ -14,7 +14,7 @@ system's clips. Cost: (n^2 + n m + m^2) (d + k) operations for n and m rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,9 @@ def _metric(name: str, title: str, unit: str, source: str) -> SetMetric:
         by_default=False,
     )
     highest = 1.0 if proportion else np.inf
-    return SetMetric(card, value, replicates, 0.0, highest, proportion=proportion, method="jackknife-clip")
+    return SetMetric(
+        card, value, replicates, 0.0, highest, fits_covariance=False, proportion=proportion, method="jackknife-clip"
+    )
 
 
 for _name, _title, _unit, _source in (

@@ -1,7 +1,7 @@
 """``retrieval_text_to_audio_r1`` ... ``retrieval_audio_to_text_r10``: recall at k in the space of the CLAP score.
 
-Text to audio: does a prompt find the clip that answers it among all clips of the system? Audio to text: does a clip find
-its prompt among all prompts? Unlike the CLAP score, this is not raised by sounds that suit every prompt a little.
+Text to audio: does a prompt find the clip that answers it among all clips of the system? Audio to text: does a clip
+find its prompt among all prompts? Unlike the CLAP score, this is not raised by sounds that suit every prompt a little.
 
 Conventions: the gallery are the system's clips that have a prompt, or their prompts; paired by key; a clip of several
 rows counts with its mean cosine, as in ``clap_score``. Prompts with one and the same text (cosine above 1 - 1e-6) are

@@ -56,7 +56,7 @@ def not_finite(vectors: FloatArray, keys: Sequence[str]) -> list[Finding]:
     """
     if vectors.ndim != 2 or len(vectors) != len(keys):
         raise ShapeError(f"vectors must be (n, d) with n keys, got {vectors.shape} and {len(keys)} keys")
-    broken = tuple(sorted({keys[i] for i in np.flatnonzero(~np.isfinite(vectors).all(axis=1))}))
+    broken = tuple(sorted({keys[int(i)] for i in np.flatnonzero(~np.isfinite(vectors).all(axis=1))}))
     if not broken:
         return []
     sentence = f"embeddings of {_named(broken)} hold NaN or infinity; the audio or the encoder is broken"
@@ -104,9 +104,9 @@ def duplicates(system: Embeddings) -> list[Finding]:
 def memorised(system: Embeddings, training: Embeddings, reference: Embeddings) -> list[Finding]:
     """Find clips that lie nearer to a training clip than fresh sound ever does.
 
-    The measure is the distance of a clip's mean vector to the nearest clip of the training set. Real clips that were not
-    trained on (the reference) say how near is ordinary: a clip is suspect at less than half the distance that only one
-    in a hundred of them undercuts.
+    The measure is the distance of a clip's mean vector to the nearest clip of the training set. Real clips that were
+    not trained on (the reference) say how near is ordinary: a clip is suspect at less than half the distance that only
+    one in a hundred of them undercuts.
 
     Raises:
         SpaceError: the sets come from different encoders.
@@ -132,8 +132,9 @@ def memorised(system: Embeddings, training: Embeddings, reference: Embeddings) -
         return []
     worst = int(suspect[np.argmin(distances[suspect])])
     sentence = (
-        f"{len(suspect)} of {len(keys)} clips lie within {NEAR * ordinary:.3g} of a training clip, where 99 of 100 real "
-        f"clips stay beyond {ordinary:.3g}, nearest '{keys[worst]}' to '{trained_keys[which[worst]]}'; listen to them"
+        f"{len(suspect)} of {len(keys)} clips lie within {NEAR * ordinary:.3g} of a training clip, where 99 of 100 "
+        f"real clips stay beyond {ordinary:.3g}, nearest '{keys[worst]}' to '{trained_keys[which[worst]]}'; "
+        "listen to them"
     )
     return [Finding("memorised", "warning", tuple(keys[i] for i in suspect), sentence)]
 
@@ -144,7 +145,7 @@ def _means(embeddings: Embeddings) -> tuple[tuple[str, ...], Float64]:
 
 
 def _nearest(points: Float64, others: Float64) -> tuple[Float64, NDArray[np.intp]]:
-    """Return the distance of each point to the nearest other one, and which that is; the distance without cancellation."""
+    """Return the distance of each point to the nearest other one, without cancellation, and which that is."""
     origin = others.mean(axis=0)
     which = np.empty(len(points), dtype=np.intp)
     for part in blocks(len(points), len(others)):

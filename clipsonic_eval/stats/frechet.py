@@ -117,7 +117,8 @@ def _contrasts(centred: Float64) -> Float64:
     These are the rows but the first of their reflection that carries the direction (1, ..., 1) onto the first axis. So
     the rank that the mean took is gone, and no singular value is zero only for that.
     """
-    return centred[1:] - centred[0] / (1 + np.sqrt(len(centred)))
+    rows: Float64 = centred[1:] - centred[0] / (1 + np.sqrt(len(centred)))
+    return rows
 
 
 def _root(vectors: FloatArray, mean: Float64) -> Float64:

@@ -1,10 +1,10 @@
 """From what each clip does to a statistic to its resamples: one number by clip instead of thousands of evaluations.
 
 A statistic T of n clips is followed to first order, T* = T + sum_i (w_i - 1) g_i, where w are the weights of a resample
-and g_i is the influence of clip i. Nothing is drawn twice into T itself: a U-statistic such as MMD or a nearest-neighbour
-statistic never meets a copy of an item, which a plain bootstrap puts into every resample and which spoils both (a copy
-is its own perfect match at distance zero). With g from the jackknife, the spread of T* is exactly the jackknife's
-standard error; that is on average not below the true one for any symmetric statistic.
+and g_i is the influence of clip i. Nothing is drawn twice into T itself: a U-statistic such as MMD or a
+nearest-neighbour statistic never meets a copy of an item, which a plain bootstrap puts into every resample and which
+spoils both (a copy is its own perfect match at distance zero). With g from the jackknife, the spread of T* is exactly
+the jackknife's standard error; that is on average not below the true one for any symmetric statistic.
 
 Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap, 1993 (section 20.5, the linear approximation);
 B. Efron and C. Stein, The jackknife estimate of variance, 1981 (why it errs on the wide side).
@@ -29,7 +29,8 @@ def from_leave_one_out(without: Float64) -> Float64:
         without: (n,) the statistic on the other n - 1 clips.
     """
     n = len(without)
-    return (without.mean() - without) * np.sqrt((n - 1) / n)
+    influence: Float64 = (without.mean() - without) * np.sqrt((n - 1) / n)
+    return influence
 
 
 def linear_deviations(influence: Float64, counts: NDArray[np.uint16]) -> Float64:

@@ -1,12 +1,12 @@
 """How two sets of points cover each other, with balls around points that reach to their k-th nearest neighbour.
 
 Precision is the share of a system's rows that lie in some ball of the reference, recall the share of the reference's
-rows that lie in some ball of the system, density the mean number of the reference's balls around a system's row, over k,
-coverage the share of the reference's balls that hold a row of the system.
+rows that lie in some ball of the system, density the mean number of the reference's balls around a system's row, over
+k, coverage the share of the reference's balls that hold a row of the system.
 
 Conventions: Euclidean; a row's neighbours are the other rows of its set, rows of its own clip too; balls are closed
-(distance <= radius), where a distance that exceeds a radius by rounding alone (1e-12 of the largest squared norm) counts
-as equal; a set against itself has precision, recall and coverage 1.
+(distance <= radius), where a distance that exceeds a radius by rounding alone (1e-12 of the largest squared norm)
+counts as equal; a set against itself has precision, recall and coverage 1.
 
 For the jackknife everything is also given without each clip in turn: its balls vanish, and balls that had one of its
 rows among their k neighbours grow to the next ones. That is exact, not an approximation.
@@ -181,4 +181,5 @@ def _distances(points: Rows, around: Balls) -> Iterator[tuple[slice, Float64]]:
 
 
 def _without_points(values: Float64, points: Rows) -> Float64:
-    return (values.sum() - points.by_clip(values)) / (len(values) - points.counts)
+    means: Float64 = (values.sum() - points.by_clip(values)) / (len(values) - points.counts)
+    return means

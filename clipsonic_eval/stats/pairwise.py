@@ -42,7 +42,8 @@ class Rows:
 
     def by_clip(self, values: Float64) -> Float64:
         """Return the sums of row values by clip: (n,) -> (clips,)."""
-        return np.bincount(self.clip_of_row, weights=values)
+        sums: Float64 = np.bincount(self.clip_of_row, weights=values)  # type: ignore[assignment] # weighted: floats
+        return sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,8 @@ def median_distance(x: Float64, *, lower: bool = False) -> float:
 
     Args:
         x: (n, d) with n >= 2.
-        lower: for an even number of pairs, the lower of the two middle distances (as torch.median) instead of their mean.
+        lower: for an even number of pairs, the lower of the two middle distances (as torch.median) instead of their
+        mean.
     """
     n = len(x)
     pairs = n * (n - 1) // 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.spatial import distance
+from unit.metrics.material import card, embeddings
 
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.harness import scoring
@@ -15,7 +16,6 @@ from clipsonic_eval.metrics.manifold import coverage, density, precision, recall
 from clipsonic_eval.metrics.retrieval import retrieval
 from clipsonic_eval.stats.frechet import squared_frechet
 from clipsonic_eval.types import Embeddings
-from unit.metrics.material import card, embeddings
 
 RNG = np.random.default_rng
 
@@ -83,7 +83,9 @@ def test_retrieval_finds_the_own_counterpart_among_the_k_nearest() -> None:
     found = {k: list(retrieval(embeddings(sounds), text(shifted), "text_to_audio", k).values()) for k in (1, 4, 5)}
     assert found[1] == [0] * 12
     assert found[5] == [0, 0] + [1] * 10
-    assert found[4] == pytest.approx([0, 0, 1, 1] + [0.5] * 8)  # the sound four places before lies as near as the own one
+    assert found[4] == pytest.approx(
+        [0, 0, 1, 1] + [0.5] * 8
+    )  # the sound four places before lies as near as the own one
     assert METRICS["retrieval_text_to_audio_r5"].card.min_n == 6
 
 
@@ -101,7 +103,9 @@ def test_prompts_of_equal_text_are_right_together() -> None:
 @pytest.mark.parametrize(("k", "chance"), [(1, 0.1), (5, 0.5), (10, 1.0)])
 def test_equal_sounds_find_no_more_than_chance(k: int, chance: float) -> None:
     sounds, prompts = np.ones((10, 3)), RNG(6).standard_normal((10, 3))
-    assert list(retrieval(embeddings(sounds), text(prompts), "text_to_audio", k).values()) == pytest.approx([chance] * 10)
+    assert list(retrieval(embeddings(sounds), text(prompts), "text_to_audio", k).values()) == pytest.approx(
+        [chance] * 10
+    )
 
 
 def test_retrieval_does_not_depend_on_order_and_pairs_by_key() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.spatial import distance
+from unit.metrics.material import embeddings
 
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
 from clipsonic_eval.metrics.kad import bandwidth, kad, kad_kadtk
 from clipsonic_eval.metrics.kid import kid, kid_subsets
-from unit.metrics.material import embeddings
 
 RNG = np.random.default_rng
 
