@@ -22,7 +22,8 @@ def test_the_windowed_sinc_is_torchaudios(rate_in: int, rate_out: int, name: str
     import torchaudio
 
     sound = np.random.default_rng(0).standard_normal((2, 12345)).astype(np.float32)
-    theirs = torchaudio.functional.resample(torch.from_numpy(sound), rate_in, rate_out, **options).numpy()
+    exact = torch.from_numpy(sound).double()  # their filters take the type of the sound: in float32 they are coarse
+    theirs = torchaudio.functional.resample(exact, rate_in, rate_out, **options).numpy()
     ours = resampler(name)(sound, rate_in, rate_out)
     assert ours.shape == theirs.shape
-    np.testing.assert_allclose(ours, theirs, atol=2e-6)
+    np.testing.assert_allclose(ours, theirs, atol=5e-6)

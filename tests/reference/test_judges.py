@@ -1,0 +1,22 @@
+"""No judge may be missing: a comparison that did not take place must not look like one that agreed."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+JUDGES = (
+    "frechet_audio_distance",
+    "torchvggish",
+    "torchaudio",
+    "torchlibrosa",
+    "panns_inference",
+    "resampy",
+    "laion_clap",
+)
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_the_judge_is_installed(name: str) -> None:
+    assert importlib.util.find_spec(name) is not None
