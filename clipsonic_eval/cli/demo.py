@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -30,7 +31,7 @@ def command(out: Path, fast: bool, seeds: int, sets: tuple[str, ...], as_json: b
     said = " ".join(
         ["clipsonic-eval demo", *(["--fast"] if fast else []), *([f"--seeds {seeds}"] if seeds > 1 else [])]
     )
-    said += "".join(f" --set {s}" for s in sets)
+    said += "".join(f" --set {shlex.quote(s)}" for s in sets)
     result = run_study(resolve(StudyConfig, values), _fast(out) if fast else out, Bars(), command=said)
     click.echo(json.dumps(result.as_json()) if as_json else screen(result))
 

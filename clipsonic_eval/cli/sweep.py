@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -27,7 +28,9 @@ def command(out: Path, only: str | None, sets: tuple[str, ...], as_json: bool) -
     values = as_tree(SweepConfig())
     if only:
         values["instruments"] = [name.strip() for name in only.split(",")]
-    said = " ".join(["clipsonic-eval sweep", *([f"--only {only}"] if only else []), *(f"--set {s}" for s in sets)])
+    said = " ".join(
+        ["clipsonic-eval sweep", *([f"--only {only}"] if only else []), *(f"--set {shlex.quote(s)}" for s in sets)]
+    )
     report = run_sweep(resolve(SweepConfig, apply_sets(values, sets)), out, Bars(), command=said)
     if as_json:
         click.echo(json.dumps({"report": str(report.out), "headline": report.headline, "left_out": report.left_out}))

@@ -44,7 +44,24 @@ def headline(results: Results) -> str:
         on = [names.metric(m).in_text for m, o in found.items() if o == kind]
         if on:
             parts.append(f"{text} on {listed(on)}")
-    return f"The ordering IQ ≥ PD > ZS {listed(parts)}."
+    return " ".join([f"The ordering IQ ≥ PD > ZS {listed(parts)}.", *_steps(results, list(found))])
+
+
+def _steps(results: Results, metrics: list[str]) -> list[str]:
+    """Say which of the two steps is to blame where the ordering does not hold: one sentence, if there is anything."""
+    if "does not hold" not in outcomes(results).values():
+        return []
+    steps = (
+        ("PD", "ZS", True, "PD is better than ZS"),
+        ("PD", "ZS", False, "ZS is better than PD"),
+        ("IQ", "PD", False, "PD is better than IQ"),
+    )
+    said = []
+    for a, b, a_better, words in steps:
+        pairs = {m: results.pair(m, a, b) for m in metrics}
+        on = [names.metric(m).in_text for m, p in pairs.items() if p and p.separated and p.a_better == a_better]
+        said += [f"{words} on {listed(on)}"] if on else []
+    return [sentence(said)] if said else []
 
 
 def details(results: Results) -> list[str]:

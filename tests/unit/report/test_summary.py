@@ -53,13 +53,15 @@ def test_the_ordering_is_not_shown_where_pd_and_zs_are_not_separated() -> None:
 
 
 @pytest.mark.parametrize(
-    "levels",
-    [{"IQ": 20.0, "PD": 50.0, "ZS": 40.0}, {"IQ": 35.0, "PD": 30.0, "ZS": 40.0}],
-    ids=["ZS better than PD", "PD better than IQ"],
+    ("levels", "why"),
+    [
+        ({"IQ": 20.0, "PD": 50.0, "ZS": 40.0}, "ZS is better than PD on FAD."),
+        ({"IQ": 35.0, "PD": 30.0, "ZS": 40.0}, "PD is better than ZS on FAD; PD is better than IQ on FAD."),
+    ],
 )
-def test_the_ordering_does_not_hold_where_a_step_is_reversed(levels: dict[str, float]) -> None:
+def test_the_ordering_does_not_hold_where_a_step_is_reversed(levels: dict[str, float], why: str) -> None:
     found = ordering_of(levels, CLEAR, CLEAR)
-    assert ordering.headline(found) == "The ordering IQ ≥ PD > ZS does not hold on FAD."
+    assert ordering.headline(found) == f"The ordering IQ ≥ PD > ZS does not hold on FAD. {why}"
 
 
 def test_the_headline_says_each_metric_its_own_outcome() -> None:
@@ -68,7 +70,8 @@ def test_the_headline_says_each_metric_its_own_outcome() -> None:
     accuracy = on_fad({"IQ": 0.6, "PD": 0.5, "ZS": 0.4}, dict.fromkeys(asked, UNCLEAR), "class_accuracy")
     found = results_of(on_fad(LEVELS, asked), clap, accuracy)
     assert ordering.headline(found) == (
-        "The ordering IQ ≥ PD > ZS holds on FAD, is not shown on class accuracy and does not hold on CLAP score."
+        "The ordering IQ ≥ PD > ZS holds on FAD, is not shown on class accuracy and does not hold on CLAP score. "
+        "PD is better than ZS on FAD; ZS is better than PD on CLAP score."
     )
 
 
