@@ -28,10 +28,8 @@ def found(*channels: np.ndarray) -> list[str]:
     return [f.check for f in checks.check_audio(clip(*channels))]
 
 
-@pytest.mark.parametrize("samples", [tone(), tone(1.0), noise(), tone(0.001), np.float32(0.9) * np.sign(tone())[:1]])
+@pytest.mark.parametrize("samples", [tone(), tone(1.0), noise(), tone(0.001)])
 def test_sound_without_a_fault_is_left_alone(samples: np.ndarray) -> None:
-    if len(samples) == 1:
-        samples = tone(0.999)
     assert found(samples, samples) == []
 
 

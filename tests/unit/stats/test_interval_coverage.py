@@ -1,0 +1,142 @@
+"""How often do the intervals hold the truth? A few quick cases; ``-m slow`` runs them at full length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import scipy.stats
+from unit.metrics.material import embeddings
+
+from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
+from clipsonic_eval.stats import bootstrap
+from clipsonic_eval.stats.bootstrap import Interval, clip_weights
+from clipsonic_eval.stats.coverage import GaussianSets, expectation, measure
+from clipsonic_eval.stats.frechet import Gaussian, squared_frechet
+from clipsonic_eval.stats.frechet_inf import influence
+from clipsonic_eval.stats.influence import linear_deviations
+from clipsonic_eval.stats.pairwise import Rows
+
+Sets = tuple[np.ndarray, np.ndarray]
+N_BOOT = 300
+
+
+def inputs(sets: Sets) -> Inputs:
+    return Inputs(embeddings(sets[0]), embeddings(sets[1]))
+
+
+def interval_of(name: str) -> Callable[[Sets, int], Interval]:
+    metric = METRICS[name]
+    assert isinstance(metric, SetMetric)
+
+    def interval(sets: Sets, seed: int) -> Interval:
+        given = inputs(sets)
+        return bootstrap.centred(metric.value(given), metric.replicates([given], N_BOOT, seed)[0])
+
+    return interval
+
+
+def value_of(name: str) -> Callable[[Sets], float]:
+    metric = METRICS[name]
+    assert isinstance(metric, SetMetric)
+    return lambda sets: metric.value(inputs(sets))
+
+
+def known_reference(sets: Sets) -> Gaussian:
+    d = sets[0].shape[1]
+    return Gaussian.from_covariance(np.zeros(d), np.diag(np.logspace(0, -1, d)))
+
+
+def test_the_t_interval_of_normal_means_covers_as_the_textbook_says() -> None:
+    def interval(x: np.ndarray, seed: int) -> Interval:
+        low, high = scipy.stats.t.interval(0.95, len(x) - 1, loc=x.mean(), scale=scipy.stats.sem(x))
+        return float(low), float(high)
+
+    found = measure(lambda rng: rng.standard_normal(8) + 2, interval, 2.0, repeats=1000)
+    assert found.sure[0] <= 0.95 <= found.sure[1]
+    assert found.share + found.below + found.above == pytest.approx(1)
+    assert found.width == pytest.approx(2 * 2.3646 / np.sqrt(8) * 0.965, rel=0.03)  # E s = 0.965
+
+
+def test_an_interval_that_is_too_narrow_or_broken_is_found_out() -> None:
+    def draw(rng: np.random.Generator) -> float:
+        return float(rng.standard_normal())
+
+    found = measure(draw, lambda x, seed: (x - 0.5, x + 0.5), 0.0, repeats=1000)
+    assert found.share == pytest.approx(0.383, abs=0.04)
+    assert measure(draw, lambda x, seed: (x + 9, x + 10), 0.0, repeats=5).above == 1.0
+    with pytest.raises(ShapeError, match="swapped or not finite"):
+        measure(draw, lambda x, seed: (x, x - 1), 0.0, repeats=3)
+
+
+def test_the_known_distance_of_the_populations_is_that_of_large_samples() -> None:
+    sets = GaussianSets(n=200_000, d=4, spread=1.3, shift=0.2)
+    assert squared_frechet(*sets.draw(np.random.default_rng(0))) == pytest.approx(sets.distance, rel=0.02)
+
+
+def mean_interval(x: np.ndarray, seed: int) -> Interval:
+    return bootstrap.bca_mean(x, clip_weights([str(i) for i in range(len(x))], 1000, seed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [40, 200])
+def test_intervals_of_means_cover(n: int) -> None:
+    assert measure(lambda rng: rng.beta(2, 5, n), mean_interval, 2 / 7).share >= 0.925
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("p", [0.02, 0.5, 0.9])
+def test_intervals_of_proportions_cover(p: float) -> None:
+    found = measure(
+        lambda rng: rng.random(100) < p, lambda x, seed: bootstrap.wilson(float(x.mean()), len(x)), p, repeats=1000
+    )
+    assert 0.925 <= found.share <= 0.985
+
+
+def frechet_interval(sets: Sets, seed: int) -> Interval:
+    """Interval of the plug-in distance to a known reference, by influence."""
+    rows = Rows(sets[0], np.arange(len(sets[0])))
+    counts = clip_weights([str(i) for i in range(len(sets[0]))], N_BOOT, seed)
+    value = squared_frechet_to(known_reference(sets), sets[0])
+    return bootstrap.centred(value, value + linear_deviations(influence(rows, known_reference(sets)), counts))
+
+
+def squared_frechet_to(reference: Gaussian, x: np.ndarray) -> float:
+    from clipsonic_eval.stats.frechet import frechet_distance
+
+    return frechet_distance(reference, Gaussian.fit(x))
+
+
+CASES = [("kad", 0.3), ("kid", 0.3), ("precision", 0.3), ("recall", 0.3), ("density", 0.3), ("coverage", 0.3)]
+
+
+@pytest.mark.parametrize(("name", "shift"), CASES)
+def test_intervals_of_set_metrics_cover_their_expectation(name: str, shift: float) -> None:
+    sets = GaussianSets(n=60, d=4, spread=1.2, shift=shift)
+    truth = expectation(sets.draw, value_of(name), repeats=300)
+    assert measure(sets.draw, interval_of(name), truth, repeats=100).share >= 0.88
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "shift"), [*CASES, ("kad", 0.0), ("kid", 0.0)])
+def test_intervals_of_set_metrics_cover_93_percent_or_more(name: str, shift: float) -> None:
+    sets = GaussianSets(n=200, d=8, spread=1.2 if shift else 1.0, shift=shift)
+    truth = expectation(sets.draw, value_of(name), repeats=1000)
+    assert measure(sets.draw, interval_of(name), truth, repeats=400).share >= 0.93
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("spread", "shift"), [(1.2, 0.2), (1.05, 0.0), (1.0, 0.0)])
+def test_intervals_of_the_extrapolated_distance_cover_the_population(spread: float, shift: float) -> None:
+    sets = GaussianSets(n=200, d=8, spread=spread, shift=shift, n_reference=100_000)
+    assert measure(sets.draw, interval_of("fad_inf"), sets.distance, repeats=300).share >= 0.92
+
+
+@pytest.mark.slow
+def test_intervals_of_the_distance_by_influence_cover_its_expectation() -> None:
+    sets = GaussianSets(n=200, d=8, spread=1.1, shift=0.1)
+    reference = known_reference(sets.draw(np.random.default_rng(0)))
+    truth = expectation(sets.draw, lambda s: squared_frechet_to(reference, s[0]), repeats=2000)
+    assert measure(sets.draw, frechet_interval, truth, repeats=400).share >= 0.93
