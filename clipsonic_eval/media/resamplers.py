@@ -1,4 +1,4 @@
-"""Resamplers by name: soxr's, and the windowed sinc that torchaudio made common, for conventions that need it.
+"""Resamplers by name: soxr's, and those of resampy and torchaudio for conventions that need them.
 
 A peer's resampler is part of its convention: the same wavs through two of them give different embeddings. Everything of
 ours uses ``soxr-hq``.
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.errors import unknown_name
+from clipsonic_eval.media._resampy import filters as resampy_filters
 from clipsonic_eval.media.audio import resample as soxr_hq
 
 Float32 = NDArray[np.float32]
@@ -59,14 +60,18 @@ def windowed_sinc(
         return samples
     common = math.gcd(rate_in, rate_out)
     old, new = rate_in // common, rate_out // common
-    kernels, reach = _kernels(old, new, width, rolloff, beta)
-    filters = kernels.T.astype(np.float32)
-    n = samples.shape[1]
-    padded = np.pad(samples, ((0, 0), (reach, reach + old)))
+    bank, reach = _kernels(old, new, width, rolloff, beta)
+    return _periodic(samples, old, bank, reach, math.ceil(new * samples.shape[1] / old))
+
+
+def _periodic(samples: Float32, old: int, bank: NDArray[np.float64], reach: int, n_out: int) -> Float32:
+    """Apply a period's filters (new, taps) at every ``old`` samples; ``reach`` taps lie before the first sample."""
+    filters = bank.T.astype(np.float32)
+    padded = np.pad(samples, ((0, 0), (reach, len(filters))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, len(filters), axis=1)[:, ::old]
     parts = [frames[:, k : k + _BLOCK] @ filters for k in range(0, frames.shape[1], _BLOCK)]
     whole: Float32 = np.concatenate(parts, axis=1).reshape(len(samples), -1)
-    return np.ascontiguousarray(whole[:, : math.ceil(new * n / old)])
+    return np.ascontiguousarray(whole[:, :n_out])
 
 
 def torchaudio_hann(samples: Float32, rate_in: int, rate_out: int) -> Float32:
@@ -79,8 +84,22 @@ def torchaudio_kaiser_best(samples: Float32, rate_in: int, rate_out: int) -> Flo
     return windowed_sinc(samples, rate_in, rate_out, width=64, rolloff=0.9475937167399596, beta=14.769656459379492)
 
 
+def resampy_kaiser_best(samples: Float32, rate_in: int, rate_out: int) -> Float32:
+    """Resample as ``resampy.resample`` does by default, what torchvggish and frechet_audio_distance load with.
+
+    The output has ``int(n * rate_out / rate_in)`` samples, one fewer than others where that is no whole number.
+    """
+    if rate_in == rate_out:
+        return samples
+    common = math.gcd(rate_in, rate_out)
+    old, new = rate_in // common, rate_out // common
+    bank, reach = resampy_filters(old, new)
+    return _periodic(samples, old, bank, reach, int(samples.shape[1] * float(rate_out) / float(rate_in)))
+
+
 RESAMPLERS: dict[str, Callable[[Float32, int, int], Float32]] = {
     "soxr-hq": soxr_hq,
+    "resampy-kaiser-best": resampy_kaiser_best,
     "torchaudio-hann": torchaudio_hann,
     "torchaudio-kaiser-best": torchaudio_kaiser_best,
 }

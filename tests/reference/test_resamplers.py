@@ -1,4 +1,4 @@
-"""Our windowed sinc against torchaudio's, with the parameters that the toolkits use."""
+"""Our resamplers against torchaudio's and resampy's, with the parameters that the toolkits use."""
 
 from __future__ import annotations
 
@@ -25,5 +25,16 @@ def test_the_windowed_sinc_is_torchaudios(rate_in: int, rate_out: int, name: str
     exact = torch.from_numpy(sound).double()  # their filters take the type of the sound: in float32 they are coarse
     theirs = torchaudio.functional.resample(exact, rate_in, rate_out, **options).numpy()
     ours = resampler(name)(sound, rate_in, rate_out)
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, atol=5e-6)
+
+
+@pytest.mark.parametrize(("rate_in", "rate_out"), [(44100, 16000), (48000, 16000), (22050, 16000), (8000, 16000)])
+def test_the_filter_of_kaiser_best_is_resampys(rate_in: int, rate_out: int) -> None:
+    import resampy
+
+    sound = np.random.default_rng(0).standard_normal((2, 23456)).astype(np.float32)
+    theirs = resampy.resample(sound.astype(np.float64), rate_in, rate_out, axis=1)
+    ours = resampler("resampy-kaiser-best")(sound, rate_in, rate_out)
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours, theirs, atol=5e-6)
