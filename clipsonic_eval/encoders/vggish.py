@@ -1,0 +1,30 @@
+"""``vggish``: 128 values for each 0.96 s, the features of FAD; ``vggish-exact``: through torchvggish's front end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from clipsonic_eval.encoders import ENCODERS, Encoder
+
+
+@ENCODERS.register("vggish")
+def load(weights: Path | None = None, *, device: str = "cpu", **options: Any) -> Encoder:
+    """Load with soxr's resampler, a float32 front end, and short sounds filled with zeros.
+
+    Options: ``hop_s`` (0.96; 0.5 as in the original FAD), ``layer`` (pre-relu, post-relu), ``precision`` (fp32, bf16).
+    """
+    from clipsonic_eval.encoders._vggish.inference import load_vggish
+
+    return load_vggish("vggish", weights, device, exact=False, **options)
+
+
+@ENCODERS.register("vggish-exact")
+def load_exact(weights: Path | None = None, *, device: str = "cpu", **options: Any) -> Encoder:
+    """Load with resampy's resampler and a float64 front end; sounds below 0.975 s give no row and are listed.
+
+    Options as for ``vggish``. Agrees with torchvggish to 1e-5 where weights are equal (tox -e reference).
+    """
+    from clipsonic_eval.encoders._vggish.inference import load_vggish
+
+    return load_vggish("vggish-exact", weights, device, exact=True, **options)
