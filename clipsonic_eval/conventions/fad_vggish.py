@@ -50,8 +50,8 @@ for _convention in (
         options={"hop_s": 0.5},
         loading=Loading(mono="mean", rate=16000, level="positive-peak"),
         source="google-research/frechet_audio_distance (K. Kilgour et al. 2019)",
-        not_reproduced="it takes mono 16-bit wavs of 16 kHz only, cuts windows of 1 s (a last patch between 0.975 and 1 s is "
-        "dropped there and kept here), and some of its copies read after the ReLU (option layer=post-relu)",
+        not_reproduced="it takes mono 16-bit wavs of 16 kHz only, cuts windows of 1 s (a last patch between 0.975 and "
+        "1 s is dropped there and kept here), and some of its copies read after the ReLU (option layer=post-relu)",
     ),
 ):
     CONVENTIONS.add(_convention.name, _convention)
