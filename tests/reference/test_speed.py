@@ -1,0 +1,67 @@
+"""How fast are we beside the judges? One thread, from wavs of 44.1 kHz to embeddings; nothing is asserted.
+
+tox run -e reference -- -o addopts=--import-mode=importlib tests/reference/test_speed.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from clipsonic_eval.encoders import ENCODERS
+from clipsonic_eval.media.audio import read_audio
+
+FILES, SECONDS, RATE = 8, 10, 44100
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def theirs() -> Any:
+    from torchvggish.torchvggish import _vgg
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return _vgg(postprocess=False).eval()
+
+
+@pytest.fixture(scope="module")
+def wavs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("wavs")
+    rng = np.random.default_rng(0)
+    for k in range(FILES):
+        sound = 0.2 * rng.standard_normal(SECONDS * RATE)
+        soundfile.write(folder / f"{k}.wav", sound.astype(np.float32), RATE)
+    return sorted(folder.iterdir())
+
+
+def test_torchvggish(benchmark: Any, theirs: Any, wavs: list[Path]) -> None:
+    from torchvggish.vggish_input import waveform_to_examples
+
+    def run() -> None:
+        with torch.no_grad():
+            for path in wavs:
+                seen = theirs.features(waveform_to_examples(*soundfile.read(path)).float())
+                theirs.embeddings(seen.transpose(1, 3).transpose(1, 2).contiguous().flatten(1))
+
+    benchmark.pedantic(run, rounds=3, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["vggish-exact", "vggish"])
+def test_ours(benchmark: Any, theirs: Any, wavs: list[Path], tmp_path: Path, name: str, precision: str) -> None:
+    torch.save(theirs.state_dict(), tmp_path / "weights.pth")
+    encoder = ENCODERS[name](tmp_path / "weights.pth", precision=precision)
+    benchmark.pedantic(lambda: encoder.audio([read_audio(path) for path in wavs]), rounds=3, warmup_rounds=1)
