@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from clipsonic_eval.encoders._panns.frontend import FrontEnd, published_matrices
 from clipsonic_eval.encoders._panns.network import Cnn14, build
 from clipsonic_eval.errors import WeightsError
+from clipsonic_eval.tensors import read_tensors
 
 RECORD: Final = "https://zenodo.org/records/3987831"
 # where panns_inference and audioldm_eval keep the same files
@@ -38,37 +37,14 @@ def find(weights: Path | None, name: str) -> Path:
     )
 
 
-def _read(path: Path) -> Any:
-    """Return what a file holds; nothing in it is executed."""
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        # copied: tensors of a mapped file lie where the file has them, and sums over unaligned memory round otherwise
-        return {name: value.clone() for name, value in load_file(path).items()}
-    # The published files also hold the state of their sampler: NumPy arrays, under the name that NumPy 1 gave them.
-    rebuild: Any = np.zeros(0).__reduce__()[0]
-    arrays = [(rebuild, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
-    kinds = {type(np.dtype(code)) for code in ("?", "i4", "i8", "u4", "f4", "f8")}
-    with torch.serialization.safe_globals([np.ndarray, np.dtype, *kinds, *arrays]):
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-
 def load(path: Path, front: FrontEnd) -> Cnn14:
     """Read a checkpoint: ``{"model": tensors, ...}`` or the tensors themselves, as .pth or .safetensors.
 
     Raises:
         WeightsError: not readable without executing it, not a Cnn14, or made for another front end.
     """
-    from safetensors import SafetensorError
-
-    try:
-        held = _read(path)
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
-        line = str(error).strip().partition("\n")[0]
-        raise WeightsError(f"{path}: not readable as tensors ({line}); fetch the file again from {RECORD}") from error
-    tensors = held.get("model", held) if isinstance(held, dict) else {}
-    if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise WeightsError(f"{path}: holds no tensors by name; fetch the published file from {RECORD}")
+    # the published files also hold the state of their sampler
+    tensors = read_tensors(path, again=f"fetch the file again from {RECORD}", under=("model",))
     own = _network_tensors(path, tensors, front)
     try:
         return build(own)

@@ -1,0 +1,242 @@
+"""Read weight files without executing anything: safetensors, and PyTorch's pickled formats.
+
+A pickle is a program, and a downloaded checkpoint is somebody else's. ``torch.load(weights_only=True)`` refuses many
+published checkpoints (a NumPy scalar among the training state, pickle protocol 4), and loading them without it runs
+whatever they hold. So both formats of PyTorch, the zip and the one from before version 1.6, are read here: the pickle's
+few permitted names are answered by functions of ours that build tensors and dictionaries and pass over NumPy's
+numbers; every other name ends the reading.
+
+Refused besides: compressed members and members that overlap (a small file that unpacks to a huge one), tensors that
+show more elements than their storage holds, object arrays, archives of TorchScript (programs), damaged members.
+
+Cost: one copy of the file in memory.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import re
+import struct
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from clipsonic_eval.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SAFETENSORS: Final = ".safetensors"
+_LEGACY_MAGIC: Final = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # how files before PyTorch 1.6 begin
+_KEY: Final = re.compile(r"[0-9]{1,24}")
+_NUMPY: Final = {
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy.core.numeric", "_frombuffer"),
+}
+_STORAGES: Final = {
+    "FloatStorage": "float32",
+    "DoubleStorage": "float64",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+}
+
+
+def read_tensors(path: Path, *, again: str, under: tuple[str, ...] = ()) -> dict[str, Tensor]:
+    """Read the tensors of a network by name.
+
+    Args:
+        path: ``.safetensors``, or any file that ``torch.save`` wrote.
+        again: what to do about a file that cannot be read, as the end of a sentence ("fetch it again from ...").
+        under: keys under which checkpoints of training keep the network ("state_dict", "model"); the first that is
+            there is taken, none: the file is the network.
+
+    Returns:
+        Tensors on the CPU, in the file's own types, each in memory of its own.
+
+    Raises:
+        WeightsError: not readable without executing something, damaged, or no tensors by name.
+    """
+    held = _read(path, again)
+    for key in under:
+        if isinstance(held, Mapping) and isinstance(held.get(key), Mapping):
+            held = held[key]
+            break
+    import torch
+
+    if not isinstance(held, Mapping) or not held:
+        raise WeightsError(f"{path}: holds no tensors by name but a {type(held).__name__}; {again}")
+    for name, value in held.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise WeightsError(f"{path}: '{name}' is a {type(value).__name__}, not a tensor by name; {again}")
+    return dict(held)
+
+
+def _read(path: Path, again: str) -> Any:
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such weight file; {again}")
+    try:
+        if path.suffix == SAFETENSORS:
+            from safetensors.torch import load_file
+
+            # copied: tensors of a mapped file lie where the file has them, and sums over unaligned memory round
+            # otherwise than over aligned
+            return {name: value.clone() for name, value in load_file(path).items()}
+        with path.open("rb") as stream:
+            if stream.peek(len(_LEGACY_MAGIC))[: len(_LEGACY_MAGIC)] == _LEGACY_MAGIC:
+                return _read_legacy(stream, path.stat().st_size)
+            with zipfile.ZipFile(stream) as archive:
+                return _Archive(path, archive).load()
+    except Exception as error:  # a hostile file may end in any error of any library
+        line = str(error).strip().partition("\n")[0].partition(". ")[0][:160] or type(error).__name__
+        raise WeightsError(f"{path}: not readable as tensors alone ({line}); {again}") from error
+
+
+class _Archive:
+    """A zip of PyTorch: ``<name>/data.pkl`` and one uncompressed member ``<name>/data/<key>`` for each storage."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        members = archive.infolist()
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise ValueError("its members are compressed, which torch.save never does")
+        if sum(member.file_size for member in members) > path.stat().st_size:
+            raise ValueError("its members are larger than the file")
+        names = {member.filename for member in members}
+        if any(name.endswith("/constants.pkl") for name in names):
+            raise ValueError("it is a program of TorchScript")
+        pickles = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise ValueError("it is a zip, but not one of torch.save")
+        self._archive, self._names = archive, names
+        self._root = pickles[0].removesuffix("data.pkl")
+        order = f"{self._root}byteorder"
+        if order in names and archive.read(order) != b"little":
+            raise ValueError("its numbers are big-endian")
+        self._storages: dict[str, Tensor] = {}
+
+    def load(self) -> Any:
+        with self._archive.open(f"{self._root}data.pkl") as stream:
+            return _Reader(stream, self.storage).load()
+
+    def storage(self, name: str, key: str, count: int) -> Tensor:
+        """Return a storage as a flat tensor."""
+        import torch
+
+        if key not in self._storages:
+            dtype = getattr(torch, _STORAGES[name])
+            data = bytearray(self._archive.read(f"{self._root}data/{key}"))
+            empty = torch.empty(0, dtype=dtype)
+            flat = torch.frombuffer(data, dtype=dtype) if data else empty
+            if flat.numel() != count:
+                raise ValueError(f"storage {key} holds {flat.numel()} numbers instead of {count}")
+            self._storages[key] = flat
+        return self._storages[key]
+
+
+def _read_legacy(stream: Any, size: int) -> Any:
+    """Read the format before PyTorch 1.6: pickles one after the other, and behind them the storages that they name."""
+    import torch
+
+    wanted: dict[str, tuple[str, int]] = {}
+    storages: dict[str, Tensor] = {}
+
+    def note(name: str, key: str, count: int) -> None:
+        wanted[key] = (name, count)
+
+    for _ in ("magic", "version", "system"):
+        _Reader(stream, note).load()
+    begin = stream.tell()
+    _Reader(stream, note).load()
+    for key in _Reader(stream, note).load():
+        name, count = wanted[key]
+        dtype = getattr(torch, _STORAGES[name])
+        (written,) = struct.unpack("<q", stream.read(8))
+        if written != count or not 0 <= count * dtype.itemsize <= size - stream.tell():
+            raise ValueError(f"storage {key} should hold {count} numbers; the file is cut or damaged")
+        data = bytearray(stream.read(count * dtype.itemsize))
+        storages[key] = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
+    stream.seek(begin)
+    return _Reader(stream, lambda _, key, __: storages[key]).load()
+
+
+class _Storage:
+    """Stands for a class of storages."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class _Reader(pickle.Unpickler):
+    """An unpickler that knows tensors and ordered dictionaries, passes over NumPy's, and refuses everything else."""
+
+    def __init__(self, stream: Any, storage: Callable[[str, str, int], Tensor | None]) -> None:
+        super().__init__(stream, encoding="utf-8")
+        self._storage = storage
+
+    def find_class(self, module: str, name: str) -> Any:
+        # Answers are made anew for each request: a pickle may set attributes of what it has got.
+        if module == "torch" and name in _STORAGES:
+            return _Storage(name)
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return lambda *parts: _tensor(*parts[:4])
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return lambda data, *_: data
+        if (module, name) == ("torch", "Size"):
+            return tuple
+        if (module, name) == ("collections", "OrderedDict"):
+            return type("OrderedDict", (OrderedDict,), {})
+        if (module.replace("_core", "core"), name) in _NUMPY:
+            return lambda *_: _Ignored()
+        if (module, name) == ("_codecs", "encode"):
+            return lambda text, *_: str(text).encode("latin1")
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+    def persistent_load(self, pid: Any) -> Tensor | None:
+        kind, storage, key, _, count = pid[:5]
+        if kind != "storage" or not isinstance(storage, _Storage) or not _KEY.fullmatch(key):
+            raise pickle.UnpicklingError("it asks for something that is no storage")
+        return self._storage(storage.name, key, int(count))
+
+
+class _Ignored:
+    """Stands for a number or an array of NumPy among the state of a training, which nobody needs here."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: Any) -> None:
+        del state
+
+
+def _tensor(flat: Tensor | None, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor | None:
+    """Return the tensor that lies in a storage; a copy, so that nothing is shared and nothing unused is kept.
+
+    None where the storage has not been read yet.
+    """
+    import torch
+
+    if flat is None:
+        return None
+
+    if math.prod(int(n) for n in size) > flat.numel():
+        raise pickle.UnpicklingError(f"a tensor of shape {list(size)} lies in a storage of {flat.numel()} numbers")
+    return torch.as_strided(flat, tuple(size), tuple(stride), int(offset)).clone(memory_format=torch.contiguous_format)
+
+
+def missing_and_strange(found: Mapping[str, Any], wanted: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
+    """Yield the names that are missing, too many, or of another shape, sorted."""
+    for name in sorted({*found, *wanted}):
+        if name not in found or name not in wanted or tuple(found[name].shape) != wanted[name]:
+            yield name
