@@ -92,7 +92,7 @@ def _network(folder: Path, kind: str) -> Any:
                 f"{folder}: config.json is of model type {written.get('model_type')!r}, needed is 'clip'"
             )
         config = CLIPConfig.from_dict(written)
-        with _quiet():
+        with quiet():
             network, report = CLIPModel.from_pretrained(
                 folder,
                 config=config,
@@ -164,7 +164,7 @@ def _processor(folder: Path, side: int) -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers' progress bar and load report off the screen; what they say is checked here."""
     from transformers.utils import logging
 

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clipsonic_eval.encoders._panns.frontend import AT_16K, AT_32K, FrontEnd, log_mel
+from clipsonic_eval.encoders._log_mel import FrontEnd, log_mel
+from clipsonic_eval.encoders._panns.frontend import AT_16K, AT_32K
 from clipsonic_eval.encoders._panns.labels import audioset_labels
 from clipsonic_eval.encoders._panns.network import Cnn14
 from clipsonic_eval.encoders._panns.weights import RECORD, find, load

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clipsonic_eval.encoders._panns.frontend import BANDS
+from clipsonic_eval.encoders._log_mel import BANDS
 
 WIDTHS: Final = (64, 128, 256, 512, 1024, 2048)
 SHRINK: Final = 32  # frames that become one; fewer leave nothing

@@ -8,7 +8,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from clipsonic_eval.encoders._panns.frontend import FrontEnd, published_matrices
+from clipsonic_eval.encoders._log_mel import FrontEnd
+from clipsonic_eval.encoders._panns.frontend import published_matrices
 from clipsonic_eval.encoders._panns.network import Cnn14, build
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.tensors import read_tensors

@@ -1,0 +1,1 @@
+"""CLAP: what a file holds, front end, inference."""
