@@ -1,45 +1,46 @@
-"""Our Fréchet distance against frechet_audio_distance's, on sets where a matrix square root is reliable."""
+"""Our Fréchet distance against the packages', on sets where their matrix roots are reliable."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import types
-from pathlib import Path
-from typing import Any
-
+import judges
 import numpy as np
 import pytest
+import torch
 
-from clipsonic_eval.stats.frechet import Gaussian, frechet_distance
+from clipsonic_eval.stats.frechet import Gaussian, squared_frechet
+from clipsonic_eval.stats.frechet_clips import clip_distances
+
+SIZES = [(1, 50, 60), (8, 200, 300), (64, 500, 400), (128, 1000, 1500)]
 
 
-@pytest.fixture(scope="module")
-def theirs() -> Any:
-    """Return the method of their class; importing the package itself would ask a model hub."""
-    found = importlib.util.find_spec("frechet_audio_distance")
-    assert found is not None
-    assert found.submodule_search_locations is not None
-    source = Path(next(iter(found.submodule_search_locations))) / "fad.py"
-    text = source.read_text(encoding="utf-8")
-    start = text.index("    def calculate_frechet_distance")
-    end = text.find("\n    def ", start + 10)
-    module = types.ModuleType("their_frechet")
-    from scipy import linalg
-
-    module.__dict__.update(np=np, linalg=linalg)
-    body = "class Theirs:\n    verbose = False\n" + text[start:end]
-    exec(compile(body, str(source), "exec"), module.__dict__)  # their own lines, without the imports around them
-    sys.modules["their_frechet"] = module
-    return module.Theirs().calculate_frechet_distance
+def sets(d: int, n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(d)
+    a = rng.standard_normal((n, d)) * rng.uniform(0.5, 2, d) + 0.3
+    return a, rng.standard_normal((m, d)) @ (np.eye(d) + 0.1 * rng.standard_normal((d, d)) / np.sqrt(d))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize(("d", "n", "m"), [(8, 200, 300), (64, 500, 400), (128, 1000, 1500)])
-def test_well_conditioned_sets(theirs: Any, d: int, n: int, m: int) -> None:
-    rng = np.random.default_rng(d)
-    a = rng.standard_normal((n, d)) * rng.uniform(0.5, 2, d) + 0.3
-    b = rng.standard_normal((m, d)) @ (np.eye(d) + 0.1 * rng.standard_normal((d, d)) / np.sqrt(d))
-    wanted = theirs(a.mean(axis=0), np.cov(a, rowvar=False), b.mean(axis=0), np.cov(b, rowvar=False))
-    found = frechet_distance(Gaussian.fit(a), Gaussian.fit(b))
-    assert found == pytest.approx(float(wanted), rel=1e-6)
+@pytest.mark.parametrize("size", SIZES[1:])  # neither of them can take one dimension
+@pytest.mark.parametrize("judge", [judges.frechet_audio_distance, judges.fadtk_distance])
+def test_distances_of_sets(judge, size) -> None:  # type: ignore[no-untyped-def]
+    a, b = sets(*size)
+    assert squared_frechet(a, b) == pytest.approx(judge()(a, b), rel=1e-6)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_distances_of_moments_by_torchmetrics(size: tuple[int, int, int]) -> None:
+    from torchmetrics.image.fid import _compute_fid
+
+    a, b = sets(*size)
+    moments = [torch.from_numpy(np.atleast_1d(m)) for x in (a, b) for m in (x.mean(axis=0), np.atleast_2d(np.cov(x.T)))]
+    assert squared_frechet(a, b) == pytest.approx(float(_compute_fid(*moments)), rel=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_distances_of_clips_by_fadtk() -> None:
+    rng = np.random.default_rng(0)
+    reference = rng.standard_normal((600, 12)) * 1.3
+    clips = rng.standard_normal((5, 40, 12)) + rng.standard_normal((5, 1, 12))
+    theirs = judges.fadtk_distance()
+    wanted = [theirs(reference, clip) for clip in clips]
+    np.testing.assert_allclose(clip_distances(clips, Gaussian.fit(reference)), wanted, rtol=1e-6)

@@ -1,0 +1,81 @@
+"""Kernel distances, inception score, precision and recall against kadtk, torch-fidelity and torchmetrics."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import judges
+import numpy as np
+import pytest
+import torch
+from unit.metrics.material import embeddings
+
+from clipsonic_eval.metrics.inception_score_10_splits import inception_score_10_splits
+from clipsonic_eval.metrics.kad import kad_kadtk
+from clipsonic_eval.metrics.kid import kid
+from clipsonic_eval.metrics.manifold import precision, recall
+
+
+@pytest.fixture
+def sets() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((150, 9)), 0.8 * rng.standard_normal((150, 9)) + 0.4
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_kad_is_kadtks(sets: tuple[np.ndarray, np.ndarray]) -> None:
+    judge = judges.take(
+        "kadtk", "kad.py", "calc_kernel_audio_distance", "median_pairwise_distance", torch=torch, SCALE_FACTOR=100
+    )
+    real, generated = (torch.from_numpy(x) for x in sets)
+    wanted = judge.calc_kernel_audio_distance(real, generated, (None, None), "cpu", precision=torch.float64)
+    # its bandwidth is found in float32: 1e-6 is what that leaves
+    assert kad_kadtk(embeddings(sets[0]), embeddings(sets[1])) == pytest.approx(float(wanted), rel=2e-6)
+
+
+def test_kid_is_torchmetrics_and_torch_fidelitys(sets: tuple[np.ndarray, np.ndarray]) -> None:
+    from torchmetrics.image.kid import poly_mmd
+
+    ours = kid(embeddings(sets[0]), embeddings(sets[1]))
+    assert ours == pytest.approx(float(poly_mmd(*(torch.from_numpy(x) for x in sets))), rel=1e-6)
+
+    def setting(name: str, _: Any) -> Any:
+        return {"kid_kernel_poly_degree": 3, "kid_kernel_poly_gamma": None, "kid_kernel_poly_coef0": 1.0}[name]
+
+    def vassert(truth: bool, message: str) -> None:
+        assert truth, message
+
+    judge = judges.take("torch_fidelity", "metric_kid.py", "mmd2", "kernel_poly", get_kwarg=setting, vassert=vassert)
+    x, y = sets
+    kernels = (judge.kernel_poly(a, b) for a, b in ((x, x), (x, y), (y, y)))
+    assert ours == pytest.approx(float(judge.mmd2(*kernels)), rel=1e-6)
+
+
+@pytest.mark.parametrize("k", [3, 5])
+def test_precision_and_recall_are_torch_fidelitys(sets: tuple[np.ndarray, np.ndarray], k: int) -> None:
+    judge = judges.take(
+        "torch_fidelity", "metric_prc.py", "calc_cdist_full", "calculate_precision_recall_full", torch=torch
+    )
+    real, generated = (torch.from_numpy(x) for x in sets)
+    wanted = judge.calculate_precision_recall_full(generated, real, neighborhood=k)
+    found = [metric(embeddings(sets[0]), embeddings(sets[1]), k) for metric in (precision, recall)]
+    assert found == pytest.approx(wanted, abs=1e-6)
+    assert 0 < wanted[0] < 1
+
+
+def test_inception_score_is_torch_fidelitys() -> None:
+    judge = judges.take(
+        "torch_fidelity",
+        "metric_isc.py",
+        "isc_features_to_metric",
+        torch=torch,
+        KEY_METRIC_ISC_MEAN="mean",
+        KEY_METRIC_ISC_STD="std",
+    )
+    logits = torch.from_numpy(2 * np.random.default_rng(0).standard_normal((203, 11)))
+    wanted = judge.isc_features_to_metric(logits)
+    heard = embeddings(logits.log_softmax(dim=1).numpy())
+    named = dataclasses.replace(heard, space=dataclasses.replace(heard.space, labels=tuple("abcdefghijk")))
+    found = inception_score_10_splits(named)
+    assert found == pytest.approx((wanted["mean"], wanted["std"]), rel=1e-6)
