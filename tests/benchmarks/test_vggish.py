@@ -1,11 +1,7 @@
-"""How fast are we beside the judges? One thread, from wavs of 44.1 kHz to embeddings; nothing is asserted.
-
-tox run -e reference -- -o addopts=--import-mode=importlib tests/reference/test_speed.py
-"""
+"""VGGish from wavs of 44.1 kHz to embeddings: ours and torchvggish's. Nothing is asserted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +14,7 @@ from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.media.audio import read_audio
 
 FILES, SECONDS, RATE = 8, 10, 44100
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+GROUP = f"VGGish, {FILES} wavs of {SECONDS} s at {RATE} Hz"
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +39,9 @@ def wavs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_torchvggish(benchmark: Any, theirs: Any, wavs: list[Path]) -> None:
     from torchvggish.vggish_input import waveform_to_examples
 
+    benchmark.group = GROUP
+    benchmark.extra_info["who"] = "torchvggish"
+
     def run() -> None:
         with torch.no_grad():
             for path in wavs:
@@ -62,6 +54,8 @@ def test_torchvggish(benchmark: Any, theirs: Any, wavs: list[Path]) -> None:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", ["vggish-exact", "vggish"])
 def test_ours(benchmark: Any, theirs: Any, wavs: list[Path], tmp_path: Path, name: str, precision: str) -> None:
+    benchmark.group = GROUP
+    benchmark.extra_info["who"] = f"ours ({name}, {precision})"
     torch.save(theirs.state_dict(), tmp_path / "weights.pth")
     encoder = ENCODERS[name](tmp_path / "weights.pth", precision=precision)
     benchmark.pedantic(lambda: encoder.audio([read_audio(path) for path in wavs]), rounds=3, warmup_rounds=1)
