@@ -3,11 +3,14 @@
 A matrix product of another shape may run through another kernel, which adds in another order; a row's result then
 moves by a rounding error with the number of rows beside it, and a Fréchet distance by 1e-8 with the order of the
 files. So the last batch is filled up with zeros, whose results are thrown away.
+
+On a GPU, cuDNN's convolutions may round float32 to TF32 (10 bits) and choose an algorithm by trying; both are off here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -35,5 +38,16 @@ def in_batches(
         missing = size - len(rows)
         if missing:
             rows = torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])])
-        parts.append(forward(rows.to(device))[: size - missing].float().cpu().numpy())
+        with _exact(device):
+            parts.append(forward(rows.to(device))[: size - missing].float().cpu().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, dim), np.float32)
+
+
+def _exact(device: str) -> AbstractContextManager[None]:
+    """Return a context in which convolutions keep float32's digits and add in one order."""
+    if device == "cpu":
+        return nullcontext()
+    exact: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    return exact

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._clip.models import MODELS, folder_of
 from clipsonic_eval.encoders._clip.reading import Parts, read
 from clipsonic_eval.errors import ShapeError, UserError
@@ -28,18 +29,24 @@ class ClipEncoder:
         device: where the towers lie.
         precision: ``bf16`` runs the towers in bfloat16 (another space, as the card says); vectors are normalised in
             float32 either way.
-        batch_size: pictures or texts at a time; changes no result beyond rounding.
+        batch_size: pictures or texts at a time, batches are filled up to it; None: 4 on a CPU, 32 on a GPU. Another
+            size changes results by rounding.
     """
 
     def __init__(
-        self, parts: Parts, card: EncoderCard, device: str = "cpu", precision: Precision = "fp32", batch_size: int = 32
+        self,
+        parts: Parts,
+        card: EncoderCard,
+        device: str = "cpu",
+        precision: Precision = "fp32",
+        batch_size: int | None = None,
     ) -> None:
         self._dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
         self._parts = parts
         self._network = parts.network.to(device, self._dtype)
         self._card = card
         self._device = device
-        self._batch_size = batch_size
+        self._batch_size = batch_size or (4 if device == "cpu" else 32)
 
     @property
     def card(self) -> EncoderCard:
@@ -57,11 +64,11 @@ class ClipEncoder:
                 raise ShapeError(
                     f"pictures must be uint8 of shape (height, width, 3), got {picture.dtype} {picture.shape}"
                 )
-        return self._embedded(pictures, self._see)
+        return self._embedded(pictures, self._pixels, self._see)
 
     def text(self, texts: Sequence[str]) -> Floats:
         """Embed texts -> (n, d) unit vectors; what does not fit into the tower's places is cut off."""
-        return self._embedded(texts, self._read)
+        return self._embedded(texts, self._ids, self._read)
 
     @torch.inference_mode()
     def text_tokens(self, texts: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
@@ -79,10 +86,16 @@ class ClipEncoder:
         for start in range(0, len(texts), self._batch_size):
             part = slice(start, start + self._batch_size)
             tokens = self._tokens(texts[part])
-            states = self._network.text_model(input_ids=tokens.input_ids.to(self._device)).last_hidden_state
-            hidden[part] = states.float().cpu().numpy()
+            flat = in_batches(
+                self._states, tokens.input_ids, size=self._batch_size, device=self._device, dim=hidden[0].size
+            )
+            hidden[part] = flat.reshape(-1, *hidden.shape[1:])
             mask[part] = tokens.attention_mask.numpy() > 0
         return hidden, mask
+
+    def _states(self, ids: torch.Tensor) -> torch.Tensor:
+        states: torch.Tensor = self._network.text_model(input_ids=ids).last_hidden_state
+        return states.flatten(1)
 
     def audio(self, clips: Sequence[Clip]) -> Floats:
         """Refuse: it has no audio tower."""
@@ -98,24 +111,39 @@ class ClipEncoder:
         return UserError(f"encoder '{self._card.name}' does not take audio; it takes image, text: choose another")
 
     @torch.inference_mode()
-    def _embedded(self, items: Sequence[Any], tower: Callable[[Sequence[Any]], torch.Tensor]) -> Floats:
+    def _embedded(
+        self,
+        items: Sequence[Any],
+        read: Callable[[Sequence[Any]], torch.Tensor],
+        tower: Callable[[torch.Tensor], torch.Tensor],
+    ) -> Floats:
         result = np.zeros((len(items), self._card.dim), np.float32)
         for start in range(0, len(items), self._batch_size):
-            vectors = tower(items[start : start + self._batch_size]).float()
-            result[start : start + self._batch_size] = torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
+            part = slice(start, start + self._batch_size)
+            given = read(items[part])
+            found = in_batches(tower, given, size=self._batch_size, device=self._device, dim=self._card.dim)
+            # in float64, row by row: what is added in which order does not hang on the number of rows
+            norms = np.sqrt(np.square(found, dtype=np.float64).sum(axis=1, keepdims=True))
+            result[part] = found / np.maximum(norms, 1e-12)
         return result
 
-    def _see(self, pictures: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+    def _pixels(self, pictures: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
         from PIL import Image
 
         # As images, not arrays: of an array the processor guesses which axis holds the colours, and may guess wrong.
         images = [Image.fromarray(picture) for picture in pictures]
-        pixels = self._parts.processor(images=images, return_tensors="pt")["pixel_values"]
-        seen: torch.Tensor = self._network.get_image_features(pixel_values=pixels.to(self._device, self._dtype))
-        return _pooled(seen)
+        pixels: torch.Tensor = self._parts.processor(images=images, return_tensors="pt")["pixel_values"]
+        return pixels
 
-    def _read(self, texts: Sequence[str]) -> torch.Tensor:
-        return _pooled(self._network.get_text_features(input_ids=self._tokens(texts).input_ids.to(self._device)))
+    def _see(self, pixels: torch.Tensor) -> torch.Tensor:
+        return _pooled(self._network.get_image_features(pixel_values=pixels.to(self._dtype)))
+
+    def _ids(self, texts: Sequence[str]) -> torch.Tensor:
+        ids: torch.Tensor = self._tokens(texts).input_ids
+        return ids
+
+    def _read(self, ids: torch.Tensor) -> torch.Tensor:
+        return _pooled(self._network.get_text_features(input_ids=ids))
 
     def _tokens(self, texts: Sequence[str]) -> Any:
         # Always all places, so that a text does not depend on its batch. No mask goes to the network: its attention is
@@ -164,7 +192,7 @@ def load_clip(
     device: str,
     *,
     precision: Precision = "fp32",
-    batch_size: int = 32,
+    batch_size: int | None = None,
     download: bool | None = None,
 ) -> ClipEncoder:
     """Load a CLIP by its registered name; see :mod:`clipsonic_eval.encoders.clip`.

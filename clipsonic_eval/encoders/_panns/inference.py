@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._log_mel import FrontEnd, log_mel
 from clipsonic_eval.encoders._panns.frontend import AT_16K, AT_32K
 from clipsonic_eval.encoders._panns.labels import audioset_labels
@@ -22,7 +23,7 @@ from clipsonic_eval.media.audio import mono_at
 from clipsonic_eval.types import Clip, EncoderCard
 
 SHORTEST: Final = 32000  # samples; audioldm_eval fills up to as many, whatever the rate
-_BATCH_S: Final = 80  # seconds of sound at a time, which bounds the memory
+_BATCH_S: Final = 40  # seconds of sound at a time, which bounds the memory
 
 FILES: Final = {AT_32K: "Cnn14_mAP=0.431.pth", AT_16K: "Cnn14_16k_mAP=0.438.pth"}
 
@@ -66,8 +67,8 @@ class Panns:
             step = max(1, _BATCH_S * self._front.rate // length)
             for start in range(0, len(rows), step):
                 part = rows[start : start + step]
-                batch = torch.from_numpy(np.stack([waves[row] for row in part])).to(self._device)
-                result[part] = self._forward(batch).cpu().numpy()
+                batch = torch.from_numpy(np.stack([waves[row] for row in part]))
+                result[part] = in_batches(self._forward, batch, size=step, device=self._device, dim=self._card.dim)
         return result
 
     def text(self, texts: Sequence[str]) -> Floats:
