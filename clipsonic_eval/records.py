@@ -15,7 +15,7 @@ from typing import Any
 from clipsonic_eval import atomic
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.types import Score, Skip
+from clipsonic_eval.types import Finding, Score, Skip
 
 SCHEMA_VERSION = 1
 RECORD_NAME = "record.json"
@@ -56,6 +56,7 @@ class RunRecord:
         comparisons: paired tests between systems.
         systems: by name, the card of what was scored (kind, weights, config hash, guidance, seeds, ...).
         skipped: what was left out, by system or set.
+        findings: what looks wrong, by system.
         tags: what tells this run from its neighbours in a study, e.g. ``{"train_seed": "0", "split": "test",
             "guidance": "2", "instrument": "toy-clip"}``.
         config: resolved configuration.
@@ -72,6 +73,7 @@ class RunRecord:
     config: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def score(self, metric: str, system: str) -> Score | None:
@@ -107,6 +109,9 @@ def read(path: Path) -> RunRecord:
         Comparison(**{**c, "ci": tuple(c["ci"]) if c["ci"] else None}) for c in tree["comparisons"]
     )
     tree["skipped"] = {k: tuple(Skip(**s) for s in v) for k, v in tree["skipped"].items()}
+    tree["findings"] = {
+        k: tuple(Finding(**{**f, "keys": tuple(f["keys"])}) for f in v) for k, v in tree.get("findings", {}).items()
+    }
     known = {f.name for f in dataclasses.fields(RunRecord)}
     return RunRecord(**{k: v for k, v in tree.items() if k in known})
 

@@ -47,7 +47,7 @@ def merged(tree: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any
 
 
 def show(record: RunRecord, *, as_json: bool, transposed: bool = False) -> None:
-    """Print a record: to stdout its numbers, to stderr what was skipped.
+    """Print a record: to stdout its numbers, to stderr what looks wrong and what was skipped.
 
     Args:
         record: the run.
@@ -62,6 +62,11 @@ def show(record: RunRecord, *, as_json: bool, transposed: bool = False) -> None:
     click.echo("")
     for text in dict.fromkeys(_without_n(s) for s in record.scores):
         click.echo(text)
+    for name, findings in record.findings.items():
+        for finding in findings[:_SHOWN]:
+            click.echo(f"{finding.severity} {name}: {finding.sentence}", err=True)
+        if len(findings) > _SHOWN:
+            click.echo(f"{name}: {len(findings) - _SHOWN} more findings, see findings.csv", err=True)
     for name, skips in record.skipped.items():
         for skip in skips[:_SHOWN]:
             click.echo(f"skipped {name}: {skip.key}: {skip.reason}", err=True)

@@ -19,7 +19,7 @@ from clipsonic_eval.config import as_tree
 from clipsonic_eval.conventions import Convention
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.harness import comparing, pictures, scoring, yardsticks
+from clipsonic_eval.harness import comparing, pictures, scoring, sound_levels, suspicions, yardsticks
 from clipsonic_eval.harness.audio_sets import system_set
 from clipsonic_eval.harness.cache import default_cache
 from clipsonic_eval.harness.embedding import Embedded, Embedder
@@ -38,13 +38,14 @@ from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, Need, SetMetric
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import Comparison, RunRecord
-from clipsonic_eval.types import Embeddings, Score, Skip
+from clipsonic_eval.types import Embeddings, Finding, Score, Skip
 
 __all__ = ["EncoderChoice", "EvaluateConfig", "evaluate"]
 
 SHUFFLED = "shuffled"
 NOISE = "noise"
 REFERENCE = "reference"
+TRAINING = "training"
 
 
 def evaluate(
@@ -100,6 +101,7 @@ def evaluate(
         comparisons=comparing.corrected(comparisons),
         systems={name: embedded.audio.card for name, embedded in evaluation.sets.items()},
         skipped=evaluation.skipped,
+        findings=_suspicions(evaluation),
         tags=dict(config.tags),
         config=portable(as_tree(config)),
         provenance=provenance.collect(),
@@ -136,6 +138,7 @@ class _Evaluation:
         reference: if a metric needs one.
         text: embeddings of the prompts by role, where a metric needs them.
         skipped: by set.
+        training: what the systems were trained on, if it was given.
     """
 
     config: EvaluateConfig
@@ -145,6 +148,7 @@ class _Evaluation:
     reference: Embedded | None
     text: Mapping[str, Embeddings]
     skipped: dict[str, tuple[Skip, ...]]
+    training: Embedded | None = None
 
 
 def _embed(
@@ -156,13 +160,22 @@ def _embed(
     progress: Progress,
 ) -> _Evaluation:
     embedder = Embedder(
-        encoders, cache=config.cache or default_cache(), batch_size=config.batch_size, workers=config.workers
+        {**encoders, sound_levels.ROLE: sound_levels.SoundLevels()},
+        cache=config.cache or default_cache(),
+        batch_size=config.batch_size,
+        workers=config.workers,
     )
     skipped: dict[str, tuple[Skip, ...]] = {}
     reference = None
     against = _roles(measures.values(), "reference")
     if "halves" in config.yardsticks and "fad" in encoders and "fad" not in against:
         against = ["fad", *against]
+    training = None
+    if material.training is not None:
+        copies = suspicions.space_of(encoders)
+        against = [*against, *([] if copies in against else [copies])]
+        training = embedder.embed(material.training, [copies], progress=progress)
+        skipped[TRAINING] = training.skipped
     if material.reference is not None and against:
         reference = embedder.embed(material.reference, against, progress=progress)
         skipped[REFERENCE] = reference.skipped
@@ -173,7 +186,7 @@ def _embed(
     problems = []
     for name, audio in systems.items():
         try:
-            sets[name] = embedder.embed(audio, list(encoders), progress=progress)
+            sets[name] = embedder.embed(audio, [*encoders, sound_levels.ROLE], progress=progress)
             skipped[name] = sets[name].skipped
         except UserError as error:  # one system of none but bad files does not take the others along
             problems.append(error)
@@ -182,7 +195,19 @@ def _embed(
         raise problems[0]
     prompts = material.queries.prompts
     text = {role: _text(encoders[role], prompts) for role in _roles(measures.values(), "prompts")}
-    return _Evaluation(config, material, measures, sets, reference, text, {k: v for k, v in skipped.items() if v})
+    left_out = {name: skips for name, skips in skipped.items() if skips}
+    return _Evaluation(config, material, measures, sets, reference, text, left_out, training)
+
+
+def _suspicions(evaluation: _Evaluation) -> dict[str, tuple[Finding, ...]]:
+    found = {
+        name: suspicions.of_set(
+            embedded, evaluation.measures.values(), reference=evaluation.reference, training=evaluation.training
+        )
+        for name, embedded in evaluation.sets.items()
+        if name != NOISE
+    }
+    return {name: findings for name, findings in found.items() if findings}
 
 
 def _noise(config: EvaluateConfig, material: Material, out: Path) -> Any:

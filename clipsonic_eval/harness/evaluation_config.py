@@ -49,6 +49,7 @@ class EvaluateConfig:
         systems: folder by name: written by ``sample``, any folder of ``<key>.wav``, or prepared clips.
         reference: real audio to compare with: a folder of any media files, or prepared clips.
         prompts: csv with key, prompt and perhaps label; None: what the systems' own ``samples.csv`` say.
+        training: what the systems were trained on (as ``reference``): outputs that copy a clip of it are named.
         real: the queries' own audio by key, scored as a system named ``real``.
         encoders: by role.
         metrics: which, also by names of conventions (``fad/fadtk``), which bring an encoder of their own; empty: all
@@ -73,6 +74,7 @@ class EvaluateConfig:
     reference: Path | None = None
     prompts: Path | None = None
     real: Path | None = None
+    training: Path | None = None
     encoders: EncoderChoice = field(default_factory=EncoderChoice)
     metrics: tuple[str, ...] = ()
     yardsticks: tuple[Yardstick, ...] = ()
@@ -103,6 +105,8 @@ class EvaluateConfig:
             raise ConfigError("n_bootstrap and n_permutations must be at least 20, better 2000 and more")
         if self.batch_size < 1 or self.workers < 1 or self.examples < 0:
             raise ConfigError("batch_size and workers must be at least 1, examples at least 0")
+        if self.training is not None and self.reference is None:
+            raise ConfigError("training needs a reference: it says how near to a training clip other real clips lie")
         for pair in self.pairs:
             if pair.count(":") != 1:
                 raise ConfigError(f"pair '{pair}': expected A:B with the names of two systems")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,11 +46,13 @@ class Material:
         queries: see there.
         systems: audio by system, in the order given.
         reference: the reference set, if there is one.
+        training: what the systems were trained on, if it was given.
     """
 
     queries: Queries
     systems: Mapping[str, AudioSet]
     reference: AudioSet | None
+    training: AudioSet | None = None
 
 
 def gather(config: EvaluateConfig) -> Material:
@@ -64,7 +67,10 @@ def gather(config: EvaluateConfig) -> Material:
     if queries.prompts:
         found = {name: system_set(name, folder, queries.prompts.keys()) for name, folder in folders.items()}
     reference = reference_set(config.reference) if config.reference is not None else None
-    return Material(queries, found, reference)
+    training = None
+    if config.training is not None:
+        training = dataclasses.replace(reference_set(config.training), name="training")
+    return Material(queries, found, reference, training)
 
 
 def _read(config: EvaluateConfig) -> Queries:

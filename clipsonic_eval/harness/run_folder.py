@@ -17,11 +17,12 @@ _COMPARISONS = ("metric", "a", "b", "difference", "ci_low", "ci_high", "p_value"
 
 
 def write_run(record: RunRecord, out: Path) -> None:
-    """Write ``scores.csv``, ``comparisons.csv``, ``per_item.csv``, ``skipped.csv`` and, last, ``record.json``."""
+    """Write scores, comparisons, values by item, skips and findings as csv and, last, ``record.json``."""
     write_csv(out / "scores.csv", _SCORES, (_row(s, _SCORES) for s in record.scores))
     write_csv(out / "comparisons.csv", _COMPARISONS, (_row(c, _COMPARISONS) for c in record.comparisons))
     write_csv(out / "per_item.csv", ("key", "system", "metric", "value"), _items(record))
     write_csv(out / "skipped.csv", ("system", "key", "reason"), _skips(record))
+    write_csv(out / "findings.csv", ("system", "check", "severity", "keys", "sentence"), _findings(record))
     records.write(record, out)
 
 
@@ -41,6 +42,13 @@ def _skips(record: RunRecord) -> Iterable[dict[str, Any]]:
     for system, group in record.skipped.items():
         for skip in group:
             yield {"system": system, "key": skip.key, "reason": skip.reason}
+
+
+def _findings(record: RunRecord) -> Iterable[dict[str, Any]]:
+    for system, group in record.findings.items():
+        for found in group:
+            own = {"check": found.check, "severity": found.severity, "sentence": found.sentence}
+            yield {"system": system, "keys": " ".join(found.keys), **own}
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -7,7 +7,8 @@ are on the cautious side: music that was mastered loud touches full scale for si
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +26,52 @@ DC_SHARE = 0.1  # of the root mean square
 DC_LEAST = 1e-3
 
 
+class Levels(NamedTuple):
+    """What the checks need to know of one channel; kept instead of its samples.
+
+    Attributes:
+        peak: largest magnitude.
+        quiet: share of the windows of 1024 samples whose peak is below the silence level.
+        flat: share of the samples that lie in flat tops.
+        mean: of the samples.
+        rms: root mean square.
+    """
+
+    peak: float
+    quiet: float
+    flat: float
+    mean: float
+    rms: float
+
+
+def levels(samples: FloatArray, key: str) -> Levels:
+    """Measure one channel.
+
+    Raises:
+        ShapeError: the samples are not floating point of shape (n,) with n >= 1; so in all checks.
+    """
+    x = _mono(samples, key)
+    magnitude = np.abs(x)
+    quiet = np.maximum.reduceat(magnitude, np.arange(0, len(x), WINDOW)) < SILENCE_PEAK
+    return Levels(float(magnitude.max()), float(quiet.mean()), _flat(x), float(x.mean()), float(np.sqrt(np.mean(x**2))))
+
+
 def check_audio(clip: Clip) -> list[Finding]:
     """Run all checks on a clip, each fault once, the first channel that has it; broken samples end the list."""
     if clip.samples.shape[1] == 0:
         return [Finding("empty", "error", (clip.key,), f"'{clip.key}' holds no samples; generate it again")]
+    broken = (not_finite(channel, clip.key) for channel in clip.samples)
+    finding = next((f for f in broken if f is not None), None)
+    if finding is not None:
+        return [finding]
+    return check_levels([levels(channel, clip.key) for channel in clip.samples], clip.key)
+
+
+def check_levels(channels: Sequence[Levels], key: str) -> list[Finding]:
+    """Run the checks on what was measured of a clip's channels, as :func:`check_audio`."""
     found: list[Finding] = []
-    for check in (not_finite, silence, peak, clipping, dc):
-        results = (check(channel, clip.key) for channel in clip.samples)
-        finding = next((f for f in results if f is not None), None)
+    for check in (_silence, _peak, _clipping, _dc):
+        finding = next((f for f in (check(channel, key) for channel in channels) if f is not None), None)
         if finding is not None:
             found.append(finding)
             if finding.severity == "error":
@@ -41,11 +80,7 @@ def check_audio(clip: Clip) -> list[Finding]:
 
 
 def not_finite(samples: FloatArray, key: str) -> Finding | None:
-    """Find NaN and infinity.
-
-    Raises:
-        ShapeError: the samples are not floating point of shape (n,) with n >= 1; so in all checks.
-    """
+    """Find NaN and infinity."""
     broken = int(np.count_nonzero(~np.isfinite(_mono(samples, key))))
     if not broken:
         return None
@@ -55,25 +90,30 @@ def not_finite(samples: FloatArray, key: str) -> Finding | None:
 
 def silence(samples: FloatArray, key: str) -> Finding | None:
     """Find a peak below -80 dB of full scale (an error), or nine tenths of the windows of 64 ms at 16 kHz below it."""
-    x = np.abs(_mono(samples, key))
-    top = float(x.max())
-    if top < SILENCE_PEAK:
-        sentence = f"'{key}' is silent (peak {top:.1g}, below {SILENCE_PEAK:g}); it answers no prompt"
+    return _silence(levels(samples, key), key)
+
+
+def _silence(channel: Levels, key: str) -> Finding | None:
+    if channel.peak < SILENCE_PEAK:
+        sentence = f"'{key}' is silent (peak {channel.peak:.1g}, below {SILENCE_PEAK:g}); it answers no prompt"
         return Finding("silence", "error", (key,), sentence)
-    starts = np.arange(0, len(x), WINDOW)
-    quiet = float(np.mean(np.maximum.reduceat(x, starts) < SILENCE_PEAK))
-    if quiet <= MOSTLY_SILENT:
+    if channel.quiet <= MOSTLY_SILENT:
         return None
-    sentence = f"'{key}' is silent for {quiet:.0%} of its length; was it padded, or generated too short?"
+    sentence = f"'{key}' is silent for {channel.quiet:.0%} of its length; was it padded, or generated too short?"
     return Finding("silence", "warning", (key,), sentence)
 
 
 def peak(samples: FloatArray, key: str) -> Finding | None:
     """Find samples above full scale, which writing to integers cuts or wraps."""
-    top = float(np.abs(_mono(samples, key)).max())
-    if top <= FULL_SCALE:
+    return _peak(levels(samples, key), key)
+
+
+def _peak(channel: Levels, key: str) -> Finding | None:
+    if channel.peak <= FULL_SCALE:
         return None
-    sentence = f"'{key}' peaks at {top:.3g} times full scale; scale it to at most 1 before it is written and scored"
+    sentence = (
+        f"'{key}' peaks at {channel.peak:.3g} times full scale; scale it to at most 1 before it is written and scored"
+    )
     return Finding("peak", "warning", (key,), sentence)
 
 
@@ -82,27 +122,37 @@ def clipping(samples: FloatArray, key: str) -> Finding | None:
 
     The extreme is the clip's own, from half of full scale on, so that sound clipped before it was turned down is found.
     """
-    x = _mono(samples, key)
-    flat = 0
-    for side in (x, -x):
-        top = float(side.max())
-        if top >= 0.5:
-            flat += _in_runs(side >= top * (1 - 1e-6))
-    share = flat / len(x)
-    if share < CLIP_SHARE:
+    return _clipping(levels(samples, key), key)
+
+
+def _clipping(channel: Levels, key: str) -> Finding | None:
+    if channel.flat < CLIP_SHARE:
         return None
-    sentence = f"'{key}' is clipped: {share:.1%} of its samples lie in flat tops; lower the level before it is cut"
+    sentence = (
+        f"'{key}' is clipped: {channel.flat:.1%} of its samples lie in flat tops; lower the level before it is cut"
+    )
     return Finding("clipping", "warning", (key,), sentence)
 
 
 def dc(samples: FloatArray, key: str) -> Finding | None:
     """Find a mean above a tenth of the root mean square (and above a thousandth of full scale)."""
-    x = _mono(samples, key)
-    mean, rms = float(x.mean()), float(np.sqrt(np.mean(x**2)))
-    if abs(mean) < max(DC_LEAST, DC_SHARE * rms):
+    return _dc(levels(samples, key), key)
+
+
+def _dc(channel: Levels, key: str) -> Finding | None:
+    if abs(channel.mean) < max(DC_LEAST, DC_SHARE * channel.rms):
         return None
-    sentence = f"'{key}' has a constant offset of {mean:.3g} at a level of {rms:.3g}; subtract the mean"
+    sentence = f"'{key}' has a constant offset of {channel.mean:.3g} at a level of {channel.rms:.3g}; subtract the mean"
     return Finding("dc", "warning", (key,), sentence)
+
+
+def _flat(x: NDArray[np.float64]) -> float:
+    flat = 0
+    for side in (x, -x):
+        top = float(side.max())
+        if top >= 0.5:
+            flat += _in_runs(side >= top * (1 - 1e-6))
+    return flat / len(x)
 
 
 def _mono(samples: NDArray[Any], key: str) -> NDArray[np.float64]:

@@ -34,12 +34,26 @@ def read(results: Results) -> list[str]:
             f"The runs skipped {plural(skipped, 'item')} (an item counts once a run); "
             "their records list them with the reasons."
         )
+    lines += _suspicions(results)
     commits = {str(r.record.provenance.get("commit")) for r in results.material.all_runs}
     if len(commits) > 1:
         lines.append(f"The runs were made at {len(commits)} commits of the code.")
     if any(r.record.provenance.get("uncommitted_changes") for r in results.material.all_runs):
         lines.append("Some runs were made with uncommitted changes in the code.")
     return lines
+
+
+def _suspicions(results: Results) -> list[str]:
+    """Say which checks found something, in which systems."""
+    found: dict[str, set[str]] = {}
+    for run in results.material.all_runs:
+        for system, findings in run.record.findings.items():
+            for finding in findings:
+                found.setdefault(finding.check, set()).add(system)
+    return [
+        f"The check for {check.replace('_', ' ')} found something in {listed(sorted(systems))}; the records say what."
+        for check, systems in sorted(found.items())
+    ]
 
 
 def _resolution(results: Results) -> list[str]:

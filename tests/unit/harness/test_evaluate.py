@@ -285,3 +285,33 @@ def test_what_cannot_be_meant_is_refused(changes: dict[str, Any], message: str) 
 def test_a_baseline_that_is_no_system_is_named(world: Path) -> None:
     with pytest.raises(UserError, match=r"'goood'\. Did you mean 'good'"):
         run(world, baselines=("goood",))
+
+
+def test_what_looks_wrong_is_in_the_record_and_does_not_hang_on_the_cache(world: Path) -> None:
+    clipped = np.clip(40 * tone(PITCHES[3], seed=3), -1, 1).astype(np.float32)
+    write_wav(world / "good" / "q03.wav", clipped, 16000)
+    for key in ("q05", "q06"):
+        (world / "bad" / f"{key}.wav").write_bytes((world / "bad" / "q04.wav").read_bytes())
+    # another file than the training clip, to the bit, and the same sound
+    training = write(world / "training", 0.005, seed=8, prefix="t")
+    copied = tone(PITCHES[7], seed=8007, noise=0.005)
+    write_wav(world / "good" / "q07.wav", copied * np.float32(0.999), 16000)
+    records_found = [run(world, f"run{i}", training=training).findings for i in range(2)]  # the second from the cache
+    assert records_found[0] == records_found[1]
+    by_system = {name: {f.check: f for f in found} for name, found in records_found[0].items()}
+    assert by_system["good"]["clipping"].keys == ("q03",)
+    assert by_system["good"]["memorised"].keys == ("q07",)
+    assert by_system["bad"]["duplicates"].keys == ("q04", "q05", "q06")
+    assert by_system["bad"]["duplicates"].severity == "error"
+    assert "duplicates" not in by_system["good"]
+    assert records.read(world / "run0").findings == records_found[0]
+    with (world / "run0" / "findings.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {"system": "bad", "check": "duplicates", "keys": "q04 q05 q06"}.items() <= next(
+        row for row in rows if row["check"] == "duplicates"
+    ).items()
+
+
+def test_training_clips_need_a_reference(world: Path) -> None:
+    with pytest.raises(ConfigError, match="training needs a reference"):
+        config(world, training=world / "real", reference=None)
