@@ -14,6 +14,11 @@ JUDGES = (
     "panns_inference",
     "resampy",
     "laion_clap",
+    "fadtk",
+    "kadtk",
+    "torch_fidelity",
+    "torchmetrics",
+    "hear21passt",
 )
 
 

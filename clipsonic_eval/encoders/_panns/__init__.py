@@ -1,5 +1,1 @@
-"""What the PANNs encoders are made of: log-mel front end, the network Cnn14, its published weights, AudioSet's labels.
-
-``audioset_labels.csv`` is ``class_labels_indices.csv`` of AudioSet (Google; J. Gemmeke et al., ICASSP 2017; CC BY 4.0):
-the 527 classes in the order of the network's outputs.
-"""
+"""What the PANNs encoders are made of: log-mel front end, the network Cnn14, its published weights."""

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clipsonic_eval.encoders._audioset.labels import audioset_labels
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._log_mel import FrontEnd, log_mel
 from clipsonic_eval.encoders._panns.frontend import AT_16K, AT_32K
-from clipsonic_eval.encoders._panns.labels import audioset_labels
 from clipsonic_eval.encoders._panns.network import Cnn14
 from clipsonic_eval.encoders._panns.weights import RECORD, find, load
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError

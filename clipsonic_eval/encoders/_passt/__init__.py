@@ -1,0 +1,1 @@
+"""PaSST: front end, network, published weights, inference."""

@@ -1,0 +1,34 @@
+"""``passt``: PaSST's log-probabilities of AudioSet's classes; ``passt-features``: the 768 values before them.
+
+The classifier of MusicGen's and stable-audio-metrics' KL. The weights are the user's download:
+``passt-s-f128-p16-s10-ap.476-swa.pt`` of https://github.com/kkoutini/PaSST/releases/tag/v0.0.1-audioset; hear21passt
+keeps them where torch.hub does, and they are found there. Agrees with hear21passt (tox -e reference).
+
+Option ``cut``: ``segments`` (10 s side by side) or ``overlapping`` (10 s every 5 s); one row for each.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipsonic_eval.encoders import ENCODERS
+
+if TYPE_CHECKING:
+    from clipsonic_eval.encoders._passt.inference import PasstEncoder
+
+
+@ENCODERS.register("passt")
+def load(weights: Path | None = None, *, device: str = "cpu", **options: Any) -> PasstEncoder:
+    """Load the classes from a file or a folder; None: from torch.hub's folder."""
+    from clipsonic_eval.encoders._passt.inference import load_passt
+
+    return load_passt("passt", weights, device, classes=True, **options)
+
+
+@ENCODERS.register("passt-features")
+def load_features(weights: Path | None = None, *, device: str = "cpu", **options: Any) -> PasstEncoder:
+    """Load the features; as :func:`load`."""
+    from clipsonic_eval.encoders._passt.inference import load_passt
+
+    return load_passt("passt-features", weights, device, classes=False, **options)
