@@ -1,0 +1,219 @@
+"""One cell of the table: a metric at one n, its interval against the truth and its paired test against chance.
+
+Scores and tests come from the functions that an evaluation uses, resamples and permutations included.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from clipsonic_eval import seeds
+from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.harness import comparing, scoring
+from clipsonic_eval.harness.calibration.worlds import draw
+from clipsonic_eval.harness.evaluation_config import EvaluateConfig
+from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric
+from clipsonic_eval.records import Comparison
+from clipsonic_eval.stats.bootstrap import wilson
+from clipsonic_eval.types import Score
+
+BAND = (0.93, 0.97)
+ALPHA = 0.05
+NOISE = 0.4
+_SYSTEMS = ("a", "b", "c")
+_TRUTH_CLIPS = 20000
+Verdict = Literal["yes", "no", "cannot tell"]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrateConfig:
+    """A simulation.
+
+    Attributes:
+        metrics: names; empty: all that are defined at some n asked for.
+        n: clips of a simulated evaluation.
+        repeats: simulated evaluations of a cell.
+        truth_repeats: fresh sets whose mean is the truth of a set metric at its n.
+        n_bootstrap: resamples within an evaluation.
+        n_permutations: of its paired tests.
+        worse: how much more noise the worse system has, for the power of the test.
+        seed: of everything drawn.
+    """
+
+    metrics: tuple[str, ...] = ()
+    n: tuple[int, ...] = (50, 200, 1000)
+    repeats: int = 400
+    truth_repeats: int = 600
+    n_bootstrap: int = 500
+    n_permutations: int = 1000
+    worse: float = 0.25
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.repeats, self.truth_repeats) < 2 or min(self.n, default=0) < 2:
+            raise ConfigError("calibrate: repeats, truth_repeats and every n must be at least 2")
+        if min(self.n_bootstrap, self.n_permutations) < 20:
+            raise ConfigError("calibrate: n_bootstrap and n_permutations must be at least 20")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share of the repeats, with Wilson's interval."""
+
+    share: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, hits: Sequence[bool]) -> Rate:
+        """Count."""
+        share = float(np.mean(hits))
+        return cls(share, *wilson(share, len(hits)))
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What was found.
+
+    Attributes:
+        metric: name.
+        n: clips.
+        truth: what the interval should hold.
+        truth_kind: ``expectation at n`` (set metrics: the mean of the estimate over fresh sets of that size) or
+            ``population mean`` (means over clips).
+        covered: share of the intervals that held the truth.
+        below: share that lay below it.
+        above: share that lay above it.
+        width: mean width, in the metric's unit.
+        method: how the interval is made.
+        alarms: share of the tests at 5 % that told two systems of equal quality apart.
+        family_alarms: share of the evaluations in which, after Holm's correction, any of three equal systems was told
+            from another.
+        power: share of the tests at 5 % that told a worse system from a better one.
+        repeats: simulated evaluations.
+    """
+
+    metric: str
+    n: int
+    truth: float
+    truth_kind: str
+    covered: Rate
+    below: float
+    above: float
+    width: float
+    method: str
+    alarms: Rate
+    family_alarms: Rate
+    power: Rate
+    repeats: int
+
+    @property
+    def within(self) -> Verdict:
+        """Whether 93 to 97 % were covered, as far as so many repeats can tell."""
+        if BAND[0] <= self.covered.share <= BAND[1]:
+            return "yes"
+        outside = self.covered.high < BAND[0] or self.covered.low > BAND[1]
+        return "no" if outside else "cannot tell"
+
+
+def names(config: CalibrateConfig) -> list[tuple[str, int]]:
+    """Return the cells of a table: metric and n, those left out at which a metric is not defined.
+
+    Raises:
+        UserError: a metric of that name does not exist.
+    """
+    chosen = config.metrics or tuple(METRICS)
+    return [(name, n) for name in chosen for n in config.n if n >= METRICS[name].card.min_n]
+
+
+def run_cell(name: str, n: int, config: CalibrateConfig) -> Cell:
+    """Simulate a cell."""
+    metric = METRICS[name]
+    truth, kind = _truth(metric, n, config)
+    intervals, alone, family, power = [], [], [], []
+    method = ""
+    for i in range(config.repeats):
+        rng = seeds.stream(config.seed, f"{name}-{n}-{i}", "calibrate")
+        given = draw(rng, n, metric.card, (NOISE, NOISE, NOISE, NOISE * (1 + config.worse)))
+        systems = dict(zip((*_SYSTEMS, "worse"), given, strict=True))
+        scores, comparisons = _evaluate(metric, systems, config, seed=i)
+        first = scores["a"]
+        method = first.ci_method
+        assert first.ci is not None
+        intervals.append(first.ci)
+        null = [c for c in comparisons if "worse" not in (c.a, c.b)]
+        alone.append(null[0].p_value <= ALPHA)
+        family.append(min(c.p_holm for c in comparing.corrected(null)) <= ALPHA)
+        power.append(next(c for c in comparisons if c.b == "worse").p_value <= ALPHA)
+    ends = np.array(intervals)
+    hit = (ends[:, 0] <= truth) & (truth <= ends[:, 1])
+    return Cell(
+        name,
+        n,
+        truth,
+        kind,
+        Rate.of(hit.tolist()),
+        float(np.mean(ends[:, 1] < truth)),
+        float(np.mean(ends[:, 0] > truth)),
+        float((ends[:, 1] - ends[:, 0]).mean()),
+        method,
+        Rate.of(alone),
+        Rate.of(family),
+        Rate.of(power),
+        config.repeats,
+    )
+
+
+def _evaluate(
+    metric: Metric, systems: dict[str, Inputs], config: CalibrateConfig, seed: int
+) -> tuple[dict[str, Score], list[Comparison]]:
+    settings = EvaluateConfig(
+        systems=dict.fromkeys(systems, Path()),
+        n_bootstrap=config.n_bootstrap,
+        n_permutations=config.n_permutations,
+        seed=seed,
+    )
+    pairs = [("a", "b"), ("a", "c"), ("b", "c"), ("a", "worse")]
+    shared = scoring.Scoring(seed, config.n_bootstrap, {metric.card.name: []})
+    if isinstance(metric, ClipMetric):
+        scores = scoring.score_clips(metric, systems, shared)
+        return scores, comparing.compare_clips(scores, pairs, settings)
+    found = scoring.score_sets(metric, systems, shared)
+    return dict(found.scores), comparing.compare_sets(metric, systems, found, pairs, settings)
+
+
+def _truth(metric: Metric, n: int, config: CalibrateConfig) -> tuple[float, str]:
+    card = metric.card
+    if isinstance(metric, ClipMetric) and "reference" not in card.needs and not card.name.startswith("retrieval"):
+        rng = seeds.stream(config.seed, card.name, "calibrate-population")
+        values = [
+            float(np.mean(list(metric.per_clip(draw(rng, _TRUTH_CLIPS, card, (NOISE,))[0]).values()))) for _ in range(5)
+        ]
+        return float(np.mean(values)), "population mean"
+    values = []
+    for i in range(config.truth_repeats):
+        rng = seeds.stream(config.seed, f"{card.name}-{n}-{i}", "calibrate-truth")
+        one = draw(rng, n, card, (NOISE,))[0]
+        if isinstance(metric, ClipMetric):
+            values.append(float(np.mean(list(metric.per_clip(one).values()))))
+        else:
+            values.append(metric.value(one))
+    return float(np.mean(values)), "expectation at n"
+
+
+def as_row(cell: Cell) -> dict[str, object]:
+    """Return a cell as one flat row."""
+    flat: dict[str, object] = {}
+    for field in dataclasses.fields(cell):
+        value = getattr(cell, field.name)
+        if isinstance(value, Rate):
+            flat |= {field.name: value.share, f"{field.name}_low": value.low, f"{field.name}_high": value.high}
+        else:
+            flat[field.name] = value
+    return {**flat, "within_93_97": cell.within}

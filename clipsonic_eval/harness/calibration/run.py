@@ -1,0 +1,54 @@
+"""The whole table, cell by cell; each is kept as it is found, and not computed again by the same code and settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from clipsonic_eval import __version__, atomic
+from clipsonic_eval.config import as_tree
+from clipsonic_eval.harness.calibration.cells import CalibrateConfig, Cell, Rate, names, run_cell
+from clipsonic_eval.hashing import config_hash
+from clipsonic_eval.metrics import METRICS
+from clipsonic_eval.progress import SILENT, Progress
+
+CELLS = "cells"
+
+
+def run(config: CalibrateConfig, out: Path, *, progress: Progress = SILENT) -> list[Cell]:
+    """Simulate all cells of a table; those that ``out`` holds already are read.
+
+    Raises:
+        UserError: a metric of a name asked for does not exist.
+    """
+    wanted = names(config)
+    found = []
+    for name, n in progress.track(wanted, label="calibrate", total=len(wanted)):
+        path = out / CELLS / f"{name}-{n}.json"
+        identity = _identity(name, n, config)
+        cell = _kept(path, identity)
+        if cell is None:
+            cell = run_cell(name, n, config)
+            atomic.write_json(path, {"identity": identity, "cell": as_tree(cell)})
+        found.append(cell)
+    return found
+
+
+def _identity(name: str, n: int, config: CalibrateConfig) -> str:
+    settings: dict[str, Any] = {k: v for k, v in as_tree(config).items() if k not in ("metrics", "n")}
+    return config_hash([name, n, settings, METRICS[name].card.signature, __version__])
+
+
+def _kept(path: Path, identity: str) -> Cell | None:
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        if held["identity"] != identity:
+            return None
+        tree: dict[str, Any] = held["cell"]
+        rates = {f.name for f in dataclasses.fields(Cell) if f.type == "Rate"}
+        values: dict[str, Any] = {k: Rate(**v) if k in rates else v for k, v in tree.items()}
+        return Cell(**values)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,119 @@
+"""Populations to draw evaluations from: embeddings of a system and its rivals, a reference, prompts, classes.
+
+Small and heavy-tailed rather than realistic: what is under test is the statistics, whose assumptions (independent
+clips, enough of them) are the same on real embeddings. Rivals answer the same queries and share what a query brings,
+so that paired tests have something to gain by pairing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsonic_eval.metrics import Inputs, MetricCard
+from clipsonic_eval.types import Embeddings, EncoderCard, Modality
+
+Float64 = NDArray[np.float64]
+World = Callable[[np.random.Generator, int, MetricCard, tuple[float, ...]], list[Inputs]]
+
+DIM: Final = 8
+CLASSES: Final = 6
+_PAIR_DIM: Final = 16
+
+
+def draw(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
+    """Draw one evaluation of some systems on n queries.
+
+    Args:
+        rng: of this draw.
+        n: queries.
+        card: of the metric; its role says which world, its needs what is drawn.
+        noises: one for each system; equal ones are systems of equal quality, larger ones worse.
+    """
+    return _WORLDS[card.role](rng, n, card, noises)
+
+
+def _keys(n: int) -> tuple[str, ...]:
+    return tuple(f"q{i:05d}" for i in range(n))
+
+
+def _space(dim: int, labels: tuple[str, ...] = ()) -> EncoderCard:
+    return EncoderCard("simulated", "none", dim, ("audio", "text"), "simulated", labels=labels)
+
+
+def _embeddings(vectors: Float64, keys: tuple[str, ...], space: EncoderCard, modality: Modality) -> Embeddings:
+    return Embeddings(vectors, keys, modality, space)
+
+
+def _features(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
+    """Student's t of 8 degrees, variances from 1 to 0.1; the system is shifted by 0.2 and wider by its noise.
+
+    Metrics of several rows a clip get three times as many as they need, around a centre of the clip's own.
+    """
+    rows = 1 if card.min_rows == 1 else 3 * card.min_rows
+    spread = np.sqrt(np.logspace(0, -1, DIM))
+    space = _space(DIM)
+
+    def clips(count: int) -> Float64:
+        return rng.standard_t(8, (count, DIM)) * spread
+
+    def within(centres: Float64) -> Float64:
+        if rows == 1:
+            return centres
+        return np.repeat(centres, rows, axis=0) + rng.standard_normal((len(centres) * rows, DIM)) * spread
+
+    keys = tuple(key for key in _keys(n) for _ in range(rows))
+    reference = _embeddings(within(clips(n)), keys, space, "audio")
+    asked = clips(n)
+    found = []
+    for noise in noises:
+        heard = within(asked + 0.2 * spread + noise * clips(n))
+        found.append(Inputs(_embeddings(heard, keys, space, "audio"), reference))
+    return found
+
+
+def _pairs(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
+    """Unit vectors of prompts, and sounds at some angle to them."""
+    del card
+    keys, space = _keys(n), _space(_PAIR_DIM)
+
+    def unit(x: Float64) -> Float64:
+        long: Float64 = np.linalg.norm(x, axis=1, keepdims=True)
+        return x / long
+
+    prompts = unit(rng.standard_normal((n, _PAIR_DIM)))
+    shared = 0.15 * rng.standard_normal((n, _PAIR_DIM))
+    text = _embeddings(prompts, keys, space, "text")
+    sounds = (unit(prompts + shared + noise * rng.standard_normal((n, _PAIR_DIM))) for noise in noises)
+    return [Inputs(_embeddings(sound, keys, space, "audio"), prompts=text) for sound in sounds]
+
+
+def _classes(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
+    """Log-probabilities of six classes for real and generated sound; labels follow the real one's probabilities."""
+    del card
+    labels = tuple("abcdef"[:CLASSES])
+    keys, space = _keys(n), _space(CLASSES, labels)
+
+    def log_softmax(x: Float64) -> Float64:
+        total: Float64 = np.log(np.exp(x).sum(axis=1, keepdims=True))
+        return x - total
+
+    logits = 1.5 * rng.standard_normal((n, CLASSES))
+    real = log_softmax(logits + 0.3 * rng.standard_normal(logits.shape))
+    chosen = (np.cumsum(np.exp(real), axis=1) > rng.random((n, 1))).argmax(axis=1)
+    named = {key: labels[int(k)] for key, k in zip(keys, chosen, strict=True)}
+    held = _embeddings(real, keys, space, "audio")
+    return [
+        Inputs(
+            _embeddings(log_softmax(logits + 3 * noise * rng.standard_normal(logits.shape)), keys, space, "audio"),
+            labels=named,
+            real=held,
+        )
+        for noise in noises
+    ]
+
+
+_WORLDS: Final[dict[str, World]] = {"fad": _features, "clap": _pairs, "classes": _classes}
