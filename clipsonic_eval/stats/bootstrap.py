@@ -57,12 +57,18 @@ def clip_weights(keys: Sequence[str], n_boot: int, seed: int, purpose: str = "bo
 
 
 def bca_mean(values: Float64, weights: NDArray[np.uint16], level: float = 0.95) -> Interval:
-    """Return the BCa interval of a mean.
+    """Return the BCa interval of a mean, expanded.
+
+    A bootstrap of n divides by n instead of n - 1 and its tails are the normal's: at n = 50 its 95 % interval covers
+    92 %. So the tails are those of Student's t, times the root of n / (n - 1).
 
     Args:
         values: (n,) one value by clip.
         weights: (n_boot, n) from :func:`clip_weights`.
         level: of confidence.
+
+    Source: B. Efron, Better bootstrap confidence intervals, 1987; T. Hesterberg, What teachers should know about the
+    bootstrap, 2015 (the expansion).
     """
     value = float(values.mean())
     deviations = values - value
@@ -74,7 +80,9 @@ def bca_mean(values: Float64, weights: NDArray[np.uint16], level: float = 0.95) 
     tiny = 0.5 / len(replicates)
     shift = special.ndtri(np.clip(below, tiny, 1 - tiny))
     acceleration = float((deviations**3).sum()) / (6 * spread**3)
-    tails = special.ndtri(np.array([(1 - level) / 2, (1 + level) / 2])) + shift
+    n = len(values)
+    wide = float(special.stdtrit(n - 1, (1 + level) / 2)) * np.sqrt(n / (n - 1))
+    tails = np.array([-wide, wide]) + shift
     low, high = np.quantile(replicates, special.ndtr(shift + tails / (1 - acceleration * tails)))
     return float(low), float(high)
 

@@ -48,6 +48,8 @@ class Extrapolation:
         r2: the share of the distances' variance that the line explains; 1 where there is no variance.
         clips: (steps,) sizes of the subsets.
         distances: (steps,) their distances; the last one is the plug-in distance of the whole set.
+        weights: (clips,) by which each clip's share in the mean of all moves the limit, 1 on average: clips that the
+            small subsets hold count less, some below zero. So a limit scatters more than a plug-in distance.
     """
 
     limit: float
@@ -55,6 +57,7 @@ class Extrapolation:
     r2: float
     clips: NDArray[np.intp]
     distances: Float64
+    weights: Float64
 
 
 def extrapolate(rows: Rows, order: NDArray[np.intp], reference: Gaussian, steps: int = STEPS) -> Extrapolation:
@@ -88,11 +91,15 @@ def extrapolate(rows: Rows, order: NDArray[np.intp], reference: Gaussian, steps:
     for i in np.argsort(cuts):
         distances[i] = cumulative.distance(cuts[i], from_end=backward[i])
     x = 1 / sizes
-    slope = float(((x - x.mean()) @ distances) / ((x - x.mean()) ** 2).sum())
+    tilt = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+    slope = float(tilt @ distances)
     limit = float(distances.mean() - slope * x.mean())
+    share = np.zeros(clips)  # in the random order
+    for size, back, part in zip(sizes, backward, 1 / len(sizes) - tilt * x.mean(), strict=True):
+        share[slice(clips - size, None) if back else slice(0, size)] += part * clips / size
     scatter = float(((distances - distances.mean()) ** 2).sum())
     rest = float(((distances - limit - slope * x) ** 2).sum())
-    return Extrapolation(limit, slope, 1 - rest / scatter if scatter > 0 else 1.0, sizes, distances)
+    return Extrapolation(limit, slope, 1 - rest / scatter if scatter > 0 else 1.0, sizes, distances, share[rank])
 
 
 def influence(rows: Rows, reference: Gaussian) -> Float64:
