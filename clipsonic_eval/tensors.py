@@ -3,8 +3,8 @@
 A pickle is a program, and a downloaded checkpoint is somebody else's. ``torch.load(weights_only=True)`` refuses many
 published checkpoints (a NumPy scalar among the training state, pickle protocol 4), and loading them without it runs
 whatever they hold. So both formats of PyTorch, the zip and the one from before version 1.6, are read here: the pickle's
-few permitted names are answered by functions of ours that build tensors and dictionaries and pass over NumPy's
-numbers; every other name ends the reading.
+few permitted names are answered by functions of ours that build tensors and dictionaries, make tensors of NumPy's
+arrays of numbers and pass over what else is NumPy's; every other name ends the reading.
 
 Refused besides: compressed members and members that overlap (a small file that unpacks to a huge one), tensors that
 show more elements than their storage holds, object arrays, archives of TorchScript (programs), damaged members.
@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 import pickle
 import re
-import struct
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -32,10 +31,10 @@ if TYPE_CHECKING:
 SAFETENSORS: Final = ".safetensors"
 _LEGACY_MAGIC: Final = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # how files before PyTorch 1.6 begin
 _KEY: Final = re.compile(r"[0-9]{1,24}")
+_ARRAYS: Final = {("numpy.core.multiarray", "_reconstruct")}
+_NUMBERS: Final = {"f8": "float64", "f4": "float32", "f2": "float16", "i8": "int64", "i4": "int32", "u1": "uint8"}
 _NUMPY: Final = {
-    ("numpy", "dtype"),
     ("numpy", "ndarray"),
-    ("numpy.core.multiarray", "_reconstruct"),
     ("numpy.core.multiarray", "scalar"),
     ("numpy.core.numeric", "_frombuffer"),
 }
@@ -77,10 +76,14 @@ def read_tensors(path: Path, *, again: str, under: tuple[str, ...] = ()) -> dict
 
     if not isinstance(held, Mapping) or not held:
         raise WeightsError(f"{path}: holds no tensors by name but a {type(held).__name__}; {again}")
+    found: dict[str, Tensor] = {}
     for name, value in held.items():
+        if isinstance(value, _Array):
+            value = _as_tensor(path, name, value, again)  # noqa: PLW2901 # what the file means by it
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             raise WeightsError(f"{path}: '{name}' is a {type(value).__name__}, not a tensor by name; {again}")
-    return dict(held)
+        found[name] = value
+    return found
 
 
 def _read(path: Path, again: str) -> Any:
@@ -161,7 +164,7 @@ def _read_legacy(stream: Any, size: int) -> Any:
     for key in _Reader(stream, note).load():
         name, count = wanted[key]
         dtype = getattr(torch, _STORAGES[name])
-        (written,) = struct.unpack("<q", stream.read(8))
+        written = int.from_bytes(stream.read(8), "little", signed=True)
         if written != count or not 0 <= count * dtype.itemsize <= size - stream.tell():
             raise ValueError(f"storage {key} should hold {count} numbers; the file is cut or damaged")
         data = bytearray(stream.read(count * dtype.itemsize))
@@ -198,6 +201,10 @@ class _Reader(pickle.Unpickler):
             return tuple
         if (module, name) == ("collections", "OrderedDict"):
             return type("OrderedDict", (OrderedDict,), {})
+        if (module.replace("_core", "core"), name) in _ARRAYS:
+            return lambda *_: _Array()
+        if (module, name) == ("numpy", "dtype"):
+            return lambda code, *_: _Dtype(code)
         if (module.replace("_core", "core"), name) in _NUMPY:
             return lambda *_: _Ignored()
         if (module, name) == ("_codecs", "encode"):
@@ -218,6 +225,50 @@ class _Ignored:
 
     def __setstate__(self, state: Any) -> None:
         del state
+
+
+def _as_tensor(path: Path, name: Any, array: _Array, again: str) -> Tensor:
+    try:
+        return array.tensor()
+    except (pickle.UnpicklingError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{path}: '{name}' is not readable as a tensor ({error}); {again}") from error
+
+
+class _Dtype(_Ignored):
+    """Stands for a type of NumPy."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, code: Any) -> None:
+        self.code = code
+
+
+class _Array:
+    """Stands for an array of NumPy; a pickle gives it its state, which is looked at only if the array is wanted."""
+
+    __slots__ = ("state",)
+
+    def __init__(self) -> None:
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def tensor(self) -> Tensor:
+        """Return it as a tensor.
+
+        Raises:
+            UnpicklingError: it is no array of numbers, or its sizes do not fit.
+        """
+        import torch
+
+        _, shape, dtype, fortran, data = self.state
+        if not isinstance(dtype, _Dtype) or dtype.code not in _NUMBERS or not isinstance(data, bytes):
+            raise pickle.UnpicklingError("it holds an array that is not one of numbers")
+        flat = torch.frombuffer(bytearray(data), dtype=getattr(torch, _NUMBERS[dtype.code]))
+        if math.prod(int(n) for n in shape) != flat.numel():
+            raise pickle.UnpicklingError(f"an array of shape {list(shape)} holds {flat.numel()} numbers")
+        return flat.reshape(tuple(shape)[::-1]).permute(*range(len(shape))[::-1]) if fortran else flat.reshape(shape)
 
 
 def _tensor(flat: Tensor | None, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor | None:

@@ -12,7 +12,8 @@ from clipsonic_eval.encoders import ENCODERS, Encoder
 def load(weights: Path | None = None, *, device: str = "cpu", **options: Any) -> Encoder:
     """Load with soxr's resampler, a float32 front end, and short sounds filled with zeros.
 
-    Options: ``hop_s`` (0.96; 0.5 as in the original FAD), ``layer`` (pre-relu, post-relu), ``precision`` (fp32, bf16).
+    Options: ``hop_s`` (0.96; 0.5 as in the original FAD), ``layer`` (pre-relu, post-relu), ``precision`` (fp32, bf16),
+    ``pca`` (True: PCA, clipping and 8 bits as AudioSet's released embeddings).
     """
     from clipsonic_eval.encoders._vggish.inference import load_vggish
 
@@ -23,7 +24,8 @@ def load(weights: Path | None = None, *, device: str = "cpu", **options: Any) ->
 def load_exact(weights: Path | None = None, *, device: str = "cpu", **options: Any) -> Encoder:
     """Load with resampy's resampler and a float64 front end; sounds below 0.975 s give no row and are listed.
 
-    Options as for ``vggish``. Agrees with torchvggish to 1e-5 where weights are equal (tox -e reference).
+    Options as for ``vggish``, and ``backend`` (own, or torchvggish where that package is installed). Agrees with
+    torchvggish to 1e-5 where weights are equal (tox -e reference).
     """
     from clipsonic_eval.encoders._vggish.inference import load_vggish
 

@@ -40,3 +40,31 @@ def test_embeddings_agree(theirs: Any, tmp_path: Path, rate: int, channels: int)
     assert found.shape == wanted.shape == (3, 128)
     assert np.abs(wanted).max() > 0
     np.testing.assert_allclose(found, wanted, atol=1e-5 * max(1.0, float(np.abs(wanted).max())))
+
+
+@pytest.mark.parametrize("layer", ["pre-relu", "post-relu"])
+def test_the_package_as_backend_agrees(theirs: Any, tmp_path: Path, layer: str) -> None:
+    torch.save(theirs.state_dict(), tmp_path / "weights.pth")
+    rng = np.random.default_rng(0)
+    clips = [
+        Clip(k, (0.3 * rng.standard_normal((2, n))).astype(np.float32), 44100) for k, n in (("a", 99999), ("b", 9))
+    ]
+    own = ENCODERS["vggish-exact"](tmp_path / "weights.pth", layer=layer)
+    package = ENCODERS["vggish-exact"](tmp_path / "weights.pth", layer=layer, backend="torchvggish")
+    assert package.audio_rows(clips) == own.audio_rows(clips) == ["a", "a"]
+    np.testing.assert_allclose(package.audio(clips), own.audio(clips), atol=1e-5)
+
+
+def test_pca_is_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvggish import torchvggish
+
+    from clipsonic_eval.encoders._vggish.pca import Pca
+
+    rng = np.random.default_rng(0)
+    parameters = {"pca_eigen_vectors": rng.standard_normal((128, 128)), "pca_means": rng.standard_normal(128)}
+    monkeypatch.setattr(torchvggish.hub, "load_state_dict_from_url", lambda _: parameters)
+    embedded = torch.from_numpy(rng.standard_normal((5, 128))).float()
+    wanted = torchvggish.Postprocessor().postprocess(embedded)
+    ours = Pca(*(torch.from_numpy(v).float() for v in parameters.values()), "0" * 64)(embedded)
+    assert (ours - wanted).abs().max() <= 1
+    assert (ours != wanted).float().mean() < 0.01

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._vggish.frontend import BANDS, FRAMES, RATE, SHORTEST, patches
 from clipsonic_eval.encoders._vggish.network import DIM, Vggish
+from clipsonic_eval.encoders._vggish.package import Package
+from clipsonic_eval.encoders._vggish.pca import Pca
+from clipsonic_eval.encoders._vggish.pca import load as load_pca
 from clipsonic_eval.encoders._vggish.weights import SOURCE, find, load
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.hashing import file_sha256
@@ -22,9 +26,44 @@ from clipsonic_eval.types import Clip, EncoderCard, FloatArray
 Floats = NDArray[np.float32]
 Layer = Literal["pre-relu", "post-relu"]
 Precision = Literal["fp32", "bf16"]
+Backend = Literal["own", "torchvggish"]
 
 _BATCH = 16  # the fastest on one core: 17 ms a patch in float32, 8.5 ms in bfloat16
 _FRAME_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a convention may ask of VGGish.
+
+    Attributes:
+        hop_s: seconds from patch to patch; 0.96 side by side, 0.5 as in the original FAD.
+        layer: before or after the last ReLU.
+        precision: of the network.
+        pca: whether PCA, clipping and 8 bits follow, as in AudioSet's released embeddings.
+        backend: our front end and network, or the torchvggish package.
+    """
+
+    hop_s: float = 0.96
+    layer: Layer = "pre-relu"
+    precision: Precision = "fp32"
+    pca: bool = False
+    backend: Backend = "own"
+
+    def __post_init__(self) -> None:
+        if self.hop_frames < 1 or abs(self.hop_frames * _FRAME_S - self.hop_s) > 1e-9:
+            raise ConfigError(f"vggish: hop_s {self.hop_s:g} must be a multiple of {_FRAME_S:g} s above 0")
+        if self.layer not in ("pre-relu", "post-relu"):
+            raise ConfigError(f"vggish: layer '{self.layer}' must be pre-relu or post-relu")
+        if self.precision not in ("fp32", "bf16"):
+            raise ConfigError(f"vggish: precision '{self.precision}' must be fp32 or bf16")
+        if self.backend not in ("own", "torchvggish"):
+            raise ConfigError(f"vggish: backend '{self.backend}' must be own or torchvggish")
+
+    @property
+    def hop_frames(self) -> int:
+        """Frames of 10 ms from patch to patch."""
+        return round(self.hop_s / _FRAME_S)
 
 
 class VggishEncoder:
@@ -33,32 +72,32 @@ class VggishEncoder:
     Args:
         network: see there.
         card: its identity.
+        options: see there.
+        exact: resampy's resampler and a front end in float64, and sounds shorter than a patch give no row; else soxr's
+            and float32, and they are filled with zeros to one patch.
         device: where it runs.
-        resample: name of the resampler to 16 kHz.
-        hop_frames: 10 ms frames from patch to patch.
-        layer: before or after the last ReLU.
-        exact: front end in float64, and sounds shorter than a patch give no row; else float32, and they are filled
-            with zeros to one patch.
-        precision: of the network.
+        pca: what is done to the embeddings after the layer, if anything.
+        package: torchvggish instead of our own front end and network.
     """
 
     def __init__(
         self,
         network: Vggish,
         card: EncoderCard,
+        options: Options,
         *,
-        device: str,
-        resample: str,
-        hop_frames: int,
-        layer: Layer,
         exact: bool,
-        precision: Precision,
+        device: str = "cpu",
+        pca: Pca | None = None,
+        package: Package | None = None,
     ) -> None:
-        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        self._dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
         self._network = network.to(device, self._dtype)
         self._network.features.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # a stub lacks it
-        self._card, self._device, self._layer = card, device, layer
-        self._resample, self._hop_frames, self._exact = resampler(resample), hop_frames, exact
+        self._card, self._device, self._layer = card, device, options.layer
+        self._pca, self._package = pca, package
+        self._resample, self._hop_frames = resampler(_resampler_name(exact)), options.hop_frames
+        self._exact = exact
         self._patches: dict[tuple[int, int], int] = {}  # by samples and rate, on which alone the number depends
 
     @property
@@ -75,6 +114,8 @@ class VggishEncoder:
         return self._patches[size] if size in self._patches else len(self._cut(clip))
 
     def _cut(self, clip: Clip) -> Floats:
+        if self._package is not None:
+            return self._package(clip)
         found = patches(self._mono(clip), self._hop_frames)
         self._patches[clip.samples.shape[1], clip.sample_rate] = len(found)
         return found
@@ -83,12 +124,18 @@ class VggishEncoder:
     def audio(self, clips: Sequence[Clip]) -> Floats:
         """Embed clips -> (patches, 128)."""
         parts = [self._cut(clip) for clip in clips]
+        if self._package is not None:
+            rows = torch.from_numpy(np.concatenate(parts) if parts else np.zeros((0, DIM), np.float32))
+            return self._finished(rows).numpy()
         mels = np.concatenate(parts) if parts else np.zeros((0, FRAMES, BANDS), np.float32)
         return in_batches(self._forward, torch.from_numpy(mels), size=_BATCH, device=self._device, dim=DIM)
 
     def _forward(self, mels: torch.Tensor) -> torch.Tensor:
-        embedded = self._network(mels.to(self._dtype))
-        return torch.relu(embedded) if self._layer == "post-relu" else embedded
+        return self._finished(self._network(mels.to(self._dtype)))
+
+    def _finished(self, embedded: torch.Tensor) -> torch.Tensor:
+        layer = torch.relu(embedded) if self._layer == "post-relu" else embedded
+        return self._pca(layer) if self._pca is not None else layer
 
     def _mono(self, clip: Clip) -> FloatArray:
         mono = self._resample(clip.mono()[None], clip.sample_rate, RATE)[0]
@@ -110,54 +157,49 @@ class VggishEncoder:
         return UserError(f"encoder '{self._card.name}' does not take {modality}; it takes audio: choose another")
 
 
-def load_vggish(
-    name: str,
-    weights: Path | None,
-    device: str,
-    *,
-    exact: bool,
-    hop_s: float = 0.96,
-    layer: Layer = "pre-relu",
-    precision: Precision = "fp32",
-) -> VggishEncoder:
-    """Load VGGish under one of its conventions.
+def _resampler_name(exact: bool) -> str:
+    return "resampy-kaiser-best" if exact else "soxr-hq"
+
+
+def load_vggish(name: str, weights: Path | None, device: str, *, exact: bool, **options: Any) -> VggishEncoder:
+    """Load VGGish under one of its conventions; options as of :class:`Options`.
 
     Raises:
         ConfigError: an option that it does not take.
         WeightsError: the weights are missing, damaged, unsafe or of another network.
     """
-    hop_frames = round(hop_s / _FRAME_S)
-    if hop_frames < 1 or abs(hop_frames * _FRAME_S - hop_s) > 1e-9:
-        raise ConfigError(f"{name}: hop_s {hop_s:g} must be a multiple of {_FRAME_S:g} s above 0")
-    if layer not in ("pre-relu", "post-relu"):
-        raise ConfigError(f"{name}: layer '{layer}' must be pre-relu or post-relu")
-    if precision not in ("fp32", "bf16"):
-        raise ConfigError(f"{name}: precision '{precision}' must be fp32 or bf16")
+    known = {field.name for field in fields(Options)}
+    if strange := sorted(set(options) - known):
+        raise ConfigError(f"{name}: no option '{strange[0]}'; there are {', '.join(sorted(known))}")
+    chosen = Options(**options)
+    packaged = chosen.backend == "torchvggish"
+    if packaged and (not exact or chosen.precision != "fp32" or chosen.hop_frames != FRAMES):
+        raise ConfigError(f"{name}: the torchvggish package is exact, fp32 and has a hop of 0.96 s; ask vggish-exact")
     path = find(weights)
-    resample = "resampy-kaiser-best" if exact else "soxr-hq"
-    short = "short-gives-none" if exact else "short-zero-padded"
-    front = (
-        f"rate:16k|resample:{resample}|mono:mean|win:0.96/{hop_s:g},{short},tail-dropped|mel:64,htk,125-7500,log+0.01"
-    )
-    kind = f"front:{'f64' if exact else 'f32'}|dtype:{precision}"
+    network = load(path)
+    package = Package(network.state_dict()) if packaged else None
+    pca = load_pca(path.parent) if chosen.pca else None
     card = EncoderCard(
         name,
         file_sha256(path),
         DIM,
         ("audio",),
-        f"{front}|layer:{layer}|pca:none|{kind}",
+        _preprocessing(chosen, exact, pca),
         RATE,
         (),
         "Apache-2.0",
         SOURCE,
     )
-    return VggishEncoder(
-        load(path),
-        card,
-        device=device,
-        resample=resample,
-        hop_frames=hop_frames,
-        layer=layer,
-        exact=exact,
-        precision=precision,
-    )
+    return VggishEncoder(network, card, chosen, exact=exact, device=device, pca=pca, package=package)
+
+
+def _preprocessing(options: Options, exact: bool, pca: Pca | None) -> str:
+    short = "short-gives-none" if exact else "short-zero-padded"
+    fields_ = [
+        f"rate:16k|resample:{_resampler_name(exact)}|mono:mean",
+        f"win:0.96/{options.hop_s:g},{short},tail-dropped|mel:64,htk,125-7500,log+0.01",
+        f"layer:{options.layer}|pca:{f'8bit+{pca.sha256[:8]}' if pca else 'none'}",
+        f"front:{'f64' if exact else 'f32'}|dtype:{options.precision}",
+        *([] if options.backend == "own" else [f"backend:{options.backend}"]),
+    ]
+    return "|".join(fields_)

@@ -72,6 +72,23 @@ def test_the_network_alone_in_three_formats(tmp_path: Path) -> None:
     assert same(by_name, dict(sorted(plain.items())))
 
 
+@pytest.mark.parametrize("zipped_format", [True, False])
+def test_arrays_of_numbers_become_tensors_and_others_are_refused(tmp_path: Path, zipped_format: bool) -> None:
+    held = {
+        "a": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "b": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "c": torch.ones(2),
+    }
+    torch.save(held, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped_format)
+    found = read_tensors(tmp_path / "a.pth", again=AGAIN)
+    assert all(np.array_equal(found[name].numpy(), np.asarray(held[name])) for name in held)
+    assert found["a"].dtype == torch.float32
+    for array in (np.array([None, 1], object), np.array(["a"])):
+        torch.save({"a": array}, tmp_path / "o.pth", _use_new_zipfile_serialization=zipped_format)
+        with pytest.raises(WeightsError, match=r"not (one of numbers|readable)"):
+            read_tensors(tmp_path / "o.pth", again=AGAIN)
+
+
 class Command:
     """What an attacker pickles."""
 

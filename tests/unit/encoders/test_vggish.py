@@ -129,3 +129,39 @@ def test_pth_files_and_what_is_refused(weights: Path, exact: Encoder, tmp_path: 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(WeightsError, match=r"sha256 begins with 10086976\) from https"):
         ENCODERS["vggish"]()
+
+
+def test_the_pca_and_eight_bits_are_the_published_formula(weights: Path, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    import shutil
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "none"))
+    shutil.copy(weights, tmp_path / "weights.safetensors")
+    with pytest.raises(WeightsError, match="no parameters of VGGish's PCA"):
+        ENCODERS["vggish"](tmp_path / "weights.safetensors", pca=True)
+    rng = np.random.default_rng(0)
+    matrix, means = rng.standard_normal((128, 128)), 0.1 * rng.standard_normal((128, 1))
+    # the published file holds arrays of NumPy; its name promises a hash, which these do not have
+    torch.save({"pca_eigen_vectors": matrix, "pca_means": means}, tmp_path / "vggish_pca_params-970ea276.pth")
+    with pytest.raises(WeightsError, match="does not begin with 970ea276"):
+        ENCODERS["vggish"](tmp_path / "weights.safetensors", pca=True)
+    (tmp_path / "vggish_pca_params-970ea276.pth").unlink()
+    parameters = {"pca_eigen_vectors": torch.from_numpy(matrix), "pca_means": torch.from_numpy(means)}
+    save_file(parameters, tmp_path / "vggish_pca_params-970ea276.safetensors")
+    sound = clip("a", 48000)
+    encoder = ENCODERS["vggish"](tmp_path / "weights.safetensors", pca=True)
+    plain = ENCODERS["vggish"](tmp_path / "weights.safetensors").audio([sound]).astype(np.float64)
+    wanted = np.round((np.clip((plain - means.T) @ matrix.T, -2, 2) + 2) * 255 / 4)
+    found = encoder.audio([sound])
+    assert np.abs(found - wanted).max() <= 1  # a value in the middle between two may be rounded either way
+    assert (found != wanted).mean() < 0.01
+    assert len(np.unique(found)) > 20
+    assert "pca:8bit+" in encoder.card.preprocessing
+
+
+def test_without_the_package_its_backend_says_how_to_get_it(weights: Path) -> None:
+    with pytest.raises(ConfigError, match=r"torchvggish package cannot be imported .*clipsonic-eval\[reference\]"):
+        ENCODERS["vggish-exact"](weights, backend="torchvggish")
+    with pytest.raises(ConfigError, match="ask vggish-exact"):
+        ENCODERS["vggish"](weights, backend="torchvggish")
+    with pytest.raises(ConfigError, match="no option 'hop'"):
+        ENCODERS["vggish"](weights, hop=1)
