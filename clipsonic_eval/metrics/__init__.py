@@ -41,6 +41,7 @@ class MetricCard:
         source: paper.
         by_default: computed where nobody names metrics.
         min_rows: fewest embedding rows of a clip; clips with fewer cannot be scored and are listed.
+        package: on PyPI, that computes it; "" for our own metrics.
     """
 
     name: str
@@ -54,6 +55,7 @@ class MetricCard:
     source: str
     by_default: bool = True
     min_rows: int = 1
+    package: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ import pytest
 import soundfile
 import torch
 from torch import nn
+from unit.metrics.material import embeddings
 
 from clipsonic_eval.harness.evaluate import EncoderChoice, EvaluateConfig, evaluate
-from clipsonic_eval.metrics import METRICS
+from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
 
 RATE, CLIPS, SECONDS = 22050, 40, 5
 
@@ -115,6 +116,19 @@ def test_frechet_audio_distance(folders: Path, package: Any, weights: Path, tmp_
     assert wanted > 0
     found = ours(folders, "fad/frechet-audio-distance", weights, tmp_path)
     assert found == pytest.approx(float(wanted), rel=1e-5)  # float32 networks on patches in batches of another size
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.usefixtures("package")
+def test_the_package_as_a_metric() -> None:
+    rng = np.random.default_rng(0)
+    a, b = (embeddings(rng.standard_normal((90, 12)) * scale) for scale in (1, 1.3))
+    given = Inputs(b, a)
+    metric, own = METRICS["fad_package"], METRICS["fad"]
+    assert isinstance(metric, SetMetric)
+    assert isinstance(own, SetMetric)
+    assert metric.value(given) == pytest.approx(own.value(given), rel=1e-8)
+    np.testing.assert_allclose(metric.replicates([given], 20, 0), own.replicates([given], 20, 0), rtol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -18,7 +18,7 @@ from clipsonic_eval.encoders._vggish.package import Package
 from clipsonic_eval.encoders._vggish.pca import Pca
 from clipsonic_eval.encoders._vggish.pca import load as load_pca
 from clipsonic_eval.encoders._vggish.weights import SOURCE, find, load
-from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.errors import ConfigError, ShapeError, UserError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.resamplers import resampler
 from clipsonic_eval.types import Clip, EncoderCard, FloatArray
@@ -122,7 +122,11 @@ class VggishEncoder:
 
     @torch.inference_mode()
     def audio(self, clips: Sequence[Clip]) -> Floats:
-        """Embed clips -> (patches, 128)."""
+        """Embed clips -> (patches, 128).
+
+        Raises:
+            ShapeError: a clip holds no sample (``vggish``; ``vggish-exact`` gives it no row, as any below 0.975 s).
+        """
         parts = [self._cut(clip) for clip in clips]
         if self._package is not None:
             rows = torch.from_numpy(np.concatenate(parts) if parts else np.zeros((0, DIM), np.float32))
@@ -139,6 +143,8 @@ class VggishEncoder:
 
     def _mono(self, clip: Clip) -> FloatArray:
         mono = self._resample(clip.mono()[None], clip.sample_rate, RATE)[0]
+        if len(mono) == 0 and not self._exact:
+            raise ShapeError(f"clip '{clip.key}': audio must hold at least one sample")
         if self._exact:
             return mono.astype(np.float64)
         return np.pad(mono, (0, max(0, SHORTEST - len(mono))))

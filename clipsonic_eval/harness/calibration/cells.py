@@ -128,7 +128,7 @@ def names(config: CalibrateConfig) -> list[tuple[str, int]]:
     Raises:
         UserError: a metric of that name does not exist.
     """
-    chosen = config.metrics or tuple(METRICS)
+    chosen = config.metrics or tuple(name for name in METRICS if not METRICS[name].card.package)
     return [(name, n) for name in chosen for n in config.n if n >= METRICS[name].card.min_n]
 
 
