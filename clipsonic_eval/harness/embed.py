@@ -14,6 +14,7 @@ from pathlib import Path
 
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.harness import sound_levels
 from clipsonic_eval.harness.audio_sets import AudioSet, reference_set
 from clipsonic_eval.harness.cache import default_cache
 from clipsonic_eval.harness.embedding import Embedder
@@ -82,7 +83,8 @@ def embed(
             is usable.
     """
     cache = config.cache or default_cache()
-    loaded = encoders or {name: _load(name, config) for name in config.encoders}
+    loaded = dict(encoders or {name: _load(name, config) for name in config.encoders})
+    loaded[sound_levels.ROLE] = sound_levels.SoundLevels()  # so that `evaluate` need not decode for its checks
     embedder = Embedder(loaded, cache=cache, batch_size=config.batch_size, workers=config.workers)
     n: dict[str, int] = {}
     skipped: dict[str, tuple[Skip, ...]] = {}

@@ -46,6 +46,8 @@ def test_shares_fill_one_cache_to_the_same_scores(folders: list[Path], tmp_path:
         assert score is not None
         values[name] = score.value
     assert values["shares"] == pytest.approx(values["alone"], rel=1e-12)
+    # nor is anything decoded again for the checks of sound
+    assert sum(1 for _ in (tmp_path / "shares").glob("sound-levels-*/*.npy")) == 6
     before = sorted((tmp_path / "shares").rglob("*.npy"))
     assert run(*folders, "--cache", tmp_path / "shares").exit_code == 0
     assert sorted((tmp_path / "shares").rglob("*.npy")) == before  # everything was there
