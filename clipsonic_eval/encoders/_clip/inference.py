@@ -208,7 +208,8 @@ def load_clip(
         parts.sha256,
         int(parts.network.config.projection_dim),
         ("image", "text"),
-        preprocessing(parts, precision),
+        # results of another batch size differ by rounding: another space
+        preprocessing(parts, precision) + (f"|batch:{batch_size}" if batch_size is not None else ""),
         licence="MIT" if model else "",
         source=f"https://huggingface.co/{model.repository}" if model else str(folder.name),
     )
