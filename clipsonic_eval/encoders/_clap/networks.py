@@ -17,6 +17,8 @@ from clipsonic_eval.encoders._clap.tokens import PAD
 from clipsonic_eval.encoders._log_mel import BANDS, FrontEnd, log_mel
 from clipsonic_eval.errors import ConfigError, WeightsError
 
+_SIZES = {96: "HTSAT-tiny", 128: "HTSAT-base"}
+
 
 class Network(Protocol):
     """A CLAP; vectors are L2-normalised."""
@@ -93,10 +95,10 @@ class Package:
         module = _import_package()
         width = int(tensors["audio_branch.patch_embed.proj.weight"].shape[0])
         self.fusion = "audio_branch.patch_embed.mel_conv2d.weight" in tensors
+        if width not in _SIZES:
+            raise WeightsError(f"{path}: laion_clap has no network of width {width}; take the default backend")
         # importing it sets up loggers and reads the command line of nobody; its construction prints
-        self._clap = module.CLAP_Module(
-            enable_fusion=self.fusion, device=device, amodel={96: "HTSAT-tiny", 128: "HTSAT-base"}[width]
-        )
+        self._clap = module.CLAP_Module(enable_fusion=self.fusion, device=device, amodel=_SIZES[width])
         own = self._clap.model.state_dict()
         try:
             self._clap.model.load_state_dict({k: v for k, v in tensors.items() if k in own})

@@ -14,12 +14,16 @@ import torch
 from safetensors.torch import save_file
 from unit.encoders import laion_clap_file as published
 
+from clipsonic_eval.conventions import CONVENTIONS
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.encoders._clap import models
 from clipsonic_eval.encoders._clap.models import MODELS, Model
 from clipsonic_eval.encoders._clap.pieces import FRAMES, SIZE, Cutting
 from clipsonic_eval.encoders._log_mel import FrontEnd, mel_filters
 from clipsonic_eval.errors import ConfigError, ShapeError, UserError, WeightsError
+from clipsonic_eval.harness.evaluate import EncoderChoice, EvaluateConfig, evaluate
+from clipsonic_eval.harness.measures import Convened
+from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.types import Clip
 
 TEXTS = ["the sound of a dog barking", "rain on a roof", "", "a bell " * 60]
@@ -316,3 +320,46 @@ def test_a_copy_in_the_hub_cache_is_found(folder: Path, tmp_path: Path, monkeypa
     (place / "snapshots" / ("0" * 40)).mkdir(parents=True)
     shutil.copy(folder / "plain.pt", place / "snapshots" / ("0" * 40) / "plain.pt")
     assert ENCODERS["clap-laion-audio"]().card.dim == 24
+
+
+def test_conventions_ask_for_options_that_there_are(folder: Path) -> None:
+    asked = [CONVENTIONS[name] for name in CONVENTIONS if CONVENTIONS[name].encoder.startswith("clap-laion")]
+    assert {c.metric for c in asked} == {"fad", "clap_score", "kad_kadtk"}
+    for convention in asked:
+        file = "fusion.pt" if convention.encoder == "clap-laion-fusion" else "plain.pt"
+        encoder = Convened(ENCODERS["clap-laion"](folder / file, **convention.options), convention)
+        given = [clip("a", 2.5, 16000, 2), clip("b", 12, 44100)]
+        rows = encoder.audio(given)
+        assert rows.shape == (len(encoder.audio_rows(given)), 24)
+        assert encoder.text(["rain"]).shape == (1, 24)
+        if convention.name.startswith(("fad/fadtk", "kad/kadtk")):
+            assert encoder.audio_rows(given) == ["a"] * 3 + ["b"] * 12
+            np.testing.assert_array_equal(rows, rows.astype(np.float16))
+        else:
+            assert encoder.audio_rows(given) == ["a", "b"]
+
+
+def test_an_evaluation_by_a_convention_with_clap(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(models.MODELS, "clap-laion-audio", Model("plain.pt", 16))
+    for name in ("real", "fake"):
+        for k in range(12):
+            sound = clip(f"{name}{k}", 1.2, 16000).samples
+            write_wav(tmp_path / name / f"q{k}.wav", sound, 16000)
+    wanted = ("fad/fadtk-clap-audio", "kad/kadtk-clap-audio", "clap/clipsonic-eval")
+    (tmp_path / "prompts.csv").write_text("key,prompt\n" + "".join(f"q{k},the sound of rain {k}\n" for k in range(12)))
+    config = EvaluateConfig(
+        systems={"s": tmp_path / "fake"},
+        reference=tmp_path / "real",
+        prompts=tmp_path / "prompts.csv",
+        encoders=EncoderChoice(weights=dict.fromkeys(wanted, folder / "plain.pt")),
+        metrics=wanted,
+        n_bootstrap=20,
+        n_permutations=20,
+        compare=False,
+        examples=0,
+        cache=tmp_path / "cache",
+    )
+    record = evaluate(config, tmp_path / "run")
+    scores = [record.score(name, "s") for name in wanted]
+    assert all(score is not None and np.isfinite(score.value) for score in scores)
+    assert [score.n_rows for score in scores if score] == [24, 24, 12]
