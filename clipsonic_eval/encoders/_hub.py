@@ -25,8 +25,13 @@ def cached(repository: str, name: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def fetched(repository: str, names: Sequence[str]) -> Path:
+def fetched(repository: str, names: Sequence[str], *, command: str) -> Path:
     """Return the folder with these files of a repository, after fetching what the cache lacks.
+
+    Args:
+        repository: on the hub.
+        names: of files, or patterns of names.
+        command: of the shell that does the same, for the sentence.
 
     Raises:
         WeightsError: no network, or no such file.
@@ -35,6 +40,6 @@ def fetched(repository: str, names: Sequence[str]) -> Path:
 
     try:
         return Path(huggingface_hub.snapshot_download(repository, allow_patterns=list(names)))
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # no network, no such repository, offline mode
         line = str(error).strip().partition("\n")[0]
-        raise WeightsError(f"{repository} could not be fetched ({line}); try 'hf download {repository}'") from error
+        raise WeightsError(f"{repository} could not be fetched ({line}); try {command}") from error

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.encoders._base import Refusing
 from clipsonic_eval.media.checks import Levels, check_levels, levels
 from clipsonic_eval.types import Clip, Embeddings, EncoderCard, Finding
 
@@ -15,10 +15,11 @@ ROLE = "sound-levels"
 _CARD = EncoderCard(ROLE, "none", len(Levels._fields), ("audio",), f"{','.join(Levels._fields)}|rows:channels|v:1")
 
 
-class SoundLevels:
+class SoundLevels(Refusing):
     """An encoder whose rows are :class:`~clipsonic_eval.media.checks.Levels`, one for each channel."""
 
-    card = _CARD
+    def __init__(self) -> None:
+        super().__init__(_CARD)
 
     def audio(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
         """Measure clips -> (channels of all, 5)."""
@@ -28,14 +29,6 @@ class SoundLevels:
     def audio_rows(self, clips: Sequence[Clip]) -> list[str]:
         """Return the key of each row."""
         return [clip.key for clip in clips for _ in clip.samples]
-
-    def text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Refuse."""
-        raise UserError(f"{ROLE} takes audio only, got {len(texts)} texts")
-
-    def image(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Refuse."""
-        raise UserError(f"{ROLE} takes audio only, got {len(pictures)} pictures")
 
 
 def findings(measured: Embeddings) -> Iterator[Finding]:

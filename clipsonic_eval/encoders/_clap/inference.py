@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clipsonic_eval.encoders._base import Refusing
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._clap import tokens
 from clipsonic_eval.encoders._clap.folder import read_folder
@@ -17,7 +18,7 @@ from clipsonic_eval.encoders._clap.laion import bare, network_of
 from clipsonic_eval.encoders._clap.models import MODELS, REPOSITORY, find, how_to_get
 from clipsonic_eval.encoders._clap.networks import Network, Package, Transformers, front_end
 from clipsonic_eval.encoders._clap.pieces import RATE, SIZE, Cutting
-from clipsonic_eval.errors import ConfigError, ShapeError, UserError, WeightsError
+from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import mono_at
 from clipsonic_eval.tensors import read_tensors
@@ -27,12 +28,12 @@ Floats = NDArray[np.float32]
 Precision = Literal["fp32", "bf16"]
 Backend = Literal["transformers", "laion-clap"]
 
-_ON_CPU: Final = 4  # pieces of a batch: more is no faster on a core
+_ON_CPU: Final = 4  # pieces of a batch; a single sound costs as much as a whole one
 _ON_GPU: Final = 32
 _TEXTS: Final = 8
 
 
-class ClapEncoder:
+class ClapEncoder(Refusing):
     """Both towers of a CLAP, frozen, in batches of one size.
 
     Args:
@@ -54,15 +55,11 @@ class ClapEncoder:
         beside: Path,
         tokenizer: Path | None = None,
     ) -> None:
-        self._network, self._cutting, self._card, self._device = network, cutting, card, device
+        super().__init__(card)
+        self._network, self._cutting, self._device = network, cutting, device
         self._beside, self._tokenizer_folder = beside, tokenizer
         self._tokenizer: Any = None
         self._size = _ON_CPU if device == "cpu" else _ON_GPU
-
-    @property
-    def card(self) -> EncoderCard:
-        """The identity of the space."""
-        return self._card
 
     def audio_rows(self, clips: Sequence[Clip]) -> list[str]:
         """Return the keys: one row for each clip, or for each of its windows."""
@@ -154,11 +151,6 @@ class ClapEncoder:
             return np.zeros((0, self._card.dim), np.float32)
         ids = tokens.tokens(self._tokenizer, texts)
         return in_batches(self._network.texts, ids, size=_TEXTS, device=self._device, dim=self._card.dim)
-
-    def image(self, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
-        """Refuse: it has no image tower."""
-        del pictures
-        raise UserError(f"encoder '{self._card.name}' does not take image; it takes audio, text: choose another")
 
 
 def load_clap(

@@ -100,7 +100,7 @@ def _known(name: str, model: Model | None, download: bool | None) -> Path:
         if (Path(folder) / model.file).is_file():
             return Path(folder) / model.file
     if may_download(download):
-        return fetched(REPOSITORY, [model.file]) / model.file
+        return fetched(REPOSITORY, [model.file], command=f"'hf download {REPOSITORY} {model.file}'") / model.file
     raise WeightsError(
         f"encoder '{name}': {model.file} is neither in the Hugging Face cache nor in the laion_clap package; "
         f"{how_to_get(model)}, or set {DOWNLOAD}=1, or name the file as the encoder's weights"

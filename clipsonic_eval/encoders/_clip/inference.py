@@ -10,17 +10,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clipsonic_eval.encoders._base import Refusing
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._clip.models import MODELS, folder_of
 from clipsonic_eval.encoders._clip.reading import Parts, read
-from clipsonic_eval.errors import ShapeError, UserError
-from clipsonic_eval.types import Clip, EncoderCard
+from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.types import EncoderCard
 
 Floats = NDArray[np.float32]
 Precision = Literal["fp32", "bf16"]
 
 
-class ClipEncoder:
+class ClipEncoder(Refusing):
     """Both towers of a CLIP, frozen, in batches.
 
     Args:
@@ -41,17 +42,12 @@ class ClipEncoder:
         precision: Precision = "fp32",
         batch_size: int | None = None,
     ) -> None:
+        super().__init__(card)
         self._dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
         self._parts = parts
         self._network = parts.network.to(device, self._dtype)
-        self._card = card
         self._device = device
         self._batch_size = batch_size or (4 if device == "cpu" else 32)
-
-    @property
-    def card(self) -> EncoderCard:
-        """The identity of the space."""
-        return self._card
 
     def image(self, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
         """Embed RGB pictures, each (height, width, 3) uint8 of any size -> (n, d) unit vectors.
@@ -96,19 +92,6 @@ class ClipEncoder:
     def _states(self, ids: torch.Tensor) -> torch.Tensor:
         states: torch.Tensor = self._network.text_model(input_ids=ids).last_hidden_state
         return states.flatten(1)
-
-    def audio(self, clips: Sequence[Clip]) -> Floats:
-        """Refuse: it has no audio tower."""
-        del clips
-        raise self._no_audio()
-
-    def audio_rows(self, clips: Sequence[Clip]) -> list[str]:
-        """Refuse: it has no audio tower."""
-        del clips
-        raise self._no_audio()
-
-    def _no_audio(self) -> UserError:
-        return UserError(f"encoder '{self._card.name}' does not take audio; it takes image, text: choose another")
 
     @torch.inference_mode()
     def _embedded(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from clipsonic_eval.encoders._hub import DOWNLOAD, fetched, may_download
+from clipsonic_eval.encoders._transformers import tensors_in
 from clipsonic_eval.errors import WeightsError
 
-DOWNLOAD: Final = "CLIPSONIC_EVAL_DOWNLOAD"
 _SETTINGS: Final = ("*.json", "merges.txt")
 
 
@@ -67,7 +67,7 @@ def folder_of(name: str, weights: Path | None, *, download: bool | None = None) 
     cached = _cached(model.repository)
     if cached is not None:
         return cached
-    if os.environ.get(DOWNLOAD) == "1" if download is None else download:
+    if may_download(download):
         return _fetched(model)
     raise WeightsError(
         f"encoder '{name}': {model.repository} is not in the Hugging Face cache; fetch it with {model.command}, "
@@ -75,19 +75,13 @@ def folder_of(name: str, weights: Path | None, *, download: bool | None = None) 
     )
 
 
-def tensors_in(folder: Path) -> str:
-    """Return how a folder holds its tensors: ``safetensors``, ``bin`` or "" for not at all."""
-    if any((folder / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json")):
-        return "safetensors"
-    return "bin" if (folder / "pytorch_model.bin").is_file() else ""
-
-
 def _cached(repository: str) -> Path | None:
     """Return the cached folder if it holds tensors; no network is touched."""
+    import huggingface_hub
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        folder = Path(_snapshot(repository, local_files_only=True))
+        folder = Path(huggingface_hub.snapshot_download(repository, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
     return folder if (folder / "config.json").is_file() and tensors_in(folder) else None
@@ -96,18 +90,8 @@ def _cached(repository: str) -> Path | None:
 def _fetched(model: Model) -> Path:
     """Return the folder after fetching what it lacks; pickled tensors only where there are no others."""
     folder = Path()
-    try:
-        for tensors in model.tensors:
-            folder = Path(_snapshot(model.repository, allow_patterns=[*_SETTINGS, tensors]))
-            if tensors_in(folder):
-                break
-    except (OSError, RuntimeError, ValueError) as error:  # no network, no such repository, offline mode
-        line = str(error).strip().partition("\n")[0]
-        raise WeightsError(f"{model.repository} could not be fetched ({line}); try {model.command}") from error
+    for tensors in model.tensors:
+        folder = fetched(model.repository, [*_SETTINGS, tensors], command=model.command)
+        if tensors_in(folder):
+            break
     return folder
-
-
-def _snapshot(repository: str, **how: Any) -> str:
-    import huggingface_hub
-
-    return str(huggingface_hub.snapshot_download(repository, **how))

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import pickle
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from clipsonic_eval.encoders._clip.models import Model, tensors_in
+from clipsonic_eval.encoders._clip.models import Model
+from clipsonic_eval.encoders._transformers import AGAIN, read_network, tensors_in, tensors_sha256
 from clipsonic_eval.errors import WeightsError
-
-_AGAIN = "copy or fetch the whole folder again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +21,7 @@ class Parts:
         network: transformers' ``CLIPModel``, float32, on the CPU.
         tokenizer: its ``CLIPTokenizer``.
         processor: its ``CLIPImageProcessorPil``; the one for torchvision gives other numbers.
-        sha256: of the network's tensors, see :func:`tensors_sha256`.
+        sha256: of the network's tensors, see :func:`~clipsonic_eval.encoders._transformers.tensors_sha256`.
         vocabulary: first eight digits of the hash of the tokenizer's vocabulary.
     """
 
@@ -53,12 +47,13 @@ def read(folder: Path, expected: Model | None = None) -> Parts:
     Raises:
         WeightsError: a file is missing, damaged or unsafe, or they do not belong together.
     """
-    kind = tensors_in(folder)
-    if not kind:
-        raise WeightsError(f"{folder}: holds neither model.safetensors nor pytorch_model.bin; {_AGAIN}")
+    from transformers import CLIPConfig, CLIPModel
+
+    if not tensors_in(folder):
+        raise WeightsError(f"{folder}: holds neither model.safetensors nor pytorch_model.bin; {AGAIN}")
     if not (folder / "preprocessor_config.json").is_file():
-        raise WeightsError(f"{folder}: preprocessor_config.json is missing; {_AGAIN}")
-    network = _network(folder, kind)
+        raise WeightsError(f"{folder}: preprocessor_config.json is missing; {AGAIN}")
+    network = read_network(folder, CLIPConfig, CLIPModel, extra=("position_ids",))
     if expected is not None:
         _check_sizes(folder, network.config, expected)
     tokenizer = _tokenizer(folder, network.config.text_config)
@@ -66,51 +61,6 @@ def read(folder: Path, expected: Model | None = None) -> Parts:
     words = json.dumps(sorted(tokenizer.get_vocab().items())).encode()
     vocabulary = hashlib.sha256(words).hexdigest()[:8]
     return Parts(network, tokenizer, processor, tensors_sha256(network.state_dict()), vocabulary)
-
-
-def tensors_sha256(tensors: dict[str, torch.Tensor]) -> str:
-    """Return the SHA-256 of names, shapes and float32 values, sorted by name.
-
-    It is the same for one file, for shards, and for the pickled form of the same tensors; a hash of files is not.
-    """
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        value = tensors[name].detach().cpu().float().contiguous()
-        digest.update(f"{name}{list(value.shape)}\0".encode())
-        digest.update(value.numpy().data)
-    return digest.hexdigest()
-
-
-def _network(folder: Path, kind: str) -> Any:
-    from safetensors import SafetensorError
-    from transformers import CLIPConfig, CLIPModel
-
-    try:
-        written = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if written.get("model_type") != "clip":
-            raise WeightsError(
-                f"{folder}: config.json is of model type {written.get('model_type')!r}, needed is 'clip'"
-            )
-        config = CLIPConfig.from_dict(written)
-        with quiet():
-            network, report = CLIPModel.from_pretrained(
-                folder,
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=kind == "safetensors",
-                weights_only=True,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-    except (OSError, RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
-        line = str(error).strip().partition("\n")[0]
-        raise WeightsError(f"{folder}: not readable as a CLIP of transformers ({line}); {_AGAIN}") from error
-    # transformers fills what is missing with random numbers and says so in its log only
-    strange = sorted(k for k in report["unexpected_keys"] if not k.endswith("position_ids"))
-    wrong = [*sorted(report["missing_keys"]), *strange, *sorted(map(str, report["mismatched_keys"]))]
-    if wrong:
-        raise WeightsError(f"{folder}: the tensors are not those of its config.json ('{wrong[0]}' first); {_AGAIN}")
-    return network.eval().requires_grad_(requires_grad=False)
 
 
 def _check_sizes(folder: Path, config: Any, expected: Model) -> None:
@@ -132,16 +82,16 @@ def _tokenizer(folder: Path, config: Any) -> Any:
         start, *_, end = tokenizer("a photo of a dog").input_ids
     except Exception as error:  # the tokenizers library raises bare exceptions
         line = str(error).strip().partition("\n")[0]
-        raise WeightsError(f"{folder}: the tokenizer's files are missing or damaged ({line}); {_AGAIN}") from error
+        raise WeightsError(f"{folder}: the tokenizer's files are missing or damaged ({line}); {AGAIN}") from error
     if len(tokenizer) != config.vocab_size:
         raise WeightsError(
             f"{folder}: the tokenizer knows {len(tokenizer)} tokens and the network {config.vocab_size}; are "
-            f"tokenizer.json, or vocab.json and merges.txt, missing? {_AGAIN.capitalize()}"
+            f"tokenizer.json, or vocab.json and merges.txt, missing? {AGAIN.capitalize()}"
         )
     # The network reads a text at its end token: at this number, or (number 2, as older files say) at the highest one.
     read_at = config.vocab_size - 1 if config.eos_token_id == 2 else config.eos_token_id
     if (start, end) != (tokenizer.bos_token_id, tokenizer.eos_token_id) or end != read_at:
-        raise WeightsError(f"{folder}: texts end in token {end}, but the network reads them at {read_at}; {_AGAIN}")
+        raise WeightsError(f"{folder}: texts end in token {end}, but the network reads them at {read_at}; {AGAIN}")
     return tokenizer
 
 
@@ -154,26 +104,10 @@ def _processor(folder: Path, side: int) -> Any:
         found = (size["height"], size["width"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         line = str(error).strip().partition("\n")[0]
-        raise WeightsError(f"{folder}: preprocessor_config.json is not readable ({line}); {_AGAIN}") from error
+        raise WeightsError(f"{folder}: preprocessor_config.json is not readable ({line}); {AGAIN}") from error
     if found != (side, side):
         raise WeightsError(
             f"{folder}: preprocessor_config.json makes pictures of {found[0]} x {found[1]} pixels, the network takes "
-            f"{side} x {side}; {_AGAIN}"
+            f"{side} x {side}; {AGAIN}"
         )
     return processor
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers' progress bar and load report off the screen; what they say is checked here."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

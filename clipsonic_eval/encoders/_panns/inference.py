@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from clipsonic_eval.encoders._audioset.labels import audioset_labels
+from clipsonic_eval.encoders._base import Refusing
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._log_mel import FrontEnd, log_mel
 from clipsonic_eval.encoders._panns.frontend import AT_16K, AT_32K
 from clipsonic_eval.encoders._panns.network import Cnn14
 from clipsonic_eval.encoders._panns.weights import RECORD, find, load
-from clipsonic_eval.errors import ShapeError, UserError, WeightsError
+from clipsonic_eval.errors import ShapeError, WeightsError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import mono_at
 from clipsonic_eval.types import Clip, EncoderCard
@@ -30,19 +31,14 @@ FILES: Final = {AT_32K: "Cnn14_mAP=0.431.pth", AT_16K: "Cnn14_16k_mAP=0.438.pth"
 Floats = NDArray[np.float32]
 
 
-class Panns:
+class Panns(Refusing):
     """Cnn14 on whole clips: log-probabilities of AudioSet's classes, or the features before them."""
 
     def __init__(self, net: Cnn14, front: FrontEnd, card: EncoderCard, device: str = "cpu") -> None:
+        super().__init__(card)
         self._net = net.to(device)
         self._front = front
-        self._card = card
         self._device = device
-
-    @property
-    def card(self) -> EncoderCard:
-        """The identity of the space."""
-        return self._card
 
     def audio_rows(self, clips: Sequence[Clip]) -> list[str]:
         """Return the keys: one row for each clip."""
@@ -70,16 +66,6 @@ class Panns:
                 batch = torch.from_numpy(np.stack([waves[row] for row in part]))
                 result[part] = in_batches(self._forward, batch, size=step, device=self._device, dim=self._card.dim)
         return result
-
-    def text(self, texts: Sequence[str]) -> Floats:
-        """Refuse: it has no text tower."""
-        del texts
-        raise UserError(f"encoder '{self._card.name}' does not take text; it takes audio: choose another")
-
-    def image(self, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
-        """Refuse: it has no image tower."""
-        del pictures
-        raise UserError(f"encoder '{self._card.name}' does not take image; it takes audio: choose another")
 
     def _wave(self, clip: Clip) -> Floats:
         mono = mono_at(clip, self._front.rate)

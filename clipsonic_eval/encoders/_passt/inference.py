@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from clipsonic_eval.encoders._audioset.labels import audioset_labels
+from clipsonic_eval.encoders._base import Refusing
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._passt.frontend import HOP, RATE, SIGNATURE, log_mel
 from clipsonic_eval.encoders._passt.network import PATCH, WIDTH, Passt
 from clipsonic_eval.encoders._passt.weights import SOURCE, find, load
-from clipsonic_eval.errors import ConfigError, ShapeError, UserError
+from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import mono_at
 from clipsonic_eval.types import Clip, EncoderCard
@@ -53,18 +54,13 @@ def windows(wave: Floats, cut: Cut) -> list[Floats]:
     return [np.pad(part, (0, max(0, SHORTEST - len(part)))) for part in parts]
 
 
-class PasstEncoder:
+class PasstEncoder(Refusing):
     """PaSST on windows: log-probabilities of AudioSet's classes, or the features before them."""
 
     def __init__(self, net: Passt, card: EncoderCard, cut: Cut, device: str = "cpu") -> None:
-        self._net = net.to(device)
-        self._card, self._cut, self._device = card, cut, device
+        super().__init__(card)
+        self._net, self._cut, self._device = net.to(device), cut, device
         self._size = _ON_CPU if device == "cpu" else _ON_GPU
-
-    @property
-    def card(self) -> EncoderCard:
-        """The identity of the space."""
-        return self._card
 
     def audio_rows(self, clips: Sequence[Clip]) -> list[str]:
         """Return the clip's key for each of its windows."""
@@ -100,16 +96,6 @@ class PasstEncoder:
     def _forward(self, waves: torch.Tensor) -> torch.Tensor:
         features: torch.Tensor = self._net(log_mel(waves))
         return torch.log_softmax(self._net.classes(features), dim=1) if self._card.labels else features
-
-    def text(self, texts: Sequence[str]) -> Floats:
-        """Refuse: it has no text tower."""
-        del texts
-        raise UserError(f"encoder '{self._card.name}' does not take text; it takes audio: choose another")
-
-    def image(self, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
-        """Refuse: it has no image tower."""
-        del pictures
-        raise UserError(f"encoder '{self._card.name}' does not take image; it takes audio: choose another")
 
 
 def load_passt(name: str, weights: Path | None, device: str, *, classes: bool, cut: Cut = "segments") -> PasstEncoder:

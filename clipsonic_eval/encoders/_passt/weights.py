@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
-import torch
-
+from clipsonic_eval.encoders._files import filled, torch_hub
 from clipsonic_eval.encoders._passt.network import Passt
 from clipsonic_eval.errors import WeightsError
-from clipsonic_eval.tensors import missing_and_strange, read_tensors
+from clipsonic_eval.tensors import read_tensors
 
 FILE: Final = "passt-s-f128-p16-s10-ap.476-swa.pt"
 SOURCE: Final = f"https://github.com/kkoutini/PaSST/releases/download/v0.0.1-audioset/{FILE}"
@@ -22,8 +20,7 @@ def find(weights: Path | None) -> Path:
     Raises:
         WeightsError: there is none.
     """
-    hub = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")) / "hub" / "checkpoints"
-    place = weights if weights is not None else hub
+    place = weights if weights is not None else torch_hub()
     path = place / FILE if place.is_dir() else place
     if not path.is_file():
         raise WeightsError(
@@ -40,11 +37,4 @@ def load(path: Path) -> Passt:
     """
     again = f"fetch {FILE} from {SOURCE}"
     tensors = read_tensors(path, again=again, under=("model", "state_dict"))
-    with torch.device("meta"):
-        network = Passt()
-    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    wrong = list(missing_and_strange(tensors, wanted))
-    if wrong:
-        raise WeightsError(f"{path}: these are not the tensors of PaSST-S ({', '.join(wrong[:3])}); {again}")
-    network.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
-    return network.eval().requires_grad_(False)
+    return filled(Passt, tensors, path, named="the tensors of PaSST-S", again=again)

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clipsonic_eval.encoders._base import Refusing
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._toy.frontends import RATE, log_mel, squares, windows
 from clipsonic_eval.encoders._toy.networks import Hearing, HearingShape, Pair, PairShape
 from clipsonic_eval.encoders._toy.weights import Stored, load
 from clipsonic_eval.encoders._toy.words import Vocabulary
-from clipsonic_eval.errors import UserError, WeightsError
+from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.media.audio import mono_at
 from clipsonic_eval.types import Clip, EncoderCard, Modality
 
@@ -45,37 +46,12 @@ def _cut(clips: Sequence[Clip]) -> list[Floats]:
     return [windows(mono_at(clip, RATE)) for clip in clips]
 
 
-class _Toy:
-    """What the toy encoders share; every modality is refused until a subclass offers it."""
+class _Toy(Refusing):
+    """What the toy encoders share."""
 
     def __init__(self, card: EncoderCard, device: str) -> None:
-        self._card = card
+        super().__init__(card)
         self._device = device
-
-    @property
-    def card(self) -> EncoderCard:
-        """The identity of the space."""
-        return self._card
-
-    def audio(self, clips: Sequence[Clip]) -> Floats:
-        """Embed clips."""
-        raise self._refusal("audio")
-
-    def audio_rows(self, clips: Sequence[Clip]) -> list[str]:
-        """Return the clip key of each row of :meth:`audio`."""
-        raise self._refusal("audio")
-
-    def text(self, texts: Sequence[str]) -> Floats:
-        """Embed texts."""
-        raise self._refusal("text")
-
-    def image(self, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
-        """Embed pictures."""
-        raise self._refusal("image")
-
-    def _refusal(self, modality: Modality) -> UserError:
-        able = ", ".join(self._card.modalities)
-        return UserError(f"encoder '{self._card.name}' does not take {modality}; it takes {able}: choose another")
 
 
 class ToyPair(_Toy):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clipsonic_eval.encoders._base import Refusing
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._vggish.frontend import BANDS, FRAMES, RATE, SHORTEST, patches
 from clipsonic_eval.encoders._vggish.network import DIM, Vggish
@@ -18,7 +19,7 @@ from clipsonic_eval.encoders._vggish.package import Package
 from clipsonic_eval.encoders._vggish.pca import Pca
 from clipsonic_eval.encoders._vggish.pca import load as load_pca
 from clipsonic_eval.encoders._vggish.weights import SOURCE, find, load
-from clipsonic_eval.errors import ConfigError, ShapeError, UserError
+from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.resamplers import resampler
 from clipsonic_eval.types import Clip, EncoderCard, FloatArray
@@ -66,7 +67,7 @@ class Options:
         return round(self.hop_s / _FRAME_S)
 
 
-class VggishEncoder:
+class VggishEncoder(Refusing):
     """One row for each patch of 0.96 s.
 
     Args:
@@ -91,19 +92,15 @@ class VggishEncoder:
         pca: Pca | None = None,
         package: Package | None = None,
     ) -> None:
+        super().__init__(card)
         self._dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
         self._network = network.to(device, self._dtype)
         self._network.features.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # a stub lacks it
-        self._card, self._device, self._layer = card, device, options.layer
+        self._device, self._layer = device, options.layer
         self._pca, self._package = pca, package
         self._resample, self._hop_frames = resampler(_resampler_name(exact)), options.hop_frames
         self._exact = exact
         self._patches: dict[tuple[int, int], int] = {}  # by samples and rate, on which alone the number depends
-
-    @property
-    def card(self) -> EncoderCard:
-        """The identity of the space."""
-        return self._card
 
     def audio_rows(self, clips: Sequence[Clip]) -> list[str]:
         """Return the clip's key for each of its patches."""
@@ -114,9 +111,7 @@ class VggishEncoder:
         return self._patches[size] if size in self._patches else len(self._cut(clip))
 
     def _cut(self, clip: Clip) -> Floats:
-        if self._package is not None:
-            return self._package(clip)
-        found = patches(self._mono(clip), self._hop_frames)
+        found = self._package(clip) if self._package is not None else patches(self._mono(clip), self._hop_frames)
         self._patches[clip.samples.shape[1], clip.sample_rate] = len(found)
         return found
 
@@ -148,19 +143,6 @@ class VggishEncoder:
         if self._exact:
             return mono.astype(np.float64)
         return np.pad(mono, (0, max(0, SHORTEST - len(mono))))
-
-    def text(self, texts: Sequence[str]) -> Floats:
-        """Refuse: it has no text tower."""
-        del texts
-        raise self._only_audio("text")
-
-    def image(self, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
-        """Refuse: it has no image tower."""
-        del pictures
-        raise self._only_audio("image")
-
-    def _only_audio(self, modality: str) -> UserError:
-        return UserError(f"encoder '{self._card.name}' does not take {modality}; it takes audio: choose another")
 
 
 def _resampler_name(exact: bool) -> str:

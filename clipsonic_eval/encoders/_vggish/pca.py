@@ -7,14 +7,13 @@ Source: torchvggish 0.2, Postprocessor; tensorflow/models, research/audioset/vgg
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
 from typing import Final
 
 import torch
 from torch import Tensor
 
+from clipsonic_eval.encoders._files import check_promise, torch_hub
 from clipsonic_eval.encoders._vggish.network import DIM
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.hashing import file_sha256
@@ -43,18 +42,14 @@ def load(beside: Path) -> Pca:
     Raises:
         WeightsError: they are missing, damaged or of another shape.
     """
-    hub = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")) / "hub" / "checkpoints"
-    places = [beside / FILE, (beside / FILE).with_suffix(".safetensors"), hub / FILE]
+    places = [beside / FILE, (beside / FILE).with_suffix(".safetensors"), torch_hub() / FILE]
     path = next((place for place in places if place.is_file()), None)
     again = f"fetch {FILE} (sha256 begins with 970ea276) from {SOURCE} and put it beside the weights"
     if path is None:
-        raise WeightsError(f"{beside}: no parameters of VGGish's PCA here or in {hub}; {again}")
-    digest = file_sha256(path)
-    promised = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
-    if promised and not digest.startswith(promised.group(1)):
-        raise WeightsError(f"{path}: its sha256 does not begin with {promised.group(1)} as its name says; {again}")
+        raise WeightsError(f"{beside}: no parameters of VGGish's PCA here or in {torch_hub()}; {again}")
+    check_promise(path, again)
     tensors = read_tensors(path, again=again)
     matrix, means = tensors.get("pca_eigen_vectors"), tensors.get("pca_means")
     if matrix is None or means is None or matrix.shape != (DIM, DIM) or means.numel() != DIM:
         raise WeightsError(f"{path}: these are not the parameters of VGGish's PCA; {again}")
-    return Pca(matrix.float(), means.float().reshape(DIM), digest)
+    return Pca(matrix.float(), means.float().reshape(DIM), file_sha256(path))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
 
-import torch
-
+from clipsonic_eval.encoders._files import check_promise, filled, torch_hub
 from clipsonic_eval.encoders._vggish.network import Vggish
 from clipsonic_eval.errors import WeightsError
-from clipsonic_eval.hashing import file_sha256
-from clipsonic_eval.tensors import missing_and_strange, read_tensors
+from clipsonic_eval.tensors import read_tensors
 
 FILE = "vggish-10086976.pth"
 SOURCE = f"https://github.com/harritaylor/torchvggish/releases/download/v0.1/{FILE}"
@@ -23,18 +19,13 @@ def find(weights: Path | None) -> Path:
     Raises:
         WeightsError: there is none, or its bytes are not the ones that its name promises.
     """
-    hub = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")) / "hub" / "checkpoints" / FILE
-    path = weights if weights is not None else hub
+    path = weights if weights is not None else torch_hub() / FILE
     if not path.is_file():
         raise WeightsError(
             f"{path}: no VGGish weights here; fetch {FILE} (sha256 begins with 10086976) from {SOURCE} and name it as "
             "the encoder's weights"
         )
-    promised = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
-    if promised and not file_sha256(path).startswith(promised.group(1)):
-        raise WeightsError(
-            f"{path}: its sha256 does not begin with {promised.group(1)} as its name says; fetch it again"
-        )
+    check_promise(path, "fetch it again")
     return path
 
 
@@ -45,12 +36,4 @@ def load(path: Path) -> Vggish:
         WeightsError: not readable without executing anything, or other tensors than VGGish's 18.
     """
     again = f"fetch {FILE} from {SOURCE}"
-    tensors = read_tensors(path, again=again)
-    with torch.device("meta"):
-        network = Vggish()
-    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    wrong = list(missing_and_strange(tensors, wanted))
-    if wrong:
-        raise WeightsError(f"{path}: these are not VGGish's 18 tensors ({', '.join(wrong[:3])}); {again}")
-    network.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
-    return network.eval().requires_grad_(False)
+    return filled(Vggish, read_tensors(path, again=again), path, named="VGGish's 18 tensors", again=again)
