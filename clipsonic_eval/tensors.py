@@ -164,8 +164,9 @@ def _read_legacy(stream: Any, size: int) -> Any:
     for key in _Reader(stream, note).load():
         name, count = wanted[key]
         dtype = getattr(torch, _STORAGES[name])
-        written = int.from_bytes(stream.read(8), "little", signed=True)
-        if written != count or not 0 <= count * dtype.itemsize <= size - stream.tell():
+        written = stream.read(8)
+        whole = len(written) == 8 and int.from_bytes(written, "little", signed=True) == count
+        if not whole or not 0 <= count * dtype.itemsize <= size - stream.tell():
             raise ValueError(f"storage {key} should hold {count} numbers; the file is cut or damaged")
         data = bytearray(stream.read(count * dtype.itemsize))
         storages[key] = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
