@@ -50,4 +50,4 @@ def _one(group: Sequence[Finding]) -> Finding:
     if len(group) == 1:
         return first
     keys = tuple(sorted(key for finding in group for key in finding.keys))
-    return Finding(first.check, first.severity, keys, f"{first.sentence}; so do {len(group) - 1} other clips")
+    return Finding(first.check, first.severity, keys, f"{first.sentence} ({len(group) - 1} other clips likewise)")

@@ -8,9 +8,8 @@ fit's R^2, its slope, the plug-in distance it started from and the fewest clips 
 A set whose half has no more rows than dimensions is refused.
 
 Intervals: clips of the system and of the reference are drawn as for ``fad``, and what the extrapolation adds to their
-scatter is added by influence. Cost: see :mod:`clipsonic_eval.stats.frechet_inf`; a fit to 5000 rows of 512 dimensions
-takes 0.6 s on one core, where moments and a matrix square root anew for each of the 25 sizes take 14 s; the interval
-takes what that of ``fad`` takes.
+scatter is added by influence. Cost: see :mod:`clipsonic_eval.stats.frechet_inf`; measured beside fadtk in
+reports/benchmarks; the interval takes what that of ``fad`` takes.
 """
 
 from __future__ import annotations

@@ -9,9 +9,8 @@ named first. Tools differ: k is 3 or min(10, n) elsewhere, and some ask for dist
 and m; compare at equal n and with one reference.
 
 Intervals: jackknife over clips of both sets, never narrower than Wilson's for a proportion of the reference's or
-system's clips. They err on the wide side: the jackknife of a nearest-neighbour statistic gives 1.3 to 2.3 times its
-standard error, so that 95 % intervals cover 97 to 100 % and paired tests find only large differences
-(reports/calibration). Half-samples are nearer and still too wide by a tenth to a half.
+system's clips. They err on the wide side, as the jackknife of a nearest-neighbour statistic does: 95 % intervals cover
+97 to 100 % and paired tests find only large differences (reports/calibration).
 
 Cost: (n^2 + n m + m^2) (d + k) operations for n and m rows.
 """

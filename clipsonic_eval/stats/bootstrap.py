@@ -59,8 +59,8 @@ def clip_weights(keys: Sequence[str], n_boot: int, seed: int, purpose: str = "bo
 def bca_mean(values: Float64, weights: NDArray[np.uint16], level: float = 0.95) -> Interval:
     """Return the BCa interval of a mean, expanded.
 
-    A bootstrap of n divides by n instead of n - 1 and its tails are the normal's: at n = 50 its 95 % interval covers
-    92 %. So the tails are those of Student's t, times the root of n / (n - 1).
+    A bootstrap of n divides by n instead of n - 1 and its tails are the normal's, which is too narrow for small n. So
+    the tails are those of Student's t, times the root of n / (n - 1).
 
     Args:
         values: (n,) one value by clip.

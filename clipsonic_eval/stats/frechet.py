@@ -10,8 +10,8 @@ the condition number as an eigenvalue problem of C_a C_b does. Large products ar
 first, three times quicker, and that is kept where a bound on its rounding says eight digits of the distance or more.
 
 Cost: n d min(n, d) for the moments, then min(n_a, d) min(n_b, d) d for the product and the cube of the smaller of them
-for the singular values. Both sets on one core: 0.05 s
-(d 512, n 1000), 0.34 s (512, 20,000: the moments), 0.13 s (1024, 1000), 0.18 s (2048, 1000).
+for the singular values. Measured beside other packages:
+``tox -e benchmarks``, reports/benchmarks.
 
 Source: D. C. Dowson and B. V. Landau, The Fréchet distance between multivariate normal distributions, 1982. The
 orthogonal form used near zero: R. Bhatia, T. Jain and Y. Lim, On the Bures-Wasserstein distance between positive
@@ -34,7 +34,7 @@ from clipsonic_eval.types import FloatArray
 
 Float64 = NDArray[np.float64]
 
-_BLOCK_ROWS = 512  # rows held in float64 at once while fitting: they stay in the processor's cache
+BLOCK_ROWS = 512  # rows held in float64 at once while fitting: they stay in the processor's cache
 _WELL_CONDITIONED = 1e-4  # reciprocal condition of a Cholesky root from which on its error stays below 1e-11
 SURE = 1e-8  # bound on the error of a spread, as a fraction of it, up to which the eigenvalues are kept
 _LARGE = 256  # from this rank on they are tried
@@ -112,9 +112,9 @@ def _mean(vectors: FloatArray) -> Float64:
 
 def _centred_blocks(vectors: FloatArray, mean: Float64) -> Iterator[Float64]:
     """Yield rows less the mean, always in the same memory."""
-    held = np.empty((min(_BLOCK_ROWS, len(vectors)), vectors.shape[1]))
-    for start in range(0, len(vectors), _BLOCK_ROWS):
-        part = vectors[start : start + _BLOCK_ROWS]
+    held = np.empty((min(BLOCK_ROWS, len(vectors)), vectors.shape[1]))
+    for start in range(0, len(vectors), BLOCK_ROWS):
+        part = vectors[start : start + BLOCK_ROWS]
         yield np.subtract(part, mean, out=held[: len(part)], dtype=np.float64)
 
 

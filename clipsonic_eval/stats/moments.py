@@ -23,12 +23,10 @@ from numpy.typing import NDArray
 from scipy.linalg import blas
 
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.stats.frechet import Gaussian
+from clipsonic_eval.stats.frechet import BLOCK_ROWS, Gaussian
 from clipsonic_eval.types import FloatArray
 
 Float64 = NDArray[np.float64]
-
-_BLOCK_ROWS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,8 @@ class Moments:
                 d = block.shape[1]
                 origin, total = block.mean(axis=0, dtype=np.float64), np.zeros(d)
                 upper = np.zeros((d, d), order="F")
-            for start in range(0, len(block), _BLOCK_ROWS):
-                rows = np.subtract(block[start : start + _BLOCK_ROWS], origin, dtype=np.float64)
+            for start in range(0, len(block), BLOCK_ROWS):
+                rows = np.subtract(block[start : start + BLOCK_ROWS], origin, dtype=np.float64)
                 total += np.ones(len(rows)) @ rows
                 upper = blas.dsyrk(1.0, rows.T, beta=1.0, c=upper, overwrite_c=1)
                 n += len(rows)

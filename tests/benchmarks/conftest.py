@@ -32,23 +32,25 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Print the ratio of each group: the fastest judge over ours, by unit of work."""
     session = getattr(config, "_benchmarksession", None)
     groups: dict[str, dict[str, float]] = {}
+    notes: dict[tuple[str, str], str] = {}
     for bench in getattr(session, "benchmarks", []):
         if bench.group and bench.stats:
             seconds = bench.stats.min / bench.extra_info.get("units", 1)
             groups.setdefault(bench.group, {})[bench.extra_info["who"]] = seconds
+            notes[bench.group, bench.extra_info["who"]] = bench.extra_info.get("note", "")
     if not groups:
         return
     terminalreporter.section("fastest judge over ours")
-    rows = [row for group, times in groups.items() for row in _rows(group, times)]
-    for group, who, own, judge, theirs, ratio in rows:
-        terminalreporter.write_line(f"{group}: {who} {own}, {judge} {theirs}: {ratio}")
+    rows = [(*row, notes[row[:2]]) for group, times in groups.items() for row in _rows(group, times)]
+    for row in rows:
+        terminalreporter.write_line(" | ".join(row))
     target = config.getoption("--ratios")
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_page(rows), encoding="utf-8")
 
 
-def _rows(group: str, times: dict[str, float]) -> list[tuple[str, ...]]:
+def _rows(group: str, times: dict[str, float]) -> list[tuple[str, str, str, str, str, str]]:
     judges = {who: seconds for who, seconds in times.items() if not who.startswith("ours")}
     best = min(judges, key=judges.__getitem__) if judges else ""
     theirs = f"{judges[best] * 1e3:.4g} ms" if best else ""
@@ -67,8 +69,8 @@ def _page(rows: list[tuple[str, ...]]) -> str:
         f"({_processor()}), best of a few rounds, embeddings in memory and moments included, the accurate path always; "
         "the fastest judge over ours. Times of single clips are by clip.",
         "",
-        "| | | ours | fastest judge | its time | times faster |",
-        "|---|---|---|---|---|---|",
+        "| what | which of ours | time | fastest judge | its time | times faster | |",
+        "|---|---|---|---|---|---|---|",
         *("| " + " | ".join(row) + " |" for row in rows),
     ]
     return "\n".join(lines) + "\n"

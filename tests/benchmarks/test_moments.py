@@ -32,7 +32,7 @@ def test_a_million_rows(benchmark: Any) -> None:
         return json.loads(done.stdout)  # type: ignore[no-any-return]
 
     found = benchmark.pedantic(run, rounds=1)
-    benchmark.extra_info["peak_mb"] = found["peak_mb"]
+    benchmark.extra_info["note"] = f"peak of the whole process {found['peak_mb']:.0f} MB"
     assert found["n"] == 1_000_000
     assert abs(found["mean"] - 49.5) < 1e-3
     assert found["peak_mb"] <= LIMIT_MB

@@ -192,19 +192,19 @@ def _truth(metric: Metric, n: int, config: CalibrateConfig) -> tuple[float, str]
     card = metric.card
     if isinstance(metric, ClipMetric) and "reference" not in card.needs and not card.name.startswith("retrieval"):
         rng = seeds.stream(config.seed, card.name, "calibrate-population")
-        values = [
-            float(np.mean(list(metric.per_clip(draw(rng, _TRUTH_CLIPS, card, (NOISE,))[0]).values()))) for _ in range(5)
-        ]
+        values = [_value(metric, draw(rng, _TRUTH_CLIPS, card, (NOISE,))[0]) for _ in range(5)]
         return float(np.mean(values)), "population mean"
     values = []
     for i in range(config.truth_repeats):
         rng = seeds.stream(config.seed, f"{card.name}-{n}-{i}", "calibrate-truth")
-        one = draw(rng, n, card, (NOISE,))[0]
-        if isinstance(metric, ClipMetric):
-            values.append(float(np.mean(list(metric.per_clip(one).values()))))
-        else:
-            values.append(metric.value(one))
+        values.append(_value(metric, draw(rng, n, card, (NOISE,))[0]))
     return float(np.mean(values)), "expectation at n"
+
+
+def _value(metric: Metric, inputs: Inputs) -> float:
+    if isinstance(metric, ClipMetric):
+        return float(np.mean(list(metric.per_clip(inputs).values())))
+    return metric.value(inputs)
 
 
 def as_row(cell: Cell) -> dict[str, object]:

@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import clipsonic_eval
 from clipsonic_eval import __version__, atomic
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.harness.calibration.cells import CalibrateConfig, Cell, Rate, names, run_cell
-from clipsonic_eval.hashing import config_hash
+from clipsonic_eval.hashing import config_hash, folder_sha256
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.progress import SILENT, Progress
 
@@ -24,10 +25,11 @@ def run(config: CalibrateConfig, out: Path, *, progress: Progress = SILENT) -> l
         UserError: a metric of a name asked for does not exist.
     """
     wanted = names(config)
+    code = _code()
     found = []
     for name, n in progress.track(wanted, label="calibrate", total=len(wanted)):
         path = out / CELLS / f"{name}-{n}.json"
-        identity = _identity(name, n, config)
+        identity = _identity(name, n, config, code)
         cell = _kept(path, identity)
         if cell is None:
             cell = run_cell(name, n, config)
@@ -36,9 +38,15 @@ def run(config: CalibrateConfig, out: Path, *, progress: Progress = SILENT) -> l
     return found
 
 
-def _identity(name: str, n: int, config: CalibrateConfig) -> str:
+def _code() -> str:
+    """Return a hash of the sources that a cell hangs on: an interval that was changed is simulated again."""
+    package = Path(clipsonic_eval.__file__).parent
+    return config_hash([folder_sha256(package / part, "*.py") for part in ("stats", "metrics", "harness")])
+
+
+def _identity(name: str, n: int, config: CalibrateConfig, code: str) -> str:
     settings: dict[str, Any] = {k: v for k, v in as_tree(config).items() if k not in ("metrics", "n")}
-    return config_hash([name, n, settings, METRICS[name].card.signature, __version__])
+    return config_hash([name, n, settings, METRICS[name].card.signature, __version__, code])
 
 
 def _kept(path: Path, identity: str) -> Cell | None:
