@@ -1,13 +1,16 @@
 """The record of a run: scores, comparisons, configuration and provenance in one JSON file.
 
 Tables, figures, the page and the gate read records and nothing else, so a report can be remade anywhere.
+
+Every record says which version of this schema it was written in. :func:`write` writes the newest; :func:`read` takes
+every older one, upgraded by one pure function from each version to the next (:data:`UPGRADES`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.types import Finding, Score, Skip
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 RECORD_NAME = "record.json"
 
 
@@ -47,6 +50,23 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class SetCount:
+    """What became of the items of one set: a system, ``reference``, ``real`` or ``training``.
+
+    Attributes:
+        found: items that were there.
+        used: items that were scored or compared with.
+        skipped: items that could not be used; each is listed with its reason in :attr:`RunRecord.skipped`.
+        left_out: usable items that nothing asked for, such as outputs without a query.
+    """
+
+    found: int
+    used: int
+    skipped: int
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """Everything that one run of ``evaluate`` or ``gap`` found.
 
@@ -56,6 +76,7 @@ class RunRecord:
         comparisons: paired tests between systems.
         systems: by name, the card of what was scored (kind, weights, config hash, guidance, seeds, ...).
         skipped: what was left out, by system or set.
+        sets: how many items each set had, by system or set; empty in records of version 1.
         findings: what looks wrong, by system.
         tags: what tells this run from its neighbours in a study, e.g. ``{"train_seed": "0", "split": "test",
             "guidance": "2", "instrument": "toy-clip"}``.
@@ -74,6 +95,7 @@ class RunRecord:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     timings_s: Mapping[str, float] = field(default_factory=dict)
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    sets: Mapping[str, SetCount] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def score(self, metric: str, system: str) -> Score | None:
@@ -89,31 +111,67 @@ def write(record: RunRecord, folder: Path) -> Path:
 
 
 def read(path: Path) -> RunRecord:
-    """Read a record from a run folder or from the JSON file itself.
+    """Read a record from a run folder or from the JSON file itself, of this schema or any older one.
 
     Raises:
-        UserError: there is none, it is no JSON, or its schema is of another version.
+        UserError: there is none, it is no record, or a newer release wrote it.
     """
     file = path / RECORD_NAME if path.is_dir() else path
     try:
         tree = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no {RECORD_NAME} here; give a folder that `evaluate` or `gap` wrote") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         raise UserError(f"{file}: not readable as JSON; the run that wrote it did not finish, run it again") from None
     version = tree.get("schema_version") if isinstance(tree, dict) else None
-    if version != SCHEMA_VERSION:
-        raise UserError(f"{file}: schema version {version}, but this release reads {SCHEMA_VERSION}; evaluate again")
-    tree["scores"] = tuple(_score(s) for s in tree["scores"])
-    tree["comparisons"] = tuple(
-        Comparison(**{**c, "ci": tuple(c["ci"]) if c["ci"] else None}) for c in tree["comparisons"]
-    )
-    tree["skipped"] = {k: tuple(Skip(**s) for s in v) for k, v in tree["skipped"].items()}
-    tree["findings"] = {
-        k: tuple(Finding(**{**f, "keys": tuple(f["keys"])}) for f in v) for k, v in tree.get("findings", {}).items()
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise UserError(f"{file}: no record of a run, it names no schema version; give what `evaluate` or `gap` wrote")
+    if version > SCHEMA_VERSION:
+        raise UserError(
+            f"{file}: schema version {version}, and this release reads up to {SCHEMA_VERSION}; "
+            "read it with the newer release that wrote it"
+        )
+    try:
+        return _record(upgraded(tree))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{file}: not a record of schema version {version} ({type(error).__name__}: {error}); it was edited or "
+            "damaged, run the evaluation again"
+        ) from None
+
+
+def upgrade_1_to_2(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of version 1 as version 2 would have it: what was found and used was not counted yet.
+
+    ``findings`` came late in version 1, so some of its records have none.
+    """
+    return {"findings": {}, **tree, "sets": {}, "schema_version": 2}
+
+
+UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: upgrade_1_to_2}
+
+
+def upgraded(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of any older schema in the newest one, step by step; the tree that is given stays as it is."""
+    while tree["schema_version"] < SCHEMA_VERSION:
+        tree = UPGRADES[tree["schema_version"]](tree)
+    return tree
+
+
+def _record(tree: dict[str, Any]) -> RunRecord:
+    made = {
+        "scores": tuple(_score(s) for s in tree["scores"]),
+        "comparisons": tuple(
+            Comparison(**{**c, "ci": tuple(c["ci"]) if c["ci"] else None}) for c in tree["comparisons"]
+        ),
+        "skipped": {k: tuple(Skip(**s) for s in v) for k, v in tree["skipped"].items()},
+        "findings": {
+            k: tuple(Finding(**{**f, "keys": tuple(f["keys"])}) for f in v) for k, v in tree["findings"].items()
+        },
+        "sets": {k: SetCount(**v) for k, v in tree["sets"].items()},
     }
     known = {f.name for f in dataclasses.fields(RunRecord)}
-    return RunRecord(**{k: v for k, v in tree.items() if k in known})
+    return RunRecord(**{**{k: v for k, v in tree.items() if k in known}, **made})
 
 
 def _score(tree: dict[str, Any]) -> Score:

@@ -1,0 +1,106 @@
+"""Records of every schema version that ever was are read; only newer ones are refused.
+
+``records/`` holds one frozen file of each version (of version 1 two: its first releases knew no findings). They were
+written by the releases of their time and are never made anew.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from clipsonic_eval import records
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.records import SetCount
+from clipsonic_eval.types import Finding
+
+FROZEN = Path(__file__).parent / "records"
+REPORTS = Path(__file__).parents[3] / "reports"
+
+
+def frozen(name: str) -> dict[str, object]:
+    tree: dict[str, object] = json.loads((FROZEN / f"{name}.json").read_text(encoding="utf-8"))
+    return tree
+
+
+@pytest.mark.parametrize("name", ["version-1", "version-1-early"])
+def test_a_record_of_version_1_says_all_it_said(name: str) -> None:
+    tree = frozen(name)
+    read = records.read(FROZEN / f"{name}.json")
+    assert read.schema_version == records.SCHEMA_VERSION
+    assert [(s.metric, s.system, s.value, s.n) for s in read.scores] == [
+        (s["metric"], s["system"], s["value"], s["n"])
+        for s in tree["scores"]  # type: ignore[attr-defined]
+    ]
+    assert [dict(s.per_item) for s in read.scores] == [s["per_item"] for s in tree["scores"]]  # type: ignore[attr-defined]
+    assert [c.p_value for c in read.comparisons] == [c["p_value"] for c in tree["comparisons"]]  # type: ignore[attr-defined]
+    assert read.tags == tree["tags"]
+    assert read.config == tree["config"]
+    assert read.provenance == tree["provenance"]
+    assert read.sets == {}
+
+
+def test_what_version_1_skipped_and_found_is_still_there() -> None:
+    read = records.read(FROZEN / "version-1.json")
+    assert read.skipped["good"][0].reason
+    found = read.findings["good"][0]
+    assert isinstance(found, Finding)
+    assert found.keys
+    assert records.read(FROZEN / "version-1-early.json").findings == {}
+
+
+def test_an_upgrade_is_one_pure_step() -> None:
+    tree = frozen("version-1")
+    before = copy.deepcopy(tree)
+    after = records.upgrade_1_to_2(tree)
+    assert tree == before
+    assert after["schema_version"] == 2
+    assert after["sets"] == {}
+    assert set(records.UPGRADES) == set(range(1, records.SCHEMA_VERSION))
+
+
+@pytest.mark.parametrize(
+    "path", sorted(REPORTS.glob("*/records/*/record.json")), ids=lambda p: f"{p.parts[-4]}-{p.parts[-2]}"
+)
+def test_the_committed_reports_still_read(path: Path) -> None:
+    assert records.read(path).scores
+
+
+def test_a_record_read_and_written_again_is_of_the_newest_version(tmp_path: Path) -> None:
+    read = records.read(FROZEN / "version-1.json")
+    records.write(read, tmp_path)
+    assert json.loads((tmp_path / "record.json").read_text())["schema_version"] == records.SCHEMA_VERSION
+    assert records.read(tmp_path) == read
+
+
+def test_counts_of_sets_survive_the_disk(tmp_path: Path) -> None:
+    counted = {"good": SetCount(found=20, used=18, skipped=1, left_out=1), "reference": SetCount(9, 9, 0, 0)}
+    record = dataclasses.replace(records.read(FROZEN / "version-1.json"), sets=counted)
+    records.write(record, tmp_path)
+    assert records.read(tmp_path).sets == counted
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"schema_version": 99}, "schema version 99, and this release reads up to .*newer release"),
+        ({"schema_version": None}, "names no schema version"),
+        ({"schema_version": True}, "names no schema version"),
+        ({"schema_version": 0}, "names no schema version"),
+        ([], "names no schema version"),
+        ({"schema_version": 1}, "not a record of schema version 1"),
+        ({"schema_version": 2, "kind": "evaluate", "scores": [{"metric": "fad"}]}, "not a record of schema version 2"),
+        (
+            {"schema_version": 1, "scores": {"a": 1}, "comparisons": [], "skipped": 3},
+            "not a record of schema version 1",
+        ),
+    ],
+)
+def test_what_is_no_record_is_one_sentence(tmp_path: Path, tree: object, message: str) -> None:
+    (tmp_path / "record.json").write_text(json.dumps(tree))
+    with pytest.raises(UserError, match=message):
+        records.read(tmp_path)
