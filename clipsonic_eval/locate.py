@@ -9,14 +9,20 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from clipsonic_eval.errors import UserError, unknown_name
 
 
-def locate(spec: str) -> Any:
+def locate(spec: str, what: str = "name", fits: Callable[[Any], bool] = callable) -> Any:
     """Return the attribute that ``module:Name`` or ``file.py:Name`` names.
+
+    Args:
+        spec: the string.
+        what: is looked for, as a person calls it; for the error.
+        fits: whether a thing that the module defines might be meant; the error lists those, not what it imports.
 
     Raises:
         UserError: the string is malformed, the module cannot be found, or has no such name.
@@ -26,8 +32,19 @@ def locate(spec: str) -> Any:
         raise UserError(f"'{spec}': expected MODULE:NAME or FILE.py:NAME, e.g. clipsonic.systems:ZeroShot")
     module = _load_file(Path(module_name)) if module_name.endswith(".py") else _load_module(module_name, spec)
     if not hasattr(module, attribute):
-        raise unknown_name(f"name in {module_name}", attribute, [n for n in vars(module) if not n.startswith("_")])
+        raise unknown_name(f"{what} in {module_name}", attribute, _defined(module, fits))
     return getattr(module, attribute)
+
+
+def _defined(module: Any, fits: Callable[[Any], bool]) -> list[str]:
+    """Return the names of what a module itself defines and what fits; no class that another of these derives from."""
+    own = {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__ and fits(value)
+    }
+    bases = {base for value in own.values() if isinstance(value, type) for base in value.__mro__[1:]}
+    return [name for name, value in own.items() if value not in bases]
 
 
 def _load_file(path: Path) -> Any:

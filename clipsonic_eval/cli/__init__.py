@@ -13,12 +13,13 @@ import sys
 import click
 
 from clipsonic_eval import __version__
+from clipsonic_eval.cli._group import Commands, sentence_of
 from clipsonic_eval.errors import UserError
 
 EXIT_SKIPPED = 3
 
 
-class _LazyCommands(click.Group):
+class _LazyCommands(Commands):
     """Finds ``cli/<name>.py`` and its ``command`` when the name is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -26,11 +27,9 @@ class _LazyCommands(click.Group):
         return sorted(m.name.rstrip("_") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        module = importlib.import_module(f"{__name__}.{cmd_name}")
-        command: click.Command = module.command
-        return command
+        if cmd_name in self.list_commands(ctx) and cmd_name not in self.commands:
+            self.add_command(importlib.import_module(f"{__name__}.{cmd_name}").command, cmd_name)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -41,9 +40,15 @@ class _LazyCommands(click.Group):
         except KeyboardInterrupt:
             click.echo("stopped; the same command again continues where this one was", err=True)
             ctx.exit(130)
+        except Exception as error:
+            sentence = sentence_of(error)
+            if sentence is None or isinstance(error, click.ClickException | click.exceptions.Exit):
+                raise
+            click.echo(f"error: {sentence}", err=True)
+            ctx.exit(2)
 
 
-@click.group(cls=_LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__)
 def main() -> None:
     """Train, sample and evaluate text-to-audio without text-audio pairs, and compare it with anything else."""

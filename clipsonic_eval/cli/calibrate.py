@@ -10,12 +10,16 @@ import click
 
 
 @click.command("calibrate")
-@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only these; repeatable (default: all).")
-@click.option("--n", "sizes", multiple=True, type=int, help="Clips of an evaluation; repeatable.  [50, 200, 1000]")
-@click.option("--repeats", type=int, help="Simulated evaluations for each metric and n.  [default: 400]")
-@click.option("--seed", type=int, help="Of everything drawn.  [default: 0]")
+@click.option("--metric", "metrics", multiple=True, metavar="NAME", show_default="all", help="Only these; repeatable.")
+@click.option(
+    "--n", "sizes", multiple=True, type=int, show_default="50, 200, 1000", help="Clips of an evaluation; repeatable."
+)
+@click.option("--repeats", type=int, show_default="400", help="Simulated evaluations for each metric and n.")
+@click.option("--seed", type=int, show_default="0", help="Of everything drawn.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. n_bootstrap=1000.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/calibration"), show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs/calibration"), help="Folder of the table and the page."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the cells as JSON.")
 def command(
     metrics: tuple[str, ...],

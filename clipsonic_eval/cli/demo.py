@@ -10,11 +10,9 @@ import click
 
 
 @click.command("demo")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("runs/demo"), show_default=True, help="The study's folder."
-)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/demo"), help="The study's folder.")
 @click.option("--fast", is_flag=True, help="Every stage at the least size (the numbers mean nothing).")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Training seeds 0 to N-1.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, help="Training seeds 0 to N-1.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set audio_steps=4000.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(out: Path, fast: bool, seeds: int, sets: tuple[str, ...], as_json: bool) -> None:

@@ -28,11 +28,13 @@ def _part(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
 @click.argument("folders", nargs=-1, required=True, type=_PATH)
 @click.option("--encoder", "encoders", multiple=True, required=True, help="Encoder or convention; repeatable.")
 @click.option("--weights", multiple=True, metavar="NAME=FILE", help="Weights of one of these; repeatable.")
-@click.option("--shard", "part", callback=_part, metavar="I/N", help="This process' share [default: torchrun's rank].")
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True, help="Clips at once.")
-@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Threads that decode.")
-@click.option("--cache", type=_PATH, help="Folder of embeddings by content (default: the user's cache).")
+@click.option(
+    "--shard", "part", callback=_part, metavar="I/N", show_default="torchrun's rank", help="This process' share."
+)
+@click.option("--device", default="cpu", help="cpu or cuda.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, help="Clips at once.")
+@click.option("--workers", type=click.IntRange(min=1), default=2, help="Threads that decode.")
+@click.option("--cache", type=_PATH, show_default="the user's cache", help="Folder of embeddings by content.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
@@ -53,8 +55,8 @@ def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option
     Several processes share the work: as a job array with --shard, or under torchrun by themselves.
 
     \b
-    torchrun --standalone --nproc_per_node=8 -m clipsonic_eval embed wavs/PD real/ \
-        --encoder vggish --device cuda --cache work/cache
+    torchrun --standalone --nproc_per_node=8 -m clipsonic_eval embed wavs/PD \
+        real/ --encoder vggish --device cuda --cache work/cache
     """
     from clipsonic_eval.harness.embed import EmbedConfig, embed, share_of_torchrun
     from clipsonic_eval.progress import Bars

@@ -17,19 +17,44 @@ _PATH = click.Path(path_type=Path)
 @click.command("evaluate")
 @click.option("--system", "systems", multiple=True, metavar="NAME=FOLDER", help="Outputs, <key>.wav each; repeatable.")
 @click.option("--reference", type=_PATH, help="Real audio to compare with: media files or prepared clips.")
-@click.option("--prompts", type=_PATH, help="csv with key, prompt, label (default: the systems' own samples.csv).")
+@click.option(
+    "--prompts", type=_PATH, show_default="the systems' own samples.csv", help="Table with key, prompt, label."
+)
 @click.option("--real", type=_PATH, help="The queries' own audio by key; scored as system 'real'.")
 @click.option("--training", type=_PATH, help="What the systems were trained on; outputs that copy it are named.")
-@click.option("--fad-encoder", metavar="NAME", help="Audio features for FAD; 'none' leaves FAD out.")
-@click.option("--clap-encoder", metavar="NAME", help="Audio-text encoder of the CLAP score, or 'none'.")
-@click.option("--class-encoder", metavar="NAME", help="Classifier of class_accuracy and kl, or 'none'.")
-@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only these; repeatable (see ls metrics).")
+@click.option(
+    "--fad-encoder", metavar="NAME", show_default="toy-audio", help="Audio features for FAD; 'none' leaves FAD out."
+)
+@click.option(
+    "--clap-encoder", metavar="NAME", show_default="toy-clap", help="Audio-text encoder of the CLAP score, or 'none'."
+)
+@click.option(
+    "--class-encoder",
+    metavar="NAME",
+    show_default="toy-audio-classes",
+    help="Classifier of class_accuracy and kl, or 'none'.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    show_default="every default metric that can be computed",
+    help="Only these; repeatable (ls metrics).",
+)
 @click.option("--yardstick", "yardsticks", multiple=True, metavar="NAME", help="shuffled, noise or halves; repeatable.")
-@click.option("--baseline", "baselines", multiple=True, metavar="NAME", help="Compare every system with this one.")
+@click.option(
+    "--baseline",
+    "baselines",
+    multiple=True,
+    metavar="NAME",
+    show_default="all pairs",
+    help="Compare every system with this one; repeatable.",
+)
 @click.option("--pair", "pairs", multiple=True, metavar="A:B", help="Compare these two only; repeatable.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Written into the record, e.g. split=test.")
-@click.option("--seed", type=int, help="Of the bootstrap, the permutations and the yardsticks.  [default: 0]")
-@click.option("--cache", type=_PATH, help="Folder of embeddings by content (default: the user's cache).")
+@click.option("--seed", type=int, show_default="0", help="Of the bootstrap, the permutations and the yardsticks.")
+@click.option("--cache", type=_PATH, show_default="the user's cache", help="Folder of embeddings by content.")
 @click.option("--config", "file", type=_PATH, help="YAML with any of these settings; options go over it.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. n_bootstrap=5000.")
 @click.option("--out", required=True, type=_PATH, help="Run folder: record.json, csv files, pictures.")

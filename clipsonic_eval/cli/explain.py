@@ -17,12 +17,12 @@ _PATH = click.Path(path_type=Path)
 @click.command("explain")
 @click.option("--system", "systems", multiple=True, metavar="NAME=FOLDER", help="Outputs, <key>.wav each; repeatable.")
 @click.option("--reference", type=_PATH, help="Real audio to compare with: media files or prepared clips.")
-@click.option("--prompts", type=_PATH, help="csv with key, prompt (default: the systems' own samples.csv).")
+@click.option("--prompts", type=_PATH, show_default="the systems' own samples.csv", help="Table with key, prompt.")
 @click.option("--real", type=_PATH, help="The queries' own audio by key.")
 @click.option("--from", "start", metavar="NAME", required=True, help="Convention to set out from (ls conventions).")
 @click.option("--to", multiple=True, metavar="NAME", required=True, help="Convention to arrive at; repeatable.")
 @click.option("--weights", multiple=True, metavar="ENCODER=FILE", help="Weights of an encoder; repeatable.")
-@click.option("--cache", type=_PATH, help="Folder of embeddings by content (default: the user's cache).")
+@click.option("--cache", type=_PATH, show_default="the user's cache", help="Folder of embeddings by content.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. n_bootstrap=2000.")
 @click.option("--out", required=True, type=_PATH, help="Run folder: record.json of all steps, explain.md.")
 @click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON.")
@@ -33,7 +33,8 @@ def command(
 
     \b
     clipsonic-eval explain --reference real/ --system PD=wavs/PD \
-        --from fad/clipsonic-eval --to fad/frechet-audio-distance --to fad/fadtk --out run/
+        --from fad/clipsonic-eval --to fad/frechet-audio-distance \
+        --to fad/fadtk --out run/
     """
     from clipsonic_eval import atomic
     from clipsonic_eval.harness.explain import ExplainConfig, explain, table

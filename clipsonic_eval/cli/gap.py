@@ -16,13 +16,15 @@ _PATH = click.Path(path_type=Path)
 
 @click.command("gap")
 @click.argument("source", type=_PATH)
-@click.option("--prompts", type=_PATH, help="csv with key and prompt (default: the prompts of the prepared clips).")
+@click.option(
+    "--prompts", type=_PATH, show_default="the prompts of the prepared clips", help="Table with key and prompt."
+)
 @click.option("--encoder", metavar="NAME", help="Embeds the prompts; not needed for a file of features.")
 @click.option("--prior", multiple=True, metavar="NAME=FILE", help="Predicted embeddings, npz with keys and vectors.")
 @click.option("--space", metavar="NAME", help="What the encoder of a file of features is called.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Written into the record.")
-@click.option("--seed", type=int, help="Of the bootstrap.  [default: 0]")
-@click.option("--cache", type=_PATH, help="Folder of embeddings by content (default: the user's cache).")
+@click.option("--seed", type=int, show_default="0", help="Of the bootstrap.")
+@click.option("--cache", type=_PATH, show_default="the user's cache", help="Folder of embeddings by content.")
 @click.option("--config", "file", type=_PATH, help="YAML with any of these settings; options go over it.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. mean_shift=false.")
 @click.option("--out", required=True, type=_PATH, help="Run folder: record.json, csv files, projection.npz.")

@@ -7,15 +7,22 @@ from pathlib import Path
 
 import click
 
+from clipsonic_eval.cli._group import Commands
 
-@click.group("instrument")
+
+@click.group("instrument", cls=Commands)
 def command() -> None:
     """Train the toy world's encoders from scratch, or show the calibration of the frozen ones."""
 
 
 @command.command("train")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the weights.")
-@click.option("--only", help="One encoder: toy-clip, toy-clap, toy-clap-condition or toy-audio.")
+@click.option(
+    "--only",
+    metavar="NAME",
+    show_default="all",
+    help="One encoder: toy-clip, toy-clap, toy-clap-condition or toy-audio.",
+)
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a setting, e.g. clip.steps=500.")
 def train(out: Path, only: str | None, sets: tuple[str, ...]) -> None:
     """Train the instrument; weights and cards go to OUT, where an encoder can be loaded from."""
@@ -30,7 +37,9 @@ def train(out: Path, only: str | None, sets: tuple[str, ...]) -> None:
 
 
 @command.command("show")
-@click.option("--weights", type=click.Path(path_type=Path), help="Folder or file; default: the frozen instrument.")
+@click.option(
+    "--weights", type=click.Path(path_type=Path), show_default="the frozen instrument", help="Folder or file."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(weights: Path | None, as_json: bool) -> None:
     """Print how near the toy CLIP comes to the geometry of real CLIP, and the quality of the audio encoders."""

@@ -27,7 +27,7 @@ def _part(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[i
     raise click.BadParameter(f"'{value}': expected i/n with i counting from 1 to n, e.g. 1/4")
 
 
-@click.command()
+@click.command("prepare")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option(
     "--out",
@@ -35,15 +35,13 @@ def _part(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[i
     type=click.Path(path_type=Path),
     help="Folder of the clips; an earlier run in it is continued.",
 )
-@click.option(
-    "--dataset", default="folder", show_default=True, metavar="NAME", help="Layout: folder, vggsound, manifest."
-)
+@click.option("--dataset", default="folder", metavar="NAME", help="Layout: folder, vggsound, manifest.")
 @click.option("--csv", type=click.Path(path_type=Path), help="List of the files, for vggsound and manifest.")
 @click.option("--split", help="Only this part of the list, e.g. train.")
 @click.option("--prompts", type=click.Path(path_type=Path), help="Table with the columns key,prompt[,label].")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file of settings.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. duration_s=10; repeatable.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes that decode [default: one per core].")
+@click.option("--workers", type=click.IntRange(min=1), show_default="one per core", help="Processes that decode.")
 @click.option(
     "--shard", "part", default="1/1", callback=_part, metavar="I/N", help="This machine's share in a job array."
 )
@@ -67,7 +65,6 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     Sound becomes mono at one rate and length, frames become embeddings; files that cannot be used are listed with
     their reason in skipped.csv. Exit code 3: some were skipped, 2: nothing could be prepared.
 
-    \b
     Settings (--set): sample_rate, duration_s, window (first, centre, all), min_s, keep_silence, frames_per_clip,
     image_encoder (null: sound alone), encoder_weights, device, shard_size, batch_clips, workers.
     """

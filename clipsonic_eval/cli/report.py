@@ -18,9 +18,9 @@ _MAIN = ("README.md", "table.md", "table.csv", "table.tex")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Folder of the report; replaced as a whole."
 )
-@click.option("--title", default="Report", show_default=True, help="Title of the page.")
+@click.option("--title", default="Report", help="Title of the page.")
 @click.option("--select", multiple=True, metavar="TAG=VALUE", help="Which runs the table shows, e.g. guidance=2.")
-@click.option("--command", "made_by", help="Printed on the page as what makes it (default: this command).")
+@click.option("--command", "made_by", show_default="this command", help="Printed on the page as what makes it.")
 @click.option(
     "--records/--no-records", "keep_records", default=True, help="Keep small records to remake the report from."
 )
@@ -41,7 +41,7 @@ def command(
 
     \b
     clipsonic-eval report run/ --out report/
-    clipsonic-eval report report/records --out again/     from the records that a report keeps
+    clipsonic-eval report report/records --out again/   (from what it kept)
     """
     from clipsonic_eval.report.build import ReportConfig, build
 

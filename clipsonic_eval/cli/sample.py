@@ -28,9 +28,9 @@ _SHOWN = 5
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the wavs.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Setting of the system, e.g. guidance=2.")
-@click.option("--seed", default=0, show_default=True, help="Every query derives its own seed from it.")
-@click.option("--batch-size", default=32, show_default=True, help="Queries worked on at once; changes no result.")
-@click.option("--name", help="What tables call the system (default: its own name).")
+@click.option("--seed", default=0, help="Every query derives its own seed from it.")
+@click.option("--batch-size", default=32, help="Queries worked on at once; changes no result.")
+@click.option("--name", show_default="its own name", help="What tables call the system.")
 @click.option("--overwrite", is_flag=True, help="Replace samples of another system, setting or seed in --out.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context

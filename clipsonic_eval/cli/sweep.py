@@ -10,10 +10,10 @@ import click
 
 
 @click.command("sweep")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/sweep"), help="The sweep's folder.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("runs/sweep"), show_default=True, help="The sweep's folder."
+    "--only", metavar="NAMES", show_default="all", help="Some of the instruments, e.g. narrow,calibrated,widest."
 )
-@click.option("--only", metavar="NAMES", help="Some of the instruments, e.g. narrow,calibrated,widest.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. study.audio_steps=800.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(out: Path, only: str | None, sets: tuple[str, ...], as_json: bool) -> None:

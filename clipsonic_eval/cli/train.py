@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import time
 from pathlib import Path
@@ -19,17 +20,17 @@ from clipsonic_eval.progress import Bars
 @click.command("train")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set train.steps=2000.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the model (default: `out` in CONFIG).")
+@click.option("--out", type=click.Path(path_type=Path), show_default="`out` in CONFIG", help="Folder of the model.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(config: Path, sets: tuple[str, ...], out: Path | None, as_json: bool) -> None:
-    """Train the model that CONFIG (YAML) describes; the same command again continues where it was.
+    r"""Train the model that CONFIG (YAML) describes; the same command again continues where it was.
 
     \b
     CONFIG:
       trainer: clipsonic.training.audio:train     MODULE:NAME or FILE.py:NAME
       out: models/video                           folder of the model
       ...                                         the trainer's own keys
-    """  # noqa: D301 -- click reads the escape
+    """
     tree = apply_sets(read_yaml(config), sets)
     trainer = tree.pop("trainer", None)
     configured = tree.pop("out", None)
@@ -39,7 +40,7 @@ def command(config: Path, sets: tuple[str, ...], out: Path | None, as_json: bool
         raise ConfigError(f"{config}: where should the model go? Give --out or the key 'out'")
     folder = out if out is not None else Path(str(configured))
     started = time.monotonic()
-    written = Path(locate(trainer)(tree, folder, progress=Bars()))
+    written = Path(locate(trainer, "trainer", _trains)(tree, folder, progress=Bars()))
     result = {"folder": str(written), **_last_line(written), "seconds": round(time.monotonic() - started, 1)}
     if as_json:
         click.echo(json.dumps(result))
@@ -47,6 +48,10 @@ def command(config: Path, sets: tuple[str, ...], out: Path | None, as_json: bool
     loss = "" if result["loss"] is None else f", loss {result['loss']:.4f}"
     val = "" if result["val_loss"] is None else f" (held out {result['val_loss']:.4f})"
     click.echo(f"{result['folder']}: {result['steps']} steps{loss}{val}, {result['seconds']} s")
+
+
+def _trains(thing: Any) -> bool:
+    return inspect.isfunction(thing) and {"config", "out", "progress"} <= set(inspect.signature(thing).parameters)
 
 
 def _last_line(folder: Path) -> dict[str, Any]:

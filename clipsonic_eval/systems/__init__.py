@@ -114,10 +114,14 @@ def resolve(spec: str, settings: Mapping[str, Any] | None = None) -> System:
         raise UserError(
             f"'{spec}': neither a folder of wavs nor MODULE:CLASS nor FILE.py:CLASS, e.g. clipsonic.systems:ZeroShot"
         )
-    found = locate(spec)
+    found = locate(spec, "system", _generates)
     system = _built(found, settings, spec) if callable(found) else found
     _check(system, spec)
     return system if callable(getattr(system, "card", None)) else Carded(system, spec, settings)
+
+
+def _generates(thing: Any) -> bool:
+    return callable(getattr(thing, "generate", None))
 
 
 def _built(factory: Any, settings: dict[str, Any], spec: str) -> Any:
@@ -155,7 +159,7 @@ def _check(system: Any, spec: str) -> None:
     rate = getattr(system, "sample_rate", None)
     if not isinstance(rate, int) or isinstance(rate, bool) or rate <= 0:
         faults.append("a whole `sample_rate` in Hz")
-    if not callable(getattr(system, "generate", None)):
+    if not _generates(system):
         faults.append("a method `generate(queries, seeds)`")
     if faults:
         raise UserError(

@@ -69,7 +69,7 @@ def test_skipped_queries_exit_3_and_are_named_on_stderr(folder: Path) -> None:
     ("arguments", "message"),
     [
         (("mine.py:Mine", "--queries", "bad.csv"), "no query could be answered; the first reason: no picture in it"),
-        (("mine.py:Yours", "--queries", "good.csv"), "unknown name in mine.py 'Yours'"),
+        (("mine.py:Yours", "--queries", "good.csv"), "unknown system in mine.py 'Yours'"),
         (("mine.py:Mine", "--queries", "gone.csv"), "gone.csv: no such file"),
         (("mine.py:Mine", "--queries", "good.csv", "--set", "lvl=1"), "Did you mean 'level'"),
         (("mine.py:Mine", "--queries", "good.csv", "--batch-size", "0"), "batch size must be at least 1"),

@@ -70,7 +70,7 @@ def test_any_keyword_goes_to_a_class_that_takes_any(source: str) -> None:
         ("Mine", {"color": "blue"}, "takes no setting 'color'. Did you mean 'colour'"),
         ("Mine", {"level": 1.0}, "setting 'colour' is required"),
         ("Rateless", {}, "is no system: it lacks a whole `sample_rate` in Hz; see"),
-        ("Nine", {}, "unknown name in .* 'Nine'. Did you mean 'Mine'"),
+        ("Nine", {}, "unknown system in .* 'Nine'. Did you mean 'Mine'"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_sentence(
@@ -153,3 +153,17 @@ def test_noise_of_a_silent_reference_is_refused(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", np.zeros(100, np.float32), 16000)
     with pytest.raises(UserError, match="no wav with any sound"):
         resolve("clipsonic_eval.systems.yardsticks:Noise", {"reference": str(tmp_path)})
+
+
+def test_a_misspelt_class_is_answered_with_the_systems_of_the_file_alone(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from dataclasses import dataclass\nfrom typing import Any, ClassVar\nimport numpy as np\n"
+        "from clipsonic_eval.systems import System\n"
+        "@dataclass\nclass Settings:\n    level: float = 1.0\n"
+        "class Base:\n    def generate(self, queries, seeds):\n        return []\n"
+        "class Bells(Base):\n    pass\nclass Birds(Base):\n    pass\n"
+    )
+    with pytest.raises(UserError) as raised:
+        resolve(f"{file}:Bels")
+    assert str(raised.value).endswith("'Bels'. Did you mean 'Bells'? Known: Bells, Birds.")

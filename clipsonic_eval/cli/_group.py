@@ -1,0 +1,53 @@
+"""How commands are shown and how they fail, in one place: help pages, the list of commands, errors of the machine."""
+
+from __future__ import annotations
+
+import errno
+
+import click
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_WORDS_OF_FULL = ("no space left", "os error 28", "quota exceeded")  # what libraries say instead of a number
+
+
+class Commands(click.Group):
+    r"""A group whose help pages keep the line breaks of their examples.
+
+    A docstring marks a paragraph that is not to be wrapped by a line ``\b``. Click looks for the control character,
+    which a raw docstring does not hold.
+    """
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command whose help text bears the marks that click knows."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and command.help:
+            command.help = command.help.replace("\\b\n", "\b\n")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with the whole first sentence of each; click's own list cuts it short."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, first_sentence(c.help or "")) for name, c in found if c is not None])
+
+
+def first_sentence(text: str) -> str:
+    """Return the first paragraph up to its first full stop, in one line."""
+    return " ".join(text.strip().partition("\n\n")[0].split()).partition(". ")[0].rstrip(".")
+
+
+def sentence_of(error: Exception) -> str | None:
+    """Return what a person is told of an error of the machine (disk, rights, names); None for anything else.
+
+    Libraries report a full disk by exceptions of their own, or as NumPy does, by an ``OSError`` without a number.
+    """
+    text = " ".join(str(error).split())
+    again = "and give the same command again, which goes on with what was finished"
+    number = error.errno if isinstance(error, OSError) else None
+    where = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
+    cut_short = isinstance(error, OSError) and number is None and text.endswith("written")
+    if number in _FULL or cut_short or any(words in text.lower() for words in _WORDS_OF_FULL):
+        return f"{where}the disk is full or a quota used up ({text}); make room {again}"
+    if not isinstance(error, OSError) or number == errno.EPIPE:  # nobody reads our output any more: click ends quietly
+        return None
+    return f"{where}{error.strerror or text}; mend this, or name another place, {again}"

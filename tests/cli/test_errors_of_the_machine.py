@@ -1,0 +1,63 @@
+"""Errors that are neither the user's nor ours: a full disk, missing rights, names that are too long."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from clipsonic_eval.cli import _LazyCommands
+
+
+def outcome(error: Exception) -> Result:
+    group = _LazyCommands("main")
+
+    @group.command("work")
+    def work() -> None:
+        raise error
+
+    group.list_commands = lambda ctx: ["work"]  # type: ignore[method-assign, assignment]
+    return CliRunner().invoke(group, ["work"])
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "runs/a.wav"), "runs/a.wav: the disk is full"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "runs/a.wav"), "runs/a.wav: the disk is full"),
+        (OSError("160000 requested and 1024 written"), "the disk is full"),  # NumPy's
+        (RuntimeError("I/O error: No space left on device (os error 28)"), "the disk is full"),  # safetensors'
+        (PermissionError(errno.EACCES, "Permission denied", "runs"), "runs: Permission denied"),
+        (OSError(errno.EROFS, "Read-only file system", "runs"), "runs: Read-only file system"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 300), "File name too long"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"), "a/b: Not a directory"),
+    ],
+)
+def test_it_ends_as_one_sentence(error: Exception, words: str) -> None:
+    result = outcome(error)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "give the same command again" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_fault_of_ours_stays_one() -> None:
+    assert isinstance(outcome(ZeroDivisionError("x")).exception, ZeroDivisionError)
+    assert "full" not in outcome(ValueError("3 written")).output
+
+
+def test_a_click_error_is_told_by_click() -> None:
+    result = outcome(click.UsageError("no space left"))
+    assert result.exit_code == 2
+    assert "disk is full" not in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_what_numpy_raises_on_a_full_disk_is_known() -> None:
+    with pytest.raises(OSError, match=r"written|space") as raised, Path("/dev/full").open("wb") as stream:
+        np.save(stream, np.zeros(10_000))
+    assert "the disk is full" in outcome(raised.value).stderr
