@@ -141,11 +141,19 @@ def read(path: Path) -> RunRecord:
 
 
 def upgrade_1_to_2(tree: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of version 1 as version 2 would have it: what was found and used was not counted yet.
+    """Return a record of version 1 as version 2 would have it.
 
-    ``findings`` came late in version 1, so some of its records have none.
+    What was found and used was not counted yet. Signatures had no numerics versions: all that was computed then is
+    version 1 of them. ``findings`` came late in version 1, so some of its records have none.
     """
-    return {"findings": {}, **tree, "sets": {}, "schema_version": 2}
+    scores = [{**score, "signature": _with_numerics(score["signature"])} for score in tree["scores"]]
+    return {"findings": {}, **tree, "scores": scores, "sets": {}, "schema_version": 2}
+
+
+def _with_numerics(signature: str) -> str:
+    metric, *fields = signature.split("|")
+    of_encoder = ["encnum:1", "loadnum:1"] if "/" in metric else ["encnum:1"]  # metric/tool: a convention
+    return "|".join([metric, "num:1", *(p for f in fields for p in (f, *(of_encoder if f.startswith("enc:") else ())))])
 
 
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: upgrade_1_to_2}

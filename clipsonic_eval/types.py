@@ -86,6 +86,7 @@ class EncoderCard:
         labels: class names, for encoders whose vectors are log-probabilities.
         licence: of the weights.
         source: where the weights come from.
+        num: numerics version: raised when the same weights and settings give other vectors, and only then.
     """
 
     name: str
@@ -97,6 +98,7 @@ class EncoderCard:
     labels: tuple[str, ...] = ()
     licence: str = ""
     source: str = ""
+    num: int = 1
 
     @property
     def short(self) -> str:

@@ -30,6 +30,7 @@ class Convention:
         store: embeddings as kept by the tool: ``float16`` rounds them.
         scale: the tool prints this many times the metric.
         source: tool, commit and file where it was read.
+        num: numerics version of the loading: raised when the same sound is loaded as other samples, and only then.
         not_reproduced: what the tool does beyond this and ours does not, with the reason; "" if nothing is known.
     """
 
@@ -43,6 +44,7 @@ class Convention:
     scale: float = 1.0
     source: str = ""
     not_reproduced: str = ""
+    num: int = 1
 
 
 CONVENTIONS: Registry[Convention] = Registry("convention", "clipsonic_eval.conventions")

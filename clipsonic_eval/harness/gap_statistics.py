@@ -59,7 +59,7 @@ class _Setting:
             unit=title.unit,
             higher_is_better=title.higher_is_better,
             signature=signature.build(
-                metric, self.image.space, f"vec:l2|{title.fields}", [("items", items)], len(self.keys)
+                metric, self.image.space, f"vec:l2|{title.fields}", [("items", items)], len(self.keys), num=title.num
             ),
             seed=self.seed,
             **more,  # type: ignore[arg-type]
@@ -68,9 +68,12 @@ class _Setting:
 
 @dataclass(frozen=True, slots=True)
 class _Statistic:
+    """What a statistic is; ``num`` is its numerics version, as of a metric's card."""
+
     unit: str
     higher_is_better: bool
     fields: str
+    num: int = 1
 
 
 _WITHIN = _Statistic("cosine", True, "est:distinct-pairs")

@@ -67,7 +67,12 @@ class Convened:
         self._loading = convention.loading
         self._half = convention.store == "float16"
         own = encoder.card
-        fields = [convention.loading.signature, own.preprocessing, "store:float16" if self._half else ""]
+        fields = [
+            f"loadnum:{convention.num}",
+            convention.loading.signature,
+            own.preprocessing,
+            "store:float16" if self._half else "",
+        ]
         self._card = dataclasses.replace(own, preprocessing="|".join(f for f in fields if f))
 
     @property

@@ -149,7 +149,9 @@ def _score(metric: Metric, system: str, inputs: Inputs, found: _Found, scoring: 
         n_rows=sum(key in scored for key in inputs.system.keys),
         unit=card.unit,
         higher_is_better=card.higher_is_better,
-        signature=signature.build(card.name, inputs.system.space, card.signature, scoring.identity[card.name], n),
+        signature=signature.build(
+            card.name, inputs.system.space, card.signature, scoring.identity[card.name], n, num=card.num
+        ),
         seed=scoring.seed,
         skipped=(*scoring.skipped.get(system, ()), *_short_clips(metric, inputs)),
         per_item=found.per_item,

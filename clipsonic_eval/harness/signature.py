@@ -1,7 +1,17 @@
 """Signatures: a short string of everything that changes a score.
 
-``fad|enc:toy-audio+1a2b3c4d|rate:16k|resample:soxr-hq|cov:n-1|est:plug-in|ref:5e6f7a8b|n:480|v:0.1.0``: the metric,
-then ``key:value`` fields. Two numbers may stand in one column exactly if their strings match, ``n`` aside.
+``fad|num:1|enc:toy-audio+1a2b3c4d|encnum:1|rate:16k|resample:soxr-hq|cov:n-1|est:plug-in|ref:5e6f7a8b|n:480|v:0.1.0``:
+the metric, then ``key:value`` fields. Two numbers may stand in one column exactly if their strings match, ``n`` and
+``v`` aside.
+
+Three fields are *numerics versions*, small integers on the cards of metric (``num``), encoder (``encnum``) and
+convention (``loadnum``, its loading of the sound). One is raised when, and only when, the same input gives another
+value; a test computes golden vectors and fails where they move without a raise. The release ``v`` is a note for people:
+releases leave numbers as they are unless a numerics version says otherwise, so it is not compared.
+
+Intervals are not part of a signature: numbers compare however their intervals were made. An interval has its method's
+name beside it, and that name is its version: the golden vectors hold intervals too, and one may only move under another
+name.
 
 Source: M. Post, A call for clarity in reporting BLEU scores, 2018 (the idea).
 """
@@ -16,7 +26,10 @@ from clipsonic_eval.errors import UserError
 from clipsonic_eval.types import EncoderCard
 
 _MEANING = {
+    "num": "numerics of the metric",
     "enc": "encoder and its weights",
+    "encnum": "numerics of the encoder",
+    "loadnum": "numerics of the convention's loading",
     "rate": "sample rate of the encoder",
     "resample": "resampler",
     "mono": "how channels are mixed",
@@ -34,6 +47,7 @@ _MEANING = {
     "n": "number of clips",
     "v": "release of clipsonic-eval",
 }
+_NOT_COMPARED = ("n", "v")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +70,7 @@ class Signature:
         return next((value for name, value in self.fields if name == key), None)
 
 
-def build(metric: str, card: EncoderCard, fields: str, identity: Sequence[tuple[str, str]], n: int) -> str:
+def build(metric: str, card: EncoderCard, fields: str, identity: Sequence[tuple[str, str]], n: int, *, num: int) -> str:
     """Make the signature of a score.
 
     Args:
@@ -65,8 +79,10 @@ def build(metric: str, card: EncoderCard, fields: str, identity: Sequence[tuple[
         fields: the metric's own, as on its card.
         identity: what was scored against, e.g. ``("ref", "5e6f7a8b")``.
         n: clips.
+        num: the metric's numerics version.
     """
-    parts = [f"enc:{card.short}", *(p if ":" in p else f"pre:{p}" for p in card.preprocessing.split("|") if p)]
+    parts = [f"num:{num}", f"enc:{card.short}", f"encnum:{card.num}"]
+    parts += [p if ":" in p else f"pre:{p}" for p in card.preprocessing.split("|") if p]
     parts += [p for p in fields.split("|") if p]
     parts += [f"{key}:{value}" for key, value in [*identity, ("n", str(n)), ("v", __version__)]]
     return str(parse("|".join([metric, *parts])))
@@ -86,18 +102,18 @@ def parse(text: str) -> Signature:
             raise UserError(f"'{text}' is no signature: '{part}' is not key:value; was the string cut?")
         fields.append((key, value))
     if not metric or not fields or ":" in metric:
-        raise UserError(f"'{text}' is no signature; one looks like fad|enc:toy-audio+1a2b3c4d|...|n:480|v:0.1.0")
+        raise UserError(f"'{text}' is no signature; one looks like fad|num:1|enc:toy-audio+1a2b3c4d|...|n:480|v:0.1.0")
     return Signature(metric, tuple(fields))
 
 
 def comparable(a: str, b: str) -> bool:
-    """Say whether two numbers may stand in one column: equal signatures, n aside."""
-    return _without_n(a) == _without_n(b)
+    """Say whether two numbers may stand in one column: equal signatures, n and the release aside."""
+    return _compared(a) == _compared(b)
 
 
-def _without_n(text: str) -> tuple[str, frozenset[tuple[str, str]]]:
+def _compared(text: str) -> tuple[str, frozenset[tuple[str, str]]]:
     signature = parse(text)
-    return signature.metric, frozenset(f for f in signature.fields if f[0] != "n")
+    return signature.metric, frozenset(f for f in signature.fields if f[0] not in _NOT_COMPARED)
 
 
 def explain_difference(a: str, b: str) -> str:

@@ -42,6 +42,7 @@ class MetricCard:
         by_default: computed where nobody names metrics.
         min_rows: fewest embedding rows of a clip; clips with fewer cannot be scored and are listed.
         package: on PyPI, that computes it; "" for our own metrics.
+        num: numerics version: raised when the same embeddings give another value, and only then.
     """
 
     name: str
@@ -56,6 +57,7 @@ class MetricCard:
     by_default: bool = True
     min_rows: int = 1
     package: str = ""
+    num: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,14 @@ def check_space(a: Embeddings, b: Embeddings) -> None:
     """Refuse two sets of embeddings that were not made by the same encoder.
 
     Raises:
-        SpaceError: name, weights, width or preprocessing differ.
+        SpaceError: name, weights, width, preprocessing or numerics differ.
     """
     left, right = a.space, b.space
-    same = (left.name, left.weights_sha256, left.preprocessing) == (
+    same = (left.name, left.weights_sha256, left.preprocessing, left.num) == (
         right.name,
         right.weights_sha256,
         right.preprocessing,
+        right.num,
     )
     if not same or a.vectors.shape[1] != b.vectors.shape[1]:
         raise SpaceError(

@@ -110,11 +110,12 @@ def check_space(space: Any, card: EncoderCard, owner: str) -> None:
         owner: how the error names the trained thing.
 
     Raises:
-        SpaceError: they differ in name, weights or preprocessing.
+        SpaceError: they differ in name, weights, preprocessing or numerics (cards from before these were counted
+            stand for their first version).
     """
     here = as_tree(card)
-    for part in ("name", "weights_sha256", "preprocessing"):
-        if space[part] != here[part]:
+    for part in ("name", "weights_sha256", "preprocessing", "num"):
+        if {"num": 1, **space}[part] != here[part]:
             raise SpaceError(
                 f"{owner}: trained in the space of {space['name']}+{space['weights_sha256'][:8]} "
                 f"({space['preprocessing']}), but queries would be embedded by {card.short} ({card.preprocessing}); "

@@ -107,7 +107,7 @@ def test_its_card_is_complete(name: str) -> None:
     assert card.unit
     assert card.source
     assert card.min_n >= 1
-    text = signature.build(name, fake_encoders.card("e"), card.signature, [], 5)
+    text = signature.build(name, fake_encoders.card("e"), card.signature, [], 5, num=card.num)
     assert signature.parse(text).metric == name
 
 

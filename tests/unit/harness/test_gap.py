@@ -49,7 +49,7 @@ def test_every_statistic_has_an_interval_that_holds_its_value() -> None:
         assert score.ci is not None
         assert score.ci[0] - 1e-9 <= score.value <= score.ci[1] + 1e-9, score.metric
         assert score.n == N
-        assert score.signature.startswith(f"{score.metric}|enc:clip+00000000|vec:l2|")
+        assert score.signature.startswith(f"{score.metric}|num:1|enc:clip+00000000|encnum:1|vec:l2|")
 
 
 def test_a_perfect_prior_closes_everything_and_a_copy_of_the_text_nothing() -> None:

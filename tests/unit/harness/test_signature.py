@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from clipsonic_eval import __version__
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import SpaceError, UserError
+from clipsonic_eval.harness.cache import EmbeddingCache
 from clipsonic_eval.harness.signature import build, comparable, explain_difference, parse
-from clipsonic_eval.types import EncoderCard
+from clipsonic_eval.metrics._vectors import check_space
+from clipsonic_eval.records import upgrade_1_to_2
+from clipsonic_eval.types import Embeddings, EncoderCard
 
 CARD = EncoderCard("toy-audio", "1a2b3c4d5e", 64, ("audio",), "rate:16k|resample:soxr-hq")
-A = build("fad", CARD, "cov:n-1|est:plug-in", [("ref", "5e6f7a8b")], 480)
+FIELDS, IDENTITY = "cov:n-1|est:plug-in", [("ref", "5e6f7a8b")]
+A = build("fad", CARD, FIELDS, IDENTITY, 480, num=3)
 
 
 def test_a_signature_says_everything_that_changes_the_number() -> None:
     assert (
-        "fad|enc:toy-audio+1a2b3c4d|rate:16k|resample:soxr-hq|cov:n-1|est:plug-in|ref:5e6f7a8b|n:480|v:" + __version__
+        "fad|num:3|enc:toy-audio+1a2b3c4d|encnum:1|rate:16k|resample:soxr-hq|cov:n-1|est:plug-in|ref:5e6f7a8b|n:480|v:"
+        + __version__
     ) == A
 
 
@@ -27,20 +36,24 @@ def test_a_signature_survives_parsing() -> None:
 
 def test_preprocessing_that_is_no_field_becomes_one() -> None:
     card = EncoderCard("mine", "0" * 64, 4, ("audio",), "as in the paper")
-    assert "|pre:as in the paper|" in build("fad", card, "", [], 3)
+    assert "|pre:as in the paper|" in build("fad", card, "", [], 3, num=1)
 
 
-def test_numbers_compare_whatever_their_n_but_nothing_else() -> None:
+def test_numbers_compare_whatever_their_n_and_release_but_nothing_else() -> None:
     assert comparable(A, A.replace("n:480", "n:960"))
+    assert comparable(A, A.replace(f"v:{__version__}", "v:99.0.0"))
+    assert not comparable(A, A.replace("|num:3", "|num:4"))
+    assert not comparable(A, build("fad", dataclasses.replace(CARD, num=2), FIELDS, IDENTITY, 480, num=3))
     assert not comparable(A, A.replace("ref:5e6f7a8b", "ref:00000000"))
     assert not comparable(A, A.replace("1a2b3c4d", "99999999"))
     assert not comparable(A, A.replace("fad|", "kad|"))
 
 
 def test_the_difference_is_told_in_words() -> None:
-    other = A.replace("n:480", "n:60").replace("rate:16k", "rate:48k")
+    other = A.replace("n:480", "n:60").replace("rate:16k", "rate:48k").replace("|num:3", "|num:2")
     told = explain_difference(A, other)
     assert "sample rate of the encoder: 16k against 48k" in told
+    assert "numerics of the metric: 3 against 2" in told
     assert "number of clips: 480 against 60; FAD falls with n" in told
     assert explain_difference(A, A) == ""
     assert explain_difference(A, A.replace("fad|", "kl|")) == "two different metrics, fad and kl"
@@ -51,3 +64,30 @@ def test_the_difference_is_told_in_words() -> None:
 def test_what_is_no_signature_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="is no signature"):
         parse(text)
+
+
+@pytest.mark.parametrize("metric", ["fad", "fad/fadtk"])
+def test_records_from_before_numerics_were_counted_compare_with_their_first_version(metric: str) -> None:
+    card = CARD if metric == "fad" else dataclasses.replace(CARD, preprocessing=f"loadnum:1|{CARD.preprocessing}")
+    now = build(metric, card, FIELDS, IDENTITY, 480, num=1)
+    then = f"{metric}|enc:toy-audio+1a2b3c4d|rate:16k|resample:soxr-hq|{FIELDS}|ref:5e6f7a8b|n:480|v:0.1.0"
+    upgraded = upgrade_1_to_2({"scores": [{"signature": then}], "schema_version": 1})["scores"][0]["signature"]
+    assert comparable(upgraded, now)
+    assert upgraded.rpartition("|v:")[0] == now.rpartition("|v:")[0]
+    assert not comparable(upgraded, build(metric, card, FIELDS, IDENTITY, 480, num=2))
+
+
+def test_embeddings_of_two_numerics_versions_do_not_meet() -> None:
+    old = Embeddings(np.ones((3, 4)), ("a", "b", "c"), "audio", CARD)
+    new = dataclasses.replace(old, space=dataclasses.replace(CARD, num=2))
+    check_space(old, old)
+    with pytest.raises(SpaceError, match="do not meet"):
+        check_space(old, new)
+
+
+def test_the_cache_of_one_numerics_version_is_not_read_by_another(tmp_path: Path) -> None:
+    cache = EmbeddingCache(tmp_path, CARD)
+    cache.put("00", np.ones((1, CARD.dim), np.float32))
+    cache.flush()
+    assert "00" in EmbeddingCache(tmp_path, CARD)
+    assert "00" not in EmbeddingCache(tmp_path, dataclasses.replace(CARD, num=2))
