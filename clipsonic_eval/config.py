@@ -2,36 +2,98 @@
 
 Precedence is in that order and there is no other source. An unknown key is an error with the nearest match, values
 are checked against the type hints, and the *resolved* configuration goes into every record and checkpoint.
+
+A number is finite, an integer fits into 64 bits, and a YAML file is bounded: 1 MiB of text, 64 levels, 100,000 nodes
+once its aliases are written out (a few lines of aliases of aliases stand for billions).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
 from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.files import read_text
 
 C = TypeVar("C")
+
+_MAX_BYTES = 1 << 20
+_MAX_DEPTH = 64
+_MAX_NODES = 100_000
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without surprises: bounded, and no key twice."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._sizes: dict[int, int] = {}  # of finished nodes, aliases written out
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self._depth == _MAX_DEPTH:
+            raise yaml.YAMLError(f"nested more than {_MAX_DEPTH} levels deep")
+        self._depth += 1
+        alias = self.check_event(yaml.AliasEvent)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if node is not None and id(node) not in self._sizes:
+            if alias:
+                raise yaml.YAMLError("an alias that holds itself")
+            self._sizes[id(node)] = self._size(node)
+        return node
+
+    def _size(self, node: yaml.Node) -> int:
+        parts: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        size = 1 + sum(self._sizes[id(part)] for part in parts)
+        if size > _MAX_NODES:
+            raise yaml.YAMLError(f"more than {_MAX_NODES} nodes once its aliases are written out")
+        return size
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+        if twice is not None:
+            raise yaml.YAMLError(
+                f"key '{twice}' stands twice in one section, in line {node.start_mark.line + 1} or after"
+            )
+        return super().construct_mapping(node, deep)
+
+
+def _parsed(text: str) -> Any:
+    """Return what YAML says; yaml.YAMLError where it is none, or beyond bounds."""
+    try:
+        loader = _Loader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
+    except (ValueError, OverflowError, RecursionError) as error:  # a date in month 13, a number of 5000 digits
+        raise yaml.YAMLError(str(error)) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file whose top level is a mapping.
 
     Raises:
-        ConfigError: the file is missing, is no YAML or no mapping.
+        ConfigError: the file is missing or no regular one, is no YAML, no mapping, or beyond the bounds.
     """
+    text = read_text(path, ConfigError, mend="give a YAML file of settings", limit=_MAX_BYTES)
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such configuration file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        value = _parsed(text)
+    except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from None
     if value is None:
         return {}
@@ -59,7 +121,7 @@ def apply_sets(tree: Mapping[str, Any], sets: Sequence[str]) -> dict[str, Any]:
                 raise ConfigError(f"--set {item}: '{parent}' is a value, not a section")
             node = child
         try:
-            node[last] = yaml.safe_load(text)
+            node[last] = _parsed(text)
         except yaml.YAMLError:
             raise ConfigError(f"--set {item}: the value is not readable as YAML; quote it") from None
     return result
@@ -105,6 +167,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     origin = typing.get_origin(hint)
     args = typing.get_args(hint)
     if hint is Any:
+        _refuse_infinite(value, where)
         return value
     if origin in (typing.Union, types.UnionType):
         return _convert_union(args, value, where)
@@ -155,19 +218,35 @@ def _convert_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, 
 def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint is Path and isinstance(value, (str, Path)):
         return Path(value)
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if hint is float and isinstance(value, str):  # YAML 1.1 reads 1e-3 as a string
+    if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
         try:
-            return float(value)
+            number = float(value)  # YAML 1.1 reads 1e-3 as a string
         except ValueError:
             pass
+        except OverflowError:
+            raise ConfigError(f"{where}: {str(value)[:20]}… is beyond a float") from None
+        else:
+            _refuse_infinite(number, where)
+            return number
     if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        if not -(2**63) <= value < 2**63:
+            raise ConfigError(f"{where}: {str(value)[:20]}… is beyond an integer of 64 bits")
         return value
     if hint in (str, bool) and isinstance(value, hint):
         return value
     name = getattr(hint, "__name__", str(hint))
     raise ConfigError(f"{where}: expected {name}, got {value!r}")
+
+
+def _refuse_infinite(value: Any, where: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{where}: must be a finite number, got {value}")
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            _refuse_infinite(part, f"{where}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for i, part in enumerate(value):
+            _refuse_infinite(part, f"{where}[{i}]")
 
 
 def as_tree(config: Any) -> Any:

@@ -7,10 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.files import open_regular
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes in hex."""
-    with path.open("rb") as stream:
+
+def file_sha256(path: Path, error: type[UserError] = UserError) -> str:
+    """Return the SHA-256 of a file's bytes in hex; about 2 GB/s on a processor with instructions for it.
+
+    Raises:
+        UserError: of the class asked for: no regular file (see :mod:`clipsonic_eval.files`), or not to be read.
+    """
+    with open_regular(path, error, empty=True) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

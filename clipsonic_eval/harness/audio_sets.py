@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 from clipsonic_eval.clips import ClipStore
 from clipsonic_eval.datasets import DATASETS
 from clipsonic_eval.errors import MediaError, UserError
+from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import read_audio
 from clipsonic_eval.types import Clip, Skip
@@ -57,10 +57,7 @@ class FileItem:
 
     def digest(self) -> str:
         """Return the SHA-256 of the file's bytes."""
-        try:
-            digest = file_sha256(self.path)
-        except OSError as error:
-            raise MediaError(f"{self.path}: cannot be read ({error.strerror})") from None
+        digest = file_sha256(self.path, MediaError)
         if self.sha256 and digest != self.sha256:
             raise MediaError(f"{self.path}: is not the file that {SAMPLES_NAME} lists (other sha256); sample again")
         return digest
@@ -204,10 +201,7 @@ def read_card(path: Path) -> dict[str, Any]:
     Raises:
         UserError: it is no JSON.
     """
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return {"kind": "folder-of-wavs"}
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise UserError(f"{path}: not readable as JSON; remove it or sample again") from None
+    card = read_json(path, mend="remove it or sample again")
     return card if isinstance(card, dict) else {"kind": "folder-of-wavs"}

@@ -9,14 +9,16 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsonic_eval.arrays import Header, npz_headers, read_npy, read_npz
 from clipsonic_eval.errors import ShapeError, UserError
+from clipsonic_eval.files import require_regular
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.types import Embeddings, EncoderCard, Modality
 
@@ -39,7 +41,7 @@ def read_features(path: Path, space: str | None = None) -> dict[str, Embeddings]
     Raises:
         UserError: no such file, not readable without pickles, or arrays are missing or do not fit.
     """
-    arrays = _load(path)
+    arrays = _load(path, None)
     for side in _SIDES:
         if side not in arrays:
             raise UserError(f"{path}: needs the arrays 'image' and 'text', each (n, d); found: {_named(arrays)}")
@@ -58,10 +60,7 @@ def read_features(path: Path, space: str | None = None) -> dict[str, Embeddings]
         if name in ("keys", "key"):
             continue
         if array.ndim != 2 or array.shape != arrays["image"].shape or not np.issubdtype(array.dtype, np.floating):
-            raise ShapeError(
-                f"{path}: array '{name}' must be floating point of the shape of 'image', (n, d), "
-                f"got {array.dtype} {array.shape} beside {arrays['image'].shape}"
-            )
+            raise _misfit(path, name, array, arrays["image"])
         found[name] = Embeddings(array, keys, _SIDES.get(name, "image"), card)
     return found
 
@@ -72,7 +71,7 @@ def read_prior(path: Path, space: EncoderCard, modality: Modality) -> Embeddings
     Raises:
         UserError: no such file, not readable without pickles, or arrays are missing or do not fit the space.
     """
-    arrays = _load(path)
+    arrays = _load(path, ("keys", "vectors"))
     if "keys" not in arrays or "vectors" not in arrays:
         raise UserError(f"{path}: needs the arrays 'keys' (n,) and 'vectors' (n, d); found: {_named(arrays)}")
     vectors = arrays["vectors"]
@@ -82,6 +81,23 @@ def read_prior(path: Path, space: EncoderCard, modality: Modality) -> Embeddings
             f"got {vectors.dtype} {vectors.shape}"
         )
     return Embeddings(vectors, _keys(path, arrays, len(vectors)), modality, space)
+
+
+def _check_shapes(path: Path, headers: Mapping[str, Header]) -> None:
+    """Refuse an archive for an array that does not fit beside the images, before it is unpacked."""
+    image = headers.get("image")
+    for name, header in headers.items():
+        wrong = header.shape != image.shape or header.dtype.kind != "f" if image else False
+        if wrong and name not in ("keys", "key"):
+            raise _misfit(path, name, header, image)
+
+
+def _misfit(path: Path, name: str, array: Header | Array, image: Header | Array | None) -> ShapeError:
+    beside = image.shape if image is not None else ()
+    return ShapeError(
+        f"{path}: array '{name}' must be floating point of the shape of 'image', (n, d), "
+        f"got {array.dtype} {array.shape} beside {beside}"
+    )
 
 
 def _keys(path: Path, arrays: Mapping[str, Array], n: int) -> tuple[str, ...]:
@@ -97,28 +113,30 @@ def _named(arrays: Mapping[str, Array]) -> str:
     return ", ".join(arrays) or "none"
 
 
-def _load(path: Path) -> dict[str, Array]:
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; give an npz, npy or Parquet file of features")
-    try:
-        if path.suffix == ".parquet":
-            return _load_parquet(path)
-        with path.open("rb") as stream:  # opened here: NumPy leaves the file open where the archive is damaged
-            loaded = np.load(stream, allow_pickle=False)
-            if not isinstance(loaded, np.ndarray):
-                with loaded as archive:
-                    return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise UserError(f"{path}: not readable as arrays without pickles ({str(error).splitlines()[0]})") from None
+def _load(path: Path, names: Collection[str] | None) -> dict[str, Array]:
+    """Return the arrays of a file: those of these names, None: all, once their shapes are known to fit."""
+    mend = "give an npz, npy or Parquet file of features"
+    require_regular(path, mend=mend)
+    if path.suffix == ".parquet":
+        return _load_parquet(path)
+    if zipfile.is_zipfile(path):
+        if names is None:
+            _check_shapes(path, npz_headers(path, mend=mend))
+        return read_npz(path, names, mend=mend)
+    loaded = read_npy(path, mend=mend)
     if loaded.ndim != 3 or len(loaded) != 2:
         raise ShapeError(f"{path}: a single array must be (2, n, d), images first, got {loaded.shape}")
     return {"image": loaded[0], "text": loaded[1]}
 
 
 def _load_parquet(path: Path) -> dict[str, Array]:
+    import pyarrow
     from pyarrow import parquet
 
-    table = parquet.read_table(path)
+    try:
+        table = parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(f"{path}: not readable as Parquet ({str(error).splitlines()[0]})") from None
     result: dict[str, Array] = {}
     for name in table.column_names:
         values = table.column(name).to_pylist()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval.errors import MediaError
+from clipsonic_eval.files import require_regular
 
 _STATE_DURATION = ("matroska", "asf", "flv")  # formats whose header holds the duration of the whole file
 
@@ -17,12 +18,11 @@ def opened(path: Path) -> Iterator[Any]:
     """Yield the container; FFmpeg's errors inside the block become MediaError.
 
     Raises:
-        MediaError: no such file, not readable as media, or damaged.
+        MediaError: no regular file, not readable as media, or damaged.
     """
     import av
 
-    if not path.is_file():
-        raise MediaError(f"{path}: no such file")
+    require_regular(path, MediaError)
     try:
         container = av.open(str(path), metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:

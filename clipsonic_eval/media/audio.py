@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from clipsonic_eval.atomic import replacing
 from clipsonic_eval.errors import MediaError, ShapeError
+from clipsonic_eval.files import require_regular
 from clipsonic_eval.media._riff import missing_bytes
 from clipsonic_eval.types import Clip
 
@@ -49,8 +50,7 @@ def read_audio(path: Path, *, key: str | None = None, start_s: float = 0.0, dura
     """
     if start_s < 0 or (duration_s is not None and duration_s <= 0):
         raise MediaError(f"{path}: a segment needs start >= 0 and duration > 0, got {start_s} and {duration_s} s")
-    if not path.is_file():
-        raise MediaError(f"{path}: no such file")
+    require_regular(path, MediaError)
     read = None
     if path.suffix.lower() in SOUNDFILE_SUFFIXES:
         read = _read_soundfile(path, start_s, duration_s)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.errors import MediaError
+from clipsonic_eval.files import require_regular
 from clipsonic_eval.media._open import audio_track, opened, stated_end_s, video_track, zero_time
 from clipsonic_eval.media._upright import display_matrix, upright
 
@@ -185,8 +186,7 @@ def read_picture(path: Path) -> Picture:
     """
     from PIL import Image, ImageOps
 
-    if not path.is_file():
-        raise MediaError(f"{path}: no such file")
+    require_regular(path, MediaError)
     try:
         with Image.open(path) as image:
             turned = ImageOps.exif_transpose(image)

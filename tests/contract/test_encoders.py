@@ -184,7 +184,7 @@ def test_replaced_damaged_and_missing_weights_are_refused(tmp_path, name):
     with pytest.raises(WeightsError, match="damaged or was replaced"):
         ENCODERS[name](tmp_path)
     path.with_suffix(".json").unlink()
-    with pytest.raises(WeightsError, match="card of the weights is missing"):
+    with pytest.raises(WeightsError, match="copy both files"):
         ENCODERS[name](tmp_path)
 
 

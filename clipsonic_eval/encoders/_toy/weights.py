@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from clipsonic_eval.atomic import replacing, write_json
 from clipsonic_eval.errors import WeightsError
+from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import file_sha256
 
 SHIPPED: Final = Path(__file__).parent.parent / "weights"
@@ -76,10 +77,7 @@ def find(weights: Path | None, name: str) -> Path:
 def read_card(path: Path) -> dict[str, Any]:
     """Return the card beside a weight file."""
     card = path.with_suffix(".json")
-    try:
-        value = json.loads(card.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{card}: the card of the weights is missing or no JSON; copy both files") from error
+    value = read_json(card, WeightsError, mend="copy both files, the weights and their card")
     if not isinstance(value, dict) or not isinstance(value.get("weights_sha256"), str):
         raise WeightsError(f"{card}: the card must hold 'weights_sha256'; copy it again from where the weights came")
     return value

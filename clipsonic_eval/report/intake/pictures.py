@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval import atomic
+from clipsonic_eval.arrays import read_npz
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.report.intake.material import Run
 
@@ -37,19 +37,6 @@ class Examples:
     keys: tuple[str, ...]
     prompts: tuple[str, ...]
     mels: Mapping[str, NDArray[np.float32]]
-
-
-def load(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Read an ``.npz`` without pickles.
-
-    Raises:
-        UserError: it is damaged or holds objects.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
-        raise UserError(f"{path}: not readable as arrays without pickles; evaluate again to write it anew") from None
 
 
 def examples(runs: Iterable[Run]) -> Examples | None:
@@ -74,7 +61,7 @@ def examples(runs: Iterable[Run]) -> Examples | None:
 
 
 def _read_examples(path: Path) -> Examples:
-    arrays = load(path)
+    arrays = read_npz(path, mend="evaluate again to write it anew")
     if "keys" not in arrays:
         raise UserError(f"{path}: no array 'keys'; evaluate again to write it anew")
     keys = tuple(str(k) for k in arrays["keys"])
@@ -102,7 +89,7 @@ def projection(run: Run) -> dict[str, NDArray[np.float32]] | None:
     if not path.exists():
         return None
     points: dict[str, NDArray[np.float32]] = {}
-    for name, array in load(path).items():
+    for name, array in read_npz(path, mend="run `gap` again").items():
         if array.ndim == 2 and array.shape[1] == 2 and np.issubdtype(array.dtype, np.floating):
             points[name] = np.round(array.astype(np.float64), 3).astype(np.float32)
     if "image" not in points or "text" not in points:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_a_set_without_equals_or_through_a_value_is_refused() -> None:
 
 
 def test_a_missing_or_broken_file_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such configuration file"):
+    with pytest.raises(ConfigError, match="no such file; give a YAML file"):
         read_yaml(tmp_path / "none.yaml")
     bad = tmp_path / "bad.yaml"
     bad.write_text("a: [1,\n")
@@ -68,3 +68,25 @@ def test_a_missing_or_broken_file_is_one_sentence(tmp_path: Path) -> None:
 def test_resolve_inverts_as_tree() -> None:
     config = Outer("x", Inner(3), (4, 5), Path("p"))
     assert resolve(Outer, as_tree(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"inner": {"lr": float("nan")}}, r"config.inner.lr: must be a finite number, got nan"),
+        ({"inner": {"lr": float("-inf")}}, "must be a finite number"),
+        ({"inner": {"lr": "1e400"}}, "must be a finite number"),
+        ({"inner": {"lr": 10**400}}, "is beyond a float"),
+        ({"inner": {"steps": 10**400}}, "is beyond an integer of 64 bits"),
+        ({"extra": {"a": [1, float("inf")]}}, r"config.extra.a\[1\]: must be a finite number"),
+    ],
+)
+def test_numbers_are_finite_and_fit_their_type(values: dict[str, object], why: str) -> None:
+    @dataclass(frozen=True)
+    class Numbers:
+        inner: Inner = field(default_factory=Inner)
+        extra: Any = None
+
+    with pytest.raises(ConfigError, match=why) as told:
+        resolve(Numbers, values)
+    assert len(str(told.value)) < 200

@@ -146,7 +146,7 @@ def test_what_is_no_sound_is_one_sentence(tmp_path: Path) -> None:
     written(tmp_path, "wave.wav", chirp(16000), 16000).rename(tmp_path / "borrowed.mp4")
     for name, words in {
         "text.mp4": "not readable as media",
-        "empty.wav": "not readable as media",
+        "empty.wav": "the file is empty",
         "nan.wav": "not finite",
         "none.wav": "empty",
         "gone.mp4": "no such file",

@@ -1,0 +1,134 @@
+"""The one rule by which files of others are opened: regular files only, of a known size, before a byte is read.
+
+A named pipe with nobody writing blocks whoever opens it, and a link to ``/dev/zero`` never ends; both pass for files by
+their names. So every reader asks :func:`require_regular` first. Texts and JSON are bounded in size and in depth.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import stat
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from clipsonic_eval.errors import UserError
+
+MAX_TEXT: Final = 1 << 30  # bytes of a text: the largest records hold values of every clip
+_KINDS: Final = (
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def require_regular(path: Path, error: type[UserError] = UserError, *, mend: str = "", empty: bool = False) -> int:
+    """Refuse what is no regular file once links are followed; nothing is opened.
+
+    Args:
+        path: of the file.
+        error: what is raised.
+        mend: what to do about a file that is not there, as the end of a sentence.
+        empty: a file of no bytes will do.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        UserError: of the class asked for: no such file, a folder, a pipe, a socket, a device, or empty.
+    """
+    end = f"; {mend}" if mend else ""
+    try:
+        state = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise error(f"{path}: no such file{end}") from None
+    except (OSError, ValueError) as problem:  # a ring of links, no permission, a name with a zero byte
+        raise error(f"{path}: cannot be read ({getattr(problem, 'strerror', None) or problem}){end}") from None
+    if stat.S_ISDIR(state.st_mode):
+        raise error(f"{path}: is a folder where a file is needed{end}")
+    if not stat.S_ISREG(state.st_mode):
+        kind = next((name for is_it, name in _KINDS if is_it(state.st_mode)), "something else")
+        raise error(f"{path}: is {kind}, and only regular files are read; write its contents to a file first")
+    if state.st_size == 0 and not empty:
+        raise error(f"{path}: the file is empty; fetch it again")
+    return state.st_size
+
+
+def open_regular(
+    path: Path, error: type[UserError] = UserError, *, mend: str = "", empty: bool = False
+) -> BufferedReader:
+    """Open a regular file for reading bytes; arguments and errors as in :func:`require_regular`."""
+    require_regular(path, error, mend=mend, empty=empty)
+    try:
+        return path.open("rb")
+    except OSError as problem:
+        raise error(f"{path}: cannot be read ({problem.strerror})") from None
+
+
+def read_text(
+    path: Path, error: type[UserError] = UserError, *, mend: str = "", limit: int = MAX_TEXT, empty: bool = True
+) -> str:
+    """Read a text in UTF-8, with or without a byte order mark.
+
+    Raises:
+        UserError: of the class asked for: see :func:`require_regular`; larger than ``limit`` bytes, or not UTF-8.
+    """
+    size = require_regular(path, error, mend=mend, empty=empty)
+    if size > limit:
+        raise error(f"{path}: {size} bytes, but a text of at most {limit} is read here; is it another file?")
+    with open_regular(path, error, empty=empty) as stream:
+        data = stream.read(limit)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise error(f"{path}: not readable as a text in UTF-8{f'; {mend}' if mend else ''}") from None
+
+
+def read_json(path: Path, error: type[UserError] = UserError, *, mend: str = "") -> Any:
+    """Read JSON whose numbers are all finite.
+
+    Args:
+        path: of the file.
+        error: what is raised.
+        mend: what to do about a file that is missing or no JSON, as the end of a sentence.
+
+    Raises:
+        UserError: of the class asked for: see :func:`require_regular`; no JSON, nested too deep, or it holds NaN, an
+            infinity, or a number beyond any type.
+    """
+    text = read_text(path, error, mend=mend)
+    end = f"; {mend}" if mend else ""
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except RecursionError:
+        raise error(f"{path}: not readable as JSON (nested too deep){end}") from None
+    except ValueError as problem:
+        raise error(f"{path}: not readable as JSON ({str(problem)[:120]}){end}") from None
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no finite number")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits[:20]} is beyond a float")
+    return value
+
+
+def finite_number(text: str) -> float:
+    """Return the number that a cell of a table holds.
+
+    Raises:
+        ValueError: it is no number, or none that is finite; the message says so in words.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is no number") from None
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]!r} is no finite number")
+    return value
