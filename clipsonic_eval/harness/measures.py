@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clipsonic_eval.conventions import CONVENTIONS, Convention
 from clipsonic_eval.encoders import Encoder
-from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric
+from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, gap
 from clipsonic_eval.types import Clip, EncoderCard
 
 
@@ -54,6 +54,19 @@ def measure(name: str, more: Mapping[str, Convention] | None = None) -> Metric:
     return dataclasses.replace(
         metric, card=card, value=lambda x: scale * value(x), replicates=scaled, lowest=low, highest=high
     )
+
+
+def biased_in_n(name: str) -> bool:
+    """Say whether values of a metric compare at equal n only, by the name that a record gives it.
+
+    The name is a metric's, a convention's (that of a step to one begins with its metric's), a gap statistic's, or that
+    of two halves of the reference. A name that nobody here knows counts as unbiased.
+    """
+    if name in CONVENTIONS:
+        name = CONVENTIONS[name].metric
+    elif name not in METRICS:
+        name = name.partition("/")[0].removesuffix("_halves")
+    return name in gap.BIASED_IN_N or (name in METRICS and METRICS[name].card.biased_in_n)
 
 
 class Convened:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 from clipsonic_eval import __version__
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.harness.measures import biased_in_n
 from clipsonic_eval.types import EncoderCard
 
 _MEANING = {
@@ -126,6 +127,8 @@ def explain_difference(a: str, b: str) -> str:
         values = left.get(key), right.get(key)
         if values[0] != values[1]:
             shown = " against ".join("unsaid" if v is None else v for v in values)
-            note = "; FAD falls with n, so compare equal n" if key == "n" and left.metric == "fad" else ""
+            note = (
+                "; its expectation depends on n, so compare equal n" if key == "n" and biased_in_n(left.metric) else ""
+            )
             parts.append(f"{_MEANING.get(key, key)}: {shown}{note}")
     return "; ".join(parts)

@@ -37,6 +37,8 @@ class MetricCard:
         role: which encoder embeds for it: ``fad``, ``clap`` or ``classes``.
         needs: what it takes beside the system's own embeddings.
         min_n: fewest clips that it is defined for.
+        biased_in_n: its expectation depends on how many clips of the system there are, so that two values compare at
+            equal n only.
         signature: what changes its values beside the encoder, ``key:value`` fields joined by ``|``.
         source: paper.
         by_default: computed where nobody names metrics.
@@ -52,6 +54,7 @@ class MetricCard:
     role: str
     needs: tuple[Need, ...]
     min_n: int
+    biased_in_n: bool
     signature: str
     source: str
     by_default: bool = True

@@ -55,6 +55,7 @@ METRICS.add(
             role="clap",
             needs=("prompts",),
             min_n=1,
+            biased_in_n=False,
             signature="pair:key|clamp:none",
             source="Y. Wu et al., Large-Scale Contrastive Language-Audio Pretraining, ICASSP 2023",
         ),

@@ -53,6 +53,7 @@ METRICS.add(
             role="classes",
             needs=("labels",),
             min_n=1,
+            biased_in_n=False,
             signature="top:1|rows:mean-probability",
             source="S. Ravuri and O. Vinyals, Classification Accuracy Score, NeurIPS 2019",
         ),

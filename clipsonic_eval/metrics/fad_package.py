@@ -73,6 +73,7 @@ METRICS.add(
             role="fad",
             needs=("reference",),
             min_n=2,
+            biased_in_n=True,
             signature="cov:n-1|est:plug-in|sqrt:sqrtm-complex|by:frechet-audio-distance",
             source="K. Kilgour et al., Fréchet Audio Distance, Interspeech 2019",
             by_default=False,

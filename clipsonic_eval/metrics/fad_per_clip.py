@@ -61,6 +61,7 @@ METRICS.add(
             role="fad",
             needs=("reference",),
             min_n=1,
+            biased_in_n=False,
             signature="cov:n-1|est:plug-in-by-clip|sqrt:svd-f64",
             source="A. Gui et al., Adapting Frechet Audio Distance for Generative Music Evaluation, ICASSP 2024",
             by_default=False,

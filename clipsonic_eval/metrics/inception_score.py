@@ -53,6 +53,7 @@ METRICS.add(
             role="classes",
             needs=(),
             min_n=2,
+            biased_in_n=True,
             signature="prob:softmax|rows:mean-probability|splits:1",
             source="T. Salimans et al., Improved Techniques for Training GANs, NeurIPS 2016",
             by_default=False,

@@ -86,6 +86,7 @@ METRICS.add(
             role="classes",
             needs=(),
             min_n=SPLITS,
+            biased_in_n=True,
             signature="prob:softmax|rows:mean-probability|splits:10|shuffle:randomstate-2020",
             source="T. Salimans et al., Improved Techniques for Training GANs, NeurIPS 2016",
             by_default=False,

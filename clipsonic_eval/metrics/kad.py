@@ -120,6 +120,7 @@ def _metric(name: str, title: str, unit: str, signature: str) -> SetMetric:
         role="fad",
         needs=("reference",),
         min_n=MIN_CLIPS,
+        biased_in_n=False,
         signature=signature,
         source="Y. Chung et al., KAD: No More FAD!, 2025",
         by_default=False,

@@ -45,6 +45,7 @@ METRICS.add(
             role="classes",
             needs=("real",),
             min_n=1,
+            biased_in_n=False,
             signature="dir:real-generated|prob:softmax|rows:mean-probability",
             source="V. Iashin and E. Rahtu, Taming Visually Guided Sound Generation, BMVC 2021",
             by_default=False,

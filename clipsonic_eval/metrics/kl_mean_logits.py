@@ -35,6 +35,7 @@ METRICS.add(
             role="classes",
             needs=("real",),
             min_n=1,
+            biased_in_n=False,
             signature="dir:real-generated|prob:softmax|rows:mean-logit",
             source="V. Iashin and E. Rahtu, Taming Visually Guided Sound Generation, BMVC 2021",
             by_default=False,

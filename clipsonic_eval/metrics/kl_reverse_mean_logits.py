@@ -35,6 +35,7 @@ METRICS.add(
             role="classes",
             needs=("real",),
             min_n=1,
+            biased_in_n=False,
             signature="dir:generated-real|prob:softmax|rows:mean-logit",
             source="Z. Evans et al., Fast Timing-Conditioned Latent Audio Diffusion, ICML 2024",
             by_default=False,

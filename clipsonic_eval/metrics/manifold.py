@@ -110,6 +110,7 @@ def _metric(name: str, title: str, unit: str, source: str) -> SetMetric:
         role="fad",
         needs=("reference",),
         min_n=K + 2,
+        biased_in_n=name in ("recall", "coverage"),  # balls of the system's rows; balls that any row of it fills
         signature=f"k:{K}|ball:closed|points:rows",
         source=source,
         by_default=False,

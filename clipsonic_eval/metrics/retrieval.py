@@ -93,6 +93,7 @@ def _add(direction: Direction, k: int) -> None:
         role="clap",
         needs=("prompts",),
         min_n=k + 1,
+        biased_in_n=True,
         signature=f"pair:key|k:{k}|ties:expected|same:equal-prompts|rows:mean-cosine",
         source="B. Elizalde et al., CLAP: Learning Audio Concepts from Natural Language Supervision, ICASSP 2023",
         by_default=False,

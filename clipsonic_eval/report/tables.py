@@ -39,16 +39,31 @@ def check_columns(cells: Cells) -> None:
 
 
 def best_systems(cells: Cells) -> dict[str, str]:
-    """Return the best system of each metric, yardsticks not in competition; none where there is only one."""
-    best: dict[str, Cell] = {}
-    count: dict[str, int] = {}
-    for cell in cells.values():
-        if names.is_yardstick(cell.system):
-            continue
-        count[cell.metric] = count.get(cell.metric, 0) + 1
-        if cell.metric not in best or cell.better_than(best[cell.metric]):
-            best[cell.metric] = cell
-    return {metric: cell.system for metric, cell in best.items() if count[metric] > 1}
+    """Return the best system of each metric, yardsticks not in competition.
+
+    None where there is only one, where the best share their place (equal systems), and where n differs among them and
+    the metric's expectation depends on it: there, the largest set wins whoever made it.
+    """
+    competing = [c for c in cells.values() if not names.is_yardstick(c.system)]
+    unequal = unequal_n(competing)
+    result = {}
+    for metric in dict.fromkeys(c.metric for c in competing):
+        rivals = [c for c in competing if c.metric == metric]
+        best = [c for c in rivals if not any(other.better_than(c) for other in rivals)]
+        if len(rivals) > 1 and len(best) == 1 and metric not in unequal:
+            result[metric] = best[0].system
+    return result
+
+
+def unequal_n(cells: Iterable[Cell]) -> dict[str, tuple[int, int]]:
+    """Return the least and the largest n of the metrics that depend on n and whose cells differ in it."""
+    from clipsonic_eval.harness.measures import biased_in_n
+
+    counts: dict[str, list[int]] = {}
+    for cell in cells:
+        counts.setdefault(cell.metric, []).append(cell.n)
+    spans = {metric: (min(n), max(n)) for metric, n in counts.items()}
+    return {metric: span for metric, span in spans.items() if span[0] != span[1] and biased_in_n(metric)}
 
 
 def heading(cells: Cells, metric: str) -> str:
@@ -122,12 +137,12 @@ def _signature_notes(cells: Cells) -> list[str]:
 
 
 def _n_notes(cells: Cells) -> list[str]:
-    """Warn where n differs in a column of a metric that is biased by n."""
-    counts = {c.n for c in cells.values() if c.metric == "fad"}
-    if len(counts) < 2:
-        return []
-    listed = f"{min(counts)} to {max(counts)}"
-    return [f"n differs between rows of FAD ({listed}); FAD grows as n shrinks, so these rows do not quite compare"]
+    """Warn where n differs in a column of a metric that depends on it."""
+    return [
+        f"n differs between rows of {names.metric(metric).title} ({least} to {most}); its expectation depends on n, so "
+        "these rows do not compare and none is the best"
+        for metric, (least, most) in unequal_n(cells.values()).items()
+    ]
 
 
 def _legend(systems: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 
 from clipsonic_eval.errors import ShapeError, SpaceError
 from clipsonic_eval.harness import scoring, signature
+from clipsonic_eval.harness.calibration import worlds
 from clipsonic_eval.harness.evaluation_config import ROLES
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, SetMetric
 from clipsonic_eval.types import Clip, Embeddings
@@ -187,6 +188,31 @@ def test_its_interval_holds_the_value_and_stays_within_its_bounds(metric: SetMet
         assert metric.lowest <= score.ci[0] <= score.value <= score.ci[1] <= metric.highest
         if metric.proportion:
             assert score.ci[0] < score.ci[1]
+
+
+def drawn_value(metric: Metric, rng: np.random.Generator, n: int) -> float:
+    """Return a value on n clips of one population, held against one and the same reference of 60 others.
+
+    The population is narrower than the reference's, so that shares of the reference are far from all of it.
+    """
+    noise, width = (0.0, 0.7) if metric.card.role == "fad" else (0.5, 1.0)
+    given = worlds.draw(rng, n, metric.card, (noise,))[0]
+    reference = worlds.draw(np.random.default_rng(5), 60, metric.card, (noise,))[0].reference
+    system = dataclasses.replace(given.system, vectors=width * given.system.vectors)
+    return value(metric, dataclasses.replace(given, system=system, reference=reference))
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_whether_its_expectation_depends_on_n_is_as_its_card_says(name: str) -> None:
+    metric = METRICS[name]
+    small = max(20 if name == "fad_inf" else 8, metric.card.min_n)  # fad_inf: half of them, more than dimensions
+    draws = 60 if small <= MANY else 4
+    few, many = (
+        np.array([drawn_value(metric, np.random.default_rng([n, i]), n) for i in range(draws)])
+        for n in (small, 6 * small)
+    )
+    apart = abs(few.mean() - many.mean()) / np.hypot(few.std(ddof=1), many.std(ddof=1)) * np.sqrt(draws)
+    assert (apart > 4) == metric.card.biased_in_n, (apart, few.mean(), many.mean())
 
 
 def test_embeddings_that_are_not_finite_reach_no_metric() -> None:

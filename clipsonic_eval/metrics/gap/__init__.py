@@ -23,7 +23,18 @@ from clipsonic_eval.metrics.gap.separability import separability
 from clipsonic_eval.metrics.gap.shift import mean_shift
 from clipsonic_eval.metrics.gap.shift_curve import shift_curve
 
+BIASED_IN_N = frozenset(
+    {
+        "centroid_distance",
+        "gap_closed_centroid",
+        "recall_at_1_from_image",
+        "recall_at_1_to_image",
+        "separability",
+    }
+)  # statistics whose expectation depends on the number of items
+
 __all__ = [
+    "BIASED_IN_N",
     "centred_cosines",
     "centroid_distance",
     "corrected_squared_distance",

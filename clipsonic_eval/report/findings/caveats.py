@@ -78,12 +78,15 @@ def _is_toy(results: Results) -> bool:
 
 
 def _sizes(results: Results) -> list[str]:
+    from clipsonic_eval.harness.measures import biased_in_n
+
     counts = sorted({c.n for c in results.cells.values()})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     lines = [f"n = {n} test clips."]
-    fads = [c for c in results.cells.values() if c.metric == "fad"]
-    if fads:
-        lines.append("FAD is biased upwards by an amount that depends on n: compare it only at equal n.")
+    biased = [m.in_text for m in names.ordered_metrics(m for m, _ in results.cells) if biased_in_n(m.name)]
+    if biased:
+        it = "its expectation depends" if len(biased) == 1 else "their expectations depend"
+        lines.append(f"Compare {listed(biased)} at equal n only: {it} on n.")
     unseen = [names.metric(m).in_text for m, _ in results.cells if not any(p.metric == m for p in results.pairs)]
     if unseen and len({s for _, s in results.cells}) > 1:
         titles = listed(sorted(set(unseen)))

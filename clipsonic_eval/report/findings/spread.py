@@ -7,6 +7,7 @@ from clipsonic_eval.report.findings.wording import listed, plural
 from clipsonic_eval.report.formats import number
 from clipsonic_eval.report.intake.cells import Cells
 from clipsonic_eval.report.results import Results
+from clipsonic_eval.report.tables import unequal_n
 
 
 def seeds(results: Results) -> list[str]:
@@ -76,7 +77,7 @@ def _at_the_edge(results: Results) -> list[str]:
 
 def _best_scale(results: Results, metric: str, system: str) -> float | None:
     shown = {w: c[metric, system] for w, c in results.by_scale.items() if (metric, system) in c}
-    if len(shown) < 2:
+    if len(shown) < 2 or unequal_n(shown.values()):
         return None
     values = {w: cell.value for w, cell in shown.items()}
     higher = next(iter(shown.values())).higher_is_better

@@ -54,7 +54,16 @@ def test_the_difference_is_told_in_words() -> None:
     told = explain_difference(A, other)
     assert "sample rate of the encoder: 16k against 48k" in told
     assert "numerics of the metric: 3 against 2" in told
-    assert "number of clips: 480 against 60; FAD falls with n" in told
+    assert "number of clips: 480 against 60; its expectation depends on n" in told
+    for metric in ("fad/fadtk", "fad/step-3", "fad_halves", "recall", "recall_at_1_to_image"):
+        a, b = (A.replace("fad|", f"{metric}|").replace("n:480", f"n:{n}") for n in (20, 2000))
+        assert (
+            explain_difference(a, b)
+            == "number of clips: 20 against 2000; its expectation depends on n, so compare equal n"
+        )
+    for metric in ("kad/kadtk", "clap/stable-audio", "matched_cosine", "nobody_knows"):
+        a, b = (A.replace("fad|", f"{metric}|").replace("n:480", f"n:{n}") for n in (20, 2000))
+        assert explain_difference(a, b) == "number of clips: 20 against 2000"
     assert explain_difference(A, A) == ""
     assert explain_difference(A, A.replace("fad|", "kl|")) == "two different metrics, fad and kl"
     assert explain_difference(A, A.replace("|cov:n-1", "")) == "divisor of the covariance: n-1 against unsaid"

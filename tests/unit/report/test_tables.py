@@ -67,6 +67,25 @@ def test_a_differing_n_alone_may_stand_in_a_column_but_is_said() -> None:
     assert any("n differs between rows of FAD (60 to 480)" in n for n in table.notes)
 
 
+@pytest.mark.parametrize(
+    ("metric", "bold"), [("fad/fadtk", False), ("fad_package", False), ("inception_score", False), ("kad", True)]
+)
+def test_nothing_is_bold_across_different_n_where_the_metric_depends_on_it(metric: str, bold: bool) -> None:
+    """One population at n = 20 and 2,000 gives 1.609 and 0.145: the best is the largest set, not a system."""
+    cells = cells_of(RunRecord("evaluate", (score(metric, "A", 1.609, n=20), score(metric, "B", 0.145, n=2000))))
+    table = tables.results(cells)
+    assert ("**" in formats.markdown(table)) == bold
+    assert any("n differs" in note for note in table.notes) != bold
+    assert any(row["best"] for row in tables.results_rows(cells)) == bold
+    alike = cells_of(RunRecord("evaluate", (score(metric, "A", 1.609, n=20), score(metric, "B", 0.145, n=20))))
+    assert "**" in formats.markdown(tables.results(alike))
+
+
+def test_equal_systems_share_no_bold() -> None:
+    cells = cells_of(simple({("fad", "A"): 3.0, ("fad", "B"): 3.0}))
+    assert tables.best_systems(cells) == {}
+
+
 def test_a_single_system_is_not_called_best() -> None:
     assert tables.best_systems(cells_of(simple({("fad", "PD"): 3.0, ("fad", "real"): 1.0}))) == {}
 
