@@ -98,6 +98,23 @@ class ClipMetric:
 
 
 @dataclass(frozen=True, slots=True)
+class ClipInfluence:
+    """What each clip does to a statistic of sets, to first order: its derivative in the clip's weight, which is 1.
+
+    The values of a set sum to 0, and the root of the sum of all squares is the statistic's standard error. So they are
+    for a statistic of sets what the deviations of values by clip, over n, are for a mean. The values of two systems
+    that answered the same queries subtract.
+
+    Attributes:
+        system: by key of the system's clips; empty where first order says little (no more rows than dimensions).
+        reference: by key of the reference's clips; empty as there, or where there is no reference.
+    """
+
+    system: Mapping[str, float]
+    reference: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class SetMetric:
     """A statistic of a set.
 
@@ -113,6 +130,7 @@ class SetMetric:
         proportion: of the reference clips; no interval is narrower than Wilson's, also where all clips agree.
         details: further numbers for readers, such as the fit of an extrapolation.
         method: how the replicates come about, the first part of ``ci_method``.
+        influence: gives what each clip does to the statistic; None where nothing is known.
     """
 
     card: MetricCard
@@ -124,6 +142,7 @@ class SetMetric:
     proportion: bool = False
     details: Callable[[Inputs], Mapping[str, float]] | None = None
     method: str = "bootstrap-clip-damped"
+    influence: Callable[[Inputs], ClipInfluence] | None = None
 
 
 Metric = ClipMetric | SetMetric

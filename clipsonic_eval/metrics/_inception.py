@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr
+from scipy.special import entr, rel_entr
 
 from clipsonic_eval.metrics import Inputs
 from clipsonic_eval.metrics._classes import log_probabilities
@@ -40,6 +40,19 @@ def probabilities_of(inputs: Inputs) -> tuple[tuple[str, ...], Float64]:
     """Return keys, sorted, and the class probabilities of their clips (n, classes)."""
     keys, table = log_probabilities(inputs.system)
     return keys, np.exp(table)
+
+
+def influence(probabilities: Float64) -> Float64:
+    """Return the derivative of the inception score in the weight of each clip, (n,), summing to 0.
+
+    The derivative of the exponent is KL(p(y|x) || p(y)) of the clip, less the mean of all, over n.
+    """
+    n = len(probabilities)
+    marginal = probabilities.mean(axis=0)
+    divergences = rel_entr(probabilities, marginal).sum(axis=1)
+    mean = float(divergences.mean())
+    result: Float64 = np.exp(mean) * (divergences - mean) / n
+    return result
 
 
 def replicates(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics import Inputs
+from clipsonic_eval.metrics import ClipInfluence, Inputs
 from clipsonic_eval.metrics._vectors import check_space, clips_of
 from clipsonic_eval.stats.bootstrap import clip_weights
 from clipsonic_eval.stats.influence import linear_deviations
@@ -54,6 +54,24 @@ def at_least(metric: str, embeddings: Embeddings, clips: int, whose: str) -> Non
     n = len(set(embeddings.keys))
     if n < clips:
         raise ShapeError(f"{metric} needs at least {clips} clips in the {whose}, got {n}; add clips or leave it out")
+
+
+def by_key(inputs: Inputs, found: Influence) -> ClipInfluence:
+    """Put the keys to the influences of the system's clips and of the reference's."""
+    own, other = found
+    system = dict(zip(sorted(set(inputs.system.keys)), own.tolist(), strict=True))
+    if other is None or inputs.reference is None:
+        return ClipInfluence(system, {})
+    return ClipInfluence(system, dict(zip(sorted(set(inputs.reference.keys)), other.tolist(), strict=True)))
+
+
+def influence_of(estimate: Callable[[Inputs], tuple[float, Influence]]) -> Callable[[Inputs], ClipInfluence]:
+    """Return the second part of an estimate by key."""
+
+    def influence(inputs: Inputs) -> ClipInfluence:
+        return by_key(inputs, estimate(inputs)[1])
+
+    return influence
 
 
 def linear_replicates(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
-from clipsonic_eval.metrics._rows import Influence, at_least, linear_replicates, sorted_rows
+from clipsonic_eval.metrics._rows import Influence, at_least, influence_of, linear_replicates, sorted_rows
 from clipsonic_eval.metrics._vectors import clips_of, unit
 from clipsonic_eval.stats.influence import from_leave_one_out
 from clipsonic_eval.stats.pairwise import mean_within, squared_distances
@@ -81,7 +81,16 @@ def _metric(estimate: Estimate, card: MetricCard, highest: float) -> SetMetric:
     def replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
         return linear_replicates(with_influence, systems, n_boot, seed)
 
-    return SetMetric(card, value, replicates, 0.0, highest, fits_covariance=False, method="jackknife-clip")
+    return SetMetric(
+        card,
+        value,
+        replicates,
+        0.0,
+        highest,
+        fits_covariance=False,
+        method="jackknife-clip",
+        influence=influence_of(with_influence),
+    )
 
 
 METRICS.add(

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._rows import by_key, reference_of, sorted_rows
 from clipsonic_eval.metrics._vectors import check_space, clips_of
 from clipsonic_eval.stats.bootstrap import clip_weights
 from clipsonic_eval.stats.frechet import Gaussian, frechet_distance
 from clipsonic_eval.stats.frechet_bootstrap import Weighted, frechet_replicates
+from clipsonic_eval.stats.frechet_influence import influence
 from clipsonic_eval.types import Embeddings
 
 
@@ -32,18 +33,31 @@ def fad(reference: Embeddings, system: Embeddings) -> float:
     return frechet_distance(Gaussian.fit(reference.vectors), Gaussian.fit(system.vectors))
 
 
-def _reference(inputs: Inputs) -> Embeddings:
-    if inputs.reference is None:
-        raise ShapeError("fad needs a reference set; give a folder of real audio")
-    return inputs.reference
+def fad_influence(inputs: Inputs) -> ClipInfluence:
+    """Return what each clip does to the distance; empty where a set has no more rows than dimensions.
+
+    Raises:
+        SpaceError: the sets come from different encoders.
+        ShapeError: there is no reference.
+    """
+    sets = inputs.system, reference_of("fad", inputs)
+    if any(len(s) <= s.vectors.shape[1] for s in sets):
+        return ClipInfluence({}, {})
+    ours, theirs = (Gaussian.fit(s.vectors) for s in sets)
+    own, other = (sorted_rows(s, g.mean) for s, g in zip(sets, (ours, theirs), strict=True))
+    return by_key(inputs, (influence(own, _moved(theirs, ours)), influence(other, _moved(ours, theirs))))
+
+
+def _moved(gaussian: Gaussian, origin: Gaussian) -> Gaussian:
+    return Gaussian(gaussian.n, gaussian.mean - origin.mean, gaussian.root)
 
 
 def _value(inputs: Inputs) -> float:
-    return fad(_reference(inputs), inputs.system)
+    return fad(reference_of("fad", inputs), inputs.system)
 
 
 def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> NDArray[np.float64]:
-    reference = _reference(systems[0])
+    reference = reference_of("fad", systems[0])
     drawn = [_weighted(inputs.system, n_boot, seed, "bootstrap-queries") for inputs in systems]
     return frechet_replicates(_weighted(reference, n_boot, seed, "bootstrap-reference"), drawn)
 
@@ -71,5 +85,6 @@ METRICS.add(
         _value,
         _replicates,
         lowest=0.0,
+        influence=fad_influence,
     ),
 )

@@ -20,11 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval import seeds
-from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import at_least, reference_of, sorted_rows
+from clipsonic_eval.metrics.fad import fad_influence
 from clipsonic_eval.stats.bootstrap import clip_weights
 from clipsonic_eval.stats.frechet import Gaussian
-from clipsonic_eval.stats.frechet_inf import STEPS, Extrapolation, extrapolate, influence
+from clipsonic_eval.stats.frechet_inf import STEPS, Extrapolation, extrapolate
+from clipsonic_eval.stats.frechet_influence import influence
 from clipsonic_eval.stats.influence import linear_deviations
 from clipsonic_eval.types import Embeddings
 
@@ -56,6 +58,15 @@ def _value(inputs: Inputs) -> float:
 def _details(inputs: Inputs) -> dict[str, float]:
     fit = _fit(inputs)
     return {"r2": fit.r2, "slope": fit.slope, "plug_in": float(fit.distances[-1]), "fewest_clips": float(fit.clips[0])}
+
+
+def _influence(inputs: Inputs) -> ClipInfluence:
+    """Return the influences on the plug-in distance, those of the system times the clips' shares in the limit."""
+    plug_in = fad_influence(inputs)
+    shares = _fit(inputs).weights
+    moved = np.array(list(plug_in.system.values())) * shares[: len(plug_in.system)]
+    moved -= moved.mean() if len(moved) else 0.0
+    return ClipInfluence(dict(zip(plug_in.system, moved.tolist(), strict=True)), plug_in.reference)
 
 
 def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> NDArray[np.float64]:
@@ -91,5 +102,6 @@ METRICS.add(
         _value,
         _replicates,
         details=_details,
+        influence=_influence,
     ),
 )

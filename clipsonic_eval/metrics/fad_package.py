@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import reference_of
+from clipsonic_eval.metrics.fad import fad_influence
 from clipsonic_eval.types import Embeddings
 
 PACKAGE = "frechet-audio-distance"
@@ -82,5 +83,6 @@ METRICS.add(
         _value,
         _replicates,
         lowest=0.0,
+        influence=fad_influence,
     ),
 )

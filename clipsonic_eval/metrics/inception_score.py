@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
-from clipsonic_eval.metrics._inception import probabilities_of, replicates, scores
+from clipsonic_eval.metrics import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._inception import influence, probabilities_of, replicates, scores
 from clipsonic_eval.types import Embeddings
 
 
@@ -42,6 +42,11 @@ def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> NDArray[np
     return replicates(systems, n_boot, seed, scores)
 
 
+def _influence(inputs: Inputs) -> ClipInfluence:
+    keys, probabilities = probabilities_of(inputs)
+    return ClipInfluence(dict(zip(keys, influence(probabilities).tolist(), strict=True)), {})
+
+
 METRICS.add(
     "inception_score",
     SetMetric(
@@ -62,5 +67,6 @@ METRICS.add(
         _replicates,
         lowest=1.0,
         fits_covariance=False,
+        influence=_influence,
     ),
 )

@@ -25,6 +25,7 @@ from clipsonic_eval.metrics._rows import (
     Influence,
     at_least,
     each_its_own,
+    influence_of,
     linear_replicates,
     reference_of,
     sorted_rows,
@@ -125,7 +126,15 @@ def _metric(name: str, title: str, unit: str, signature: str) -> SetMetric:
         source="Y. Chung et al., KAD: No More FAD!, 2025",
         by_default=False,
     )
-    return SetMetric(card, value, replicates, details=details, fits_covariance=False, method="jackknife-clip")
+    return SetMetric(
+        card,
+        value,
+        replicates,
+        details=details,
+        fits_covariance=False,
+        method="jackknife-clip",
+        influence=influence_of(estimate),
+    )
 
 
 METRICS.add(

@@ -26,6 +26,7 @@ from clipsonic_eval.metrics._rows import (
     Influence,
     at_least,
     each_its_own,
+    influence_of,
     linear_replicates,
     reference_of,
     sorted_rows,
@@ -142,6 +143,7 @@ METRICS.add(
         _kid_replicates,
         fits_covariance=False,
         method="jackknife-clip",
+        influence=influence_of(_estimate),
     ),
 )
 METRICS.add(
@@ -165,5 +167,6 @@ METRICS.add(
         details=_subsets_details,
         fits_covariance=False,
         method="jackknife-clip",
+        influence=influence_of(_estimate),
     ),
 )

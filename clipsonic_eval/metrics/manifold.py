@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
-from clipsonic_eval.metrics._rows import Influence, linear_replicates, reference_of, sorted_rows
+from clipsonic_eval.metrics._rows import Influence, influence_of, linear_replicates, reference_of, sorted_rows
 from clipsonic_eval.stats import manifold
 from clipsonic_eval.stats.influence import from_leave_one_out
 from clipsonic_eval.stats.manifold import Balls, Share
@@ -117,7 +117,15 @@ def _metric(name: str, title: str, unit: str, source: str) -> SetMetric:
     )
     highest = 1.0 if proportion else np.inf
     return SetMetric(
-        card, value, replicates, 0.0, highest, fits_covariance=False, proportion=proportion, method="jackknife-clip"
+        card,
+        value,
+        replicates,
+        0.0,
+        highest,
+        fits_covariance=False,
+        proportion=proportion,
+        method="jackknife-clip",
+        influence=influence_of(estimate),
     )
 
 

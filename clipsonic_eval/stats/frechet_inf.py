@@ -1,4 +1,4 @@
-"""The Fréchet distance at infinitely many clips of one set, by extrapolation, and its influence function.
+"""The Fréchet distance at infinitely many clips of one set, by extrapolation.
 
 The plug-in distance of n clips lies above its limit by b / n + c / n^2 + ... A line in 1 / n through the distances of
 subsets gives the limit as its intercept, if
@@ -35,7 +35,6 @@ from clipsonic_eval.stats.pairwise import Rows
 Float64 = NDArray[np.float64]
 
 STEPS = 25
-_SINGULAR = 1e-14  # eigenvalues below this fraction of the largest are rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,30 +99,6 @@ def extrapolate(rows: Rows, order: NDArray[np.intp], reference: Gaussian, steps:
     scatter = float(((distances - distances.mean()) ** 2).sum())
     rest = float(((distances - limit - slope * x) ** 2).sum())
     return Extrapolation(limit, slope, 1 - rest / scatter if scatter > 0 else 1.0, sizes, distances, share[rank])
-
-
-def influence(rows: Rows, reference: Gaussian) -> Float64:
-    """Return what each clip does to the squared Fréchet distance to first order, (clips,), summing to 0.
-
-    With the map T = C^1/2 (C^1/2 S C^1/2)^-1/2 C^1/2 that carries the set's Gaussian (mean m, covariance S) onto the
-    reference's (u, C), a row x moves the distance by 2 (m - u) (x - m) + (x - m) (I - T) (x - m), less the mean over
-    rows: the derivative of the optimal transport cost. One eigenvalue problem serves all clips.
-
-    Args:
-        rows: of the set, (n, d).
-        reference: of dimension d; it stays as it is.
-    """
-    x = rows.vectors
-    mean = x.mean(axis=0)
-    centred = x - mean
-    seen = centred @ reference.root.T
-    values, vectors = np.linalg.eigh(seen.T @ seen / len(x))
-    kept = values > _SINGULAR * max(float(values[-1]), 0.0)
-    turned = (seen @ vectors[:, kept]) ** 2
-    quadratic = np.einsum("ij,ij->i", centred, centred) - turned @ (1 / np.sqrt(values[kept]))
-    moved = 2 * centred @ (mean - reference.mean) + quadratic
-    moved -= moved.mean()
-    return rows.by_clip(moved / len(x))
 
 
 @dataclass(slots=True)

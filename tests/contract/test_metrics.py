@@ -215,6 +215,23 @@ def test_whether_its_expectation_depends_on_n_is_as_its_card_says(name: str) -> 
     assert (apart > 4) == metric.card.biased_in_n, (apart, few.mean(), many.mean())
 
 
+@pytest.mark.parametrize("metric", SETS)
+def test_its_influences_are_named_by_clip_and_sum_to_nothing(metric: SetMetric) -> None:
+    if metric.influence is None:
+        pytest.skip("knows of none")
+    given = inputs(metric, 5)
+    found = metric.influence(given)
+    assert list(found.system) == sorted(set(given.system.keys))
+    values = np.array(list(found.system.values()))
+    assert values.std() > 0 or metric.proportion  # whose clips may all agree
+    assert values.sum() == pytest.approx(0, abs=1e-9 * np.abs(values).sum())
+    if "reference" in metric.card.needs:
+        assert given.reference is not None
+        assert list(found.reference) == sorted(set(given.reference.keys))
+    else:
+        assert not found.reference
+
+
 def test_embeddings_that_are_not_finite_reach_no_metric() -> None:
     with pytest.raises(ShapeError, match="'b' is not finite"):
         Embeddings(np.array([[0.0], [np.nan]]), ("a", "b"), "audio", fake_encoders.card("e", 1))

@@ -8,7 +8,7 @@ from scipy.special import log_softmax, rel_entr, softmax
 
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.harness.scoring import Scoring, score_sets
-from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
+from clipsonic_eval.metrics import METRICS, Inputs, SetMetric, _inception
 from clipsonic_eval.metrics.inception_score import inception_score
 from clipsonic_eval.metrics.inception_score_10_splits import inception_score_10_splits
 from clipsonic_eval.stats.bootstrap import clip_weights, damped
@@ -138,3 +138,11 @@ def test_the_interval_covers_the_score_of_fresh_clips_of_the_same_kind() -> None
         for low, high in (score_sets(scored, {"s": Inputs(d)}, shared).scores["s"].ci for d in draw[:100])
     ]
     assert np.mean(inside) > 0.87  # 95 % nominal; binomial standard error 0.022, less 3.6 of them
+
+
+def test_the_influence_of_a_clip_is_the_derivative_in_its_weight() -> None:
+    probabilities = softmax(random_logits(20), axis=1)
+    found = _inception.influence(probabilities)
+    step = 1e-5 * np.eye(20)
+    ends = [_inception.scores(probabilities, 1 + sign * step) for sign in (1, -1)]
+    assert found == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6, abs=1e-9)

@@ -1,4 +1,4 @@
-"""FAD at infinite n: subsets by hand, known limits, the fault of drawing with replacement, and the influence."""
+"""FAD at infinite n: subsets by hand, known limits, and the fault of drawing with replacement."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.stats.frechet import Gaussian, frechet_distance, squared_frechet
-from clipsonic_eval.stats.frechet_inf import Extrapolation, extrapolate, influence
+from clipsonic_eval.stats.frechet_inf import Extrapolation, extrapolate
 from clipsonic_eval.stats.pairwise import Rows
 
 RNG = np.random.default_rng
@@ -80,25 +80,3 @@ def test_too_few_rows_are_refused() -> None:
     x = RNG(3).standard_normal((30, 16))
     with pytest.raises(ShapeError, match="which have 15 rows here, but needs more rows than the 16 dimensions"):
         extrapolate(one_row(x), np.arange(30), normal(16))
-
-
-def weighted(rows: Rows, weights: np.ndarray, reference: Gaussian) -> float:
-    """Distance of the moments of weighted clips, divisor n."""
-    w = weights[rows.clip_of_row]
-    w = w / w.sum()
-    mean = w @ rows.vectors
-    centred = rows.vectors - mean
-    return frechet_distance(Gaussian.from_covariance(mean, (centred * w[:, None]).T @ centred), reference)
-
-
-@pytest.mark.parametrize("rank", [3, 6, 40])
-def test_the_influence_is_the_derivative_in_a_clip_s_weight(rank: int) -> None:
-    rng = RNG(4)
-    rows = Rows(rng.standard_normal((36, 6)) @ rng.standard_normal((6, 6)), np.repeat(np.arange(12), 3))
-    reference = Gaussian.fit(rng.standard_normal((rank + 1, 6)) + 0.5)
-    found = influence(rows, reference)
-    assert found.sum() == pytest.approx(0, abs=1e-10)
-    for clip in (0, 5, 11):
-        step = 1e-4 * np.eye(12)[clip]
-        ends = [weighted(rows, np.ones(12) + sign * step, reference) for sign in (1, -1)]
-        assert found[clip] == pytest.approx((ends[0] - ends[1]) / 2e-4, rel=1e-5, abs=1e-7)

@@ -15,7 +15,7 @@ from clipsonic_eval.stats import bootstrap
 from clipsonic_eval.stats.bootstrap import Interval, clip_weights
 from clipsonic_eval.stats.coverage import GaussianSets, expectation, measure
 from clipsonic_eval.stats.frechet import Gaussian, squared_frechet
-from clipsonic_eval.stats.frechet_inf import influence
+from clipsonic_eval.stats.frechet_influence import influence
 from clipsonic_eval.stats.influence import linear_deviations
 from clipsonic_eval.stats.pairwise import Rows
 
