@@ -36,6 +36,7 @@ class _Setting:
     image: Embeddings
     counts: NDArray[np.uint16]
     seed: int
+    origins: Mapping[str, str]
 
     @property
     def damped_name(self) -> str:
@@ -47,7 +48,8 @@ class _Setting:
 
     def score(self, metric: str, system: str, value: float, interval: tuple[Interval, str], **more: object) -> Score:
         title = _STATISTICS[metric]
-        items = config_hash(list(self.keys))[:8]
+        items = ("items", config_hash(list(self.keys))[:8])
+        origin = [("from", self.origins[system])] if system in self.origins else []
         return Score(
             metric=metric,
             system=system,
@@ -59,7 +61,7 @@ class _Setting:
             unit=title.unit,
             higher_is_better=title.higher_is_better,
             signature=signature.build(
-                metric, self.image.space, f"vec:l2|{title.fields}", [("items", items)], len(self.keys), num=title.num
+                metric, self.image.space, f"vec:l2|{title.fields}", [items, *origin], len(self.keys), num=title.num
             ),
             seed=self.seed,
             **more,  # type: ignore[arg-type]
@@ -130,7 +132,8 @@ def gap_scores(
         seed: of the bootstrap.
         n_boot: resamples.
         cross_fitted: names of priors that were fitted on the other ones of these very items. Their items are not
-            independent, so the corrected distance and the separability are left out: they would mislead.
+            independent, so the corrected distance and the separability are left out: they would mislead. Signatures
+            say so (``from:other-half``; ``from:given`` for all other priors).
 
     Returns:
         Scores whose ``system`` is the condition: ``text`` or a prior's name. The cosines within a side stand under the
@@ -141,7 +144,8 @@ def gap_scores(
         ShapeError: fewer than five common keys, a key twice, or a zero vector.
     """
     keys, (target, *others) = paired([image, text, *prior.values()])
-    setting = _Setting(keys, image, bootstrap.clip_weights(keys, n_boot, seed, "bootstrap-gap"), seed)
+    origins = {name: "other-half" if name in cross_fitted else "given" for name in prior}
+    setting = _Setting(keys, image, bootstrap.clip_weights(keys, n_boot, seed, "bootstrap-gap"), seed, origins)
     conditions = dict(zip(["text", *prior], others, strict=True))
     scores = [
         _within(setting, target, f"{image.modality}_{image.modality}_cosine", image.modality),

@@ -9,6 +9,9 @@ convention (``loadnum``, its loading of the sound). One is raised when, and only
 value; a test computes golden vectors and fails where they move without a raise. The release ``v`` is a note for people:
 releases leave numbers as they are unless a numerics version says otherwise, so it is not compared.
 
+One field, ``from``, says what was measured rather than how: where the vectors of a gap statistic come from. Different
+systems may differ in it; two numbers of one system may not.
+
 Intervals are not part of a signature: numbers compare however their intervals were made. An interval has its method's
 name beside it, and that name is its version: the golden vectors hold intervals too, and one may only move under another
 name.
@@ -42,6 +45,7 @@ _MEANING = {
     "ref": "contents of the reference set",
     "queries": "list of queries with their prompts and labels",
     "items": "list of items",
+    "from": "where the vectors in the image's place come from",
     "vec": "what is done to vectors",
     "dir": "direction of the divergence",
     "pre": "preprocessing",
@@ -49,6 +53,7 @@ _MEANING = {
     "v": "release of clipsonic-eval",
 }
 _NOT_COMPARED = ("n", "v")
+_OF_THE_SYSTEM = ("from",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +112,21 @@ def parse(text: str) -> Signature:
     return Signature(metric, tuple(fields))
 
 
-def comparable(a: str, b: str) -> bool:
-    """Say whether two numbers may stand in one column: equal signatures, n and the release aside."""
-    return _compared(a) == _compared(b)
+def comparable(a: str, b: str, *, same_system: bool = False) -> bool:
+    """Say whether two numbers may stand in one column: equal signatures, n and the release aside.
+
+    Args:
+        a: one signature.
+        b: the other.
+        same_system: the two numbers are to stand for one system, so that what it is counts too.
+    """
+    aside = _NOT_COMPARED if same_system else _NOT_COMPARED + _OF_THE_SYSTEM
+    return _compared(a, aside) == _compared(b, aside)
 
 
-def _compared(text: str) -> tuple[str, frozenset[tuple[str, str]]]:
+def _compared(text: str, aside: Sequence[str]) -> tuple[str, frozenset[tuple[str, str]]]:
     signature = parse(text)
-    return signature.metric, frozenset(f for f in signature.fields if f[0] not in _NOT_COMPARED)
+    return signature.metric, frozenset(f for f in signature.fields if f[0] not in aside)
 
 
 def explain_difference(a: str, b: str) -> str:

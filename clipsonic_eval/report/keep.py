@@ -18,7 +18,7 @@ from clipsonic_eval.report.intake import cells as cells_
 from clipsonic_eval.report.intake import pictures
 from clipsonic_eval.report.intake.cells import Cell
 from clipsonic_eval.report.intake.material import POOLED
-from clipsonic_eval.report.intake.pairs import Pair
+from clipsonic_eval.report.intake.pairs import Pair, asked_for
 from clipsonic_eval.report.results import Results
 from clipsonic_eval.types import Score
 
@@ -47,13 +47,13 @@ def _slim(record: RunRecord) -> RunRecord:
     return replace(
         record,
         scores=tuple(replace(s, per_item={}, skipped=()) for s in record.scores),
-        comparisons=tuple(c for c in record.comparisons if _is_asked(c)),
+        comparisons=tuple(c for c in record.comparisons if _is_shown(c) or asked_for(record, c)),
         systems=without_paths(record.systems),
         config=without_paths(record.config),
     )
 
 
-def _is_asked(c: Comparison) -> bool:
+def _is_shown(c: Comparison) -> bool:
     foreign = names.OTHER in (names.system(c.a).group, names.system(c.b).group)
     return foreign or frozenset((_any_k(c.a), _any_k(c.b))) in _ASKED
 

@@ -87,8 +87,21 @@ def _sizes(results: Results) -> list[str]:
     if biased:
         it = "its expectation depends" if len(biased) == 1 else "their expectations depend"
         lines.append(f"Compare {listed(biased)} at equal n only: {it} on n.")
-    unseen = [names.metric(m).in_text for m, _ in results.cells if not any(p.metric == m for p in results.pairs)]
-    if unseen and len({s for _, s in results.cells}) > 1:
-        titles = listed(sorted(set(unseen)))
-        lines.append(f"No paired test was made for {titles}: differences there may be chance.")
+    return lines + (_untested(results) if len({s for _, s in results.cells}) > 1 else [])
+
+
+def _untested(results: Results) -> list[str]:
+    """Say for which metrics the table of pairs has nothing: no test was made, or none that answers its questions."""
+    shown = {p.metric for p in results.pairs}
+    made = {c.metric for run in results.material.table for c in run.record.comparisons}
+    missing = [m for m in names.ordered_metrics(m for m, _ in results.cells) if m.name not in shown]
+    none, others = ([m.in_text for m in missing if (m.name in made) == other] for other in (False, True))
+    lines = []
+    if none:
+        lines.append(f"No paired test was made for {listed(none)}: differences there may be chance.")
+    if others:
+        lines.append(
+            f"The paired tests of {listed(others)} in the records answer none of the questions of this report; name "
+            "the pair when evaluating (--pair A:B) to have it here."
+        )
     return lines

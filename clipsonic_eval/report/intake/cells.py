@@ -97,7 +97,7 @@ def _cell(found: Mapping[str, tuple[str, Score]], trained: bool, pooled: RunReco
     scores = {seed: found[seed][1] for seed in sorted(found, key=lambda s: (number(s), s))}
     first = next(iter(scores.values()))
     for seed, score in scores.items():
-        if not comparable(first.signature, score.signature):
+        if not comparable(first.signature, score.signature, same_system=True):
             raise UserError(
                 f"{score.metric} of '{score.system}', train_seed {seed}: signature '{score.signature}' does not match "
                 f"'{first.signature}' of the other seeds; evaluate all seeds in the same way"

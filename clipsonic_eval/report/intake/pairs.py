@@ -102,10 +102,11 @@ def collect(
         runs: those that ``cells`` were made from; their comparisons are used.
         cells: by (metric, system).
         pooled: gives pairs whose clip-level scores were not kept.
-        planned: the questions; pairs with a foreign system that some record compared come after them.
+        planned: the questions; pairs that a run was asked for, and those with a foreign system that some run compared,
+            come after them.
     """
     planned = names.with_own_k(planned, (s for _, s in cells))
-    questions = [*planned, *_foreign(runs, planned)]
+    questions = [*planned, *_further(runs, planned)]
     found = []
     for metric in names.ordered_metrics(m for m, _ in cells):
         for a, b in questions:
@@ -117,16 +118,27 @@ def collect(
     return [replace(pair, p_holm=p) for pair, p in zip(found, corrected, strict=True)]
 
 
-def _foreign(runs: Sequence[Run], planned: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def _further(runs: Sequence[Run], planned: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     known = {frozenset(q) for q in planned}
     result: dict[frozenset[str], tuple[str, str]] = {}
     for run in runs:
         for c in run.record.comparisons:
             pair = frozenset((c.a, c.b))
-            groups = {names.system(c.a).group, names.system(c.b).group}
-            if names.OTHER in groups and names.YARDSTICK not in groups and pair not in known:
+            if pair not in known and (asked_for(run.record, c) or _is_foreign(c)):
                 result.setdefault(pair, (c.a, c.b))
     return list(result.values())
+
+
+def _is_foreign(c: Comparison) -> bool:
+    groups = {names.system(c.a).group, names.system(c.b).group}
+    return names.OTHER in groups and names.YARDSTICK not in groups
+
+
+def asked_for(record: RunRecord, c: Comparison) -> bool:
+    """Say whether the settings of a run name a pair that it compared: as a pair, or one of the two as baseline."""
+    named = {frozenset(str(pair).split(":")) for pair in record.config.get("pairs") or ()}
+    baselines = set(record.config.get("baselines") or ())
+    return frozenset((c.a, c.b)) in named or (not named and bool(baselines & {c.a, c.b}))
 
 
 def _pair(a: Cell, b: Cell, runs: Sequence[Run], pooled: RunRecord | None) -> Pair | None:

@@ -13,8 +13,11 @@ from clipsonic_eval import records
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.errors import ConfigError, ShapeError, SpaceError, UserError
 from clipsonic_eval.harness.gap import GapConfig, gap, gap_scores
+from clipsonic_eval.harness.signature import comparable, explain_difference
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.media.encode import write_video
+from clipsonic_eval.report import build
+from clipsonic_eval.report.intake import material
 from clipsonic_eval.types import Embeddings, EncoderCard, Score
 
 CARD = EncoderCard("clip", "0" * 64, 8, ("image", "text"), "")
@@ -73,6 +76,29 @@ def test_moving_the_cloud_closes_the_centroid_gap_but_not_the_centred_one(tmp_pa
     assert ("separability", "mean-shift") not in found  # its items are not independent
     assert records.read(tmp_path / "run") == record
     assert record.kind == "gap"
+
+
+def test_where_a_shift_was_learnt_is_in_its_signature(tmp_path: Path) -> None:
+    """A mean-shift of the evaluation's own other half and one that was brought along are two things of one name."""
+    a = arrays()
+    np.savez(tmp_path / "f.npz", **a, keys=np.array(KEYS))  # type: ignore[arg-type]
+    np.savez(tmp_path / "m.npz", keys=np.array(KEYS), vectors=a["text"] + np.float32(0.02))
+    own, brought = (
+        gap(GapConfig(tmp_path / "f.npz", n_bootstrap=30, prior=prior, tags={"train_seed": seed}), tmp_path / seed)
+        for seed, prior in (("0", {}), ("1", {"mean-shift": tmp_path / "m.npz"}))
+    )
+    first, second = (by_name(list(record.scores)) for record in (own, brought))
+    moved = [key for key in first if key[1] == "mean-shift"]
+    assert ("gap_closed_centroid", "mean-shift") in moved
+    for key in moved:
+        a_, b_ = first[key].signature, second[key].signature
+        assert explain_difference(a_, b_) == (
+            "where the vectors in the image's place come from: other-half against given"
+        )
+        assert not comparable(a_, b_, same_system=True)
+        assert comparable(a_, first[key[0], "text"].signature if key[0] == "matched_cosine" else b_)
+    with pytest.raises(UserError, match=r"of 'mean-shift', train_seed 1: signature .* does not match"):
+        build.gather(material.sort(material.find([tmp_path / "0", tmp_path / "1"])))
 
 
 def test_features_of_any_layout_give_the_same_numbers(tmp_path: Path) -> None:

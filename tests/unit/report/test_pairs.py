@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,9 @@ from scipy import stats
 from unit.report.synthetic import as_run, score, simple
 
 from clipsonic_eval.records import RunRecord
+from clipsonic_eval.report import build, keep
+from clipsonic_eval.report.findings import caveats
+from clipsonic_eval.report.intake import material
 from clipsonic_eval.report.intake.cells import collect as cells_of
 from clipsonic_eval.report.intake.material import Run
 from clipsonic_eval.report.intake.pairs import Pair, collect
@@ -122,3 +127,22 @@ def test_pairs_of_foreign_systems_are_shown_as_far_as_a_run_compared_them() -> N
 
 def test_a_pair_that_nobody_tested_is_left_out() -> None:
     assert pairs_of(of_one_run({"PD": 1.0, "ZS": 2.0}, {})) == {}
+
+
+@pytest.mark.parametrize("asked", [{"pairs": ["IQ:real"]}, {"baselines": ["real"]}])
+def test_a_pair_that_a_run_was_asked_for_is_shown_whoever_it_is(asked: dict[str, list[str]], tmp_path: Path) -> None:
+    record = simple({("fad", s): v for s, v in (("IQ", 1.0), ("real", 0.5))}, {("fad", "IQ", "real"): (0.5, 0.01)})
+    run = as_run(replace(record, config=asked))
+    assert list(pairs_of([run])) == [("fad", "IQ", "real")]
+    assert list(pairs_of([as_run(record)])) == []
+    results = build.gather(material.sort([run]))[0]
+    assert not any("No paired test" in line for line in caveats.read(results))
+    keep.write(results, tmp_path)  # and the report is remade from what it keeps
+    assert list(pairs_of(material.find([tmp_path / run.name]))) == [("fad", "IQ", "real")]
+
+
+def test_tests_that_answer_no_question_of_the_report_are_not_said_to_be_missing() -> None:
+    record = simple({("fad", s): v for s, v in (("IQ", 1.0), ("real", 0.5))}, {("fad", "IQ", "real"): (0.5, 0.01)})
+    lines = caveats.read(build.gather(material.sort([as_run(record)]))[0])
+    assert not any("No paired test was made" in line for line in lines)
+    assert any("The paired tests of FAD in the records answer none of the questions" in line for line in lines)
