@@ -22,3 +22,10 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     real = socket.socket.connect
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--write-golden``: keep the golden vectors whose numerics version was raised."""
+    parser.addoption(
+        "--write-golden", action="store_true", help="renew tests/golden where a numerics version was raised"
+    )
