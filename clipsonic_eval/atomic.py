@@ -25,8 +25,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder that takes the place of ``path`` when the block ends well."""
+def replacing_folder(path: Path, kept: Path | None = None) -> Iterator[Path]:
+    """Yield a temporary folder that takes the place of ``path`` when the block ends well.
+
+    Args:
+        path: the folder.
+        kept: where the folder that stood there goes; None: it is removed. With it there is a whole folder in one of
+            the two places at any moment.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
     temporary.mkdir()
@@ -34,9 +40,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         yield temporary
         if path.exists():
             old = path.with_name(f"{temporary.name}.old")
-            os.replace(path, old)
+            if kept is not None and kept.exists():
+                os.replace(kept, old)
+            os.replace(path, old if kept is None else kept)
             os.replace(temporary, path)
-            shutil.rmtree(old)
+            shutil.rmtree(old, ignore_errors=kept is not None)
         else:
             os.replace(temporary, path)
     finally:

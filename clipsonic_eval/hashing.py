@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.files import open_regular
+from clipsonic_eval.files import open_regular, read_text
+
+SUMS: Final = "SHA256SUMS"
+_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
 def file_sha256(path: Path, error: type[UserError] = UserError) -> str:
@@ -34,3 +39,49 @@ def config_hash(value: Any) -> str:
     """Return the first 12 hex digits of the SHA-256 of a JSON-serialisable configuration (key order ignored)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def write_sums(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Write the SHA-256 of some files of a folder to its ``SHA256SUMS`` (``sha256sum -c`` reads it too).
+
+    Args:
+        folder: the folder, not yet in use by anybody.
+        names: of the files, relative.
+
+    Returns:
+        The hashes by name.
+    """
+    sums = {name: file_sha256(folder / name) for name in names}
+    (folder / SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()), encoding="utf-8")
+    return sums
+
+
+def check_sums(folder: Path, names: Iterable[str], error: type[UserError], *, mend: str) -> dict[str, str]:
+    """Hold files against the folder's ``SHA256SUMS``.
+
+    Args:
+        folder: written with :func:`write_sums`.
+        names: of the files that must be listed there, relative.
+        error: what is raised.
+        mend: what to do about a damaged folder, as the end of a sentence.
+
+    Returns:
+        The hashes by name.
+
+    Raises:
+        UserError: of the class asked for: a file is missing, not listed, or has other bytes.
+    """
+    lines = read_text(folder / SUMS, error, mend=mend).splitlines()
+    parsed = [_LINE.fullmatch(line) for line in lines]
+    listed = {found.group(2): found.group(1) for found in parsed if found}
+    sums = {}
+    for name in names:
+        if name not in listed:
+            raise error(f"{folder / SUMS}: does not list {name}; {mend}")
+        sums[name] = file_sha256(folder / name, error)
+        if sums[name] != listed[name]:
+            raise error(
+                f"{folder / name}: its SHA-256 is {sums[name][:12]}…, but {SUMS} names {listed[name][:12]}…; the file "
+                f"is damaged or was changed, {mend}"
+            )
+    return sums

@@ -7,11 +7,11 @@ Layout of a folder::
     scheduler/scheduler_config.json                 the training schedule, readable by diffusers
     mel.json                                        MelConfig with its measured scale
     card.json                                       what was trained on what: hashes, seed, steps, condition space
+    SHA256SUMS                                      of all these but the first; checked before anything is believed
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -32,10 +32,12 @@ from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
 from clipsonic_eval import atomic
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError
-from clipsonic_eval.hashing import file_sha256
+from clipsonic_eval.files import read_json
+from clipsonic_eval.hashing import check_sums, file_sha256, write_sums
 
 FORMAT = 1
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+_PARTS = (f"network/{WEIGHTS}", "network/config.json", "scheduler/scheduler_config.json", "mel.json", "card.json")
 
 
 class MelDiffusion:
@@ -206,6 +208,7 @@ class MelDiffusion:
         self.card["diffusion"] = as_tree(self.diffusion)
         self.card["parameters"] = sum(p.numel() for p in self.network.parameters())
         atomic.write_json(folder / "card.json", self.card)
+        write_sums(folder, _PARTS)
         name = next(n for n in NETWORKS if NETWORKS[n] is type(self.network))
         index = {
             "_class_name": "MelDiffusion",
@@ -228,10 +231,8 @@ class MelDiffusion:
         """
         folder = Path(folder)
         index = read_index(folder, "MelDiffusion")
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-        weights = folder / "network" / WEIGHTS
-        check_weights(weights, card["weights_sha256"])
-        mel = resolve(MelConfig, json.loads((folder / "mel.json").read_text(encoding="utf-8")), where="mel.json")
+        card = read_checked_card(folder, _PARTS, _PARTS[0])
+        mel = resolve(MelConfig, read_json(folder / "mel.json"), where="mel.json")
         diffusion = resolve(DiffusionConfig, card["diffusion"], where="card.json: diffusion")
         try:
             network = NETWORKS[index["network"][1]].from_pretrained(
@@ -250,14 +251,9 @@ def read_index(folder: Path, kind: str) -> dict[str, Any]:
         UserError: there is none, or it describes something else than ``kind``.
     """
     path = folder / "model_index.json"
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            f"{folder}: no model_index.json here; give a folder that `clipsonic-eval train` finished"
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError, NotADirectoryError):
-        raise UserError(f"{path}: not readable as JSON; train the model again") from None
+    if not path.is_file():
+        raise UserError(f"{folder}: no model_index.json here; give a folder that `clipsonic-eval train` finished")
+    index = read_json(path, mend="train the model again")
     if not isinstance(index, dict) or index.get("_class_name") != kind:
         found = index.get("_class_name") if isinstance(index, dict) else None
         raise UserError(f"{folder}: holds a model of kind {found}, but {kind} is needed here")
@@ -268,17 +264,24 @@ def read_index(folder: Path, kind: str) -> dict[str, Any]:
     return index
 
 
-def check_weights(path: Path, expected: str) -> None:
-    """Refuse a weight file that is missing or is not the one that the model's card names.
+def read_checked_card(folder: Path, parts: Sequence[str], weights: str) -> dict[str, Any]:
+    """Return ``card.json`` of a model folder once all its files have the bytes that were written.
+
+    Args:
+        folder: of the model.
+        parts: names of its files, relative.
+        weights: the one among them whose hash the card names.
 
     Raises:
-        WeightsError: so it is.
+        WeightsError: a file is missing, damaged or changed, or the weights are not the card's.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path}: the weights are missing; copy the whole folder")
-    found = file_sha256(path)
-    if found != expected:
+    if not (folder / weights).is_file():
+        raise WeightsError(f"{folder / weights}: the weights are missing; copy the whole folder")
+    sums = check_sums(folder, parts, WeightsError, mend="train the model again or copy the whole folder")
+    card: dict[str, Any] = read_json(folder / "card.json", WeightsError)
+    if sums[weights] != card["weights_sha256"]:
         raise WeightsError(
-            f"{path}: sha256 {found[:12]}…, but card.json names {expected[:12]}…; the file was changed or belongs to "
-            "another model, train again or copy the whole folder"
+            f"{folder / weights}: sha256 {sums[weights][:12]}…, but card.json names {card['weights_sha256'][:12]}…; it "
+            "belongs to another model, train again or copy the whole folder"
         )
+    return card

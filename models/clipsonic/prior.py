@@ -11,14 +11,14 @@ Karlo's shape is a matter of configuration. What a number made with a prior depe
 - candidates: of k drawn embeddings the one with the highest cosine to the text is kept; 1 keeps the only one.
 - guidance and steps. The null condition of guidance is the zero vector.
 
-Layout of a folder: ``model_index.json``, ``prior/`` (diffusers), ``scheduler/`` (diffusers), ``card.json``.
+Layout of a folder: ``model_index.json``, ``prior/`` (diffusers), ``scheduler/`` (diffusers), ``card.json``,
+``SHA256SUMS`` of all but the first.
 
 Source: Ramesh et al. 2022 (arXiv 2204.06125), section 2.2; settings of the scheduler: kakaobrain/karlo-v1-alpha.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,17 +30,18 @@ import torch
 from numpy.typing import NDArray
 
 from clipsonic.conditions import normalised
-from clipsonic.model import FORMAT, WEIGHTS, check_weights, read_index
+from clipsonic.model import FORMAT, WEIGHTS, read_checked_card, read_index
 from clipsonic.prior_network import Texts, predict, prior_scheduler
 from clipsonic_eval import atomic
 from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
-from clipsonic_eval.hashing import file_sha256
+from clipsonic_eval.hashing import file_sha256, write_sums
 from clipsonic_eval.seeds import derive
 
 if TYPE_CHECKING:
     from diffusers import PriorTransformer
 
 _KIND = "DiffusionPrior"
+_PARTS = (f"prior/{WEIGHTS}", "prior/config.json", "scheduler/scheduler_config.json", "card.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,7 @@ class DiffusionPrior:
         self.card["weights_sha256"] = file_sha256(folder / "prior" / WEIGHTS)
         self.card["parameters"] = sum(p.numel() for p in self.network.parameters())
         atomic.write_json(folder / "card.json", self.card)
+        write_sums(folder, _PARTS)
         index = {
             "_class_name": _KIND,
             "format": FORMAT,
@@ -201,8 +203,7 @@ class DiffusionPrior:
 
         folder = Path(folder)
         read_index(folder, _KIND)
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-        check_weights(folder / "prior" / WEIGHTS, card["weights_sha256"])
+        card = read_checked_card(folder, _PARTS, _PARTS[0])
         try:
             network = PriorTransformer.from_pretrained(
                 folder / "prior", use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False

@@ -24,6 +24,7 @@ from clipsonic.training.config import AudioTrainingConfig, identity
 from clipsonic_eval import atomic
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.files import read_json
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
 
@@ -185,7 +186,7 @@ def finished(out: Path, run_identity: str) -> bool:
     """
     if not (out / "model_index.json").is_file():
         return False
-    card = json.loads((out / "card.json").read_text(encoding="utf-8"))
+    card = read_json(out / "card.json", mend="remove the folder to train again")
     if card.get("identity") == run_identity:
         return True
     raise UserError(

@@ -1,8 +1,10 @@
-"""Checkpoints of a run: safetensors and JSON in one folder that is replaced whole."""
+"""Checkpoints of a run: tensors, JSON and their hashes in a folder that is replaced whole; the last two are kept."""
 
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,11 @@ from torch import nn
 
 from clipsonic_eval import atomic
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.files import read_json
+from clipsonic_eval.hashing import check_sums, write_sums
 
-FOLDER = "checkpoint"
+FOLDER, EARLIER = "checkpoint", "checkpoint.earlier"
+_TREE, _TENSORS = "state.json", "state.safetensors"
 
 
 @dataclass(slots=True)
@@ -50,38 +55,66 @@ def write(
     optimizer: torch.optim.Optimizer,
     window: torch.Tensor,
 ) -> None:
-    """Write ``folder/checkpoint``; the old one stays until the new one is complete."""
+    """Write ``folder/checkpoint``; the one before it is kept beside it, as ``checkpoint.earlier``."""
     tensors = {"window": window}
     tensors |= {f"model.{name}": value for name, value in module.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.items()}
     for name, parameter in _names(module):
         moments = optimizer.state.get(parameter, {})
         tensors |= {f"opt.{key}.{name}": torch.as_tensor(value) for key, value in moments.items()}
-    with atomic.replacing_folder(folder / FOLDER) as temporary:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary / "state.safetensors")
+    _sweep(folder)
+    with atomic.replacing_folder(folder / FOLDER, kept=folder / EARLIER) as temporary:
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary / _TENSORS)
         tree = {k: v for k, v in asdict(state).items() if k != "tensors"}
-        (temporary / "state.json").write_text(json.dumps(tree), encoding="utf-8")
+        (temporary / _TREE).write_text(json.dumps(tree), encoding="utf-8")
+        write_sums(temporary, (_TREE, _TENSORS))
 
 
-def read(folder: Path, identity: str) -> State | None:
-    """Return the folder's checkpoint, None if there is none.
+def read(folder: Path, identity: str, *, note: Callable[[str], None] = lambda _: None) -> State | None:
+    """Return the folder's last good checkpoint, None if there is none.
+
+    Every byte is held against the hashes that were written with it, at about 1 GB/s. A damaged newest one is named and
+    the one before it taken.
+
+    Args:
+        folder: of the run.
+        identity: hash of what decides the result.
+        note: is told of a damaged checkpoint.
 
     Raises:
-        UserError: it belongs to a run of another configuration or other data, or is not readable.
+        UserError: it belongs to a run of another configuration or other data, or all there are are damaged.
     """
-    path = folder / FOLDER
-    if not (path / "state.json").is_file():
-        return None
+    there = [path for path in (folder / FOLDER, folder / EARLIER) if path.is_dir()]
+    problem = ""
+    for path in there:
+        try:
+            state = _read(path)
+        except UserError as error:
+            problem = problem or str(error)
+            continue
+        if state.identity != identity:
+            raise UserError(
+                f"{path}: belongs to a run of another configuration or other clips ({state.identity}, now {identity}); "
+                "give another --out, or remove it to start again"
+            )
+        if problem:
+            note(f"{problem}: going on from the checkpoint before it, step {state.step}")
+            shutil.rmtree(there[0], ignore_errors=True)  # or the next one written would push out the good one
+        return state
+    if problem:
+        folders = " and ".join(str(path) for path in there)
+        raise UserError(f"{problem}, and there is no other good checkpoint; remove {folders} to start again")
+    return None
+
+
+def _read(path: Path) -> State:
+    """Return one checkpoint; UserError if it is not whole."""
+    check_sums(path, (_TREE, _TENSORS), UserError, mend="it is not used")
     try:
-        state = State(**json.loads((path / "state.json").read_text(encoding="utf-8")))
-        state.tensors = load_file(path / "state.safetensors")
+        state = State(**read_json(path / _TREE))
+        state.tensors = load_file(path / _TENSORS)
     except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path}: not readable ({str(error).splitlines()[0]}); remove it to start again") from None
-    if state.identity != identity:
-        raise UserError(
-            f"{path}: belongs to a run of another configuration or other clips ({state.identity}, now {identity}); "
-            "give another --out, or remove it to start again"
-        )
+        raise UserError(f"{path}: not readable ({str(error).splitlines()[0]}), it is not used") from None
     return state
 
 
@@ -110,7 +143,13 @@ def apply(
 
 
 def remove(folder: Path) -> None:
-    """Remove the folder's checkpoint: the run is finished and its model written."""
-    import shutil
+    """Remove the folder's checkpoints: the run is finished and its model written."""
+    for name in (FOLDER, EARLIER):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    _sweep(folder)
 
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed writer left; there is one writer at a time."""
+    for left in folder.glob(f".{FOLDER}.*"):
+        shutil.rmtree(left, ignore_errors=True)

@@ -181,9 +181,9 @@ class Run:
         self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses and their number
         self.rows: list[dict[str, Any]] = []
 
-    def restore(self) -> None:
-        """Continue from the folder's checkpoint, if there is one."""
-        found = checkpoint.read(self.folder, self.identity)
+    def restore(self, progress: Progress) -> None:
+        """Continue from the folder's last good checkpoint, if there is one."""
+        found = checkpoint.read(self.folder, self.identity, note=progress.note)
         if found is None:
             return
         self.step, self.seconds = found.step, found.seconds
@@ -261,7 +261,7 @@ def run(
         UserError: the folder holds a checkpoint of another run, the loss is not finite, or the time is over.
     """
     this = Run(task, config, folder, identity)
-    this.restore()
+    this.restore(progress)
     module = this.accelerator.prepare_model(task.module, evaluation_mode=this.shard.world == 1)
     module.train()
     started, before, saved = time.monotonic(), this.seconds, this.step

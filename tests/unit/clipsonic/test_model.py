@@ -109,6 +109,7 @@ def test_a_saved_model_comes_back_to_the_bit(tmp_path: Path, name: str) -> None:
     assert torch.equal(a, b)
     assert again.card == model.card
     assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
+        "SHA256SUMS",
         "card.json",
         "mel.json",
         "model_index.json",
@@ -132,10 +133,23 @@ def test_changed_missing_and_foreign_weights_are_refused(tmp_path: Path) -> None
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(data)
-    with pytest.raises(WeightsError, match="the file was changed or belongs to another model"):
+    with pytest.raises(WeightsError, match="the file is damaged or was changed"):
         MelDiffusion.load(folder)
     weights.unlink()
     with pytest.raises(WeightsError, match="the weights are missing"):
+        MelDiffusion.load(folder)
+
+
+@pytest.mark.parametrize("name", ["mel.json", "card.json", "network/config.json", "scheduler/scheduler_config.json"])
+def test_a_flipped_digit_in_any_file_of_a_folder_is_found(tmp_path: Path, name: str) -> None:
+    folder = _model().save(tmp_path / "m")
+    data = (folder / name).read_bytes()
+    at = next(i for i in range(20, len(data)) if chr(data[i]) in "23456789")
+    (folder / name).write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])  # still JSON, another number
+    with pytest.raises(WeightsError, match=f"{name}: its SHA-256 is .*copy the whole folder"):
+        MelDiffusion.load(folder)
+    (folder / "SHA256SUMS").unlink()
+    with pytest.raises(WeightsError, match="SHA256SUMS: no such file; train the model again"):
         MelDiffusion.load(folder)
 
 

@@ -196,7 +196,7 @@ def test_changed_weights_are_refused(trained: Path, tmp_path: Path) -> None:
     file = folder / "prior" / "diffusion_pytorch_model.safetensors"
     tensors = load_file(file)
     save_file({name: t + 1 for name, t in tensors.items()}, file)
-    with pytest.raises(WeightsError, match=r"card\.json names"):
+    with pytest.raises(WeightsError, match=r"SHA256SUMS names"):
         DiffusionPrior.load(folder)
 
 

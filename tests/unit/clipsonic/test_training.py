@@ -92,7 +92,7 @@ def test_checkpoints_hold_no_pickles(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train_on(FakeStore(), _config(), tmp_path / "m", progress=KilledAt(4))
     files = {p.name for p in (tmp_path / "m").rglob("*") if p.is_file()}
-    assert files == {"state.json", "state.safetensors", "train_log.csv", "config.json"}
+    assert files == {"SHA256SUMS", "state.json", "state.safetensors", "train_log.csv", "config.json"}
 
 
 def test_a_time_limit_stops_at_a_checkpoint_and_the_run_goes_on(tmp_path: Path) -> None:

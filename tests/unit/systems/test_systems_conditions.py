@@ -15,6 +15,7 @@ from unit.systems.material import N, write_material
 from clipsonic_eval.clips import ClipStore
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import ConfigError, MediaError, SpaceError, UserError
+from clipsonic_eval.hashing import write_sums
 from clipsonic_eval.media.audio import read_audio
 from clipsonic_eval.media.video import centre_frame
 from clipsonic_eval.systems import resolve
@@ -185,6 +186,8 @@ def test_a_prior_of_another_space_is_refused(material: Material, tmp_path: Path)
     card = json.loads((other / "card.json").read_text())
     card["space"]["weights_sha256"] = "0" * 64
     (other / "card.json").write_text(json.dumps(card))
+    names = [line.split("  ")[1] for line in (other / "SHA256SUMS").read_text().splitlines()]
+    write_sums(other, names)
     with pytest.raises(SpaceError, match=r"prior: trained in the space of toy-clip\+00000000"):
         made(material, "PD", prior=str(other))
 
