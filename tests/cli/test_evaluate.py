@@ -57,7 +57,7 @@ def test_the_table_has_values_intervals_tests_and_signatures(world: Path) -> Non
     assert lines[1].count("[") == 3
     assert lines[1].endswith(" 8")
     assert any(line.startswith("fad: good − bad") for line in lines)
-    assert any(line.startswith("fad|enc:fake-audio+ffffffff|rate:16k|") for line in lines)
+    assert any(line.startswith("fad|num:1|enc:fake-audio+ffffffff|encnum:1|rate:16k|") for line in lines)
     assert (world / "run" / "record.json").is_file()
 
 

@@ -29,7 +29,7 @@ def test_features_of_any_encoder_are_scored(features: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["image", "text", "mean-shift"]
     assert any(line.startswith("centroid_distance ") for line in lines)
-    assert any(line.startswith("centroid_distance|enc:mine+declared|vec:l2|") for line in lines)
+    assert any(line.startswith("centroid_distance|num:1|enc:mine+declared|encnum:1|vec:l2|") for line in lines)
     assert (out / "projection.npz").is_file()
 
 
