@@ -4,21 +4,28 @@ Tables, figures, the page and the gate read records and nothing else, so a repor
 
 Every record says which version of this schema it was written in. :func:`write` writes the newest; :func:`read` takes
 every older one, upgraded by one pure function from each version to the next (:data:`UPGRADES`).
+
+The values of single clips lie beside it in ``clips.parquet`` (:mod:`clipsonic_eval.clip_values`), which the record
+names by its SHA-256. Without that file a record still reads, less those values.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import atomic
+from clipsonic_eval import atomic, clip_values
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.types import Finding, Score, Skip
+
+_Values = Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]]
+_log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 2
 RECORD_NAME = "record.json"
@@ -104,9 +111,18 @@ class RunRecord:
 
 
 def write(record: RunRecord, folder: Path) -> Path:
-    """Write ``folder/record.json`` atomically and return its path."""
+    """Write ``folder/record.json``, and ``clips.parquet`` before it, and return the path of the first.
+
+    Each is written atomically. A record that was there goes away first: it would name other values of clips.
+    """
     path = folder / RECORD_NAME
-    atomic.write_json(path, as_tree(record))
+    path.unlink(missing_ok=True)
+    clips = clip_values.write(record.scores, folder)
+    tree = as_tree(record)
+    for score in tree["scores"]:
+        for name in clip_values.FIELDS.values():
+            del score[name]
+    atomic.write_json(path, tree if clips is None else {**tree, "clips": clips})
     return path
 
 
@@ -114,7 +130,7 @@ def read(path: Path) -> RunRecord:
     """Read a record from a run folder or from the JSON file itself, of this schema or any older one.
 
     Raises:
-        UserError: there is none, it is no record, or a newer release wrote it.
+        UserError: there is none, it is no record, a newer release wrote it, or its values of clips are damaged.
     """
     file = path / RECORD_NAME if path.is_dir() else path
     try:
@@ -132,7 +148,8 @@ def read(path: Path) -> RunRecord:
             "read it with the newer release that wrote it"
         )
     try:
-        return _record(upgraded(tree))
+        tree = upgraded(tree)
+        return _record(tree, _values(tree.get("clips"), file.parent))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{file}: not a record of schema version {version} ({type(error).__name__}: {error}); it was edited or "
@@ -166,9 +183,18 @@ def upgraded(tree: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def _record(tree: dict[str, Any]) -> RunRecord:
+def _values(said: dict[str, Any] | None, folder: Path) -> _Values:
+    if said is None:
+        return {}
+    if not (folder / clip_values.NAME).exists():
+        _log.info("%s: not there, so the record has no values of clips", folder / clip_values.NAME)
+        return {}
+    return clip_values.read(said, folder)
+
+
+def _record(tree: dict[str, Any], values: _Values) -> RunRecord:
     made = {
-        "scores": tuple(_score(s) for s in tree["scores"]),
+        "scores": tuple(_score({**s, **values.get((s["metric"], s["system"]), {})}) for s in tree["scores"]),
         "comparisons": tuple(
             Comparison(**{**c, "ci": tuple(c["ci"]) if c["ci"] else None}) for c in tree["comparisons"]
         ),

@@ -179,6 +179,8 @@ class Score:
         signature: everything that changes the value, see :mod:`clipsonic_eval.harness`.
         skipped: what was left out.
         per_item: value by key, for metrics that are means over clips.
+        influence: for statistics of sets, what each clip of the system does to the value, by key.
+        reference_influence: the same of the clips of the reference.
         details: further numbers by name, for reading only.
     """
 
@@ -196,4 +198,6 @@ class Score:
     ci_level: float = 0.95
     skipped: tuple[Skip, ...] = ()
     per_item: Mapping[str, float] = field(default_factory=dict)
+    influence: Mapping[str, float] = field(default_factory=dict)
+    reference_influence: Mapping[str, float] = field(default_factory=dict)
     details: Mapping[str, float] = field(default_factory=dict)

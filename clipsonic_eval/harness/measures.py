@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.conventions import CONVENTIONS, Convention
 from clipsonic_eval.encoders import Encoder
-from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, gap
+from clipsonic_eval.metrics import METRICS, ClipInfluence, ClipMetric, Inputs, Metric, gap
 from clipsonic_eval.types import Clip, EncoderCard
 
 
@@ -50,10 +50,24 @@ def measure(name: str, more: Mapping[str, Convention] | None = None) -> Metric:
     def scaled(systems: Sequence[Inputs], n: int, seed: int) -> NDArray[np.float64]:
         return scale * replicates(systems, n, seed)
 
-    low, high = scale * metric.lowest, scale * metric.highest
     return dataclasses.replace(
-        metric, card=card, value=lambda x: scale * value(x), replicates=scaled, lowest=low, highest=high
+        metric,
+        card=card,
+        value=lambda x: scale * value(x),
+        replicates=scaled,
+        lowest=scale * metric.lowest,
+        highest=scale * metric.highest,
+        influence=None if metric.influence is None else _scaled_influence(metric.influence, scale),
     )
+
+
+def _scaled_influence(influence: Callable[[Inputs], ClipInfluence], scale: float) -> Callable[[Inputs], ClipInfluence]:
+    def scaled(inputs: Inputs) -> ClipInfluence:
+        found = influence(inputs)
+        system, reference = ({k: scale * v for k, v in side.items()} for side in (found.system, found.reference))
+        return ClipInfluence(system, reference)
+
+    return scaled
 
 
 def biased_in_n(name: str) -> bool:

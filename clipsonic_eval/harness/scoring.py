@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.harness import signature
-from clipsonic_eval.metrics import ClipMetric, Inputs, Metric, SetMetric
+from clipsonic_eval.metrics import ClipInfluence, ClipMetric, Inputs, Metric, SetMetric
 from clipsonic_eval.stats import bootstrap
 from clipsonic_eval.types import Score, Skip
 
@@ -54,6 +54,7 @@ class _Found:
     method: str
     per_item: Mapping[str, float] = field(default_factory=dict)
     details: Mapping[str, float] = field(default_factory=dict)
+    influence: ClipInfluence = field(default_factory=lambda: ClipInfluence({}, {}))
 
 
 def score_clips(metric: ClipMetric, inputs: Mapping[str, Inputs], scoring: Scoring) -> dict[str, Score]:
@@ -114,7 +115,9 @@ def score_sets(metric: SetMetric, inputs: Mapping[str, Inputs], scoring: Scoring
         method = f"{metric.method}-{scoring.n_boot}"
         if metric.proportion:
             low, high, method = *_no_narrower(value, low, high, one), f"{method}-or-wilson"
-        found = _Found(value, (max(metric.lowest, low), min(metric.highest, high)), method, {}, details)
+        within = max(metric.lowest, low), min(metric.highest, high)
+        moves = metric.influence(one) if metric.influence else ClipInfluence({}, {})
+        found = _Found(value, within, method, {}, details, moves)
         scores[name] = _score(metric, name, one, found, scoring)
         replicates[name] = row
     return SetScores(scores, replicates)
@@ -155,5 +158,7 @@ def _score(metric: Metric, system: str, inputs: Inputs, found: _Found, scoring: 
         seed=scoring.seed,
         skipped=(*scoring.skipped.get(system, ()), *_short_clips(metric, inputs)),
         per_item=found.per_item,
+        influence=found.influence.system,
+        reference_influence=found.influence.reference,
         details=found.details,
     )

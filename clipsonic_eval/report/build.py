@@ -35,7 +35,7 @@ class ReportConfig:
         title: of the page.
         command: printed on the page as what makes it; "" prints none.
         select: tags of the runs of the main table, where the runs leave a choice.
-        keep_records: put records without clip-level scores beside the report, so that it can be remade from itself.
+        keep_records: put slim records and the values of clips beside the report, so that it can be remade from it.
     """
 
     runs: tuple[Path, ...]

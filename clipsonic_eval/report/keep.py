@@ -1,7 +1,8 @@
 """The records beside a report: small enough to be committed, enough to remake it.
 
-Clip-level scores are left out. What was computed from them (intervals and tests over the per-query means of several
-seeds) is kept in records of kind ``pooled``, which a report reads in their place.
+The values of clips lie beside each (``clips.parquet``), so that every paired test can be made again. What was computed
+over the per-query means of several seeds (intervals and tests) is kept in records of kind ``pooled`` as well, which a
+report reads where there are no values of clips.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ def write(results: Results, folder: Path) -> None:
 
 
 def _slim(record: RunRecord) -> RunRecord:
-    """Return the record without clip-level scores, comparisons that no table shows, and paths of the machine."""
+    """Return the record without what was skipped, comparisons that no table shows, and paths of the machine."""
     return replace(
         record,
-        scores=tuple(replace(s, per_item={}, skipped=()) for s in record.scores),
+        scores=tuple(replace(s, skipped=()) for s in record.scores),
         comparisons=tuple(c for c in record.comparisons if _is_shown(c) or asked_for(record, c)),
         systems=without_paths(record.systems),
         config=without_paths(record.config),
