@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,3 +85,26 @@ def check_sums(folder: Path, names: Iterable[str], error: type[UserError], *, me
                 f"is damaged or was changed, {mend}"
             )
     return sums
+
+
+def seal(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return JSON values with a key ``sha256`` more, which :func:`unsealed` holds against the rest."""
+    return {**tree, "sha256": _tree_sha256(tree)}
+
+
+def unsealed(tree: Any) -> dict[str, Any]:
+    """Return what was sealed, without the hash.
+
+    Raises:
+        ValueError: it is no mapping with a hash, or something in it has changed since.
+    """
+    if not isinstance(tree, dict) or not isinstance(tree.get("sha256"), str):
+        raise ValueError("its key sha256 is missing")
+    rest = {key: value for key, value in tree.items() if key != "sha256"}
+    if _tree_sha256(rest) != tree["sha256"]:
+        raise ValueError("what it says does not fit its sha256")
+    return rest
+
+
+def _tree_sha256(tree: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(tree, sort_keys=True, allow_nan=False).encode()).hexdigest()

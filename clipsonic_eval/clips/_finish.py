@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from clipsonic_eval.atomic import replacing, write_json
 from clipsonic_eval.clips._plan import SCHEMA_VERSION, Plan, card_tree, remove_leftovers
-from clipsonic_eval.clips._shards import ShardPlace, matrix, read_batches
+from clipsonic_eval.clips._shards import ShardPlace, matrix, read_batches, texts_sha256
 from clipsonic_eval.datasets import refuse_duplicates
-from clipsonic_eval.hashing import config_hash
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.files import read_json
+from clipsonic_eval.hashing import config_hash, file_sha256, seal, unsealed
 from clipsonic_eval.provenance import collect
 
 EMBEDDINGS = "image_embeddings.npy"
+LEDGER = "skipped.csv"
 
 
 def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -34,13 +37,16 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         return done
     skipped = [[s.key, "", s.reason] for s in plan.listing.skipped]
     skipped += [row for sidecar in sidecars for row in sidecar["skipped"]]
-    _write_ledger(out / "skipped.csv", skipped)
+    _write_ledger(out / LEDGER, skipped)
     n_clips = sum(s["n_clips"] for s in sidecars)
-    content = _join(out, plan, n_clips)
+    content, texts = _join(out, plan, n_clips)
     seconds = sum(s["seconds"] for s in sidecars)
     summary = {
         "schema_version": SCHEMA_VERSION,
         "content_hash": content,
+        "texts_sha256": texts,
+        "ledger_sha256": file_sha256(out / LEDGER),
+        "embeddings_sha256": _sha256_if_there(out / EMBEDDINGS),
         "plan_hash": config_hash(plan.tree),
         "n_clips": n_clips,
         "n_items": len(plan.listing.items),
@@ -55,21 +61,28 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         "config": plan.config.identity(),
         "provenance": collect(),
     }
-    write_json(out / "clips.json", summary)
+    write_json(out / "clips.json", seal(summary))
     return summary
 
 
 def _already(out: Path, plan: Plan) -> dict[str, Any] | None:
+    """Return the contents of ``clips.json`` if it and the files that it speaks of are of this plan, and whole."""
     try:
-        found: dict[str, Any] = json.loads((out / "clips.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = unsealed(read_json(out / "clips.json"))
+        there = (file_sha256(out / LEDGER), _sha256_if_there(out / EMBEDDINGS))
+        whole = there == (found["ledger_sha256"], found["embeddings_sha256"])
+    except (UserError, ValueError, KeyError):
         return None
-    return found if found.get("plan_hash") == config_hash(plan.tree) else None
+    return found if whole and found.get("plan_hash") == config_hash(plan.tree) else None
+
+
+def _sha256_if_there(path: Path) -> str | None:
+    return file_sha256(path) if path.exists() else None
 
 
 def read_ledger(out: Path) -> list[list[str]]:
     """Return the rows (key, path, reason) of ``skipped.csv``."""
-    with (out / "skipped.csv").open(newline="", encoding="utf-8") as stream:
+    with (out / LEDGER).open(newline="", encoding="utf-8") as stream:
         return list(csv.reader(stream))[1:]
 
 
@@ -80,12 +93,12 @@ def _write_ledger(path: Path, rows: Sequence[Sequence[str]]) -> None:
         writer.writerows(rows)
 
 
-def _join(out: Path, plan: Plan, n_clips: int) -> str:
-    """Copy the embeddings into one array that can be mapped, check the keys, and hash the contents."""
+def _join(out: Path, plan: Plan, n_clips: int) -> tuple[str, str]:
+    """Copy the embeddings into one array that can be mapped, check the keys, and hash contents and texts."""
     head = json.dumps([plan.config.sample_rate, plan.config.n_samples, card_tree(plan.card)], sort_keys=True)
     content = hashlib.sha256(head.encode())
     keys: list[str] = []
-    batches = (b for s in range(len(plan.hashes)) for b in read_batches(ShardPlace(out, s).arrow))
+    batches = [b for s in range(len(plan.hashes)) for b in read_batches(ShardPlace(out, s).arrow)]
     with _embeddings(out / EMBEDDINGS, plan, n_clips) as joined:
         for batch in batches:
             if joined is not None:
@@ -93,7 +106,7 @@ def _join(out: Path, plan: Plan, n_clips: int) -> str:
             keys += batch.column("key").to_pylist()
             content.update(b"".join(batch.column("sha256").to_pylist()))
     refuse_duplicates(keys, str(out))
-    return content.hexdigest()
+    return content.hexdigest(), texts_sha256(batches)
 
 
 @contextlib.contextmanager

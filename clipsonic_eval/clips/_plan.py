@@ -17,7 +17,7 @@ from clipsonic_eval.errors import UserError
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.types import EncoderCard
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _FILE = "plan.json"
 
 

@@ -82,9 +82,9 @@ def prepare(
     if changed:
         progress.note(changed)
     mine = range(part[0] - 1, len(plan.hashes), part[1])
-    todo = [s for s in mine if not _is_done(out, plan, s)]
+    todo = [s for s in mine if not _is_done(out, plan, s, progress)]
     _make(out, plan, todo, encoder, progress, done=sum(len(plan.shard_items(s)) for s in mine if s not in set(todo)))
-    return _collect(out, plan, mine)
+    return _collect(out, plan, mine, progress)
 
 
 def _load(config: PrepareConfig) -> Encoder | None:
@@ -104,15 +104,23 @@ def _load(config: PrepareConfig) -> Encoder | None:
     return encoder
 
 
-def _is_done(out: Path, plan: Plan, shard: int) -> bool:
-    sidecar = ShardPlace(out, shard).read()
-    return sidecar is not None and sidecar.get("hash") == plan.hashes[shard]
+def _is_done(out: Path, plan: Plan, shard: int, progress: Progress) -> bool:
+    """Tell whether a shard is there, of this plan, and whole to the byte; a damaged one is named."""
+    place = ShardPlace(out, shard)
+    found = place.read()
+    if found is None or found.get("hash") != plan.hashes[shard]:
+        return False
+    if place.verified() is None:
+        progress.note(f"{place.arrow}: damaged, its bytes do not fit their sha256; it is made again")
+        return False
+    return True
 
 
-def _collect(out: Path, plan: Plan, mine: Sequence[int]) -> Prepared:
+def _collect(out: Path, plan: Plan, mine: Sequence[int], progress: Progress) -> Prepared:
     """Finish the folder if every shard is there, and say what there is."""
     places = [ShardPlace(out, s) for s in range(len(plan.hashes))]
-    sidecars = [found for p in places if (found := p.read()) is not None and found["hash"] == plan.hashes[p.number]]
+    whole = [s in mine or _is_done(out, plan, s, progress) for s in range(len(places))]
+    sidecars = [found for p in places if whole[p.number] and (found := p.read()) is not None]
     n_items = len(plan.listing.items)
     if len(sidecars) < len(places):
         rows = [row for s in mine for row in (places[s].read() or {"skipped": []})["skipped"]]

@@ -1,21 +1,29 @@
-"""Prepared clips, read: memory-mapped, so that a set larger than memory can be trained on by several processes."""
+"""Prepared clips, read: memory-mapped, so that a set larger than memory can be trained on by several processes.
+
+Nothing damaged is used. Opening checks ``clips.json`` and what is read of all clips at once (texts, times, the hashes
+of the rows), the embeddings are checked when they are first asked for, and a clip's sound when it is first read: that
+costs each process its clips once at about 1 GB/s, 0.6 to 0.8 ms for ten seconds at 16 kHz.
+"""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsonic_eval.arrays import read_npy
 from clipsonic_eval.clips._finish import EMBEDDINGS
 from clipsonic_eval.clips._plan import SCHEMA_VERSION
-from clipsonic_eval.clips._shards import ShardPlace, matrix, read_batches
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.clips._shards import Row, ShardPlace, matrix, read_batches, texts_sha256
+from clipsonic_eval.errors import MediaError, UserError
+from clipsonic_eval.files import read_json
+from clipsonic_eval.hashing import file_sha256, unsealed
 from clipsonic_eval.types import Clip, EncoderCard
 
 Rows = NDArray[np.integer[Any]]
+_AGAIN: Final = "the same prepare command makes anew what is damaged"
 
 
 class ClipStore:
@@ -54,8 +62,14 @@ class ClipStore:
         self.splits: tuple[str | None, ...] = _column(batches, "split")
         self.start_s = np.array(_column(batches, "start_s"), np.float64)
         self.valid_s = np.array(_column(batches, "valid_s"), np.float64)
+        if texts_sha256(batches) != info["texts_sha256"]:
+            raise ValueError("texts or times in its shards do not fit their sha256")
+        self._digests: tuple[bytes, ...] = _column(batches, "sha256")
         self._sound = [matrix(b, "audio") for b in batches]
+        self._pictures = [matrix(b, "image") for b in batches] if self.image_space else []
         self._ends = np.cumsum([len(b) for b in batches])
+        self._checked = np.zeros(len(self.keys), np.bool_)
+        self._embeddings: NDArray[np.float32] | None = None
 
     @classmethod
     def open(cls, folder: Path) -> ClipStore:
@@ -70,12 +84,12 @@ class ClipStore:
             mend = "run the same prepare command again" if unfinished else "make one with: clipsonic-eval prepare"
             raise UserError(f"{folder}: {'not finished' if unfinished else 'no folder of prepared clips'}; {mend}")
         try:
-            info = json.loads(path.read_text(encoding="utf-8"))
-            if info["schema_version"] != SCHEMA_VERSION:
+            info = read_json(path, mend=_AGAIN)
+            if not isinstance(info, dict) or info.get("schema_version") != SCHEMA_VERSION:
                 raise UserError(f"{path}: written by another version of this program; prepare the clips again")
-            store = cls(folder, info)
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"{folder}: damaged ({str(error).splitlines()[0]}); prepare the clips again") from None
+            store = cls(folder, unsealed(info))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{folder}: damaged ({str(error).splitlines()[0]}); {_AGAIN}") from None
         if len(store) == 0:
             raise UserError(f"{folder}: holds no clips; skipped.csv says why")
         return store
@@ -93,11 +107,19 @@ class ClipStore:
 
     @property
     def image_embeddings(self) -> NDArray[np.float32] | None:
-        """(n, k, d) float32 of k pictures per clip, mapped and read-only; None for sound alone."""
+        """(n, k, d) float32 of k pictures per clip, mapped and read-only; None for sound alone.
+
+        Raises:
+            MediaError: the file is damaged.
+        """
         if self.image_space is None:
             return None
-        mapped: NDArray[np.float32] = np.load(self.folder / EMBEDDINGS, mmap_mode="r")
-        return mapped
+        if self._embeddings is None:
+            path = self.folder / EMBEDDINGS
+            if file_sha256(path, MediaError) != self.info["embeddings_sha256"]:
+                raise MediaError(f"{path}: damaged, its bytes do not fit their sha256; {_AGAIN}")
+            self._embeddings = read_npy(path, MediaError, mend=_AGAIN, mapped=True)
+        return self._embeddings
 
     def audio(self, rows: Rows) -> NDArray[np.float32]:
         """Return a copy of the sound of some clips.
@@ -110,6 +132,7 @@ class ClipStore:
 
         Raises:
             IndexError: a row that is not there.
+            MediaError: a clip is damaged.
         """
         rows = np.asarray(rows)
         if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
@@ -117,8 +140,23 @@ class ClipStore:
         out = np.empty((len(rows), self.n_samples), np.float32)
         for i, (row, batch) in enumerate(zip(rows, np.searchsorted(self._ends, rows, side="right"), strict=True)):
             block = self._sound[batch]
-            out[i] = block[row - (self._ends[batch] - len(block))]
+            within = int(row - (self._ends[batch] - len(block)))
+            out[i] = block[within]
+            self._check(int(row), int(batch), within)
         return out
+
+    def _check(self, row: int, batch: int, within: int) -> None:
+        """Hold a clip against its hash, once."""
+        if self._checked[row]:
+            return
+        texts = (self.keys[row], self.sources[row], self.prompts[row], self.labels[row], self.splits[row])
+        image = self._pictures[batch][within] if self._pictures else None
+        sound = self._sound[batch][within]
+        if Row(texts, float(self.start_s[row]), float(self.valid_s[row]), sound, image).digest() != self._digests[row]:
+            raise MediaError(
+                f"{self.folder}: clip '{self.keys[row]}' is damaged, its bytes do not fit their sha256; {_AGAIN}"
+            )
+        self._checked[row] = True
 
     def clip(self, row: int) -> Clip:
         """Return one clip without the zeros at its end."""

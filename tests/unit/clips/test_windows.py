@@ -131,7 +131,7 @@ def test_a_damaged_folder_is_refused_with_what_to_do(tmp_path: Path) -> None:
     made(wav(tmp_path / "in"), tmp_path / "out")
     shard = next((tmp_path / "out").rglob("*.arrow"))
     shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
-    with pytest.raises(UserError, match="prepare the clips again"):
+    with pytest.raises(UserError, match="the same prepare command makes anew"):
         ClipStore.open(tmp_path / "out")
 
 
