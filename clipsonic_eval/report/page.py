@@ -91,6 +91,9 @@ def provenance(runs: Sequence[Run]) -> list[str]:
         values = _values(runs, key)
         if values:
             lines.append(f"- {label}: {', '.join(values)}")
+    machines = list(dict.fromkeys(_machine(r.record.provenance.get("machine") or {}) for r in runs))
+    if any(machines):
+        lines.append(f"- machine: {'; or '.join(m for m in machines if m)}")
     if any(r.record.provenance.get("uncommitted_changes") for r in runs):
         lines.append("- some runs were made with uncommitted changes")
     packages = _packages(runs)
@@ -100,6 +103,20 @@ def provenance(runs: Sequence[Run]) -> list[str]:
     if dates:
         lines.append(f"- made between {dates[0]} and {dates[-1]}")
     return lines
+
+
+def _machine(found: Mapping[str, Any]) -> str:
+    """Return what a record says of cores, memory, threads, instructions and GPUs in one line, "" for older records."""
+    cores, threads = found.get("cores") or {}, found.get("threads") or {}
+    parts = [
+        f"{cores['usable']} of {cores['logical']} processors" if cores.get("usable") else "",
+        f"{found['memory_gib']:g} GiB" if found.get("memory_gib") else "",
+        f"threads: {', '.join(f'{name} {n}' for name, n in threads.items())}" if threads else "",
+        " ".join(found.get("instructions") or ()),
+        *(f"{gpu['name']} ({gpu['memory_gib']:g} GiB)" for gpu in found.get("gpus") or ()),
+        *(f"{name} {found[name]}" for name in ("driver", "cuda", "cudnn") if found.get(name)),
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _values(runs: Sequence[Run], key: str) -> list[str]:
