@@ -1,22 +1,35 @@
-"""Writes that either happen or do not: a reader, or a resumed job, never sees half a file."""
+"""Writes that either happen or do not: a reader, or a resumed job, never sees half a file.
+
+Temporary files say in their names which process of which machine writes them, so that those of killed processes can be
+told from those of living ones and removed.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import json
 import os
+import platform
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)\.[0-9a-f]{8}(?P<suffix>\.\w+)?")
+_OLD = ".old"
+_ABANDONED_S = 24 * 3600.0  # of another machine, whose processes cannot be asked
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` (same suffix) that takes its place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    temporary = path.with_name(f"{_mark(path.stem)}{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -34,12 +47,12 @@ def replacing_folder(path: Path, kept: Path | None = None) -> Iterator[Path]:
             the two places at any moment.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
+    temporary = path.with_name(_mark(path.name))
     temporary.mkdir()
     try:
         yield temporary
         if path.exists():
-            old = path.with_name(f"{temporary.name}.old")
+            old = path.with_name(f"{_mark((kept or path).name)}{_OLD}")
             if kept is not None and kept.exists():
                 os.replace(kept, old)
             os.replace(path, old if kept is None else kept)
@@ -49,6 +62,61 @@ def replacing_folder(path: Path, kept: Path | None = None) -> Iterator[Path]:
             os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _mark(name: str) -> str:
+    return f".{name}.{_machine()}-{os.getpid()}.{uuid.uuid4().hex[:8]}"
+
+
+@functools.cache
+def _machine() -> str:
+    """Return 8 hex digits of this machine and its namespace of process numbers (a container has its own)."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = ""
+    return hashlib.sha256(f"{platform.node()} {namespace}".encode()).hexdigest()[:8]
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left in a folder, below it, and beside it of the folder itself.
+
+    A folder that was moved aside when the process was killed, before the new one took its place, is put back.
+    """
+    found = [p for p in folder.rglob(".*") if _TEMPORARY.fullmatch(p.name)]
+    found += [p for p in folder.absolute().parent.glob(f".{folder.absolute().name}.*") if _TEMPORARY.fullmatch(p.name)]
+    for path in found:
+        match = _TEMPORARY.fullmatch(path.name)
+        assert match is not None
+        if not path.exists() or not _is_abandoned(path, match["machine"], int(match["pid"])):
+            continue
+        target = path.with_name(match["name"])
+        if match["suffix"] == _OLD and path.is_dir() and (not target.exists() or _is_empty(target)):
+            with contextlib.suppress(OSError):
+                os.replace(path, target)
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def _is_abandoned(path: Path, machine: str, pid: int) -> bool:
+    if machine != _machine():
+        try:
+            return time.time() - path.stat().st_mtime > _ABANDONED_S
+        except OSError:
+            return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from clipsonic_eval.cli._options import overwrite_option
+
 
 @click.command("calibrate")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", show_default="all", help="Only these; repeatable.")
@@ -20,6 +22,7 @@ import click
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("runs/calibration"), help="Folder of the table and the page."
 )
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the cells as JSON.")
 def command(
     metrics: tuple[str, ...],
@@ -28,6 +31,7 @@ def command(
     seed: int | None,
     sets: tuple[str, ...],
     out: Path,
+    overwrite: bool,
     as_json: bool,
 ) -> None:
     """Simulate evaluations whose truth is known, and count how often intervals hold it and tests cry wolf.
@@ -44,7 +48,7 @@ def command(
     given = {"metrics": list(metrics), "n": list(sizes), "repeats": repeats, "seed": seed}
     values |= {key: value for key, value in given.items() if value not in (None, [])}
     config = resolve(CalibrateConfig, apply_sets(values, sets), where="calibrate")
-    cells = run(config, out, progress=Bars())
+    cells = run(config, out, progress=Bars(), overwrite=overwrite)
     parts = [
         "clipsonic-eval calibrate",
         *(f"--metric {name}" for name in metrics),

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import click
 
+from clipsonic_eval.cli._options import overwrite_option
+
 
 @click.command("demo")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/demo"), help="The study's folder.")
 @click.option("--fast", is_flag=True, help="Every stage at the least size (the numbers mean nothing).")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, help="Training seeds 0 to N-1.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set audio_steps=4000.")
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(out: Path, fast: bool, seeds: int, sets: tuple[str, ...], as_json: bool) -> None:
+def command(out: Path, fast: bool, seeds: int, sets: tuple[str, ...], overwrite: bool, as_json: bool) -> None:
     """Write a small world of .mp4 files, train every system on it, score them, write the report.
 
     Needs no GPU and no download. Stopped anywhere, the same command continues.
@@ -30,7 +33,8 @@ def command(out: Path, fast: bool, seeds: int, sets: tuple[str, ...], as_json: b
         ["clipsonic-eval demo", *(["--fast"] if fast else []), *([f"--seeds {seeds}"] if seeds > 1 else [])]
     )
     said += "".join(f" --set {shlex.quote(s)}" for s in sets)
-    result = run_study(resolve(StudyConfig, values), _fast(out) if fast else out, Bars(), command=said)
+    folder = _fast(out) if fast else out
+    result = run_study(resolve(StudyConfig, values), folder, Bars(), command=said, overwrite=overwrite)
     click.echo(json.dumps(result.as_json()) if as_json else screen(result))
 
 

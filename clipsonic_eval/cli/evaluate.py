@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
+from clipsonic_eval.cli._options import overwrite_option
 from clipsonic_eval.cli._scores import merged, named, show
 from clipsonic_eval.config import apply_sets, read_yaml, resolve
 
@@ -58,6 +59,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--config", "file", type=_PATH, help="YAML with any of these settings; options go over it.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. n_bootstrap=5000.")
 @click.option("--out", required=True, type=_PATH, help="Run folder: record.json, csv files, pictures.")
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 @click.pass_context
 def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str, ...], **options: Any) -> None:
@@ -73,10 +75,10 @@ def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str
     from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
     from clipsonic_eval.progress import Bars
 
-    as_json = options.pop("as_json")
+    as_json, overwrite = options.pop("as_json"), options.pop("overwrite")
     tree = merged(read_yaml(file) if file else {}, _tree(options))
     config = resolve(EvaluateConfig, apply_sets({"systems": {}, **tree}, sets), where="evaluate")
-    record = evaluate(config, out, progress=Bars())
+    record = evaluate(config, out, progress=Bars(), overwrite=overwrite)
     show(record, as_json=as_json)
     if not as_json:
         click.echo(f"\n{out / 'record.json'}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from clipsonic_eval.cli._options import overwrite_option
 from clipsonic_eval.cli._scores import named
 from clipsonic_eval.config import apply_sets, as_tree, resolve
 
@@ -25,6 +26,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--cache", type=_PATH, show_default="the user's cache", help="Folder of embeddings by content.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. n_bootstrap=2000.")
 @click.option("--out", required=True, type=_PATH, help="Run folder: record.json of all steps, explain.md.")
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON.")
 def command(
     systems: tuple[str, ...], weights: tuple[str, ...], sets: tuple[str, ...], out: Path, as_json: bool, **options: Any
@@ -40,9 +42,11 @@ def command(
     from clipsonic_eval.harness.explain import ExplainConfig, explain, table
     from clipsonic_eval.progress import Bars
 
+    overwrite = options.pop("overwrite")
     given = {key: value for key, value in options.items() if value}
     tree = {**given, "systems": named(systems, "--system"), "weights": named(weights, "--weights")}
-    found = explain(resolve(ExplainConfig, apply_sets(tree, sets), where="explain"), out, progress=Bars())
+    config = resolve(ExplainConfig, apply_sets(tree, sets), where="explain")
+    found = explain(config, out, progress=Bars(), overwrite=overwrite)
     text = table(found)
     atomic.write_text(out / "explain.md", text + "\n")
     click.echo(json.dumps([as_tree(step) for step in found], ensure_ascii=False) if as_json else text)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
+from clipsonic_eval.cli._options import overwrite_option
 from clipsonic_eval.cli._scores import merged, named, show
 from clipsonic_eval.config import apply_sets, read_yaml, resolve
 
@@ -28,6 +29,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--config", "file", type=_PATH, help="YAML with any of these settings; options go over it.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. mean_shift=false.")
 @click.option("--out", required=True, type=_PATH, help="Run folder: record.json, csv files, projection.npz.")
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 @click.pass_context
 def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str, ...], **options: Any) -> None:
@@ -43,11 +45,11 @@ def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str
     from clipsonic_eval.harness.gap import GapConfig, gap
     from clipsonic_eval.progress import Bars
 
-    as_json = options.pop("as_json")
+    as_json, overwrite = options.pop("as_json"), options.pop("overwrite")
     given = {**options, "prior": named(options["prior"], "--prior"), "tags": named(options["tags"], "--tag")}
     tree = merged(read_yaml(file) if file else {}, given)
     config = resolve(GapConfig, apply_sets(tree, sets), where="gap")
-    record = gap(config, out, progress=Bars())
+    record = gap(config, out, progress=Bars(), overwrite=overwrite)
     show(record, as_json=as_json, transposed=True)
     if not as_json:
         click.echo(f"\n{out / 'record.json'}")

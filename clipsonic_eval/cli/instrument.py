@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from clipsonic_eval.cli._group import Commands
+from clipsonic_eval.cli._options import overwrite_option
 
 
 @click.group("instrument", cls=Commands)
@@ -16,7 +17,7 @@ def command() -> None:
 
 
 @command.command("train")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the weights.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the weights.")
 @click.option(
     "--only",
     metavar="NAME",
@@ -24,7 +25,8 @@ def command() -> None:
     help="One encoder: toy-clip, toy-clap, toy-clap-condition or toy-audio.",
 )
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a setting, e.g. clip.steps=500.")
-def train(out: Path, only: str | None, sets: tuple[str, ...]) -> None:
+@overwrite_option
+def train(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool) -> None:
     """Train the instrument; weights and cards go to OUT, where an encoder can be loaded from."""
     from clipsonic_eval.config import apply_sets, resolve
     from clipsonic_eval.instrument.train import InstrumentConfig
@@ -32,7 +34,7 @@ def train(out: Path, only: str | None, sets: tuple[str, ...]) -> None:
     from clipsonic_eval.progress import Bars
 
     config = resolve(InstrumentConfig, apply_sets({}, sets))
-    for path in train_instrument(config, out, only=only, progress=Bars()):
+    for path in train_instrument(config, out, only=only, progress=Bars(), overwrite=overwrite):
         click.echo(path)
 
 

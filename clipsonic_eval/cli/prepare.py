@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
+from clipsonic_eval.cli._options import overwrite_option
 from clipsonic_eval.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _part(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[i
 @click.option(
     "--shard", "part", default="1/1", callback=_part, metavar="I/N", help="This machine's share in a job array."
 )
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(  # noqa: PLR0913 (click hands over one argument per option)
     *,
@@ -58,6 +60,7 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     sets: tuple[str, ...],
     workers: int | None,
     part: tuple[int, int],
+    overwrite: bool,
     as_json: bool,
 ) -> None:
     r"""Prepare clips from the videos or sounds in SOURCE.
@@ -76,7 +79,8 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     if workers is not None:
         settings["workers"] = workers
     config = resolve(PrepareConfig, settings, where="prepare")
-    result = prepare(Source(source, dataset, csv, split, prompts), out, config, part=part, progress=Bars())
+    told = Source(source, dataset, csv, split, prompts)
+    result = prepare(told, out, config, part=part, progress=Bars(), overwrite=overwrite)
     _list_skipped(result.skipped, out)
     if as_json:
         click.echo(json.dumps(_tree(result)))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from clipsonic_eval.cli._options import overwrite_option
 from clipsonic_eval.errors import ConfigError
 
 _MAIN = ("README.md", "table.md", "table.csv", "table.tex")
@@ -15,15 +16,14 @@ _MAIN = ("README.md", "table.md", "table.csv", "table.tex")
 
 @click.command("report")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Folder of the report; replaced as a whole."
-)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the report.")
 @click.option("--title", default="Report", help="Title of the page.")
 @click.option("--select", multiple=True, metavar="TAG=VALUE", help="Which runs the table shows, e.g. guidance=2.")
 @click.option("--command", "made_by", show_default="this command", help="Printed on the page as what makes it.")
 @click.option(
     "--records/--no-records", "keep_records", default=True, help="Keep small records to remake the report from."
 )
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     runs: tuple[Path, ...],
@@ -32,6 +32,7 @@ def command(
     select: tuple[str, ...],
     made_by: str | None,
     keep_records: bool,
+    overwrite: bool,
     as_json: bool,
 ) -> None:
     r"""Make tables (md, csv, tex), figures (pdf, png) and a summary in words from run records.
@@ -52,6 +53,7 @@ def command(
         command=_this(runs, out, title, select) if made_by is None else made_by,
         select=dict(_tag(item) for item in select),
         keep_records=keep_records,
+        overwrite=overwrite,
     )
     result = build(config)
     if as_json:

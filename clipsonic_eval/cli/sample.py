@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
+from clipsonic_eval.cli._options import overwrite_option
 from clipsonic_eval.config import apply_sets
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.queries import read_queries
@@ -31,7 +32,7 @@ _SHOWN = 5
 @click.option("--seed", default=0, help="Every query derives its own seed from it.")
 @click.option("--batch-size", default=32, help="Queries worked on at once; changes no result.")
 @click.option("--name", show_default="its own name", help="What tables call the system.")
-@click.option("--overwrite", is_flag=True, help="Replace samples of another system, setting or seed in --out.")
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def command(

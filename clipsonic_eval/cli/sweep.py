@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from clipsonic_eval.cli._options import overwrite_option
+
 
 @click.command("sweep")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/sweep"), help="The sweep's folder.")
@@ -15,8 +17,9 @@ import click
     "--only", metavar="NAMES", show_default="all", help="Some of the instruments, e.g. narrow,calibrated,widest."
 )
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. study.audio_steps=800.")
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(out: Path, only: str | None, sets: tuple[str, ...], as_json: bool) -> None:
+def command(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool, as_json: bool) -> None:
     """Train CLIPs with narrower and wider modality gaps and do the study with each: when does the prior help?
 
     Takes about ten minutes per instrument on two cores. Stopped anywhere, the same command continues.
@@ -31,7 +34,7 @@ def command(out: Path, only: str | None, sets: tuple[str, ...], as_json: bool) -
     said = " ".join(
         ["clipsonic-eval sweep", *([f"--only {only}"] if only else []), *(f"--set {shlex.quote(s)}" for s in sets)]
     )
-    report = run_sweep(resolve(SweepConfig, apply_sets(values, sets)), out, Bars(), command=said)
+    report = run_sweep(resolve(SweepConfig, apply_sets(values, sets)), out, Bars(), command=said, overwrite=overwrite)
     if as_json:
         click.echo(json.dumps({"report": str(report.out), "headline": report.headline, "left_out": report.left_out}))
         return

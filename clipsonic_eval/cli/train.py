@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from clipsonic_eval.cli._options import overwrite_option
 from clipsonic_eval.config import apply_sets, read_yaml
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.locate import locate
@@ -21,8 +22,9 @@ from clipsonic_eval.progress import Bars
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set train.steps=2000.")
 @click.option("--out", type=click.Path(path_type=Path), show_default="`out` in CONFIG", help="Folder of the model.")
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(config: Path, sets: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+def command(config: Path, sets: tuple[str, ...], out: Path | None, overwrite: bool, as_json: bool) -> None:
     r"""Train the model that CONFIG (YAML) describes; the same command again continues where it was.
 
     \b
@@ -40,7 +42,10 @@ def command(config: Path, sets: tuple[str, ...], out: Path | None, as_json: bool
         raise ConfigError(f"{config}: where should the model go? Give --out or the key 'out'")
     folder = out if out is not None else Path(str(configured))
     started = time.monotonic()
-    written = Path(locate(trainer, "trainer", _trains)(tree, folder, progress=Bars()))
+    train = locate(trainer, "trainer", _trains)
+    if overwrite and "overwrite" not in inspect.signature(train).parameters:
+        raise ConfigError(f"{trainer}: takes no --overwrite; name another --out")
+    written = Path(train(tree, folder, progress=Bars(), **({"overwrite": True} if overwrite else {})))
     result = {"folder": str(written), **_last_line(written), "seconds": round(time.monotonic() - started, 1)}
     if as_json:
         click.echo(json.dumps(result))

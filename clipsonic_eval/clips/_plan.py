@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from clipsonic_eval.atomic import write_json
 from clipsonic_eval.clips._shards import ShardPlace
 from clipsonic_eval.clips.config import PrepareConfig
 from clipsonic_eval.datasets import Listing, SourceItem
-from clipsonic_eval.errors import UserError
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.types import EncoderCard
 
@@ -51,6 +49,12 @@ class Plan:
             "shards": list(self.hashes),
             "listed_but_skipped": config_hash(skipped),
         }
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Return the same for a person: what the folder is claimed for."""
+        items = f"{len(self.listing.items)}, {config_hash(list(self.hashes))}"
+        return {**{k: v for k, v in self.tree.items() if k not in ("n_items", "shards")}, "items": items}
 
     def shard_items(self, shard: int) -> range:
         """Return the indices of a shard's items."""
@@ -91,27 +95,14 @@ def _relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
-def enter(out: Path, plan: Plan) -> str | None:
-    """Take possession of a folder: new, or with an earlier run of this or of another plan.
+def enter(out: Path, plan: Plan) -> None:
+    """Write the plan into its folder.
 
     Clips that another plan finished are no longer whole: its ``clips.json`` goes away before anything else does.
-
-    Returns:
-        A sentence about what changed since the earlier run, None for a new folder or the same plan.
-
-    Raises:
-        UserError: the folder holds other things.
     """
-    if out.is_file():
-        raise UserError(f"{out}: is a file; --out names a folder")
-    earlier = _read(out / _FILE)
-    if earlier is None and out.is_dir() and any(out.iterdir()):
-        raise UserError(f"{out}: holds other files and no {_FILE}; choose an empty folder for the clips")
-    if earlier == plan.tree:
-        return None
-    (out / "clips.json").unlink(missing_ok=True)
-    write_json(out / _FILE, plan.tree)
-    return None if earlier is None else _what_changed(earlier, plan.tree)
+    if _read(out / _FILE) != plan.tree:
+        (out / "clips.json").unlink(missing_ok=True)
+        write_json(out / _FILE, plan.tree)
 
 
 def _read(path: Path) -> Any:
@@ -119,17 +110,6 @@ def _read(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-
-
-def _what_changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    parts = []
-    before, after = old.get("config", {}), new["config"]
-    parts += [f"{k} {before.get(k)} -> {after[k]}" for k in after if before.get(k) != after[k]]
-    if old.get("encoder") != new["encoder"] and not any(p.startswith("image_encoder") for p in parts):
-        parts.append("the encoder's weights")
-    if not parts:
-        parts.append(f"the items or their files ({old.get('n_items')} -> {new['n_items']} items)")
-    return f"changed since the folder was made: {', '.join(parts)}; what they touch is made again"
 
 
 def remove_leftovers(out: Path, n_shards: int) -> None:

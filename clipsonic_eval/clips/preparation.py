@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from clipsonic_eval import outputs
 from clipsonic_eval.clips._finish import finish, read_ledger
 from clipsonic_eval.clips._plan import Plan, enter, make_plan
 from clipsonic_eval.clips._pool import Decoders, choose_workers
@@ -58,15 +59,17 @@ def prepare(
     *,
     part: tuple[int, int] = (1, 1),
     progress: Progress = SILENT,
+    overwrite: bool = False,
 ) -> Prepared:
     """Prepare the clips of a source, or continue a preparation.
 
     Args:
         source: a folder, or what else :class:`Source` describes.
         out: folder of the clips; new, empty, or of an earlier call.
-        config: settings; what changed since the earlier call is made again.
+        config: settings.
         part: (i, n) makes every n-th shard from the i-th on, i in 1..n, for job arrays.
         progress: where progress goes.
+        overwrite: make again what other settings or other files touch of an earlier preparation in ``out``.
 
     Raises:
         UserError: the source is empty or cannot be read, the encoder takes no pictures, or ``out`` holds other things.
@@ -78,13 +81,15 @@ def prepare(
     listing = source.items()
     encoder = _load(config)
     plan = make_plan(source.folder, listing, config, encoder.card if encoder else None)
-    changed = enter(out, plan)
-    if changed:
-        progress.note(changed)
-    mine = range(part[0] - 1, len(plan.hashes), part[1])
-    todo = [s for s in mine if not _is_done(out, plan, s, progress)]
-    _make(out, plan, todo, encoder, progress, done=sum(len(plan.shard_items(s)) for s in mine if s not in set(todo)))
-    return _collect(out, plan, mine, progress)
+    with outputs.claim(out, "prepare", plan.identity, overwrite=overwrite, keep=True) as changed:
+        if changed:
+            progress.note(f"changed: {outputs.listing(changed)}; what this touches is made again")
+        enter(out, plan)
+        mine = range(part[0] - 1, len(plan.hashes), part[1])
+        todo = [s for s in mine if not _is_done(out, plan, s, progress)]
+        done = sum(len(plan.shard_items(s)) for s in mine if s not in set(todo))
+        _make(out, plan, todo, encoder, progress, done=done)
+        return _collect(out, plan, mine, progress)
 
 
 def _load(config: PrepareConfig) -> Encoder | None:

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval import atomic
-from clipsonic_eval.errors import UserError
+from clipsonic_eval import atomic, outputs
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.types import EncoderCard
 
@@ -34,6 +33,17 @@ def default_cache() -> Path:
     """Return the user's cache folder for embeddings."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "clipsonic-eval" / "embeddings"
+
+
+def usable_cache(folder: Path | None) -> Path:
+    """Return a cache folder, the user's by default, that is there and can be written into.
+
+    Raises:
+        UserError: it cannot.
+    """
+    found = folder or default_cache()
+    outputs.make_folder(found, "--cache")
+    return found
 
 
 class EmbeddingCache:
@@ -51,12 +61,7 @@ class EmbeddingCache:
         self._shards: list[Float32] = []
         self._where: dict[str, tuple[int, int, int]] = {}
         self._new: dict[str, Float32] = {}
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"{root}: no place for the cache of embeddings ({error.strerror}); name a folder with --cache"
-            ) from None
+        outputs.make_folder(self._folder, "--cache")
         for index in sorted(self._folder.glob("*.npz")):
             self._read(index)
 

@@ -16,7 +16,7 @@ from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness import sound_levels
 from clipsonic_eval.harness.audio_sets import AudioSet, reference_set
-from clipsonic_eval.harness.cache import default_cache
+from clipsonic_eval.harness.cache import usable_cache
 from clipsonic_eval.harness.embedding import Embedder
 from clipsonic_eval.harness.measures import Convened, convention_named
 from clipsonic_eval.progress import SILENT, Progress
@@ -82,7 +82,7 @@ def embed(
         UserError: a folder is missing or empty, an encoder or its weights are missing, or nothing of a folder's share
             is usable.
     """
-    cache = config.cache or default_cache()
+    cache = usable_cache(config.cache)
     loaded = dict(encoders or {name: _load(name, config) for name in config.encoders})
     loaded[sound_levels.ROLE] = sound_levels.SoundLevels()  # so that `evaluate` need not decode for its checks
     embedder = Embedder(loaded, cache=cache, batch_size=config.batch_size, workers=config.workers)

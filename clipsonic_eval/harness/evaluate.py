@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import provenance
+from clipsonic_eval import outputs, provenance
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.conventions import Convention
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness import comparing, pictures, scoring, sound_levels, suspicions, yardsticks
 from clipsonic_eval.harness.audio_sets import system_set
-from clipsonic_eval.harness.cache import default_cache
+from clipsonic_eval.harness.cache import usable_cache
 from clipsonic_eval.harness.embedding import Embedded, Embedder
 from clipsonic_eval.harness.evaluation_config import ROLES, EncoderChoice, EvaluateConfig
 from clipsonic_eval.harness.material import (
@@ -55,6 +55,8 @@ def evaluate(
     progress: Progress = SILENT,
     encoders: Mapping[str, Encoder] | None = None,
     conventions: Mapping[str, Convention] | None = None,
+    command: str = "evaluate",
+    overwrite: bool = False,
 ) -> RunRecord:
     """Score systems on the same queries and write a run folder.
 
@@ -67,14 +69,39 @@ def evaluate(
         progress: told of every clip.
         encoders: by role, already in memory; roles that are not here are loaded as the configuration says.
         conventions: by name, beside the registered ones; ``config.metrics`` may name them.
+        command: whose run the folder holds.
+        overwrite: replace another run of the same command in ``out``.
 
     Returns:
         The record that was written.
 
     Raises:
-        UserError: a folder or csv is missing or empty, a metric was asked for by name that cannot be computed, or no
-            system has any usable audio.
+        UserError: a folder or csv is missing or empty, a metric was asked for by name that cannot be computed, no
+            system has any usable audio, or ``out`` holds something else.
     """
+    usable_cache(config.cache)
+    with outputs.claim(out, command, _run_identity(config), overwrite=overwrite):
+        return _evaluate(config, out, progress, encoders, conventions)
+
+
+def _run_identity(config: EvaluateConfig) -> dict[str, Any]:
+    """Return what decides the result: the settings, and the files themselves instead of their paths."""
+    elsewhere = ("systems", "reference", "prompts", "real", "training", "batch_size", "workers", "device", "cache")
+    settings = {k: v for k, v in as_tree(config).items() if k not in elsewhere}
+    settings["encoders"]["weights"] = {k: outputs.state_of(path) for k, path in config.encoders.weights.items()}
+    files = {"reference": config.reference, "prompts": config.prompts, "real": config.real, "training": config.training}
+    inputs = {name: outputs.state_of(path) for name, path in files.items() if path is not None}
+    systems = {name: outputs.state_of(folder) for name, folder in config.systems.items()}
+    return {**settings, "inputs": inputs, "systems": systems}
+
+
+def _evaluate(
+    config: EvaluateConfig,
+    out: Path,
+    progress: Progress,
+    encoders: Mapping[str, Encoder] | None,
+    conventions: Mapping[str, Convention] | None,
+) -> RunRecord:
     clock = _Clock()
     with clock.stage("list"):
         material = gather(config)
@@ -161,7 +188,7 @@ def _embed(
 ) -> _Evaluation:
     embedder = Embedder(
         {**encoders, sound_levels.ROLE: sound_levels.SoundLevels()},
-        cache=config.cache or default_cache(),
+        cache=usable_cache(config.cache),
         batch_size=config.batch_size,
         workers=config.workers,
     )

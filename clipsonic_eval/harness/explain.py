@@ -81,6 +81,7 @@ def explain(
     progress: Progress = SILENT,
     encoders: Mapping[str, Encoder] | None = None,
     conventions: Mapping[str, Convention] | None = None,
+    overwrite: bool = False,
 ) -> list[Step]:
     """Compute every step between conventions on the same clips; the run folder holds the record of all of them.
 
@@ -90,6 +91,7 @@ def explain(
         progress: told of every clip.
         encoders: by name of the encoder, already in memory.
         conventions: by name, beside the registered ones.
+        overwrite: replace another run of ``explain`` in ``out``.
 
     Raises:
         UserError: a convention or its weights are missing, or as :func:`~clipsonic_eval.harness.evaluate.evaluate`.
@@ -120,9 +122,17 @@ def explain(
         batch_size=config.batch_size,
         device=config.device,
         cache=config.cache,
-        tags={"explain": ", ".join(config.to)},
+        tags={"explain": f"{config.start} → {', '.join(config.to)}"},
     )
-    record = evaluate(told, out, progress=progress, encoders=_wrapped(named, encoders or {}), conventions=named)
+    record = evaluate(
+        told,
+        out,
+        progress=progress,
+        encoders=_wrapped(named, encoders or {}),
+        conventions=named,
+        command="explain",
+        overwrite=overwrite,
+    )
     found = {(s.metric, s.system): s for s in record.scores}
     return [
         Step(target, change, {s: found[name, s] for s in config.systems if (name, s) in found})

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval import atomic, provenance
+from clipsonic_eval import atomic, outputs, provenance
 from clipsonic_eval.clips import ClipStore
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import ConfigError, SpaceError, UserError
 from clipsonic_eval.harness.audio_sets import system_set
-from clipsonic_eval.harness.cache import default_cache
+from clipsonic_eval.harness.cache import usable_cache
 from clipsonic_eval.harness.embedding import Embedder
 from clipsonic_eval.harness.features import read_features, read_prior
 from clipsonic_eval.harness.gap_statistics import gap_scores
@@ -95,7 +95,14 @@ class Features:
     skipped: tuple[Skip, ...] = ()
 
 
-def gap(config: GapConfig, out: Path, *, progress: Progress = SILENT, encoder: Encoder | None = None) -> RunRecord:
+def gap(
+    config: GapConfig,
+    out: Path,
+    *,
+    progress: Progress = SILENT,
+    encoder: Encoder | None = None,
+    overwrite: bool = False,
+) -> RunRecord:
     """Measure a modality gap and write a run folder.
 
     Args:
@@ -103,14 +110,17 @@ def gap(config: GapConfig, out: Path, *, progress: Progress = SILENT, encoder: E
         out: receives ``record.json``, the csv files and ``projection.npz``.
         progress: told of the stages.
         encoder: of the prompts, already in memory.
+        overwrite: replace another run of ``gap`` in ``out``.
 
     Raises:
-        UserError: the source is missing, holds no pairs, or was embedded by another encoder.
+        UserError: the source is missing, holds no pairs, or was embedded by another encoder; ``out`` holds something
+            else.
     """
     started = time.perf_counter()
-    features = _read(config, progress, encoder)
-    progress.note(f"gap of {len(features.image)} items, {config.n_bootstrap} resamples")
-    record = measure_gap(features, config, out)
+    with outputs.claim(out, "gap", _identity(config), overwrite=overwrite):
+        features = _read(config, progress, encoder)
+        progress.note(f"gap of {len(features.image)} items, {config.n_bootstrap} resamples")
+        record = measure_gap(features, config, out)
     progress.note(f"done in {time.perf_counter() - started:.1f} s")
     return record
 
@@ -136,6 +146,14 @@ def measure_gap(features: Features, config: GapConfig, out: Path) -> RunRecord:
     _write_projection(features, prior, out)
     write_run(record, out)
     return record
+
+
+def _identity(config: GapConfig) -> dict[str, object]:
+    """Return what decides the result: the settings, and the files themselves instead of their paths."""
+    settings = {k: v for k, v in as_tree(config).items() if k not in ("source", "prompts", "prior", "device", "cache")}
+    files = {"source": config.source, "prompts": config.prompts, **config.prior}
+    inputs = {name: outputs.state_of(path) for name, path in files.items() if path is not None}
+    return {**settings, "weights": outputs.state_of(config.weights), "inputs": inputs}
 
 
 def _mean_shifted(features: Features) -> Embeddings:
@@ -200,7 +218,7 @@ def _from_audio(config: GapConfig, progress: Progress, given: Encoder | None) ->
     said = said or {key: prompt for key, (prompt, _) in audio.prompts.items()}
     if not said:
         raise UserError(f"{config.source}: nobody says the prompts; give --prompts CSV")
-    embedder = Embedder({"clap": encoder}, cache=config.cache or default_cache())
+    embedder = Embedder({"clap": encoder}, cache=usable_cache(config.cache))
     embedded = embedder.embed(audio, ["clap"], progress=progress)
     keys = tuple(k for k in embedded.keys if k in said)
     text = Embeddings(encoder.text([said[k] for k in keys]), keys, "text", encoder.card)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval import atomic, hashing, seeds
+from clipsonic_eval import atomic, hashing, outputs, seeds
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.harness.queries import check_keys
 from clipsonic_eval.media.audio import write_wav
@@ -44,7 +43,7 @@ class SampleSettings:
     Attributes:
         seed: of the job; every query derives its own.
         batch_size: queries handed to the system at once; the sounds do not depend on it.
-        overwrite: replace what another system, setting or seed left in the folder, instead of refusing.
+        overwrite: replace the samples of another system, setting or seed in the folder, instead of refusing.
         name: what tables call the system; None: its own name.
     """
 
@@ -100,15 +99,18 @@ def sample(
         raise UserError(f"batch size must be at least 1, got {settings.batch_size}")
     started = time.monotonic()
     check_keys(queries)
-    job = _Job(system, out, settings)
-    todo = [query for query in queries if not job.has(query)]
-    resumed = len(queries) - len(todo)
-    try:
-        for _ in progress.track(job.work(todo), label=job.name, total=len(queries), done=resumed):
-            job.write_table(every_s=_WRITE_EVERY_S)
-    finally:
-        job.write_table()
-    job.write_skipped()
+    card = card_of(system, settings)
+    identity = {key: value for key, value in card.items() if key != "name"}
+    with outputs.claim(out, "sample", identity, overwrite=settings.overwrite):
+        job = _Job(system, out, settings, card)
+        todo = [query for query in queries if not job.has(query)]
+        resumed = len(queries) - len(todo)
+        try:
+            for _ in progress.track(job.work(todo), label=job.name, total=len(queries), done=resumed):
+                job.write_table(every_s=_WRITE_EVERY_S)
+        finally:
+            job.write_table()
+        job.write_skipped()
     n = len(queries) - len(job.skipped)
     return SampleResult(out, job.name, n, resumed, tuple(job.skipped), time.monotonic() - started)
 
@@ -120,36 +122,19 @@ class _Job:
     system: System
     out: Path
     settings: SampleSettings
+    card: Mapping[str, Any]
     rows: dict[str, dict[str, str]] = field(default_factory=dict)
     skipped: list[Skip] = field(default_factory=list)
     written: float = 0.0
 
     def __post_init__(self) -> None:
-        card = card_of(self.system, self.settings)
-        self._open(card)
-        atomic.write_json(self.out / SYSTEM_NAME, card)
+        self.rows = _read_rows(self.out / SAMPLES_NAME)
+        atomic.write_json(self.out / SYSTEM_NAME, self.card)
         self.written = time.monotonic()
 
     @property
     def name(self) -> str:
         return self.settings.name or self.system.name
-
-    def _open(self, card: Mapping[str, Any]) -> None:
-        """Read what an earlier run left, or clear it away, or refuse."""
-        found = _read_json(self.out / SYSTEM_NAME)
-        if found is None:
-            return
-        rows = _read_rows(self.out / SAMPLES_NAME)
-        if found.get("card_hash") == card["card_hash"]:
-            self.rows = rows
-            return
-        if not self.settings.overwrite:
-            raise UserError(
-                f"{self.out}: holds samples of '{found.get('name')}' with other settings, weights or seed (card "
-                f"{found.get('card_hash')}, now {card['card_hash']}); give another folder, or --overwrite"
-            )
-        for row in rows.values():
-            (self.out / row["file"]).unlink(missing_ok=True)
 
     def has(self, query: Query) -> bool:
         """Return whether an earlier run made this very sound, and it is still there unchanged."""
@@ -260,16 +245,6 @@ def _checked(query: Query, sound: Any) -> NDArray[np.float32] | Skip:
     if not np.isfinite(array).all():
         return Skip(query.key, f"the system gave {int((~np.isfinite(array)).sum())} samples that are not finite")
     return array.astype(np.float32, copy=False)
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        return {}
-    return tree if isinstance(tree, dict) else {}
 
 
 def _read_rows(path: Path) -> dict[str, dict[str, str]]:

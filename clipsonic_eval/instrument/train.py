@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from clipsonic_eval import outputs
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders._toy.networks import HearingShape, PairShape
 from clipsonic_eval.encoders._toy.weights import as_stored, save
@@ -103,7 +105,14 @@ def train_hearing(config: HearingConfig, out: Path, progress: Progress = SILENT)
     return path
 
 
-def train(config: InstrumentConfig, out: Path, *, only: str | None = None, progress: Progress = SILENT) -> list[Path]:
+def train(
+    config: InstrumentConfig,
+    out: Path,
+    *,
+    only: str | None = None,
+    progress: Progress = SILENT,
+    overwrite: bool = False,
+) -> list[Path]:
     """Train the instrument from scratch.
 
     Args:
@@ -111,18 +120,23 @@ def train(config: InstrumentConfig, out: Path, *, only: str | None = None, progr
         out: folder for the weights and cards.
         only: the name of one encoder; None: all.
         progress: every stage reports to it.
+        overwrite: replace what was trained in ``out`` with other settings.
 
     Returns:
         The weight files.
 
     Raises:
-        UserError: there is no encoder of that name.
+        UserError: there is no encoder of that name, or ``out`` holds something else.
     """
     if only is not None and only not in NAMES:
         raise unknown_name("toy encoder", only, NAMES)
-    out.mkdir(parents=True, exist_ok=True)
+    with outputs.claim(out, "instrument train", as_tree(config), overwrite=overwrite):
+        return _train(config, out, NAMES if only is None else (only,), progress)
+
+
+def _train(config: InstrumentConfig, out: Path, names: Sequence[str], progress: Progress) -> list[Path]:
     done = []
-    for name in NAMES if only is None else (only,):
+    for name in names:
         progress.note(f"{name}: training")
         if name == "toy-clip":
             done.append(train_clip(config.clip, out, progress))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from clipsonic_eval import atomic
-from clipsonic_eval.errors import UserError
+from clipsonic_eval import atomic, outputs
 from clipsonic_eval.report import formats, keep, page, sweep, tables
 from clipsonic_eval.report import gap as gap_
 from clipsonic_eval.report.drawing import draw_all
@@ -31,11 +32,12 @@ class ReportConfig:
 
     Attributes:
         runs: run folders, records, or folders that hold run folders.
-        out: the report's folder; replaced as a whole.
+        out: the report's folder; a report of the same runs is replaced as a whole.
         title: of the page.
         command: printed on the page as what makes it; "" prints none.
         select: tags of the runs of the main table, where the runs leave a choice.
         keep_records: put slim records and the values of clips beside the report, so that it can be remade from it.
+        overwrite: replace a report of other runs or settings in ``out``.
     """
 
     runs: tuple[Path, ...]
@@ -44,6 +46,7 @@ class ReportConfig:
     command: str = ""
     select: Mapping[str, str] = field(default_factory=dict)
     keep_records: bool = True
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +72,26 @@ def build(config: ReportConfig) -> ReportResult:
     """Read the runs and write the report.
 
     Raises:
-        UserError: no usable runs, an open choice, numbers that may not stand in one column, or an ``out`` that is a
-            folder of something else.
+        UserError: no usable runs, an open choice, numbers that may not stand in one column, or ``out`` holds something
+            else.
     """
-    _check_out(config.out)
-    runs = material.find(config.runs)
-    sorted_runs = material.sort(runs, config.select)
+    sorted_runs = material.sort(material.find(config.runs), config.select)
+    identity = _identity(config, sorted_runs)
+    with outputs.claim(config.out, "report", identity, overwrite=config.overwrite, keep=True):
+        return _build(config, sorted_runs)
+
+
+def _identity(config: ReportConfig, found: Material) -> dict[str, Any]:
+    """Return what a report is of: its runs by name, not where they lie or what they came to, which it follows."""
+    systems = {run.name: ", ".join(dict.fromkeys(s.system for s in run.record.scores)) for run in found.all_runs}
+    return {"title": config.title, "select": dict(config.select), "records": config.keep_records, "runs": systems}
+
+
+def _build(config: ReportConfig, sorted_runs: Material) -> ReportResult:
     results, left_out = gather(sorted_runs)
     made = _tables(results)
     with atomic.replacing_folder(config.out) as folder:
+        shutil.copyfile(config.out / outputs.FILE, folder / outputs.FILE)
         figures, not_drawn = draw_all(results, folder)
         left_out += not_drawn
         if config.keep_records:
@@ -92,16 +106,6 @@ def build(config: ReportConfig) -> ReportResult:
     files = sorted(p.relative_to(config.out).as_posix() for p in config.out.rglob("*") if p.is_file())
     skipped = {r.name: n for r in sorted_runs.all_runs if (n := sum(map(len, r.record.skipped.values())))}
     return ReportResult(config.out, tuple(files), ordering.headline(results), tuple(left_out), skipped)
-
-
-def _check_out(out: Path) -> None:
-    """Refuse to replace a folder that is no report: it is replaced as a whole."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not _is_report(out)):
-        raise UserError(f"{out}: exists and is no report, and would be replaced as a whole; give another folder")
-
-
-def _is_report(folder: Path) -> bool:
-    return (folder / MARKER).exists() and any((folder / f"{n}.csv").exists() for n in ("table", "gap"))
 
 
 def gather(found: Material) -> tuple[Results, list[str]]:

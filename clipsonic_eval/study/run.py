@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import sys
 import time
@@ -12,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import atomic, records
+from clipsonic_eval import atomic, outputs, records
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.harness.run_folder import portable
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.report.build import ReportConfig, ReportResult, build
 from clipsonic_eval.study import entries, scoring
@@ -61,7 +60,13 @@ class StudyResult:
 
 
 def run_study(
-    config: StudyConfig, out: Path, progress: Progress, *, command: str = "", world: Path | None = None
+    config: StudyConfig,
+    out: Path,
+    progress: Progress,
+    *,
+    command: str = "",
+    world: Path | None = None,
+    overwrite: bool = False,
 ) -> StudyResult:
     """Do every stage that is not done.
 
@@ -71,36 +76,25 @@ def run_study(
         progress: told of everything.
         command: printed in the report as what makes it.
         world: media files of another study with the same world, used instead of writing them again.
+        overwrite: replace a study of other settings.
 
     Raises:
-        UserError: ``out`` holds another study.
+        UserError: ``out`` holds something else.
     """
     started = time.perf_counter()
     at = Layout(out, world)
-    _enter(config, at)
-    stages = Stages(at.root, progress)
-    make_material(config, at, stages, progress)
-    for seed in config.train_seeds:
-        train_models(config, at, seed, stages, progress)
-    chosen = _score_all(config, at, stages, progress)
-    progress.note("• tables, figures and words")
-    told = ReportConfig(runs=(at.root / "runs",), out=at.report, title=TITLE, command=command)
-    report = build(told)
+    with outputs.claim(out, "demo", portable(config.identity()), overwrite=overwrite):
+        atomic.write_json(at.root / "study.json", {"config": as_tree(config)})
+        stages = Stages(at.root, progress)
+        make_material(config, at, stages, progress)
+        for seed in config.train_seeds:
+            train_models(config, at, seed, stages, progress)
+        chosen = _score_all(config, at, stages, progress)
+        progress.note("• tables, figures and words")
+        told = ReportConfig((at.root / "runs",), at.report, title=TITLE, command=command, overwrite=True)
+        report = build(told)
     seconds = time.perf_counter() - started
     return StudyResult(at, report, chosen, stages.timings(), seconds, _peak_mib())
-
-
-def _enter(config: StudyConfig, at: Layout) -> None:
-    path = at.root / "study.json"
-    identity = json.loads(json.dumps(config.identity()))
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))["identity"]
-        if found != identity:
-            differs = sorted(k for k in {*found, *identity} if found.get(k) != identity.get(k))
-            raise UserError(
-                f"{at.root}: holds a study with other settings ({', '.join(differs)}); give another --out, or remove it"
-            )
-    atomic.write_json(path, {"identity": identity, "config": as_tree(config)})
 
 
 def _score_all(config: StudyConfig, at: Layout, stages: Stages, progress: Progress) -> dict[str, float]:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from clipsonic_eval import outputs
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import unknown_name
+from clipsonic_eval.harness.run_folder import portable
 from clipsonic_eval.instrument.clip import train_clip
 from clipsonic_eval.instrument.sweep import VARIANTS
 from clipsonic_eval.progress import Progress
@@ -47,7 +49,9 @@ class SweepConfig:
                 raise unknown_name("instrument", name, VARIANTS)
 
 
-def run_sweep(config: SweepConfig, out: Path, progress: Progress, *, command: str = "") -> ReportResult:
+def run_sweep(
+    config: SweepConfig, out: Path, progress: Progress, *, command: str = "", overwrite: bool = False
+) -> ReportResult:
     """Train every instrument and do the study with it; stopped anywhere, it goes on.
 
     Args:
@@ -55,16 +59,21 @@ def run_sweep(config: SweepConfig, out: Path, progress: Progress, *, command: st
         out: ``instruments/``, a study's folder per instrument, ``world/`` and ``report/``.
         progress: told of everything.
         command: printed in the report as what makes it.
+        overwrite: replace a sweep of other settings.
+
+    Raises:
+        UserError: ``out`` holds something else.
     """
-    stages = Stages(out, progress)
-    runs: list[Path] = []
-    for name in config.instruments:
-        progress.note(f"• instrument {name}")
-        weights = None if name == SHIPPED else _instrument(name, out / "instruments" / name, stages, progress)
-        study = dataclasses.replace(config.study, instrument=name, clip_weights=weights)
-        result = run_study(study, out / name, progress, world=out / "world")
-        runs += _test_runs(result.at.root)
-    return build(ReportConfig(tuple(runs), out / "report", title=TITLE, command=command))
+    with outputs.claim(out, "sweep", portable(config.study.identity()), overwrite=overwrite):
+        stages = Stages(out, progress)
+        runs: list[Path] = []
+        for name in config.instruments:
+            progress.note(f"• instrument {name}")
+            weights = None if name == SHIPPED else _instrument(name, out / "instruments" / name, stages, progress)
+            study = dataclasses.replace(config.study, instrument=name, clip_weights=weights)
+            result = run_study(study, out / name, progress, world=out / "world")
+            runs += _test_runs(result.at.root)
+        return build(ReportConfig(tuple(runs), out / "report", title=TITLE, command=command, overwrite=True))
 
 
 def _instrument(name: str, folder: Path, stages: Stages, progress: Progress) -> Path:

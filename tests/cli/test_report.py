@@ -49,7 +49,7 @@ def test_json_is_the_whole_of_stdout(folder: Path) -> None:
     [
         (("nowhere", "--out", "r"), "nowhere: no such run"),
         (("run", "--out", "r", "--select", "guidance"), "expected TAG=VALUE"),
-        (("run", "--out", "run/record.json"), "exists and is no report"),
+        (("run", "--out", "run/record.json"), "run/record.json: is a file, not a folder"),
     ],
 )
 @pytest.mark.usefixtures("folder")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import clipsonic_eval
-from clipsonic_eval import __version__, atomic
+from clipsonic_eval import __version__, atomic, outputs
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.harness.calibration.cells import CalibrateConfig, Cell, Rate, names, run_cell
 from clipsonic_eval.hashing import config_hash, folder_sha256
@@ -18,13 +19,18 @@ from clipsonic_eval.progress import SILENT, Progress
 CELLS = "cells"
 
 
-def run(config: CalibrateConfig, out: Path, *, progress: Progress = SILENT) -> list[Cell]:
+def run(config: CalibrateConfig, out: Path, *, progress: Progress = SILENT, overwrite: bool = False) -> list[Cell]:
     """Simulate all cells of a table; those that ``out`` holds already are read.
 
     Raises:
-        UserError: a metric of a name asked for does not exist.
+        UserError: a metric of a name asked for does not exist, or ``out`` holds something else.
     """
     wanted = names(config)
+    with outputs.claim(out, "calibrate", as_tree(config), overwrite=overwrite, keep=True):
+        return _cells(wanted, config, out, progress)
+
+
+def _cells(wanted: Sequence[tuple[str, int]], config: CalibrateConfig, out: Path, progress: Progress) -> list[Cell]:
     code = _code()
     found = []
     for name, n in progress.track(wanted, label="calibrate", total=len(wanted)):

@@ -20,11 +20,10 @@ from clipsonic.mel import MelFrontEnd, measured
 from clipsonic.model import MelDiffusion
 from clipsonic.networks import Sizes, build, resolved_options
 from clipsonic.training import checkpoint, loop
-from clipsonic.training.config import AudioTrainingConfig, identity
-from clipsonic_eval import atomic
+from clipsonic.training.config import AudioTrainingConfig, identity, settings_of
+from clipsonic_eval import atomic, outputs
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ConfigError, UserError
-from clipsonic_eval.files import read_json
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
 
@@ -178,30 +177,19 @@ def device_named(name: str) -> torch.device:
     return device
 
 
-def finished(out: Path, run_identity: str) -> bool:
-    """Return whether the folder holds the finished result of this very run.
-
-    Raises:
-        UserError: it holds another finished model.
-    """
-    if not (out / "model_index.json").is_file():
-        return False
-    card = read_json(out / "card.json", mend="remove the folder to train again")
-    if card.get("identity") == run_identity:
-        return True
-    raise UserError(
-        f"{out}: holds a finished model of another configuration or other clips ({card.get('identity')}, now "
-        f"{run_identity}); give another --out, or remove the folder"
-    )
+def finished(out: Path) -> bool:
+    """Return whether a model's folder, which was claimed for a run, holds its result."""
+    return (out / "model_index.json").is_file()
 
 
-def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT) -> Path:
+def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, overwrite: bool = False) -> Path:
     """Train a model, or continue, or find it finished.
 
     Args:
         config: the values of :class:`clipsonic.training.config.AudioTrainingConfig` that differ from the defaults.
         out: the model's folder; holds ``checkpoint/`` and ``train_log.csv`` while training goes on.
         progress: told of every step.
+        overwrite: replace a model of other settings or clips.
 
     Returns:
         ``out``, a folder for :meth:`clipsonic.model.MelDiffusion.load`.
@@ -212,10 +200,13 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT) 
     from clipsonic_eval.clips import ClipStore
 
     settings = resolve(AudioTrainingConfig, config)
-    return train_on(ClipStore.open(settings.clips), settings, out, progress=progress)
+    outputs.try_folder(out)  # before anything is read
+    return train_on(ClipStore.open(settings.clips), settings, out, progress=progress, overwrite=overwrite)
 
 
-def train_on(store: Clips, config: AudioTrainingConfig, out: Path, *, progress: Progress = SILENT) -> Path:
+def train_on(
+    store: Clips, config: AudioTrainingConfig, out: Path, *, progress: Progress = SILENT, overwrite: bool = False
+) -> Path:
     """Train on clips that are already open; otherwise as :func:`train`."""
     if store.sample_rate != config.mel.sample_rate:
         raise ConfigError(
@@ -225,9 +216,23 @@ def train_on(store: Clips, config: AudioTrainingConfig, out: Path, *, progress: 
     split_clips(store, config)  # before any work: are there clips at all?
     device = device_named(config.device)
     conditions, condition_card = condition_array(store, config.condition)
+    claimed = {**settings_of(config), "clips": store.content_hash, "conditions": condition_card}
+    with outputs.claim(out, "train", claimed, overwrite=overwrite):
+        if not finished(out):
+            _train(store, config, out, progress, device, conditions, condition_card)
+    return out
+
+
+def _train(
+    store: Clips,
+    config: AudioTrainingConfig,
+    out: Path,
+    progress: Progress,
+    device: torch.device,
+    conditions: NDArray[np.float32],
+    condition_card: Mapping[str, Any],
+) -> None:
     run_identity = identity(config, store.content_hash, json.dumps(condition_card, sort_keys=True))
-    if finished(out, run_identity):
-        return out
     mels = MelSource(store, MelFrontEnd(config.mel, device), cache_mb=config.mel_cache_mb, progress=progress)
     log_mel_range = _set_scale(mels, config)
     sizes = Sizes(config.mel.n_mels, mels.frames, conditions.shape[-1])
@@ -255,7 +260,6 @@ def train_on(store: Clips, config: AudioTrainingConfig, out: Path, *, progress: 
         if writes:
             MelDiffusion(network, mels.front_end.config, config.diffusion, card, device=device).save(out)
             checkpoint.remove(out)
-    return out
 
 
 def _set_scale(mels: MelSource, config: AudioTrainingConfig) -> dict[str, list[float]]:

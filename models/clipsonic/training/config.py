@@ -106,13 +106,18 @@ class AudioTrainingConfig:
             raise ConfigError("condition_dropout must be in [0, 1)")
 
 
-def identity(config: Any, *content_hashes: str) -> str:
-    """Return the hash of what decides a result: the configuration without paths and pace, and the data's hashes."""
-    tree = as_tree(config)
+def settings_of(config: Any) -> dict[str, Any]:
+    """Return the settings that decide a result: the configuration without paths and pace."""
+    tree: dict[str, Any] = as_tree(config)
     for key in ("clips", "mel_cache_mb", "device"):
         tree.pop(key, None)
     if isinstance(tree.get("condition"), dict):
         tree["condition"].pop("encoder_weights", None)
     for key in _RUNTIME_KEYS:
         tree.get("train", {}).pop(key, None)
-    return config_hash([tree, *content_hashes])
+    return tree
+
+
+def identity(config: Any, *content_hashes: str) -> str:
+    """Return the hash of what decides a result: its settings, and the data's hashes."""
+    return config_hash([settings_of(config), *content_hashes])

@@ -26,8 +26,8 @@ from clipsonic.prior_network import (
 )
 from clipsonic.training import checkpoint, loop
 from clipsonic.training.audio import device_named, finished
-from clipsonic.training.config import TrainConfig, identity
-from clipsonic_eval import atomic
+from clipsonic.training.config import TrainConfig, identity, settings_of
+from clipsonic_eval import atomic, outputs
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import ConfigError, UserError
@@ -150,13 +150,14 @@ def split_pairs(sources: tuple[str, ...], config: TrainConfig) -> tuple[torch.Te
     return torch.from_numpy(np.flatnonzero(~held)), torch.from_numpy(np.flatnonzero(held))
 
 
-def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT) -> Path:
+def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, overwrite: bool = False) -> Path:
     """Train a prior, or continue, or find it finished.
 
     Args:
         config: the values of :class:`PriorTrainingConfig` that differ from the defaults.
         out: the prior's folder; holds ``checkpoint/`` and ``train_log.csv`` while training goes on.
         progress: told of every step.
+        overwrite: replace a prior of other settings or pairs.
 
     Returns:
         ``out``, a folder for :meth:`clipsonic.prior.DiffusionPrior.load`.
@@ -165,17 +166,26 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT) 
         UserError: the configuration, the pairs or the folder do not fit; the message says what to do.
     """
     settings = resolve(PriorTrainingConfig, config)
+    outputs.try_folder(out)  # before anything is read
     pairs = load_pairs(settings.data, settings.encoder, settings.encoder_weights, progress=progress)
-    return train_on(pairs, settings, out, progress=progress)
+    return train_on(pairs, settings, out, progress=progress, overwrite=overwrite)
 
 
-def train_on(pairs: Pairs, config: PriorTrainingConfig, out: Path, *, progress: Progress = SILENT) -> Path:
+def train_on(
+    pairs: Pairs, config: PriorTrainingConfig, out: Path, *, progress: Progress = SILENT, overwrite: bool = False
+) -> Path:
     """Train on pairs that are already embedded; otherwise as :func:`train`."""
     if len(pairs) < 2:
         raise UserError(f"{len(pairs)} image-caption pairs are too few to train a prior on")
-    run_identity = _identity(config, pairs)
-    if finished(out, run_identity):
-        return out
+    claimed = {**settings_of(_anywhere(config)), "data": [pairs.content, pairs.kind], "space": pairs.space}
+    with outputs.claim(out, "train", claimed, overwrite=overwrite):
+        if not finished(out):
+            _train(pairs, config, out, progress)
+    return out
+
+
+def _train(pairs: Pairs, config: PriorTrainingConfig, out: Path, progress: Progress) -> None:
+    run_identity = identity(_anywhere(config), pairs.content, pairs.kind, str(as_tree(pairs.space)))
     network = build_network(config.network, pairs.text.shape[1], derive(config.train.seed, "", "prior-weights"))
     network = network.to(device_named(config.device))
     task = PriorTask(config, network, pairs, _tokens_of(config))
@@ -183,7 +193,6 @@ def train_on(pairs: Pairs, config: PriorTrainingConfig, out: Path, *, progress: 
     network.to(device_named(config.device))
     with loop.one_writer() as writes:
         if writes:
-            out.mkdir(parents=True, exist_ok=True)
             atomic.write_json(out / "config.json", as_tree(config))
     outcome = loop.run(task, config.train, out, identity=run_identity, progress=progress, label="prior")
     card = {
@@ -209,7 +218,6 @@ def train_on(pairs: Pairs, config: PriorTrainingConfig, out: Path, *, progress: 
         if writes:
             prior.save(out)
             checkpoint.remove(out)
-    return out
 
 
 def closeness(prior: DiffusionPrior, pairs: Pairs, rows: NDArray[np.integer[Any]], seed: int) -> dict[str, Any]:
@@ -239,10 +247,9 @@ def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(np.mean((a * b).sum(axis=1) / np.maximum(norms, 1e-12)))
 
 
-def _identity(config: PriorTrainingConfig, pairs: Pairs) -> str:
-    """Return the hash of what decides the result; where the pairs lie does not."""
-    anywhere = replace(config, data=PairSource(pictures=Path()), encoder_weights=None)
-    return identity(anywhere, pairs.content, pairs.kind, str(as_tree(pairs.space)))
+def _anywhere(config: PriorTrainingConfig) -> PriorTrainingConfig:
+    """Return the configuration without where the pairs lie, which decides nothing."""
+    return replace(config, data=PairSource(pictures=Path()), encoder_weights=None)
 
 
 def _tokens_of(config: PriorTrainingConfig) -> TokensOf | None:

@@ -24,8 +24,13 @@ def wav(folder: Path, name: str = "a.wav", samples: np.ndarray = RAMP, rate: int
     return folder
 
 
-def made(source: Path | Source, out: Path, **settings: Any) -> ClipStore:
-    prepare(source, out, PrepareConfig(**{"image_encoder": None, "workers": 1, "duration_s": 1.0, **settings}))
+def made(source: Path | Source, out: Path, *, overwrite: bool = False, **settings: Any) -> ClipStore:
+    prepare(
+        source,
+        out,
+        PrepareConfig(**{"image_encoder": None, "workers": 1, "duration_s": 1.0, **settings}),
+        overwrite=overwrite,
+    )
     return ClipStore.open(out)
 
 
@@ -115,9 +120,12 @@ def test_what_changed_is_made_again_and_other_folders_are_left_alone(tmp_path: P
     folder = wav(tmp_path / "in")
     before = made(folder, tmp_path / "out").content_hash
     assert made(folder, tmp_path / "out").content_hash == before
+    with pytest.raises(UserError, match=r"config.duration_s: 1.0 → 0.5.*--overwrite"):
+        made(folder, tmp_path / "out", duration_s=0.5)
+    assert ClipStore.open(tmp_path / "out").content_hash == before
     wav(folder, "a.wav", RAMP / 2)
-    assert made(folder, tmp_path / "out").content_hash != before
-    assert made(folder, tmp_path / "out", duration_s=0.5).n_samples == 8000
+    assert made(folder, tmp_path / "out", overwrite=True).content_hash != before
+    assert made(folder, tmp_path / "out", overwrite=True, duration_s=0.5).n_samples == 8000
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(UserError, match="mine"):

@@ -146,7 +146,7 @@ def test_a_finished_run_is_found_finished_wherever_its_pairs_lie_and_another_is_
     moved = dataclasses.replace(config(), data=PairSource(pictures=Path("elsewhere")))
     assert train_on(pairs(), moved, out) == out
     assert (out / "prior" / WEIGHTS).stat().st_mtime_ns == before
-    with pytest.raises(UserError, match="finished model of another configuration"):
+    with pytest.raises(UserError, match=r"train.seed: 0 → 1"):
         train_on(pairs(), config(seed=1), out)
 
 

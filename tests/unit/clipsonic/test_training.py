@@ -77,14 +77,14 @@ def test_a_finished_run_is_found_finished_and_another_one_is_refused(tmp_path: P
     assert train_on(FakeStore(), config, out) == out
     assert (out / "network" / WEIGHTS).stat().st_mtime_ns == before
     assert not (out / "checkpoint").exists()
-    with pytest.raises(UserError, match="finished model of another configuration"):
+    with pytest.raises(UserError, match=r"train.steps: 2 → 3"):
         train_on(FakeStore(), _config(steps=3), out)
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train_on(FakeStore(), _config(), tmp_path / "m", progress=KilledAt(4))
-    with pytest.raises(UserError, match="another configuration or other clips"):
+    with pytest.raises(UserError, match=r"train.seed: 0 → 1"):
         train_on(FakeStore(), _config(seed=1), tmp_path / "m")
 
 
@@ -92,7 +92,7 @@ def test_checkpoints_hold_no_pickles(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train_on(FakeStore(), _config(), tmp_path / "m", progress=KilledAt(4))
     files = {p.name for p in (tmp_path / "m").rglob("*") if p.is_file()}
-    assert files == {"SHA256SUMS", "state.json", "state.safetensors", "train_log.csv", "config.json"}
+    assert files == {"SHA256SUMS", "state.json", "state.safetensors", "train_log.csv", "config.json", "run.json"}
 
 
 def test_a_time_limit_stops_at_a_checkpoint_and_the_run_goes_on(tmp_path: Path) -> None:

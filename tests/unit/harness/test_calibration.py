@@ -109,9 +109,12 @@ def test_what_is_there_is_not_computed_again(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("clipsonic_eval.harness.calibration.run.run_cell", counting)
     assert run(config, tmp_path) == first
     assert not calls
-    assert run(dataclasses.replace(config, seed=1), tmp_path) != first  # other settings are other cells
+    other = dataclasses.replace(config, seed=1)
+    with pytest.raises(UserError, match=r"seed: 0 → 1.*--overwrite"):
+        run(other, tmp_path)
+    assert run(other, tmp_path, overwrite=True) != first  # other settings are other cells
     (tmp_path / "cells" / "class_accuracy-40.json").write_text("{")
-    assert run(config, tmp_path) == first
+    assert run(config, tmp_path, overwrite=True) == first
     assert calls == ["class_accuracy", "class_accuracy"]
 
 

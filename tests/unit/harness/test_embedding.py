@@ -159,7 +159,7 @@ def test_a_damaged_shard_is_a_miss_not_a_crash(tmp_path: Path, caplog: pytest.Lo
 
 def test_a_cache_without_a_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="no place for the cache"):
+    with pytest.raises(UserError, match="file: is a file, not a folder; --cache names a folder"):
         EmbeddingCache(tmp_path / "file" / "cache", card("e", 2))
 
 

@@ -58,7 +58,7 @@ def config(world: Path, **changes: Any) -> EvaluateConfig:
 
 
 def run(world: Path, name: str = "run", **changes: Any) -> RunRecord:
-    return evaluate(config(world, **changes), world / name, encoders=encoders())
+    return evaluate(config(world, **changes), world / name, encoders=encoders(), overwrite=True)
 
 
 def values(record: RunRecord) -> Mapping[tuple[str, str], float]:

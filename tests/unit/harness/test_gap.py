@@ -108,7 +108,7 @@ def test_features_of_any_layout_give_the_same_numbers(tmp_path: Path) -> None:
     np.save(tmp_path / "b.npy", np.stack([a["image"], a["text"]]))
     pandas.DataFrame({k: list(v) for k, v in a.items()}).to_parquet(tmp_path / "c.parquet")
     runs = [
-        gap(GapConfig(tmp_path / name, n_bootstrap=30, mean_shift=False, space="mine"), tmp_path / "run")
+        gap(GapConfig(tmp_path / name, n_bootstrap=30, mean_shift=False, space="mine"), tmp_path / f"run-{name}")
         for name in ("a.npz", "b.npy", "c.parquet")
     ]
     assert runs[0].scores == runs[1].scores == runs[2].scores

@@ -141,7 +141,9 @@ def test_another_picture_under_the_same_name_is_sampled_again(tmp_path: Path) ->
 def test_samples_of_another_card_or_seed_are_refused(tmp_path: Path, level: float, seed: int) -> None:
     sample(Tone(), QUERIES, tmp_path)
     before = wavs(tmp_path)
-    with pytest.raises(UserError, match=r"holds samples of 'tone' with other settings.*--overwrite"):
+    with pytest.raises(
+        UserError, match=r"holds a run of `sample` with other settings.*(level: 0.5 → 0.4|seed: 0 → 1).*--overwrite"
+    ):
         sample(Tone(level), QUERIES, tmp_path, SampleSettings(seed=seed))
     assert wavs(tmp_path) == before
 

@@ -117,7 +117,7 @@ def test_a_report_replaces_a_report_but_no_other_folder(tmp_path: Path) -> None:
     assert "figures/old.png" not in build(config).files
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters/README.md").write_text("dear diary")
-    with pytest.raises(UserError, match="exists and is no report"):
+    with pytest.raises(UserError, match=r"letters: holds other things \(README.md\)"):
         build(ReportConfig((tmp_path / "run",), tmp_path / "letters"))
     assert (tmp_path / "letters/README.md").read_text() == "dear diary"
 

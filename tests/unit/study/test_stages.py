@@ -11,7 +11,7 @@ from clipsonic_eval.progress import SILENT
 from clipsonic_eval.study.config import FAST, StudyConfig
 from clipsonic_eval.study.entries import questions, systems
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.run import _enter
+from clipsonic_eval.study.run import run_study
 from clipsonic_eval.study.stages import Stages
 from clipsonic_eval.study.training import trainings
 
@@ -39,12 +39,21 @@ def test_a_stage_that_fails_is_not_done(tmp_path: Path) -> None:
     assert len(tries) == 2
 
 
-def test_a_folder_with_another_study_is_refused_and_more_seeds_are_welcome(tmp_path: Path) -> None:
-    at = Layout(tmp_path)
-    _enter(StudyConfig(), at)
-    _enter(StudyConfig(train_seeds=(0, 1, 2)), at)
-    with pytest.raises(UserError, match=r"other settings \(audio_steps\); give another --out"):
-        _enter(StudyConfig(audio_steps=10), at)
+def test_a_folder_with_another_study_is_refused_and_more_seeds_are_welcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StoppedError(RuntimeError):
+        pass
+
+    def stop(*_: object) -> None:
+        raise StoppedError
+
+    monkeypatch.setattr("clipsonic_eval.study.run.make_material", stop)
+    for seeds in ((0,), (0, 1, 2)):
+        with pytest.raises(StoppedError):
+            run_study(StudyConfig(train_seeds=seeds), tmp_path, SILENT)
+    with pytest.raises(UserError, match=r"audio_steps: 1000 → 10.*--overwrite"):
+        run_study(StudyConfig(audio_steps=10), tmp_path, SILENT)
     assert json.loads((tmp_path / "study.json").read_text())["config"]["train_seeds"] == [0, 1, 2]
 
 

@@ -1,0 +1,229 @@
+"""The folder that a command writes into: claimed before the work begins, by one rule for all commands.
+
+``run.json`` in the folder says whose it is: the command, and everything that decides the result. The same command again
+goes on there, or answers again; any other is refused with what differs, unless it may overwrite.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from clipsonic_eval import atomic
+from clipsonic_eval.config import as_tree
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.hashing import config_hash, file_sha256
+
+FILE = "run.json"
+
+_SHOWN = 6  # differences in one sentence
+_LONGEST = 60  # characters of a value in it
+_TEXTS = (".json", ".csv", ".tsv", ".jsonl", ".txt", ".yaml", ".md")  # may be written again with the same contents
+
+
+@contextlib.contextmanager
+def claim(
+    out: Path, kind: str, identity: Mapping[str, Any], *, overwrite: bool = False, keep: bool = False
+) -> Iterator[list[str]]:
+    """Take possession of an output folder for the length of a ``with`` block.
+
+    The folder is made, tried by writing, and freed of temporary files that killed processes left there. A claim whose
+    work fails before it has written anything is given back.
+
+    Args:
+        out: the folder.
+        kind: the command.
+        identity: everything that decides the result, JSON-serialisable, without the machine's own paths.
+        overwrite: an earlier run of the same command may be replaced.
+        keep: replacing it leaves its files, of which the caller uses what still holds.
+
+    Yields:
+        What differs from the earlier run that is overwritten, ``key: old → new``; empty where none is.
+
+    Raises:
+        UserError: the folder cannot be made or written, or holds something else.
+    """
+    wanted = {"command": kind, **json.loads(json.dumps(as_tree(identity)))}
+    made = make_folder(out)
+    atomic.remove_leftovers(out)
+    earlier = _read(out / FILE)
+    changed: list[str] = []
+    if earlier != wanted and _contents(out):
+        changed = _other_run(out, earlier, wanted, overwrite=overwrite)
+        if not keep:
+            _clear(out, kind)
+    with _writing(out):
+        atomic.write_json(out / FILE, wanted)
+    try:
+        yield changed
+    except BaseException:
+        if earlier != wanted and not _contents(out):
+            (out / FILE).unlink(missing_ok=True)
+            for folder in made:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+        raise
+
+
+def make_folder(folder: Path, option: str = "--out") -> list[Path]:
+    """Make a folder and its parents, and try that it can be written into.
+
+    Args:
+        folder: which.
+        option: names it on the command line.
+
+    Returns:
+        The folders that were not there before, the innermost first.
+
+    Raises:
+        UserError: it cannot be made or written, or is a file.
+    """
+    with _writing(folder, option):
+        chain = [folder, *folder.parents]
+        for place in chain:
+            if place.exists() and not place.is_dir():
+                raise UserError(f"{place}: is a file, not a folder; {option} names a folder")
+        made = [place for place in chain if not place.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic.replacing(folder / ".probe") as temporary:
+            temporary.write_bytes(b"\0")
+        (folder / ".probe").unlink(missing_ok=True)
+    return made
+
+
+def try_folder(folder: Path) -> None:
+    """Try that a folder can be made and written, and leave everything as it was.
+
+    Raises:
+        UserError: it cannot.
+    """
+    for place in make_folder(folder):
+        place.rmdir()
+
+
+@contextlib.contextmanager
+def _writing(folder: Path, option: str = "--out") -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UserError(f"{folder}: cannot be written into ({why}); name another folder with {option}") from None
+
+
+def _contents(out: Path) -> list[str]:
+    """Return the names of what lies in a folder beside the claim; hidden files do not count."""
+    return sorted(p.name for p in out.iterdir() if p.name != FILE and not p.name.startswith("."))
+
+
+def _other_run(out: Path, earlier: dict[str, Any] | None, wanted: dict[str, Any], *, overwrite: bool) -> list[str]:
+    """Return what differs from the run that lies there and may be overwritten, or refuse."""
+    if earlier is None:
+        names = _contents(out)
+        listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+        raise UserError(f"{out}: holds other things ({listed}); name a new or an empty folder with --out")
+    command = wanted["command"]
+    if earlier.get("command") != command:
+        raise UserError(f"{out}: holds a run of `{earlier.get('command')}`; name another folder with --out")
+    changed = differences(earlier, wanted)
+    if not overwrite:
+        raise UserError(
+            f"{out}: holds a run of `{command}` with other settings or inputs ({listing(changed)}); name another "
+            "folder with --out, or replace the run with --overwrite"
+        )
+    return changed
+
+
+def _clear(out: Path, kind: str) -> None:
+    """Remove an earlier run.
+
+    Raises:
+        UserError: runs of other commands lie below it.
+    """
+    nested = next((p for p in out.rglob(FILE) if p.parent != out), None)
+    if nested is not None and kind not in ("demo", "sweep"):  # these are made of other commands' runs
+        raise UserError(
+            f"{nested.parent}: another run lies below the one to be replaced; move it, or name another --out"
+        )
+    for path in out.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return where two trees differ, ``section.key: old → new``, in the order of the keys."""
+    before, after = _flat(old), _flat(new)
+    return [
+        f"{key}: {_shown(before, key)} → {_shown(after, key)}"
+        for key in dict.fromkeys([*before, *after])
+        if key not in before or key not in after or before[key] != after[key]
+    ]
+
+
+def listing(changed: list[str]) -> str:
+    """Return differences as a part of a sentence."""
+    more = f"; and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    return "; ".join(changed[:_SHOWN]) + more
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    if key not in values:
+        return "not there"
+    value = values[key]
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def state_of(path: Path | None) -> str | None:
+    """Return a short text that changes with a file, or with the files of a folder and below.
+
+    Prepared clips are known by their content, small texts too, because a command that is given again may write them
+    again; other files by their sizes and times. Hidden files do not count.
+    """
+    if path is None or not path.exists():
+        return None
+    if path.is_file():
+        return config_hash(_state(path))
+    clips = _read(path / "clips.json")
+    if clips is not None and "content_hash" in clips:
+        return f"{clips.get('n_clips')} clips, {str(clips['content_hash'])[:12]}"
+    states = []
+    for folder, below, names in os.walk(path, followlinks=False):
+        below.sort()
+        kept = [Path(folder) / name for name in sorted(names) if not name.startswith(".")]
+        states += [[p.relative_to(path).as_posix(), *_state(p)] for p in kept]
+    return f"{len(states)} files, {config_hash(states)}"
+
+
+def _state(path: Path) -> list[Any]:
+    try:
+        found = path.stat()
+        if path.suffix.lower() in _TEXTS and path.is_file():
+            return [found.st_size, file_sha256(path)]
+    except OSError:  # whoever reads it says so
+        return [0, 0]
+    return [found.st_size, found.st_mtime_ns]
