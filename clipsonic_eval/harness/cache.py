@@ -1,18 +1,19 @@
 """Embeddings by content: the hash of a file's bytes and the encoder's card name a row, a path never does.
 
 A folder by encoder holds shards, ``<name>.npy`` (vectors, mapped into memory when read) and ``<name>.npz`` (whose they
-are). The second is written last and atomically, so that a killed job loses at most the shard it was filling; the next
-one goes on from there. Shards are only ever added: several processes may share a cache. A shard that cannot be read is
-left alone and its clips are embedded again.
+are, and the hash of the vectors of each clip). The second is written last and atomically, so that a killed job loses at
+most the shard it was filling; the next one goes on from there. Shards are only ever added: several processes may share
+a cache. What is damaged, a shard or the vectors of one clip, is named and left alone, and its clips are embedded again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import logging
 import os
 import uuid
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval import atomic, outputs
+from clipsonic_eval.arrays import read_npy, read_npz
+from clipsonic_eval.errors import UserError
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.types import EncoderCard
 
@@ -27,6 +30,21 @@ Float32 = NDArray[np.float32]
 
 _FLUSH_CLIPS = 512
 _log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the rows of a clip lie: shard, rows from start to end, and their hash."""
+
+    index: Path
+    shard: int
+    start: int
+    end: int
+    sha256: bytes
+
+
+def _sha256(rows: Float32) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(rows, "<f4").data).digest()
 
 
 def default_cache() -> Path:
@@ -59,7 +77,7 @@ class EmbeddingCache:
         self._folder = root / f"{card.name}-{config_hash(identity)}"
         self._dim = card.dim
         self._shards: list[Float32] = []
-        self._where: dict[str, tuple[int, int, int]] = {}
+        self._where: dict[str, list[_Place]] = {}
         self._new: dict[str, Float32] = {}
         outputs.make_folder(self._folder, "--cache")
         for index in sorted(self._folder.glob("*.npz")):
@@ -67,33 +85,38 @@ class EmbeddingCache:
 
     def _read(self, index: Path) -> None:
         try:
-            # opened here: NumPy leaves the file open where the archive is damaged
-            with index.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                digests, counts = archive["digests"], archive["counts"]
-            vectors = np.load(index.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            arrays = read_npz(index)
+            digests, counts, sums = arrays["digests"], arrays["counts"], arrays["sha256"]
+            vectors = read_npy(index.with_suffix(".npy"), mapped=True)
+        except (UserError, KeyError) as error:
             _log.warning("%s: damaged shard of the cache, its clips are embedded again (%s)", index, error)
             return
         ends = np.cumsum(counts)
-        whole = len(counts) == len(digests) and (len(vectors) == ends[-1] if len(ends) else False)
+        whole = len(counts) == len(digests) == len(sums) and (len(vectors) == ends[-1] if len(ends) else False)
         if not whole or vectors.shape[1:] != (self._dim,) or vectors.dtype != np.float32:
             _log.warning("%s: damaged shard of the cache, its clips are embedded again (sizes)", index)
             return
         self._shards.append(vectors)
-        for digest, end, count in zip(digests.tolist(), ends.tolist(), counts.tolist(), strict=True):
-            self._where[digest] = (len(self._shards) - 1, end - count, end)
+        for digest, end, count, sha256 in zip(digests.tolist(), ends.tolist(), counts.tolist(), sums, strict=True):
+            place = _Place(index, len(self._shards) - 1, end - count, end, sha256.tobytes())
+            self._where.setdefault(digest, []).append(place)
 
     def get(self, digest: str) -> Float32 | None:
-        """Return the rows (r, d) of a clip, None if they are not there."""
+        """Return the rows (r, d) of a clip, None if they are not there or damaged."""
         if digest in self._new:
             return self._new[digest]
-        if digest not in self._where:
-            return None
-        shard, start, end = self._where[digest]
-        return np.array(self._shards[shard][start:end])
+        places = self._where.get(digest, [])
+        for place in tuple(places):
+            rows = np.array(self._shards[place.shard][place.start : place.end])
+            if _sha256(rows) == place.sha256:
+                return rows
+            _log.warning("%s: damaged vectors of a clip in the cache, it is embedded again", place.index)
+            with contextlib.suppress(ValueError):  # another thread was first
+                places.remove(place)
+        return None
 
-    def __contains__(self, digest: object) -> bool:
-        return digest in self._new or digest in self._where
+    def __contains__(self, digest: str) -> bool:
+        return self.get(digest) is not None
 
     def put(self, digest: str, rows: Float32) -> None:
         """Keep the rows (r, d) of a clip; on disk with the next :meth:`flush`, at the latest 512 clips on."""
@@ -109,6 +132,7 @@ class EmbeddingCache:
         arrays: dict[str, Any] = {
             "digests": np.array(list(self._new)),
             "counts": np.array([len(rows) for rows in self._new.values()]),
+            "sha256": np.array([np.frombuffer(_sha256(rows), np.uint8) for rows in self._new.values()]),
         }
         with atomic.replacing(index.with_suffix(".npy")) as temporary:
             np.save(temporary, np.concatenate(list(self._new.values())))

@@ -117,6 +117,8 @@ class _Work:
             clip = item.clip()
         except MediaError as error:
             return _Loaded(item, problem=str(error))
+        except MemoryError:
+            return _Loaded(item, problem="decoding it takes more memory than there is")
         return _Loaded(item, digest, clip, problem_of(clip))
 
     def add(self, batch: Sequence[_Loaded]) -> None:

@@ -157,6 +157,39 @@ def test_a_damaged_shard_is_a_miss_not_a_crash(tmp_path: Path, caplog: pytest.Lo
     assert "damaged shard" in caplog.text
 
 
+def test_flipped_bytes_of_cached_vectors_are_embedded_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder, cache, encoder = write(tmp_path / "a"), tmp_path / "cache", FakeEncoder()
+    whole = Embedder({"fad": encoder}, cache=cache).embed(reference_set(folder), ["fad"]).spaces["fad"].vectors
+    (shard,) = cache.rglob("*.npy")
+    data = bytearray(shard.read_bytes())
+    at = len(data) // 2
+    data[at : at + 4] = bytes(b ^ 0x04 for b in data[at : at + 4])  # still finite numbers of float32
+    shard.write_bytes(data)
+    for heard in (7, 7):  # the one clip, and what was embedded again is found the next time
+        with caplog.at_level(logging.WARNING):
+            again = Embedder({"fad": encoder}, cache=cache).embed(reference_set(folder), ["fad"])
+        assert np.array_equal(again.spaces["fad"].vectors, whole)
+        assert encoder.heard == heard
+    assert "damaged vectors of a clip in the cache" in caplog.text
+    assert str(shard.with_suffix(".npz")) in caplog.text
+
+
+def test_a_file_that_needs_too_much_memory_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clipsonic_eval.harness import audio_sets
+
+    real = audio_sets.read_audio
+
+    def hungry(path: Path, *, key: str) -> object:
+        if path.name == "q1.wav":
+            raise MemoryError
+        return real(path, key=key)
+
+    monkeypatch.setattr(audio_sets, "read_audio", hungry)
+    embedded = Embedder({"fad": FakeEncoder()}).embed(reference_set(write(tmp_path, 3)), ["fad"])
+    assert embedded.keys == ("q0", "q2")
+    assert "more memory than there is" in reasons(embedded.skipped)["q1"]
+
+
 def test_a_cache_without_a_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file: is a file, not a folder; --cache names a folder"):
