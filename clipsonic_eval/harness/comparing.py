@@ -68,7 +68,7 @@ def compare_clips(
                 a=a,
                 b=b,
                 difference=float(differences.mean()),
-                ci=bootstrap.bca_mean(differences, counts),
+                ci=bootstrap.mean_interval(differences, counts)[0],
                 p_value=p,
                 p_holm=p,
                 n=len(common),

@@ -42,10 +42,6 @@ class _Setting:
     def damped_name(self) -> str:
         return f"bootstrap-clip-damped-{len(self.counts)}"
 
-    @property
-    def bca_name(self) -> str:
-        return f"bootstrap-clip-bca-{len(self.counts)}"
-
     def score(self, metric: str, system: str, value: float, interval: tuple[Interval, str], **more: object) -> Score:
         title = _STATISTICS[metric]
         items = ("items", config_hash(list(self.keys))[:8])
@@ -186,7 +182,7 @@ def _basic(setting: _Setting, name: str, measured: Mapping[str, _Estimate]) -> l
         if metric == "centroid_distance":
             interval = max(0.0, interval[0]), interval[1]
         if metric == "matched_cosine" and estimate.items is not None:
-            interval, method = bootstrap.bca_mean(estimate.items, setting.counts), setting.bca_name
+            interval, method = bootstrap.mean_interval(estimate.items, setting.counts)
         items = {} if estimate.items is None else _items(setting.keys, estimate.items)
         scores.append(setting.score(metric, name, estimate.value, (interval, method), per_item=items))
     return scores
@@ -242,7 +238,8 @@ def _closed(
         whole, rest = _openness(measure, before[measure]), _openness(measure, after[measure])
         if whole.value <= 0:
             continue  # no gap, no share of it
-        closed = _Estimate(1 - rest.value / whole.value, 1 - rest.replicates / np.maximum(whole.replicates, 1e-12))
+        least = 1e-12 * whole.value  # a resample without any gap
+        closed = _Estimate(1 - rest.value / whole.value, 1 - rest.replicates / np.maximum(whole.replicates, least))
         scores.append(setting.score(metric, name, closed.value, (closed.interval, setting.damped_name)))
     return scores
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.harness import signature
 from clipsonic_eval.metrics import ClipInfluence, ClipMetric, Inputs, Metric, SetMetric
 from clipsonic_eval.stats import bootstrap
@@ -67,10 +68,26 @@ def score_clips(metric: ClipMetric, inputs: Mapping[str, Inputs], scoring: Scori
             continue
         keys = sorted(values)
         array = np.array([values[k] for k in keys])
+        _refuse_bad(metric, name, keys, array)
         interval, method = _mean_interval(metric, keys, array, scoring)
         found = _Found(float(array.mean()), interval, method, {k: values[k] for k in keys})
         scores[name] = _score(metric, name, one, found, scoring)
     return scores
+
+
+def _refuse_bad(metric: ClipMetric, system: str, keys: Sequence[str], values: Float64) -> None:
+    """Refuse values that are not finite.
+
+    Raises:
+        ShapeError: one is not.
+    """
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        key, value = keys[bad[0]], values[bad[0]]
+        raise ShapeError(
+            f"{metric.card.name} of '{key}' of {system} is {value} (so are {len(bad) - 1} more); leave the file out, "
+            "or mend the encoder that gave its embedding"
+        )
 
 
 def _mean_interval(
@@ -81,7 +98,7 @@ def _mean_interval(
     if len(values) < 2:
         return None, "none: one clip"
     counts = bootstrap.clip_weights(keys, scoring.n_boot, scoring.seed, "bootstrap-queries")
-    return bootstrap.bca_mean(values, counts), f"bootstrap-clip-bca-{scoring.n_boot}"
+    return bootstrap.mean_interval(values, counts)
 
 
 def score_sets(metric: SetMetric, inputs: Mapping[str, Inputs], scoring: Scoring) -> SetScores:

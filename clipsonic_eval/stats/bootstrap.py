@@ -7,7 +7,8 @@ makes their differences paired.
 
 Intervals:
 
-- :func:`bca_mean`: a mean of values by clip; bias-corrected and accelerated (second-order correct).
+- :func:`mean_interval`: a mean of values by clip; Student's below eight clips, :func:`bca_mean` from there on.
+- :func:`bca_mean`: bias-corrected and accelerated (second-order correct).
 - :func:`wilson`: a proportion, also near 0 and 1 where every bootstrap collapses.
 - :func:`centred`, with :func:`damped` weights: a statistic that is biased, such as FAD.
 - :func:`jackknife`: a U-statistic over pairs of items, which a bootstrap would spoil (a resample holds copies, and a
@@ -26,8 +27,11 @@ from numpy.typing import NDArray
 from scipy import special
 
 from clipsonic_eval import seeds
+from clipsonic_eval.errors import ShapeError
 
 DAMPING = 0.5
+FEW = 8  # clips below which a mean gets Student's interval
+_ROUNDING = 1e-12  # a spread below this fraction of the largest value is none
 _CHUNK_VALUES = 4_000_000
 
 Float64 = NDArray[np.float64]
@@ -56,6 +60,52 @@ def clip_weights(keys: Sequence[str], n_boot: int, seed: int, purpose: str = "bo
     return counts[:, position]
 
 
+def finite(values: Float64, what: str) -> None:
+    """Refuse values of which one is NaN or infinite: every comparison with NaN is false, so counts would lie.
+
+    Raises:
+        ShapeError: one is.
+    """
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise ShapeError(
+            f"{what} must be finite, but {len(bad)} of {len(values)} are NaN or infinite (the first at {bad[0]}); "
+            "leave those items out or mend what they come from"
+        )
+
+
+def mean_interval(values: Float64, weights: NDArray[np.uint16], level: float = 0.95) -> tuple[Interval, str]:
+    """Return the interval of a mean and the name of the method, by the number of values.
+
+    Below eight Student's t: resamples of so few values cannot reach far enough. Simulated coverage of 95 % intervals,
+    BCa and Student's: normal values 74 and 95 % at n = 3, 89 and 95 at 5, 94 and 95 at 8; exponential ones 69 and 87,
+    85 and 87, 91 and 90 at 8, 94 and 93 at 15.
+
+    Args:
+        values: (n,) one value by clip, two at least.
+        weights: (n_boot, n) from :func:`clip_weights`.
+        level: of confidence.
+
+    Raises:
+        ShapeError: a value is not finite.
+    """
+    if len(values) < FEW:
+        return student_mean(values, level), "student-t"
+    return bca_mean(values, weights, level), f"bootstrap-clip-bca-{len(weights)}"
+
+
+def student_mean(values: Float64, level: float = 0.95) -> Interval:
+    """Return Student's interval of a mean of at least two values.
+
+    Raises:
+        ShapeError: a value is not finite.
+    """
+    finite(values, "values")
+    n = len(values)
+    half = float(special.stdtrit(n - 1, (1 + level) / 2)) * float(values.std(ddof=1)) / np.sqrt(n)
+    return float(values.mean() - half), float(values.mean() + half)
+
+
 def bca_mean(values: Float64, weights: NDArray[np.uint16], level: float = 0.95) -> Interval:
     """Return the BCa interval of a mean, expanded.
 
@@ -67,19 +117,23 @@ def bca_mean(values: Float64, weights: NDArray[np.uint16], level: float = 0.95) 
         weights: (n_boot, n) from :func:`clip_weights`.
         level: of confidence.
 
+    Raises:
+        ShapeError: a value is not finite.
+
     Source: B. Efron, Better bootstrap confidence intervals, 1987; T. Hesterberg, What teachers should know about the
     bootstrap, 2015 (the expansion).
     """
+    finite(values, "values")
     value = float(values.mean())
     deviations = values - value
     spread = float(np.sqrt((deviations**2).sum()))
-    if spread <= 1e-12 * max(1.0, abs(value)):
+    if spread <= _ROUNDING * float(np.abs(values).max()):
         return value, value
     replicates = value + _sums(weights, deviations) / len(values)
     below = np.mean(replicates < value) + 0.5 * np.mean(replicates == value)
     tiny = 0.5 / len(replicates)
     shift = special.ndtri(np.clip(below, tiny, 1 - tiny))
-    acceleration = float((deviations**3).sum()) / (6 * spread**3)
+    acceleration = float(((deviations / spread) ** 3).sum()) / 6
     n = len(values)
     wide = float(special.stdtrit(n - 1, (1 + level) / 2)) * np.sqrt(n / (n - 1))
     tails = np.array([-wide, wide]) + shift
@@ -95,7 +149,13 @@ def _sums(counts: NDArray[np.uint16], values: Float64) -> Float64:
 
 
 def wilson(proportion: float, n: int, level: float = 0.95) -> Interval:
-    """Return Wilson's score interval of a proportion; also right at 0 and 1, and for small n."""
+    """Return Wilson's score interval of a proportion; also right at 0 and 1, and for small n.
+
+    Raises:
+        ShapeError: it is no proportion.
+    """
+    if not 0 <= proportion <= 1:
+        raise ShapeError(f"a proportion lies between 0 and 1, got {proportion}")
     z = float(special.ndtri((1 + level) / 2))
     centre = (proportion + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(max(proportion * (1 - proportion), 0.0) / n + z * z / (4 * n * n))
@@ -123,7 +183,11 @@ def centred(value: float, replicates: Float64, level: float = 0.95) -> Interval:
     above it once more; a percentile interval is far too high and can exclude the estimate itself. Here the replicates
     are centred on the estimate, which takes their bias out. What is covered is the expectation of the plug-in estimate
     *at this n*, the quantity that compares with other numbers at the same n. For the infinite sample see :func:`bias`.
+
+    Raises:
+        ShapeError: the value or a replicate is not finite.
     """
+    finite(np.append(replicates, value), "the statistic and its resamples")
     deviations = (replicates - replicates.mean()) / DAMPING
     low, high = np.quantile(deviations, [(1 - level) / 2, (1 + level) / 2])
     return float(value + low), float(value + high)
@@ -141,7 +205,11 @@ def jackknife(value: float, leave_one_out: Float64, level: float = 0.95) -> Inte
         value: the estimate.
         leave_one_out: (n,) the estimate without each clip in turn.
         level: of confidence.
+
+    Raises:
+        ShapeError: one of them is not finite.
     """
+    finite(np.append(leave_one_out, value), "the statistic without each clip")
     n = len(leave_one_out)
     deviations = leave_one_out - leave_one_out.mean()
     error = float(np.sqrt((n - 1) / n * (deviations**2).sum()))

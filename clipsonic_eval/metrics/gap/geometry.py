@@ -17,6 +17,7 @@ from clipsonic_eval.stats.bootstrap import damped
 Float64 = NDArray[np.float64]
 
 _CHUNK_VALUES = 4_000_000
+_ROUNDING = 1e-28  # product of two lengths that rounding alone leaves of centred unit vectors
 
 
 def centroid_distance(x: Float64, y: Float64) -> float:
@@ -80,7 +81,7 @@ def centred_cosines(x: Float64, y: Float64) -> Float64:
     a, b = x - x.mean(axis=0), y - y.mean(axis=0)
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     products = np.einsum("ij,ij->i", a, b)
-    cosines: Float64 = np.divide(products, norms, out=np.zeros_like(products), where=norms > 1e-12)
+    cosines: Float64 = np.divide(products, norms, out=np.zeros_like(products), where=norms > _ROUNDING)
     return cosines
 
 
@@ -98,7 +99,7 @@ def centred_cosine_replicates(x: Float64, y: Float64, counts: NDArray[np.uint16]
         square_a = norm_a - 2 * shift_a @ a.T + np.einsum("ij,ij->i", shift_a, shift_a)[:, None]
         square_b = norm_b - 2 * shift_b @ b.T + np.einsum("ij,ij->i", shift_b, shift_b)[:, None]
         norms = np.sqrt(np.maximum(square_a, 0) * np.maximum(square_b, 0))
-        cosines = np.divide(products, norms, out=np.zeros_like(products), where=norms > 1e-12)
+        cosines = np.divide(products, norms, out=np.zeros_like(products), where=norms > _ROUNDING)
         result[part] = np.einsum("ij,ij->i", weights, cosines) / n
     return result
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.records import Comparison
-from clipsonic_eval.stats.bootstrap import Interval, bca_mean, clip_weights
+from clipsonic_eval.stats import bootstrap
+from clipsonic_eval.stats.bootstrap import Interval, clip_weights
 from clipsonic_eval.stats.paired import cohen_dz, sign_flip
 
 RESAMPLES = 2000
@@ -18,15 +19,15 @@ _SEED = 0
 
 
 def mean_interval(items: Mapping[str, float], level: float) -> tuple[Interval, str]:
-    """Return the BCa interval of a mean over queries, and the name of the method.
+    """Return the interval of a mean over queries, and the name of the method.
 
     Args:
         items: per-query mean over seeds, by key.
         level: e.g. 0.95.
     """
     values = np.array(list(items.values()), np.float64)
-    interval = bca_mean(values, _weights(tuple(items)), level)
-    return interval, f"bootstrap-clip-bca-{RESAMPLES}, per-query means over seeds"
+    interval, method = bootstrap.mean_interval(values, _weights(tuple(items)), level)
+    return interval, f"{method}, per-query means over seeds"
 
 
 @lru_cache(maxsize=4)  # nearly all cells of a report have the same queries

@@ -68,6 +68,44 @@ def test_equal_values_give_an_interval_of_no_width() -> None:
     assert bootstrap.bca_mean(np.full(9, 0.25), clip_weights(keys(9), 100, seed=0)) == (0.25, 0.25)
 
 
+@pytest.mark.parametrize("n", [2, 3, 5, 7])
+def test_few_values_get_student_s_interval(n: int) -> None:
+    x = np.random.default_rng(n).standard_normal(n)
+    expected = scipy.stats.t.interval(0.95, n - 1, loc=x.mean(), scale=scipy.stats.sem(x))
+    found, method = bootstrap.mean_interval(x, clip_weights(keys(n), 100, seed=0))
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert method == "student-t"
+
+
+def test_from_eight_values_on_the_interval_is_bca() -> None:
+    x, weights = np.random.default_rng(1).standard_normal(8), clip_weights(keys(8), 100, seed=0)
+    assert bootstrap.mean_interval(x, weights) == (bootstrap.bca_mean(x, weights), "bootstrap-clip-bca-100")
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-9, 1e9])
+@pytest.mark.parametrize("n", [5, 30])
+def test_intervals_scale_with_the_values(n: int, scale: float) -> None:
+    x, weights = np.random.default_rng(2).exponential(size=n), clip_weights(keys(n), 200, seed=0)
+    low, high = bootstrap.mean_interval(x, weights)[0]
+    assert bootstrap.mean_interval(x * scale, weights)[0] == pytest.approx((low * scale, high * scale), rel=1e-9)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite_get_no_interval(bad: float) -> None:
+    x, weights = np.append(np.ones(9), bad), clip_weights(keys(10), 50, seed=0)
+    for refused in (
+        lambda: bootstrap.bca_mean(x, weights),
+        lambda: bootstrap.student_mean(x),
+        lambda: bootstrap.centred(1.0, x),
+        lambda: bootstrap.centred(bad, x[:-1]),
+        lambda: bootstrap.jackknife(1.0, x),
+    ):
+        with pytest.raises(ShapeError, match=r"must be finite, but 1 of \d+ are NaN or infinite"):
+            refused()
+    with pytest.raises(ShapeError, match="a proportion lies between 0 and 1"):
+        bootstrap.wilson(bad, 10)
+
+
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (10, 10), (3, 10), (480, 480)])
 def test_wilson_agrees_with_scipy(hits: int, n: int) -> None:
     expected = scipy.stats.binomtest(hits, n).proportion_ci(method="wilson")

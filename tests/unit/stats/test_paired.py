@@ -2,23 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import scipy.stats
 
-from clipsonic_eval.stats import paired
+from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.stats import bootstrap, paired
 
 
 def test_few_clips_are_tested_over_all_sign_patterns() -> None:
     p, test = paired.sign_flip(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 1000, seed=0)
     assert p == 2 / 32
-    assert test == "paired-sign-flip-exact-32"
+    assert test == "paired-sign-flip-hall-exact-32"
 
 
-def test_the_exact_p_value_agrees_with_scipy() -> None:
-    d = np.random.default_rng(0).standard_normal(9) + 0.4
-    reference = scipy.stats.permutation_test((d,), np.mean, permutation_type="samples", n_resamples=np.inf)
+def halls_t(d: np.ndarray) -> float:
+    t, g = d.mean() / d.std(), scipy.stats.skew(d)
+    return abs(float(t + g * t**2 / 3 + g**2 * t**3 / 27 + g / (6 * len(d))))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_exact_p_value_agrees_with_scipy(seed: int) -> None:
+    d = np.random.default_rng(seed).exponential(size=9) - 0.4
+    reference = scipy.stats.permutation_test(
+        (d,), halls_t, permutation_type="samples", n_resamples=np.inf, alternative="greater"
+    )
     assert paired.sign_flip(d, 1000, seed=0)[0] == pytest.approx(reference.pvalue, abs=1e-12)
+
+
+def rejected(draw: Callable[[np.random.Generator], np.ndarray], repeats: int = 1000) -> tuple[float, float]:
+    """Return Wilson's interval of the share of tests at 5 % that reject."""
+    p = [paired.sign_flip(draw(np.random.default_rng([4, i])), 199, i)[0] for i in range(repeats)]
+    return bootstrap.wilson(float(np.mean(np.array(p) <= 0.05)), repeats)
+
+
+def test_skewed_differences_of_mean_zero_are_told_from_zero_about_as_often_as_the_level_says() -> None:
+    low, high = rejected(lambda rng: rng.lognormal(size=30) - np.exp(0.5))
+    assert low < 0.08  # flips of the mean: 0.10 to 0.14
+    assert high > 0.03
+
+
+def test_a_shift_of_normal_differences_is_found_as_often_as_by_the_t_test() -> None:
+    expected = 1 - scipy.stats.nct.cdf(scipy.stats.t.ppf(0.975, 29), 29, 0.5 * np.sqrt(30))
+    low, high = rejected(lambda rng: rng.standard_normal(30) + 0.5)
+    assert low - 0.02 < expected < high + 0.02
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_get_no_p_value(bad: float) -> None:
+    values = np.append(np.random.default_rng(5).standard_normal(30), bad)
+    for refused in (
+        lambda: paired.sign_flip(values, 100, 0),
+        lambda: paired.replicate_test(1.0, values),
+        lambda: paired.replicate_test(bad, values[:-1]),
+        lambda: paired.cohen_dz(values),
+    ):
+        with pytest.raises(ShapeError, match=r"must be finite, but 1 of \d+ are NaN or infinite"):
+            refused()
+    with pytest.raises(ShapeError, match="p-values lie between 0 and 1"):
+        paired.holm([0.1, bad])
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-9, 1e9])
+def test_the_unit_of_the_values_changes_nothing(scale: float) -> None:
+    d = np.random.default_rng(6).exponential(size=40) - 0.6
+    assert paired.sign_flip(d * scale, 500, 0)[0] == paired.sign_flip(d, 500, 0)[0]
+    assert paired.cohen_dz(d * scale) == pytest.approx(paired.cohen_dz(d), rel=1e-9)
+
+
+def test_differences_that_are_all_one_number_are_as_extreme_as_can_be() -> None:
+    assert paired.sign_flip(np.full(6, 0.3), 100, 0)[0] == 2 / 64
 
 
 def test_random_patterns_approach_the_t_test_and_never_give_zero() -> None:
@@ -27,7 +82,7 @@ def test_random_patterns_approach_the_t_test_and_never_give_zero() -> None:
     assert paired.sign_flip(d, 20000, seed=0)[0] == pytest.approx(expected, abs=0.01)
     p, test = paired.sign_flip(d + 5, 999, seed=0)
     assert p == 1 / 1000
-    assert test == "paired-sign-flip-999"
+    assert test == "paired-sign-flip-hall-999"
 
 
 def test_equal_systems_give_p_of_one() -> None:
