@@ -35,6 +35,9 @@ def _part(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, help="Clips at once.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, help="Threads that decode.")
 @click.option("--cache", type=_PATH, show_default="the user's cache", help="Folder of embeddings by content.")
+@click.option(
+    "--statistics", type=_PATH, metavar="FILE.npz", help="Write mean and covariance, a reference for evaluate."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
@@ -48,6 +51,7 @@ def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option
     batch_size: int,
     workers: int,
     cache: Path | None,
+    statistics: Path | None,
     as_json: bool,
 ) -> None:
     r"""Embed every sound in FOLDERS (media files, a system's wavs, prepared clips); `evaluate` finds them in the cache.
@@ -63,7 +67,7 @@ def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option
 
     files = {name: Path(file) for name, file in named(weights, "--weights").items()}
     share = part or share_of_torchrun()
-    told = EmbedConfig(folders, encoders, files, share, batch_size, workers, device, cache)
+    told = EmbedConfig(folders, encoders, files, share, batch_size, workers, device, cache, statistics)
     result = embed(told, progress=Bars())
     for folder, skips in result.skipped.items():
         for skip in skips:
@@ -74,5 +78,7 @@ def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option
     else:
         for folder, n in result.n.items():
             click.echo(f"{folder}: {n} clips in {result.cache} (share {share[0]}/{share[1]})")
+    if statistics is not None:
+        click.echo(f"statistics in {statistics}; evaluate --reference {statistics}", err=as_json)
     if result.skipped:
         ctx.exit(EXIT_SKIPPED)

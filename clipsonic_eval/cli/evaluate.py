@@ -17,7 +17,11 @@ _PATH = click.Path(path_type=Path)
 
 @click.command("evaluate")
 @click.option("--system", "systems", multiple=True, metavar="NAME=FOLDER", help="Outputs, <key>.wav each; repeatable.")
-@click.option("--reference", type=_PATH, help="Real audio to compare with: media files or prepared clips.")
+@click.option(
+    "--reference",
+    type=_PATH,
+    help="Real audio to compare with: media files, prepared clips, or stored statistics (.npz).",
+)
 @click.option(
     "--prompts", type=_PATH, show_default="the systems' own samples.csv", help="Table with key, prompt, label."
 )

@@ -12,14 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsonic_eval import outputs
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.harness import sound_levels
+from clipsonic_eval.harness import sound_levels, stored_statistics
 from clipsonic_eval.harness.audio_sets import AudioSet, reference_set
 from clipsonic_eval.harness.cache import usable_cache
-from clipsonic_eval.harness.embedding import Embedder
+from clipsonic_eval.harness.embedding import Embedded, Embedder
 from clipsonic_eval.harness.measures import Convened, convention_named
 from clipsonic_eval.progress import SILENT, Progress
+from clipsonic_eval.stats.moments import Moments
 from clipsonic_eval.types import Skip
 
 
@@ -36,6 +38,8 @@ class EmbedConfig:
         workers: threads that decode.
         device: of the encoders; ``cuda`` takes the GPU of this process' rank under torchrun.
         cache: folder of embeddings; None: the user's.
+        statistics: an .npz that receives mean and covariance of all clips of all folders, to be given to `evaluate` as
+            its reference; takes one encoder.
     """
 
     folders: tuple[Path, ...]
@@ -46,12 +50,22 @@ class EmbedConfig:
     workers: int = 2
     device: str = "cpu"
     cache: Path | None = None
+    statistics: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.folders or not self.encoders:
             raise UserError("embed needs at least one folder and one encoder")
         if not 1 <= self.share[0] <= self.share[1]:
             raise UserError(f"share {self.share[0]}/{self.share[1]}: the first number counts from 1 to the second")
+        if self.statistics is None:
+            return
+        if len(self.encoders) != 1 or self.share != (1, 1):
+            raise UserError(
+                "statistics are those of one encoder and of all clips; name one encoder and no share (what other "
+                "processes have embedded is found in the cache)"
+            )
+        if self.statistics.suffix != ".npz":
+            raise UserError(f"{self.statistics}: statistics are written as .npz; let its name end so")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +93,18 @@ def embed(
         encoders: by name, already in memory.
 
     Raises:
-        UserError: a folder is missing or empty, an encoder or its weights are missing, or nothing of a folder's share
-            is usable.
+        UserError: a folder is missing or empty, an encoder or its weights are missing, nothing of a folder's share is
+            usable, or the place of the statistics cannot be written.
     """
+    if config.statistics is not None:
+        outputs.make_folder(config.statistics.parent, "--statistics")
     cache = usable_cache(config.cache)
     loaded = dict(encoders or {name: _load(name, config) for name in config.encoders})
     loaded[sound_levels.ROLE] = sound_levels.SoundLevels()  # so that `evaluate` need not decode for its checks
     embedder = Embedder(loaded, cache=cache, batch_size=config.batch_size, workers=config.workers)
     n: dict[str, int] = {}
     skipped: dict[str, tuple[Skip, ...]] = {}
+    parts: list[Embedded] = []
     for folder in config.folders:
         mine = _share(reference_set(folder), config.share)
         n[str(folder)] = 0
@@ -95,7 +112,18 @@ def embed(
             done = embedder.embed(mine, list(loaded), progress=progress)
             n[str(folder)] = len(done.keys)
             skipped[str(folder)] = done.skipped
+            parts += [done] if config.statistics is not None else []
+    if config.statistics is not None:
+        _write_statistics(config.statistics, parts, config.encoders[0])
     return EmbedResult(cache, n, {k: v for k, v in skipped.items() if v})
+
+
+def _write_statistics(path: Path, parts: Sequence[Embedded], name: str) -> None:
+    if not parts:
+        raise UserError(f"{path}: not written, no clip was usable; see what was skipped")
+    moments = Moments.of(part.spaces[name].vectors for part in parts)
+    digests = [digest for part in parts for digest in part.digests.values()]
+    stored_statistics.write(path, moments, parts[0].spaces[name].space, digests)
 
 
 def _share(whole: AudioSet, share: tuple[int, int]) -> AudioSet:

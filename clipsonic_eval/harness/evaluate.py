@@ -19,7 +19,15 @@ from clipsonic_eval.config import as_tree
 from clipsonic_eval.conventions import Convention
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.harness import comparing, pictures, scoring, sound_levels, suspicions, yardsticks
+from clipsonic_eval.harness import (
+    comparing,
+    pictures,
+    scoring,
+    sound_levels,
+    stored_statistics,
+    suspicions,
+    yardsticks,
+)
 from clipsonic_eval.harness.audio_sets import system_set
 from clipsonic_eval.harness.cache import usable_cache
 from clipsonic_eval.harness.embedding import Embedded, Embedder
@@ -91,6 +99,9 @@ def _run_identity(config: EvaluateConfig) -> dict[str, Any]:
     settings["encoders"]["weights"] = {k: outputs.state_of(path) for k, path in config.encoders.weights.items()}
     files = {"reference": config.reference, "prompts": config.prompts, "real": config.real, "training": config.training}
     inputs = {name: outputs.state_of(path) for name, path in files.items() if path is not None}
+    if config.reference is not None and not config.reference.exists():  # FILE.npz:MODEL
+        file, model = stored_statistics.parts(config.reference)
+        inputs["reference"] = f"{outputs.state_of(file)}:{model}"
     systems = {name: outputs.state_of(folder) for name, folder in config.systems.items()}
     return {**settings, "inputs": inputs, "systems": systems}
 
@@ -113,6 +124,8 @@ def _evaluate(
     measures = {name: measures[name] for name in kept}
     if why:
         progress.note(why)
+    if material.stored is not None:
+        material.stored.check({role: loaded[role].card for role in _roles(measures.values(), "reference")})
     with clock.stage("embed"):
         used = {role: loaded[role] for role in _roles(measures.values())}
         evaluation = _embed(config, material, measures, used, out, progress)
@@ -234,6 +247,9 @@ def _suspicions(evaluation: _Evaluation) -> dict[str, tuple[Finding, ...]]:
         for name, embedded in evaluation.sets.items()
         if name != NOISE
     }
+    stored = evaluation.material.stored
+    if stored is not None and _roles(evaluation.measures.values(), "reference"):
+        found[REFERENCE] = stored.findings()
     return {name: findings for name, findings in found.items() if findings}
 
 
@@ -286,15 +302,18 @@ def _inputs(evaluation: _Evaluation, metric: ClipMetric | SetMetric) -> dict[str
     if "real" in needs:
         spaces.pop(REAL, None)  # against itself
     reference = evaluation.reference.spaces[role] if evaluation.reference and "reference" in needs else None
+    stored = evaluation.material.stored if "reference" in needs else None
+    moments = stored.gaussian if stored is not None else None
     labels = evaluation.material.queries.labels
     text = evaluation.text.get(role)
-    return {name: Inputs(space, reference, text, labels, real) for name, space in spaces.items()}
+    return {name: Inputs(space, reference, text, labels, real, moments) for name, space in spaces.items()}
 
 
 def _identity(evaluation: _Evaluation) -> dict[str, list[tuple[str, str]]]:
     """Return by metric which signature fields say what was scored against."""
+    stored = evaluation.material.stored
     against = {
-        "reference": ("ref", _content(evaluation.reference)),
+        "reference": ("ref", f"stats+{stored.digest}" if stored else _content(evaluation.reference)),
         "real": ("ref", _content(evaluation.sets.get(REAL))),
         "prompts": ("queries", evaluation.material.queries.hash),
         "labels": ("queries", evaluation.material.queries.hash),

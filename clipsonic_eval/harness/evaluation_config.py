@@ -47,7 +47,8 @@ class EvaluateConfig:
 
     Attributes:
         systems: folder by name: written by ``sample``, any folder of ``<key>.wav``, or prepared clips.
-        reference: real audio to compare with: a folder of any media files, or prepared clips.
+        reference: real audio to compare with: a folder of any media files, prepared clips, or stored statistics
+            (:mod:`clipsonic_eval.harness.stored_statistics`).
         prompts: csv with key, prompt and perhaps label; None: what the systems' own ``samples.csv`` say.
         training: what the systems were trained on (as ``reference``): outputs that copy a clip of it are named.
         real: the queries' own audio by key, scored as a system named ``real``.

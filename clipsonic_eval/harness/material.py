@@ -10,10 +10,12 @@ from typing import Any
 from clipsonic_eval.conventions import Convention
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.harness import stored_statistics
 from clipsonic_eval.harness.audio_sets import AudioSet, reference_set, system_set
 from clipsonic_eval.harness.evaluation_config import ROLES, EvaluateConfig
 from clipsonic_eval.harness.measures import Convened, convention_named, measure
 from clipsonic_eval.harness.queries import read_queries
+from clipsonic_eval.harness.stored_statistics import StoredStatistics
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.metrics import METRICS, MetricCard
 
@@ -47,12 +49,14 @@ class Material:
         systems: audio by system, in the order given.
         reference: the reference set, if there is one.
         training: what the systems were trained on, if it was given.
+        stored: the reference as mean and covariance, instead of ``reference``.
     """
 
     queries: Queries
     systems: Mapping[str, AudioSet]
     reference: AudioSet | None
     training: AudioSet | None = None
+    stored: StoredStatistics | None = None
 
 
 def gather(config: EvaluateConfig) -> Material:
@@ -66,11 +70,30 @@ def gather(config: EvaluateConfig) -> Material:
     queries = _read(config) if config.prompts is not None else _said_by(found)
     if queries.prompts:
         found = {name: system_set(name, folder, queries.prompts.keys()) for name, folder in folders.items()}
-    reference = reference_set(config.reference) if config.reference is not None else None
+    stored = _stored(config)
+    reference = reference_set(config.reference) if config.reference is not None and stored is None else None
     training = None
     if config.training is not None:
         training = dataclasses.replace(reference_set(config.training), name="training")
-    return Material(queries, found, reference, training)
+    return Material(queries, found, reference, training, stored)
+
+
+def _stored(config: EvaluateConfig) -> StoredStatistics | None:
+    """Read the reference where it is stored statistics.
+
+    Raises:
+        UserError: not readable, or something was asked for that needs the reference's sounds.
+    """
+    if config.reference is None or not stored_statistics.is_stored(config.reference):
+        return None
+    asked = {"training": config.training is not None, "yardstick halves": "halves" in config.yardsticks}
+    for what, is_asked in asked.items():
+        if is_asked:
+            raise ConfigError(
+                f"{config.reference}: stored statistics hold no sounds, and {what} needs those of the reference; give "
+                "its folder instead"
+            )
+    return stored_statistics.read(config.reference)
 
 
 def _read(config: EvaluateConfig) -> Queries:
@@ -123,12 +146,18 @@ def _obstacle(card: MetricCard, config: EvaluateConfig, material: Material) -> s
     if card.role in ROLES and config.encoders.name(card.role) is None:
         return f"no encoder for '{card.role}'; name one"
     obstacles = {
-        "reference": "" if material.reference else "no reference set; give --reference FOLDER",
+        "reference": _no_reference(card, material),
         "prompts": "" if material.queries.prompts else "nobody says the prompts; give --prompts CSV",
         "labels": "" if material.queries.labels else "no query has a label; give --prompts CSV with a column label",
         "real": "" if REAL in material.systems else "the queries' own audio is missing; give --real FOLDER",
     }
     return next((obstacles[need] for need in card.needs if obstacles[need]), "")
+
+
+def _no_reference(card: MetricCard, material: Material) -> str:
+    if material.stored is not None and not card.reference_moments:
+        return "the reference is stored statistics, and this needs its embeddings; give the folder of sounds"
+    return "" if material.reference or material.stored else "no reference set; give --reference FOLDER"
 
 
 def load_encoders(

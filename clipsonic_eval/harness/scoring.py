@@ -127,9 +127,11 @@ def score_sets(metric: SetMetric, inputs: Mapping[str, Inputs], scoring: Scoring
         details = {"debiased": value - bias, "debiased_low": low - bias, "debiased_high": high - bias}
         if metric.details is not None:
             details |= metric.details(one)
+        method = f"{metric.method}-{scoring.n_boot}"
+        if one.reference_moments is not None:
+            method += "-given-reference"  # its own uncertainty is not known and not in the interval
         if one.reference is not None:
             details["n_reference"] = float(len(set(one.reference.keys)))
-        method = f"{metric.method}-{scoring.n_boot}"
         if metric.proportion:
             low, high, method = *_no_narrower(value, low, high, one), f"{method}-or-wilson"
         within = max(metric.lowest, low), min(metric.highest, high)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.registry import Registry
+from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.types import Embeddings
 
 Need = Literal["reference", "prompts", "labels", "real"]
@@ -44,6 +45,7 @@ class MetricCard:
         by_default: computed where nobody names metrics.
         min_rows: fewest embedding rows of a clip; clips with fewer cannot be scored and are listed.
         package: on PyPI, that computes it; "" for our own metrics.
+        reference_moments: of the reference, mean and covariance are enough: stored statistics will do.
         num: numerics version: raised when the same embeddings give another value, and only then.
     """
 
@@ -60,6 +62,7 @@ class MetricCard:
     by_default: bool = True
     min_rows: int = 1
     package: str = ""
+    reference_moments: bool = False
     num: int = 1
 
 
@@ -73,6 +76,7 @@ class Inputs:
         prompts: text embeddings in the system's space; keys name the queries, one row each.
         labels: class name by key.
         real: embeddings of the queries' own audio.
+        reference_moments: mean and covariance of a reference whose embeddings are not there, instead of ``reference``.
     """
 
     system: Embeddings
@@ -80,6 +84,7 @@ class Inputs:
     prompts: Embeddings | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     real: Embeddings | None = None
+    reference_moments: Gaussian | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import ClipInfluence, Inputs
 from clipsonic_eval.metrics._vectors import check_space, clips_of
 from clipsonic_eval.stats.bootstrap import clip_weights
+from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.stats.influence import linear_deviations
 from clipsonic_eval.stats.pairwise import Rows
 from clipsonic_eval.types import Embeddings
@@ -43,6 +44,18 @@ def reference_of(metric: str, inputs: Inputs) -> Embeddings:
         raise ShapeError(f"{metric} needs a reference set; give a folder of real audio")
     check_space(inputs.reference, inputs.system)
     return inputs.reference
+
+
+def reference_gaussian(metric: str, inputs: Inputs) -> Gaussian:
+    """Return mean and covariance of the reference: as they are stored, or of its rows.
+
+    Raises:
+        ShapeError: there is no reference, or one of fewer than two rows.
+        SpaceError: it comes from another encoder than the system's embeddings.
+    """
+    if inputs.reference_moments is not None:
+        return inputs.reference_moments
+    return Gaussian.fit(reference_of(metric, inputs).vectors)
 
 
 def at_least(metric: str, embeddings: Embeddings, clips: int, whose: str) -> None:

@@ -2,7 +2,7 @@
 
 Conventions: squared distance of the Gaussians fitted to all rows of all clips, covariance n - 1, plug-in (no
 extrapolation to infinite n: the value falls with n, so compare at equal n only). Resamples draw clips, of the system
-and of the reference.
+and of the reference; a reference of stored statistics stays as it is, and its own uncertainty is not in the interval.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.metrics import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
-from clipsonic_eval.metrics._rows import by_key, reference_of, sorted_rows
+from clipsonic_eval.metrics._rows import by_key, reference_gaussian, reference_of, sorted_rows
 from clipsonic_eval.metrics._vectors import check_space, clips_of
 from clipsonic_eval.stats.bootstrap import clip_weights
 from clipsonic_eval.stats.frechet import Gaussian, frechet_distance
-from clipsonic_eval.stats.frechet_bootstrap import Weighted, frechet_replicates
+from clipsonic_eval.stats.frechet_bootstrap import Weighted, frechet_replicates, replicates_to
 from clipsonic_eval.stats.frechet_influence import influence
 from clipsonic_eval.types import Embeddings
 
@@ -40,6 +40,8 @@ def fad_influence(inputs: Inputs) -> ClipInfluence:
         SpaceError: the sets come from different encoders.
         ShapeError: there is no reference.
     """
+    if inputs.reference_moments is not None:
+        return _given_reference(inputs, inputs.reference_moments)
     sets = inputs.system, reference_of("fad", inputs)
     if any(len(s) <= s.vectors.shape[1] for s in sets):
         return ClipInfluence({}, {})
@@ -48,17 +50,27 @@ def fad_influence(inputs: Inputs) -> ClipInfluence:
     return by_key(inputs, (influence(own, _moved(theirs, ours)), influence(other, _moved(ours, theirs))))
 
 
+def _given_reference(inputs: Inputs, theirs: Gaussian) -> ClipInfluence:
+    system = inputs.system
+    if len(system) <= system.vectors.shape[1]:
+        return ClipInfluence({}, {})
+    ours = Gaussian.fit(system.vectors)
+    return by_key(inputs, (influence(sorted_rows(system, ours.mean), _moved(theirs, ours)), None))
+
+
 def _moved(gaussian: Gaussian, origin: Gaussian) -> Gaussian:
     return Gaussian(gaussian.n, gaussian.mean - origin.mean, gaussian.root)
 
 
 def _value(inputs: Inputs) -> float:
-    return fad(reference_of("fad", inputs), inputs.system)
+    return frechet_distance(reference_gaussian("fad", inputs), Gaussian.fit(inputs.system.vectors))
 
 
 def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> NDArray[np.float64]:
-    reference = reference_of("fad", systems[0])
     drawn = [_weighted(inputs.system, n_boot, seed, "bootstrap-queries") for inputs in systems]
+    if systems[0].reference_moments is not None:
+        return replicates_to(systems[0].reference_moments, drawn)
+    reference = reference_of("fad", systems[0])
     return frechet_replicates(_weighted(reference, n_boot, seed, "bootstrap-reference"), drawn)
 
 
@@ -80,6 +92,7 @@ METRICS.add(
             min_n=2,
             biased_in_n=True,
             signature="cov:n-1|est:plug-in|sqrt:svd-f64",
+            reference_moments=True,
             source="K. Kilgour et al., Fréchet Audio Distance, Interspeech 2019",
         ),
         _value,

@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 
 from clipsonic_eval import seeds
 from clipsonic_eval.metrics import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
-from clipsonic_eval.metrics._rows import at_least, reference_of, sorted_rows
+from clipsonic_eval.metrics._rows import at_least, reference_gaussian, sorted_rows
 from clipsonic_eval.metrics.fad import fad_influence
 from clipsonic_eval.stats.bootstrap import clip_weights
-from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.stats.frechet_inf import STEPS, Extrapolation, extrapolate
 from clipsonic_eval.stats.frechet_influence import influence
 from clipsonic_eval.stats.influence import linear_deviations
@@ -44,11 +43,11 @@ def fad_inf(reference: Embeddings, system: Embeddings) -> Extrapolation:
 
 
 def _fit(inputs: Inputs) -> Extrapolation:
-    reference = reference_of("fad_inf", inputs)
+    reference = reference_gaussian("fad_inf", inputs)
     at_least("fad_inf", inputs.system, MIN_CLIPS, "system")
     keys = sorted(set(inputs.system.keys))
     order = sorted(range(len(keys)), key=lambda i: (seeds.derive(0, keys[i], "fad-inf-order"), keys[i]))
-    return extrapolate(sorted_rows(inputs.system), np.array(order), Gaussian.fit(reference.vectors))
+    return extrapolate(sorted_rows(inputs.system), np.array(order), reference)
 
 
 def _value(inputs: Inputs) -> float:
@@ -71,7 +70,7 @@ def _influence(inputs: Inputs) -> ClipInfluence:
 
 def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> NDArray[np.float64]:
     """Return the plug-in distance's deviations in resamples, and what the clips' unequal shares add to first order."""
-    reference = Gaussian.fit(reference_of("fad_inf", systems[0]).vectors)
+    reference = reference_gaussian("fad_inf", systems[0])
     plug_in = METRICS["fad"]
     assert isinstance(plug_in, SetMetric)
     result = plug_in.replicates(systems, n_boot, seed)
@@ -98,6 +97,7 @@ METRICS.add(
             signature=f"cov:n-1|est:line-in-1/n|sizes:{STEPS}-from-half|draw:without-replacement-by-clip|sqrt:eig-f64",
             source="M. J. Chong and D. Forsyth, Effectively Unbiased FID and Inception Score, CVPR 2020",
             by_default=False,
+            reference_moments=True,
         ),
         _value,
         _replicates,

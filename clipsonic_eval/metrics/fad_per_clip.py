@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
+from clipsonic_eval.metrics._rows import reference_gaussian
 from clipsonic_eval.metrics._vectors import check_space, clips_of
 from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.stats.frechet_clips import clip_distances
@@ -30,7 +30,10 @@ def fad_per_clip(reference: Embeddings, system: Embeddings) -> dict[str, float]:
         ShapeError: the reference has fewer than two rows.
     """
     check_space(reference, system)
-    gaussian = Gaussian.fit(reference.vectors)
+    return _distances(Gaussian.fit(reference.vectors), system)
+
+
+def _distances(gaussian: Gaussian, system: Embeddings) -> dict[str, float]:
     keys, clip_of_row = clips_of(system.keys)
     order = np.argsort(clip_of_row, kind="stable")
     counts = np.bincount(clip_of_row, minlength=len(keys))
@@ -45,9 +48,7 @@ def fad_per_clip(reference: Embeddings, system: Embeddings) -> dict[str, float]:
 
 
 def _per_clip(inputs: Inputs) -> dict[str, float]:
-    if inputs.reference is None:
-        raise ShapeError("fad_per_clip needs a reference set; give a folder of real audio")
-    return fad_per_clip(inputs.reference, inputs.system)
+    return _distances(reference_gaussian("fad_per_clip", inputs), inputs.system)
 
 
 METRICS.add(
@@ -65,6 +66,7 @@ METRICS.add(
             signature="cov:n-1|est:plug-in-by-clip|sqrt:svd-f64",
             source="A. Gui et al., Adapting Frechet Audio Distance for Generative Music Evaluation, ICASSP 2024",
             by_default=False,
+            reference_moments=True,
             min_rows=MIN_ROWS,
         ),
         _per_clip,

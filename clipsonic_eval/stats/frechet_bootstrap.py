@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.stats.bootstrap import damped
+from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.types import FloatArray
 
 Float64 = NDArray[np.float64]
@@ -75,6 +76,47 @@ def frechet_replicates(reference: Weighted, systems: Sequence[Weighted]) -> Floa
             cross = np.sqrt(np.maximum(values, 0)).sum(axis=1)
             spread = trace + np.trace(other, axis1=1, axis2=2) - 2 * cross
             result[row, start:stop] = ((mean - other_mean) ** 2).sum(axis=1) + np.maximum(spread, 0)
+    return result
+
+
+def replicates_to(reference: Gaussian, systems: Sequence[Weighted]) -> Float64:
+    """Return the squared Fréchet distance of each system to fixed moments in each of its resamples (damped weights).
+
+    Args:
+        reference: stays as it is, so that the spread is that of the system alone.
+        systems: with as many resamples each.
+
+    Returns:
+        (len(systems), n_boot) float64.
+
+    Raises:
+        ShapeError: a dimension is not the reference's.
+    """
+    return np.stack([_replicates_of_one(reference, system) for system in systems])
+
+
+def _replicates_of_one(reference: Gaussian, system: Weighted) -> Float64:
+    """Work on the rows times R^T, whose covariance is R C R^T, with the square root's trace that the distance needs."""
+    if system.vectors.shape[1] != len(reference.mean):
+        raise ShapeError(f"Gaussians of different dimension, {len(reference.mean)} and {system.vectors.shape[1]}")
+    rows = system.vectors.astype(np.float64) - system.vectors.mean(axis=0, dtype=np.float64)
+    shift = system.vectors.mean(axis=0, dtype=np.float64) - reference.mean
+    turned = rows @ reference.root.T
+    if len(turned) < turned.shape[1]:
+        turned = turned @ np.linalg.qr(turned.T)[0]
+    placed = Weighted(turned, system.clip_of_row, system.counts)
+    squares = np.einsum("ij,ij->i", rows, rows)
+    step = max(1, _CHUNK_VALUES // turned.shape[1] ** 2)
+    result = np.empty(len(system.counts))
+    for start in range(0, len(result), step):
+        stop = min(len(result), start + step)
+        weights = system.row_weights(start, stop)
+        total = weights.sum(axis=1)
+        moved = weights @ rows / total[:, None]
+        trace = (weights @ squares - total * (moved**2).sum(axis=1)) / np.maximum(total - 1, 1)
+        values = np.linalg.eigvalsh(_moments(placed, start, stop)[1])
+        spread = reference.trace + trace - 2 * np.sqrt(np.maximum(values, 0)).sum(axis=1)
+        result[start:stop] = ((shift + moved) ** 2).sum(axis=1) + np.maximum(spread, 0)
     return result
 
 
