@@ -134,7 +134,7 @@ class MelDiffusion:
                 shape,
                 seeds[rows],
                 settings,
-                scheduler_config=dict(training_scheduler(self.diffusion).config),
+                diffusion=self.diffusion,
                 device=self.device,
             )
             parts.append(self._front_end.denormalise(drawn).cpu())

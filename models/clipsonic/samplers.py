@@ -26,36 +26,41 @@ def training_scheduler(config: DiffusionConfig) -> Any:
     """Return diffusers' ``DDPMScheduler`` of a training configuration; it is what a model's folder stores."""
     from diffusers import DDPMScheduler
 
-    return DDPMScheduler(
-        num_train_timesteps=config.steps,
-        beta_schedule=config.schedule,
-        prediction_type="v_prediction",
-        variance_type="fixed_small",
+    return DDPMScheduler(**_schedule(config), prediction_type="v_prediction", **_DDPM)
+
+
+# The samplers' schedulers are constructed, not made by ``from_config``: that keeps of a configuration only what was
+# not a default of its source, whatever it is overwritten with.
+_DDPM: dict[str, Any] = {"variance_type": "fixed_small", "clip_sample": False}
+
+
+def _schedule(config: DiffusionConfig) -> dict[str, Any]:
+    return {"num_train_timesteps": config.steps, "beta_schedule": config.schedule}
+
+
+def _ddpm(config: DiffusionConfig) -> Any:
+    from diffusers import DDPMScheduler
+
+    return DDPMScheduler(**_schedule(config), prediction_type="sample", timestep_spacing="trailing", **_DDPM)
+
+
+def _ddim(config: DiffusionConfig) -> Any:
+    from diffusers import DDIMScheduler
+
+    return DDIMScheduler(
+        **_schedule(config),
+        prediction_type="sample",
+        timestep_spacing="trailing",
+        set_alpha_to_one=True,  # the last step ends at clean data, not at the noise of t = 0
         clip_sample=False,
     )
 
 
-def _ddpm(config: dict[str, Any]) -> Any:
-    from diffusers import DDPMScheduler
-
-    return DDPMScheduler.from_config({**config, "prediction_type": "sample", "timestep_spacing": "trailing"})
-
-
-def _ddim(config: dict[str, Any]) -> Any:
-    from diffusers import DDIMScheduler
-
-    # set_alpha_to_one: the last step ends at clean data, not at the noise of t = 0
-    return DDIMScheduler.from_config(
-        {**config, "prediction_type": "sample", "timestep_spacing": "trailing", "set_alpha_to_one": True}
-    )
-
-
-def _dpm_solver(config: dict[str, Any]) -> Any:
+def _dpm_solver(config: DiffusionConfig) -> Any:
     from diffusers import DPMSolverMultistepScheduler
 
     return DPMSolverMultistepScheduler(
-        num_train_timesteps=config["num_train_timesteps"],
-        beta_schedule=config["beta_schedule"],
+        **_schedule(config),
         prediction_type="sample",
         algorithm_type="dpmsolver++",
         solver_order=2,
@@ -63,7 +68,7 @@ def _dpm_solver(config: dict[str, Any]) -> Any:
     )
 
 
-SAMPLERS: dict[str, Callable[[dict[str, Any]], Any]] = {"ddpm": _ddpm, "ddim": _ddim, "dpm-solver++": _dpm_solver}
+SAMPLERS: dict[str, Callable[[DiffusionConfig], Any]] = {"ddpm": _ddpm, "ddim": _ddim, "dpm-solver++": _dpm_solver}
 _TAKES_GENERATOR = frozenset({"ddpm"})
 # The second-order solver chooses its times itself: t = 0.995 T (i / steps)^1.4. Even spacing makes its last step from
 # t = T / steps and loses the detail that is finer than the noise there: of data with deviation 0.1, 20 even steps keep
@@ -76,7 +81,8 @@ class SamplerSettings:
     """How to sample.
 
     Attributes:
-        sampler: ``ddpm`` (ancestral, variance ``fixed_small``), ``ddim`` (eta 0) or ``dpm-solver++`` (2M, multistep).
+        sampler: ``ddpm`` (ancestral, variance ``fixed_small``), ``ddim`` (eta 0), both with trailing times (the first
+            is the last of training, pure noise), or ``dpm-solver++`` (2M, multistep, times of its own).
         steps: network evaluations per item (twice as many with guidance).
     """
 
@@ -111,7 +117,7 @@ def sample(
     seeds: Sequence[int],
     settings: SamplerSettings,
     *,
-    scheduler_config: dict[str, Any],
+    diffusion: DiffusionConfig,
     device: str | torch.device = "cpu",
 ) -> torch.Tensor:
     """Draw one item per seed.
@@ -121,13 +127,13 @@ def sample(
         shape: of one item.
         seeds: one per item.
         settings: sampler and steps.
-        scheduler_config: of :func:`training_scheduler`.
+        diffusion: the schedule that the model was trained with.
         device: where ``denoise`` runs.
 
     Returns:
         (b, *shape) float32.
     """
-    scheduler = SAMPLERS[settings.sampler](scheduler_config)
+    scheduler = SAMPLERS[settings.sampler](diffusion)
     most = scheduler.config.num_train_timesteps
     if settings.steps > most:
         raise ConfigError(f"sampler steps {settings.steps} exceed the {most} that the model was trained with")

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from clipsonic.diffusion import Diffusion, DiffusionConfig
-from clipsonic.samplers import SamplerSettings, sample, training_scheduler
+from clipsonic.samplers import SAMPLERS, SamplerSettings, noise_generators, sample
 from clipsonic_eval.errors import UserError
 
 DIFFUSION = DiffusionConfig()
 TABLES = Diffusion(DIFFUSION)
-SCHEDULER = dict(training_scheduler(DIFFUSION).config)
 MU, S = 0.7, 0.3
 
 
@@ -21,7 +22,7 @@ def _posterior_mean(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
 
 
 def _draw(sampler: str, steps: int, seeds: list[int], denoise=_posterior_mean) -> torch.Tensor:  # type: ignore[no-untyped-def]
-    return sample(denoise, (4, 25), seeds, SamplerSettings(sampler, steps), scheduler_config=SCHEDULER)
+    return sample(denoise, (4, 25), seeds, SamplerSettings(sampler, steps), diffusion=DIFFUSION)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,55 @@ def test_samplers_recover_a_known_gaussian(sampler: str, steps: int, tolerance: 
     # 20,000 independent numbers: the mean's standard error is 0.002, the deviation's 0.5 %
     assert float(drawn.mean()) == pytest.approx(MU, abs=0.01)
     assert float(drawn.std()) == pytest.approx(S, rel=tolerance + 0.01)  # the rest is the solver's own step error
+
+
+def _theirs(sampler: str, steps: int) -> Any:
+    """Diffusers' scheduler for a network that predicts v, its times set, with nothing of ours in it."""
+    import diffusers
+
+    schedule = {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"}
+    if sampler == "dpm-solver++":
+        solver = diffusers.DPMSolverMultistepScheduler(**schedule, algorithm_type="dpmsolver++")
+        times = [round(995 * (i / steps) ** 1.4) for i in range(steps, 0, -1)]
+        solver.set_timesteps(timesteps=sorted(set(times), reverse=True))
+        return solver
+    kind = diffusers.DDPMScheduler if sampler == "ddpm" else diffusers.DDIMScheduler
+    scheduler = kind(**schedule, timestep_spacing="trailing", clip_sample=False)
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+@pytest.mark.parametrize("steps", [15, 20, 50])
+@pytest.mark.parametrize("sampler", ["dpm-solver++", "ddim", "ddpm"])
+def test_a_sampler_is_diffusers_own_loop_with_a_network_that_predicts_v(sampler: str, steps: int) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        inner, time = torch.nn.Linear(25, 32), torch.nn.Linear(1, 32)
+        outer = torch.nn.Linear(32, 25)
+
+    @torch.no_grad()
+    def velocity(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return outer(torch.tanh(inner(x) + time(t.view(-1, 1, 1) / 1000)))
+
+    def clean(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return TABLES.x0_from_v(x, velocity(x, t), t)
+
+    seeds = [3, 4]
+    scheduler, generators = _theirs(sampler, steps), noise_generators(seeds)
+    assert float(scheduler.timesteps[0]) == (995 if sampler == "dpm-solver++" else 999)
+    x = torch.stack([torch.randn((4, 25), generator=g) for g in generators])
+    noise = {"generator": generators} if sampler == "ddpm" else {}
+    for t in scheduler.timesteps:
+        x = scheduler.step(velocity(x, t.expand(2)), t, x, **noise).prev_sample
+    assert (_draw(sampler, steps, seeds, clean) - x).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+def test_times_trail_so_that_sampling_begins_at_pure_noise(sampler: str) -> None:
+    scheduler = SAMPLERS[sampler](DIFFUSION)
+    assert scheduler.config.timestep_spacing == "trailing"
+    scheduler.set_timesteps(20)
+    assert scheduler.timesteps.tolist() == list(range(999, 0, -50))
 
 
 @pytest.mark.parametrize("sampler", ["dpm-solver++", "ddim", "ddpm"])
