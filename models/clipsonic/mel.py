@@ -116,7 +116,7 @@ class MelFrontEnd:
             samples: (b, n) float32 in [-1, 1] at the configuration's rate; n of at least n_fft.
 
         Returns:
-            (b, n_mels, n // hop), natural logarithm of a magnitude.
+            (b, n_mels, n // hop) float32, natural logarithm of a magnitude; float32 also under the caller's autocast.
 
         Raises:
             ShapeError: the input is not (b, n), or too short to be reflected.
@@ -130,7 +130,8 @@ class MelFrontEnd:
         padded = torch.nn.functional.pad(samples[:, None], (config.pad, config.pad), mode="reflect")[:, 0]
         frames = padded.unfold(1, config.n_fft, config.hop) * self._window
         magnitude = torch.fft.rfft(frames).abs()
-        mel = torch.matmul(magnitude, self._bank.T).transpose(1, 2)
+        with torch.autocast(self.device.type, enabled=False):
+            mel = torch.matmul(magnitude, self._bank.T).transpose(1, 2)
         return mel.clamp(min=config.floor).log()
 
     def normalise(self, log_mel: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -100,7 +101,7 @@ def standardised(network: PriorTransformer, image: torch.Tensor) -> torch.Tensor
     return scaled
 
 
-def predict(network: PriorTransformer, x: torch.Tensor, t: torch.Tensor, texts: Texts) -> torch.Tensor:
+def predict(network: Callable[..., Any], x: torch.Tensor, t: torch.Tensor, texts: Texts) -> torch.Tensor:
     """Return the predicted clean embedding (b, d) of x_t (b, d) at t (b,) or ()."""
     predicted: torch.Tensor = network(
         x, t, texts.pooled, encoder_hidden_states=texts.tokens, attention_mask=texts.mask

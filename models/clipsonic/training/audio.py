@@ -95,11 +95,11 @@ class AudioTask:
         """The network."""
         return self._module
 
-    def loss(self, module: nn.Module, step: int, shard: loop.Shard) -> torch.Tensor:
+    def loss(self, network: loop.Network, step: int, shard: loop.Shard) -> torch.Tensor:
         """Return the loss of a step's batch: random frames, noise levels, noise and dropped conditions."""
         train = self.config.train
         generator = loop.step_generator(train.seed, step, "train-noise", self.mels.front_end.device)
-        loss = self._loss(module, self._rows(step), generator, shard, dropout=self.config.condition_dropout)
+        loss = self._loss(network, self._rows(step), generator, shard, dropout=self.config.condition_dropout)
         self.mels.expect(shard.of(self._rows(step + 1)))
         return loss
 
@@ -107,7 +107,7 @@ class AudioTask:
         train = self.config.train
         return self.training_rows[loop.batch_rows(len(self.training_rows), train.batch_size, step, train.seed)]
 
-    def validation_loss(self, module: nn.Module) -> float | None:
+    def validation_loss(self, network: loop.Network) -> float | None:
         """Return the loss of the held-out clips at fixed noise levels and noise, with every condition present."""
         if not len(self.held_out):
             return None
@@ -116,11 +116,17 @@ class AudioTask:
             generator = loop.step_generator(
                 self.config.train.seed, number, "validation-noise", self.mels.front_end.device
             )
-            total += float(self._loss(module, rows, generator, loop.Shard(), dropout=0.0)) * len(rows)
+            total += float(self._loss(network, rows, generator, loop.Shard(), dropout=0.0)) * len(rows)
         return total / len(self.held_out)
 
     def _loss(
-        self, module: nn.Module, rows: torch.Tensor, generator: torch.Generator, shard: loop.Shard, *, dropout: float
+        self,
+        network: loop.Network,
+        rows: torch.Tensor,
+        generator: torch.Generator,
+        shard: loop.Shard,
+        *,
+        dropout: float,
     ) -> torch.Tensor:
         n, device = len(rows), generator.device
         front_end = self.mels.front_end
@@ -131,7 +137,7 @@ class AudioTask:
         rows, frame = shard.of(rows), shard.of(frame)
         cond, drop = self._conditions[rows, frame.cpu()].to(device), shard.of(drop)
         x0 = front_end.normalise(self.mels(rows))
-        return self.diffusion.loss(lambda x, t: module(x, t, cond, drop), x0, shard.of(eps), shard.of(t))
+        return self.diffusion.loss(lambda x, t: network(x, t, cond, drop), x0, shard.of(eps), shard.of(t))
 
 
 def split_rows(n: int, validation: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

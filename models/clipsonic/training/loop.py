@@ -12,7 +12,7 @@ import csv
 import io
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +30,8 @@ from clipsonic_eval import atomic
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
+
+Network = Callable[..., Any]
 
 LOG_NAME = "train_log.csv"
 _LOG_FIELDS = ("step", "loss", "val_loss", "lr", "seconds")
@@ -55,17 +57,18 @@ class Task(Protocol):
         """The network, on its device."""
         ...
 
-    def loss(self, module: nn.Module, step: int, shard: Shard) -> torch.Tensor:
+    def loss(self, network: Network, step: int, shard: Shard) -> torch.Tensor:
         """Return the mean loss of a step's batch; the batch and the noise follow from the step's number only.
 
         Args:
-            module: :attr:`module`, perhaps wrapped for data-parallel training; call this one.
+            network: :attr:`module` as it is to be called: at the configured precision, perhaps data-parallel. All that
+                a task computes around it is float32.
             step: from 0.
             shard: the rows to compute.
         """
         ...
 
-    def validation_loss(self, module: nn.Module) -> float | None:
+    def validation_loss(self, network: Network) -> float | None:
         """Return the loss of held-out items with fixed noise, or None where there are none."""
         ...
 
@@ -196,12 +199,20 @@ class Run:
             state = checkpoint.State(self.identity, self.step, self.seconds, self.rows)
             checkpoint.write(self.folder, state, self.task.module, self.average.weights, self.optimizer, self.window)
 
+    def _called(self, module: nn.Module) -> Network:
+        """Return a call of the module at the configured precision; nothing but the module is computed at it."""
+
+        def call(*inputs: Any, **named: Any) -> Any:
+            with autocast(self.config.precision, self.device):
+                return module(*inputs, **named)
+
+        return call
+
     def one_step(self, module: nn.Module) -> None:
         """Take one optimiser step."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.step)
-        with autocast(self.config.precision, self.device):
-            loss = self.task.loss(module, self.step, self.shard)
+        loss = self.task.loss(self._called(module), self.step, self.shard)
         self.accelerator.backward(loss)
         norm = torch.nn.utils.clip_grad_norm_(module.parameters(), self.config.gradient_clip)
         if not torch.isfinite(norm):
@@ -216,9 +227,8 @@ class Run:
 
     def validation_loss(self) -> float | None:
         """Return the validation loss of the averaged weights."""
-        computed = autocast(self.config.precision, self.device)
-        with self.average.applied_to(self.task.module) as module, torch.no_grad(), computed:
-            return self.task.validation_loss(module)
+        with self.average.applied_to(self.task.module) as module, torch.no_grad():
+            return self.task.validation_loss(self._called(module))
 
     def log(self, *, validate: bool) -> None:
         """Add a line to the log: mean loss since the last one, and perhaps the validation loss."""

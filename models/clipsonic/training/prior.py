@@ -103,22 +103,28 @@ class PriorTask:
         module: nn.Module = self._network
         return module
 
-    def loss(self, module: nn.Module, step: int, shard: loop.Shard) -> torch.Tensor:
+    def loss(self, network: loop.Network, step: int, shard: loop.Shard) -> torch.Tensor:
         """Return the loss of a step's batch: random pictures of a caption, noise levels, noise, dropped texts."""
         train = self.config.train
         generator = loop.step_generator(train.seed, step, "prior-noise", self._device)
         rows = self.training_rows[loop.batch_rows(len(self.training_rows), train.batch_size, step, train.seed)]
-        return self._loss(module, rows, generator, shard, dropout=self.config.condition_dropout)
+        return self._loss(network, rows, generator, shard, dropout=self.config.condition_dropout)
 
-    def validation_loss(self, module: nn.Module) -> float | None:
+    def validation_loss(self, network: loop.Network) -> float | None:
         """Return the loss of the held-out pairs at fixed noise levels and noise, with every text present."""
         if not len(self.held_out):
             return None
         generator = loop.step_generator(self.config.train.seed, 0, "prior-validation", self._device)
-        return float(self._loss(module, self.held_out, generator, loop.Shard(), dropout=0.0))
+        return float(self._loss(network, self.held_out, generator, loop.Shard(), dropout=0.0))
 
     def _loss(
-        self, module: nn.Module, rows: torch.Tensor, generator: torch.Generator, shard: loop.Shard, *, dropout: float
+        self,
+        network: loop.Network,
+        rows: torch.Tensor,
+        generator: torch.Generator,
+        shard: loop.Shard,
+        *,
+        dropout: float,
     ) -> torch.Tensor:
         n, device, dim = len(rows), self._device, self._image.shape[-1]
         picture = torch.randint(self._image.shape[1], (n,), generator=generator, device=device)
@@ -130,7 +136,7 @@ class PriorTask:
         rows, picture, t, drop, eps = (shard.of(part) for part in (rows, picture, t, drop, eps))
         x0 = standardised(self._network, self._image[rows, picture.cpu()].to(device))
         x_t = self._scheduler.add_noise(x0, eps, t)
-        return (predict(module, x_t, t, self._texts(rows).dropped(drop)).float() - x0).square().mean()
+        return (predict(network, x_t, t, self._texts(rows).dropped(drop)).float() - x0).square().mean()
 
     def _texts(self, rows: torch.Tensor) -> Texts:
         pooled = self._text[rows]

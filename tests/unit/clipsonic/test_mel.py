@@ -50,6 +50,15 @@ def test_log_mel_is_the_definition_written_out() -> None:
     assert np.abs(got - expected).max() < 1e-4
 
 
+def test_log_mels_are_float32_to_the_bit_under_a_callers_autocast() -> None:
+    sound = 0.1 * torch.randn(3, 5120, generator=torch.Generator().manual_seed(0))
+    plain = MelFrontEnd(CONFIG).log_mel(sound)
+    with torch.autocast("cpu", torch.bfloat16):
+        coarse = MelFrontEnd(CONFIG).log_mel(sound)
+    assert coarse.dtype == torch.float32
+    assert torch.equal(coarse, plain)
+
+
 def test_silence_lies_at_the_floor() -> None:
     got = MelFrontEnd(CONFIG).log_mel(torch.zeros(1, 1600))
     assert torch.allclose(got, torch.full_like(got, float(np.log(1e-5))))

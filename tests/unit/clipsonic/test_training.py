@@ -120,12 +120,46 @@ def test_the_log_mels_are_the_same_from_memory_and_on_the_fly() -> None:
     rows = torch.tensor([5, 0, 39])
     kept = MelSource(FakeStore(), front_end, cache_mb=100)(rows)
     made = MelSource(FakeStore(), front_end, cache_mb=0)(rows)
-    assert torch.allclose(kept, made, atol=1e-5)
+    assert torch.equal(kept, made)
     source = MelSource(FakeStore(), front_end, cache_mb=0)
     source.expect(rows)
     assert torch.equal(source(rows), made)
     source.expect(rows + 0)
     assert torch.equal(source(rows.flip(0)), made.flip(0))
+
+
+def test_a_bf16_run_is_the_same_to_the_bit_with_log_mels_from_memory_and_on_the_fly(tmp_path: Path) -> None:
+    weights = []
+    for megabytes in (0, 100):
+        config = dataclasses.replace(_config(precision="bf16", steps=3), mel_cache_mb=megabytes)
+        out = train_on(FakeStore(), config, tmp_path / str(megabytes))
+        weights.append(load_file(out / "network" / WEIGHTS))
+    assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
+
+
+class Watched:
+    """A task that notes at which precision its network and everything around it are computed."""
+
+    def __init__(self) -> None:
+        self.module = torch.nn.Linear(4, 4)
+        self.around: list[bool] = []
+        self.inside: list[torch.dtype] = []
+
+    def loss(self, network: loop.Network, step: int, shard: loop.Shard) -> torch.Tensor:
+        self.around.append(torch.is_autocast_enabled("cpu"))
+        found = network(torch.ones(2, 4))
+        self.inside.append(found.dtype)
+        return found.float().square().mean()
+
+    def validation_loss(self, network: loop.Network) -> float | None:
+        return float(self.loss(network, 0, loop.Shard()))
+
+
+def test_low_precision_is_the_networks_alone(tmp_path: Path) -> None:
+    task = Watched()
+    loop.run(task, TrainConfig(steps=2, precision="bf16"), tmp_path, identity="watched")
+    assert task.around == [False] * 3
+    assert task.inside == [torch.bfloat16] * 3
 
 
 def test_every_clip_is_seen_once_an_epoch_whatever_the_batch() -> None:
