@@ -27,12 +27,20 @@ _ABANDONED_S = 24 * 3600.0  # of another machine, whose processes cannot be aske
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` (same suffix) that takes its place when the block ends well."""
+    """Yield a temporary path beside ``path`` (same suffix) that takes its place when the block ends well.
+
+    Raises:
+        OSError: of the block, with the name of the file, which a write that fails does not know.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_mark(path.stem)}{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

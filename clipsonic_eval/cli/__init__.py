@@ -35,17 +35,17 @@ class _LazyCommands(Commands):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(2)
+            told, code = f"error: {error}", 2
         except KeyboardInterrupt:
-            click.echo("stopped; the same command again continues where this one was", err=True)
-            ctx.exit(130)
+            told, code = "stopped; the same command again continues where this one was", 130
         except Exception as error:
             sentence = sentence_of(error)
             if sentence is None or isinstance(error, click.ClickException | click.exceptions.Exit):
                 raise
-            click.echo(f"error: {sentence}", err=True)
-            ctx.exit(2)
+            told, code = f"error: {sentence}", 2
+        # here the exception is forgotten, and with it the work that it interrupted: its bar has ended its line
+        click.echo(told, err=True)
+        return ctx.exit(code)
 
 
 @click.group(cls=_LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})

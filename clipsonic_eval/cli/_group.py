@@ -36,18 +36,32 @@ def first_sentence(text: str) -> str:
     return " ".join(text.strip().partition("\n\n")[0].split()).partition(". ")[0].rstrip(".")
 
 
-def sentence_of(error: Exception) -> str | None:
+def sentence_of(error: BaseException) -> str | None:
     """Return what a person is told of an error of the machine (disk, rights, names); None for anything else.
 
-    Libraries report a full disk by exceptions of their own, or as NumPy does, by an ``OSError`` without a number.
+    Libraries report a full disk by exceptions of their own, by an ``OSError`` without a number (NumPy), or stumble over
+    it (matplotlib's PDF) so that it is only what another error was raised upon.
     """
-    text = " ".join(str(error).split())
     again = "and give the same command again, which goes on with what was finished"
-    number = error.errno if isinstance(error, OSError) else None
-    where = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
-    cut_short = isinstance(error, OSError) and number is None and text.endswith("written")
-    if number in _FULL or cut_short or any(words in text.lower() for words in _WORDS_OF_FULL):
-        return f"{where}the disk is full or a quota used up ({text}); make room {again}"
-    if not isinstance(error, OSError) or number == errno.EPIPE:  # nobody reads our output any more: click ends quietly
+    cause: BaseException | None = error
+    while cause is not None:
+        if _is_full(cause):
+            return f"{_where(cause)}the disk is full or a quota used up ({_text(cause)}); make room {again}"
+        cause = cause.__cause__ or cause.__context__
+    if not isinstance(error, OSError) or error.errno == errno.EPIPE:  # nobody reads our output: click ends quietly
         return None
-    return f"{where}{error.strerror or text}; mend this, or name another place, {again}"
+    return f"{_where(error)}{_text(error)}; mend this, or name another place, {again}"
+
+
+def _is_full(error: BaseException) -> bool:
+    number = error.errno if isinstance(error, OSError) else None
+    cut_short = isinstance(error, OSError) and number is None and _text(error).endswith("written")
+    return number in _FULL or cut_short or any(words in str(error).lower() for words in _WORDS_OF_FULL)
+
+
+def _text(error: BaseException) -> str:
+    return " ".join((getattr(error, "strerror", None) or str(error)).split())
+
+
+def _where(error: BaseException) -> str:
+    return f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,5 +120,13 @@ def _embeddings(target: Path, plan: Plan, n_clips: int) -> Iterator[NDArray[np.f
     with replacing(target) as temporary:
         shape = (n_clips, plan.config.n_frames, plan.card.dim)
         joined = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+        _reserve(temporary)
         yield joined
         joined.flush()
+
+
+def _reserve(path: Path) -> None:
+    """Take the disk space of a file that was made with holes: a mapped page without room would kill the process."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)

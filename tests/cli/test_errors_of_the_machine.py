@@ -45,6 +45,18 @@ def test_it_ends_as_one_sentence(error: Exception, words: str) -> None:
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+def test_a_full_disk_that_a_library_stumbles_over_is_told() -> None:
+    def stumble() -> None:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", "figures/a.pdf")
+        finally:
+            raise AttributeError("'Stream' object has no attribute 'pos'")
+
+    with pytest.raises(AttributeError) as raised:
+        stumble()
+    assert "figures/a.pdf: the disk is full" in outcome(raised.value).stderr
+
+
 def test_a_fault_of_ours_stays_one() -> None:
     assert isinstance(outcome(ZeroDivisionError("x")).exception, ZeroDivisionError)
     assert "full" not in outcome(ValueError("3 written")).output
@@ -61,3 +73,19 @@ def test_what_numpy_raises_on_a_full_disk_is_known() -> None:
     with pytest.raises(OSError, match=r"written|space") as raised, Path("/dev/full").open("wb") as stream:
         np.save(stream, np.zeros(10_000))
     assert "the disk is full" in outcome(raised.value).stderr
+
+
+def test_a_bar_ends_its_line_before_the_error_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    from clipsonic_eval.progress import Bars
+
+    group = _LazyCommands("main")
+    group.list_commands = lambda ctx: ["work"]  # type: ignore[method-assign, assignment]
+
+    @group.command("work")
+    def work() -> None:
+        for _ in Bars().track(range(3), label="bar"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(SystemExit):
+        group.main(["work"])
+    assert capfd.readouterr().err.splitlines()[-1].startswith("error: the disk is full")
