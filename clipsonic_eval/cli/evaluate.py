@@ -64,7 +64,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. n_bootstrap=5000.")
 @click.option("--out", required=True, type=_PATH, help="Run folder: record.json, csv files, pictures.")
 @overwrite_option
-@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, values per clip included.")
 @click.pass_context
 def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str, ...], **options: Any) -> None:
     r"""Score systems on the same queries: value [95 % interval], n, paired tests, signatures.
