@@ -67,6 +67,8 @@ def work(task: Task) -> Result:
         return Result(task.index, [], [] if done else [_skip(task, error)])
     except MediaError as error:
         return Result(task.index, [], [_skip(task, error)])
+    except MemoryError:
+        return Result(task.index, [], [Skip(task.item.key, "decoding it takes more memory than there is")])
     except Exception as error:  # one odd file in 200 000 must not end the job
         logger.exception("unexpected failure on %s", task.item.path)
         return Result(task.index, [], [Skip(task.item.key, f"unexpected {type(error).__name__}: {error}")])

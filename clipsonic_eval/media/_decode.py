@@ -2,7 +2,7 @@
 
 Decoded frames are laid end to end; a frame's time stamp moves the position only where it is more than ``_JUMP_S``
 off, since many containers round stamps to a millisecond. A gap in the track becomes silence, so that sound and
-picture stay together.
+picture stay together; one of more than ten minutes is no gap but damage, or a file that was made to fill a memory.
 
 Only mp4 and mov are entered in the middle: their index and stamps are exact to the sample. Any other container is
 decoded from its beginning (about a thousand times faster than real time) and what lies before the segment is dropped.
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from clipsonic_eval.errors import MediaError
 from clipsonic_eval.media._open import audio_track, is_mov, opened, stated_end_s, zero_time
 from clipsonic_eval.media._riff import missing_bytes
+from clipsonic_eval.media.limits import MAX_HOLE_S, check_sound
 
 _JUMP_S = 0.1  # a time stamp that is off by more is believed
 _PREROLL_S = 0.5  # decoded and dropped after a jump: lossy codecs need the past to be themselves again
@@ -90,6 +91,7 @@ class _Line:
     channels: int = 0
     end: int = 0  # position after the last frame
     longest: int = 0
+    kept: int = 0  # samples in pieces
     cut: int | None = None  # nothing is kept from here on
     pieces: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
 
@@ -109,6 +111,7 @@ class _Line:
 
     def add(self, frame: Any) -> None:
         data = _as_float(frame)
+        before = self.end  # 0 for the first frame: what is missing before it is a hole too
         if self.rate == 0:
             self.rate, self.channels = frame.sample_rate, len(data)
             self.end = self._stamp(frame, 0)
@@ -117,11 +120,19 @@ class _Line:
                 f"{self.path}: rate or channels change at {self.end / self.rate:.2f} s; re-encode the file"
             )
         stamp = self._stamp(frame, self.end)
+        hole_s = (stamp - max(before, self.first)) / self.rate
+        if hole_s > MAX_HOLE_S:
+            raise MediaError(
+                f"{self.path}: a hole of {hole_s:.0f} s in the sound at {before / self.rate:.2f} s, longer than "
+                f"{MAX_HOLE_S:g} s; re-encode the file"
+            )
         if abs(stamp - self.end) > _JUMP_S * self.rate:
             self.end = stamp
         skip = max(0, self.first - self.end)
         if skip < data.shape[1]:
             self.pieces.append((self.end + skip - self.first, data[:, skip:]))
+            self.kept += data.shape[1] - skip
+            check_sound(self.path, self.channels, self.kept, self.rate)
         self.end += data.shape[1]
         self.longest = max(self.longest, data.shape[1])
 
@@ -136,6 +147,7 @@ class _Line:
         reached = max((offset + data.shape[1] for offset, data in self.pieces), default=0)
         if self.last is not None:
             reached = min(reached, max(0, self.last - self.first))
+        check_sound(self.path, self.channels, reached, self.rate)
         whole = np.zeros((self.channels, reached), np.float32)
         for offset, data in self.pieces:
             stop = min(offset + data.shape[1], reached)

@@ -9,6 +9,7 @@ from typing import Any
 
 from clipsonic_eval.errors import MediaError
 from clipsonic_eval.files import require_regular
+from clipsonic_eval.media.limits import MAX_PIXELS, check_pixels
 
 _STATE_DURATION = ("matroska", "asf", "flv")  # formats whose header holds the duration of the whole file
 
@@ -24,7 +25,8 @@ def opened(path: Path) -> Iterator[Any]:
 
     require_regular(path, MediaError)
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        # the option reaches the decoders with which FFmpeg probes: a huge picture is not decoded even for its size
+        container = av.open(str(path), metadata_errors="replace", options={"max_pixels": str(MAX_PIXELS)})
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if _head(path)[4:8] == b"ftyp":
             raise MediaError(f"{path}: truncated, the index of the mp4 is missing; fetch the file again") from None
@@ -61,7 +63,7 @@ def video_track(container: Any, path: Path) -> Any:
     """Return the moving picture (cover art does not count).
 
     Raises:
-        MediaError: there is none, or no decoder for it.
+        MediaError: there is none, no decoder for it, or its pictures are too large.
     """
     from av.stream import Disposition
 
@@ -72,6 +74,7 @@ def video_track(container: Any, path: Path) -> Any:
     track = best if best in tracks else tracks[0]
     if track.codec_context is None:
         raise MediaError(f"{path}: no video track that can be decoded")
+    check_pixels(track.codec_context.width, track.codec_context.height, str(path))
     return track
 
 

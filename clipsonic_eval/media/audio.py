@@ -6,6 +6,7 @@ downmix to mono in floating point is 1.414 times the mean) and rates are convert
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from clipsonic_eval.atomic import replacing
 from clipsonic_eval.errors import MediaError, ShapeError
 from clipsonic_eval.files import require_regular
 from clipsonic_eval.media._riff import missing_bytes
+from clipsonic_eval.media.limits import MAX_SOUND_BYTES, check_sound
 from clipsonic_eval.types import Clip
 
 
@@ -45,10 +47,10 @@ def read_audio(path: Path, *, key: str | None = None, start_s: float = 0.0, dura
         A clip of float32 (channels, n) with n >= 1.
 
     Raises:
-        MediaError: no such file, not readable as media, no audio track, truncated, damaged, empty, not finite, or
-            the segment begins after its end.
+        MediaError: no regular file, not readable as media, no audio track, truncated, damaged, empty, not finite,
+            more than 2 GiB at once (see :mod:`clipsonic_eval.media.limits`), or the segment begins after its end.
     """
-    if start_s < 0 or (duration_s is not None and duration_s <= 0):
+    if not 0 <= start_s < math.inf or (duration_s is not None and not 0 < duration_s < math.inf):
         raise MediaError(f"{path}: a segment needs start >= 0 and duration > 0, got {start_s} and {duration_s} s")
     require_regular(path, MediaError)
     read = None
@@ -78,9 +80,17 @@ def resample(samples: NDArray[np.float32], rate_in: int, rate_out: int) -> NDArr
 
     Returns:
         (channels, m) float32, m = n * rate_out / rate_in to rounding; linear phase, no delay.
+
+    Raises:
+        MediaError: that is more than 2 GiB: the stated rate is none of sound.
     """
     if rate_in == rate_out:
         return samples
+    if 4 * samples.size * rate_out / rate_in > MAX_SOUND_BYTES:
+        raise MediaError(
+            f"{samples.shape[1]} samples at {rate_in} Hz are more than {MAX_SOUND_BYTES >> 30} GiB at {rate_out} Hz; "
+            "is the rate in the file right?"
+        )
     import soxr
 
     converted: NDArray[np.float32] = soxr.resample(samples.T, rate_in, rate_out, quality="HQ")
@@ -130,6 +140,7 @@ def _segment(path: Path, sound: Any, start_s: float, duration_s: float | None) -
     count = sound.frames - first
     if duration_s is not None:
         count = min(count, round(duration_s * sound.samplerate))
+    check_sound(path, sound.channels, count, sound.samplerate)
     _go_to(sound, first)
     data: NDArray[np.float32] = sound.read(count, dtype="float32", always_2d=True)
     if len(data) < count:

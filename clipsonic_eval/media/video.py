@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from clipsonic_eval.errors import MediaError
 from clipsonic_eval.files import require_regular
 from clipsonic_eval.media._open import audio_track, opened, stated_end_s, video_track, zero_time
 from clipsonic_eval.media._upright import display_matrix, upright
+from clipsonic_eval.media.limits import MAX_PIXELS, check_pixels
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _FAR_S = 5.0  # beyond this it pays to look for a key frame instead of decoding on
@@ -112,6 +113,7 @@ def read_frames(path: Path, times_s: Sequence[float]) -> list[Picture]:
     with opened(path) as container:
         track = video_track(container, path)
         track.codec_context.thread_count = 1  # many files at a time are decoded by many processes
+        track.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # the size may change on the way
         walk = _Walk(path, container, track)
         last: tuple[Any, Picture] | None = None
         for i in order:
@@ -162,6 +164,7 @@ class _Walk:
 
 
 def _rgb(frame: Any) -> Picture:
+    check_pixels(frame.width, frame.height, "video frame")
     picture: Picture = frame.to_ndarray(format="rgb24")
     return upright(picture, display_matrix(frame))
 
@@ -173,31 +176,51 @@ def centre_frame(path: Path) -> Picture:
         MediaError: not readable as media, or no video track.
     """
     video = probe(path).video
-    if video is None:
-        raise MediaError(f"{path}: no video track")
-    return read_frames(path, [(video.duration_s or 0.0) / 2])[0]
+    middle = (video.duration_s or 0.0) / 2 if video is not None else 0.0  # without one, reading says why
+    return read_frames(path, [middle])[0]
 
 
 def read_picture(path: Path) -> Picture:
     """Read a png, jpg, webp, ... as upright (height, width, 3) uint8 RGB; transparency lies on white.
 
     Raises:
-        MediaError: no such file, or not readable as a picture.
+        MediaError: no regular file, not readable as a picture, or of more than 67,108,864 pixels.
     """
-    from PIL import Image, ImageOps
-
     require_regular(path, MediaError)
+    with opened_picture(path, str(path)) as image:
+        from PIL import Image, ImageOps
+
+        turned = ImageOps.exif_transpose(image)
+        if turned.has_transparency_data:
+            layer = turned.convert("RGBA")
+            turned = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+        if turned.mode.startswith("I;16"):
+            return np.repeat((np.asarray(turned) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+        return np.array(turned.convert("RGB"))
+
+
+@contextlib.contextmanager
+def opened_picture(source: Path | IO[bytes], name: str) -> Iterator[Any]:
+    """Yield Pillow's image of a file, or of bytes in memory; its errors inside the block become MediaError.
+
+    Args:
+        source: the file, or its bytes.
+        name: how errors call it.
+
+    Raises:
+        MediaError: not readable as a picture, or of more than 67,108,864 pixels.
+    """
+    from PIL import Image
+
     try:
-        with Image.open(path) as image:
-            turned = ImageOps.exif_transpose(image)
-            if turned.has_transparency_data:
-                layer = turned.convert("RGBA")
-                turned = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-            if turned.mode.startswith("I;16"):
-                return np.repeat((np.asarray(turned) >> 8).astype(np.uint8)[..., None], 3, axis=2)
-            return np.array(turned.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise MediaError(f"{path}: not readable as a picture ({str(error).splitlines()[0]})") from None
+        with Image.open(source) as image:
+            check_pixels(*image.size, name)
+            yield image
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise MediaError(f"{name}: a picture of more than {MAX_PIXELS} pixels; make it smaller") from None
+    except (OSError, ValueError, SyntaxError, MemoryError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise MediaError(f"{name}: not readable as a picture ({why})") from None
 
 
 def query_picture(path: Path) -> Picture:

@@ -7,6 +7,7 @@ name is the hash of the shards and of the encoder.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterator
@@ -19,9 +20,12 @@ from numpy.typing import NDArray
 
 from clipsonic.conditions import Clips, ConditionSpec, condition_array, normalised
 from clipsonic_eval import atomic
+from clipsonic_eval.arrays import read_npz
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import ConfigError, MediaError, UserError
+from clipsonic_eval.files import require_regular
 from clipsonic_eval.hashing import config_hash, file_sha256
+from clipsonic_eval.media.video import opened_picture
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import EncoderCard
 
@@ -178,11 +182,25 @@ def _from_pictures(folder: Path, cache: Path | None, encoder: Encoder, progress:
     path = (cache or folder / "embeddings") / f"pairs-{name}.npz"
     captions = tuple(text for shard in shards for text in _column(shard, "caption"))
     keys = tuple(key for shard in shards for key in _column(shard, "key"))
-    if not path.is_file():
+    kept = _kept(path, (len(captions), card.dim), progress)
+    if kept is None:
         _embed(shards, encoder, len(captions), path, progress)
-    with np.load(path, allow_pickle=False) as kept:
-        text, image = kept["text"], kept["image"]
-    return Pairs(text, image[:, None], captions, keys, card, content, "pictures")
+        kept = read_npz(path)
+    return Pairs(kept["text"], kept["image"][:, None], captions, keys, card, content, "pictures")
+
+
+def _kept(path: Path, shape: tuple[int, int], progress: Progress) -> dict[str, NDArray[Any]] | None:
+    """Return embeddings that an earlier call kept; None where there are none, or damaged ones, which are named."""
+    if not path.exists():
+        return None
+    try:
+        kept = read_npz(path)
+        if [kept[side].shape for side in ("text", "image")] != [shape, shape]:
+            raise UserError(f"{path}: not the embeddings of {shape[0]} pairs")
+    except (UserError, KeyError) as error:
+        progress.note(f"{error}; the pairs are embedded again")
+        return None
+    return kept
 
 
 def _embed(shards: list[Path], encoder: Encoder, n: int, path: Path, progress: Progress) -> None:
@@ -200,6 +218,7 @@ def _parquet(shard: Path) -> Any:
     import pyarrow
     import pyarrow.parquet
 
+    require_regular(shard)
     try:
         file = pyarrow.parquet.ParquetFile(shard)
     except (OSError, pyarrow.ArrowException) as error:
@@ -212,24 +231,37 @@ def _parquet(shard: Path) -> Any:
 
 
 def _column(shard: Path, name: str) -> list[str]:
-    values: list[str] = _parquet(shard).read(columns=[name]).column(name).to_pylist()
-    return values
+    with _damage_named(shard):
+        values: list[str] = _parquet(shard).read(columns=[name]).column(name).to_pylist()
+        return values
+
+
+@contextlib.contextmanager
+def _damage_named(shard: Path) -> Iterator[None]:
+    import pyarrow
+
+    try:
+        yield
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise UserError(f"{shard}: damaged ({str(error).splitlines()[0]}); make it again") from None
 
 
 def _batches(shards: list[Path]) -> Iterator[tuple[list[str], list[Any], list[str]]]:
     for shard in shards:
-        for batch in _parquet(shard).iter_batches(batch_size=_BATCH, columns=["key", "image", "caption"]):
-            columns = batch.to_pydict()
+        batches = _parquet(shard).iter_batches(batch_size=_BATCH, columns=["key", "image", "caption"])
+        while True:
+            with _damage_named(shard):
+                batch = next(batches, None)
+                columns = {} if batch is None else batch.to_pydict()
+            if not columns:
+                break
             yield columns["key"], columns["image"], columns["caption"]
 
 
 def _decoded(data: Any, key: str) -> NDArray[np.uint8]:
     """Decode a picture's bytes, bare or in the ``{"bytes": ...}`` of Hugging Face's datasets."""
-    from PIL import Image
-
-    try:
-        raw = data["bytes"] if isinstance(data, dict) else data
-        with Image.open(io.BytesIO(raw)) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise MediaError(f"picture '{key}': not readable ({error}); remove its row from the shards") from None
+    raw = data.get("bytes") if isinstance(data, dict) else data
+    if not isinstance(raw, bytes):
+        raise MediaError(f"picture '{key}': holds no bytes; remove its row from the shards")
+    with opened_picture(io.BytesIO(raw), f"picture '{key}'") as picture:
+        return np.asarray(picture.convert("RGB"))
