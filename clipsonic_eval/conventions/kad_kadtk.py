@@ -18,12 +18,21 @@ def _loading(rate: int) -> Loading:
     return Loading(mono="mean", rate=rate, resampler="torchaudio-kaiser-best", int16="round")
 
 
-def _add(name: str, rows: str, encoder: str, loading: Loading, options: dict[str, Any] | None = None) -> None:
-    title = f"100 times the MMD, median distance of the evaluated set as bandwidth; {rows}, kept as float16"
+def _add(
+    name: str,
+    rows: str,
+    encoder: str,
+    loading: Loading,
+    options: dict[str, Any] | None = None,
+    *,
+    metric: str = "kad_kadtk",
+    kernel: str = "Gaussian",
+) -> None:
+    title = f"100 times the MMD, {kernel} kernel, median distance of the evaluated set as bandwidth; {rows}, as float16"
     convention = Convention(
         name,
         title,
-        "kad_kadtk",
+        metric,
         encoder,
         options=options or {},
         loading=loading,
@@ -35,6 +44,10 @@ def _add(name: str, rows: str, encoder: str, loading: Loading, options: dict[str
 
 
 # it has no default encoder; the one that fad/fadtk has goes by the bare name
-_add("kad/kadtk", "VGGish, a row for each 0.96 s", "vggish-exact", _loading(16000))
+_VGGISH = ("VGGish, a row for each 0.96 s", "vggish-exact", _loading(16000))
+_add("kad/kadtk", *_VGGISH)
+# kernels that its function takes and its command line does not
+_add("kad/kadtk-iq", *_VGGISH, metric="kad_kadtk_iq", kernel="inverse quadratic")
+_add("kad/kadtk-imq", *_VGGISH, metric="kad_kadtk_imq", kernel="inverse multiquadric")
 for _kind in ("audio", "music"):
     _add(f"kad/kadtk-clap-{_kind}", "CLAP, a row every second", f"clap-laion-{_kind}", FADTK_LOADING, dict(FADTK_ROWS))

@@ -59,6 +59,30 @@ def gaussian(bandwidth: float, epsilon: float = 0.0) -> Kernel:
     return kernel
 
 
+def inverse_quadratic(bandwidth: float, epsilon: float = 0.0) -> Kernel:
+    """Return 1 / (1 + |x - y|^2 / (2 bandwidth^2 + epsilon))."""
+    scale = 1 / (2 * bandwidth**2 + epsilon)
+
+    def kernel(x: Float64, y: Float64) -> Float64:
+        values = squared_distances(x, y)
+        values *= scale
+        values += 1
+        return np.reciprocal(values, out=values)
+
+    return kernel
+
+
+def inverse_multiquadric(bandwidth: float, epsilon: float = 0.0) -> Kernel:
+    """Return the square root of :func:`inverse_quadratic`: heavier tails."""
+    inner = inverse_quadratic(bandwidth, epsilon)
+
+    def kernel(x: Float64, y: Float64) -> Float64:
+        values = inner(x, y)
+        return np.sqrt(values, out=values)
+
+    return kernel
+
+
 def cubic(x: Float64, y: Float64) -> Float64:
     """Return (x . y / d + 1)^3, the kernel of KID."""
     base = x @ y.T

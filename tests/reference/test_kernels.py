@@ -24,14 +24,17 @@ def sets() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_kad_is_kadtks(sets: tuple[np.ndarray, np.ndarray]) -> None:
+@pytest.mark.parametrize("kernel", ["gaussian", "iq", "imq"])
+def test_kad_is_kadtks(sets: tuple[np.ndarray, np.ndarray], kernel: Any) -> None:
     judge = judges.take(
         "kadtk", "kad.py", "calc_kernel_audio_distance", "median_pairwise_distance", torch=torch, SCALE_FACTOR=100
     )
     real, generated = (torch.from_numpy(x) for x in sets)
-    wanted = judge.calc_kernel_audio_distance(real, generated, (None, None), "cpu", precision=torch.float64)
+    wanted = judge.calc_kernel_audio_distance(
+        real, generated, (None, None), "cpu", kernel=kernel, precision=torch.float64
+    )
     # its bandwidth is found in float32: 1e-6 is what that leaves
-    assert kad_kadtk(embeddings(sets[0]), embeddings(sets[1])) == pytest.approx(float(wanted), rel=2e-6)
+    assert kad_kadtk(embeddings(sets[0]), embeddings(sets[1]), kernel) == pytest.approx(float(wanted), rel=2e-6)
 
 
 def test_kid_is_torchmetrics_and_torch_fidelitys(sets: tuple[np.ndarray, np.ndarray]) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import decimal
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.spatial import distance
 from unit.metrics.material import embeddings
 
+from clipsonic_eval.conventions import CONVENTIONS
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
 from clipsonic_eval.metrics.kad import bandwidth, kad, kad_kadtk
@@ -42,6 +48,36 @@ def test_kad_as_kadtk_takes_the_lower_median_of_the_evaluated_set_times_100() ->
     assert len(distances) % 2 == 0
     expected = 100 * gaussian_formula(system, reference, 1 / (2 * wide**2 + 1e-8))
     assert kad_kadtk(embeddings(reference), embeddings(system)) == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize(("kernel", "power"), [("iq", Fraction(1)), ("imq", Fraction(1, 2))])
+def test_kadtks_other_kernels_are_their_double_sums_in_fifty_digits(kernel: Any, power: Fraction) -> None:
+    rng = RNG(9)
+    reference, system = rng.standard_normal((11, 3)), rng.standard_normal((8, 3)) * 0.6
+    with decimal.localcontext(prec=50):
+        real, fake = ([[Decimal(float(v)) for v in row] for row in rows] for rows in (reference, system))
+
+        def squared(a: list[Decimal], b: list[Decimal]) -> Decimal:
+            return sum(((u - v) ** 2 for u, v in zip(a, b, strict=True)), Decimal(0))
+
+        pairs = sorted(squared(a, b) for i, a in enumerate(fake) for b in fake[:i])
+        gamma = 1 / (2 * pairs[(len(pairs) - 1) // 2] + Decimal("1e-8"))
+
+        def mean(left: list[list[Decimal]], right: list[list[Decimal]]) -> Decimal:
+            values = [
+                1 / (1 + gamma * squared(a, b)) ** (Decimal(power.numerator) / power.denominator)
+                for i, a in enumerate(left)
+                for j, b in enumerate(right)
+                if left is not right or i != j
+            ]
+            return sum(values, Decimal(0)) / len(values)
+
+        expected = 100 * (mean(fake, fake) + mean(real, real) - 2 * mean(real, fake))
+    given = embeddings(reference), embeddings(system)
+    assert kad_kadtk(*given, kernel) == pytest.approx(float(expected), rel=1e-12)
+    metric = METRICS[CONVENTIONS[f"kad/kadtk-{kernel}"].metric]
+    assert isinstance(metric, SetMetric)
+    assert metric.value(Inputs(given[1], given[0])) == kad_kadtk(*given, kernel)
 
 
 def test_one_ruler_for_all_systems_keeps_their_distances_in_proportion() -> None:
