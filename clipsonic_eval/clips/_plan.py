@@ -12,6 +12,8 @@ from clipsonic_eval.atomic import write_json
 from clipsonic_eval.clips._shards import ShardPlace
 from clipsonic_eval.clips.config import PrepareConfig
 from clipsonic_eval.datasets import Listing, SourceItem
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.types import EncoderCard
 
@@ -107,8 +109,8 @@ def enter(out: Path, plan: Plan) -> None:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(path)
+    except UserError:
         return None
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 import torch
 
 from clipsonic_eval.errors import WeightsError
+from clipsonic_eval.files import read_text
 
 AGAIN: Final = "copy or fetch the whole folder again"
 
@@ -43,7 +44,7 @@ def read_network(
 
     wanted = config_class.model_type
     try:
-        written = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        written = json.loads(read_text(folder / "config.json", WeightsError, mend=AGAIN))
         if written.get("model_type") != wanted:
             raise WeightsError(
                 f"{folder}: config.json is of model type {written.get('model_type')!r}, needed is '{wanted}'"
@@ -58,7 +59,7 @@ def read_network(
                 local_files_only=True,
                 output_loading_info=True,
             )
-    except (OSError, RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, ValueError, AttributeError, SafetensorError, pickle.UnpicklingError) as error:
         line = str(error).strip().partition("\n")[0]
         kind = wanted.upper()
         raise WeightsError(f"{folder}: not readable as a {kind} of transformers ({line}); {AGAIN}") from error

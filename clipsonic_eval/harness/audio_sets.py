@@ -13,7 +13,7 @@ from clipsonic_eval.clips import ClipStore
 from clipsonic_eval.datasets import DATASETS
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.files import read_json
-from clipsonic_eval.hashing import file_sha256
+from clipsonic_eval.hashing import config_hash, file_sha256
 from clipsonic_eval.media.audio import read_audio
 from clipsonic_eval.types import Clip, Skip
 
@@ -199,9 +199,14 @@ def read_card(path: Path) -> dict[str, Any]:
     """Read the card of a system; a folder without one is just a folder of wavs.
 
     Raises:
-        UserError: it is no JSON.
+        UserError: it is no JSON, or was changed since ``sample`` wrote it.
     """
     if not path.exists():
         return {"kind": "folder-of-wavs"}
     card = read_json(path, mend="remove it or sample again")
-    return card if isinstance(card, dict) else {"kind": "folder-of-wavs"}
+    if not isinstance(card, dict):
+        return {"kind": "folder-of-wavs"}
+    said = card.get("card_hash")
+    if said is not None and said != config_hash({k: v for k, v in card.items() if k not in ("name", "card_hash")}):
+        raise UserError(f"{path}: what it says does not fit its card_hash; remove it or sample again")
+    return card

@@ -134,7 +134,7 @@ def _load_parquet(path: Path) -> dict[str, Array]:
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
+        table = parquet.read_table(path, page_checksum_verification=True)
     except (OSError, pyarrow.ArrowException) as error:
         raise UserError(f"{path}: not readable as Parquet ({str(error).splitlines()[0]})") from None
     result: dict[str, Array] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -223,6 +224,7 @@ def card_of(system: System, settings: SampleSettings) -> dict[str, Any]:
     own = {k: v for k, v in dict(system.card()).items() if k != "name"}
     body = {"sample_rate": int(system.sample_rate), "seed": settings.seed, **own}
     try:
+        body = json.loads(json.dumps(body, allow_nan=False))  # as it will be read again
         digest = hashing.config_hash(body)
     except (TypeError, ValueError) as error:
         raise UserError(f"card() of system '{system.name}' must hold JSON values only ({error})") from None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from clipsonic_eval import atomic
-from clipsonic_eval.hashing import config_hash
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.files import read_json
+from clipsonic_eval.hashing import config_hash, seal, unsealed
 from clipsonic_eval.progress import Progress
 
 _MARKER = ".done.json"
@@ -44,18 +45,24 @@ class Stages:
         """
         marker = folder / _MARKER
         wanted = config_hash(fingerprint)
-        if marker.exists() and json.loads(marker.read_text())["fingerprint"] == wanted:
+        if (_marked(marker) or {}).get("fingerprint") == wanted:
             return folder
         self._progress.note(f"• {label}")
         started = time.perf_counter()
         work()
-        atomic.write_json(
-            marker, {"label": label, "fingerprint": wanted, "seconds": round(time.perf_counter() - started, 1)}
-        )
+        told = {"label": label, "fingerprint": wanted, "seconds": round(time.perf_counter() - started, 1)}
+        atomic.write_json(marker, seal(told))
         return folder
 
     def timings(self) -> dict[str, float]:
         """Return the seconds of every finished stage, by its label, in the order in which they were finished."""
         found = sorted(self._root.rglob(_MARKER), key=lambda p: p.stat().st_mtime_ns)
-        read = [json.loads(p.read_text()) for p in found]
-        return {r["label"]: r["seconds"] for r in read}
+        return {marked["label"]: marked["seconds"] for p in found if (marked := _marked(p)) is not None}
+
+
+def _marked(marker: Path) -> dict[str, Any] | None:
+    """Return what a marker says; None where there is none, or a damaged one: the stage is then done again."""
+    try:
+        return unsealed(read_json(marker))
+    except (UserError, ValueError):
+        return None

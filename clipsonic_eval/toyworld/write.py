@@ -28,6 +28,7 @@ from typing import Final
 from clipsonic_eval.atomic import replacing, write_json, write_text
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.media.encode import write_audio, write_video
 from clipsonic_eval.progress import SILENT, Progress
@@ -133,7 +134,7 @@ def _write_shard(job: _Job) -> int:
     captions = [_caption_of("pictures", key, job.seed) for key in job.keys]
     table = pyarrow.table({"key": list(job.keys), "image": images, "caption": captions})
     with replacing(path) as temporary:
-        pyarrow.parquet.write_table(table, temporary)
+        pyarrow.parquet.write_table(table, temporary, write_page_checksum=True)
     return len(job.keys)
 
 
@@ -215,7 +216,8 @@ def write_world(config: WorldConfig, out: Path, progress: Progress = SILENT) -> 
 
 
 def _check_same(card: Path, expected: str) -> None:
-    import json
-
-    if card.exists() and json.loads(card.read_text(encoding="utf-8")).get("config_hash") != expected:
+    if not card.exists():
+        return
+    found = read_json(card, ConfigError, mend="choose another folder")
+    if not isinstance(found, dict) or found.get("config_hash") != expected:
         raise ConfigError(f"{card}: the folder holds a toy world of another size or seed; choose another folder")

@@ -220,7 +220,7 @@ def _parquet(shard: Path) -> Any:
 
     require_regular(shard)
     try:
-        file = pyarrow.parquet.ParquetFile(shard)
+        file = pyarrow.parquet.ParquetFile(shard, page_checksum_verification=True)
     except (OSError, pyarrow.ArrowException) as error:
         raise UserError(f"{shard}: not readable as Parquet ({str(error).splitlines()[0]}); make it again") from None
     missing = {"key", "image", "caption"} - set(file.schema_arrow.names)

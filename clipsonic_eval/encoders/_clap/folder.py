@@ -10,6 +10,7 @@ from clipsonic_eval.encoders._clap.networks import front_end
 from clipsonic_eval.encoders._log_mel import BANDS, FrontEnd
 from clipsonic_eval.encoders._transformers import AGAIN, read_network, tensors_in, tensors_sha256
 from clipsonic_eval.errors import WeightsError
+from clipsonic_eval.files import read_text
 
 
 def read_folder(folder: Path) -> tuple[Any, FrontEnd, str]:
@@ -35,13 +36,13 @@ def _front_end(folder: Path, *, fusion: bool) -> FrontEnd:
     """Return the front end that the folder's extractor describes; where it says nothing, that of LAION's training."""
     path = folder / "preprocessor_config.json"
     try:
-        said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        said = json.loads(read_text(path, WeightsError, mend=AGAIN)) if path.exists() else {}
         front = front_end(
             fusion=fusion, lowest=float(said.get("frequency_min", 50)), highest=float(said.get("frequency_max", 14000))
         )
         found = (said.get("sampling_rate", 48000), said.get("fft_window_size", 1024), said.get("hop_length", 480))
         bands, fused = said.get("feature_size", BANDS), said.get("truncation", "fusion" if fusion else "rand_trunc")
-    except (OSError, ValueError, TypeError) as error:
+    except (RecursionError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path}: not readable ({str(error).splitlines()[0]}); {AGAIN}") from error
     if found != (48000, 1024, 480) or bands != BANDS or (fused == "fusion") != fusion:
         raise WeightsError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,10 @@ from typing import Any
 import clipsonic_eval
 from clipsonic_eval import __version__, atomic, outputs
 from clipsonic_eval.config import as_tree
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.files import read_json
 from clipsonic_eval.harness.calibration.cells import CalibrateConfig, Cell, Rate, names, run_cell
-from clipsonic_eval.hashing import config_hash, folder_sha256
+from clipsonic_eval.hashing import config_hash, folder_sha256, seal, unsealed
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.progress import SILENT, Progress
 
@@ -39,7 +40,7 @@ def _cells(wanted: Sequence[tuple[str, int]], config: CalibrateConfig, out: Path
         cell = _kept(path, identity)
         if cell is None:
             cell = run_cell(name, n, config)
-            atomic.write_json(path, {"identity": identity, "cell": as_tree(cell)})
+            atomic.write_json(path, seal({"identity": identity, "cell": as_tree(cell)}))
         found.append(cell)
     return found
 
@@ -57,12 +58,12 @@ def _identity(name: str, n: int, config: CalibrateConfig, code: str) -> str:
 
 def _kept(path: Path, identity: str) -> Cell | None:
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held = unsealed(read_json(path))
         if held["identity"] != identity:
             return None
         tree: dict[str, Any] = held["cell"]
         rates = {f.name for f in dataclasses.fields(Cell) if f.type == "Rate"}
         values: dict[str, Any] = {k: Rate(**v) if k in rates else v for k, v in tree.items()}
         return Cell(**values)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, ValueError, KeyError, TypeError):
         return None

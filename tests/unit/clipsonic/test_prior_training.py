@@ -315,3 +315,56 @@ def test_the_whole_way_from_shards_to_a_prior(tmp_path: Path) -> None:
     out = train(tree, tmp_path / "m")
     assert {p.name for p in out.iterdir()} >= {"prior", "scheduler", "card.json", "model_index.json", "config.json"}
     assert json.loads((out / "config.json").read_text())["train"]["learning_rate"] == 1e-3
+
+
+class _Notes:
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def track(self, items: Any, *, label: str, total: int | None = None, done: int = 0) -> Any:
+        return iter(items)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def _flip(path: Path, at: int, n: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at : at + n] = bytes(b ^ 0x04 for b in data[at : at + n])
+    path.write_bytes(data)
+
+
+def test_damaged_embeddings_of_pairs_are_named_and_made_again(tmp_path: Path) -> None:
+    source = PairSource(pictures=write_shards(tmp_path / "pictures"))
+    first = load_pairs(source, "toy-clip")
+    (kept,) = (tmp_path / "pictures" / "embeddings").iterdir()
+    _flip(kept, kept.stat().st_size // 4, 4)
+    notes = _Notes()
+    again = load_pairs(source, "toy-clip", progress=notes)
+    assert np.array_equal(again.image, first.image)
+    assert np.array_equal(again.text, first.text)
+    assert len(notes.notes) == 1
+    assert str(kept) in notes.notes[0]
+    assert "the pairs are embedded again" in notes.notes[0]
+
+
+def test_a_damaged_shard_of_the_toy_world_is_named(tmp_path: Path) -> None:
+    from clipsonic_eval.toyworld.write import WorldConfig, write_world
+
+    write_world(WorldConfig(videos=0, pictures=6, pairs=0, val=0, test=0, reference=0, workers=1), tmp_path)
+    shard = tmp_path / "pictures" / "shard-0000.parquet"
+    _flip(shard, shard.stat().st_size // 2, 40)  # in the middle of a JPEG, which decodes all the same
+    with pytest.raises(UserError, match=r"shard-0000.parquet: damaged .*CRC.*; make it again"):
+        load_pairs(PairSource(pictures=tmp_path / "pictures"), "toy-clip")
+
+
+def test_a_picture_that_is_a_bomb_is_named(tmp_path: Path) -> None:
+    import io
+
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.new("1", (9000, 8000)).save(stream, "PNG")
+    folder = write_shards(tmp_path / "pictures", image=[stream.getvalue()] * 6)
+    with pytest.raises(UserError, match=r"picture 'p0'.*9000 x 8000 pixels; at most 67108864"):
+        load_pairs(PairSource(pictures=folder), "toy-clip")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import logging
 from pathlib import Path
 
@@ -50,6 +51,19 @@ def test_the_list_of_a_samples_folder_is_believed_only_if_the_bytes_agree(tmp_pa
     embedded = Embedder({"fad": FakeEncoder()}).embed(found, ["fad"])
     assert embedded.keys == ("first",)
     assert "other sha256" in reasons(embedded.skipped)["second"]
+
+
+def test_a_changed_card_of_a_system_is_not_believed(tmp_path: Path) -> None:
+    from clipsonic_eval.harness.audio_sets import read_card
+    from clipsonic_eval.hashing import config_hash
+
+    path = tmp_path / "system.json"
+    body = {"seed": 1, "sizes": {"9": [1, 2], "10": 0.1}}
+    path.write_text(json.dumps({"name": "mine", **body, "card_hash": config_hash(body)}))
+    assert read_card(path)["seed"] == 1
+    path.write_text(path.read_text().replace('"seed": 1', '"seed": 3'))
+    with pytest.raises(UserError, match="does not fit its card_hash; remove it or sample again"):
+        read_card(path)
 
 
 def test_two_files_of_one_key_are_told(tmp_path: Path) -> None:

@@ -85,3 +85,16 @@ def test_no_system_is_scored_by_the_encoder_that_conditions_it() -> None:
 
 def test_questions_are_the_planned_ones_among_those_present() -> None:
     assert questions(["IQ", "PD", "ZS"]) == ("PD:ZS", "IQ:PD", "IQ:ZS")
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"fingerprint": "x"}', "digit"])
+def test_a_damaged_marker_is_no_marker(tmp_path: Path, damage: str) -> None:
+    stages, done = Stages(tmp_path, SILENT), []
+    folder = stages.run(tmp_path / "a", "stage a", 1, lambda: done.append(1))
+    marker = folder / ".done.json"
+    text = marker.read_text().replace('"seconds": 0.', '"seconds": 7.') if damage == "digit" else damage
+    marker.write_text(text)
+    assert stages.timings() == {}
+    stages.run(folder, "stage a", 1, lambda: done.append(1))
+    assert len(done) == 2
+    assert stages.timings()["stage a"] < 7
