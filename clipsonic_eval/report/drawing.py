@@ -31,7 +31,15 @@ def draw_all(results: Results, folder: Path) -> tuple[list[Drawn], list[str]]:
             continue
         (folder / "figures").mkdir(exist_ok=True)
         made.append(Drawn(figure.name, figure.title, figure.draw(folder / "figures" / figure.name)))
-    return made, left_out
+    return made, [*left_out, *_letters_lacking(results)]
+
+
+def _letters_lacking(results: Results) -> list[str]:
+    from clipsonic_eval.report.figures import fonts, spectrograms
+
+    shown = pictures.examples(results.material.table)
+    sentence = fonts.sentence(spectrograms.captions(shown).lacking) if shown else ""
+    return [sentence] if sentence else []
 
 
 def _figures(results: Results) -> list[_Figure]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 
 from clipsonic_eval.report import names
-from clipsonic_eval.report.figures import style
+from clipsonic_eval.report.figures import fonts, style
 from clipsonic_eval.report.intake.pictures import MAX_QUERIES, Examples
 
 _HIDDEN = ("shuffled", "noise")  # real audio of another query, and a grey square: nothing to see
@@ -23,6 +22,13 @@ def rows(shown: Examples) -> list[str]:
     return sorted(present, key=lambda s: s != "real")
 
 
+def captions(shown: Examples) -> fonts.Texts:
+    """Return the prompts above the columns as they can be drawn: the key where there is none, or no font for it."""
+    columns = range(min(len(shown.keys), MAX_QUERIES))
+    prompts = [shown.prompts[c] or shown.keys[c] for c in columns]
+    return fonts.drawable(prompts, [shown.keys[c] for c in columns])
+
+
 def draw(shown: Examples, stem: Path) -> str:
     """Draw the figure and return its caption.
 
@@ -32,8 +38,9 @@ def draw(shown: Examples, stem: Path) -> str:
     """
     systems = rows(shown)
     columns = range(min(len(shown.keys), MAX_QUERIES))
-    titles = [_title(shown.prompts[c] or shown.keys[c]) for c in columns]
-    with style.look():
+    texts = captions(shown)
+    titles = [_title(text) for text in texts.shown]
+    with style.look(texts.families):
         colours = matplotlib.colormaps["magma"].resampled(_COLOURS)
         width = style.PAGE if len(columns) > 2 else style.COLUMN
         title_height = 0.13 * max(t.count("\n") + 1 for t in titles)
@@ -65,5 +72,5 @@ def draw(shown: Examples, stem: Path) -> str:
 
 
 def _title(prompt: str) -> str:
-    lines = textwrap.wrap(prompt, 26)
+    lines = fonts.wrapped(prompt, 26)
     return "\n".join(lines if len(lines) <= 3 else [*lines[:2], f"{lines[2]} …"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from clipsonic_eval import atomic
+from clipsonic_eval.report.figures import fonts
 
 COLUMN = 3.4  # inches: one column of a two-column paper
 PAGE = 7.0  # both columns
@@ -22,7 +23,7 @@ GREY = "#7f7f7f"
 RULE = "#d9d9d9"
 
 _RC: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+    "font.family": fonts.BASE,  # comes with matplotlib: the same on every machine
     "font.size": 7.5,
     "axes.titlesize": 8,
     "axes.labelsize": 7.5,
@@ -51,11 +52,17 @@ _RC: dict[str, Any] = {
 
 
 @contextmanager
-def look() -> Iterator[None]:
-    """Draw and save inside this block; the user's own settings come back afterwards."""
+def look(families: Sequence[str] = ()) -> Iterator[None]:
+    """Draw and save inside this block; the user's own settings come back afterwards.
+
+    Args:
+        families: fonts in which letters are looked for one after the other; none: the one that matplotlib brings.
+    """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_RC)
+        if families:
+            matplotlib.rcParams["font.family"] = list(families)
         yield
 
 
