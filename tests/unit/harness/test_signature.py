@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from clipsonic_eval import __version__
+from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import SpaceError, UserError
 from clipsonic_eval.harness.cache import EmbeddingCache
 from clipsonic_eval.harness.signature import build, comparable, explain_difference, parse
+from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.metrics._vectors import check_space
-from clipsonic_eval.records import upgrade_1_to_2
+from clipsonic_eval.records import read, upgrade_1_to_2
 from clipsonic_eval.types import Embeddings, EncoderCard
 
 CARD = EncoderCard("toy-audio", "1a2b3c4d5e", 64, ("audio",), "rate:16k|resample:soxr-hq")
@@ -100,3 +102,18 @@ def test_the_cache_of_one_numerics_version_is_not_read_by_another(tmp_path: Path
     cache.flush()
     assert "00" in EmbeddingCache(tmp_path, CARD)
     assert "00" not in EmbeddingCache(tmp_path, dataclasses.replace(CARD, num=2))
+
+
+def test_the_committed_study_compares_with_new_evaluations() -> None:
+    """Every score of the demo has the signature that an evaluation of today gives, reference and queries aside."""
+    record = read(Path(__file__).parents[3] / "reports" / "demo" / "records" / "test-seed-0")
+    roles = {"fad": "toy-audio", "clap": "toy-clap", "classes": "toy-audio-classes"}
+    cards = {role: ENCODERS[name]().card for role, name in roles.items()}
+    scores = [s for s in record.scores if s.metric in METRICS]
+    assert len({s.metric for s in scores}) >= 3
+    for score in scores:
+        then, metric = parse(score.signature), METRICS[score.metric].card
+        identity = [(key, value) for key in ("ref", "queries") if (value := then.get(key))]
+        now = build(metric.name, cards[metric.role], metric.signature, identity, score.n, num=metric.num)
+        assert explain_difference(score.signature, now) == ""
+        assert comparable(score.signature, now)
