@@ -76,7 +76,7 @@ def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str
     clipsonic-eval evaluate --reference real/ --prompts test.csv \
         --system PD=wavs/PD --system ZS=wavs/ZS --out run/
     """
-    from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
+    from clipsonic_eval.harness.evaluate import NOT_COMPUTED, EvaluateConfig, evaluate
     from clipsonic_eval.progress import Bars
 
     as_json, overwrite = options.pop("as_json"), options.pop("overwrite")
@@ -86,7 +86,7 @@ def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str
     show(record, out, as_json=as_json)
     if not as_json:
         click.echo(f"\n{out / 'record.json'}")
-    if record.skipped:
+    if record.skipped or any(f.check == NOT_COMPUTED for found in record.findings.values() for f in found):
         ctx.exit(EXIT_SKIPPED)
 
 

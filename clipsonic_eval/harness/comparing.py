@@ -17,6 +17,7 @@ from clipsonic_eval.stats import bootstrap, paired
 from clipsonic_eval.types import Score
 
 _MIN_COMMON = 2
+IDENTICAL = "identical outputs"  # in place of the name of a test
 
 
 def pairs_of(config: EvaluateConfig, systems: Sequence[str], made_here: Sequence[str]) -> list[tuple[str, str]]:
@@ -108,6 +109,33 @@ def compare_sets(
         name = metric.card.name
         result.append(Comparison(name, a, b, difference, interval, p, p, len(common), test))
     return result
+
+
+def identical(
+    digests: Mapping[str, Mapping[str, str]], pairs: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return the pairs whose outputs are the same bytes on every query that both answered, with those queries.
+
+    Args:
+        digests: content hash by key, by system.
+        pairs: of systems, whether they have digests or not.
+    """
+    result = {}
+    for a, b in pairs:
+        left, right = digests.get(a, {}), digests.get(b, {})
+        common = tuple(sorted(left.keys() & right.keys()))
+        if common and all(left[key] == right[key] for key in common):
+            result[a, b] = common
+    return result
+
+
+def compare_identical(scores: Mapping[str, Score], same: Mapping[tuple[str, str], Sequence[str]]) -> list[Comparison]:
+    """Compare systems that gave the same bytes: there is no difference, and nothing to test."""
+    return [
+        Comparison(scores[a].metric, a, b, 0.0, (0.0, 0.0), 1.0, 1.0, len(keys), IDENTICAL)
+        for (a, b), keys in same.items()
+        if a in scores and b in scores
+    ]
 
 
 def _restricted(inputs: Inputs, keys: set[str]) -> Inputs:

@@ -15,7 +15,7 @@ from pathlib import Path
 from clipsonic_eval import outputs
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.harness import sound_levels, stored_statistics
+from clipsonic_eval.harness import stored_statistics
 from clipsonic_eval.harness.audio_sets import AudioSet, reference_set
 from clipsonic_eval.harness.cache import usable_cache
 from clipsonic_eval.harness.embedding import Embedded, Embedder
@@ -100,7 +100,6 @@ def embed(
         outputs.make_folder(config.statistics.parent, "--statistics")
     cache = usable_cache(config.cache)
     loaded = dict(encoders or {name: _load(name, config) for name in config.encoders})
-    loaded[sound_levels.ROLE] = sound_levels.SoundLevels()  # so that `evaluate` need not decode for its checks
     embedder = Embedder(loaded, cache=cache, batch_size=config.batch_size, workers=config.workers)
     n: dict[str, int] = {}
     skipped: dict[str, tuple[Skip, ...]] = {}

@@ -1,7 +1,8 @@
 """Turn sets of audio into embeddings: decoded by a few threads, in batches, each clip once for all encoders.
 
 Memory holds two batches of audio and the embeddings. What is in the cache is not even decoded. Clips that cannot be
-read, are silent or not finite, or that an encoder refuses, are left out and listed; the set goes on without them.
+read, are empty, not finite or in another unit than full scale 1, or that an encoder refuses, are left out and listed;
+the set goes on without them. Silence is sound: it is embedded like any other clip. Levels are measured of every set.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from numpy.typing import NDArray
 
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import MediaError, UserError
+from clipsonic_eval.harness import sound_levels
 from clipsonic_eval.harness.audio_sets import AudioItem, AudioSet
 from clipsonic_eval.harness.cache import EmbeddingCache
+from clipsonic_eval.harness.sound_levels import measured
+from clipsonic_eval.media.checks import unusable
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Clip, Embeddings, Skip
 
 Float32 = NDArray[np.float32]
 
-SILENCE = 1e-4  # peak, -80 dB of full scale
 _AHEAD = 2  # batches that are decoded before they are asked for
 
 
@@ -35,12 +38,14 @@ class Embedded:
     Attributes:
         audio: the set.
         spaces: embeddings by role; rows in the order of the set, all roles hold the same clips.
+        levels: what was measured of the same clips (:mod:`~clipsonic_eval.harness.sound_levels`).
         digests: content hash by key of the clips that were embedded.
         skipped: everything that was left out, of the listing and of the audio.
     """
 
     audio: AudioSet
     spaces: Mapping[str, Embeddings]
+    levels: Embeddings
     digests: Mapping[str, str]
     skipped: tuple[Skip, ...]
 
@@ -63,7 +68,8 @@ class Embedder:
     def __init__(
         self, encoders: Mapping[str, Encoder], *, cache: Path | None = None, batch_size: int = 64, workers: int = 2
     ) -> None:
-        self._encoders = dict(encoders)
+        encoders = {sound_levels.ROLE: sound_levels.SoundLevels(), **encoders}
+        self._encoders = encoders
         self._caches = {role: EmbeddingCache(cache, e.card) for role, e in encoders.items()} if cache else {}
         self._batch_size = batch_size
         self._workers = workers
@@ -74,8 +80,9 @@ class Embedder:
         Raises:
             UserError: an encoder takes no audio, or no clip of the set is usable.
         """
-        caches = {role: self._caches[role] for role in roles if self._caches}
-        work = _Work({role: self._encoders[role] for role in roles}, caches)
+        asked = [sound_levels.ROLE, *roles]
+        caches = {role: self._caches[role] for role in asked if self._caches}
+        work = _Work({role: self._encoders[role] for role in asked}, caches)
         label = f"embed {audio.name}"
         try:
             with ThreadPoolExecutor(self._workers, thread_name_prefix="decode") as pool:
@@ -119,7 +126,7 @@ class _Work:
             return _Loaded(item, problem=str(error))
         except MemoryError:
             return _Loaded(item, problem="decoding it takes more memory than there is")
-        return _Loaded(item, digest, clip, problem_of(clip))
+        return _Loaded(item, digest, clip, _problem(clip))
 
     def add(self, batch: Sequence[_Loaded]) -> None:
         """Embed a batch."""
@@ -141,6 +148,11 @@ class _Work:
                     refused[key] = rows
                 else:
                     found[key][role] = rows
+            if role == sound_levels.ROLE:  # the first one: what is in another unit is heard by no encoder
+                said = {
+                    key: unusable(measured(rows[role]).channels, key) for key, rows in found.items() if role in rows
+                }
+                refused |= {key: why for key, why in said.items() if why}
         for one in usable:
             key = one.item.key
             if key in refused:
@@ -163,17 +175,14 @@ class _Work:
             parts = [self.rows[key][role] for key in keys]
             row_keys = tuple(k for k, part in zip(keys, parts, strict=True) for _ in range(len(part)))
             spaces[role] = Embeddings(np.concatenate(parts), row_keys, "audio", encoder.card)
-        return Embedded(audio, spaces, self.digests, skipped)
+        return Embedded(audio, spaces, spaces.pop(sound_levels.ROLE), self.digests, skipped)
 
 
-def problem_of(clip: Clip) -> str:
-    """Say why a clip cannot be scored, "" if it can."""
+def _problem(clip: Clip) -> str:
+    """Say why nothing can be measured of a clip, "" if it can."""
     if clip.samples.size == 0:
         return "holds no samples"
-    if not np.isfinite(clip.samples).all():
-        return "holds samples that are not finite"
-    peak = float(np.abs(clip.samples).max())
-    return f"is silent (peak {peak:.1g}, below {SILENCE:g})" if peak < SILENCE else ""
+    return "" if np.isfinite(clip.samples).all() else "holds samples that are not finite"
 
 
 def _split(items: Sequence[AudioItem], size: int) -> Iterator[Sequence[AudioItem]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,15 +19,7 @@ from clipsonic_eval.config import as_tree
 from clipsonic_eval.conventions import Convention
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.harness import (
-    comparing,
-    pictures,
-    scoring,
-    sound_levels,
-    stored_statistics,
-    suspicions,
-    yardsticks,
-)
+from clipsonic_eval.harness import comparing, pictures, scoring, stored_statistics, suspicions, unanswered, yardsticks
 from clipsonic_eval.harness.audio_sets import system_set
 from clipsonic_eval.harness.cache import usable_cache
 from clipsonic_eval.harness.embedding import Embedded, Embedder
@@ -42,6 +34,7 @@ from clipsonic_eval.harness.material import (
 )
 from clipsonic_eval.harness.measures import measure
 from clipsonic_eval.harness.run_folder import portable, write_run
+from clipsonic_eval.harness.unanswered import Unanswered
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, Need, SetMetric
 from clipsonic_eval.progress import SILENT, Progress
@@ -54,6 +47,7 @@ SHUFFLED = "shuffled"
 NOISE = "noise"
 REFERENCE = "reference"
 TRAINING = "training"
+NOT_COMPUTED = "not_computed"  # the check that finds a metric which a system has no score of
 
 
 def evaluate(
@@ -116,14 +110,13 @@ def _evaluate(
     clock = _Clock()
     with clock.stage("list"):
         material = gather(config)
-        chosen = choose_metrics(config, material, conventions)
+        chosen, left_out = choose_metrics(config, material, conventions)
         measures = {name: measure(name, conventions) for name in chosen}
     with clock.stage("load encoders"):
         loaded = load_encoders(config, _roles(measures.values()), encoders or {}, conventions)
     kept, why = without_strange_labels(config, chosen, material.queries, loaded)
     measures = {name: measures[name] for name in kept}
-    if why:
-        progress.note(why)
+    left_out += [why] if why else []
     if material.stored is not None:
         material.stored.check({role: loaded[role].card for role in _roles(measures.values(), "reference")})
     with clock.stage("embed"):
@@ -131,7 +124,7 @@ def _evaluate(
         evaluation = _embed(config, material, measures, used, out, progress)
     with clock.stage("score"):
         progress.note(f"scoring {len(evaluation.sets)} systems, {config.n_bootstrap} resamples each")
-        scores, comparisons = _score(evaluation)
+        scores, comparisons, found = _score(evaluation)
     with clock.stage("pictures"):
         shown = material.queries.prompts
         pictures.write_examples(evaluation.sets, shown, out, k=config.examples, seed=config.seed)
@@ -141,7 +134,7 @@ def _evaluate(
         comparisons=comparing.corrected(comparisons),
         systems={name: embedded.audio.card for name, embedded in evaluation.sets.items()},
         skipped=evaluation.skipped,
-        findings=_suspicions(evaluation),
+        findings=_findings(evaluation, found, left_out),
         tags=dict(config.tags),
         config=portable(as_tree(config)),
         provenance=provenance.collect(),
@@ -179,6 +172,7 @@ class _Evaluation:
         text: embeddings of the prompts by role, where a metric needs them.
         skipped: by set.
         training: what the systems were trained on, if it was given.
+        unanswered: by system, the queries without a usable output.
     """
 
     config: EvaluateConfig
@@ -189,6 +183,7 @@ class _Evaluation:
     text: Mapping[str, Embeddings]
     skipped: dict[str, tuple[Skip, ...]]
     training: Embedded | None = None
+    unanswered: Mapping[str, Unanswered] = field(default_factory=dict)
 
 
 def _embed(
@@ -200,7 +195,7 @@ def _embed(
     progress: Progress,
 ) -> _Evaluation:
     embedder = Embedder(
-        {**encoders, sound_levels.ROLE: sound_levels.SoundLevels()},
+        encoders,
         cache=usable_cache(config.cache),
         batch_size=config.batch_size,
         workers=config.workers,
@@ -212,7 +207,7 @@ def _embed(
         against = ["fad", *against]
     training = None
     if material.training is not None:
-        copies = suspicions.space_of(encoders)
+        copies = next(iter(encoders))
         against = [*against, *([] if copies in against else [copies])]
         training = embedder.embed(material.training, [copies], progress=progress)
         skipped[TRAINING] = training.skipped
@@ -226,7 +221,7 @@ def _embed(
     problems = []
     for name, audio in systems.items():
         try:
-            sets[name] = embedder.embed(audio, [*encoders, sound_levels.ROLE], progress=progress)
+            sets[name] = embedder.embed(audio, list(encoders), progress=progress)
             skipped[name] = sets[name].skipped
         except UserError as error:  # one system of none but bad files does not take the others along
             problems.append(error)
@@ -236,21 +231,32 @@ def _embed(
     prompts = material.queries.prompts
     text = {role: _text(encoders[role], prompts) for role in _roles(measures.values(), "prompts")}
     left_out = {name: skips for name, skips in skipped.items() if skips}
-    return _Evaluation(config, material, measures, sets, reference, text, left_out, training)
+    own = [name for name in sets if name in config.systems]
+    open_ = {name: one for name in own if (one := unanswered.find(sets[name], prompts, encoders)) is not None}
+    return _Evaluation(config, material, measures, sets, reference, text, left_out, training, open_)
 
 
-def _suspicions(evaluation: _Evaluation) -> dict[str, tuple[Finding, ...]]:
-    found = {
-        name: suspicions.of_set(
-            embedded, evaluation.measures.values(), reference=evaluation.reference, training=evaluation.training
-        )
-        for name, embedded in evaluation.sets.items()
-        if name != NOISE
-    }
+def _findings(
+    evaluation: _Evaluation, found: Mapping[str, Sequence[Finding]], left_out: Sequence[str]
+) -> dict[str, tuple[Finding, ...]]:
+    """Return everything that looks wrong, by set; what concerns no set alone stands under ``evaluation``."""
+    measures = list(evaluation.measures.values())
+    result: dict[str, list[Finding]] = {}
+    for name, embedded in evaluation.sets.items():
+        if name != NOISE:
+            near = {"reference": evaluation.reference, "training": evaluation.training}
+            result[name] = [*suspicions.of_set(embedded, measures, made=name != REAL, **near)]
+    held = [m for m in measures if "reference" in m.card.needs]
+    for name, real, enters in ((REFERENCE, evaluation.reference, held), (TRAINING, evaluation.training, [])):
+        if real is not None:
+            result[name] = [*suspicions.of_set(real, enters)]
     stored = evaluation.material.stored
-    if stored is not None and _roles(evaluation.measures.values(), "reference"):
-        found[REFERENCE] = stored.findings()
-    return {name: findings for name, findings in found.items() if findings}
+    if stored is not None and held:
+        result[REFERENCE] = [*stored.findings()]
+    result[suspicions.EVALUATION] = [Finding("left_out", "warning", (), why) for why in left_out]
+    for name, more in found.items():
+        result.setdefault(name, []).extend(more)
+    return suspicions.without_empty(result)
 
 
 def _noise(config: EvaluateConfig, material: Material, out: Path) -> Any:
@@ -265,7 +271,12 @@ def _text(encoder: Encoder, prompts: Mapping[str, str]) -> Embeddings:
     return Embeddings(encoder.text([prompts[k] for k in keys]), tuple(keys), "text", encoder.card)
 
 
-def _score(evaluation: _Evaluation) -> tuple[list[Score], list[Comparison]]:
+def _score(evaluation: _Evaluation) -> tuple[list[Score], list[Comparison], dict[str, list[Finding]]]:
+    """Return the scores, the comparisons, and what is to be said of them, by system.
+
+    Raises:
+        UserError: no metric could be computed for any system.
+    """
     config = evaluation.config
     made = [name for name in (SHUFFLED, NOISE, REAL) if name not in config.systems]
     names = [*evaluation.sets, *([SHUFFLED] if SHUFFLED in config.yardsticks else [])]
@@ -273,6 +284,8 @@ def _score(evaluation: _Evaluation) -> tuple[list[Score], list[Comparison]]:
     shared = scoring.Scoring(config.seed, config.n_bootstrap, _identity(evaluation), evaluation.skipped)
     scores: list[Score] = []
     comparisons: list[Comparison] = []
+    same = comparing.identical({name: embedded.digests for name, embedded in evaluation.sets.items()}, pairs)
+    pairs = [pair for pair in pairs if pair not in same]
     for metric in evaluation.measures.values():
         inputs = _inputs(evaluation, metric)
         if isinstance(metric, ClipMetric):
@@ -282,10 +295,39 @@ def _score(evaluation: _Evaluation) -> tuple[list[Score], list[Comparison]]:
             found = scoring.score_sets(metric, inputs, shared)
             by_system = dict(found.scores)
             comparisons += comparing.compare_sets(metric, inputs, found, pairs, config)
-        scores += by_system.values()
+        comparisons += comparing.compare_identical(by_system, same)
+        scores += [
+            unanswered.scored_both_ways(score, metric, inputs[name], evaluation.unanswered[name])
+            if name in evaluation.unanswered
+            else score
+            for name, score in by_system.items()
+        ]
     if "halves" in config.yardsticks and evaluation.reference is not None and "fad" in evaluation.reference.spaces:
         scores.append(_halves(evaluation, evaluation.reference, shared))
-    return scores, comparisons
+    if not scores:
+        first = next(f"{name}: {why}" for name, reasons in shared.unscored.items() for why in reasons)
+        raise UserError(f"nothing could be scored; the first reason: {first}")
+    return scores, comparisons, _remarks(evaluation, scores, shared, same)
+
+
+def _remarks(
+    evaluation: _Evaluation,
+    scores: Sequence[Score],
+    shared: scoring.Scoring,
+    same: Mapping[tuple[str, str], Sequence[str]],
+) -> dict[str, list[Finding]]:
+    """Return what a reader of the scores has to know, by system."""
+    result: dict[str, list[Finding]] = {}
+    for name, reasons in shared.unscored.items():
+        result.setdefault(name, []).extend(Finding(NOT_COMPUTED, "error", (), why) for why in reasons)
+    for name, open_ in evaluation.unanswered.items():
+        own = [score for score in scores if score.system == name]
+        result.setdefault(name, []).append(unanswered.finding(open_, own))
+    for (a, b), keys in same.items():
+        sentence = f"identical outputs: all {len(keys)} common clips are the same bytes as those of '{a}'"
+        result.setdefault(b, []).append(Finding("identical", "warning", tuple(keys), sentence))
+    result[suspicions.EVALUATION] = suspicions.of_scores(scores, evaluation.config.systems)
+    return result
 
 
 def _inputs(evaluation: _Evaluation, metric: ClipMetric | SetMetric) -> dict[str, Inputs]:

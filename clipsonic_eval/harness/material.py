@@ -120,8 +120,8 @@ def _said_by(systems: Mapping[str, AudioSet]) -> Queries:
 
 def choose_metrics(
     config: EvaluateConfig, material: Material, more: Mapping[str, Convention] | None = None
-) -> list[str]:
-    """Return the metrics to compute, grouped by encoder, conventions last.
+) -> tuple[list[str], list[str]]:
+    """Return the metrics to compute, grouped by encoder, conventions last, and which are left out for lack of what.
 
     ``more`` are conventions that are not registered, by name.
 
@@ -139,7 +139,9 @@ def choose_metrics(
     order = {role: i for i, role in enumerate(ROLES)}
     computed = dict.fromkeys(m for m in wanted if m not in stuck)
     own = [m for m in computed if cards[m].role in order]
-    return [*sorted(own, key=lambda m: (order[cards[m].role], m)), *(m for m in computed if m not in own)]
+    ordered = [*sorted(own, key=lambda m: (order[cards[m].role], m)), *(m for m in computed if m not in own)]
+    declined = {m for m in stuck if cards[m].role in ROLES and config.encoders.name(cards[m].role) is None}
+    return ordered, [f"{name} left out: {why}" for name, why in stuck.items() if name not in declined]
 
 
 def _obstacle(card: MetricCard, config: EvaluateConfig, material: Material) -> str:

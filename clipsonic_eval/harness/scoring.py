@@ -30,12 +30,18 @@ class Scoring:
         n_boot: resamples.
         identity: by metric, signature fields that say what was scored against.
         skipped: by system, what was left out.
+        unscored: by system, why a metric gave no score; filled while scoring.
     """
 
     seed: int
     n_boot: int
     identity: Mapping[str, Sequence[tuple[str, str]]]
     skipped: Mapping[str, tuple[Skip, ...]] = field(default_factory=dict)
+    unscored: dict[str, list[str]] = field(default_factory=dict)
+
+    def note_unscored(self, metric: str, system: str, why: str) -> None:
+        """Note why a metric gave a system no score."""
+        self.unscored.setdefault(system, []).append(f"{metric} not computed: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +68,13 @@ def score_clips(metric: ClipMetric, inputs: Mapping[str, Inputs], scoring: Scori
     """Score systems by a mean over clips; one with too few clips gets no score."""
     scores = {}
     for name, one in inputs.items():
-        values = metric.per_clip(one)
+        try:
+            values = metric.per_clip(one)
+        except ShapeError as error:
+            scoring.note_unscored(metric.card.name, name, str(error))
+            continue
         if len(values) < metric.card.min_n:
-            _log.warning("%s of %s: no clip can be scored", metric.card.name, name)
+            scoring.note_unscored(metric.card.name, name, _too_few(metric, len(values)))
             continue
         keys = sorted(values)
         array = np.array([values[k] for k in keys])
@@ -103,9 +113,16 @@ def _mean_interval(
 
 def score_sets(metric: SetMetric, inputs: Mapping[str, Inputs], scoring: Scoring) -> SetScores:
     """Score systems by a statistic of their sets; one with too few clips gets no score."""
-    usable = {name: one for name, one in inputs.items() if len(set(one.system.keys)) >= metric.card.min_n}
-    for name in inputs.keys() - usable.keys():
-        _log.warning("%s of %s: needs at least %d clips", metric.card.name, name, metric.card.min_n)
+    values = {}
+    for name, one in inputs.items():
+        try:
+            n = len(set(one.system.keys))
+            if n < metric.card.min_n:
+                raise ShapeError(_too_few(metric, n))
+            values[name] = metric.value(one)
+        except ShapeError as error:  # one set that a metric is not defined for does not take the others along
+            scoring.note_unscored(metric.card.name, name, str(error))
+    usable = {name: inputs[name] for name in values}
     if not usable:
         return SetScores({}, {})
     drawn = metric.replicates(list(usable.values()), scoring.n_boot, scoring.seed)
@@ -121,7 +138,7 @@ def score_sets(metric: SetMetric, inputs: Mapping[str, Inputs], scoring: Scoring
                 rows,
                 dim,
             )
-        value = metric.value(one)
+        value = values[name]
         low, high = bootstrap.centred(value, row)
         bias = bootstrap.bias(value, row)
         details = {"debiased": value - bias, "debiased_low": low - bias, "debiased_high": high - bias}
@@ -140,6 +157,11 @@ def score_sets(metric: SetMetric, inputs: Mapping[str, Inputs], scoring: Scoring
         scores[name] = _score(metric, name, one, found, scoring)
         replicates[name] = row
     return SetScores(scores, replicates)
+
+
+def _too_few(metric: Metric, n: int) -> str:
+    least = metric.card.min_n
+    return f"it needs at least {least} {'clip' if least == 1 else 'clips'} that can be scored, and there are {n}"
 
 
 def _no_narrower(value: float, low: float, high: float, inputs: Inputs) -> tuple[float, float]:

@@ -1,8 +1,9 @@
-"""Levels of each clip's channels, cached like embeddings, so that the checks of sound see cached clips too."""
+"""What is measured of each clip's sound, cached like embeddings, so that the checks of sound see cached clips too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +13,37 @@ from clipsonic_eval.media.checks import Levels, check_levels, levels
 from clipsonic_eval.types import Clip, Embeddings, EncoderCard, Finding
 
 ROLE = "sound-levels"
-_CARD = EncoderCard(ROLE, "none", len(Levels._fields), ("audio",), f"{','.join(Levels._fields)}|rows:channels|v:1")
+_FIELDS = (*Levels._fields, "rate", "seconds")
+_CARD = EncoderCard(ROLE, "none", len(_FIELDS), ("audio",), f"{','.join(_FIELDS)}|rows:channels|v:2")
+
+
+class Measured(NamedTuple):
+    """What is known of one clip.
+
+    Attributes:
+        channels: the levels of each.
+        rate: Hz of the sound as it was stored.
+        seconds: of sound.
+    """
+
+    channels: tuple[Levels, ...]
+    rate: float
+    seconds: float
 
 
 class SoundLevels(Refusing):
-    """An encoder whose rows are :class:`~clipsonic_eval.media.checks.Levels`, one for each channel."""
+    """An encoder whose rows are levels, rate and seconds, one for each channel."""
 
     def __init__(self) -> None:
         super().__init__(_CARD)
 
     def audio(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
-        """Measure clips -> (channels of all, 5)."""
-        rows = [levels(channel, clip.key) for clip in clips for channel in clip.samples]
+        """Measure clips -> (channels of all, 8)."""
+        rows = [
+            (*levels(channel, clip.key), clip.sample_rate, clip.duration_s)
+            for clip in clips
+            for channel in clip.samples
+        ]
         return np.array(rows, np.float32).reshape(-1, _CARD.dim)
 
     def audio_rows(self, clips: Sequence[Clip]) -> list[str]:
@@ -31,10 +51,21 @@ class SoundLevels(Refusing):
         return [clip.key for clip in clips for _ in clip.samples]
 
 
-def findings(measured: Embeddings) -> Iterator[Finding]:
+def measured(rows: NDArray[np.float32]) -> Measured:
+    """Return what the rows of one clip say."""
+    values = rows.tolist()
+    return Measured(tuple(Levels(*row[:-2]) for row in values), *values[0][-2:])
+
+
+def by_clip(embeddings: Embeddings) -> dict[str, Measured]:
+    """Return what was measured, by key, in the order of the rows."""
+    rows: dict[str, list[int]] = {}
+    for i, key in enumerate(embeddings.keys):
+        rows.setdefault(key, []).append(i)
+    return {key: measured(np.asarray(embeddings.vectors[where], np.float32)) for key, where in rows.items()}
+
+
+def findings(embeddings: Embeddings) -> Iterator[Finding]:
     """Yield what looks wrong with clips of which this was measured, in their order."""
-    channels: dict[str, list[Levels]] = {}
-    for key, row in zip(measured.keys, measured.vectors.tolist(), strict=True):
-        channels.setdefault(key, []).append(Levels(*row))
-    for key, rows in channels.items():
-        yield from check_levels(rows, key)
+    for key, one in by_clip(embeddings).items():
+        yield from check_levels(one.channels, key)

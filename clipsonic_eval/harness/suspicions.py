@@ -2,39 +2,103 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from clipsonic_eval.harness import sound_levels
 from clipsonic_eval.harness.embedding import Embedded
+from clipsonic_eval.harness.measures import biased_in_n
 from clipsonic_eval.metrics import Metric, SetMetric, sanity
-from clipsonic_eval.types import Finding
+from clipsonic_eval.types import EncoderCard, Finding, Score
+
+EVALUATION = "evaluation"  # whose name findings about the run as a whole stand under
+_WINDOW = re.compile(r"(?:^|\|)win:(\d+(?:\.\d+)?)\b[^|]*zero-padded")
 
 
 def of_set(
     embedded: Embedded,
-    measures: Iterable[Metric],
+    measures: Iterable[Metric] = (),
     *,
+    made: bool = False,
     reference: Embedded | None = None,
     training: Embedded | None = None,
 ) -> tuple[Finding, ...]:
     """Return the findings of one set: its sound, copies within it, too few clips, copies of training clips.
 
     Copies are looked for in the space of the first metric; rows are counted in the spaces whose covariance is fitted.
+
+    Args:
+        embedded: the set: a system's outputs, real audio, training material.
+        measures: metrics that it enters.
+        made: by a system, for which copies are a grave fault and not only odd.
+        reference: real audio that the system was not trained on.
+        training: what it was trained on.
     """
-    found = _grouped(sound_levels.findings(embedded.spaces[sound_levels.ROLE]))
+    found = [*_grouped(sound_levels.findings(embedded.levels)), *_heard(embedded)]
     fitted = {m.card.role for m in measures if isinstance(m, SetMetric) and m.fits_covariance}
-    found += [one for role in sorted(fitted) for one in sanity.few(embedded.spaces[role])]
-    role = space_of(embedded.spaces)
-    found += sanity.duplicates(embedded.spaces[role])
+    found += [one for role in sorted(fitted & embedded.spaces.keys()) for one in sanity.few(embedded.spaces[role])]
+    role = next(iter(embedded.spaces))
+    found += sanity.duplicates(embedded.spaces[role], made=made)
     if training is not None and reference is not None:
         spaces = (training.spaces[role], reference.spaces[role])
         found += sanity.memorised(embedded.spaces[role], *spaces)
     return tuple(found)
 
 
-def space_of(spaces: Mapping[str, object]) -> str:
-    """Return the role in whose space copies are looked for: the first one that is an encoder's."""
-    return next(role for role in spaces if role != sound_levels.ROLE)
+def _heard(embedded: Embedded) -> list[Finding]:
+    """Find sound that an encoder hears less of than it could: a lower rate than its own, less than its window."""
+    measured = sound_levels.by_clip(embedded.levels)
+    cards = {space.space.name: space.space for space in embedded.spaces.values()}
+    found = []
+    for name, card in cards.items():
+        low = {k: m.rate for k, m in measured.items() if card.sample_rate and m.rate < card.sample_rate}
+        if low:
+            rate = min(low.values())
+            sentence = (
+                f"{len(low)} of {len(measured)} clips have a lower sample rate than the encoder '{name}' hears (from "
+                f"{rate:g} Hz, it takes {card.sample_rate} Hz), so nothing above {rate / 2:g} Hz; compare them with "
+                "sets of the same rate only"
+            )
+            found.append(Finding("rate", "warning", tuple(sorted(low)), sentence))
+        window = _window(card)
+        short = {k: m.seconds for k, m in measured.items() if m.seconds < window}
+        if short:
+            sentence = (
+                f"{len(short)} of {len(measured)} clips are shorter than the window of the encoder '{name}' (from "
+                f"{min(short.values()):.2g} s, the window has {window:g} s), which hears zeros after them; compare "
+                "them with sets of the same length only"
+            )
+            found.append(Finding("short", "warning", tuple(sorted(short)), sentence))
+    return found
+
+
+def _window(card: EncoderCard) -> float:
+    """Return the seconds below which an encoder fills a clip up with zeros; 0 where it does not."""
+    match = _WINDOW.search(card.preprocessing)
+    return float(match[1]) - 1e-3 if match else 0.0  # less what resampling may take away
+
+
+def of_scores(scores: Iterable[Score], systems: Iterable[str]) -> list[Finding]:
+    """Find metrics whose expectation depends on n and whose systems differ in it."""
+    named = set(systems)
+    counts: dict[str, dict[str, int]] = {}
+    for score in scores:
+        if score.system in named and biased_in_n(score.metric):
+            counts.setdefault(score.metric, {})[score.system] = score.n
+    groups: dict[tuple[tuple[str, int], ...], list[str]] = {}
+    for metric, by_system in counts.items():
+        if len(set(by_system.values())) > 1:
+            groups.setdefault(tuple(by_system.items()), []).append(metric)
+    return [
+        Finding(
+            "unequal_n",
+            "warning",
+            (),
+            f"the systems differ in n ({', '.join(f'{name} {n}' for name, n in sizes)}) and the expectation of "
+            f"{', '.join(metrics)} depends on it; compare equal n",
+        )
+        for sizes, metrics in groups.items()
+    ]
 
 
 def _grouped(findings: Iterable[Finding]) -> list[Finding]:
@@ -51,3 +115,8 @@ def _one(group: Sequence[Finding]) -> Finding:
         return first
     keys = tuple(sorted(key for finding in group for key in finding.keys))
     return Finding(first.check, first.severity, keys, f"{first.sentence} ({len(group) - 1} other clips likewise)")
+
+
+def without_empty(found: Mapping[str, Sequence[Finding]]) -> dict[str, tuple[Finding, ...]]:
+    """Return the findings by set, sets without any left out."""
+    return {name: tuple(findings) for name, findings in found.items() if findings}

@@ -11,8 +11,9 @@ from clipsonic_eval import seeds
 from clipsonic_eval.atomic import write_json
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.audio_sets import SYSTEM_NAME, AudioSet, read_card
-from clipsonic_eval.harness.embedding import Embedded, problem_of
+from clipsonic_eval.harness.embedding import Embedded
 from clipsonic_eval.media.audio import write_wav
+from clipsonic_eval.media.checks import check_audio
 from clipsonic_eval.systems.yardsticks import Noise, NoiseConfig
 from clipsonic_eval.types import Embeddings, Query
 
@@ -60,7 +61,7 @@ def write_noise(keys: Sequence[str], reference: AudioSet, folder: Path, seed: in
             clip = item.clip()
         except UserError:
             continue  # listed as skipped where the reference is embedded
-        if not problem_of(clip):
+        if not any(finding.severity == "error" for finding in check_audio(clip)):
             clips.append(clip)
     if not clips:
         raise UserError("noise takes its level from the reference, which has no clip with any sound")

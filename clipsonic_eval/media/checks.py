@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.types import Clip, Finding, FloatArray
 
-SILENCE_PEAK = 1e-4  # -80 dB of full scale
+SILENCE_PEAK = 1e-4  # -80 dB of full scale; the one threshold of silence
 MOSTLY_SILENT = 0.9  # share of windows below the silence level
 WINDOW = 1024
 CLIP_RUN = 4  # equal samples at the extreme in a row
 CLIP_SHARE = 1e-3
 FULL_SCALE = 1.0 + 1e-4  # what 16-bit rounding may add
+# Lossy coding of clipped sound overshoots to twice full scale at most, an unscaled sum of two channels to twice that:
+# beyond it the samples are in another unit.
+ANOTHER_UNIT = 4.0
+INTEGERS_FROM = 2.0  # peak; square waves between -1 and 1 are sound
 DC_SHARE = 0.1  # of the root mean square
 DC_LEAST = 1e-3
 
@@ -35,6 +39,7 @@ class Levels(NamedTuple):
         flat: share of the samples that lie in flat tops.
         mean: of the samples.
         rms: root mean square.
+        whole: 1 if every sample is an integer.
     """
 
     peak: float
@@ -42,6 +47,7 @@ class Levels(NamedTuple):
     flat: float
     mean: float
     rms: float
+    whole: float = 0.0
 
 
 def levels(samples: FloatArray, key: str) -> Levels:
@@ -53,7 +59,9 @@ def levels(samples: FloatArray, key: str) -> Levels:
     x = _mono(samples, key)
     magnitude = np.abs(x)
     quiet = np.maximum.reduceat(magnitude, np.arange(0, len(x), WINDOW)) < SILENCE_PEAK
-    return Levels(float(magnitude.max()), float(quiet.mean()), _flat(x), float(x.mean()), float(np.sqrt(np.mean(x**2))))
+    rms = float(np.sqrt(np.mean(x**2)))
+    whole = float((x == np.rint(x)).all())
+    return Levels(float(magnitude.max()), float(quiet.mean()), _flat(x), float(x.mean()), rms, whole)
 
 
 def check_audio(clip: Clip) -> list[Finding]:
@@ -70,13 +78,19 @@ def check_audio(clip: Clip) -> list[Finding]:
 def check_levels(channels: Sequence[Levels], key: str) -> list[Finding]:
     """Run the checks on what was measured of a clip's channels, as :func:`check_audio`."""
     found: list[Finding] = []
-    for check in (_silence, _peak, _clipping, _dc):
+    for check in (_unit, _silence, _peak, _clipping, _dc):
         finding = next((f for f in (check(channel, key) for channel in channels) if f is not None), None)
         if finding is not None:
             found.append(finding)
             if finding.severity == "error":
                 break  # nothing after it means anything
     return found
+
+
+def unusable(channels: Sequence[Levels], key: str) -> str:
+    """Say why a clip's level makes every number of it meaningless, "" if it does not. Such clips are left out."""
+    finding = next((f for f in (_unit(channel, key) for channel in channels) if f is not None), None)
+    return "" if finding is None else finding.sentence.removeprefix(f"'{key}' ")
 
 
 def not_finite(samples: FloatArray, key: str) -> Finding | None:
@@ -103,8 +117,30 @@ def _silence(channel: Levels, key: str) -> Finding | None:
     return Finding("silence", "warning", (key,), sentence)
 
 
+def unit(samples: FloatArray, key: str) -> Finding | None:
+    """Find samples in another unit than full scale 1: integers stored as floats, or a peak above 4 times full scale."""
+    return _unit(levels(samples, key), key)
+
+
+def _unit(channel: Levels, key: str) -> Finding | None:
+    if channel.whole and INTEGERS_FROM <= channel.peak <= 2**31:  # far above, every float32 is an integer
+        bits = next((b for b in (16, 24) if channel.peak <= 2 ** (b - 1)), 32)
+        sentence = (
+            f"'{key}' holds integers stored as floats (peak {channel.peak:.0f}); divide its samples by "
+            f"{2 ** (bits - 1)} ({bits} bits)"
+        )
+    elif channel.peak > ANOTHER_UNIT:
+        sentence = (
+            f"'{key}' peaks at {channel.peak:.3g} times full scale, more than any coding or mixing adds; its samples "
+            "are in another unit, scale them to at most 1"
+        )
+    else:
+        return None
+    return Finding("unit", "error", (key,), sentence)
+
+
 def peak(samples: FloatArray, key: str) -> Finding | None:
-    """Find samples above full scale, which writing to integers cuts or wraps."""
+    """Find samples above full scale (up to 4 times), which writing to integers cuts or wraps."""
     return _peak(levels(samples, key), key)
 
 

@@ -75,10 +75,14 @@ def few(system: Embeddings) -> list[Finding]:
     return [Finding("few", "warning", (), sentence)]
 
 
-def duplicates(system: Embeddings) -> list[Finding]:
+def duplicates(system: Embeddings, *, made: bool = True) -> list[Finding]:
     """Find clips whose rows are equal to the last bit: the same file twice, or a system that ignores its seed.
 
     One finding for each group of copies, the largest group first.
+
+    Args:
+        system: the set.
+        made: by a system; in real audio copies are a warning.
     """
     keys, clip_of_row = clips_of(system.keys)
     rows = np.ascontiguousarray(system.vectors)
@@ -92,10 +96,10 @@ def duplicates(system: Embeddings) -> list[Finding]:
     return [
         Finding(
             "duplicates",
-            "error",
+            "error" if made else "warning",
             group,
             f"{len(group)} clips ({_named(group)}) have exactly the same embeddings; is one file there under several "
-            "names, or does the system ignore prompt or seed?",
+            f"names{', or does the system ignore prompt or seed' if made else ''}?",
         )
         for group in copies
     ]

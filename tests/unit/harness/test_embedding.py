@@ -79,22 +79,25 @@ def test_two_files_of_one_key_are_told(tmp_path: Path) -> None:
 def test_bad_clips_are_left_out_and_the_rest_goes_on(tmp_path: Path) -> None:
     write(tmp_path, 3)
     write_wav(tmp_path / "silent.wav", np.zeros(4000, np.float32), 16000)
+    write_wav(tmp_path / "integers.wav", np.rint(32767 * tone(300)), 16000)
+    write_wav(tmp_path / "huge.wav", 1e30 * tone(300), 16000)
     write_wav(tmp_path / "nan.wav", np.full(4000, np.nan, np.float32), 16000)
     write_wav(tmp_path / "short.wav", tone(300)[:50], 16000)
     (tmp_path / "text.wav").write_text("not audio at all")
     (tmp_path / "cut.wav").write_bytes((tmp_path / "q0.wav").read_bytes()[:3000])
     embedded = Embedder({"fad": FakeEncoder()}, batch_size=4).embed(system_set("s", tmp_path, None), ["fad"])
-    assert embedded.keys == ("q0", "q1", "q2")
+    assert embedded.keys == ("q0", "q1", "q2", "silent")  # silence is sound
     told = reasons(embedded.skipped)
-    assert set(told) == {"silent", "nan", "short", "text", "cut"}
-    assert "silent" in told["silent"]
+    assert set(told) == {"nan", "short", "text", "cut", "integers", "huge"}
+    assert "divide its samples by 32768" in told["integers"]
+    assert "in another unit" in told["huge"]
     assert "not finite" in told["nan"]
     assert "too short" in told["short"]
 
 
 def test_a_set_without_any_usable_clip_is_an_error(tmp_path: Path) -> None:
-    write_wav(tmp_path / "a.wav", np.zeros(400, np.float32), 16000)
-    with pytest.raises(UserError, match=r"s: none of its 1 audio files is usable; the first: a: is silent"):
+    write_wav(tmp_path / "a.wav", np.full(400, 300.0, np.float32), 16000)
+    with pytest.raises(UserError, match=r"s: none of its 1 audio files is usable; the first: a: holds integers"):
         Embedder({"fad": FakeEncoder()}).embed(system_set("s", tmp_path, None), ["fad"])
     with pytest.raises(UserError, match="no such folder"):
         system_set("s", tmp_path / "nowhere", None)

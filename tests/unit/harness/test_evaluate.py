@@ -15,10 +15,11 @@ from fake_encoders import encoders, tone
 from clipsonic_eval import records
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.errors import ConfigError, UserError
-from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
+from clipsonic_eval.harness.evaluate import EncoderChoice, EvaluateConfig, evaluate
 from clipsonic_eval.harness.yardsticks import derangement
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.records import RunRecord
+from clipsonic_eval.types import Finding
 
 N = 20
 PITCHES = np.geomspace(300, 5000, N)
@@ -121,7 +122,7 @@ def test_the_company_of_other_systems_changes_no_score(world: Path) -> None:
 
 def test_skipped_items_are_listed_and_pairs_use_the_common_queries(world: Path) -> None:
     (world / "good" / "q03.wav").unlink()
-    write_wav(world / "bad" / "q07.wav", np.zeros(4000, np.float32), 16000)
+    (world / "bad" / "q07.wav").write_text("nothing to hear")
     write_wav(world / "bad" / "other.wav", tone(440), 16000)
     record = run(world)
     assert [s.key for s in record.skipped["good"]] == ["q03"]
@@ -315,3 +316,138 @@ def test_what_looks_wrong_is_in_the_record_and_does_not_hang_on_the_cache(world:
 def test_training_clips_need_a_reference(world: Path) -> None:
     with pytest.raises(ConfigError, match="training needs a reference"):
         config(world, training=world / "real", reference=None)
+
+
+def by_check(record: RunRecord, name: str) -> dict[str, Finding]:
+    return {f.check: f for f in record.findings.get(name, ())}
+
+
+def test_a_reference_of_integers_stored_as_floats_is_refused_with_the_mend(world: Path) -> None:
+    """16-bit integers up to 32768 in a float wav gave 32.4 instead of 1.97, unsaid."""
+    before = values(run(world, "before"))
+    for i, path in enumerate(sorted((world / "reference").glob("*.wav"))[:3]):
+        sound = np.rint(32767 * tone(PITCHES[i], seed=1000 + i, noise=0.005)).astype(np.float32)
+        write_wav(path, sound, 16000)
+    record = run(world)
+    reasons = [s.reason for s in record.skipped["reference"]]
+    assert len(reasons) == 3
+    assert all("divide its samples by 32768" in r for r in reasons)
+    assert values(record)["fad", "good"] < 3 * before["fad", "good"]
+    for i, path in enumerate(sorted((world / "reference").glob("*.wav"))):
+        write_wav(path, np.rint(32767 * tone(PITCHES[i], seed=1000 + i)).astype(np.float32), 16000)
+    with pytest.raises(UserError, match=r"none of its 20 audio files is usable.*divide its samples by 32768"):
+        run(world)
+
+
+def test_every_set_is_checked_like_the_systems(world: Path) -> None:
+    training = write(world / "training", 0.005, seed=8, prefix="t")
+    sets = {"reference": world / "reference", "real": world / "real", "training": training, "good": world / "good"}
+    for folder in sets.values():
+        files = sorted(folder.glob("*.wav"))
+        for i, gain in ((0, 2.5), (1, 0.0)):
+            write_wav(files[i], np.float32(gain) * tone(440, seed=i) / np.float32(0.2), 16000)
+        write_wav(files[2], np.clip(40 * tone(500), -1, 1).astype(np.float32), 16000)
+        write_wav(files[3], tone(600) + np.float32(0.1), 16000)
+        write_wav(files[4], tone(700)[:1600:2].copy(), 8000)
+        files[6].write_bytes(files[5].read_bytes())
+    told = config(world, real=world / "real", training=training)
+    ears = encoders()
+    ears["fad"].card = dataclasses.replace(ears["fad"].card, preprocessing="rate:16k|win:0.25,zero-padded")
+    runs = [evaluate(told, world / f"run{i}", encoders=ears) for i in range(2)]
+    assert runs[0].findings == runs[1].findings  # the second one from the cache
+    for name, folder in sets.items():
+        keys = [path.stem for path in sorted(folder.glob("*.wav"))]
+        found = by_check(runs[0], name)
+        assert found["peak"].keys == (keys[0],)
+        assert found["silence"].keys == (keys[1],)
+        assert found["clipping"].keys == (keys[2],)
+        assert found["dc"].keys == (keys[3],)
+        assert found["rate"].keys == found["short"].keys == (keys[4],)
+        assert found["duplicates"].keys == (keys[5], keys[6])
+        assert found["duplicates"].severity == ("error" if name == "good" else "warning")
+    with (world / "run0" / "findings.csv").open(newline="") as stream:
+        assert {row["system"] for row in csv.DictReader(stream)} >= set(sets)
+
+
+def test_silence_is_scored_and_open_queries_are_counted(world: Path) -> None:
+    """A system that drops its hard queries does not look better without a word."""
+    hard = KEYS[:6]
+    for i, key in enumerate(hard):
+        write_wav(world / "good" / f"{key}.wav", tone(PITCHES[-1 - i], seed=i, noise=2.0), 16000)
+    whole = run(world, "whole")
+    for key in hard:
+        write_wav(world / "good" / f"{key}.wav", np.zeros(4000, np.float32), 16000)
+    silent = run(world, "silent")
+    for key in hard:
+        (world / "good" / f"{key}.wav").unlink()
+    dropped = run(world, "dropped")
+    for metric in ("fad", "clap_score", "class_accuracy"):
+        all_, zeros, fewer = (record.score(metric, "good") for record in (whole, silent, dropped))
+        assert all_ is not None
+        assert zeros is not None
+        assert fewer is not None
+        assert (all_.n, zeros.n, fewer.n) == (N, N, N - 6)
+        assert "unanswered" not in zeros.details
+        assert (fewer.value < all_.value) if metric == "fad" else (fewer.value > all_.value)  # it looks better, but
+        assert (fewer.details["unanswered"], fewer.details["asked"]) == (6, N)
+        counted = fewer.details["value_with_unanswered"]
+        if metric == "class_accuracy":  # a miss, although the classifier may take silence for the right class
+            assert counted == pytest.approx(fewer.value * (N - 6) / N)
+        else:  # what the folder with silent files was scored as
+            assert counted == pytest.approx(zeros.value, rel=1e-6)
+        other = dropped.score(metric, "bad")
+        assert other is not None
+        assert "unanswered" not in other.details
+    finding = by_check(dropped, "good")["unanswered"]
+    assert finding.keys == tuple(hard)
+    assert finding.sentence.startswith(
+        "6 of 20 queries unanswered, the scores are over the others; with those counted fad "
+    )
+    assert {c.n for c in dropped.comparisons} == {N - 6}  # ranked on common queries
+
+
+def test_two_equal_systems_are_said_to_be_equal(world: Path) -> None:
+    (world / "copy").mkdir()
+    for path in (world / "good").glob("*.wav"):
+        (world / "copy" / path.name).write_bytes(path.read_bytes())
+    systems = {"good": world / "good", "bad": world / "bad", "copy": world / "copy"}
+    record = run(world, systems=systems)
+    equal = [c for c in record.comparisons if (c.a, c.b) == ("good", "copy")]
+    assert {c.metric for c in equal} == {"fad", "clap_score", "class_accuracy"}
+    assert {(c.difference, c.p_value, c.p_holm, c.test) for c in equal} == {(0.0, 1.0, 1.0, "identical outputs")}
+    assert by_check(record, "copy")["identical"].sentence.startswith("identical outputs: all 20 common clips")
+    assert all(c.test != "identical outputs" for c in record.comparisons if "bad" in (c.a, c.b))
+
+
+def test_what_cannot_be_computed_is_listed_and_nothing_at_all_is_an_error(world: Path) -> None:
+    (world / "one").mkdir()
+    (world / "one" / "q00.wav").write_bytes((world / "good" / "q00.wav").read_bytes())
+    with pytest.raises(
+        UserError, match="nothing could be scored; the first reason: one: fad not computed: it needs at"
+    ):
+        run(world, systems={"one": world / "one"}, prompts=None)
+    record = run(world, systems={"one": world / "one", "good": world / "good"})
+    assert {s.metric for s in record.scores if s.system == "one"} == {"clap_score", "class_accuracy"}
+    finding = by_check(record, "one")["not_computed"]
+    assert finding.sentence == "fad not computed: it needs at least 2 clips that can be scored, and there are 1"
+
+
+def test_differing_n_is_said_for_every_metric_that_depends_on_it(world: Path) -> None:
+    for key in KEYS[12:]:
+        (world / "bad" / f"{key}.wav").unlink()
+    metrics = ("fad", "recall", "kad", "clap_score")
+    finding = by_check(run(world, metrics=metrics), "evaluation")["unequal_n"]
+    assert finding.sentence == (
+        "the systems differ in n (good 20, bad 12) and the expectation of fad, recall depends on it; compare equal n"
+    )
+    assert "unequal_n" not in by_check(run(world, metrics=("kad", "clap_score")), "evaluation")
+
+
+def test_metrics_that_are_left_out_for_lack_of_something_are_named(world: Path) -> None:
+    found = [f.sentence for f in run(world, prompts=None).findings["evaluation"]]
+    assert found == [
+        "clap_score left out: nobody says the prompts; give --prompts CSV",
+        "class_accuracy left out: no query has a label; give --prompts CSV with a column label",
+    ]
+    without = run(world, "without", prompts=None, encoders=EncoderChoice(clap=None, classes=None))
+    assert "evaluation" not in without.findings  # they were declined

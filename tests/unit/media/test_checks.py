@@ -53,6 +53,27 @@ def test_a_peak_above_full_scale_is_named_with_its_size() -> None:
     assert checks.peak(np.array([1.0, -1.0]), "a") is None
 
 
+@pytest.mark.parametrize(
+    ("samples", "said"),
+    [
+        (np.rint(20000 * tone()), "integers stored as floats (peak 10000); divide its samples by 32768 (16 bits)"),
+        (np.rint(2.0**23 * tone()), "divide its samples by 8388608 (24 bits)"),
+        (tone(1e30), "in another unit"),
+        (tone(4.5), "peaks at 4.5 times full scale"),
+    ],
+)
+def test_samples_in_another_unit_are_an_error_and_end_the_list(samples: np.ndarray, said: str) -> None:
+    (finding,) = checks.check_audio(clip(tone(), samples.astype(np.float32)))
+    assert (finding.check, finding.severity) == ("unit", "error")
+    assert said in finding.sentence
+    assert said in checks.unusable([checks.levels(samples, "a")], "a")
+
+
+@pytest.mark.parametrize("samples", [np.sign(tone()), tone(3.9), np.zeros(N, np.float32)])
+def test_what_is_in_the_right_unit_is_usable_however_it_sounds(samples: np.ndarray) -> None:
+    assert checks.unusable([checks.levels(samples, "a")], "a") == ""
+
+
 @pytest.mark.parametrize("gain", [1.0, 0.7])
 def test_flat_tops_are_found_also_after_the_level_was_lowered(gain: float) -> None:
     loud = np.clip(tone(2.0), -1, 1) * np.float32(gain)
