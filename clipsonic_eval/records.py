@@ -12,7 +12,6 @@ names by its SHA-256. Without that file a record still reads, less those values.
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from typing import Any
 from clipsonic_eval import atomic, clip_values
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.files import read_json
 from clipsonic_eval.types import Finding, Score, Skip
 
 _Values = Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]]
@@ -133,12 +133,9 @@ def read(path: Path) -> RunRecord:
         UserError: there is none, it is no record, a newer release wrote it, or its values of clips are damaged.
     """
     file = path / RECORD_NAME if path.is_dir() else path
-    try:
-        tree = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no {RECORD_NAME} here; give a folder that `evaluate` or `gap` wrote") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        raise UserError(f"{file}: not readable as JSON; the run that wrote it did not finish, run it again") from None
+    if not file.exists():
+        raise UserError(f"{path}: no {RECORD_NAME} here; give a folder that `evaluate` or `gap` wrote")
+    tree = read_json(file, mend="the run that wrote it did not finish, run it again")
     version = tree.get("schema_version") if isinstance(tree, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise UserError(f"{file}: no record of a run, it names no schema version; give what `evaluate` or `gap` wrote")

@@ -139,7 +139,7 @@ def read(path: Path) -> StoredStatistics:
     try:
         card = json.loads(str(arrays["card"]))
         return StoredStatistics(shown, gaussian, digest, {**card, **_identity(card)})
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (RecursionError, KeyError, TypeError, ValueError, AttributeError):
         raise UserError(f"{path}: the card of its encoder is damaged; write it again with embed --statistics") from None
 
 
