@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
+from clipsonic_eval import seeds
 from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.scoring import SetScores
-from clipsonic_eval.metrics import Inputs, SetMetric
+from clipsonic_eval.metrics import ClipInfluence, Inputs, SetMetric
 from clipsonic_eval.records import Comparison
 from clipsonic_eval.stats import bootstrap, paired
-from clipsonic_eval.types import Score
+from clipsonic_eval.stats.bootstrap import Interval
+from clipsonic_eval.types import Embeddings, Score
 
 _MIN_COMMON = 2
 IDENTICAL = "identical outputs"  # in place of the name of a test
+_SWAPS = 3
 
 
 def pairs_of(config: EvaluateConfig, systems: Sequence[str], made_here: Sequence[str]) -> list[tuple[str, str]]:
@@ -87,7 +90,11 @@ def compare_sets(
     pairs: Sequence[tuple[str, str]],
     config: EvaluateConfig,
 ) -> list[Comparison]:
-    """Compare statistics of sets by resampling the common queries of both systems, and the reference, alike."""
+    """Compare statistics of sets on the queries that both systems answered.
+
+    By swaps of the two systems' clips where the metric's influences describe those, otherwise by resampling the queries
+    and the reference alike for both.
+    """
     result = []
     for a, b in pairs:
         if a not in scored.scores or b not in scored.scores:
@@ -96,16 +103,21 @@ def compare_sets(
         common = keys_a & keys_b
         if len(common) < max(_MIN_COMMON, metric.card.min_n):
             continue
+        both = inputs[a], inputs[b]
         if keys_a == keys_b:
             difference = scored.scores[a].value - scored.scores[b].value
-            replicates = scored.replicates[a] - scored.replicates[b]
         else:
-            both = [_restricted(inputs[name], common) for name in (a, b)]
+            both = _restricted(inputs[a], common), _restricted(inputs[b], common)
             difference = metric.value(both[0]) - metric.value(both[1])
-            drawn = metric.replicates(both, config.n_bootstrap, config.seed)
-            replicates = drawn[0] - drawn[1]
-        p, interval = paired.replicate_test(difference, replicates)
-        test = f"paired-bootstrap-damped-{config.n_bootstrap}"
+        if metric.influence is not None and metric.linear_in_swaps:
+            p, interval, test = _by_swaps(metric.influence, *both, difference, config)
+        else:
+            if keys_a == keys_b:
+                drawn = scored.replicates[a], scored.replicates[b]
+            else:
+                drawn = tuple(metric.replicates(both, config.n_bootstrap, config.seed))
+            p, interval = paired.replicate_test(difference, drawn[0] - drawn[1])
+            test = f"paired-{metric.method}-{config.n_bootstrap}"
         name = metric.card.name
         result.append(Comparison(name, a, b, difference, interval, p, p, len(common), test))
     return result
@@ -136,6 +148,52 @@ def compare_identical(scores: Mapping[str, Score], same: Mapping[tuple[str, str]
         for (a, b), keys in same.items()
         if a in scores and b in scores
     ]
+
+
+def _by_swaps(
+    influence: Callable[[Inputs], ClipInfluence], a: Inputs, b: Inputs, difference: float, config: EvaluateConfig
+) -> tuple[float, Interval, str]:
+    """Test a difference by swaps of the two systems' clips; they have the same keys."""
+    keys = sorted(set(a.system.keys))
+    pooled = influence(dataclasses.replace(a, system=_joined(a.system, b.system))).system
+    by_clip = 2 * np.array([pooled[_first(key)] - pooled[_second(key)] for key in keys])
+    own = _variance(influence(a), influence(b))
+    rng = seeds.stream(config.seed, "", "swap-test")
+    swapped = []
+    for _ in range(_SWAPS):
+        changed = {key for key, flip in zip(keys, rng.integers(0, 2, len(keys)), strict=True) if flip}
+        stay, go = (_restricted(x, set(keys) - changed).system for x in (a, b))
+        others = (_restricted(x, changed).system for x in (b, a))
+        ends = (
+            influence(dataclasses.replace(x, system=_concatenated(mine, new)))
+            for x, mine, new in zip((a, b), (stay, go), others, strict=True)
+        )
+        swapped.append(_variance(*ends))
+    return paired.swap_test(difference, by_clip, own, swapped, config.n_permutations, config.seed)
+
+
+def _variance(a: ClipInfluence, b: ClipInfluence) -> float:
+    """Return the first-order variance of the difference of two statistics on the same clips."""
+    system = sum((value - b.system[key]) ** 2 for key, value in a.system.items())
+    return system + sum((value - b.reference[key]) ** 2 for key, value in a.reference.items())
+
+
+def _first(key: str) -> str:
+    return f"{key}/a"
+
+
+def _second(key: str) -> str:
+    return f"{key}/b"
+
+
+def _joined(a: Embeddings, b: Embeddings) -> Embeddings:
+    """Return the rows of both sets, each clip under a key of its own."""
+    keys = (*map(_first, a.keys), *map(_second, b.keys))
+    return dataclasses.replace(_concatenated(a, b), keys=keys)
+
+
+def _concatenated(a: Embeddings, b: Embeddings) -> Embeddings:
+    return Embeddings(np.concatenate([a.vectors, b.vectors]), (*a.keys, *b.keys), a.modality, a.space)
 
 
 def _restricted(inputs: Inputs, keys: set[str]) -> Inputs:

@@ -111,8 +111,8 @@ class ClipInfluence:
     that answered the same queries subtract.
 
     Attributes:
-        system: by key of the system's clips; empty where first order says little (no more rows than dimensions).
-        reference: by key of the reference's clips; empty as there, or where there is no reference.
+        system: by key of the system's clips.
+        reference: by key of the reference's clips; empty where there is no reference.
     """
 
     system: Mapping[str, float]
@@ -136,6 +136,9 @@ class SetMetric:
         details: further numbers for readers, such as the fit of an extrapolation.
         method: how the replicates come about, the first part of ``ci_method``.
         influence: gives what each clip does to the statistic; None where nothing is known.
+        linear_in_swaps: the difference of two systems is, to second order, the sum over queries of what the influences
+            at both systems' pooled clips say, so that swaps test it. Not so where the value hangs on an order of the
+            clips, on draws of its own, or on neighbours or a bandwidth within the system's clips.
     """
 
     card: MetricCard
@@ -148,6 +151,7 @@ class SetMetric:
     details: Callable[[Inputs], Mapping[str, float]] | None = None
     method: str = "bootstrap-clip-damped"
     influence: Callable[[Inputs], ClipInfluence] | None = None
+    linear_in_swaps: bool = True
 
 
 Metric = ClipMetric | SetMetric

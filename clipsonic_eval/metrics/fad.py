@@ -34,7 +34,9 @@ def fad(reference: Embeddings, system: Embeddings) -> float:
 
 
 def fad_influence(inputs: Inputs) -> ClipInfluence:
-    """Return what each clip does to the distance; empty where a set has no more rows than dimensions.
+    """Return what each clip does to the distance.
+
+    In simulations they describe the scatter of differences also where there are fewer rows than dimensions.
 
     Raises:
         SpaceError: the sets come from different encoders.
@@ -43,8 +45,6 @@ def fad_influence(inputs: Inputs) -> ClipInfluence:
     if inputs.reference_moments is not None:
         return _given_reference(inputs, inputs.reference_moments)
     sets = inputs.system, reference_of("fad", inputs)
-    if any(len(s) <= s.vectors.shape[1] for s in sets):
-        return ClipInfluence({}, {})
     ours, theirs = (Gaussian.fit(s.vectors) for s in sets)
     own, other = (sorted_rows(s, g.mean) for s, g in zip(sets, (ours, theirs), strict=True))
     return by_key(inputs, (influence(own, _moved(theirs, ours)), influence(other, _moved(ours, theirs))))

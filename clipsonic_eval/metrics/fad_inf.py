@@ -63,8 +63,8 @@ def _influence(inputs: Inputs) -> ClipInfluence:
     """Return the influences on the plug-in distance, those of the system times the clips' shares in the limit."""
     plug_in = fad_influence(inputs)
     shares = _fit(inputs).weights
-    moved = np.array(list(plug_in.system.values())) * shares[: len(plug_in.system)]
-    moved -= moved.mean() if len(moved) else 0.0
+    moved = np.array(list(plug_in.system.values())) * shares
+    moved -= moved.mean()
     return ClipInfluence(dict(zip(plug_in.system, moved.tolist(), strict=True)), plug_in.reference)
 
 
@@ -103,5 +103,6 @@ METRICS.add(
         _replicates,
         details=_details,
         influence=_influence,
+        linear_in_swaps=False,
     ),
 )

@@ -146,6 +146,7 @@ def _metric(name: str, title: str, unit: str, signature: str) -> SetMetric:
         fits_covariance=False,
         method="jackknife-clip",
         influence=influence_of(estimate),
+        linear_in_swaps=name == "kad",  # a bandwidth of the system's own goes with it
     )
 
 

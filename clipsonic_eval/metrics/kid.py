@@ -168,5 +168,6 @@ METRICS.add(
         fits_covariance=False,
         method="jackknife-clip",
         influence=influence_of(_estimate),
+        linear_in_swaps=False,
     ),
 )

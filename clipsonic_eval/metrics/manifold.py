@@ -126,6 +126,7 @@ def _metric(name: str, title: str, unit: str, source: str) -> SetMetric:
         proportion=proportion,
         method="jackknife-clip",
         influence=influence_of(estimate),
+        linear_in_swaps=name in ("precision", "density"),
     )
 
 

@@ -6,8 +6,7 @@ onto the other one (u, C), the derivative in m is 2 (m - u), in S it is I - T. S
     2 (m - u) (x - m) / n + ((x - m) (I - T) (x - m) - mean over rows) / (n - 1)
 
 for each unit of its weight. The other set's rows have the same with the roles exchanged, and T^-1. Where a set has no
-more rows than dimensions, T is taken on the range that both share; the derivative is right there too, but says little:
-the square root is steep near zero, and the distance no longer follows its tangent.
+more rows than dimensions, T is taken on the range that both share.
 
 Source: A. Takatsu, Wasserstein geometry of Gaussian measures, 2011 (the map); C. Villani, Optimal Transport, 2009
 (the derivative of the cost is the potential).

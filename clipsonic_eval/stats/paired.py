@@ -2,8 +2,10 @@
 
 - :func:`sign_flip`: values by clip (CLAP score, accuracy). Exact where each paired difference is as likely with the
   other sign; where only their mean is zero and they are skewed, right to second order.
-- :func:`replicate_test`: statistics of whole sets (FAD). Both systems are resampled with the same clips and against the
-  same resamples of the reference, so that what they share cancels.
+- :func:`swap_test`: statistics of whole sets (FAD, KAD), to first order. Under the null the two systems' clips of a
+  query may be swapped.
+- :func:`replicate_test`: statistics of whole sets that no first order describes. Both systems are resampled with the
+  same clips and against the same resamples of the reference, so that what they share cancels.
 - :func:`holm`: many tests in one table.
 
 Source: B. Phipson and G. K. Smyth, Permutation p-values should never be zero, 2010; S. Holm, A simple sequentially
@@ -17,6 +19,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from clipsonic_eval import seeds
 from clipsonic_eval.errors import ShapeError
@@ -86,6 +89,61 @@ def _hall(signs: Float64, d: Float64) -> Float64:
     size: Float64 = np.abs(t + g * t**2 / 3 + g**2 * t**3 / 27 + g / (6 * len(d)))
     size[flat] = np.inf if square > 0 else 0.0
     return size
+
+
+def swap_test(
+    difference: float,
+    by_clip: Float64,
+    own: float,
+    swapped: Sequence[float],
+    n_permutations: int,
+    seed: int,
+    level: float = 0.95,
+) -> tuple[float, Interval, str]:
+    """Return the p-value, the interval and the name of a test of two set statistics on the same queries.
+
+    Swapping the two systems' clips of a query turns the sign of what it contributes to the difference, if contributions
+    are taken at the *pooled* set of both systems. There the difference is odd in the swaps, so that what first order
+    leaves out is of third order; also where both systems are close to the reference, the first-order terms of each
+    system vanish and a bootstrap's spread is far too wide. So sums of contributions with random signs are what the
+    difference would be if the systems were exchangeable: the test holds its level at every n.
+
+    Systems may differ and yet be equal in the statistic: the difference then scatters more than that, also by the
+    reference's clips, which the two systems meet differently. Its variance from the influences at each system's own set
+    (too large by as much as exchangeable systems show) tells by how much; the sums are spread by that factor.
+
+    Args:
+        difference: of the two estimates.
+        by_clip: (n,) what each query contributes to it.
+        own: variance of the difference from the influences at each system's own set.
+        swapped: the same for some random swaps.
+        n_permutations: random sign patterns; all 2^n are taken instead where that is fewer.
+        seed: the run's.
+        level: of the interval.
+
+    Raises:
+        ShapeError: a number is not finite.
+    """
+    finite(np.array([difference, own, *swapped, *by_clip]), "the difference and its parts")
+    n = len(by_clip)
+    exhaustive = 2**n <= n_permutations
+    test = f"paired-swap-exact-{2**n}" if exhaustive else f"paired-swap-{n_permutations}"
+    largest = float(np.abs(by_clip).max())
+    if largest == 0:  # equal systems
+        half = float(special.stdtrit(n - 1, (1 + level) / 2) * np.sqrt(own))
+        return 1.0, (difference - half, difference + half), test
+    g = by_clip / largest
+    exchangeable = float(g @ g)
+    excess = max(0.0, own - max(swapped)) / largest**2
+    wider = np.sqrt(1 + excess / exchangeable)
+    sums = np.concatenate([np.abs(signs @ g) for signs in _signs(n, n_permutations, seed)]) * wider
+    extreme = int(np.count_nonzero(sums >= abs(difference) / largest * (1 - _TIE)))
+    p = extreme / len(sums) if exhaustive else (1 + extreme) / (1 + len(sums))
+    reach = float(special.stdtrit(n - 1, (1 + level) / 2))
+    if not exhaustive:
+        reach = float(np.quantile(sums, level)) / (wider * np.sqrt(exchangeable))
+    half = reach * min(float(wider * np.sqrt(exchangeable)) * largest, float(np.sqrt(own)))
+    return p, (difference - half, difference + half), test
 
 
 def replicate_test(difference: float, replicates: Float64, level: float = 0.95) -> tuple[float, Interval]:
