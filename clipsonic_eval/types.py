@@ -177,7 +177,7 @@ class Score:
         n: clips.
         n_rows: embedding rows.
         signature: everything that changes the value, see :mod:`clipsonic_eval.harness`.
-        skipped: what was left out.
+        skipped: what this metric left out beside what its set did.
         per_item: value by key, for metrics that are means over clips.
         influence: for statistics of sets, what each clip of the system does to the value, by key.
         reference_influence: the same of the clips of the reference.

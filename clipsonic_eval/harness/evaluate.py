@@ -281,7 +281,7 @@ def _score(evaluation: _Evaluation) -> tuple[list[Score], list[Comparison], dict
     made = [name for name in (SHUFFLED, NOISE, REAL) if name not in config.systems]
     names = [*evaluation.sets, *([SHUFFLED] if SHUFFLED in config.yardsticks else [])]
     pairs = comparing.pairs_of(config, names, made)
-    shared = scoring.Scoring(config.seed, config.n_bootstrap, _identity(evaluation), evaluation.skipped)
+    shared = scoring.Scoring(config.seed, config.n_bootstrap, _identity(evaluation))
     scores: list[Score] = []
     comparisons: list[Comparison] = []
     same = comparing.identical({name: embedded.digests for name, embedded in evaluation.sets.items()}, pairs)

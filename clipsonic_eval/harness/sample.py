@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,8 +32,6 @@ SYSTEM_NAME = "system.json"
 SKIPPED_NAME = "skipped.csv"
 _COLUMNS = ("key", "file", "prompt", "label", "seed", "sha256", "query")
 _WRITE_EVERY_S = 5.0
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +152,6 @@ class _Job:
             for query, samples in self._answers(batch):
                 if isinstance(samples, Skip):
                     self._forget(samples)
-                    _log.warning("%s: skipped: %s", samples.key, samples.reason)
                 else:
                     self._write(query, samples)
                 yield query.key

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +17,6 @@ from clipsonic_eval.types import Score, Skip
 
 Float64 = NDArray[np.float64]
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
@@ -29,14 +26,12 @@ class Scoring:
         seed: of the bootstrap.
         n_boot: resamples.
         identity: by metric, signature fields that say what was scored against.
-        skipped: by system, what was left out.
         unscored: by system, why a metric gave no score; filled while scoring.
     """
 
     seed: int
     n_boot: int
     identity: Mapping[str, Sequence[tuple[str, str]]]
-    skipped: Mapping[str, tuple[Skip, ...]] = field(default_factory=dict)
     unscored: dict[str, list[str]] = field(default_factory=dict)
 
     def note_unscored(self, metric: str, system: str, why: str) -> None:
@@ -128,16 +123,6 @@ def score_sets(metric: SetMetric, inputs: Mapping[str, Inputs], scoring: Scoring
     drawn = metric.replicates(list(usable.values()), scoring.n_boot, scoring.seed)
     scores, replicates = {}, {}
     for (name, one), row in zip(usable.items(), drawn, strict=True):
-        rows, dim = one.system.vectors.shape
-        if metric.fits_covariance and rows <= dim:
-            _log.warning(
-                "%s of %s: %d rows for %d dimensions: the covariance is not of full rank and the value mostly says "
-                "how few clips there are",
-                metric.card.name,
-                name,
-                rows,
-                dim,
-            )
         value = values[name]
         low, high = bootstrap.centred(value, row)
         bias = bootstrap.bias(value, row)
@@ -197,7 +182,7 @@ def _score(metric: Metric, system: str, inputs: Inputs, found: _Found, scoring: 
             card.name, inputs.system.space, card.signature, scoring.identity[card.name], n, num=card.num
         ),
         seed=scoring.seed,
-        skipped=(*scoring.skipped.get(system, ()), *_short_clips(metric, inputs)),
+        skipped=_short_clips(metric, inputs),
         per_item=found.per_item,
         influence=found.influence.system,
         reference_influence=found.influence.reference,

@@ -159,3 +159,31 @@ def test_a_disk_that_fills_up_ends_in_a_sentence_and_the_same_command_goes_on(mo
     result = CliRunner().invoke(main, [*COMMANDS["sample"], "out", "--json"])
     assert result.exit_code == 0
     assert '"samples": 2, "resumed": 1' in result.stdout
+
+
+@pytest.mark.usefixtures("folder")
+def test_every_skip_and_warning_is_told_once() -> None:
+    Path("wavs/broken.wav").write_text("no sound")
+    asked = ["evaluate", "--system", "a=wavs", "--reference", "wavs", "--out", "out", "--set", "n_bootstrap=20"]
+    result = CliRunner().invoke(main, asked)
+    assert result.exit_code == 3
+    told = [line for line in result.stderr.splitlines() if "broken" in line or " rows for " in line]
+    assert sorted(line.split(":")[0] for line in told) == [
+        "skipped a",
+        "skipped reference",
+        "warning a",
+        "warning reference",
+    ]
+    record = records.read(Path("out"))
+    assert [skip.key for skip in record.skipped["a"]] == ["broken"]
+    assert not any(score.skipped for score in record.scores)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_query_that_was_skipped_is_told_once() -> None:
+    Path("mine.py").write_text(
+        MINE.replace("np.float32)", "np.float32) if q.key == 'a' else np.zeros(0)").replace("_ in", "q in")
+    )
+    result = CliRunner().invoke(main, [*COMMANDS["sample"], "out"])
+    assert result.exit_code == 3
+    assert [line.split(":")[0] for line in result.stderr.splitlines() if "instead of" in line] == ["skipped b"]
