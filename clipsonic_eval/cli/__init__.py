@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from clipsonic_eval import __version__
+from clipsonic_eval import __version__, threads
 from clipsonic_eval.cli._group import Commands, sentence_of
 from clipsonic_eval.errors import UserError
 
@@ -32,6 +32,7 @@ class _LazyCommands(Commands):
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
+        threads.spin_briefly()  # before a command loads NumPy or torch
         try:
             return super().invoke(ctx)
         except UserError as error:
@@ -50,8 +51,17 @@ class _LazyCommands(Commands):
 
 @click.group(cls=_LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__)
-def main() -> None:
+@click.option(
+    "--threads",
+    "number",
+    type=click.IntRange(min=1),
+    show_default="as many as help and are idle",
+    help=f"Threads of a stage at most; exactly so many for networks. The same as {threads.VARIABLE}.",
+)
+def main(number: int | None) -> None:
     """Train, sample and evaluate text-to-audio without text-audio pairs, and compare it with anything else."""
+    if number is not None:
+        threads.ask(number)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Self
 
+from clipsonic_eval import threads
 from clipsonic_eval.clips._work import Result, Task, work
 from clipsonic_eval.types import Skip
 
@@ -24,8 +25,7 @@ def choose_workers(asked: int | None, n_tasks: int) -> int:
     """Return how many processes to start; 1 means none beside this one."""
     if asked is not None:
         return min(asked, max(1, n_tasks))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, n_tasks // _WORTH))
+    return max(1, min(threads.cores(), n_tasks // _WORTH))
 
 
 class Decoders:
@@ -108,7 +108,8 @@ class Decoders:
 
 
 def _begin() -> None:
-    """Leave Ctrl-C to the main process, and end with it even if it is killed."""
+    """Leave Ctrl-C to the main process, and end with it even if it is killed; one thread, as there are many of us."""
+    threads.keep_one()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from clipsonic_eval import outputs
+from clipsonic_eval import outputs, threads
 from clipsonic_eval.clips._finish import finish, read_ledger
 from clipsonic_eval.clips._plan import Plan, enter, make_plan
 from clipsonic_eval.clips._pool import Decoders, choose_workers
@@ -149,7 +149,9 @@ def _make(
         return
     indices = [i for s in shards for i in plan.shard_items(s)]
     tasks = (Task(i, plan.listing.items[i], plan.config) for i in indices)
-    with Decoders(choose_workers(plan.config.workers, len(indices))) as decoders:
+    workers = choose_workers(plan.config.workers, len(indices))
+    beside = threads.available() - workers if workers > 1 else threads.for_networks()
+    with threads.limited(networks=max(1, beside)), Decoders(workers) as decoders:
         results = _counted(decoders.run(tasks), progress, total=done + len(indices), done=done)
         pending: Result | None = None
         for shard in shards:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsonic_eval import outputs
+from clipsonic_eval import outputs, threads
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness import stored_statistics
@@ -82,6 +82,7 @@ def share_of_torchrun() -> tuple[int, int]:
     return int(os.environ.get("RANK", "0")) + 1, int(os.environ.get("WORLD_SIZE", "1"))
 
 
+@threads.networks()
 def embed(
     config: EmbedConfig, *, progress: Progress = SILENT, encoders: Mapping[str, Encoder] | None = None
 ) -> EmbedResult:

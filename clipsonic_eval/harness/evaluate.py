@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import outputs, provenance
+from clipsonic_eval import outputs, provenance, threads
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.conventions import Convention
 from clipsonic_eval.encoders import Encoder
@@ -123,9 +123,8 @@ def _evaluate(
         used = {role: loaded[role] for role in _roles(measures.values())}
         evaluation = _embed(config, material, measures, used, out, progress)
     with clock.stage("score"):
-        progress.note(f"scoring {len(evaluation.sets)} systems, {config.n_bootstrap} resamples each")
-        scores, comparisons, found = _score(evaluation)
-    with clock.stage("pictures"):
+        scores, comparisons, found = _score(evaluation, progress)
+    with clock.stage("pictures"), threads.limited():
         shown = material.queries.prompts
         pictures.write_examples(evaluation.sets, shown, out, k=config.examples, seed=config.seed)
     record = RunRecord(
@@ -186,6 +185,7 @@ class _Evaluation:
     unanswered: Mapping[str, Unanswered] = field(default_factory=dict)
 
 
+@threads.networks()
 def _embed(
     config: EvaluateConfig,
     material: Material,
@@ -271,7 +271,9 @@ def _text(encoder: Encoder, prompts: Mapping[str, str]) -> Embeddings:
     return Embeddings(encoder.text([prompts[k] for k in keys]), tuple(keys), "text", encoder.card)
 
 
-def _score(evaluation: _Evaluation) -> tuple[list[Score], list[Comparison], dict[str, list[Finding]]]:
+def _score(
+    evaluation: _Evaluation, progress: Progress
+) -> tuple[list[Score], list[Comparison], dict[str, list[Finding]]]:
     """Return the scores, the comparisons, and what is to be said of them, by system.
 
     Raises:
@@ -286,28 +288,44 @@ def _score(evaluation: _Evaluation) -> tuple[list[Score], list[Comparison], dict
     comparisons: list[Comparison] = []
     same = comparing.identical({name: embedded.digests for name, embedded in evaluation.sets.items()}, pairs)
     pairs = [pair for pair in pairs if pair not in same]
-    for metric in evaluation.measures.values():
-        inputs = _inputs(evaluation, metric)
-        if isinstance(metric, ClipMetric):
-            by_system = scoring.score_clips(metric, inputs, shared)
-            comparisons += comparing.compare_clips(by_system, pairs, config)
-        else:
-            found = scoring.score_sets(metric, inputs, shared)
-            by_system = dict(found.scores)
-            comparisons += comparing.compare_sets(metric, inputs, found, pairs, config)
-        comparisons += comparing.compare_identical(by_system, same)
-        scores += [
-            unanswered.scored_both_ways(score, metric, inputs[name], evaluation.unanswered[name])
-            if name in evaluation.unanswered
-            else score
-            for name, score in by_system.items()
-        ]
+    work = [(metric, _inputs(evaluation, metric)) for metric in evaluation.measures.values()]
+
+    def each() -> Iterator[str]:
+        for metric, inputs in work:
+            with threads.matrices(_side(metric, inputs)):
+                if isinstance(metric, ClipMetric):
+                    by_system = scoring.score_clips(metric, inputs, shared)
+                    comparisons.extend(comparing.compare_clips(by_system, pairs, config))
+                else:
+                    found = scoring.score_sets(metric, inputs, shared)
+                    by_system = dict(found.scores)
+                    comparisons.extend(comparing.compare_sets(metric, inputs, found, pairs, config))
+                comparisons.extend(comparing.compare_identical(by_system, same))
+                scores.extend(
+                    unanswered.scored_both_ways(score, metric, inputs[name], evaluation.unanswered[name])
+                    if name in evaluation.unanswered
+                    else score
+                    for name, score in by_system.items()
+                )
+            yield from inputs
+
+    label = f"score, {config.n_bootstrap} resamples"
+    for _ in progress.track(each(), label=label, total=sum(len(inputs) for _, inputs in work)):
+        pass
     if "halves" in config.yardsticks and evaluation.reference is not None and "fad" in evaluation.reference.spaces:
-        scores.append(_halves(evaluation, evaluation.reference, shared))
+        with threads.matrices(min(evaluation.reference.spaces["fad"].vectors.shape)):
+            scores.append(_halves(evaluation, evaluation.reference, shared))
     if not scores:
         first = next(f"{name}: {why}" for name, reasons in shared.unscored.items() for why in reasons)
         raise UserError(f"nothing could be scored; the first reason: {first}")
     return scores, comparisons, _remarks(evaluation, scores, shared, same)
+
+
+def _side(metric: Metric, inputs: Mapping[str, Inputs]) -> int:
+    """Return how many rows and columns the matrices of a metric have: covariances, or distances from clip to clip."""
+    shapes = [one.system.vectors.shape for one in inputs.values()]
+    pairwise = isinstance(metric, SetMetric) and not metric.fits_covariance
+    return max((rows if pairwise else min(rows, dim) for rows, dim in shapes), default=1)
 
 
 def _remarks(

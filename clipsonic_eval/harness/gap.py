@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval import atomic, outputs, provenance
+from clipsonic_eval import atomic, outputs, provenance, threads
 from clipsonic_eval.clips import ClipStore
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders import ENCODERS, Encoder
@@ -127,6 +127,11 @@ def gap(
 
 def measure_gap(features: Features, config: GapConfig, out: Path) -> RunRecord:
     """Score paired embeddings that are in memory and write the run folder; ``config`` is recorded as it is."""
+    with threads.matrices(min(features.image.vectors.shape)):
+        return _measure(features, config, out)
+
+
+def _measure(features: Features, config: GapConfig, out: Path) -> RunRecord:
     prior = dict(features.prior)
     cross_fitted: Collection[str] = ()
     if config.mean_shift and MEAN_SHIFT not in prior:
@@ -161,6 +166,7 @@ def _mean_shifted(features: Features) -> Embeddings:
     return Embeddings(mean_shift(x, y, keys), keys, features.image.modality, features.image.space)
 
 
+@threads.networks()
 def _read(config: GapConfig, progress: Progress, encoder: Encoder | None) -> Features:
     if config.source.is_file():
         read = read_features(config.source, config.space)

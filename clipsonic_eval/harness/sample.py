@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval import atomic, hashing, outputs, seeds
+from clipsonic_eval import atomic, hashing, outputs, seeds, threads
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.harness.queries import check_keys
 from clipsonic_eval.media.audio import write_wav
@@ -103,9 +103,12 @@ def sample(
         job = _Job(system, out, settings, card)
         todo = [query for query in queries if not job.has(query)]
         resumed = len(queries) - len(todo)
+        number = threads.for_networks() if todo else 1
         try:
-            for _ in progress.track(job.work(todo), label=job.name, total=len(queries), done=resumed):
-                job.write_table(every_s=_WRITE_EVERY_S)
+            # a system of somebody else's may be made of NumPy alone, so its linear algebra gets as many
+            with threads.limited(matrices=number, networks=number):
+                for _ in progress.track(job.work(todo), label=job.name, total=len(queries), done=resumed):
+                    job.write_table(every_s=_WRITE_EVERY_S)
         finally:
             job.write_table()
         job.write_skipped()

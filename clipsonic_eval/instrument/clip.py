@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipsonic_eval import toyworld
+from clipsonic_eval import threads, toyworld
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders._toy.inference import planes
 from clipsonic_eval.encoders._toy.networks import Pair, PairShape
@@ -184,6 +184,7 @@ def store_clip(net: Pair, words: Vocabulary, config: ClipConfig, out: Path, card
     return path
 
 
+@threads.networks()
 def train_clip(config: ClipConfig, out: Path, progress: Progress = SILENT) -> Path:
     """Render the pictures, train a toy CLIP, measure it on held-out pictures and write it.
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsonic_eval import toyworld
+from clipsonic_eval import threads, toyworld
 from clipsonic_eval.encoders._toy.frontends import log_mel, square
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import stream
@@ -101,7 +101,7 @@ def _jobs(n: int, seed: int, purpose: str, domain: str, captions: int) -> list[t
 
 
 def _pool(workers: int) -> concurrent.futures.ProcessPoolExecutor:
-    return concurrent.futures.ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    return concurrent.futures.ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), threads.keep_one)
 
 
 def pictures(

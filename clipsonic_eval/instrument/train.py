@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from clipsonic_eval import outputs
+from clipsonic_eval import outputs, threads
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders._toy.networks import HearingShape, PairShape
 from clipsonic_eval.encoders._toy.weights import as_stored, save
@@ -70,6 +70,7 @@ def _card(name: str, config: ClapConfig | HearingConfig, reached: dict[str, Any]
     }
 
 
+@threads.networks()
 def train_clap(name: str, config: ClapConfig, out: Path, progress: Progress = SILENT) -> Path:
     """Train one toy CLAP and write ``<name>.safetensors`` and its card; return the weight file."""
     data = sounds(config.sounds, seed=config.seed, progress=progress)
@@ -86,6 +87,7 @@ def train_clap(name: str, config: ClapConfig, out: Path, progress: Progress = SI
     return path
 
 
+@threads.networks()
 def train_hearing(config: HearingConfig, out: Path, progress: Progress = SILENT) -> Path:
     """Train the audio embedder and write ``toy-audio.safetensors`` and its card; return the weight file."""
     data = sounds(config.sounds, seed=config.seed, captions=0, progress=progress)

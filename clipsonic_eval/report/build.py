@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import atomic, outputs
+from clipsonic_eval import atomic, outputs, threads
 from clipsonic_eval.report import formats, keep, page, sweep, tables
 from clipsonic_eval.report import gap as gap_
 from clipsonic_eval.report.drawing import draw_all
@@ -77,7 +77,7 @@ def build(config: ReportConfig) -> ReportResult:
     """
     sorted_runs = material.sort(material.find(config.runs), config.select)
     identity = _identity(config, sorted_runs)
-    with outputs.claim(config.out, "report", identity, overwrite=config.overwrite, keep=True):
+    with outputs.claim(config.out, "report", identity, overwrite=config.overwrite, keep=True), threads.limited():
         return _build(config, sorted_runs)
 
 

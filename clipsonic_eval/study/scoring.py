@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import atomic, records
+from clipsonic_eval import atomic, records, threads
 from clipsonic_eval.config import resolve
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.gap import Features, GapConfig, measure_gap
@@ -81,11 +81,12 @@ def score_test(
 def score_gap(config: StudyConfig, at: Layout, choir: Choir, seed: int) -> None:
     """Measure the gap of the test queries before and after everything that aims over it."""
     aiming = [name for name, entry in choir.entries.items() if entry.condition]
-    features = Features(
-        choir.conditions("IQ", "test"),
-        choir.conditions("ZS", "test"),
-        {name: choir.conditions(name, "test") for name in aiming},
-    )
+    with threads.networks():
+        features = Features(
+            choir.conditions("IQ", "test"),
+            choir.conditions("ZS", "test"),
+            {name: choir.conditions(name, "test") for name in aiming},
+        )
     told = GapConfig(
         source=at.clips("test"), n_bootstrap=config.n_boot, seed=0, tags=_tags(config, "test", choir_seed=seed)
     )

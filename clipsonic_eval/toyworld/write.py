@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from clipsonic_eval import threads
 from clipsonic_eval.atomic import replacing, write_json, write_text
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
@@ -208,7 +209,7 @@ def write_world(config: WorldConfig, out: Path, progress: Progress = SILENT) -> 
             pass
         return out
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(config.workers, mp_context=context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(config.workers, context, threads.keep_one) as pool:
         done = _one_by_one(pool.map(_run, jobs))
         for _ in progress.track(done, label="write the toy world", total=total):
             pass

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import clipsonic_eval
-from clipsonic_eval import __version__, atomic, outputs
+from clipsonic_eval import __version__, atomic, outputs, threads
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_json
@@ -39,7 +39,8 @@ def _cells(wanted: Sequence[tuple[str, int]], config: CalibrateConfig, out: Path
         identity = _identity(name, n, config, code)
         cell = _kept(path, identity)
         if cell is None:
-            cell = run_cell(name, n, config)
+            with threads.limited():  # small worlds, and tables that are made beside other work
+                cell = run_cell(name, n, config)
             atomic.write_json(path, seal({"identity": identity, "cell": as_tree(cell)}))
         found.append(cell)
     return found

@@ -21,7 +21,7 @@ from clipsonic.model import MelDiffusion
 from clipsonic.networks import Sizes, build, resolved_options
 from clipsonic.training import checkpoint, loop
 from clipsonic.training.config import AudioTrainingConfig, identity, settings_of
-from clipsonic_eval import atomic, outputs
+from clipsonic_eval import atomic, outputs, threads
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.progress import SILENT, Progress
@@ -210,6 +210,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
     return train_on(ClipStore.open(settings.clips), settings, out, progress=progress, overwrite=overwrite)
 
 
+@threads.networks()
 def train_on(
     store: Clips, config: AudioTrainingConfig, out: Path, *, progress: Progress = SILENT, overwrite: bool = False
 ) -> Path:
@@ -261,6 +262,7 @@ def _train(
         "loss": outcome.loss,
         "val_loss": outcome.val_loss,
         "seconds": round(outcome.seconds, 1),
+        "threads": outcome.threads,
     }
     with loop.one_writer() as writes:
         if writes:

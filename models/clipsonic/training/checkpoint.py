@@ -32,6 +32,7 @@ class State:
         step: the next one's number.
         seconds: spent so far.
         log: the lines of the log so far.
+        threads: of torch on the processor, on which sums depend by rounding; 0: not known.
         tensors: weights (``model.``), their average (``average.``), the optimiser's moments (``exp_avg.``,
             ``exp_avg_sq.``, ``opt_step.``) and the losses since the last log line (``window``).
     """
@@ -40,6 +41,7 @@ class State:
     step: int
     seconds: float
     log: list[dict[str, Any]]
+    threads: int = 0
     tensors: dict[str, torch.Tensor] = field(default_factory=dict)
 
 

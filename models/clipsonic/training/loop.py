@@ -26,7 +26,7 @@ from torch import nn
 from clipsonic.precision import autocast
 from clipsonic.training import checkpoint
 from clipsonic.training.config import TrainConfig
-from clipsonic_eval import atomic
+from clipsonic_eval import atomic, threads
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
@@ -92,12 +92,14 @@ class Outcome:
         loss: mean over the last logged steps.
         val_loss: of the averaged weights at the end.
         seconds: of all sittings together.
+        threads: of torch on the processor.
     """
 
     steps: int
     loss: float
     val_loss: float | None
     seconds: float
+    threads: int
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -183,6 +185,7 @@ class Run:
         self.step, self.seconds = 0, 0.0
         self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses and their number
         self.rows: list[dict[str, Any]] = []
+        self.threads = 0
 
     def restore(self, progress: Progress) -> None:
         """Continue from the folder's last good checkpoint, if there is one."""
@@ -191,12 +194,13 @@ class Run:
             return
         self.step, self.seconds = found.step, found.seconds
         self.rows = found.log
+        self.threads = found.threads
         checkpoint.apply(found, self.task.module, self.average.weights, self.optimizer, self.window)
 
     def save(self) -> None:
         """Write the checkpoint, on the main process."""
         if self.accelerator.is_main_process:
-            state = checkpoint.State(self.identity, self.step, self.seconds, self.rows)
+            state = checkpoint.State(self.identity, self.step, self.seconds, self.rows, self.threads)
             checkpoint.write(self.folder, state, self.task.module, self.average.weights, self.optimizer, self.window)
 
     def _called(self, module: nn.Module) -> Network:
@@ -207,6 +211,18 @@ class Run:
                 return module(*inputs, **named)
 
         return call
+
+    def choose_threads(self, progress: Progress) -> int:
+        """Choose the number of threads: as the run began, for the same bits, unless the user says otherwise."""
+        if threads.asked() is not None or not self.threads:
+            self.threads = threads.for_networks()
+        self.threads = min(self.threads, threads.available())
+        if self.threads < threads.available():
+            progress.note(
+                f"{self.threads} of {threads.available()} threads, since other work keeps the other cores busy or did "
+                f"when this run began ({threads.VARIABLE} chooses the number)"
+            )
+        return self.threads
 
     def one_step(self, module: nn.Module) -> None:
         """Take one optimiser step."""
@@ -272,6 +288,12 @@ def run(
     """
     this = Run(task, config, folder, identity)
     this.restore(progress)
+    with threads.limited(networks=this.choose_threads(progress)):
+        return _take_steps(this, progress, label)
+
+
+def _take_steps(this: Run, progress: Progress, label: str) -> Outcome:
+    task, config = this.task, this.config
     module = this.accelerator.prepare_model(task.module, evaluation_mode=this.shard.world == 1)
     module.train()
     started, before, saved = time.monotonic(), this.seconds, this.step
@@ -296,4 +318,4 @@ def run(
     this.task.module.eval()
     final = this.rows[-1]
     val = final["val_loss"]
-    return Outcome(this.step, float(final["loss"]), None if val == "" else float(val), this.seconds)
+    return Outcome(this.step, float(final["loss"]), None if val == "" else float(val), this.seconds, this.threads)

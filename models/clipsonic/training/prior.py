@@ -27,7 +27,7 @@ from clipsonic.prior_network import (
 from clipsonic.training import checkpoint, loop
 from clipsonic.training.audio import device_named, finished
 from clipsonic.training.config import TrainConfig, identity, settings_of
-from clipsonic_eval import atomic, outputs
+from clipsonic_eval import atomic, outputs, threads
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import ConfigError, UserError
@@ -156,6 +156,7 @@ def split_pairs(sources: tuple[str, ...], config: TrainConfig) -> tuple[torch.Te
     return torch.from_numpy(np.flatnonzero(~held)), torch.from_numpy(np.flatnonzero(held))
 
 
+@threads.networks()
 def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, overwrite: bool = False) -> Path:
     """Train a prior, or continue, or find it finished.
 
@@ -177,6 +178,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
     return train_on(pairs, settings, out, progress=progress, overwrite=overwrite)
 
 
+@threads.networks()
 def train_on(
     pairs: Pairs, config: PriorTrainingConfig, out: Path, *, progress: Progress = SILENT, overwrite: bool = False
 ) -> Path:
@@ -212,6 +214,7 @@ def _train(pairs: Pairs, config: PriorTrainingConfig, out: Path, progress: Progr
         "loss": outcome.loss,
         "val_loss": outcome.val_loss,
         "seconds": round(outcome.seconds, 1),
+        "threads": outcome.threads,
     }
     prior = DiffusionPrior(network, card, device=device_named(config.device))
     if config.network.text_tokens == 0 and len(task.held_out):
