@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
+from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
-from clipsonic_eval.records import RECORD_NAME, RunRecord
+from clipsonic_eval.records import RunRecord
 from clipsonic_eval.types import Score
 
 _SHOWN = 5
@@ -45,17 +46,16 @@ def merged(tree: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def show(record: RunRecord, out: Path, *, as_json: bool, transposed: bool = False) -> None:
+def show(record: RunRecord, *, as_json: bool, transposed: bool = False) -> None:
     """Print a record: to stdout its numbers, to stderr what looks wrong and what was skipped.
 
     Args:
         record: the run.
-        out: its folder.
-        as_json: print ``record.json`` as it lies there.
+        as_json: print it as JSON.
         transposed: metrics as rows, for runs of many metrics and few systems.
     """
     if as_json:
-        click.echo((out / RECORD_NAME).read_text(encoding="utf-8"), nl=False)
+        click.echo(json.dumps(as_tree(record), ensure_ascii=False))
         return
     _scores(record.scores, transposed=transposed)
     _comparisons(record)

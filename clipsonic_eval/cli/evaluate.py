@@ -83,7 +83,7 @@ def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str
     tree = merged(read_yaml(file) if file else {}, _tree(options))
     config = resolve(EvaluateConfig, apply_sets({"systems": {}, **tree}, sets), where="evaluate")
     record = evaluate(config, out, progress=Bars(), overwrite=overwrite)
-    show(record, out, as_json=as_json)
+    show(record, as_json=as_json)
     if not as_json:
         click.echo(f"\n{out / 'record.json'}")
     if record.skipped or any(f.check == NOT_COMPUTED for found in record.findings.values() for f in found):

@@ -50,7 +50,7 @@ def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str
     tree = merged(read_yaml(file) if file else {}, given)
     config = resolve(GapConfig, apply_sets(tree, sets), where="gap")
     record = gap(config, out, progress=Bars(), overwrite=overwrite)
-    show(record, out, as_json=as_json, transposed=True)
+    show(record, as_json=as_json, transposed=True)
     if not as_json:
         click.echo(f"\n{out / 'record.json'}")
     if record.skipped:
