@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,7 @@ def test_counts_of_sets_survive_the_disk(tmp_path: Path) -> None:
         ({"schema_version": True}, "names no schema version"),
         ({"schema_version": 0}, "names no schema version"),
         ([], "names no schema version"),
+        ({"schema_version": 1, "scores": [float("nan")]}, "not readable as JSON"),
         ({"schema_version": 1}, "not a record of schema version 1"),
         ({"schema_version": 2, "kind": "evaluate", "scores": [{"metric": "fad"}]}, "not a record of schema version 2"),
         (
@@ -103,4 +105,10 @@ def test_counts_of_sets_survive_the_disk(tmp_path: Path) -> None:
 def test_what_is_no_record_is_one_sentence(tmp_path: Path, tree: object, message: str) -> None:
     (tmp_path / "record.json").write_text(json.dumps(tree))
     with pytest.raises(UserError, match=message):
+        records.read(tmp_path)
+
+
+def test_a_pipe_is_no_record(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "record.json")
+    with pytest.raises(UserError, match="is a named pipe"):
         records.read(tmp_path)
