@@ -28,7 +28,9 @@ def command(kind: str | None, as_json: bool) -> None:
             click.echo(f"{name}:")
         width = max((len(n) for n in entries), default=0)
         for entry, line in sorted(entries.items()):
-            click.echo(f"{'' if kind else '  '}{entry.ljust(width)}  {line}".rstrip())
+            margin = "" if kind else "  "
+            text = line.replace("\n", f"\n{margin}{' ' * width}  ")
+            click.echo(f"{margin}{entry.ljust(width)}  {text}".rstrip())
 
 
 def _entries(kind: str) -> Iterator[tuple[str, str]]:
@@ -50,7 +52,8 @@ def _entries(kind: str) -> Iterator[tuple[str, str]]:
 
         for name in CONVENTIONS:
             one = CONVENTIONS[name]
-            yield name, f"{one.title} ({one.metric} on {one.encoder}; {one.source})"
+            beyond = f"\nnot reproduced: {one.not_reproduced}" if one.not_reproduced else ""
+            yield name, f"{one.title} ({one.metric} on {one.encoder}; {one.source}){beyond}"
     elif kind == "datasets":
         from clipsonic_eval.datasets import DATASETS
 

@@ -201,8 +201,14 @@ def table(found: list[Step]) -> str:
                 if score is not None:
                     before[name] = score.value
             lines.append("| " + " | ".join(cells) + " |")
-        lines.append("")
+        lines += ["", *_beyond(target)]
     return "\n".join(lines)
+
+
+def _beyond(target: str) -> list[str]:
+    """Return what a tool does beyond its last step here, if anything is known of it."""
+    text = CONVENTIONS[target].not_reproduced if target in CONVENTIONS else ""
+    return [f"Not reproduced of {target}: {text}.", ""] if text else []
 
 
 def _cell(score: Score | None) -> str:

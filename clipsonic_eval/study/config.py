@@ -41,7 +41,7 @@ class StudyConfig:
     audio_steps: int = 1000
     prior_steps: int = 1000
     learning_rate: float = 1.5e-3
-    guidance_scales: tuple[float, ...] = (2.0, 4.0, 8.0)
+    guidance_scales: tuple[float, ...] = (2.0, 4.0, 8.0, 16.0)
     sampler_steps: int = 15
     precision: Literal["fp32", "bf16", "auto"] = "auto"
     n_boot: int = 2000

@@ -37,3 +37,22 @@ def test_a_user_error_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ")
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_what_a_convention_does_not_reproduce_is_listed_with_it() -> None:
+    from clipsonic_eval.conventions import CONVENTIONS
+    from clipsonic_eval.harness.explain import Step, table
+
+    known = {name: CONVENTIONS[name].not_reproduced for name in CONVENTIONS if CONVENTIONS[name].not_reproduced}
+    assert known
+    result = CliRunner().invoke(main, ["ls", "conventions"])
+    listed = " ".join(result.output.split())
+    for name, text in known.items():
+        assert f"not reproduced: {text}" in listed
+        assert f"Not reproduced of {name}: {text}." in table([Step(name, "start", {})])
+
+
+def test_the_plain_demo_tries_scales_on_both_sides_of_the_one_that_it_used_to_choose() -> None:
+    from clipsonic_eval.study.config import StudyConfig
+
+    assert min(StudyConfig().guidance_scales) < 8 < max(StudyConfig().guidance_scales)
