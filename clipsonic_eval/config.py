@@ -106,7 +106,7 @@ def apply_sets(tree: Mapping[str, Any], sets: Sequence[str]) -> dict[str, Any]:
     """Return ``tree`` with every ``a.b=c`` applied; the value is read as YAML.
 
     Raises:
-        ConfigError: an item has no ``=``, or goes through something that is not a mapping.
+        ConfigError: an item has no ``=``, nests too deep, or goes through something that is not a mapping.
     """
     result = _copy(tree)
     for item in sets:
@@ -115,6 +115,8 @@ def apply_sets(tree: Mapping[str, Any], sets: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(f"--set {item}: expected KEY=VALUE, e.g. --set train.steps=2000")
         node = result
         *parents, last = name.split(".")
+        if len(parents) >= _MAX_DEPTH:
+            raise ConfigError(f"--set {item[:60]}…: more than {_MAX_DEPTH} levels deep")
         for parent in parents:
             child = node.setdefault(parent, {})
             if not isinstance(child, dict):

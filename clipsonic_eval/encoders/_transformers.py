@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import torch
 
+from clipsonic_eval.encoders._files import check_promise
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.files import read_text
 
@@ -43,6 +44,8 @@ def read_network(
     from safetensors import SafetensorError
 
     wanted = config_class.model_type
+    for file in sorted({*folder.glob("*.safetensors"), *folder.glob("*.bin")}):
+        check_promise(file, AGAIN)
     try:
         written = json.loads(read_text(folder / "config.json", WeightsError, mend=AGAIN))
         if written.get("model_type") != wanted:

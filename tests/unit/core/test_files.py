@@ -172,6 +172,8 @@ def test_yaml_keeps_its_comforts(tmp_path: Path) -> None:
     }
     with pytest.raises(ConfigError, match="not readable as YAML"):
         apply_sets({}, ["a=" + "[" * 20_000])
+    with pytest.raises(ConfigError, match="more than 64 levels deep"):
+        apply_sets({}, ["a." * 5000 + "b=1"])
 
 
 def test_a_cell_holds_a_finite_number_or_the_reason_why_not() -> None:

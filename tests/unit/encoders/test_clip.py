@@ -383,3 +383,21 @@ def test_loading_leaves_logs_and_progress_bars_as_they_were(folder, capfd) -> No
     ENCODERS[NAME](folder)
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_damaged_blob_of_the_hubs_cache_is_refused(folder, tmp_path) -> None:
+    from clipsonic_eval.hashing import file_sha256
+
+    snapshot, blobs = tmp_path / "snapshots" / "main", tmp_path / "blobs"
+    shutil.copytree(folder, snapshot)
+    blobs.mkdir()
+    weights = snapshot / "model.safetensors"
+    blob = blobs / file_sha256(weights)
+    weights.rename(blob)
+    weights.symlink_to(blob)
+    assert ENCODERS[NAME](snapshot).card.dim == 24
+    data = bytearray(blob.read_bytes())
+    data[len(data) // 2] ^= 0x04
+    blob.write_bytes(data)
+    with pytest.raises(WeightsError, match=f"model.safetensors: its sha256 does not begin with {blob.name[:8]}"):
+        ENCODERS[NAME](snapshot)
