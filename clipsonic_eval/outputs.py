@@ -48,7 +48,7 @@ def claim(
     Raises:
         UserError: the folder cannot be made or written, or holds something else.
     """
-    wanted = {"command": kind, **json.loads(json.dumps(as_tree(identity)))}
+    wanted = _wanted(kind, identity)
     made = make_folder(out)
     atomic.remove_leftovers(out)
     earlier = _read(out / FILE)
@@ -68,6 +68,16 @@ def claim(
                 with contextlib.suppress(OSError):
                     folder.rmdir()
         raise
+
+
+def changes(out: Path, kind: str, identity: Mapping[str, Any]) -> list[str]:
+    """Return where the run that lies in a folder differs from the one that a command wants; empty where none lies."""
+    earlier = _read(out / FILE)
+    return [] if earlier is None else differences(earlier, _wanted(kind, identity))
+
+
+def _wanted(kind: str, identity: Mapping[str, Any]) -> dict[str, Any]:
+    return {"command": kind, **json.loads(json.dumps(as_tree(identity)))}
 
 
 def make_folder(folder: Path, option: str = "--out") -> list[Path]:

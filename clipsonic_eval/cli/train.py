@@ -32,6 +32,9 @@ def command(config: Path, sets: tuple[str, ...], out: Path | None, overwrite: bo
       trainer: clipsonic.training.audio:train     MODULE:NAME or FILE.py:NAME
       out: models/video                           folder of the model
       ...                                         the trainer's own keys
+
+    A finished model is fine-tuned with --set init_from=FOLDER and another --out; a finished run goes on with a larger
+    train.steps if its learning rate was constant (train.final_lr_ratio=1).
     """
     tree = apply_sets(read_yaml(config), sets)
     trainer = tree.pop("trainer", None)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,17 @@ from clipsonic.conditions import Clips, condition_array
 from clipsonic.diffusion import Diffusion
 from clipsonic.mel import MelFrontEnd, measured
 from clipsonic.model import MelDiffusion
-from clipsonic.networks import Sizes, build, resolved_options
+from clipsonic.networks import NETWORKS, Sizes, build, resolved_options
 from clipsonic.training import checkpoint, loop
 from clipsonic.training.config import AudioTrainingConfig, identity, settings_of
+from clipsonic.training.continuing import (
+    check_fits,
+    finished,
+    lineage,
+    network_tree,
+    refuse_other_steps,
+    space_tree,
+)
 from clipsonic_eval import atomic, outputs, threads
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ConfigError, UserError
@@ -183,11 +192,6 @@ def device_named(name: str) -> torch.device:
     return device
 
 
-def finished(out: Path) -> bool:
-    """Return whether a model's folder, which was claimed for a run, holds its result."""
-    return (out / "model_index.json").is_file()
-
-
 def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, overwrite: bool = False) -> Path:
     """Train a model, or continue, or find it finished.
 
@@ -221,13 +225,47 @@ def train_on(
             "prepare them at the model's rate"
         )
     split_clips(store, config)  # before any work: are there clips at all?
-    device = device_named(config.device)
+    device_named(config.device)
     conditions, condition_card = condition_array(store, config.condition)
     claimed = {**settings_of(config), "clips": store.content_hash, "conditions": condition_card}
+    parent = None if config.init_from is None else _parent(config.init_from, config, condition_card)
+    if parent is not None:
+        claimed["init_from"] = parent.card["weights_sha256"]
+    if not overwrite:
+        refuse_other_steps(out, claimed)
     with outputs.claim(out, "train", claimed, overwrite=overwrite):
-        if not finished(out):
-            _train(store, config, out, progress, device, conditions, condition_card)
+        if not finished(out, config.train.steps):
+            _train(store, config, out, progress, (conditions, condition_card), parent)
     return out
+
+
+def _parent(folder: Path, config: AudioTrainingConfig, condition_card: Mapping[str, Any]) -> MelDiffusion:
+    """Return the finished model that a run starts from.
+
+    Raises:
+        UserError: the folder holds none, or one whose weights mean something else.
+    """
+    parent = MelDiffusion.load(folder)
+    name = next(n for n in NETWORKS if NETWORKS[n] is type(parent.network))
+    space = condition_card["space"]
+    run = {
+        "network": network_tree(
+            config.network.name,
+            {"n_mels": config.mel.n_mels, "condition_dim": space["dim"], **resolved_options(config.network)},
+        ),
+        "mel": as_tree(config.mel),
+        "diffusion": {"steps": config.diffusion.steps, "schedule": config.diffusion.schedule},
+        "condition": space_tree(space),
+    }
+    theirs = {
+        "network": network_tree(name, parent.network.config),  # type: ignore[arg-type] # ConfigMixin's
+        # the scale is the parent's, unless another one is configured
+        "mel": as_tree(parent.mel if config.mel.mean else replace(parent.mel, mean=(), std=())),
+        "diffusion": {"steps": parent.diffusion.steps, "schedule": parent.diffusion.schedule},
+        "condition": space_tree(parent.card["condition"]["space"]),
+    }
+    check_fits(folder, theirs, run)
+    return parent
 
 
 def _train(
@@ -235,24 +273,34 @@ def _train(
     config: AudioTrainingConfig,
     out: Path,
     progress: Progress,
-    device: torch.device,
-    conditions: NDArray[np.float32],
-    condition_card: Mapping[str, Any],
+    condition: tuple[NDArray[np.float32], Mapping[str, Any]],
+    parent: MelDiffusion | None,
 ) -> None:
-    run_identity = identity(config, store.content_hash, json.dumps(condition_card, sort_keys=True))
+    device = device_named(config.device)
+    conditions, condition_card = condition
+    content = [store.content_hash, json.dumps(condition_card, sort_keys=True)]
+    resolved = as_tree(config) | {"network": {"name": config.network.name, "options": resolved_options(config.network)}}
+    config_identity = identity(config)
+    if parent is not None:
+        content.append(parent.card["weights_sha256"])
+    run_identity = identity(config, *content)
+    if parent is not None:
+        config = replace(config, mel=parent.mel)
     mels = MelSource(store, MelFrontEnd(config.mel, device), cache_mb=config.mel_cache_mb, progress=progress)
     log_mel_range = _set_scale(mels, config)
     sizes = Sizes(config.mel.n_mels, mels.frames, conditions.shape[-1])
     network = build(config.network, sizes, derive(config.train.seed, "", "weights")).to(device)
+    if parent is not None:
+        network.load_state_dict(parent.network.state_dict())
+        log_mel_range = _united(log_mel_range, parent.card.get("log_mel_range", log_mel_range))
     task = AudioTask(config, network, mels, conditions, Diffusion(config.diffusion, device))
-    resolved = as_tree(config) | {"network": {"name": config.network.name, "options": resolved_options(config.network)}}
     with loop.one_writer() as writes:
         if writes:
             atomic.write_json(out / "config.json", resolved)
     outcome = loop.run(task, config.train, out, identity=run_identity, progress=progress, label="audio model")
     card = {
         "identity": run_identity,
-        "config": identity(config),
+        "config": config_identity,
         "clips": store.content_hash,
         "n_clips": len(task.training_rows) + len(task.held_out),
         "condition": condition_card,
@@ -264,10 +312,12 @@ def _train(
         "seconds": round(outcome.seconds, 1),
         "threads": outcome.threads,
     }
+    if parent is not None:
+        card["init_from"] = lineage(parent.card)
     with loop.one_writer() as writes:
         if writes:
             MelDiffusion(network, mels.front_end.config, config.diffusion, card, device=device).save(out)
-            checkpoint.remove(out)
+            checkpoint.remove(out, keep_newest=config.train.constant_rate)
 
 
 def _set_scale(mels: MelSource, config: AudioTrainingConfig) -> dict[str, list[float]]:
@@ -280,3 +330,10 @@ def _set_scale(mels: MelSource, config: AudioTrainingConfig) -> dict[str, list[f
         mels.front_end = MelFrontEnd(scaled, mels.front_end.device)
     ends = {"low": values.amin(dim=(0, 2)), "high": values.amax(dim=(0, 2))}
     return {end: [round(float(x), 4) for x in bands] for end, bands in ends.items()}
+
+
+def _united(a: Mapping[str, list[float]], b: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Return the range of the bands over both of two sets."""
+    return {
+        end: [pick(x, y) for x, y in zip(a[end], b[end], strict=True)] for end, pick in (("low", min), ("high", max))
+    }

@@ -144,9 +144,19 @@ def apply(
         optimizer.state[parameter] = moments
 
 
-def remove(folder: Path) -> None:
-    """Remove the folder's checkpoints: the run is finished and its model written."""
-    for name in (FOLDER, EARLIER):
+def is_there(folder: Path) -> bool:
+    """Return whether the folder holds a checkpoint, good or not."""
+    return any((folder / name).is_dir() for name in (FOLDER, EARLIER))
+
+
+def remove(folder: Path, *, keep_newest: bool = False) -> None:
+    """Remove the folder's checkpoints: the run is finished and its model written.
+
+    Args:
+        folder: of the run.
+        keep_newest: the run may be made longer, and goes on from there.
+    """
+    for name in (EARLIER,) if keep_newest else (FOLDER, EARLIER):
         shutil.rmtree(folder / name, ignore_errors=True)
     _sweep(folder)
 

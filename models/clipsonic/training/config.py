@@ -24,11 +24,12 @@ class TrainConfig:
     """The optimisation, for any model.
 
     Attributes:
-        steps: optimiser steps in all.
+        steps: optimiser steps in all. A run whose rate does not depend on it (``final_lr_ratio`` 1) can be made longer
+            later: the same command with more steps goes on, to the result of one run of that many.
         batch_size: items of a step over all processes together.
         learning_rate: peak; linear warm-up, then a cosine to ``final_lr_ratio`` of it.
         warmup: steps.
-        final_lr_ratio: of the peak, at the last step.
+        final_lr_ratio: of the peak, at the last step; 1: the rate stays constant after the warm-up.
         weight_decay: AdamW's, on weights of two and more dimensions only.
         betas: AdamW's.
         gradient_clip: largest gradient norm.
@@ -69,6 +70,11 @@ class TrainConfig:
         if self.validation < 0 or self.warmup < 0:
             raise ConfigError("train: validation and warmup must not be negative")
 
+    @property
+    def constant_rate(self) -> bool:
+        """Whether no step depends on how many there are in all."""
+        return self.final_lr_ratio == 1
+
 
 @dataclass(frozen=True, slots=True)
 class AudioTrainingConfig:
@@ -87,6 +93,8 @@ class AudioTrainingConfig:
         diffusion: schedule and loss.
         train: the optimisation.
         device: ``auto``: a GPU if there is one.
+        init_from: folder of a finished model whose weights and mel scale the run starts from (fine-tuning); network,
+            mel layout, noise schedule and condition space must be its own.
     """
 
     clips: Path
@@ -100,6 +108,7 @@ class AudioTrainingConfig:
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     device: str = "auto"
+    init_from: Path | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.condition_dropout < 1:
@@ -107,14 +116,20 @@ class AudioTrainingConfig:
 
 
 def settings_of(config: Any) -> dict[str, Any]:
-    """Return the settings that decide a result: the configuration without paths and pace."""
+    """Return the settings that decide a result: the configuration without paths and pace.
+
+    Where the learning rate does not depend on the number of steps, neither does the state after any of them, and it is
+    not among them either.
+    """
     tree: dict[str, Any] = as_tree(config)
-    for key in ("clips", "mel_cache_mb", "device"):
+    for key in ("clips", "mel_cache_mb", "device", "init_from"):
         tree.pop(key, None)
     if isinstance(tree.get("condition"), dict):
         tree["condition"].pop("encoder_weights", None)
     for key in _RUNTIME_KEYS:
         tree.get("train", {}).pop(key, None)
+    if config.train.constant_rate:
+        tree["train"].pop("steps")
     return tree
 
 

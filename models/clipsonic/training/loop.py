@@ -192,6 +192,11 @@ class Run:
         found = checkpoint.read(self.folder, self.identity, note=progress.note)
         if found is None:
             return
+        if found.step > self.config.steps:
+            raise UserError(
+                f"{self.folder / checkpoint.FOLDER}: is at step {found.step}, beyond train.steps = "
+                f"{self.config.steps}; ask for at least as many steps, or give another --out"
+            )
         self.step, self.seconds = found.step, found.seconds
         self.rows = found.log
         self.threads = found.threads
@@ -314,6 +319,10 @@ def _take_steps(this: Run, progress: Progress, label: str) -> Outcome:
                 f"stopped after train.max_minutes = {config.max_minutes:g} at step {this.step} of {config.steps}; "
                 "the same command goes on from here"
             )
+    if (
+        not this.rows or this.rows[-1]["step"] != this.step
+    ):  # a checkpoint between two lines of the log, where the run is now to end
+        this.log(validate=True)
     this.task.module.load_state_dict(this.average.weights, strict=False)
     this.task.module.eval()
     final = this.rows[-1]

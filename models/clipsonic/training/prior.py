@@ -25,8 +25,9 @@ from clipsonic.prior_network import (
     standardised,
 )
 from clipsonic.training import checkpoint, loop
-from clipsonic.training.audio import device_named, finished
+from clipsonic.training.audio import device_named
 from clipsonic.training.config import TrainConfig, identity, settings_of
+from clipsonic.training.continuing import check_fits, finished, lineage, refuse_other_steps, space_tree
 from clipsonic_eval import atomic, outputs, threads
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.encoders import ENCODERS
@@ -66,6 +67,8 @@ class PriorTrainingConfig:
         condition_dropout: share of the items that see the null condition.
         train: the optimisation.
         device: ``auto``: a GPU if there is one.
+        init_from: folder of a finished prior whose weights and scale the run starts from (fine-tuning); network and
+            space must be its own.
     """
 
     data: PairSource
@@ -75,6 +78,7 @@ class PriorTrainingConfig:
     condition_dropout: float = 0.1
     train: PriorOptimisation = field(default_factory=PriorOptimisation)
     device: str = "auto"
+    init_from: Path | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.condition_dropout < 1:
@@ -186,18 +190,51 @@ def train_on(
     if len(pairs) < 2:
         raise UserError(f"{len(pairs)} image-caption pairs are too few to train a prior on")
     claimed = {**settings_of(_anywhere(config)), "data": [pairs.content, pairs.kind], "space": pairs.space}
+    parent = None if config.init_from is None else _parent(config.init_from, config, pairs)
+    if parent is not None:
+        claimed["init_from"] = parent.card["weights_sha256"]
+    if not overwrite:
+        refuse_other_steps(out, claimed)
     with outputs.claim(out, "train", claimed, overwrite=overwrite):
-        if not finished(out):
-            _train(pairs, config, out, progress)
+        if not finished(out, config.train.steps):
+            _train(pairs, config, out, progress, parent)
     return out
 
 
-def _train(pairs: Pairs, config: PriorTrainingConfig, out: Path, progress: Progress) -> None:
-    run_identity = identity(_anywhere(config), pairs.content, pairs.kind, str(as_tree(pairs.space)))
+def _parent(folder: Path, config: PriorTrainingConfig, pairs: Pairs) -> DiffusionPrior:
+    """Return the finished prior that a run starts from.
+
+    Raises:
+        UserError: the folder holds none, or one whose weights mean something else.
+    """
+    parent = DiffusionPrior.load(folder)
+    sizes = parent.network.config
+    theirs = {
+        "network": PriorNetworkConfig(
+            heads=sizes["num_attention_heads"],
+            head_dim=sizes["attention_head_dim"],
+            layers=sizes["num_layers"],
+            text_tokens=sizes["num_embeddings"],
+        ),
+        "space": space_tree(parent.card["space"]),
+    }
+    check_fits(folder, theirs, {"network": config.network, "space": space_tree(as_tree(pairs.space))})
+    return parent
+
+
+def _train(
+    pairs: Pairs, config: PriorTrainingConfig, out: Path, progress: Progress, parent: DiffusionPrior | None
+) -> None:
+    content = [pairs.content, pairs.kind, str(as_tree(pairs.space))]
+    if parent is not None:
+        content.append(parent.card["weights_sha256"])
+    run_identity = identity(_anywhere(config), *content)
     network = build_network(config.network, pairs.text.shape[1], derive(config.train.seed, "", "prior-weights"))
     network = network.to(device_named(config.device))
     task = PriorTask(config, network, pairs, _tokens_of(config))
     set_scale(network, pairs.image[task.training_rows.numpy()])
+    if parent is not None:
+        network.load_state_dict(parent.network.state_dict())  # the scale belongs to the weights
     network.to(device_named(config.device))
     with loop.one_writer() as writes:
         if writes:
@@ -216,6 +253,8 @@ def _train(pairs: Pairs, config: PriorTrainingConfig, out: Path, progress: Progr
         "seconds": round(outcome.seconds, 1),
         "threads": outcome.threads,
     }
+    if parent is not None:
+        card["init_from"] = lineage(parent.card)
     prior = DiffusionPrior(network, card, device=device_named(config.device))
     if config.network.text_tokens == 0 and len(task.held_out):
         prior.card["held_out"] = closeness(prior, pairs, task.held_out.numpy(), config.train.seed)
@@ -226,7 +265,7 @@ def _train(pairs: Pairs, config: PriorTrainingConfig, out: Path, progress: Progr
     with loop.one_writer() as writes:
         if writes:
             prior.save(out)
-            checkpoint.remove(out)
+            checkpoint.remove(out, keep_newest=config.train.constant_rate)
 
 
 def closeness(prior: DiffusionPrior, pairs: Pairs, rows: NDArray[np.integer[Any]], seed: int) -> dict[str, Any]:
