@@ -27,6 +27,7 @@ from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.instrument.data import Pictures, pictures
 from clipsonic_eval.instrument.geometry import TARGETS, geometry, intervals
 from clipsonic_eval.instrument.loss import forget, info_nce, rate_at
+from clipsonic_eval.precision import chosen
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
 
@@ -112,6 +113,7 @@ def fit(net: Pair, data: Pictures, words: Vocabulary, config: ClipConfig, progre
         betas=(0.9, 0.98),
         weight_decay=config.weight_decay,
     )
+    chosen("bf16", "cpu", "the training of toy-clip")  # part of its recipe: taken everywhere, said where it costs
     rng = stream(config.seed, "", "instrument-clip-batches")
     net.train()
     net.sense = net.sense.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.precision import Precision
 from clipsonic_eval.toyworld.write import WorldConfig
 
 
@@ -43,7 +44,7 @@ class StudyConfig:
     learning_rate: float = 1.5e-3
     guidance_scales: tuple[float, ...] = (2.0, 4.0, 8.0, 16.0)
     sampler_steps: int = 15
-    precision: Literal["fp32", "bf16", "auto"] = "auto"
+    precision: Precision = "auto"
     n_boot: int = 2000
     n_boot_validation: int = 200
 

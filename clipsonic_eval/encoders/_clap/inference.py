@@ -21,6 +21,7 @@ from clipsonic_eval.encoders._clap.pieces import RATE, SIZE, Cutting
 from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import mono_at
+from clipsonic_eval.precision import chosen
 from clipsonic_eval.tensors import read_tensors
 from clipsonic_eval.types import Clip, EncoderCard
 
@@ -174,7 +175,7 @@ def load_clap(
         raise ConfigError(f"{name}: precision is fp32 or bf16, backend transformers or laion-clap")
     if backend == "laion-clap" and (precision != "fp32" or name == "clap-transformers"):
         raise ConfigError(f"{name}: the laion_clap package takes LAION's checkpoints in fp32 only")
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    dtype = torch.bfloat16 if chosen(precision, device, name) == "bf16" else torch.float32
     network: Network
     if name == "clap-transformers":
         if weights is None:

@@ -15,6 +15,7 @@ from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._clip.models import MODELS, folder_of
 from clipsonic_eval.encoders._clip.reading import Parts, read
 from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.precision import chosen
 from clipsonic_eval.types import EncoderCard
 
 Floats = NDArray[np.float32]
@@ -43,7 +44,7 @@ class ClipEncoder(Refusing):
         batch_size: int | None = None,
     ) -> None:
         super().__init__(card)
-        self._dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+        self._dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[chosen(precision, device, card.name)]
         self._parts = parts
         self._network = parts.network.to(device, self._dtype)
         self._device = device

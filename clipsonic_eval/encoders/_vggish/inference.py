@@ -22,6 +22,7 @@ from clipsonic_eval.encoders._vggish.weights import SOURCE, find, load
 from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.resamplers import resampler
+from clipsonic_eval.precision import chosen
 from clipsonic_eval.types import Clip, EncoderCard, FloatArray
 
 Floats = NDArray[np.float32]
@@ -93,7 +94,7 @@ class VggishEncoder(Refusing):
         package: Package | None = None,
     ) -> None:
         super().__init__(card)
-        self._dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
+        self._dtype = torch.bfloat16 if chosen(options.precision, device, card.name) == "bf16" else torch.float32
         self._network = network.to(device, self._dtype)
         self._network.features.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # a stub lacks it
         self._device, self._layer = device, options.layer

@@ -33,6 +33,7 @@ from clipsonic.training.continuing import (
 from clipsonic_eval import atomic, outputs, threads
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.precision import described
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
 
@@ -311,6 +312,7 @@ def _train(
         "val_loss": outcome.val_loss,
         "seconds": round(outcome.seconds, 1),
         "threads": outcome.threads,
+        "precision": described(config.train.precision, device),
     }
     if parent is not None:
         card["init_from"] = lineage(parent.card)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from clipsonic_eval import atomic, outputs, threads
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.precision import Precision, described
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
 
@@ -50,7 +51,7 @@ class PriorOptimisation(TrainConfig):
     learning_rate: float = 1e-3
     warmup: int = 100
     ema: float = 0.995
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     validation: int = 512
 
 
@@ -252,6 +253,7 @@ def _train(
         "val_loss": outcome.val_loss,
         "seconds": round(outcome.seconds, 1),
         "threads": outcome.threads,
+        "precision": described(config.train.precision, device_named(config.device)),
     }
     if parent is not None:
         card["init_from"] = lineage(parent.card)

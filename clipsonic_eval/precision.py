@@ -1,0 +1,78 @@
+"""Where bfloat16 saves time, and where it costs: a device without instructions for it computes it by other means.
+
+On a processor with AVX-512 but without its BF16 part, VGGish takes seven times as long in bfloat16 as in float32; GPUs
+before Ampere convert back and forth. PyTorch calls both supported.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+# what PyTorch calls the instructions: of x86 (two sets), and of ARM (two sets)
+_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+_OLDER_PROBES = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # of older PyTorch, x86 alone
+
+_log = logging.getLogger(__name__)
+
+
+def is_native(device: str | torch.device) -> bool:
+    """Return whether a device has instructions for products in bfloat16."""
+    import torch
+
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return kind == "cpu" and _processor_has_it()
+
+
+def _processor_has_it() -> bool:
+    import torch
+
+    told = getattr(torch.cpu, "get_capabilities", None)
+    if told is not None:
+        found = told()
+        return any(bool(found.get(name)) for name in _INSTRUCTIONS)
+    return any(bool(getattr(torch.cpu, probe, bool)()) for probe in _OLDER_PROBES)
+
+
+def chosen(precision: Precision, device: str | torch.device, what: str) -> Literal["fp32", "bf16"]:
+    """Return in which precision a network is computed; ``auto`` is bfloat16 where that is native.
+
+    Bfloat16 that was asked for by name is taken anywhere, and where it only costs, a warning says so once.
+
+    Args:
+        precision: as configured.
+        device: where the network lies.
+        what: is computed, for the warning.
+    """
+    if precision == "auto":
+        return "bf16" if is_native(device) else "fp32"
+    if precision == "bf16" and not is_native(device):
+        _warn(str(device).partition(":")[0], what)
+    return precision
+
+
+def described(precision: Precision, device: str | torch.device) -> str:
+    """Return what a card says of the precision that was used: ``fp32``, ``bf16``, or ``bf16 (emulated)``."""
+    native = is_native(device)
+    if precision == "auto":
+        return "bf16" if native else "fp32"
+    return precision if precision == "fp32" or native else "bf16 (emulated)"
+
+
+@lru_cache(maxsize=64)  # once each
+def _warn(kind: str, what: str) -> None:
+    where = {"cpu": "processor", "cuda": "GPU"}.get(kind, f"device ({kind})")
+    _log.warning(
+        "%s: this %s has no instructions for bf16 and emulates it, which is slower than fp32 (seven times, measured on "
+        "a processor) and less exact; choose precision fp32",
+        what,
+        where,
+    )
