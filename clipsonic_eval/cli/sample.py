@@ -54,12 +54,14 @@ def command(
         --queries test.csv --out wavs/ZS
     """
     asked = read_queries(queries)
+    asked.tell(Bars())
     built = resolve(system, apply_sets({}, sets))
-    result = sample(built, asked, out, SampleSettings(**settings), progress=Bars())  # type: ignore[arg-type]
+    how = SampleSettings(**settings)  # type: ignore[arg-type]
+    result = sample(built, asked.queries, out, how, unread=asked.skipped, progress=Bars())
     if as_json:
         click.echo(json.dumps(_tree(result)))
     else:
-        click.echo(f"{result.out}: {result.n} of {len(asked)} queries by {result.name}, {result.seconds:.1f} s")
+        click.echo(f"{result.out}: {result.n} of {len(asked.queries)} queries by {result.name}, {result.seconds:.1f} s")
         for skip in result.skipped[:_SHOWN]:
             click.echo(f"skipped {skip.key}: {skip.reason}", err=True)
         if len(result.skipped) > _SHOWN:

@@ -79,6 +79,8 @@ def prepare(
     if not 1 <= part[0] <= part[1]:
         raise UserError(f"part {part[0]}/{part[1]}: the first number counts from 1 to the second")
     listing = source.items()
+    for note in listing.notes:
+        progress.note(note)
     encoder = _load(config)
     plan = make_plan(source.folder, listing, config, encoder.card if encoder else None)
     with outputs.claim(out, "prepare", plan.identity, overwrite=overwrite, keep=True) as changed:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clipsonic_eval.datasets import DATASETS, Listing, refuse_duplicates, table_rows
+from clipsonic_eval.datasets import DATASETS, Listing, SourceItem, refuse_duplicates
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.tables import Row, read_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +42,24 @@ class Source:
         listing = DATASETS[self.dataset].items(self.root, self.csv, self.split)
         if self.prompts is None:
             return listing
-        texts = _read_prompts(self.prompts)
+        prompts = read_table(self.prompts, ("key", "prompt", "label"), required=("key", "prompt"))
+        refuse_duplicates((row.values["key"] for row in prompts.rows), str(self.prompts))
+        texts = {row.values["key"]: row for row in prompts.rows}
         if not any(item.key in texts for item in listing.items):
-            example = listing.items[0].key if listing.items else "none"
-            raise UserError(f"{self.prompts}: none of its keys is a key of the source (one of those: '{example}')")
+            ours, theirs = listing.items[0].key if listing.items else "none", next(iter(texts))
+            raise UserError(
+                f"{self.prompts}: none of its keys (one of those: '{theirs}') is a key of the source (one of those: "
+                f"'{ours}')"
+            )
         return replace(
             listing,
-            items=tuple(
-                replace(item, prompt=prompt or item.prompt, label=label or item.label)
-                for item in listing.items
-                for prompt, label in [texts.get(item.key, (None, None))]
-            ),
+            items=tuple(_with_texts(item, texts.get(item.key)) for item in listing.items),
+            skipped=(*listing.skipped, *prompts.skipped),
+            notes=(*listing.notes, *prompts.notes),
         )
 
 
-def _read_prompts(path: Path) -> dict[str, tuple[str | None, str | None]]:
-    rows = [row for _, row in table_rows(path)]
-    if not rows or "key" not in rows[0] or "prompt" not in rows[0]:
-        raise UserError(f"{path}: needs the columns 'key' and 'prompt' (and may have 'label')")
-    refuse_duplicates((str(row["key"]) for row in rows), str(path))
-    return {
-        str(row["key"]): (str(row.get("prompt") or "") or None, str(row.get("label") or "") or None) for row in rows
-    }
+def _with_texts(item: SourceItem, row: Row | None) -> SourceItem:
+    if row is None:
+        return item
+    return replace(item, prompt=row.get("prompt") or item.prompt, label=row.get("label") or item.label)

@@ -13,12 +13,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsonic_eval.datasets._files import refuse_duplicates
-from clipsonic_eval.datasets._table import table_rows
+from clipsonic_eval.datasets._files import (
+    AUDIO_SUFFIXES,
+    MEDIA_SUFFIXES,
+    key_of,
+    refuse_duplicates,
+    without_suffix,
+)
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.types import Skip
 
-__all__ = ["DATASETS", "Dataset", "Listing", "SourceItem", "refuse_duplicates", "table_rows"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "DATASETS",
+    "MEDIA_SUFFIXES",
+    "Dataset",
+    "Listing",
+    "SourceItem",
+    "key_of",
+    "refuse_duplicates",
+    "without_suffix",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +61,17 @@ class SourceItem:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source holds: the items, and what was named but cannot be used."""
+    """What a source holds.
+
+    Attributes:
+        items: what can be tried.
+        skipped: what was named but cannot be used.
+        notes: sentences about how the source was read, for the screen.
+    """
 
     items: tuple[SourceItem, ...]
     skipped: tuple[Skip, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

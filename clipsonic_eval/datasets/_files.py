@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from clipsonic_eval.errors import UserError, unknown_name
+from clipsonic_eval.errors import UserError
 
 VIDEO_SUFFIXES = (
     ".mp4",
@@ -53,6 +53,12 @@ def key_of(relative: Path) -> str:
     return "__".join(safe(part) for part in parts if part not in ("/", "..", "."))
 
 
+def without_suffix(key: str) -> str:
+    """Return a key without the suffix of a media file."""
+    stem, dot, suffix = key.rpartition(".")
+    return stem if stem and (dot + suffix).lower() in MEDIA_SUFFIXES else key
+
+
 def safe(text: str) -> str:
     """Replace what is not a letter, a digit, ``.``, ``-`` or ``_``."""
     return re.sub(r"[^\w.-]", "_", text).lstrip(".") or "_"
@@ -81,14 +87,3 @@ def refuse_duplicates(keys: Iterable[str], where: str) -> None:
         raise UserError(
             f"{where}: keys must be unique, these occur more than once: {listed}{more}; rename or remove them"
         )
-
-
-def refuse_unknown_split(split: str | None, known: Iterable[str | None], where: str) -> None:
-    """Raise if a split is asked for that no row has.
-
-    Raises:
-        UserError: with the splits there are.
-    """
-    names = {s for s in known if s}
-    if split is not None and split not in names:
-        raise unknown_name(f"split in {where}", split, names)

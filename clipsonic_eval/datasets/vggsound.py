@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from clipsonic_eval.datasets import DATASETS, Dataset, Listing, SourceItem
@@ -9,19 +12,22 @@ from clipsonic_eval.datasets._files import (
     MEDIA_SUFFIXES,
     media_files,
     refuse_duplicates,
-    refuse_unknown_split,
     safe,
 )
-from clipsonic_eval.datasets._table import csv_rows
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.tables import Row, read_table, refuse_unknown_split
 from clipsonic_eval.types import Skip
 
 CLIP_S = 10.0
+SPLITS = ("train", "test")
 MISSING = "file named in the csv is missing"
 
 
 def items(root: Path, csv: Path | None = None, split: str | None = None) -> Listing:
-    """List the rows of ``vggsound.csv`` (no header: YouTube id, start second, label, train/test).
+    """List the rows of VGGSound's list.
+
+    The list is the published ``vggsound.csv`` (no header: YouTube id, start second, label, train/test), one with these
+    columns named, or the one of the data set's repository (no header: ``<id>_<start, six digits>.mp4``, label).
 
     A row's file is ``<id>_<start, six digits>.*`` or ``<id>_<start>.*`` (a clip that was cut when it was fetched),
     else ``<id>.*`` (a whole video, of which 10 s from the start second count), anywhere below ``root``. The label is
@@ -33,48 +39,73 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
         split: ``train`` or ``test``; None: both.
 
     Raises:
-        UserError: no csv, a row that cannot be understood, duplicate keys, an unknown split, or no videos at all.
+        UserError: no csv, no row that can be understood, duplicate keys, an unknown split, or no videos at all.
     """
     path = csv if csv is not None else root / "vggsound.csv"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; give VGGSound's list with --csv")
-    rows = [_row(path, line, fields) for line, fields in _without_header(csv_rows(path))]
-    refuse_duplicates((key for key, *_ in rows), str(path))
-    refuse_unknown_split(split, (r[4] for r in rows), str(path))
+    table = read_table(
+        path,
+        ("key", "path", "start_s", "label", "split"),
+        required=(("key", "path"), "label"),
+        layouts=(("key", "start_s", "label", "split"), ("path", "label")),
+        mend="give VGGSound's list with --csv",
+    )
+    read = [_row(path, row) for row in table.rows]
+    rows = [row for row in read if isinstance(row, _Listed)]
+    skipped = [*table.skipped, *(row for row in read if isinstance(row, Skip))]
+    if not rows:
+        raise UserError(f"{path}: holds no row that can be used: {'; '.join(s.reason for s in skipped[:3])}")
+    refuse_duplicates((row.key for row in rows), str(path))
+    refuse_unknown_split(split, (row.split for row in rows), str(path))
     files = _by_stem(root)
     found: list[SourceItem] = []
-    skipped: list[Skip] = []
-    for key, video, start, label, part in rows:
-        if split is not None and part != split:
+    for row in rows:
+        if split is not None and row.split != split:
             continue
-        cut = files.get(f"{video}_{start:06d}") or files.get(f"{video}_{start}")
-        file = cut or files.get(video)
+        cut = files.get(f"{row.video}_{row.start:06d}") or files.get(f"{row.video}_{row.start}")
+        file = cut or files.get(row.video)
         if file is None:
-            skipped.append(Skip(key, f"{MISSING} ({key}.* or {video}.*)"))
+            skipped.append(Skip(row.key, f"{MISSING} ({row.key}.* or {row.video}.*)"))
             continue
-        found.append(SourceItem(key, file, 0.0 if cut else float(start), CLIP_S, label, label, part))
-    return Listing(tuple(found), tuple(skipped))
+        begin = 0.0 if cut else float(row.start)
+        found.append(SourceItem(row.key, file, begin, CLIP_S, row.label, row.label, row.split))
+    return Listing(tuple(found), tuple(skipped), table.notes)
 
 
-def _without_header(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
-    """Drop a first row whose second field is no number: some copies of the list have names on top."""
-    return rows[1:] if rows and len(rows[0][1]) > 1 and not _is_number(rows[0][1][1]) else rows
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """One row: which ten seconds of which video, and what it is called."""
+
+    video: str
+    start: int
+    label: str
+    split: str | None
+
+    @property
+    def key(self) -> str:
+        """The name that a cut clip has."""
+        return f"{safe(self.video)}_{self.start:06d}"
 
 
-def _is_number(text: str) -> bool:
+def _row(path: Path, row: Row) -> _Listed | Skip:
+    video, start, split = row.get("key"), row.get("start_s"), row.get("split")
+    if video is None or start is None:  # <id>_<start>.mp4, in a column path or as the key
+        name = re.fullmatch(r"(.+)_(\d+)(?:\.\w+)?", row.get("path") or video or "")
+        video, start = (name[1], name[2]) if name else (None, None)
+    number = _seconds(start)
+    known = split is None or split in SPLITS
+    if video is None or number is None or not known:
+        got = ",".join(row.values.values())
+        expected = "expected YouTubeID,start seconds,label,train/test or <id>_<start>.mp4,label"
+        return Skip(f"line-{row.line}", f"{path.name} line {row.line}: {expected}, got {got}")
+    return _Listed(video, number, row.values["label"], split)
+
+
+def _seconds(text: str | None) -> int | None:
     try:
-        return float(text) >= 0
+        value = float(text or "")
     except ValueError:
-        return False
-
-
-def _row(path: Path, line: int, fields: list[str]) -> tuple[str, str, int, str, str]:
-    if len(fields) != 4 or not _is_number(fields[1]):
-        raise UserError(
-            f"{path} line {line}: expected YouTubeID,start seconds,label,train/test, got {','.join(fields)}"
-        )
-    video, start, label, split = fields[0], int(float(fields[1])), fields[2], fields[3]
-    return f"{safe(video)}_{start:06d}", video, start, label, split
+        return None
+    return int(value) if math.isfinite(value) and value >= 0 else None
 
 
 def _by_stem(root: Path) -> dict[str, Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import config_hash, file_sha256
 from clipsonic_eval.media.audio import read_audio
+from clipsonic_eval.tables import read_table
 from clipsonic_eval.types import Clip, Skip
 
 SAMPLES_NAME = "samples.csv"
@@ -95,6 +95,7 @@ class AudioSet:
         skipped: what was left out before reading anything.
         card: of the system (``system.json``), or what kind of folder it is.
         prompts: (prompt, label) by key where the folder says them.
+        notes: sentences about how it was listed, for the screen.
     """
 
     name: str
@@ -102,6 +103,7 @@ class AudioSet:
     skipped: tuple[Skip, ...]
     card: dict[str, Any]
     prompts: dict[str, tuple[str, str | None]]
+    notes: tuple[str, ...] = ()
 
 
 def reference_set(folder: Path) -> AudioSet:
@@ -116,7 +118,7 @@ def reference_set(folder: Path) -> AudioSet:
         raise UserError(f"{folder}: no such folder; --reference is a folder of real audio or of prepared clips")
     listing = DATASETS["folder"].items(folder, None, None)
     items = {item.key: FileItem(item.key, item.path) for item in listing.items}
-    return AudioSet("reference", _sorted(items), listing.skipped, {"kind": "folder-of-media"}, {})
+    return AudioSet("reference", _sorted(items), listing.skipped, {"kind": "folder-of-media"}, {}, listing.notes)
 
 
 def system_set(name: str, folder: Path, keys: Collection[str] | None) -> AudioSet:
@@ -140,7 +142,7 @@ def system_set(name: str, folder: Path, keys: Collection[str] | None) -> AudioSe
     missing = tuple(Skip(k, "missing: the folder has no audio for this query") for k in keys if k not in seen)
     extra = tuple(Skip(k, "extra: not in the list of queries") for k in items if k not in keys)
     kept = {k: item for k, item in items.items() if k in keys}
-    return AudioSet(name, _sorted(kept), (*found.skipped, *missing, *extra), found.card, found.prompts)
+    return AudioSet(name, _sorted(kept), (*found.skipped, *missing, *extra), found.card, found.prompts, found.notes)
 
 
 def _is_store(folder: Path) -> bool:
@@ -161,38 +163,60 @@ def _from_store(name: str, folder: Path) -> AudioSet:
 
 def _from_folder(name: str, folder: Path) -> AudioSet:
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in AUDIO_SUFFIXES and not p.name.startswith("."))
-    rows = _read_samples(folder / SAMPLES_NAME)
+    listed, skipped, notes = _read_samples(folder)
     items: dict[str, FileItem] = {}
-    skipped: list[Skip] = []
-    listed = {row["file"] for row in rows}
-    for row in rows:
-        items[row["key"]] = FileItem(row["key"], folder / row["file"], row.get("sha256") or "")
+    names = {sample.file for sample in listed}
+    for sample in listed:
+        if sample.key in items:
+            skipped.append(Skip(sample.key, f"{SAMPLES_NAME} names the key again; its first file was taken"))
+        else:
+            items[sample.key] = FileItem(sample.key, folder / sample.file, sample.sha256)
     for path in files:
-        if rows and path.name not in listed:
+        if listed and path.name not in names:
             skipped.append(Skip(path.stem, f"extra: {path.name} is not in {SAMPLES_NAME}"))
-        elif not rows and path.stem in items:
+        elif not listed and path.stem in items:
             skipped.append(Skip(path.stem, f"{path.name}: {items[path.stem].path.name} has the same key; it was taken"))
-        elif not rows:
+        elif not listed:
             items[path.stem] = FileItem(path.stem, path)
     if not items:
         raise UserError(f"{folder}: no audio here; a system's folder holds <key>.wav for each query")
-    prompts = {row["key"]: (row["prompt"], row.get("label") or None) for row in rows if row.get("prompt")}
-    return AudioSet(name, _sorted(items), tuple(skipped), read_card(folder / SYSTEM_NAME), prompts)
+    prompts = {sample.key: (sample.prompt, sample.label) for sample in listed if sample.prompt}
+    return AudioSet(name, _sorted(items), tuple(skipped), read_card(folder / SYSTEM_NAME), prompts, notes)
 
 
-def _read_samples(path: Path) -> list[dict[str, str]]:
-    """Read ``samples.csv``; an empty list if there is none."""
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """A row of ``samples.csv``."""
+
+    key: str
+    file: str
+    prompt: str
+    label: str | None
+    sha256: str
+
+
+def _read_samples(folder: Path) -> tuple[list[_Sample], list[Skip], tuple[str, ...]]:
+    """Return the rows of ``samples.csv``, those that cannot be used, and how it was read; nothing if there is none."""
+    path = folder / SAMPLES_NAME
+    if not path.exists():
+        return [], [], ()
+    columns = ("key", "path", "prompt", "label", "sha256", "seed", "query")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except FileNotFoundError:
-        return []
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not readable as a csv ({error}); remove it or sample again") from None
-    for row in rows:
-        if not row.get("key") or not row.get("file") or Path(row["file"]).name != row["file"]:
-            raise UserError(f"{path}: every row needs a key and the name of a file in the same folder; sample again")
-    return rows
+        table = read_table(path, columns, required=("path",))
+    except UserError as error:
+        raise UserError(f"{error}; remove {SAMPLES_NAME} or sample again") from None
+    rows: list[_Sample] = []
+    skipped = list(table.skipped)
+    for row in table.rows:
+        file = row.values["path"]
+        key = row.get("key") or Path(file).stem
+        if Path(file).name == file:
+            rows.append(_Sample(key, file, row.get("prompt") or "", row.get("label"), row.get("sha256") or ""))
+        else:
+            skipped.append(Skip(key, f"{SAMPLES_NAME} line {row.line}: '{file}' is no file of the same folder"))
+    if not rows:
+        raise UserError(f"{path}: no row names a file of the same folder; remove it or sample again")
+    return rows, skipped, tuple(note for note in table.notes if "read 'file' as path" not in note)
 
 
 def read_card(path: Path) -> dict[str, Any]:

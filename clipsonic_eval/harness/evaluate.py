@@ -48,6 +48,7 @@ NOISE = "noise"
 REFERENCE = "reference"
 TRAINING = "training"
 NOT_COMPUTED = "not_computed"  # the check that finds a metric which a system has no score of
+PROMPTS = "prompts"
 
 
 def evaluate(
@@ -112,6 +113,8 @@ def _evaluate(
         material = gather(config)
         chosen, left_out = choose_metrics(config, material, conventions)
         measures = {name: measure(name, conventions) for name in chosen}
+    for note in material.notes():
+        progress.note(note)
     with clock.stage("load encoders"):
         loaded = load_encoders(config, _roles(measures.values()), encoders or {}, conventions)
     kept, why = without_strange_labels(config, chosen, material.queries, loaded)
@@ -200,7 +203,7 @@ def _embed(
         batch_size=config.batch_size,
         workers=config.workers,
     )
-    skipped: dict[str, tuple[Skip, ...]] = {}
+    skipped: dict[str, tuple[Skip, ...]] = {PROMPTS: material.queries.skipped}
     reference = None
     against = _roles(measures.values(), "reference")
     if "halves" in config.yardsticks and "fad" in encoders and "fad" not in against:

@@ -172,7 +172,7 @@ def _read(config: GapConfig, progress: Progress, encoder: Encoder | None) -> Fea
         read = read_features(config.source, config.space)
         features = Features(read["image"], read["text"], {k: v for k, v in read.items() if k not in ("image", "text")})
     elif (config.source / "clips.json").is_file():
-        features = _from_clips(config, encoder)
+        features = _from_clips(config, progress, encoder)
     elif config.source.is_dir():
         features = _from_audio(config, progress, encoder)
     else:
@@ -190,11 +190,16 @@ def _encoder(config: GapConfig, given: Encoder | None, example: str) -> Encoder:
     return loaded
 
 
-def _prompts(config: GapConfig) -> dict[str, str] | None:
-    return None if config.prompts is None else {q.key: q.prompt for q in read_queries(config.prompts)}
+def _prompts(config: GapConfig, progress: Progress) -> tuple[dict[str, str] | None, tuple[Skip, ...]]:
+    """Return the prompts of the table that was given, None without one, and its rows that could not be used."""
+    if config.prompts is None:
+        return None, ()
+    asked = read_queries(config.prompts)
+    asked.tell(progress)
+    return {q.key: q.prompt for q in asked.queries}, asked.skipped
 
 
-def _from_clips(config: GapConfig, given: Encoder | None) -> Features:
+def _from_clips(config: GapConfig, progress: Progress, given: Encoder | None) -> Features:
     """Centre picture of each clip against its prompt."""
     store = ClipStore.open(config.source)
     space, embeddings = store.image_space, store.image_embeddings
@@ -206,9 +211,10 @@ def _from_clips(config: GapConfig, given: Encoder | None) -> Features:
             f"{config.source}: its pictures were embedded by {space.short}, but the prompts would be by "
             f"{encoder.card.short}; name the same encoder and weights, or prepare the clips again"
         )
-    said = _prompts(config) or {k: p for k, p in zip(store.keys, store.prompts, strict=True) if p}
+    told, unread = _prompts(config, progress)
+    said = told or {k: p for k, p in zip(store.keys, store.prompts, strict=True) if p}
     rows = np.array([i for i, key in enumerate(store.keys) if key in said], dtype=np.intp)
-    skipped = tuple(Skip(k, "has no prompt") for k in store.keys if k not in said)
+    skipped = (*unread, *(Skip(k, "has no prompt") for k in store.keys if k not in said))
     if len(rows) == 0:
         raise UserError(f"{config.source}: no clip has a prompt; give --prompts CSV with its keys")
     keys = tuple(store.keys[i] for i in rows)
@@ -219,7 +225,7 @@ def _from_clips(config: GapConfig, given: Encoder | None) -> Features:
 
 def _from_audio(config: GapConfig, progress: Progress, given: Encoder | None) -> Features:
     encoder = _encoder(config, given, "toy-clap")
-    said = _prompts(config)
+    said, unread = _prompts(config, progress)
     audio = system_set("audio", config.source, None if said is None else said.keys())
     said = said or {key: prompt for key, (prompt, _) in audio.prompts.items()}
     if not said:
@@ -228,7 +234,7 @@ def _from_audio(config: GapConfig, progress: Progress, given: Encoder | None) ->
     embedded = embedder.embed(audio, ["clap"], progress=progress)
     keys = tuple(k for k in embedded.keys if k in said)
     text = Embeddings(encoder.text([said[k] for k in keys]), keys, "text", encoder.card)
-    return Features(embedded.spaces["clap"], text, skipped=embedded.skipped)
+    return Features(embedded.spaces["clap"], text, skipped=(*unread, *embedded.skipped))
 
 
 def _write_projection(features: Features, prior: Mapping[str, Embeddings], out: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from clipsonic_eval.harness.queries import read_queries
 from clipsonic_eval.harness.stored_statistics import StoredStatistics
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.metrics import METRICS, MetricCard
+from clipsonic_eval.types import Skip
 
 REAL = "real"
 
@@ -29,10 +30,14 @@ class Queries:
     Attributes:
         prompts: text by key; empty if nobody says what was asked.
         labels: class name by key, where there is one.
+        skipped: rows of the table of queries that could not be used.
+        notes: how it was read, for the screen.
     """
 
     prompts: Mapping[str, str]
     labels: Mapping[str, str]
+    skipped: tuple[Skip, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -57,6 +62,11 @@ class Material:
     reference: AudioSet | None
     training: AudioSet | None = None
     stored: StoredStatistics | None = None
+
+    def notes(self) -> Iterator[str]:
+        """Yield how tables and folders were read, for the screen."""
+        sets = [*self.systems.values(), self.reference, self.training]
+        yield from dict.fromkeys((*self.queries.notes, *(note for audio in sets if audio for note in audio.notes)))
 
 
 def gather(config: EvaluateConfig) -> Material:
@@ -99,7 +109,8 @@ def _stored(config: EvaluateConfig) -> StoredStatistics | None:
 def _read(config: EvaluateConfig) -> Queries:
     assert config.prompts is not None
     asked = read_queries(config.prompts)
-    return Queries({q.key: q.prompt for q in asked}, {q.key: q.label for q in asked if q.label})
+    labels = {q.key: q.label for q in asked.queries if q.label}
+    return Queries({q.key: q.prompt for q in asked.queries}, labels, asked.skipped, asked.notes)
 
 
 def _said_by(systems: Mapping[str, AudioSet]) -> Queries:

@@ -78,6 +78,7 @@ def sample(
     out: Path,
     settings: SampleSettings | None = None,
     *,
+    unread: Sequence[Skip] = (),
     progress: Progress = SILENT,
 ) -> SampleResult:
     """Let a system answer queries, and write what it says.
@@ -87,6 +88,7 @@ def sample(
         queries: with unique keys.
         out: the folder; made if missing, continued if it holds samples of the same system, settings and seed.
         settings: how.
+        unread: rows of the queries' table that could not be used; they join the list of skipped ones.
         progress: told of every query.
 
     Raises:
@@ -100,7 +102,7 @@ def sample(
     card = card_of(system, settings)
     identity = {key: value for key, value in card.items() if key != "name"}
     with outputs.claim(out, "sample", identity, overwrite=settings.overwrite):
-        job = _Job(system, out, settings, card)
+        job = _Job(system, out, settings, card, skipped=list(unread))
         todo = [query for query in queries if not job.has(query)]
         resumed = len(queries) - len(todo)
         number = threads.for_networks() if todo else 1
@@ -112,7 +114,7 @@ def sample(
         finally:
             job.write_table()
         job.write_skipped()
-    n = len(queries) - len(job.skipped)
+    n = len(queries) - (len(job.skipped) - len(unread))
     return SampleResult(out, job.name, n, resumed, tuple(job.skipped), time.monotonic() - started)
 
 

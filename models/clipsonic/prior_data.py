@@ -8,7 +8,6 @@ name is the hash of the shards and of the encoder.
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,12 +20,14 @@ from numpy.typing import NDArray
 from clipsonic.conditions import Clips, ConditionSpec, condition_array, normalised
 from clipsonic_eval import atomic
 from clipsonic_eval.arrays import read_npz
+from clipsonic_eval.datasets import refuse_duplicates
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import ConfigError, MediaError, UserError
 from clipsonic_eval.files import require_regular
 from clipsonic_eval.hashing import config_hash, file_sha256
 from clipsonic_eval.media.video import opened_picture
 from clipsonic_eval.progress import SILENT, Progress
+from clipsonic_eval.tables import read_table
 from clipsonic_eval.types import EncoderCard
 
 _BATCH = 256
@@ -106,10 +107,10 @@ def load_pairs(
     assert source.clips is not None
     store: Clips = ClipStore.open(source.clips)
     spec = ConditionSpec("image", encoder, encoder_weights)
-    return pairs_of_clips(store, read_captions(source.captions), spec, split=source.split)
+    return pairs_of_clips(store, read_captions(source.captions, progress), spec, split=source.split)
 
 
-def read_captions(path: Path | None) -> dict[str, str] | None:
+def read_captions(path: Path | None, progress: Progress = SILENT) -> dict[str, str] | None:
     """Return captions by key from a csv with the columns key and caption; None for None.
 
     Raises:
@@ -117,17 +118,13 @@ def read_captions(path: Path | None) -> dict[str, str] | None:
     """
     if path is None:
         return None
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            if not {"key", "caption"} <= set(reader.fieldnames or ()):
-                found = ", ".join(reader.fieldnames or ()) or "an empty file"
-                raise UserError(f"{path}: needs the columns key and caption, found: {found}")
-            return {row["key"]: row["caption"].strip() for row in reader if row["caption"]}
-    except (FileNotFoundError, IsADirectoryError):
-        raise UserError(f"{path}: no such file; give a csv with the columns key and caption") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not readable as a csv in UTF-8 ({error})") from None
+    table = read_table(
+        path, ("key", "prompt"), required=("key", "prompt"), mend="give a csv with the columns key and caption"
+    )
+    for sentence in (*table.notes, *(skip.reason for skip in table.skipped)):
+        progress.note(sentence)
+    refuse_duplicates((row.values["key"] for row in table.rows), str(path))
+    return {row.values["key"]: row.values["prompt"] for row in table.rows}
 
 
 def pairs_of_clips(

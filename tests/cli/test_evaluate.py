@@ -139,3 +139,18 @@ def test_lists_load_no_torch_and_no_system() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_rows_of_the_prompts_that_cannot_be_used_are_named_and_the_rest_is_scored(world: Path) -> None:
+    lines = (world / "prompts.csv").read_text().splitlines()
+    lines[3] = 'q2,"tone that never closes,low'
+    lines[6] = "q5,nan,low"
+    text = "\n".join(["file;caption;class", *(line.replace(",", ".wav;", 1).replace(",", ";") for line in lines[1:])])
+    (world / "prompts.csv").write_text(text)
+    done = call(world, *both(world))
+    assert done.exit_code == 3, done.output
+    assert "skipped prompts: line-4: prompts.csv line 4: a quote opens here and is never closed" in done.stderr
+    assert "prompts.csv line 7: has no prompt ('nan' means none)" in done.stderr
+    assert "'caption' as prompt" in done.stderr
+    scores = json.loads((world / "run" / "record.json").read_text())["scores"]
+    assert {s["n"] for s in scores if s["metric"] == "clap_score"} == {6}

@@ -277,7 +277,7 @@ def test_a_file_that_is_no_parquet_and_a_folder_without_shards_are_named(tmp_pat
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("key,text\na,b\n", "needs the columns key and caption, found: key, text"), ("", "found: an empty file")],
+    [("key,words\na,b\n", "column 'prompt' is missing; found: key, words"), ("", "the file is empty")],
 )
 def test_a_list_of_captions_that_cannot_be_used_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "c.csv"

@@ -106,8 +106,8 @@ def test_a_video_that_the_list_names_and_nobody_has_is_a_skip(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("aa,0,dog,train\nbb,soon,dog,train\n", "line 2: expected YouTubeID"),
-        ("aa,0,dog\n", "line 1: expected YouTubeID"),
+        ("bb,soon,dog,train\n", "line 1: expected YouTubeID"),
+        ("aa,0,dog\n", "line 1: 3 fields where 2 or 4 are expected"),
         ("aa,0,dog,train\naa,0,dog,train\n", "more than once: 'aa_000000'"),
     ],
 )
@@ -164,28 +164,36 @@ def test_a_manifest_says_the_same_in_every_format(tmp_path: Path, suffix: str) -
 
 def test_rows_of_a_manifest_that_cannot_be_used_are_skips_with_their_line(tmp_path: Path) -> None:
     root = touched(tmp_path, "a.mp4")
-    text = (
-        "key,path,start_s,duration_s\nk1,a.mp4,0,1\nk2,gone.mp4,,\nk3,,,\nk4,a.mp4,soon,\nk5,a.mp4,1,0\nk6,a.mp4,-1,\n"
-    )
+    rows = [
+        "k1,a.mp4,0,1",
+        "k2,gone.mp4,,",
+        "k3,,,",
+        "k4,a.mp4,soon,",
+        "k5,a.mp4,1,0",
+        "k6,a.mp4,-1,",
+        "../evil,a.mp4,,",
+    ]
+    text = "\n".join(["key,path,start_s,duration_s", *rows]) + "\n"
     (root / "manifest.csv").write_text(text)
     found = listed("manifest", root)
     assert [i.key for i in found.items] == ["k1"]
     reasons = {s.key: s.reason for s in found.skipped}
-    assert sorted(reasons) == ["k2", "k3", "k4", "k5", "k6"]
+    assert sorted(reasons) == ["k2", "k3", "k4", "k5", "k6", "line-8"]
     assert "gone.mp4" in reasons["k2"]
     assert "line 5" in reasons["k4"]
     assert "positive" in reasons["k5"]
+    assert "must do as a file name" in reasons["line-8"]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("paht,prompt\na.mp4,x\n", "Did you mean 'path'"),
-        ("file,prompt\na.mp4,x\n", "no column 'path'"),
+        ("key,prompt\na.mp4,x\n", "column 'path' is missing"),
+        ("path,file\na.mp4,a.mp4\n", "'path' and 'file' both mean 'path'"),
         ("key,path\nk,a.mp4\nk,a.mp4\n", "more than once: 'k'"),
-        ("key,path\n../evil,a.mp4\n", "must do as a file name"),
         ("path,prompt\na.mp4,one, two\n", "line 2: 3 fields, 2 columns"),
-        ("path\n", "no rows"),
+        ("path\n", "holds no row"),
     ],
 )
 def test_mistakes_of_a_whole_manifest_are_errors(tmp_path: Path, text: str, words: str) -> None:
@@ -205,5 +213,75 @@ def test_prompts_from_elsewhere_replace_what_the_layout_gives(tmp_path: Path) ->
     with pytest.raises(UserError, match="none of its keys"):
         Source(root, prompts=table).items()
     table.write_text("name,prompt\ndog__a,x\n")
-    with pytest.raises(UserError, match="needs the columns"):
+    with pytest.raises(UserError, match="column 'key' is missing"):
         Source(root, prompts=table).items()
+
+
+def test_vggsounds_repository_list_is_read(tmp_path: Path) -> None:
+    root = touched(tmp_path, "abc-00_EFGH_000000.mp4", "abc-01_EFGH.mkv")
+    (root / "test.csv").write_text(
+        'abc-00_EFGH_000000.mp4,"dog barking, far"\nabc-01_EFGH_000030.mp4,rain\nodd.mp4,x\n'
+    )
+    found = listed("vggsound", root, root / "test.csv")
+    assert [(i.key, i.start_s, i.duration_s, i.label) for i in found.items] == [
+        ("abc-00_EFGH_000000", 0.0, 10.0, "dog barking, far"),
+        ("abc-01_EFGH_000030", 30.0, 10.0, "rain"),
+    ]
+    assert [s.key for s in found.skipped] == ["line-3"]
+    with pytest.raises(UserError, match="no row names a split; leave --split out"):
+        listed("vggsound", root, root / "test.csv", "test")
+
+
+def test_a_bad_first_row_of_vggsounds_list_is_no_header_and_bad_rows_are_skips(tmp_path: Path) -> None:
+    root = touched(tmp_path, "aa.mp4", "cc.mp4", "ee.mp4")
+    rows = [
+        "aa,soon,dog,train",
+        'bb,1,"dog',
+        "cc,1,dog,train",
+        "dd,1,dog,tset",
+        "ee,1,nan,train",
+        "ff,1,dog,barking,test",
+    ]
+    (root / "vggsound.csv").write_text("\n".join(rows) + "\n")
+    found = listed("vggsound", root)
+    assert [i.key for i in found.items] == ["cc_000001"]
+    assert sorted(s.key for s in found.skipped) == ["ee", "line-1", "line-2", "line-4", "line-6"]
+
+
+def test_ends_become_durations_and_other_tools_columns_are_understood(tmp_path: Path) -> None:
+    root = touched(tmp_path, "a.wav")
+    rows = ["a.wav,1.5,4,rain,x", "a.wav,3,2,rain,x", "a.wav,,2,rain,x"]
+    (root / "manifest.csv").write_text("\n".join(["filename,start_time,end,caption,category", *rows]) + "\n")
+    found = listed("manifest", root)
+    assert [(i.key, i.start_s, i.duration_s, i.prompt, i.label) for i in found.items] == [
+        ("a_0001500", 1.5, 2.5, "rain", "x"),
+        ("a", 0.0, 2.0, "rain", "x"),
+    ]
+    assert "line 3: end_s 2 does not lie after start_s 3" in found.skipped[0].reason
+    (root / "manifest.csv").write_text("path,start_s,end_s,duration_s\na.wav,0,3,3\na.wav,1,3,3\n")
+    found = listed("manifest", root)
+    assert [i.duration_s for i in found.items] == [3.0]
+    assert "make 2 s, but duration_s is 3" in found.skipped[0].reason
+    (root / "manifest.csv").write_text("path,start_ms\na.wav,1500\n")
+    with pytest.raises(UserError, match="unknown column 'start_ms'"):
+        listed("manifest", root)
+
+
+def test_an_open_quote_in_a_manifest_costs_its_row_only(tmp_path: Path) -> None:
+    names = [f"k{i:03d}.wav" for i in range(10)]
+    root = touched(tmp_path, *names)
+    rows = [f"{name},rain" for name in names]
+    rows[4] = 'k004.wav,"Hello he shouts'
+    (root / "manifest.csv").write_text("\n".join(["path,prompt", *rows]) + "\n")
+    found = listed("manifest", root)
+    assert [i.path.name for i in found.items] == names[:4] + names[5:]
+    assert [s.key for s in found.skipped] == ["line-6"]
+
+
+def test_prompts_of_a_preparation_are_read_like_all_tables(tmp_path: Path) -> None:
+    root = touched(tmp_path / "v", "a.mp4", "b.mp4")
+    table = tmp_path / "prompts.csv"
+    table.write_text('id;caption\na;nan\nb;"rain; far"\nc;x;y\n')
+    found = Source(root, prompts=table).items()
+    assert [(i.key, i.prompt) for i in found.items] == [("a", None), ("b", "rain; far")]
+    assert [s.key for s in found.skipped] == ["a", "line-4"]

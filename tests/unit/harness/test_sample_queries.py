@@ -17,7 +17,9 @@ def csv_of(folder: Path, text: str) -> Path:
 
 def test_queries_are_read_relative_to_the_folder_of_the_csv(tmp_path: Path) -> None:
     path = csv_of(tmp_path, 'key,path,prompt,label,extra\na,videos/a.mp4,"a bell, far away",bell,1\nb,,rain,,2\n')
-    first, second = read_queries(path)
+    asked = read_queries(path)
+    first, second = asked.queries
+    assert any("columns not read: extra" in note for note in asked.notes)
     assert first == Query("a", "a bell, far away", tmp_path / "videos/a.mp4", "bell")
     assert second == Query("b", "rain", None, None)
 
@@ -25,20 +27,20 @@ def test_queries_are_read_relative_to_the_folder_of_the_csv(tmp_path: Path) -> N
 def test_a_byte_order_mark_and_blanks_around_names_are_no_part_of_them(tmp_path: Path) -> None:
     path = tmp_path / "q.csv"
     path.write_bytes(b"\xef\xbb\xbfkey, prompt\nk, a dog \n")
-    assert read_queries(path) == [Query("k", "a dog")]
+    assert read_queries(path).queries == (Query("k", "a dog"),)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("key,text\na,x\n", "column 'prompt' is missing; found: key, text"),
-        ("", "column 'key' is missing; found: an empty file"),
-        ("key,prompt\n", "holds no query"),
+        ("key,words\na,x\n", "column 'prompt' is missing; found: key, words"),
+        ("", "the file is empty"),
+        ("key,prompt\n", "holds no row"),
         ("key,prompt\na,x\na,y\n", "key 'a' is there twice"),
         ("key,prompt\na/b,x\n", "key 'a/b' cannot be the name of a file"),
-        ("key,prompt\na,\n", r"line 2 \(key 'a'\) has no prompt"),
+        ("key,prompt\na,\n", r"line 2 \(key 'a'\): has no prompt"),
         ("key,prompt,image,path\na,x,,\n", "both columns 'image' and 'path'"),
-        ("key,prompt,Path\na,x,y\n", "Did you mean 'path'"),
+        ("key,prompt,paht\na,x,y\n", "Did you mean 'path'"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_refused_in_one_sentence(tmp_path: Path, text: str, message: str) -> None:
@@ -54,7 +56,7 @@ def test_a_missing_list_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "q.csv"
     path.write_bytes(b"\xff\xfe\x00\x01key")
-    with pytest.raises(UserError, match="not readable as a csv in UTF-8"):
+    with pytest.raises(UserError, match="not readable as text in UTF-16"):
         read_queries(path)
 
 

@@ -1,0 +1,595 @@
+"""The one reader of tables that people made: csv, tsv, ``;``, jsonl, parquet, in whatever encoding they were saved.
+
+Strict about what it can't know, generous with what is unambiguous. A row that can't be understood is named with its
+line and left out like a bad file, and all other rows are read; only a table whose structure is wrong (no header, a
+column missing, two columns of one meaning, no row left) is an error.
+
+*Quotes.* A field that begins with ``"`` is quoted. It ends at the first ``"`` (``""`` within it is one quote) that is
+followed by a separator or the end of a line. On the line where it begins, a quote followed by anything else makes the
+field plain text, if its quotes come in pairs and it doesn't end in one (``"Hello" he shouts``); else the row is
+refused. On later lines such a quote says that the field was never closed: then the line where it begins is refused
+and reading goes on with the next line. A field that closes on a later line is taken if the record has as many fields
+as there are columns and the lines it runs over don't read as rows themselves, that is: one with as many fields, the
+first of which looks like the first of the row in question (letters, digits and signs in the same order, quoted or
+not), or two or more that all have as many fields. If they do, the line where the quote opens and the line where it may
+close are refused, and those between are read.
+
+*Fields.* A row of more fields than columns is refused: an unquoted separator has cut a field, nobody knows which.
+
+*Missing.* Nothing, ``nan``, ``None``, ``null``, ``N/A``, ``<NA>`` and the like, in any case, are no value.
+
+*Columns.* Names are compared without case, blanks and signs; what other tools write stands in ``ALIASES``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.files import MAX_TEXT, open_regular
+from clipsonic_eval.types import Skip
+
+MISSING: Final = frozenset({"", "nan", "none", "null", "na", "n/a", "#n/a", "<na>", "nat"})
+ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
+    "key": (
+        "id", "ytid", "youtube_id", "youtubeid", "video_id", "audiocap_id", "clip_id", "audio_id", "sound_id",
+        "sample_id", "item_id", "track_id", "uid", "uuid",
+    ),
+    "path": (
+        "file", "filename", "file_name", "filepath", "file_path", "audio", "audio_path", "audio_file",
+        "audio_filename", "wav", "wav_path", "wav_file", "video", "video_path", "video_file", "location",
+    ),
+    "image": ("image_path", "picture", "picture_path", "frame"),
+    "start_s": (
+        "start", "start_time", "start_second", "start_seconds", "start_sec", "start_time_s", "start_time_seconds",
+        "begin", "begin_s", "begin_time", "onset",
+    ),
+    "end_s": (
+        "end", "end_time", "end_second", "end_seconds", "end_sec", "end_time_s", "end_time_seconds", "stop", "stop_s",
+        "stop_time", "offset",
+    ),
+    "duration_s": (
+        "duration", "duration_second", "duration_seconds", "duration_sec", "dur", "length", "length_s",
+        "length_seconds",
+    ),
+    "prompt": ("caption", "captions", "text", "description", "sentence", "raw_text", "raw_caption"),
+    "label": ("class", "category", "class_name", "classname", "class_label", "label_name", "category_name"),
+    "split": ("subset", "set", "partition"),
+    "seed": (),
+    "sha256": (),
+    "query": (),
+}  # fmt: skip
+_MEANINGS: Final = {alias: meaning for meaning, others in ALIASES.items() for alias in (meaning, *others)}
+_SEPARATORS: Final = ",;\t"
+_BOMS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row.
+
+    Attributes:
+        line: where it begins in the file, from 1 (of a parquet file: its number).
+        values: text by meaning; a column that is missing or holds nothing has no entry.
+    """
+
+    line: int
+    values: Mapping[str, str]
+
+    def get(self, meaning: str) -> str | None:
+        """Return a value, None where there is none."""
+        return self.values.get(meaning)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a table holds.
+
+    Attributes:
+        path: of the file.
+        columns: meanings that it has a column for.
+        rows: the ones that were understood, in order.
+        skipped: the others; the key is the row's, or ``line-7`` where it isn't known.
+        notes: sentences about how it was read, for the screen.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    skipped: tuple[Skip, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A row before its fields have names; with a ``problem`` it has none."""
+
+    line: int
+    fields: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A row whose fields have the names that the file gives them; with a ``problem`` it has none."""
+
+    line: int
+    values: Mapping[str, Any]
+    problem: str = ""
+
+
+def read_table(
+    path: Path,
+    columns: Sequence[str],
+    *,
+    required: Sequence[str | tuple[str, ...]],
+    layouts: Sequence[tuple[str, ...]] = (),
+    mend: str = "",
+) -> Table:
+    """Read a table of any format and encoding.
+
+    Args:
+        path: of the file; its contents say what it is, the suffix only where tabs and commas compete.
+        columns: meanings (of ``ALIASES``) that the caller can use; further columns are noted as not read.
+        required: meanings that every row must have a value of; of a tuple, at least one.
+        layouts: what the columns are where the first row names none, one layout for each number of fields.
+        mend: what to do where there is no such file, as the end of a sentence.
+
+    Raises:
+        UserError: no regular file, no text, no header, a column missing or misspelt, two of one meaning, or no row
+            that can be used. All that is wrong with the header is said at once.
+    """
+    data = _bytes(path, mend)
+    notes: list[str] = []
+    if data.startswith(b"PAR1"):
+        names, rows = _parquet(path)
+    else:
+        text, note = _decoded(path, data)
+        notes += [note] if note else []
+        if not text.strip():
+            raise UserError(f"{path}: the file is empty; the first row must name the columns{_like(columns)}")
+        if text.lstrip()[0] in "{[" and path.suffix.lower() not in (".csv", ".tsv"):
+            names, rows = _json(path, text)
+        else:
+            names, rows = _separated(path, text, columns, required, layouts)
+    meanings, said = _header(path, names, columns, required)
+    table = _understood(path, meanings, rows, required)
+    return Table(path, table.columns, table.rows, table.skipped, (*notes, *said, *table.notes))
+
+
+def refuse_unknown_split(split: str | None, known: Iterable[str | None], where: str) -> None:
+    """Raise if a split is asked for that no row has.
+
+    Raises:
+        UserError: with the splits there are.
+    """
+    names = sorted({s for s in known if s})
+    if split is None or split in names:
+        return
+    near = difflib.get_close_matches(split, names, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    listed = ", ".join(names) if names else "none, no row names a split; leave --split out"
+    raise UserError(f"unknown split in {where} '{split}'.{hint} Known: {listed}.")
+
+
+def listed(things: Sequence[object], shown: int = _SHOWN) -> str:
+    """Return the first of some things and how many more there are."""
+    more = f" and {len(things) - shown} more" if len(things) > shown else ""
+    return ", ".join(str(thing) for thing in things[:shown]) + more
+
+
+# ---- bytes to text
+
+
+def _bytes(path: Path, mend: str) -> bytes:
+    with open_regular(path, mend=mend, empty=True) as stream:
+        data = stream.read(MAX_TEXT + 1)
+    if len(data) > MAX_TEXT:
+        raise UserError(f"{path}: larger than {MAX_TEXT} bytes; a table of this size is no list of clips, split it")
+    return data
+
+
+def _decoded(path: Path, data: bytes) -> tuple[str, str]:
+    """Return text with line ends of one kind, and a note where the encoding had to be found out.
+
+    Lines that aren't UTF-8 between others that are keep surrogates, by which their rows are known.
+    """
+    note = ""
+    encoding = next((name for bom, name in _BOMS if data.startswith(bom)), "")
+    if encoding != "utf-16" and b"\0" in data:
+        raise UserError(f"{path}: not a text file; save the table as csv in UTF-8")
+    try:
+        text = data.decode(encoding or "utf-8")
+    except UnicodeDecodeError:
+        if encoding == "utf-16":
+            raise UserError(f"{path}: not readable as text in UTF-16; save the table as csv in UTF-8") from None
+        text = data.decode(encoding or "utf-8", errors="surrogateescape")
+        if not any(ord(c) > 127 and not _is_surrogate(c) for c in text):
+            note = f"{path}: is not in UTF-8 and was read as Windows-1252"
+            try:
+                text = data.decode("cp1252")
+            except UnicodeDecodeError:
+                text, note = data.decode("latin-1"), f"{path}: is not in UTF-8 and was read as Latin-1"
+    return text.replace("\r\n", "\n").replace("\r", "\n"), note
+
+
+def _is_surrogate(character: str) -> bool:
+    return "\ud800" <= character <= "\udfff"
+
+
+# ---- text to records
+
+
+def _separated(
+    path: Path,
+    text: str,
+    columns: Sequence[str],
+    required: Sequence[str | tuple[str, ...]],
+    layouts: Sequence[tuple[str, ...]],
+) -> tuple[list[str], list[_Named]]:
+    lines = text.split("\n")
+    first = next(i for i, line in enumerate(lines) if line.strip())
+    separator = _separator(path, lines[first:], columns, {len(layout) for layout in layouts})
+    head = _whole(lines[first], separator)
+    names = [] if head is None else list(head)
+    if _is_header(names, columns, required, bool(layouts)):
+        while names and not names[-1]:
+            names.pop()  # a separator at the end of every line
+        records = _records(lines, first + 1, separator, {len(names)})
+        return names, [_named(record, {len(names): tuple(names)}) for record in records]
+    if not layouts:
+        shown = " ".join(lines[first].split())[:80]
+        raise UserError(
+            f"{path}: the first row ({shown}) names no column that is known here; the first row must name the columns"
+            f"{_like(columns)}"
+        )
+    by_length = {len(layout): layout for layout in layouts}
+    rows = [_named(record, by_length) for record in _records(lines, first, separator, set(by_length))]
+    return list(dict.fromkeys(name for layout in layouts for name in layout)), rows
+
+
+def _like(columns: Sequence[str]) -> str:
+    return f", among {', '.join(columns)}"
+
+
+def _separator(path: Path, lines: Sequence[str], columns: Sequence[str], lengths: set[int]) -> str:
+    """Return what separates fields: by which the first line names most columns, else most rows have a known length."""
+
+    def quality(separator: str) -> tuple[int, int, bool, int]:
+        head = _whole(lines[0], separator) or ()
+        named = sum(_MEANINGS.get(_plain(name)) in columns for name in head)
+        fitting = sum(len(_whole(line, separator) or ()) in lengths for line in lines[:200]) if lengths else 0
+        own = separator == "\t" and path.suffix.lower() == ".tsv" and "\t" in lines[0]
+        return named, fitting, own, lines[0].count(separator)
+
+    return max(_SEPARATORS, key=quality)
+
+
+def _is_header(
+    names: Sequence[str], columns: Sequence[str], required: Sequence[str | tuple[str, ...]], optional: bool
+) -> bool:
+    """Say whether a first row names columns: one known name will do where there must be a header, else two."""
+    known = {_MEANINGS[_plain(name)] for name in names if _MEANINGS.get(_plain(name)) in columns}
+    enough = all(known & set((need,) if isinstance(need, str) else need) for need in required)
+    misspelt = any(_near(_plain(name), columns) for name in names)
+    return enough or (len(known) >= 2 if optional else bool(known) or misspelt)
+
+
+def _named(record: _Record, names: Mapping[int, tuple[str, ...]]) -> _Named:
+    if record.problem:
+        return _Named(record.line, {}, record.problem)
+    fields = list(record.fields)
+    while len(fields) > max(names) and not fields[-1]:
+        fields.pop()
+    if len(names) > 1 and len(fields) not in names:
+        return _Named(
+            record.line, {}, f"{len(fields)} fields where {' or '.join(map(str, sorted(names)))} are expected"
+        )
+    columns = names[len(fields)] if len(fields) in names else next(iter(names.values()))
+    if len(fields) > len(columns):
+        problem = f"{len(fields)} fields, {len(columns)} columns; put fields that hold the separator into quotes"
+        return _Named(record.line, {}, problem)
+    if any(_is_surrogate(c) for field in fields for c in field):
+        return _Named(record.line, {}, "is not in UTF-8 as the other lines are")
+    return _Named(record.line, dict(zip(columns, fields, strict=False)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """The fields of one line; ``opened``: the last one is quoted and does not end here, ``bad``: why it is no row."""
+
+    fields: tuple[str, ...]
+    opened: bool = False
+    bad: str = ""
+
+
+def _whole(line: str, separator: str) -> tuple[str, ...] | None:
+    """Return the fields of a line that is a row by itself, else None."""
+    found = _fields(line, separator)
+    return None if found.opened or found.bad else found.fields
+
+
+def _fields(line: str, separator: str) -> _Fields:
+    fields: list[str] = []
+    at = 0
+    while True:
+        begin = at + len(line[at:]) - len(line[at:].lstrip(" "))
+        end = line.find(separator, at)
+        end = len(line) if end < 0 else end
+        if line.startswith('"', begin):
+            close, stray = _closing(line, begin + 1, separator)
+            if stray:
+                plain = line[begin:end].strip()
+                if plain.count('"') % 2 or plain.endswith('"'):
+                    return _Fields((), bad="quotes inside a quoted field must be doubled")
+                fields.append(plain)
+            elif close < 0:
+                return _Fields((*fields, line[begin + 1 :]), opened=True)
+            else:
+                fields.append(line[begin + 1 : close].replace('""', '"').strip())
+                end = line.find(separator, close)
+                end = len(line) if end < 0 else end
+        else:
+            fields.append(line[at:end].strip())
+        if end == len(line):
+            return _Fields(tuple(fields))
+        at = end + 1
+
+
+def _closing(line: str, at: int, separator: str) -> tuple[int, bool]:
+    """Return where a quoted field ends (-1: not on this line), and whether a quote before that does not belong."""
+    while (quote := line.find('"', at)) >= 0:
+        if line.startswith('""', quote):
+            at = quote + 2
+            continue
+        after = line[quote + 1 :].lstrip(" ")
+        return (quote, False) if not after or after[0] == separator else (quote, True)
+    return -1, False
+
+
+def _records(lines: Sequence[str], first: int, separator: str, lengths: set[int]) -> Iterator[_Record]:
+    """Yield the records from a line on; see the module's rule of quotes."""
+    refused: dict[int, str] = {}
+    at = first
+    while at < len(lines):
+        line, number = lines[at], at + 1
+        found = _fields(line, separator)
+        if number in refused:
+            yield _Record(number, problem=refused[number])
+        elif not line.strip() or not (found.opened or found.bad or any(found.fields)):
+            pass
+        elif found.bad:
+            yield _Record(number, problem=found.bad)
+        elif not found.opened:
+            yield _Record(number, found.fields)
+        else:
+            joined, last = _joined(lines, at, found, separator)
+            if joined and len(joined) in lengths and not _are_rows(lines[at : last + 1], found, separator, lengths):
+                yield _Record(number, joined)
+                at = last
+            elif joined:
+                yield _Record(number, problem=f"a quote opens here and may or may not close in line {last + 1}")
+                refused[last + 1] = f"a quote that opens in line {number} may or may not close here"
+            else:
+                yield _Record(number, problem="a quote opens here and is never closed")
+        at += 1
+
+
+def _joined(lines: Sequence[str], at: int, begun: _Fields, separator: str) -> tuple[tuple[str, ...] | None, int]:
+    """Return the fields of a record whose last field runs on over further lines, None if it is never closed."""
+    parts, fields = [begun.fields[-1]], begun.fields[:-1]
+    for last in range(at + 1, len(lines)):
+        close, stray = _closing(lines[last], 0, separator)
+        if stray:
+            return None, at
+        if close < 0:
+            parts.append(lines[last])
+            continue
+        parts.append(lines[last][:close])
+        own = (*fields, "\n".join(parts).replace('""', '"').strip())
+        rest = lines[last][close + 1 :].lstrip(" ")
+        if not rest:
+            return own, last
+        after = _fields(rest[1:], separator)
+        if after.bad:
+            return None, at
+        if not after.opened:
+            return (*own, *after.fields), last
+        parts, fields = [after.fields[-1]], (*own, *after.fields[:-1])
+    return None, at
+
+
+def _are_rows(lines: Sequence[str], first: _Fields, separator: str, lengths: set[int]) -> bool:
+    """Say whether the lines that a quoted field runs over read as rows themselves; see the module's rule of quotes."""
+    rows = [_whole(line, separator) for line in lines[1:]]
+    quoted = lines[0].startswith('"')
+    same = [line.startswith('"') == quoted for line in lines[1:]]
+    alone = [row if row and len(row) in lengths and row[0] and s else None for row, s in zip(rows, same, strict=True)]
+    kind = _kind(first.fields[0])
+    return (len(alone) > 1 and all(alone)) or any(row and _kind(row[0]) == kind for row in alone)
+
+
+def _kind(field: str) -> str:
+    """Return what a field is made of: runs of letters as ``a``, of digits as ``0``, other signs as they are."""
+    return re.sub(r"\d+", "0", re.sub(r"[^\W\d_]+", "a", field))
+
+
+# ---- other formats
+
+
+def _parquet(path: Path) -> tuple[list[str], list[_Named]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(f"{path}: not readable as parquet ({str(error).splitlines()[0]})") from None
+    return list(rows[0]) if rows else [], [_Named(number, row) for number, row in enumerate(rows, 1)]
+
+
+def _json(path: Path, text: str) -> tuple[list[str], list[_Named]]:
+    """Read one object a line, or one list of objects."""
+    if text.lstrip().startswith("["):
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path}: not readable as JSON ({error})") from None
+        rows = [_object(number, value) for number, value in enumerate(values, 1)]
+    else:
+        rows = [_json_line(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    return list(dict.fromkeys(name for row in rows for name in row.values)), rows
+
+
+def _json_line(number: int, line: str) -> _Named:
+    try:
+        return _object(number, json.loads(line))
+    except (ValueError, RecursionError) as error:
+        return _Named(number, {}, f"not readable as JSON ({getattr(error, 'msg', 'nested too deep')})")
+
+
+def _object(number: int, value: Any) -> _Named:
+    if isinstance(value, dict):
+        return _Named(number, value)
+    return _Named(number, {}, "expected an object with named fields")
+
+
+# ---- names to meanings
+
+
+def _plain(name: str) -> str:
+    """Return a column's name without case, blanks and signs: ``Start (s)`` is ``start_s``, ``# YTID`` is ``ytid``."""
+    return re.sub(r"\W+", "_", name.strip().lower()).strip("_")
+
+
+def _near(plain: str, columns: Sequence[str]) -> str:
+    """Return the meaning that a name nearly spells, "" if it is a known name or far from all."""
+    if not plain or plain in _MEANINGS:
+        return ""
+    known = [alias for alias, meaning in _MEANINGS.items() if meaning in columns]
+    near = [a for a in difflib.get_close_matches(plain, known, n=3, cutoff=0.75) if abs(len(a) - len(plain)) <= 2]
+    return next((a for a in near if a in columns), near[0] if near else "")
+
+
+def _header(
+    path: Path, names: Sequence[str], columns: Sequence[str], required: Sequence[str | tuple[str, ...]]
+) -> tuple[dict[str, str], list[str]]:
+    """Return (meaning by name of a column that is read, notes).
+
+    Raises:
+        UserError: with all that is wrong with the columns.
+    """
+    by_meaning: dict[str, list[str]] = {}
+    unread: list[str] = []
+    for name in names:
+        meaning = _MEANINGS.get(_plain(name))
+        if meaning is not None and meaning in columns:
+            by_meaning.setdefault(meaning, []).append(name)
+        elif _plain(name):
+            unread.append(name)
+    if "key" in by_meaning:  # an id of its own may stand beside the one that is named key
+        exact = [name for name in by_meaning["key"] if _plain(name) == "key"]
+        if len(exact) == 1:
+            unread += [name for name in by_meaning["key"] if name not in exact]
+            by_meaning["key"] = exact
+    wrong = [
+        f"columns {' and '.join(repr(n) for n in found)} both mean '{meaning}', remove or rename all but one"
+        for meaning, found in by_meaning.items()
+        if len(found) > 1
+    ]
+    for name in unread:
+        near = _near(_plain(name), columns)
+        if near and _MEANINGS[near] not in by_meaning:
+            wrong.append(f"unknown column '{name}'. Did you mean '{near}'?")
+    needs: list[tuple[str, ...]] = [(need,) if isinstance(need, str) else need for need in required]
+    absent = [need for need in needs if not any(meaning in by_meaning for meaning in need)]
+    wrong += [f"column {' or '.join(repr(m) for m in need)} is missing; found: {', '.join(names)}" for need in absent]
+    if wrong:
+        raise UserError(f"{path}: {'; '.join(wrong)}")
+    meanings = {found[0]: meaning for meaning, found in by_meaning.items()}
+    other = [f"'{name}' as {meaning}" for name, meaning in meanings.items() if _plain(name) != meaning]
+    notes = [f"{path}: read {', '.join(other)}"] if other else []
+    notes += [f"{path}: columns not read: {', '.join(unread)}"] if unread else []
+    return meanings, notes
+
+
+def _understood(
+    path: Path, meanings: Mapping[str, str], rows: Sequence[_Named], required: Sequence[str | tuple[str, ...]]
+) -> Table:
+    """Take the rows that have what is required, and say which others have gaps.
+
+    Raises:
+        UserError: there is none, with the reasons.
+    """
+    kept: list[Row] = []
+    skipped: list[Skip] = []
+    for row in rows:
+        values, problem = ({}, row.problem) if row.problem else _values(row, meanings)
+        problem = problem or _lacking(row, values, meanings, required)
+        if problem:
+            key = values.get("key")
+            named = f" (key '{key}')" if key else ""
+            skipped.append(Skip(key or f"line-{row.line}", f"{path.name} line {row.line}{named}: {problem}"))
+        else:
+            kept.append(Row(row.line, values))
+    if not kept:
+        why = "; ".join(skip.reason for skip in skipped[:_SHOWN]) or "the header must be followed by at least one row"
+        raise UserError(f"{path}: holds no row that can be used: {why}")
+    columns = tuple(dict.fromkeys(meanings.values()))
+    return Table(path, columns, tuple(kept), tuple(skipped), tuple(_gaps(path, columns, kept)))
+
+
+def _values(row: _Named, meanings: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """Return text by meaning of what isn't missing, and what is wrong with a value."""
+    found: dict[str, str] = {}
+    for name, meaning in meanings.items():
+        value = row.values.get(name)
+        if isinstance(value, (list, dict)):
+            return found, f"'{name}' is a {'list' if isinstance(value, list) else 'mapping'} where one value is needed"
+        text = "" if value is None else str(value).strip()
+        if not is_missing(text):
+            found[meaning] = text
+    return found, ""
+
+
+def is_missing(text: str) -> bool:
+    """Say whether a cell holds nothing, or what programs write for nothing."""
+    return text.strip().lower() in MISSING
+
+
+def _lacking(
+    row: _Named, values: Mapping[str, str], meanings: Mapping[str, str], required: Sequence[str | tuple[str, ...]]
+) -> str:
+    for need in required:
+        asked = (need,) if isinstance(need, str) else need
+        if not any(meaning in values for meaning in asked):
+            written = [str(row.values[n]) for n, m in meanings.items() if m in asked and row.values.get(n) is not None]
+            shown = next((f" ('{text}' means none)" for text in written if text.strip()), "")
+            return f"has no {' or '.join(asked)}{shown}"
+    return ""
+
+
+def _gaps(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a sentence for each column that has a meaning for all rows and that some have and others haven't."""
+    for meaning in ("label", "split", "prompt"):
+        if meaning not in columns:
+            continue
+        without = [row.line for row in rows if row.get(meaning) is None]
+        if without and len(without) < len(rows):
+            yield f"{path}: {len(without)} of {len(rows)} rows have no {meaning} (line {listed(without)})"
+        elif without:
+            yield f"{path}: the column {meaning} is empty"
+    counts = Counter(split for row in rows if (split := row.get("split")) is not None)
+    for name, n in counts.items():
+        near = difflib.get_close_matches(name, [o for o, m in counts.items() if m > 10 * n], n=1, cutoff=0.75)
+        if near:
+            yield f"{path}: split '{name}' ({n} rows) may be a misspelt '{near[0]}' ({counts[near[0]]} rows)"
