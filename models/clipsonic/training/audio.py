@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from clipsonic.training.continuing import (
     refuse_other_steps,
     space_tree,
 )
+from clipsonic.training.prefetch import PART, Prefetch
 from clipsonic_eval import atomic, outputs, threads
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ConfigError, UserError
@@ -38,7 +38,6 @@ from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
 
 _SCALE_ROWS = 2048  # clips on which the scale of the log-mels is measured
-_MEL_BATCH = 64
 
 
 class MelSource:
@@ -55,33 +54,32 @@ class MelSource:
         mel = front_end.config
         self.frames = mel.frames(store.n_samples)
         self._kept: torch.Tensor | None = None
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="clips")
-        self._coming: tuple[list[int], Future[NDArray[np.float32]]] | None = None
+        self._prefetch = Prefetch(store)
         if 4 * len(store) * mel.n_mels * self.frames <= cache_mb * 2**20:
             kept = torch.empty(len(store), mel.n_mels, self.frames)
-            for start in progress.track(range(0, len(store), _MEL_BATCH), label="log-mels"):
-                rows = np.arange(start, min(start + _MEL_BATCH, len(store)))
+            for start in progress.track(range(0, len(store), PART), label="log-mels"):
+                rows = np.arange(start, min(start + PART, len(store)))
                 kept[start : start + len(rows)] = self._make(rows).cpu()
             self._kept = kept
 
     def _make(self, rows: NDArray[np.int64]) -> torch.Tensor:
-        if self._coming is not None and self._coming[0] == rows.tolist():
-            audio = self._coming[1].result()
-            self._coming = None
-        else:
-            audio = self.store.audio(rows)
-        return self.front_end.log_mel(torch.from_numpy(audio))
+        return self.front_end.log_mel(torch.from_numpy(self._prefetch.read(rows)))
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for sound so far."""
+        return self._prefetch.waited
 
     def expect(self, rows: torch.Tensor) -> None:
         """Read these clips in the background: they are asked for next."""
-        if self._kept is None and len(rows) <= _MEL_BATCH:
-            self._coming = (rows.tolist(), self._reader.submit(self.store.audio, rows.numpy()))
+        if self._kept is None:
+            self._prefetch.expect(rows.numpy())
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (b, n_mels, frames) on the front end's device, not normalised."""
         if self._kept is not None:
             return self._kept[rows].to(self.front_end.device)
-        return torch.cat([self._make(part.numpy()) for part in rows.split(_MEL_BATCH)])
+        return torch.cat([self._make(part.numpy()) for part in rows.split(PART)])
 
 
 class AudioTask:
@@ -109,9 +107,19 @@ class AudioTask:
         """Return the loss of a step's batch: random frames, noise levels, noise and dropped conditions."""
         train = self.config.train
         generator = loop.step_generator(train.seed, step, "train-noise", self.mels.front_end.device)
-        loss = self._loss(network, self._rows(step), generator, shard, dropout=self.config.condition_dropout)
-        self.mels.expect(shard.of(self._rows(step + 1)))
-        return loss
+        x0 = self._data(shard.of(self._rows(step)))
+        if step + 1 < train.steps:
+            self.mels.expect(shard.of(self._rows(step + 1)))
+        return self._loss(network, self._rows(step), x0, generator, shard, dropout=self.config.condition_dropout)
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for data so far."""
+        return self.mels.waited
+
+    def _data(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return clean log-mels at the network's scale."""
+        return self.mels.front_end.normalise(self.mels(rows))
 
     def _rows(self, step: int) -> torch.Tensor:
         train = self.config.train
@@ -126,13 +134,15 @@ class AudioTask:
             generator = loop.step_generator(
                 self.config.train.seed, number, "validation-noise", self.mels.front_end.device
             )
-            total += float(self._loss(network, rows, generator, loop.Shard(), dropout=0.0)) * len(rows)
+            loss = self._loss(network, rows, self._data(rows), generator, loop.Shard(), dropout=0.0)
+            total += float(loss) * len(rows)
         return total / len(self.held_out)
 
     def _loss(
         self,
         network: loop.Network,
         rows: torch.Tensor,
+        x0: torch.Tensor,
         generator: torch.Generator,
         shard: loop.Shard,
         *,
@@ -146,7 +156,6 @@ class AudioTask:
         eps = torch.randn(n, front_end.config.n_mels, self.mels.frames, generator=generator, device=device)
         rows, frame = shard.of(rows), shard.of(frame)
         cond, drop = self._conditions[rows, frame.cpu()].to(device), shard.of(drop)
-        x0 = front_end.normalise(self.mels(rows))
         return self.diffusion.loss(lambda x, t: network(x, t, cond, drop), x0, shard.of(eps), shard.of(t))
 
 

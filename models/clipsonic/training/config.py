@@ -87,8 +87,8 @@ class AudioTrainingConfig:
         condition_dropout: share of the items that see the null condition.
         mel: layout.
         mel_scale: ``band``: each mel band to zero mean and unit deviation; ``global``: all with the same two numbers.
-        mel_cache_mb: the log-mels of all clips are kept in memory if they take no more; else made on the fly. The
-            numbers are the same.
+        mel_cache_mb: the log-mels of all clips are kept in memory if they take no more; else made on the fly, with the
+            sound of the next batch read in the background (at most 256 MiB of it). The numbers are the same.
         network: which, and its options.
         diffusion: schedule and loss.
         train: the optimisation.

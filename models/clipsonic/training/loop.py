@@ -34,7 +34,7 @@ from clipsonic_eval.seeds import derive, stream
 Network = Callable[..., Any]
 
 LOG_NAME = "train_log.csv"
-_LOG_FIELDS = ("step", "loss", "val_loss", "lr", "seconds")
+_LOG_FIELDS = ("step", "loss", "val_loss", "lr", "seconds", "data_s", "samples_per_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,11 @@ class Task(Protocol):
     @property
     def module(self) -> nn.Module:
         """The network, on its device."""
+        ...
+
+    @property
+    def waited(self) -> float:
+        """Seconds that this process has spent waiting for data so far, for the log."""
         ...
 
     def loss(self, network: Network, step: int, shard: Shard) -> torch.Tensor:
@@ -165,6 +170,26 @@ def make_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Where a run stands in time.
+
+    Attributes:
+        step: taken so far.
+        clock: seconds of a clock that only goes forward.
+        waited: seconds that were spent waiting for data so far.
+    """
+
+    step: int
+    clock: float
+    waited: float
+
+    def since(self, earlier: Pace, batch_size: int) -> dict[str, float]:
+        """Return the columns of the log about the steps since an earlier moment."""
+        rate = (self.step - earlier.step) * batch_size / max(self.clock - earlier.clock, 1e-9)
+        return {"data_s": round(self.waited - earlier.waited, 2), "samples_per_s": float(f"{rate:.4g}")}
+
+
 class Run:
     """One training run in one folder; :func:`run` is the way in."""
 
@@ -186,6 +211,7 @@ class Run:
         self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses and their number
         self.rows: list[dict[str, Any]] = []
         self.threads = 0
+        self.pace = Pace(0, 0.0, 0.0)
 
     def restore(self, progress: Progress) -> None:
         """Continue from the folder's last good checkpoint, if there is one."""
@@ -246,21 +272,32 @@ class Run:
         self.window += torch.stack([loss.detach().double(), torch.ones_like(self.window[1])])
         self.step += 1
 
+    def measured(self) -> Pace:
+        """Return where the run stands in time."""
+        return Pace(self.step, time.monotonic(), self.task.waited)
+
     def validation_loss(self) -> float | None:
         """Return the validation loss of the averaged weights."""
         with self.average.applied_to(self.task.module) as module, torch.no_grad():
             return self.task.validation_loss(self._called(module))
 
     def log(self, *, validate: bool) -> None:
-        """Add a line to the log: mean loss since the last one, and perhaps the validation loss."""
+        """Add a line to the log: mean loss and pace since the last one, and perhaps the validation loss.
+
+        ``data_s``: seconds that the steps waited for data. ``samples_per_s``: items of all processes, without the time
+        that validation takes.
+        """
+        now = self.measured()
         mean = self.accelerator.reduce(self.window.clone(), "sum")
         row: dict[str, Any] = {"step": self.step, "loss": round(float(mean[0] / mean[1]), 6)}
         val = self.validation_loss() if validate else None
         row["val_loss"] = "" if val is None else round(val, 6)
         row["lr"] = float(f"{learning_rate(self.config, self.step - 1):.6g}")
         row["seconds"] = round(self.seconds, 2)
+        row |= now.since(self.pace, self.config.batch_size)
         self.rows.append(row)
         self.window.zero_()
+        self.pace = self.measured()
         if self.accelerator.is_main_process:
             text = io.StringIO()
             writer = csv.DictWriter(text, _LOG_FIELDS, lineterminator="\n")
@@ -302,6 +339,7 @@ def _take_steps(this: Run, progress: Progress, label: str) -> Outcome:
     module = this.accelerator.prepare_model(task.module, evaluation_mode=this.shard.world == 1)
     module.train()
     started, before, saved = time.monotonic(), this.seconds, this.step
+    this.pace = this.measured()
     for _ in progress.track(range(this.step, config.steps), label=label, total=config.steps, done=this.step):
         this.one_step(module)
         this.seconds = before + time.monotonic() - started
@@ -319,10 +357,8 @@ def _take_steps(this: Run, progress: Progress, label: str) -> Outcome:
                 f"stopped after train.max_minutes = {config.max_minutes:g} at step {this.step} of {config.steps}; "
                 "the same command goes on from here"
             )
-    if (
-        not this.rows or this.rows[-1]["step"] != this.step
-    ):  # a checkpoint between two lines of the log, where the run is now to end
-        this.log(validate=True)
+    if not this.rows or this.rows[-1]["step"] != this.step:
+        this.log(validate=True)  # the run ends at a checkpoint that was written between two lines of the log
     this.task.module.load_state_dict(this.average.weights, strict=False)
     this.task.module.eval()
     final = this.rows[-1]

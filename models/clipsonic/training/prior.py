@@ -108,6 +108,11 @@ class PriorTask:
         module: nn.Module = self._network
         return module
 
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for data: none, the pairs are in memory."""
+        return 0.0
+
     def loss(self, network: loop.Network, step: int, shard: loop.Shard) -> torch.Tensor:
         """Return the loss of a step's batch: random pictures of a caption, noise levels, noise, dropped texts."""
         train = self.config.train

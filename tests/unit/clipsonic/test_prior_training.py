@@ -105,7 +105,7 @@ def config(**train_values: Any) -> PriorTrainingConfig:
 
 def log(folder: Path) -> list[dict[str, str]]:
     with (folder / "train_log.csv").open(newline="") as stream:
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(stream)]
+        return [{k: row[k] for k in ("step", "loss", "val_loss", "lr")} for row in csv.DictReader(stream)]
 
 
 def png(colour: tuple[int, int, int]) -> bytes:

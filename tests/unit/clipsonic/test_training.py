@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 import json
 import subprocess
 import sys
+import threading
+import types
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from unit.clipsonic.fakes import FakeStore
 
 from clipsonic.mel import MelFrontEnd
 from clipsonic.model import WEIGHTS, MelDiffusion
-from clipsonic.training import loop
+from clipsonic.training import loop, prefetch
 from clipsonic.training.audio import AudioTask, MelSource, split_clips, train_on
 from clipsonic.training.config import AudioTrainingConfig, TrainConfig, identity
+from clipsonic.training.prefetch import PART, Prefetch
 from clipsonic_eval.config import resolve
 from clipsonic_eval.errors import ConfigError, UserError
 
@@ -53,7 +58,8 @@ class KilledAt:
 
 def _log(folder: Path) -> list[tuple[str, ...]]:
     with (folder / "train_log.csv").open() as stream:
-        return [tuple(v for k, v in row.items() if k != "seconds") for row in csv.DictReader(stream)]
+        kept = ("step", "loss", "val_loss", "lr")
+        return [tuple(row[k] for k in kept) for row in csv.DictReader(stream)]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -137,6 +143,82 @@ def test_a_bf16_run_is_the_same_to_the_bit_with_log_mels_from_memory_and_on_the_
     assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
 
 
+class Shelf(FakeStore):
+    """A store that notes which thread reads which rows."""
+
+    def __init__(self, n: int = 400) -> None:
+        super().__init__(n=n, n_samples=1280)
+        self.read: list[tuple[str, list[int]]] = []
+
+    def audio(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        self.read.append((threading.current_thread().name, rows.tolist()))
+        return super().audio(rows)
+
+
+def test_a_batch_of_any_size_is_read_in_the_background() -> None:
+    store = Shelf()
+    source = MelSource(store, MelFrontEnd(_config().mel), cache_mb=0)
+    rows = torch.randperm(400, generator=torch.Generator().manual_seed(0))[:150]
+    wanted = source(rows)
+    store.read.clear()
+    source.expect(rows)
+    assert torch.equal(source(rows), wanted)
+    assert [(name.startswith("clips"), len(part)) for name, part in store.read] == [(True, 64), (True, 64), (True, 22)]
+
+
+def test_waiting_for_sound_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = Prefetch(FakeStore())
+    clock = itertools.count(step=3.0)
+    monkeypatch.setattr(prefetch, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
+    ahead.expect(np.arange(40))
+    ahead.read(np.arange(40))
+    ahead.read(np.arange(7))
+    assert ahead.waited == 6.0
+
+
+def test_reading_ahead_is_bounded_and_other_rows_may_be_asked_for_in_between() -> None:
+    store = Shelf()
+    ahead = Prefetch(store, buffer_mb=2 * PART * 1280 * 4 / 2**20)
+    rows = np.arange(300)
+    ahead.expect(rows)
+    held = [future for _, future in ahead._coming]
+    assert len(held) == 2  # two parts, which are 128 of 300 clips
+    other = np.array([399])
+    assert np.array_equal(ahead.read(other), store.audio(other))
+    found = []
+    for start in range(0, 300, PART):
+        found.append(ahead.read(rows[start : start + PART]))
+        assert len(ahead._coming) <= 2
+    assert np.array_equal(np.concatenate(found), store._audio[:300])
+    background = [row for name, part in store.read if name.startswith("clips") for row in part]
+    assert background == rows.tolist()
+    small = Prefetch(store, buffer_mb=0.0)
+    small.expect(rows)
+    assert len(small._coming) == 1  # never less than one part, or nothing would be read ahead
+
+
+def test_training_reads_ahead_to_the_same_weights_and_logs_the_pace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(_config(batch_size=96, steps=3, log_every=1), mel_cache_mb=0)
+    store = Shelf(n=200)
+    ahead = train_on(store, config, tmp_path / "ahead")
+    assert [len(part) for name, part in store.read if name.startswith("clips")] == [64, 32, 64, 32]  # steps 1 and 2
+    monkeypatch.setattr(MelSource, "expect", lambda self, rows: None)
+    plain = train_on(Shelf(n=200), config, tmp_path / "plain")
+    a, b = (load_file(p / "network" / WEIGHTS) for p in (ahead, plain))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    with (ahead / "train_log.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 3
+    assert all(float(row["data_s"]) >= 0 and float(row["samples_per_s"]) > 0 for row in rows)
+
+
+def test_the_pace_counts_items_and_waiting_between_two_lines() -> None:
+    first, second = loop.Pace(10, 100.0, 3.0), loop.Pace(30, 104.0, 3.5)
+    assert second.since(first, 64) == {"data_s": 0.5, "samples_per_s": 320.0}
+
+
 class Watched:
     """A task that notes at which precision its network and everything around it are computed."""
 
@@ -144,6 +226,7 @@ class Watched:
         self.module = torch.nn.Linear(4, 4)
         self.around: list[bool] = []
         self.inside: list[torch.dtype] = []
+        self.waited = 0.0
 
     def loss(self, network: loop.Network, step: int, shard: loop.Shard) -> torch.Tensor:
         self.around.append(torch.is_autocast_enabled("cpu"))
