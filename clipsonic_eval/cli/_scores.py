@@ -62,8 +62,13 @@ def show(record: RunRecord, *, as_json: bool, transposed: bool = False) -> None:
     click.echo("")
     for text in dict.fromkeys(_without_n(s) for s in record.scores):
         click.echo(text)
+    warn(record)
+
+
+def warn(record: RunRecord) -> None:
+    """Print to stderr what looks wrong, errors first, and what was skipped."""
     for name, findings in record.findings.items():
-        for finding in findings[:_SHOWN]:
+        for finding in sorted(findings, key=lambda f: f.severity != "error")[:_SHOWN]:
             click.echo(f"{finding.severity} {name}: {finding.sentence}", err=True)
         if len(findings) > _SHOWN:
             click.echo(f"{name}: {len(findings) - _SHOWN} more findings, see findings.csv", err=True)

@@ -72,6 +72,9 @@ def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option
     for folder, skips in result.skipped.items():
         for skip in skips:
             click.echo(f"skipped {folder}: {skip.key}: {skip.reason}", err=True)
+    for folder, findings in result.findings.items():
+        for finding in findings:
+            click.echo(f"{finding.severity} {folder}: {finding.sentence}", err=True)
     if as_json:
         tree = {"cache": str(result.cache), "n": dict(result.n), "skipped": sum(map(len, result.skipped.values()))}
         click.echo(json.dumps(tree))

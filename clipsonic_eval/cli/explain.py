@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from clipsonic_eval.cli import EXIT_SKIPPED
 from clipsonic_eval.cli._options import overwrite_option
-from clipsonic_eval.cli._scores import named
+from clipsonic_eval.cli._scores import named, warn
 from clipsonic_eval.config import apply_sets, as_tree, resolve
 
 _PATH = click.Path(path_type=Path)
@@ -28,8 +29,16 @@ _PATH = click.Path(path_type=Path)
 @click.option("--out", required=True, type=_PATH, help="Run folder: record.json of all steps, explain.md.")
 @overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON.")
+@click.pass_context
 def command(
-    systems: tuple[str, ...], weights: tuple[str, ...], sets: tuple[str, ...], out: Path, as_json: bool, **options: Any
+    ctx: click.Context,
+    /,
+    systems: tuple[str, ...],
+    weights: tuple[str, ...],
+    sets: tuple[str, ...],
+    out: Path,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     r"""Score one set of clips under two conventions and at every step between them: which step moved the number.
 
@@ -38,7 +47,7 @@ def command(
         --from fad/clipsonic-eval --to fad/frechet-audio-distance \
         --to fad/fadtk --out run/
     """
-    from clipsonic_eval import atomic
+    from clipsonic_eval import atomic, records
     from clipsonic_eval.harness.explain import ExplainConfig, explain, table
     from clipsonic_eval.progress import Bars
 
@@ -50,3 +59,7 @@ def command(
     text = table(found)
     atomic.write_text(out / "explain.md", text + "\n")
     click.echo(json.dumps([as_tree(step) for step in found], ensure_ascii=False) if as_json else text)
+    record = records.read(out)
+    warn(record)
+    if record.skipped:
+        ctx.exit(EXIT_SKIPPED)

@@ -66,7 +66,8 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     r"""Prepare clips from the videos or sounds in SOURCE.
 
     Sound becomes mono at one rate and length, frames become embeddings; files that cannot be used are listed with
-    their reason in skipped.csv. Exit code 3: some were skipped, 2: nothing could be prepared.
+    their reason in skipped.csv, clips whose sound looks wrong in findings.csv. Exit code 3: some were skipped,
+    2: nothing could be prepared.
 
     Settings (--set): sample_rate, duration_s, window (first, centre, all), min_s, keep_silence, frames_per_clip,
     image_encoder (null: sound alone), encoder_weights, device, shard_size, batch_clips, workers.
@@ -82,6 +83,8 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     told = Source(source, dataset, csv, split, prompts)
     result = prepare(told, out, config, part=part, progress=Bars(), overwrite=overwrite)
     _list_skipped(result.skipped, out)
+    for finding in result.findings:
+        click.echo(f"{finding.severity}: {finding.sentence}", err=True)
     if as_json:
         click.echo(json.dumps(_tree(result)))
     else:
@@ -105,6 +108,7 @@ def _tree(result: Prepared) -> dict[str, object]:
         "n_items": result.n_items,
         "n_clips": result.n_clips,
         "n_skipped": len(result.skipped),
+        "findings": {finding.check: len(finding.keys) for finding in result.findings},
         "hours": result.hours,
         "content_hash": result.content_hash,
         "shards_waiting": result.waiting,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.atomic import replacing, write_json
+from clipsonic_eval.clips import _findings
 from clipsonic_eval.clips._plan import SCHEMA_VERSION, Plan, card_tree, remove_leftovers
 from clipsonic_eval.clips._shards import ShardPlace, matrix, read_batches, texts_sha256
 from clipsonic_eval.datasets import refuse_duplicates
@@ -39,6 +40,7 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
     skipped = [[s.key, "", s.reason] for s in plan.listing.skipped]
     skipped += [row for sidecar in sidecars for row in sidecar["skipped"]]
     _write_ledger(out / LEDGER, skipped)
+    _findings.write(out, sidecars)
     n_clips = sum(s["n_clips"] for s in sidecars)
     content, texts = _join(out, plan, n_clips)
     seconds = sum(s["seconds"] for s in sidecars)

@@ -13,8 +13,9 @@ from clipsonic_eval.clips.config import PrepareConfig
 from clipsonic_eval.datasets import SourceItem
 from clipsonic_eval.errors import MediaError
 from clipsonic_eval.media.audio import PastEndError, read_audio, resample
+from clipsonic_eval.media.checks import check_levels, levels, unusable
 from clipsonic_eval.media.video import Picture, probe, read_frames
-from clipsonic_eval.types import Clip, Skip
+from clipsonic_eval.types import Clip, Finding, Skip
 
 logger = logging.getLogger(__name__)
 _WINDOWS = 16  # of a long item are decoded at a time
@@ -39,6 +40,7 @@ class Piece:
     valid_s: float
     audio: NDArray[np.float32]
     pictures: list[Picture]
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +106,24 @@ def _cut(clip: Clip, task: Task, window: int, begin_s: float) -> Piece | Skip | 
     if valid < config.min_s:
         short = f"{valid:.3f} s of sound, less than min_s = {config.min_s:g} s"
         return Skip(name, short) if number == 0 else None
+    channels = [levels(native, name)]
+    if why := unusable(channels, name):
+        return Skip(name, why)
     audio = _fit(resample(native[None], clip.sample_rate, config.sample_rate)[0], config.n_samples)
     if not config.keep_silence and float(np.abs(audio).max()) < config.silence_peak:
         return Skip(name, f"silence, no sample reaches {config.silence_peak:g} (keep_silence keeps it)")
-    return Piece(name, begin_s + window * seconds, valid, audio, [])
+    found = (*check_levels(channels, name), *_rate(clip, name, config.sample_rate))
+    return Piece(name, begin_s + window * seconds, valid, audio, [], found)
+
+
+def _rate(clip: Clip, name: str, wanted: int) -> list[Finding]:
+    if clip.sample_rate >= wanted:
+        return []
+    sentence = (
+        f"'{name}' has a lower sample rate than the clips ({clip.sample_rate} Hz, they have {wanted} Hz), so nothing "
+        f"above {clip.sample_rate / 2:g} Hz; leave such files out or prepare all at the lower rate"
+    )
+    return [Finding("rate", "warning", (name,), sentence)]
 
 
 def _span(task: Task) -> tuple[float, float]:

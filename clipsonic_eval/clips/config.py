@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.media.checks import SILENCE_PEAK
 
 _ELSEWHERE = ("workers", "device")  # where it is computed, not what
 
@@ -37,7 +38,7 @@ class PrepareConfig:
     window: Literal["first", "centre", "all"] = "first"
     min_s: float = 0.5
     keep_silence: bool = False
-    silence_peak: float = 1e-4
+    silence_peak: float = SILENCE_PEAK
     frames_per_clip: int = 3
     image_encoder: str | None = "toy-clip"
     encoder_weights: Path | None = None

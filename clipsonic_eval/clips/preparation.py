@@ -7,6 +7,7 @@ Several machines may write into one folder (``part``); the one that finds every 
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from clipsonic_eval import outputs, threads
+from clipsonic_eval.clips._findings import summary_of
 from clipsonic_eval.clips._finish import finish, read_ledger
 from clipsonic_eval.clips._plan import Plan, enter, make_plan
 from clipsonic_eval.clips._pool import Decoders, choose_workers
@@ -26,7 +28,7 @@ from clipsonic_eval.clips.source import Source
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Progress
-from clipsonic_eval.types import Skip
+from clipsonic_eval.types import Finding, Skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Prepared:
         n_clips: clips in the folder; None while it is not finished.
         hours: of sound in it.
         content_hash: of the clips in it.
+        findings: what looks wrong with the sound of the clips, one for each kind of fault.
     """
 
     folder: Path
@@ -50,6 +53,7 @@ class Prepared:
     n_clips: int | None = None
     hours: float | None = None
     content_hash: str | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 def prepare(
@@ -130,12 +134,20 @@ def _collect(out: Path, plan: Plan, mine: Sequence[int], progress: Progress) -> 
     sidecars = [found for p in places if whole[p.number] and (found := p.read()) is not None]
     n_items = len(plan.listing.items)
     if len(sidecars) < len(places):
-        rows = [row for s in mine for row in (places[s].read() or {"skipped": []})["skipped"]]
-        return Prepared(out, n_items, _triples(rows), len(places) - len(sidecars))
+        own = [found for s in mine if (found := places[s].read()) is not None]
+        rows = [row for sidecar in own for row in sidecar["skipped"]]
+        return Prepared(out, n_items, _triples(rows), len(places) - len(sidecars), findings=summary_of(own))
     summary = finish(out, plan, sidecars)
     rows = read_ledger(out)
     return Prepared(
-        out, n_items, _triples(rows), 0, summary["n_clips"], float(summary["hours"]), summary["content_hash"]
+        out,
+        n_items,
+        _triples(rows),
+        0,
+        summary["n_clips"],
+        float(summary["hours"]),
+        summary["content_hash"],
+        summary_of(sidecars),
     )
 
 
@@ -184,6 +196,8 @@ class _Shard:
         self._writer = writer
         self._waiting: list[tuple[int, Piece]] = []
         self._skipped: list[list[str]] = []
+        self._findings: list[list[str]] = []
+        self._sounds: dict[str, str] = {}
         self._n_clips = 0
         self._seconds = 0.0
 
@@ -217,6 +231,8 @@ class _Shard:
             item = self._plan.listing.items[index]
             texts = (piece.key, item.key, item.prompt, item.label, item.split)
             rows.append(Row(texts, piece.start_s, piece.valid_s, piece.audio, image))
+            self._findings += [[piece.key, f.check, f.severity, f.sentence] for f in piece.findings]
+            self._sounds[piece.key] = hashlib.sha256(piece.audio.tobytes()).hexdigest()[:16]
         self._writer.write(rows)
         self._n_clips += len(rows)
         self._seconds += sum(row.valid_s for row in rows)
@@ -229,4 +245,6 @@ class _Shard:
             "n_clips": self._n_clips,
             "seconds": self._seconds,
             "skipped": self._skipped,
+            "findings": self._findings,
+            "sounds": self._sounds,
         }

@@ -15,14 +15,14 @@ from pathlib import Path
 from clipsonic_eval import outputs, threads
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.harness import stored_statistics
+from clipsonic_eval.harness import stored_statistics, suspicions
 from clipsonic_eval.harness.audio_sets import AudioSet, reference_set
 from clipsonic_eval.harness.cache import usable_cache
 from clipsonic_eval.harness.embedding import Embedded, Embedder
 from clipsonic_eval.harness.measures import Convened, convention_named
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.stats.moments import Moments
-from clipsonic_eval.types import Skip
+from clipsonic_eval.types import Finding, Skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,12 @@ class EmbedConfig:
 
 @dataclass(frozen=True, slots=True)
 class EmbedResult:
-    """What came of it: clips of this share that are in the cache now, by folder, and what was left out."""
+    """What came of it: clips of this share that are in the cache now, by folder, what was left out and looks wrong."""
 
     cache: Path
     n: Mapping[str, int]
     skipped: Mapping[str, tuple[Skip, ...]]
+    findings: Mapping[str, tuple[Finding, ...]]
 
 
 def share_of_torchrun() -> tuple[int, int]:
@@ -104,6 +105,7 @@ def embed(
     embedder = Embedder(loaded, cache=cache, batch_size=config.batch_size, workers=config.workers)
     n: dict[str, int] = {}
     skipped: dict[str, tuple[Skip, ...]] = {}
+    findings: dict[str, tuple[Finding, ...]] = {}
     parts: list[Embedded] = []
     for folder in config.folders:
         mine = _share(reference_set(folder), config.share)
@@ -112,10 +114,11 @@ def embed(
             done = embedder.embed(mine, list(loaded), progress=progress)
             n[str(folder)] = len(done.keys)
             skipped[str(folder)] = done.skipped
+            findings[str(folder)] = suspicions.of_set(done)
             parts += [done] if config.statistics is not None else []
     if config.statistics is not None:
         _write_statistics(config.statistics, parts, config.encoders[0])
-    return EmbedResult(cache, n, {k: v for k, v in skipped.items() if v})
+    return EmbedResult(cache, n, {k: v for k, v in skipped.items() if v}, suspicions.without_empty(findings))
 
 
 def _write_statistics(path: Path, parts: Sequence[Embedded], name: str) -> None:

@@ -9,6 +9,7 @@ Three ways in, one way on:
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from clipsonic_eval.clips import ClipStore
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import ConfigError, SpaceError, UserError
+from clipsonic_eval.harness import suspicions
 from clipsonic_eval.harness.audio_sets import system_set
 from clipsonic_eval.harness.cache import usable_cache
 from clipsonic_eval.harness.embedding import Embedder
@@ -32,7 +34,7 @@ from clipsonic_eval.harness.run_folder import portable, write_run
 from clipsonic_eval.metrics.gap import mean_shift, paired
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.types import Embeddings, Skip
+from clipsonic_eval.types import Embeddings, Finding, Skip
 
 __all__ = ["Features", "GapConfig", "gap", "gap_scores", "measure_gap"]
 
@@ -87,12 +89,14 @@ class Features:
         text: the other side.
         prior: what stands in the image's place, by name.
         skipped: items without a counterpart, or not usable.
+        findings: what looks wrong.
     """
 
     image: Embeddings
     text: Embeddings
     prior: Mapping[str, Embeddings] = field(default_factory=dict)
     skipped: tuple[Skip, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def gap(
@@ -144,6 +148,7 @@ def _measure(features: Features, config: GapConfig, out: Path) -> RunRecord:
         kind="gap",
         scores=tuple(scores),
         skipped={"source": features.skipped} if features.skipped else {},
+        findings={"source": features.findings} if features.findings else {},
         tags=dict(config.tags),
         config=portable(as_tree(config)),
         provenance=provenance.collect(),
@@ -178,7 +183,7 @@ def _read(config: GapConfig, progress: Progress, encoder: Encoder | None) -> Fea
     else:
         raise UserError(f"{config.source}: neither prepared clips, nor a file of features, nor a folder of audio")
     added = {n: read_prior(path, features.image.space, features.image.modality) for n, path in config.prior.items()}
-    return Features(features.image, features.text, {**features.prior, **added}, features.skipped)
+    return dataclasses.replace(features, prior={**features.prior, **added})
 
 
 def _encoder(config: GapConfig, given: Encoder | None, example: str) -> Encoder:
@@ -234,7 +239,8 @@ def _from_audio(config: GapConfig, progress: Progress, given: Encoder | None) ->
     embedded = embedder.embed(audio, ["clap"], progress=progress)
     keys = tuple(k for k in embedded.keys if k in said)
     text = Embeddings(encoder.text([said[k] for k in keys]), keys, "text", encoder.card)
-    return Features(embedded.spaces["clap"], text, skipped=(*unread, *embedded.skipped))
+    found = suspicions.of_set(embedded)
+    return Features(embedded.spaces["clap"], text, skipped=(*unread, *embedded.skipped), findings=found)
 
 
 def _write_projection(features: Features, prior: Mapping[str, Embeddings], out: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from clipsonic_eval.harness import sound_levels
 from clipsonic_eval.harness.embedding import Embedded
 from clipsonic_eval.harness.measures import biased_in_n
+from clipsonic_eval.media.checks import grouped
 from clipsonic_eval.metrics import Metric, SetMetric, sanity
 from clipsonic_eval.types import EncoderCard, Finding, Score
 
@@ -34,7 +35,7 @@ def of_set(
         reference: real audio that the system was not trained on.
         training: what it was trained on.
     """
-    found = [*_grouped(sound_levels.findings(embedded.levels)), *_heard(embedded)]
+    found = [*grouped(sound_levels.findings(embedded.levels)), *_heard(embedded)]
     fitted = {m.card.role for m in measures if isinstance(m, SetMetric) and m.fits_covariance}
     found += [one for role in sorted(fitted & embedded.spaces.keys()) for one in sanity.few(embedded.spaces[role])]
     role = next(iter(embedded.spaces))
@@ -99,22 +100,6 @@ def of_scores(scores: Iterable[Score], systems: Iterable[str]) -> list[Finding]:
         )
         for sizes, metrics in groups.items()
     ]
-
-
-def _grouped(findings: Iterable[Finding]) -> list[Finding]:
-    """Return one finding for each kind of fault, with the keys of all clips that have it."""
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault((finding.check, finding.severity), []).append(finding)
-    return [_one(group) for group in groups.values()]
-
-
-def _one(group: Sequence[Finding]) -> Finding:
-    first = group[0]
-    if len(group) == 1:
-        return first
-    keys = tuple(sorted(key for finding in group for key in finding.keys))
-    return Finding(first.check, first.severity, keys, f"{first.sentence} ({len(group) - 1} other clips likewise)")
 
 
 def without_empty(found: Mapping[str, Sequence[Finding]]) -> dict[str, tuple[Finding, ...]]:

@@ -7,7 +7,7 @@ are on the cautious side: music that was mastered loud touches full scale for si
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,6 +91,23 @@ def unusable(channels: Sequence[Levels], key: str) -> str:
     """Say why a clip's level makes every number of it meaningless, "" if it does not. Such clips are left out."""
     finding = next((f for f in (_unit(channel, key) for channel in channels) if f is not None), None)
     return "" if finding is None else finding.sentence.removeprefix(f"'{key}' ")
+
+
+def grouped(findings: Iterable[Finding]) -> list[Finding]:
+    """Return one finding for each kind of fault, with the keys of all clips that have it."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.check, finding.severity), []).append(finding)
+    return [_one(group) for group in groups.values()]
+
+
+def _one(group: Sequence[Finding]) -> Finding:
+    first = group[0]
+    if len(group) == 1:
+        return first
+    keys = tuple(sorted(key for finding in group for key in finding.keys))
+    others = f"{len(group) - 1} other {'clip' if len(group) == 2 else 'clips'} likewise"
+    return Finding(first.check, first.severity, keys, f"{first.sentence} ({others})")
 
 
 def not_finite(samples: FloatArray, key: str) -> Finding | None:

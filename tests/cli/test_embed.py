@@ -53,6 +53,17 @@ def test_shares_fill_one_cache_to_the_same_scores(folders: list[Path], tmp_path:
     assert sorted((tmp_path / "shares").rglob("*.npy")) == before  # everything was there
 
 
+def test_what_looks_wrong_is_said_and_what_is_in_another_unit_left_out(folders: list[Path], tmp_path: Path) -> None:
+    loud = 3 * np.sin(np.arange(16000) / 20)
+    write_wav(folders[0] / "q1.wav", loud.astype(np.float32), 16000)
+    write_wav(folders[0] / "q2.wav", np.rint(9000 * loud).astype(np.float32), 16000)
+    done = run(folders[0], "--cache", tmp_path / "cache")
+    assert done.exit_code == 3
+    assert f"warning {folders[0]}: 'q1' peaks at 3 times full scale" in done.stderr
+    assert f"skipped {folders[0]}: q2: holds integers stored as floats" in done.stderr
+    assert f"{folders[0]}: 6 clips" in done.stdout
+
+
 def test_under_torchrun_the_rank_says_the_share(folders: list[Path], tmp_path: Path) -> None:
     done = run(folders[0], "--cache", tmp_path / "c", "--json", env={"RANK": "1", "WORLD_SIZE": "2"})
     assert json.loads(done.stdout)["n"] == {str(folders[0]): 3}

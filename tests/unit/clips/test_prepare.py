@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 from clipsonic_eval.clips import ClipStore, PrepareConfig, Source, prepare
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.media.audio import read_audio, resample
+from clipsonic_eval.media.audio import read_audio, resample, write_wav
 from clipsonic_eval.media.encode import write_video
 from clipsonic_eval.media.video import centre_frame
 
@@ -91,3 +93,31 @@ def test_a_stopped_preparation_ends_with_the_same_clips(tmp_path: Path) -> None:
 def test_an_empty_folder_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=str(tmp_path)):
         prepare(Source(tmp_path), tmp_path / "clips", SETTINGS)
+
+
+def test_what_is_in_another_unit_is_skipped_and_what_looks_wrong_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "sounds"
+    loud = np.clip(3 * tone(300), -1, 1).astype(np.float32)
+    sounds = {
+        "clipped": loud,
+        "good": tone(440),
+        "huge": np.float32(1e30) * tone(440),
+        "integers": np.rint(32767 * tone(440)).astype(np.float32),
+        "offset": tone(500) + np.float32(0.2),
+        "silent": np.float32(1e-5) * tone(440),
+    }
+    for name, samples in sounds.items():
+        write_wav(folder / f"{name}.wav", samples, RATE)
+    write_wav(folder / "low.wav", tone(440)[::2].copy(), RATE // 2)
+    (folder / "twin.wav").write_bytes((folder / "good.wav").read_bytes())
+    done = prepare(Source(folder), tmp_path / "clips", dataclasses.replace(SETTINGS, image_encoder=None))
+    skipped = {key: reason for key, _, reason in done.skipped}
+    assert set(skipped) == {"huge", "integers", "silent"}
+    assert "in another unit" in skipped["huge"]
+    assert "divide its samples by 32768" in skipped["integers"]
+    found = {f.check: f.keys for f in done.findings}
+    assert found == {"clipping": ("clipped",), "dc": ("offset",), "rate": ("low",), "duplicates": ("twin",)}
+    with (tmp_path / "clips" / "findings.csv").open(newline="") as stream:
+        assert {(row["check"], row["key"]) for row in csv.DictReader(stream)} == {(c, k[0]) for c, k in found.items()}
+    again = prepare(Source(folder), tmp_path / "clips", dataclasses.replace(SETTINGS, image_encoder=None))
+    assert again.findings == done.findings  # also where nothing is left to do

@@ -128,3 +128,10 @@ def test_the_command_prints_the_way(world: Path, monkeypatch: pytest.MonkeyPatch
     assert (world / "run" / "explain.md").read_text() == result.stdout
     told = json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)
     assert told[0]["change"] == "start"
+    first = min((world / "system").glob("*.wav"))
+    write_wav(first, np.float32(9) * tone(500), 16000)
+    write_wav(world / "system" / "broken.wav", np.full(4000, 200.0, np.float32), 16000)
+    result = CliRunner().invoke(main, [*words, "--overwrite"])
+    assert result.exit_code == 3, result.output
+    assert f"warning s: '{first.stem}' peaks at" in result.stderr
+    assert "skipped s: broken: holds integers stored as floats" in result.stderr

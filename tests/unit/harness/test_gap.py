@@ -147,6 +147,7 @@ def test_audio_against_its_prompts_is_a_gap_too(tmp_path: Path) -> None:
             write_wav(tmp_path / "wavs" / f"q{i:02d}.wav", tone(pitch, seed=i, noise=0.01), 16000)
             rows.writerow([f"q{i:02d}", f"tone {pitch}"])
         rows.writerow(["gone", "tone 440"])
+    write_wav(tmp_path / "wavs" / "q03.wav", np.float32(8) * tone(800), 16000)
     config = GapConfig(
         tmp_path / "wavs", prompts=tmp_path / "prompts.csv", encoder="fake", n_bootstrap=30, cache=tmp_path / "cache"
     )
@@ -155,6 +156,7 @@ def test_audio_against_its_prompts_is_a_gap_too(tmp_path: Path) -> None:
     assert found["audio_audio_cosine", "audio"].n == 12
     assert found["matched_cosine", "text"].value > found["unmatched_cosine", "text"].value
     assert [s.key for s in record.skipped["source"]] == ["gone"]
+    assert [(f.check, f.keys) for f in record.findings["source"]] == [("peak", ("q03",))]
 
 
 def test_sources_that_hold_no_pairs_are_refused(tmp_path: Path) -> None:
