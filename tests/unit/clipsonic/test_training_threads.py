@@ -25,6 +25,7 @@ class Listening:
     def __init__(self) -> None:
         self.module = nn.Linear(2, 1)
         self.seen: list[tuple[int, int]] = []
+        self.waited = 0.0
 
     def loss(self, module: loop.Network, step: int, shard: loop.Shard) -> torch.Tensor:
         del step, shard
