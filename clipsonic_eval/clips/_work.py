@@ -14,11 +14,13 @@ from clipsonic_eval.datasets import SourceItem
 from clipsonic_eval.errors import MediaError
 from clipsonic_eval.media.audio import PastEndError, read_audio, resample
 from clipsonic_eval.media.checks import check_levels, levels, unusable
+from clipsonic_eval.media.limits import MAX_PIXELS
 from clipsonic_eval.media.video import Picture, probe, read_frames
 from clipsonic_eval.types import Clip, Finding, Skip
 
 logger = logging.getLogger(__name__)
-_WINDOWS = 16  # of a long item are decoded at a time
+_WINDOWS = 16  # of a long item are decoded at a time, at most
+_SECONDS = 1800.0  # of it, unless one window is longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,10 @@ def _skip(task: Task, error: MediaError) -> Skip:
 
 def _decode(task: Task) -> Result:
     item, config = task.item, task.config
-    begin, length = _span(task)
+    windows = _windows(task)
+    begin, length = _span(task, windows)
     clip = read_audio(item.path, key=item.key, start_s=begin, duration_s=length)
-    cuts = [_cut(clip, task, w, begin) for w in range(_windows(config))]
+    cuts = [_cut(clip, task, w, begin) for w in range(windows)]
     pieces = [cut for cut in cuts if isinstance(cut, Piece)]
     _take_frames(item.path, pieces, config.n_frames)
     whole = clip.duration_s >= len(cuts) * config.duration_s - 0.5 / clip.sample_rate
@@ -92,8 +95,16 @@ def _decode(task: Task) -> Result:
     return Result(task.index, pieces, [cut for cut in cuts if isinstance(cut, Skip)], following)
 
 
-def _windows(config: PrepareConfig) -> int:
-    return _WINDOWS if config.window == "all" else 1
+def _windows(task: Task) -> int:
+    """Return how many windows are decoded at a time: fewer where windows are long or frames large."""
+    config = task.config
+    if config.window != "all":
+        return 1
+    at_most = min(_WINDOWS, int(_SECONDS / config.duration_s))
+    video = probe(task.item.path).video if config.n_frames else None
+    if video is not None:
+        at_most = min(at_most, MAX_PIXELS // max(1, video.width * video.height * config.n_frames))
+    return max(1, at_most)
 
 
 def _cut(clip: Clip, task: Task, window: int, begin_s: float) -> Piece | Skip | None:
@@ -126,12 +137,12 @@ def _rate(clip: Clip, name: str, wanted: int) -> list[Finding]:
     return [Finding("rate", "warning", (name,), sentence)]
 
 
-def _span(task: Task) -> tuple[float, float]:
+def _span(task: Task, windows: int) -> tuple[float, float]:
     """Return where to begin and how much to read, in seconds."""
     item, config = task.item, task.config
     if config.window == "all":
         passed = task.window * config.duration_s
-        length = _windows(config) * config.duration_s
+        length = windows * config.duration_s
         if item.duration_s is not None:
             length = min(length, item.duration_s - passed)
         if length <= 0:

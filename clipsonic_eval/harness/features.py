@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval.arrays import Header, npz_headers, read_npy, read_npz
+from clipsonic_eval.arrays import FREE_BYTES, MAX_RATIO, Header, npz_headers, read_npy, read_npz
 from clipsonic_eval.errors import ShapeError, UserError
 from clipsonic_eval.files import require_regular
 from clipsonic_eval.hashing import file_sha256
@@ -134,6 +134,13 @@ def _load_parquet(path: Path) -> dict[str, Array]:
     from pyarrow import parquet
 
     try:
+        said = parquet.read_metadata(path)
+        groups = [said.row_group(i) for i in range(said.num_row_groups)]
+        numbers = sum(group.column(c).num_values for group in groups for c in range(group.num_columns))
+        if 4 * numbers > max(FREE_BYTES, MAX_RATIO * path.stat().st_size):
+            raise UserError(
+                f"{path}: {numbers} numbers in a file of {path.stat().st_size} bytes; it unpacks to too much"
+            )
         table = parquet.read_table(path, page_checksum_verification=True)
     except (OSError, pyarrow.ArrowException) as error:
         raise UserError(f"{path}: not readable as Parquet ({str(error).splitlines()[0]})") from None

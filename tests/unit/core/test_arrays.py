@@ -123,6 +123,18 @@ def test_features_are_not_unpacked_when_one_of_them_does_not_fit(tmp_path: Path)
         read_features(path)
 
 
+def test_a_parquet_of_zeros_is_not_unpacked(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(np.zeros(9_000_000, np.float32)), 1000)
+    table = pyarrow.table({"image": rows, "text": rows})
+    pyarrow.parquet.write_table(table, tmp_path / "f.parquet")
+    assert (tmp_path / "f.parquet").stat().st_size < 1 << 20
+    with pytest.raises(UserError, match=r"18000000 numbers in a file of \d+ bytes"):
+        read_features(tmp_path / "f.parquet")
+
+
 def test_a_claim_of_eight_terabytes_costs_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "features.npy"
     path.write_bytes(header((2, 10**6, 10**6)) + bytes(1000))
