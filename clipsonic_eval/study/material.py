@@ -24,7 +24,7 @@ def make_material(config: StudyConfig, at: Layout, stages: Stages, progress: Pro
     stages.run(
         at.world, "write the toy world as .mp4 files", world, lambda: write_world(config.world, at.world, progress)
     )
-    for part, source, seen in _sources(config, at):
+    for part, source, seen in sources(config, at):
         settings: dict[str, Any] = {"duration_s": WINDOW_S, "window": "first", "shard_size": 256}
         settings |= {"image_encoder": "toy-clip", "encoder_weights": config.clip_weights} if seen else _SOUND_ALONE
         prepared = PrepareConfig(**settings)
@@ -39,7 +39,7 @@ def make_material(config: StudyConfig, at: Layout, stages: Stages, progress: Pro
 _SOUND_ALONE: dict[str, Any] = {"image_encoder": None}
 
 
-def _sources(config: StudyConfig, at: Layout) -> list[tuple[str, Source, bool]]:
+def sources(config: StudyConfig, at: Layout) -> list[tuple[str, Source, bool]]:
     """Return part, source and whether its pictures are looked at. The training videos come without any text."""
     pairs = [("pairs", Source(at.world, "manifest", csv=at.world / "pairs.csv"), False)]
     held_out = [(s, Source(at.world, "manifest", csv=at.queries(s)), True) for s in ("val", "test")]

@@ -19,10 +19,10 @@ from clipsonic_eval.report.build import ReportConfig, ReportResult, build
 from clipsonic_eval.study import entries, scoring
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.material import make_material
+from clipsonic_eval.study.material import make_material, sources
 from clipsonic_eval.study.sampling import Choir
 from clipsonic_eval.study.stages import Stages
-from clipsonic_eval.study.training import train_models
+from clipsonic_eval.study.training import train_models, trainings
 
 TITLE = "The study in miniature: IQ, ZS, PD and supervised systems in a toy world"
 
@@ -85,16 +85,22 @@ def run_study(
     at = Layout(out, world)
     with outputs.claim(out, "demo", portable(config.identity()), overwrite=overwrite):
         atomic.write_json(at.root / "study.json", {"config": as_tree(config)})
-        stages = Stages(at.root, progress)
+        stages = Stages(at.root, progress, _number_of_stages(config, at))
         make_material(config, at, stages, progress)
         for seed in config.train_seeds:
             train_models(config, at, seed, stages, progress)
         chosen = _score_all(config, at, stages, progress)
-        progress.note("• tables, figures and words")
         told = ReportConfig((at.root / "runs",), at.report, title=TITLE, command=command, overwrite=True)
-        report = build(told)
+        report = stages.always("tables, figures and words", lambda: build(told))
     seconds = time.perf_counter() - started
     return StudyResult(at, report, chosen, stages.timings(), seconds, _peak_mib())
+
+
+def _number_of_stages(config: StudyConfig, at: Layout) -> int:
+    material = 1 + len(sources(config, at))
+    by_seed = sum(len(trainings(config, at, seed)) + 2 for seed in config.train_seeds)  # its test and its gap
+    scored = len(config.guidance_scales) + len(entries.yardsticks(config, at))
+    return material + by_seed + scored + 1  # the report
 
 
 def _score_all(config: StudyConfig, at: Layout, stages: Stages, progress: Progress) -> dict[str, float]:

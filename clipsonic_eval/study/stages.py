@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from clipsonic_eval import atomic
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import config_hash, seal, unsealed
 from clipsonic_eval.progress import Progress
+
+T = TypeVar("T")
 
 _MARKER = ".done.json"
 
@@ -22,11 +24,24 @@ class Stages:
     Args:
         root: the study's folder.
         progress: shows which stage is at work.
+        total: stages that will be asked for, so that a person knows how many are left; None: not known.
     """
 
-    def __init__(self, root: Path, progress: Progress) -> None:
+    def __init__(self, root: Path, progress: Progress, total: int | None = None) -> None:
         self._root = root
         self._progress = progress
+        self._total = total
+        self._number = 0
+
+    def always(self, label: str, work: Callable[[], T]) -> T:
+        """Do a stage that leaves no marker, and return what it gives."""
+        self._number += 1
+        self._announce(label)
+        return work()
+
+    def _announce(self, label: str) -> None:
+        of = f"[{self._number} of {self._total}] " if self._total is not None else ""
+        self._progress.note(f"• {of}{label}")
 
     def run(self, folder: Path, label: str, fingerprint: Any, work: Callable[[], object]) -> Path:
         """Do ``work`` unless ``folder`` carries a marker of the same fingerprint.
@@ -43,11 +58,12 @@ class Stages:
         Returns:
             ``folder``.
         """
+        self._number += 1
         marker = folder / _MARKER
         wanted = config_hash(fingerprint)
         if (_marked(marker) or {}).get("fingerprint") == wanted:
             return folder
-        self._progress.note(f"• {label}")
+        self._announce(label)
         started = time.perf_counter()
         work()
         told = {"label": label, "fingerprint": wanted, "seconds": round(time.perf_counter() - started, 1)}

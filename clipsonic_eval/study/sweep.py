@@ -67,8 +67,8 @@ def run_sweep(
     with outputs.claim(out, "sweep", portable(config.study.identity()), overwrite=overwrite):
         stages = Stages(out, progress)
         runs: list[Path] = []
-        for name in config.instruments:
-            progress.note(f"• instrument {name}")
+        for number, name in enumerate(config.instruments, 1):
+            progress.note(f"• instrument {name}, {number} of {len(config.instruments)}")
             weights = None if name == SHIPPED else _instrument(name, out / "instruments" / name, stages, progress)
             study = dataclasses.replace(config.study, instrument=name, clip_weights=weights)
             result = run_study(study, out / name, progress, world=out / "world")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,10 @@ def test_a_killed_demo_continues_and_every_stage_leaves_its_result(tmp_path: Pat
     done = subprocess.run([*COMMAND, str(out)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads(done.stdout)
+    told = [(int(k), int(n)) for k, n in re.findall(r"\[(\d+) of (\d+)\]", done.stderr)]
+    assert told == sorted(set(told)), "each stage says its number, in order"
+    assert told[-1][0] == told[-1][1], "the last one is the last of as many as were told"
+    assert re.search(r"audio model: +\d+%.*<.*it", done.stderr), "a training shows how far it is and what is left"
     assert set(result["guidance"]) == {"IQ", "ZS", "PD", "SD", "PD-best2", "mean-shift", "CLIP-TTA", "CLAP-TTA"}
 
     test = records.read(out / "runs" / "test-seed-0")
