@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 2
 RECORD_NAME = "record.json"
+COUNTED = "value_with_unanswered"  # among a score's details, where queries were left unanswered: with those counted
+IDENTICAL = "identical outputs"  # in place of a test's name: the systems gave the same bytes, there is nothing to test
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Comparison:
         p_value: two-sided.
         p_holm: the same after Holm's correction over the family of this record.
         effect_size: standardised difference of the paired values, NaN-free; None where the metric has no clip values.
-        test: how it was made, e.g. ``paired-permutation-10000``.
+        test: how it was made, e.g. ``paired-permutation-10000``, or :data:`IDENTICAL`.
     """
 
     metric: str

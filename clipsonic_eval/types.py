@@ -87,6 +87,7 @@ class EncoderCard:
         licence: of the weights.
         source: where the weights come from.
         num: numerics version: raised when the same weights and settings give other vectors, and only then.
+        world: the only material that its embeddings mean something on, e.g. ``toy``; "": sound at large.
     """
 
     name: str
@@ -99,6 +100,7 @@ class EncoderCard:
     licence: str = ""
     source: str = ""
     num: int = 1
+    world: str = ""
 
     @property
     def short(self) -> str:

@@ -23,6 +23,7 @@ from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import config_hash, file_sha256, seal, unsealed
 from clipsonic_eval.provenance import collect
+from clipsonic_eval.toyworld.mark import world_of
 
 EMBEDDINGS = "image_embeddings.npy"
 LEDGER = "skipped.csv"
@@ -62,6 +63,7 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         "frames_per_clip": plan.config.n_frames,
         "encoder": card_tree(plan.card),
         "config": plan.config.identity(),
+        "world": world_of(plan.root),
         "provenance": collect(),
     }
     write_json(out / "clips.json", seal(summary))

@@ -28,6 +28,7 @@ from clipsonic_eval.clips.source import Source
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Progress
+from clipsonic_eval.toyworld import mark
 from clipsonic_eval.types import Finding, Skip
 
 
@@ -136,7 +137,7 @@ def _collect(out: Path, plan: Plan, mine: Sequence[int], progress: Progress) -> 
     if len(sidecars) < len(places):
         own = [found for s in mine if (found := places[s].read()) is not None]
         rows = [row for sidecar in own for row in sidecar["skipped"]]
-        return Prepared(out, n_items, _triples(rows), len(places) - len(sidecars), findings=summary_of(own))
+        return Prepared(out, n_items, _triples(rows), len(places) - len(sidecars), findings=_findings(plan, own))
     summary = finish(out, plan, sidecars)
     rows = read_ledger(out)
     return Prepared(
@@ -147,8 +148,13 @@ def _collect(out: Path, plan: Plan, mine: Sequence[int], progress: Progress) -> 
         summary["n_clips"],
         float(summary["hours"]),
         summary["content_hash"],
-        summary_of(sidecars),
+        _findings(plan, sidecars),
     )
+
+
+def _findings(plan: Plan, sidecars: Sequence[dict[str, Any]]) -> tuple[Finding, ...]:
+    cards = [plan.card] if plan.card is not None else []
+    return (*mark.strangers(cards, [plan.root]), *summary_of(sidecars))
 
 
 def _triples(rows: Sequence[Sequence[str]]) -> tuple[tuple[str, str, str], ...]:

@@ -74,6 +74,7 @@ class EmbeddingCache:
 
     def __init__(self, root: Path, card: EncoderCard) -> None:
         identity = dataclasses.asdict(dataclasses.replace(card, licence="", source=""))
+        identity.pop("world")  # what a space is good for does not make it another one
         self._folder = root / f"{card.name}-{config_hash(identity)}"
         self._dim = card.dim
         self._shards: list[Float32] = []

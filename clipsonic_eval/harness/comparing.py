@@ -13,13 +13,12 @@ from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.scoring import SetScores
 from clipsonic_eval.metrics import ClipInfluence, Inputs, SetMetric
-from clipsonic_eval.records import Comparison
+from clipsonic_eval.records import IDENTICAL, Comparison
 from clipsonic_eval.stats import bootstrap, paired
 from clipsonic_eval.stats.bootstrap import Interval
 from clipsonic_eval.types import Embeddings, Score
 
 _MIN_COMMON = 2
-IDENTICAL = "identical outputs"  # in place of the name of a test
 _SWAPS = 3
 
 

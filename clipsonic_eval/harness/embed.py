@@ -22,6 +22,7 @@ from clipsonic_eval.harness.embedding import Embedded, Embedder
 from clipsonic_eval.harness.measures import Convened, convention_named
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.stats.moments import Moments
+from clipsonic_eval.toyworld import mark
 from clipsonic_eval.types import Finding, Skip
 
 
@@ -114,7 +115,10 @@ def embed(
             done = embedder.embed(mine, list(loaded), progress=progress)
             n[str(folder)] = len(done.keys)
             skipped[str(folder)] = done.skipped
-            findings[str(folder)] = suspicions.of_set(done)
+            findings[str(folder)] = (
+                *mark.strangers((encoder.card for encoder in loaded.values()), [folder]),
+                *suspicions.of_set(done),
+            )
             parts += [done] if config.statistics is not None else []
     if config.statistics is not None:
         _write_statistics(config.statistics, parts, config.encoders[0])

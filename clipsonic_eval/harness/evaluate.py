@@ -39,6 +39,7 @@ from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, Need, SetMetric
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import Comparison, RunRecord
+from clipsonic_eval.toyworld import mark
 from clipsonic_eval.types import Embeddings, Finding, Score, Skip
 
 __all__ = ["EncoderChoice", "EvaluateConfig", "evaluate"]
@@ -175,6 +176,7 @@ class _Evaluation:
         skipped: by set.
         training: what the systems were trained on, if it was given.
         unanswered: by system, the queries without a usable output.
+        encoders: by role.
     """
 
     config: EvaluateConfig
@@ -186,6 +188,7 @@ class _Evaluation:
     skipped: dict[str, tuple[Skip, ...]]
     training: Embedded | None = None
     unanswered: Mapping[str, Unanswered] = field(default_factory=dict)
+    encoders: Mapping[str, Encoder] = field(default_factory=dict)
 
 
 @threads.networks()
@@ -236,7 +239,7 @@ def _embed(
     left_out = {name: skips for name, skips in skipped.items() if skips}
     own = [name for name in sets if name in config.systems]
     open_ = {name: one for name in own if (one := unanswered.find(sets[name], prompts, encoders)) is not None}
-    return _Evaluation(config, material, measures, sets, reference, text, left_out, training, open_)
+    return _Evaluation(config, material, measures, sets, reference, text, left_out, training, open_, encoders)
 
 
 def _findings(
@@ -256,10 +259,24 @@ def _findings(
     stored = evaluation.material.stored
     if stored is not None and held:
         result[REFERENCE] = [*stored.findings()]
-    result[suspicions.EVALUATION] = [Finding("left_out", "warning", (), why) for why in left_out]
+    result[suspicions.EVALUATION] = [
+        *mark.strangers((encoder.card for encoder in evaluation.encoders.values()), _real_places(evaluation.config)),
+        *(Finding("left_out", "warning", (), why) for why in left_out),
+        *(
+            finding
+            for role in evaluation.text
+            for finding in suspicions.of_texts(evaluation.encoders[role], evaluation.material.queries.prompts)
+        ),
+    ]
     for name, more in found.items():
         result.setdefault(name, []).extend(more)
     return suspicions.without_empty(result)
+
+
+def _real_places(config: EvaluateConfig) -> list[Path]:
+    """Return the folders that say what world this is: of real audio, else of what is scored."""
+    real = [place for place in (config.reference, config.real, config.training) if place is not None]
+    return real or list(config.systems.values())
 
 
 def _noise(config: EvaluateConfig, material: Material, out: Path) -> Any:

@@ -34,6 +34,7 @@ from clipsonic_eval.harness.run_folder import portable, write_run
 from clipsonic_eval.metrics.gap import mean_shift, paired
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
+from clipsonic_eval.toyworld import mark
 from clipsonic_eval.types import Embeddings, Finding, Skip
 
 __all__ = ["Features", "GapConfig", "gap", "gap_scores", "measure_gap"]
@@ -225,7 +226,11 @@ def _from_clips(config: GapConfig, progress: Progress, given: Encoder | None) ->
     keys = tuple(store.keys[i] for i in rows)
     image = Embeddings(np.asarray(embeddings[rows, store.centre]), keys, "image", space)
     text = Embeddings(encoder.text([said[k] for k in keys]), keys, "text", space)
-    return Features(image, text, skipped=skipped)
+    return Features(image, text, findings=tuple(_strangers(config, encoder, said)), skipped=skipped)
+
+
+def _strangers(config: GapConfig, encoder: Encoder, said: Mapping[str, str]) -> list[Finding]:
+    return [*mark.strangers([encoder.card], [config.source]), *suspicions.of_texts(encoder, said)]
 
 
 def _from_audio(config: GapConfig, progress: Progress, given: Encoder | None) -> Features:
@@ -239,7 +244,7 @@ def _from_audio(config: GapConfig, progress: Progress, given: Encoder | None) ->
     embedded = embedder.embed(audio, ["clap"], progress=progress)
     keys = tuple(k for k in embedded.keys if k in said)
     text = Embeddings(encoder.text([said[k] for k in keys]), keys, "text", encoder.card)
-    found = suspicions.of_set(embedded)
+    found = (*_strangers(config, encoder, said), *suspicions.of_set(embedded))
     return Features(embedded.spaces["clap"], text, skipped=(*unread, *embedded.skipped), findings=found)
 
 

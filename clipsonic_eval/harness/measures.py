@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clipsonic_eval.conventions import CONVENTIONS, Convention
 from clipsonic_eval.encoders import Encoder
+from clipsonic_eval.encoders._texts import NotesTexts, TextNote
 from clipsonic_eval.metrics import METRICS, ClipInfluence, ClipMetric, Inputs, Metric, gap
 from clipsonic_eval.types import Clip, EncoderCard
 
@@ -123,6 +124,10 @@ class Convened:
         """Embed texts."""
         vectors = self._encoder.text(texts)
         return vectors.astype(np.float16).astype(np.float32) if self._half else vectors
+
+    def text_notes(self, texts: Sequence[str]) -> list[TextNote]:
+        """Return by text what the encoder does not read of it, as far as it says so."""
+        return self._encoder.text_notes(texts) if isinstance(self._encoder, NotesTexts) else [TextNote() for _ in texts]
 
     def image(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed pictures."""

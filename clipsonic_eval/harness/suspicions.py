@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from clipsonic_eval.encoders import Encoder
+from clipsonic_eval.encoders._texts import NotesTexts
 from clipsonic_eval.harness import sound_levels
 from clipsonic_eval.harness.embedding import Embedded
 from clipsonic_eval.harness.measures import biased_in_n
@@ -13,6 +15,7 @@ from clipsonic_eval.metrics import Metric, SetMetric, sanity
 from clipsonic_eval.types import EncoderCard, Finding, Score
 
 EVALUATION = "evaluation"  # whose name findings about the run as a whole stand under
+_SHOWN = 5
 _WINDOW = re.compile(r"(?:^|\|)win:(\d+(?:\.\d+)?)\b[^|]*zero-padded")
 
 
@@ -77,6 +80,36 @@ def _window(card: EncoderCard) -> float:
     """Return the seconds below which an encoder fills a clip up with zeros; 0 where it does not."""
     match = _WINDOW.search(card.preprocessing)
     return float(match[1]) - 1e-3 if match else 0.0  # less what resampling may take away
+
+
+def of_texts(encoder: Encoder, texts: Mapping[str, str]) -> list[Finding]:
+    """Find prompts that an encoder does not read as they are written: unknown words, too long.
+
+    Args:
+        encoder: of the texts; one that says nothing about what it reads gives no finding.
+        texts: by key.
+    """
+    if not isinstance(encoder, NotesTexts) or not texts:
+        return []
+    notes = dict(zip(texts, encoder.text_notes(list(texts.values())), strict=True))
+    name, found = encoder.card.name, []
+    unknown = tuple(sorted(key for key, note in notes.items() if note.unknown))
+    if unknown:
+        words = list(dict.fromkeys(word for note in notes.values() for word in note.unknown))
+        shown = ", ".join(f"'{word}'" for word in words[:_SHOWN])
+        more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+        sentence = (
+            f"{len(unknown)} of {len(texts)} prompts hold words that the encoder '{name}' does not know "
+            f"({shown}{more}); it puts meaningless stand-ins in their place"
+        )
+        found.append(Finding("unknown_words", "warning", unknown, sentence))
+    cut = tuple(sorted(key for key, note in notes.items() if note.cut))
+    if cut:
+        sentence = (
+            f"{len(cut)} of {len(texts)} prompts are longer than the encoder '{name}' reads; their ends are not heard"
+        )
+        found.append(Finding("cut_prompts", "warning", cut, sentence))
+    return found
 
 
 def of_scores(scores: Iterable[Score], systems: Iterable[str]) -> list[Finding]:

@@ -18,11 +18,11 @@ from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import ShapeError, UserError
 from clipsonic_eval.harness.embedding import Embedded
 from clipsonic_eval.metrics import ClipMetric, Inputs, Metric
+from clipsonic_eval.records import COUNTED
 from clipsonic_eval.types import Clip, Embeddings, Finding, Score
 
 ASKED = "asked"
 UNANSWERED = "unanswered"
-COUNTED = "value_with_unanswered"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from clipsonic_eval.media.encode import write_audio, write_video
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import stream
 from clipsonic_eval.toyworld.captions import caption
+from clipsonic_eval.toyworld.mark import FILE
 from clipsonic_eval.toyworld.pictures import render_frames, render_picture
 from clipsonic_eval.toyworld.scene import Domain, Scene, sample_scene
 from clipsonic_eval.toyworld.sounds import RATE, render_sound
@@ -198,7 +199,7 @@ def write_world(config: WorldConfig, out: Path, progress: Progress = SILENT) -> 
         ConfigError: ``out`` holds another world.
     """
     tree = {k: v for k, v in as_tree(config).items() if k != "workers"}
-    card = out / "world.json"
+    card = out / FILE
     _check_same(card, config_hash(tree))
     write_json(card, {"config": tree, "config_hash": config_hash(tree)})
     _write_tables(config, out)

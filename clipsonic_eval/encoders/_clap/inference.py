@@ -18,6 +18,7 @@ from clipsonic_eval.encoders._clap.laion import bare, network_of
 from clipsonic_eval.encoders._clap.models import MODELS, REPOSITORY, find, how_to_get
 from clipsonic_eval.encoders._clap.networks import Network, Package, Transformers, front_end
 from clipsonic_eval.encoders._clap.pieces import RATE, SIZE, Cutting
+from clipsonic_eval.encoders._texts import TextNote
 from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import mono_at
@@ -145,13 +146,21 @@ class ClapEncoder(Refusing):
         Raises:
             WeightsError: RoBERTa's tokenizer is missing or another one.
         """
+        tokenizer = self._reader()
+        if not texts:
+            return np.zeros((0, self._card.dim), np.float32)
+        ids = tokens.tokens(tokenizer, texts)
+        return in_batches(self._network.texts, ids, size=_TEXTS, device=self._device, dim=self._card.dim)
+
+    def text_notes(self, texts: Sequence[str]) -> list[TextNote]:
+        """Return by text whether it is cut off."""
+        return tokens.notes(self._reader(), texts)
+
+    def _reader(self) -> Any:
         if self._tokenizer is None:
             folder = tokens.find(self._beside, self._tokenizer_folder)
             self._tokenizer = tokens.load(folder, self._tokenizer_folder or self._beside, self._network.words)
-        if not texts:
-            return np.zeros((0, self._card.dim), np.float32)
-        ids = tokens.tokens(self._tokenizer, texts)
-        return in_batches(self._network.texts, ids, size=_TEXTS, device=self._device, dim=self._card.dim)
+        return self._tokenizer
 
 
 def load_clap(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from clipsonic_eval.encoders._hub import cached
+from clipsonic_eval.encoders._texts import TextNote
 from clipsonic_eval.errors import WeightsError
 
 PLACES: Final = 77
@@ -64,6 +65,11 @@ def load(folder: Path | None, beside: Path, size: int) -> Any:
     if size == _ROBERTA and tokenizer(_KNOWN[0]).input_ids != _KNOWN[1]:
         raise WeightsError(f"{folder}: the tokenizer has another vocabulary than RoBERTa's; fetch roberta-base's")
     return tokenizer
+
+
+def notes(tokenizer: Any, texts: Sequence[str]) -> list[TextNote]:
+    """Return by text whether it is longer than 77 tokens."""
+    return [TextNote(cut=len(ids) > PLACES) for ids in tokenizer(list(texts)).input_ids] if texts else []
 
 
 def tokens(tokenizer: Any, texts: Sequence[str]) -> Any:

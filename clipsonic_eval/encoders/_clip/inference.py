@@ -14,6 +14,7 @@ from clipsonic_eval.encoders._base import Refusing
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._clip.models import MODELS, folder_of
 from clipsonic_eval.encoders._clip.reading import Parts, read
+from clipsonic_eval.encoders._texts import TextNote
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.precision import chosen
 from clipsonic_eval.types import EncoderCard
@@ -125,6 +126,12 @@ class ClipEncoder(Refusing):
     def _ids(self, texts: Sequence[str]) -> torch.Tensor:
         ids: torch.Tensor = self._tokens(texts).input_ids
         return ids
+
+    def text_notes(self, texts: Sequence[str]) -> list[TextNote]:
+        """Return by text whether it is cut off."""
+        if not texts:
+            return []
+        return [TextNote(cut=len(ids) > self._parts.places) for ids in self._parts.tokenizer(list(texts)).input_ids]
 
     def _read(self, ids: torch.Tensor) -> torch.Tensor:
         return _pooled(self._network.get_text_features(input_ids=ids))

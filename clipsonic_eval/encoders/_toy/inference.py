@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from clipsonic_eval.encoders._base import Refusing
 from clipsonic_eval.encoders._batches import in_batches
+from clipsonic_eval.encoders._texts import TextNote
 from clipsonic_eval.encoders._toy.frontends import RATE, log_mel, squares, windows
 from clipsonic_eval.encoders._toy.networks import Hearing, HearingShape, Pair, PairShape
 from clipsonic_eval.encoders._toy.weights import Stored, load
@@ -23,6 +24,7 @@ from clipsonic_eval.types import Clip, EncoderCard, Modality
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+WORLD: Final = "toy"
 _BATCH: Final = 32
 _SOURCE: Final = "trained from scratch by 'clipsonic-eval instrument train'"
 _LICENCE: Final = "Apache-2.0"
@@ -71,6 +73,10 @@ class ToyPair(_Toy):
         if "text" not in self._card.modalities:
             raise self._refusal("text")
         return _batched(self._net.embed_text, torch.from_numpy(self._words.encode(texts)), self._device, self._card.dim)
+
+    def text_notes(self, texts: Sequence[str]) -> list[TextNote]:
+        """Return by text the words that the vocabulary lacks, and whether it is longer than the tower reads."""
+        return self._words.notes(texts)
 
     @torch.inference_mode()
     def image(self, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
@@ -156,6 +162,7 @@ def load_pair(name: str, weights: Path | None, device: str, sense: Modality) -> 
         RATE if sense == "audio" else None,
         licence=_LICENCE,
         source=_SOURCE,
+        world=WORLD,
     )
     return ToyPair(net, words, card, device)
 
@@ -178,5 +185,6 @@ def load_hearing(name: str, weights: Path | None, device: str, *, classes: bool)
         labels if classes else (),
         _LICENCE,
         _SOURCE,
+        world=WORLD,
     )
     return ToyHearing(net, card, device, classes=classes)

@@ -10,6 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsonic_eval.encoders._texts import TextNote
+
 LENGTH: Final = 32  # tokens of a text, the first one included; the rest is cut off
 BUCKETS: Final = 32  # of unknown words
 PAD: Final = 0
@@ -50,6 +52,14 @@ class Vocabulary:
             numbers = [self._of(word) for word in split(text)[: LENGTH - 1]]
             row[1 : 1 + len(numbers)] = numbers
         return tokens
+
+    def notes(self, texts: Sequence[str]) -> list[TextNote]:
+        """Return by text the words that are not known, each once, and whether it is longer than ``LENGTH``."""
+        split_ = [split(text) for text in texts]
+        return [
+            TextNote(tuple(dict.fromkeys(w for w in words if w not in self._number)), len(words) > LENGTH - 1)
+            for words in split_
+        ]
 
     def _of(self, word: str) -> int:
         number = self._number.get(word)

@@ -16,7 +16,12 @@ _DRAWS = re.compile(r"-(\d+)(?:,|$)")  # how the tests end: paired-sign-flip-100
 def read(results: Results) -> list[str]:
     """Return the limits that a reader has to know."""
     lines = []
-    if _is_toy(results):
+    if _says(results, "world"):
+        lines.append(
+            "The encoders know the toy world of the demo only, and this material is not known to be from it: these "
+            "numbers mean nothing. Evaluate with pretrained encoders."
+        )
+    elif _is_toy(results):
         lines.append(
             "The world is small and synthetic (a dozen sound sources, drawn pictures, templated captions) and so are "
             "its encoders: the numbers compare systems within it and say nothing about their level on real material."
@@ -43,14 +48,27 @@ def read(results: Results) -> list[str]:
     return lines
 
 
+_QUOTED = ("unanswered", "identical", "not_computed", "left_out", "unknown_words", "cut_prompts")  # said as they are
+_SAID = ("world", "unequal_n")  # said elsewhere in the report
+
+
+def _says(results: Results, check: str) -> bool:
+    """Say whether a check found something in any run."""
+    return any(f.check == check for run in results.material.all_runs for g in run.record.findings.values() for f in g)
+
+
 def _suspicions(results: Results) -> list[str]:
     """Say which checks found something, in which systems."""
     found: dict[str, set[str]] = {}
+    quoted: dict[str, None] = {}
     for run in results.material.all_runs:
         for system, findings in run.record.findings.items():
             for finding in findings:
-                found.setdefault(finding.check, set()).add(system)
-    return [
+                if finding.check in _QUOTED:
+                    quoted[f"{system}: {finding.sentence}."] = None
+                elif finding.check not in _SAID:
+                    found.setdefault(finding.check, set()).add(system)
+    return list(quoted) + [
         f"The check for {check.replace('_', ' ')} found something in {listed(sorted(systems))}; the records say what."
         for check, systems in sorted(found.items())
     ]
@@ -73,6 +91,7 @@ def _resolution(results: Results) -> list[str]:
 
 
 def _is_toy(results: Results) -> bool:
+    """Say whether toy encoders made the numbers; runs on other material than theirs say so in their findings."""
     signatures = [s.signature for run in results.material.all_runs for s in run.record.scores]
     return any("toy-" in s for s in signatures)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from clipsonic_eval.records import IDENTICAL
 from clipsonic_eval.report import names
 from clipsonic_eval.report.formats import interval, number, p_value
 from clipsonic_eval.report.intake.pairs import Pair
@@ -46,6 +47,8 @@ def _seeds(pair: Pair) -> str:
 def verdict(pair: Pair) -> str:
     """Return a clause that says who is better on the pair's metric, or that the two are not separated, with numbers."""
     title = names.metric(pair.metric).in_text
+    if pair.test == IDENTICAL:
+        return f"on {title}, {pair.a} and {pair.b} are equal: their outputs are the same bytes"
     if not pair.separated:
         return f"on {title}, {pair.a} and {pair.b} are not separated ({numbers(pair)})"
     pair = pair if pair.a_better else pair.reversed()

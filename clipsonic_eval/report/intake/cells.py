@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.records import RunRecord
+from clipsonic_eval.records import COUNTED, RunRecord
 from clipsonic_eval.report import names
 from clipsonic_eval.report.intake.material import Run, number
 from clipsonic_eval.report.intake.pooling import mean_interval
@@ -34,6 +34,7 @@ class Cell:
         seed_std: standard deviation over seeds (n - 1), None with fewer than two distinct runs.
         items: mean over seeds by query; empty where the metric or the record has none.
         signature: of the first seed; the others are comparable with it.
+        ranked: the value with unanswered queries counted, mean over seeds: what systems are ranked by.
     """
 
     metric: str
@@ -49,10 +50,11 @@ class Cell:
     unit: str
     higher_is_better: bool
     signature: str
+    ranked: float
 
     def better_than(self, other: Cell) -> bool:
-        """Say whether this value is the better one, by the metric's direction."""
-        return self.value > other.value if self.higher_is_better else self.value < other.value
+        """Say whether this is the better one, by the metric's direction and with unanswered queries counted."""
+        return self.ranked > other.ranked if self.higher_is_better else self.ranked < other.ranked
 
 
 Cells = Mapping[tuple[str, str], Cell]
@@ -122,6 +124,7 @@ def _cell(found: Mapping[str, tuple[str, Score]], trained: bool, pooled: RunReco
         unit=first.unit,
         higher_is_better=first.higher_is_better,
         signature=first.signature,
+        ranked=float(np.mean([score.details.get(COUNTED, score.value) for score in scores.values()])),
     )
 
 

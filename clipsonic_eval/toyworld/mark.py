@@ -1,0 +1,54 @@
+"""The mark of the toy world: what tells its files, and clips prepared from them, from everybody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.files import read_json
+from clipsonic_eval.types import EncoderCard, Finding
+
+NAME = "toy"  # as on the cards of the encoders that know nothing else
+FILE = "world.json"  # at the root of a written world
+CHECK = "world"  # of the findings here
+_CLIPS = "clips.json"
+_ABOVE = 2  # folders above a part of a world, at most
+
+
+def world_of(place: Path) -> str:
+    """Return the name of the world that a folder, or a list in one, is from: ``toy``, or "" where nothing says so."""
+    folder = place if place.is_dir() else place.parent
+    prepared = _read(folder / _CLIPS)
+    if prepared is not None:
+        return str(prepared.get("world", ""))
+    above = [folder, *folder.absolute().parents[:_ABOVE]]
+    written = any("config_hash" in (_read(one / FILE) or {}) for one in above)
+    return NAME if written else ""
+
+
+def strangers(cards: Iterable[EncoderCard], places: Sequence[Path]) -> list[Finding]:
+    """Find encoders that know one small world only, on material that is not known to be from it.
+
+    Args:
+        cards: of the encoders.
+        places: folders of real audio (or, where there is none, of what is scored), of which one must bear the mark.
+    """
+    strange = sorted({card.name for card in cards if card.world and card.world not in map(world_of, places)})
+    if not strange:
+        return []
+    sentence = (
+        f"the encoders of the toy world ({', '.join(strange)}) know nothing else, and nothing says that this material "
+        "is from it: the numbers mean nothing on other sounds and pictures; take pretrained encoders (README)"
+    )
+    return [Finding(CHECK, "error", (), sentence)]
+
+
+def _read(path: Path) -> dict[str, object] | None:
+    if not path.is_file():
+        return None
+    try:
+        found = read_json(path)
+    except (UserError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
