@@ -101,11 +101,21 @@ def read_json(path: Path, error: type[UserError] = UserError, *, mend: str = "")
     text = read_text(path, error, mend=mend)
     end = f"; {mend}" if mend else ""
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
-    except RecursionError:
-        raise error(f"{path}: not readable as JSON (nested too deep){end}") from None
+        return parse_json(text)
     except ValueError as problem:
         raise error(f"{path}: not readable as JSON ({str(problem)[:120]}){end}") from None
+
+
+def parse_json(text: str) -> Any:
+    """Return what JSON says; its numbers are finite.
+
+    Raises:
+        ValueError: no JSON, nested too deep, or it holds NaN, an infinity, or a number beyond any type.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def _refuse(name: str) -> NoReturn:

@@ -17,6 +17,7 @@ from typing import Any
 from clipsonic_eval import atomic
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import config_hash, file_sha256
 
 FILE = "run.json"
@@ -168,8 +169,8 @@ def _clear(out: Path, kind: str) -> None:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_json(path)
+    except UserError:
         return None
     return found if isinstance(found, dict) else None
 

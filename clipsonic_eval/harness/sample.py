@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from clipsonic_eval import atomic, hashing, outputs, seeds, threads
 from clipsonic_eval.errors import MediaError, UserError
+from clipsonic_eval.files import read_text
 from clipsonic_eval.harness.queries import check_keys
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.progress import SILENT, Progress
@@ -251,12 +252,12 @@ def _checked(query: Query, sound: Any) -> NDArray[np.float32] | Skip:
 
 
 def _read_rows(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = [row for row in csv.DictReader(stream) if all(row.get(c) is not None for c in _COLUMNS)]
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (UnicodeDecodeError, csv.Error) as error:
+    try:
+        table = csv.DictReader(io.StringIO(read_text(path, MediaError), newline=""))
+        rows = [row for row in table if all(row.get(c) is not None for c in _COLUMNS)]
+    except csv.Error as error:
         raise MediaError(f"{path}: not readable as a csv ({error}); remove the folder and sample again") from None
     return {row["key"]: {c: row[c] for c in _COLUMNS} for row in rows}
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from clipsonic_eval import atomic
 from clipsonic_eval.arrays import read_npy, read_npz
 from clipsonic_eval.errors import ShapeError, SpaceError, UserError
+from clipsonic_eval.files import parse_json
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.stats.moments import Moments
@@ -137,9 +138,9 @@ def read(path: Path) -> StoredStatistics:
     if "card" not in arrays:
         return StoredStatistics(shown, gaussian, digest)
     try:
-        card = json.loads(str(arrays["card"]))
+        card = parse_json(str(arrays["card"]))
         return StoredStatistics(shown, gaussian, digest, {**card, **_identity(card)})
-    except (RecursionError, KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise UserError(f"{path}: the card of its encoder is damaged; write it again with embed --statistics") from None
 
 
