@@ -66,7 +66,8 @@ class SetCount:
         found: items that were there.
         used: items that were scored or compared with.
         skipped: items that could not be used; each is listed with its reason in :attr:`RunRecord.skipped`.
-        left_out: usable items that nothing asked for, such as outputs without a query.
+        left_out: items that nothing asked for, such as outputs without a query, and files that are no audio by their
+            suffix.
     """
 
     found: int

@@ -67,6 +67,9 @@ def show(record: RunRecord, *, as_json: bool, transposed: bool = False) -> None:
 
 def warn(record: RunRecord) -> None:
     """Print to stderr what looks wrong, errors first, and what was skipped."""
+    for name, count in record.sets.items():
+        rest = f"{count.skipped} skipped, {count.left_out} left out"
+        click.echo(f"{name}: {count.found} found, {count.used} used, {rest}", err=True)
     for name, findings in record.findings.items():
         for finding in sorted(findings, key=lambda f: f.severity != "error")[:_SHOWN]:
             click.echo(f"{finding.severity} {name}: {finding.sentence}", err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clipsonic_eval.datasets import DATASETS, Listing, SourceItem, refuse_duplicates
+from clipsonic_eval.datasets import DATASETS, Listing, SourceItem, near_matches, refuse_duplicates, why_none
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.tables import Row, read_table
 
@@ -45,17 +45,20 @@ class Source:
         prompts = read_table(self.prompts, ("key", "prompt", "label"), required=("key", "prompt"))
         refuse_duplicates((row.values["key"] for row in prompts.rows), str(self.prompts))
         texts = {row.values["key"]: row for row in prompts.rows}
-        if not any(item.key in texts for item in listing.items):
-            ours, theirs = listing.items[0].key if listing.items else "none", next(iter(texts))
-            raise UserError(
-                f"{self.prompts}: none of its keys (one of those: '{theirs}') is a key of the source (one of those: "
-                f"'{ours}')"
-            )
+        keys = {item.key for item in listing.items}
+        near = near_matches(texts, keys)
+        texts |= {there: texts[asked] for there, asked in near.items()}
+        if keys and not keys & texts.keys():
+            raise UserError(f"{self.prompts}: none of its keys is a key of the source; {why_none(texts, keys)}")
+        notes = [*listing.notes, *prompts.notes]
+        if near:
+            there, asked = min(near.items())
+            notes.append(f"{self.prompts}: {len(near)} keys match but for suffix or letters, e.g. '{asked}', '{there}'")
         return replace(
             listing,
             items=tuple(_with_texts(item, texts.get(item.key)) for item in listing.items),
             skipped=(*listing.skipped, *prompts.skipped),
-            notes=(*listing.notes, *prompts.notes),
+            notes=tuple(notes),
         )
 
 

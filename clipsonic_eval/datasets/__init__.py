@@ -9,17 +9,20 @@ A file registers a :class:`Dataset` under its name::
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsonic_eval.datasets._files import (
     AUDIO_SUFFIXES,
     MEDIA_SUFFIXES,
+    by_suffix,
+    count_suffixes,
     key_of,
     refuse_duplicates,
     without_suffix,
 )
+from clipsonic_eval.datasets._matching import near_matches, why_none
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.types import Skip
 
@@ -30,8 +33,12 @@ __all__ = [
     "Dataset",
     "Listing",
     "SourceItem",
+    "by_suffix",
+    "count_suffixes",
     "key_of",
+    "near_matches",
     "refuse_duplicates",
+    "why_none",
     "without_suffix",
 ]
 
@@ -67,11 +74,13 @@ class Listing:
         items: what can be tried.
         skipped: what was named but cannot be used.
         notes: sentences about how the source was read, for the screen.
+        left_out: files that are no media, by suffix.
     """
 
     items: tuple[SourceItem, ...]
     skipped: tuple[Skip, ...] = ()
     notes: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

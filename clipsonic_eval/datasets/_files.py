@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from clipsonic_eval.errors import UserError
@@ -28,23 +30,98 @@ VIDEO_SUFFIXES = (
 )
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".mp3", ".aac", ".aiff", ".wma")
 MEDIA_SUFFIXES = VIDEO_SUFFIXES + AUDIO_SUFFIXES
+_COMPANIONS = ("samples.csv", "skipped.csv", "system.json", "run.json")
 
 
-def media_files(root: Path) -> list[Path]:
-    """List the media files below a folder, sorted; hidden ones are left out.
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """What a folder and the folders below it hold.
+
+    Attributes:
+        files: with a media suffix, sorted by their path from the root.
+        left_out: how many other files there are, by suffix.
+        notes: sentences about links, for the screen.
+    """
+
+    files: tuple[Path, ...]
+    left_out: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+def media_files(root: Path) -> Walked:
+    """List the media files below a folder; hidden ones are left out.
+
+    Links to folders are followed, after all other folders and each folder once, known by device and inode: a ring of
+    links ends, a link up the tree leads nowhere, and a folder that is reached twice gives its files once.
 
     Raises:
         UserError: no such folder, or no media file in it.
     """
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; SOURCE is the folder that holds the videos")
-    found = []
-    for folder, folders, names in os.walk(root):
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        found += [Path(folder, n) for n in names if not n.startswith(".") and n.lower().endswith(MEDIA_SUFFIXES)]
-    if not found:
-        raise UserError(f"{root}: no media files; looked for {', '.join(MEDIA_SUFFIXES)} in it and the folders below")
-    return sorted(found, key=lambda p: p.relative_to(root).as_posix())
+    files: list[Path] = []
+    others: list[Path] = []
+    notes: list[str] = []
+    seen = {_identity(folder) for folder in (root.resolve(), *root.resolve().parents)}
+    links = _walk(root, seen, files, others)
+    followed = []
+    while links:
+        link = links.pop(0)
+        if (identity := _identity(link)) is None:
+            notes.append(f"{link}: is a link to nothing and was skipped")
+        elif identity in seen:
+            notes.append(f"{link}: is a link to a folder that is read already or that holds this one, and was skipped")
+        else:
+            seen.add(identity)
+            followed.append(link)
+            links += _walk(link, seen, files, others)
+    if followed:
+        notes.append(f"{root}: {len(followed)} links to folders were followed, the first: {followed[0].name}")
+    left_out = count_suffixes(others)
+    if not files:
+        there = f"; there are {by_suffix(left_out)}" if left_out else ""
+        looked = ", ".join(MEDIA_SUFFIXES)
+        raise UserError(f"{root}: no media files; looked for {looked} in it and the folders below{there}")
+    if left_out:
+        notes.append(f"{root}: left out by suffix: {by_suffix(left_out)}")
+    return Walked(tuple(sorted(files, key=lambda p: p.relative_to(root).as_posix())), left_out, tuple(notes))
+
+
+def _walk(top: Path, seen: set[tuple[int, int] | None], files: list[Path], others: list[Path]) -> list[Path]:
+    """Sort what lies in a folder and the real folders below it into media files and others; return links to folders."""
+    links: list[Path] = []
+    for folder, folders, names in os.walk(top):
+        below = sorted(Path(folder, f) for f in folders if not f.startswith("."))
+        links += [path for path in below if path.is_symlink()]
+        folders[:] = [path.name for path in below if not path.is_symlink() and (_identity(path) not in seen)]
+        seen.update(_identity(Path(folder, name)) for name in folders)
+        for path in (Path(folder, n) for n in names if not n.startswith(".")):
+            if path.name.lower().endswith(MEDIA_SUFFIXES):
+                files.append(path)
+            elif path.is_symlink() and not path.exists():
+                links.append(path)
+            else:
+                others.append(path)
+    return links
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        state = folder.stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
+
+
+def count_suffixes(paths: Iterable[Path]) -> dict[str, int]:
+    """Return how many files have each suffix, without those that the tools write beside audio."""
+    counts = Counter(path.suffix.lower() or "no suffix" for path in paths if path.name not in _COMPANIONS)
+    return dict(sorted(counts.items()))
+
+
+def by_suffix(counts: Mapping[str, int]) -> str:
+    """Return counts by suffix as words."""
+    return ", ".join(f"{n} {suffix}" for suffix, n in counts.items())
 
 
 def key_of(relative: Path) -> str:
@@ -60,8 +137,8 @@ def without_suffix(key: str) -> str:
 
 
 def safe(text: str) -> str:
-    """Replace what is not a letter, a digit, ``.``, ``-`` or ``_``."""
-    return re.sub(r"[^\w.-]", "_", text).lstrip(".") or "_"
+    """Replace what is not a letter, a digit, ``.``, ``-`` or ``_``; letters are composed (NFC)."""
+    return re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", text)).lstrip(".") or "_"
 
 
 def unique_keys(relative: Sequence[Path]) -> list[str]:

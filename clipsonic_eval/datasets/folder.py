@@ -19,11 +19,13 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
     if csv is not None:
         raise UserError(f"{csv}: a folder takes no csv; say --dataset manifest or vggsound")
     refuse_unknown_split(split, (), f"{root} (a plain folder)")
-    files = media_files(root)
+    walked = media_files(root)
+    files = walked.files
     relative = [path.relative_to(root) for path in files]
     labels = [p.parent.name or None for p in relative]
     keys = unique_keys(relative)
-    return Listing(tuple(SourceItem(k, p, label=c) for k, p, c in zip(keys, files, labels, strict=True)))
+    found = tuple(SourceItem(k, p, label=c) for k, p, c in zip(keys, files, labels, strict=True))
+    return Listing(found, notes=walked.notes, left_out=walked.left_out)
 
 
 DATASETS.add("folder", Dataset("any folder of videos or sounds; folders inside it are labels", items))

@@ -111,7 +111,7 @@ def _seconds(text: str | None) -> int | None:
 def _by_stem(root: Path) -> dict[str, Path]:
     """Index the media files by stem; where several share it the first in the order of suffixes wins (video first)."""
     rank = {suffix: i for i, suffix in enumerate(MEDIA_SUFFIXES)}
-    files = sorted(media_files(root), key=lambda p: -rank[p.suffix.lower()])
+    files = sorted(media_files(root).files, key=lambda p: -rank[p.suffix.lower()])
     return {path.stem: path for path in files}
 
 

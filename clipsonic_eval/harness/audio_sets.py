@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,17 +10,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from clipsonic_eval.clips import ClipStore
-from clipsonic_eval.datasets import DATASETS
+from clipsonic_eval.datasets import DATASETS, MEDIA_SUFFIXES, by_suffix, count_suffixes, near_matches, why_none
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import config_hash, file_sha256
 from clipsonic_eval.media.audio import read_audio
+from clipsonic_eval.records import SetCount
 from clipsonic_eval.tables import read_table
 from clipsonic_eval.types import Clip, Skip
 
 SAMPLES_NAME = "samples.csv"
 SYSTEM_NAME = "system.json"
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".mp3", ".aac", ".aiff", ".mp4", ".webm", ".mkv")
 
 
 class AudioItem(Protocol):
@@ -92,10 +93,13 @@ class AudioSet:
     Attributes:
         name: of the system, or ``reference``.
         items: with distinct keys, sorted by key.
-        skipped: what was left out before reading anything.
+        skipped: what was left out before reading anything, also what nothing asked for.
         card: of the system (``system.json``), or what kind of folder it is.
         prompts: (prompt, label) by key where the folder says them.
         notes: sentences about how it was listed, for the screen.
+        found: how many items and other files were there.
+        left_out: how many of them nothing asked for, or are no audio by their suffix.
+        unmatched: why no item answers a query, "" if one does.
     """
 
     name: str
@@ -104,6 +108,13 @@ class AudioSet:
     card: dict[str, Any]
     prompts: dict[str, tuple[str, str | None]]
     notes: tuple[str, ...] = ()
+    found: int = 0
+    left_out: int = 0
+    unmatched: str = ""
+
+    def count(self, used: int) -> SetCount:
+        """Return what became of its items, of which some were used."""
+        return SetCount(self.found, used, self.found - used - self.left_out, self.left_out)
 
 
 def reference_set(folder: Path) -> AudioSet:
@@ -118,7 +129,10 @@ def reference_set(folder: Path) -> AudioSet:
         raise UserError(f"{folder}: no such folder; --reference is a folder of real audio or of prepared clips")
     listing = DATASETS["folder"].items(folder, None, None)
     items = {item.key: FileItem(item.key, item.path) for item in listing.items}
-    return AudioSet("reference", _sorted(items), listing.skipped, {"kind": "folder-of-media"}, {}, listing.notes)
+    other = sum(listing.left_out.values())
+    card = {"kind": "folder-of-media"}
+    found = len(items) + len(listing.skipped) + other
+    return AudioSet("reference", _sorted(items), listing.skipped, card, {}, listing.notes, found, other)
 
 
 def system_set(name: str, folder: Path, keys: Collection[str] | None) -> AudioSet:
@@ -137,12 +151,30 @@ def system_set(name: str, folder: Path, keys: Collection[str] | None) -> AudioSe
     found = _from_store(name, folder) if _is_store(folder) else _from_folder(name, folder)
     if keys is None:
         return found
-    items = {item.key: item for item in found.items}
+    near = near_matches(keys, [item.key for item in found.items])
+    items: dict[str, Any] = {near.get(item.key, item.key): item for item in found.items}
     seen = {*items, *(skip.key for skip in found.skipped)}
     missing = tuple(Skip(k, "missing: the folder has no audio for this query") for k in keys if k not in seen)
     extra = tuple(Skip(k, "extra: not in the list of queries") for k in items if k not in keys)
-    kept = {k: item for k, item in items.items() if k in keys}
-    return AudioSet(name, _sorted(kept), (*found.skipped, *missing, *extra), found.card, found.prompts, found.notes)
+    kept = {k: dataclasses.replace(item, key=k) for k, item in items.items() if k in keys}
+    notes = found.notes
+    if near:
+        there, asked = min(near.items())
+        notes = (
+            *notes,
+            f"{name}: {len(near)} files match their key but for suffix or letters, e.g. '{asked}', '{there}'",
+        )
+    why = ""
+    if not kept:
+        why = f"none of its {len(items)} audio files answers a query; {why_none(keys, items)}"
+    return dataclasses.replace(
+        found,
+        items=_sorted(kept),
+        skipped=(*found.skipped, *missing, *extra),
+        notes=notes,
+        left_out=found.left_out + len(extra),
+        unmatched=why,
+    )
 
 
 def _is_store(folder: Path) -> bool:
@@ -158,30 +190,43 @@ def _from_store(name: str, folder: Path) -> AudioSet:
     items = {key: StoreItem(key, store, row) for row, key in enumerate(store.keys)}
     prompts = {k: (p, label) for k, p, label in zip(store.keys, store.prompts, store.labels, strict=True) if p}
     card = {"kind": "prepared-clips", "content_hash": store.content_hash}
-    return AudioSet(name, _sorted(items), (), card, prompts)
+    return AudioSet(name, _sorted(items), (), card, prompts, found=len(items))
 
 
 def _from_folder(name: str, folder: Path) -> AudioSet:
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in AUDIO_SUFFIXES and not p.name.startswith("."))
+    there = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    files = [p for p in there if p.suffix.lower() in MEDIA_SUFFIXES]
+    other = count_suffixes(p for p in there if p not in set(files) and not p.is_dir())
     listed, skipped, notes = _read_samples(folder)
     items: dict[str, FileItem] = {}
     names = {sample.file for sample in listed}
+    prompts: dict[str, tuple[str, str | None]] = {}
     for sample in listed:
         if sample.key in items:
             skipped.append(Skip(sample.key, f"{SAMPLES_NAME} names the key again; its first file was taken"))
         else:
             items[sample.key] = FileItem(sample.key, folder / sample.file, sample.sha256)
-    for path in files:
-        if listed and path.name not in names:
-            skipped.append(Skip(path.stem, f"extra: {path.name} is not in {SAMPLES_NAME}"))
-        elif not listed and path.stem in items:
+            prompts |= {sample.key: (sample.prompt, sample.label)} if sample.prompt else {}
+    extra = [path for path in files if listed and path.name not in names]
+    skipped += [Skip(path.stem, f"extra: {path.name} is not in {SAMPLES_NAME}") for path in extra]
+    for path in files if not listed else ():
+        if path.stem in items:
             skipped.append(Skip(path.stem, f"{path.name}: {items[path.stem].path.name} has the same key; it was taken"))
-        elif not listed:
+        else:
             items[path.stem] = FileItem(path.stem, path)
+    below = [path.name for path in there if path.is_dir()]
     if not items:
-        raise UserError(f"{folder}: no audio here; a system's folder holds <key>.wav for each query")
-    prompts = {sample.key: (sample.prompt, sample.label) for sample in listed if sample.prompt}
-    return AudioSet(name, _sorted(items), tuple(skipped), read_card(folder / SYSTEM_NAME), prompts, notes)
+        more = f"; it holds {by_suffix(other)}" if other else ""
+        more += f"; the folders in it ({', '.join(below[:3])}) are not looked into" if below else ""
+        raise UserError(f"{folder}: no audio here; a system's folder holds <key>.wav for each query{more}")
+    if other:
+        notes = (*notes, f"{name}: left out by suffix: {by_suffix(other)}")
+    if below:
+        notes = (*notes, f"{name}: {len(below)} folders in it were not looked into, the first: {below[0]}")
+    left_out = sum(other.values()) + len(extra)
+    found = len(items) + len(skipped) + sum(other.values())
+    card = read_card(folder / SYSTEM_NAME)
+    return AudioSet(name, _sorted(items), tuple(skipped), card, prompts, notes, found, left_out)
 
 
 @dataclass(frozen=True, slots=True)

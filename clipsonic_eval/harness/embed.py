@@ -109,7 +109,10 @@ def embed(
     findings: dict[str, tuple[Finding, ...]] = {}
     parts: list[Embedded] = []
     for folder in config.folders:
-        mine = _share(reference_set(folder), config.share)
+        audio = reference_set(folder)
+        for note in audio.notes:
+            progress.note(note)
+        mine = _share(audio, config.share)
         n[str(folder)] = 0
         if mine.items:
             done = embedder.embed(mine, list(loaded), progress=progress)

@@ -166,6 +166,8 @@ class _Work:
 
     def result(self, audio: AudioSet) -> Embedded:
         skipped = (*audio.skipped, *self.skipped)
+        if not self.rows and audio.unmatched:
+            raise UserError(f"{audio.name}: {audio.unmatched}")
         if not self.rows:
             first = f"; the first: {skipped[0].key}: {skipped[0].reason}" if skipped else ""
             raise UserError(f"{audio.name}: none of its {len(audio.items)} audio files is usable{first}")

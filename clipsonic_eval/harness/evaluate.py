@@ -38,7 +38,7 @@ from clipsonic_eval.harness.unanswered import Unanswered
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, Need, SetMetric
 from clipsonic_eval.progress import SILENT, Progress
-from clipsonic_eval.records import Comparison, RunRecord
+from clipsonic_eval.records import Comparison, RunRecord, SetCount
 from clipsonic_eval.toyworld import mark
 from clipsonic_eval.types import Embeddings, Finding, Score, Skip
 
@@ -137,6 +137,7 @@ def _evaluate(
         comparisons=comparing.corrected(comparisons),
         systems={name: embedded.audio.card for name, embedded in evaluation.sets.items()},
         skipped=evaluation.skipped,
+        sets=_counts(evaluation),
         findings=_findings(evaluation, found, left_out),
         tags=dict(config.tags),
         config=portable(as_tree(config)),
@@ -252,6 +253,8 @@ def _findings(
         if name != NOISE:
             near = {"reference": evaluation.reference, "training": evaluation.training}
             result[name] = [*suspicions.of_set(embedded, measures, made=name != REAL, **near)]
+        if name in evaluation.config.systems:
+            result[name] += suspicions.same_files(name, embedded.digests, _others(evaluation, name))
     held = [m for m in measures if "reference" in m.card.needs]
     for name, real, enters in ((REFERENCE, evaluation.reference, held), (TRAINING, evaluation.training, [])):
         if real is not None:
@@ -277,6 +280,40 @@ def _real_places(config: EvaluateConfig) -> list[Path]:
     """Return the folders that say what world this is: of real audio, else of what is scored."""
     real = [place for place in (config.reference, config.real, config.training) if place is not None]
     return real or list(config.systems.values())
+
+
+def _others(evaluation: _Evaluation, name: str) -> dict[str, Mapping[str, str]]:
+    """Return the digests of what a system is held against: real audio, and systems that were named before it.
+
+    Systems that are the same to the last byte are not among them; their comparison says so.
+    """
+    own = evaluation.sets[name].digests
+    before = list(evaluation.sets)[: list(evaluation.sets).index(name)]
+    sets = {n: evaluation.sets[n] for n in before if n in evaluation.config.systems} | {
+        n: embedded
+        for n, embedded in (
+            (REFERENCE, evaluation.reference),
+            (TRAINING, evaluation.training),
+            (REAL, evaluation.sets.get(REAL)),
+        )
+        if embedded is not None
+    }
+    return {n: one.digests for n, one in sets.items() if n not in evaluation.config.systems or one.digests != own}
+
+
+def _counts(evaluation: _Evaluation) -> dict[str, SetCount]:
+    """Return what became of the items of every set; one that nothing was held against used none."""
+    material = evaluation.material
+    counts = {}
+    for name, audio in material.systems.items():
+        counts[name] = audio.count(len(evaluation.sets[name].keys) if name in evaluation.sets else 0)
+    held = {REFERENCE: (material.reference, evaluation.reference), TRAINING: (material.training, evaluation.training)}
+    for name, (real, embedded) in held.items():
+        if real is not None and embedded is not None:
+            counts[name] = real.count(len(embedded.keys))
+        elif real is not None:
+            counts[name] = SetCount(real.found, 0, 0, real.found)
+    return counts
 
 
 def _noise(config: EvaluateConfig, material: Material, out: Path) -> Any:

@@ -237,6 +237,8 @@ def _from_audio(config: GapConfig, progress: Progress, given: Encoder | None) ->
     encoder = _encoder(config, given, "toy-clap")
     said, unread = _prompts(config, progress)
     audio = system_set("audio", config.source, None if said is None else said.keys())
+    for note in audio.notes:
+        progress.note(note)
     said = said or {key: prompt for key, (prompt, _) in audio.prompts.items()}
     if not said:
         raise UserError(f"{config.source}: nobody says the prompts; give --prompts CSV")

@@ -14,6 +14,7 @@ from clipsonic_eval.media.checks import grouped
 from clipsonic_eval.metrics import Metric, SetMetric, sanity
 from clipsonic_eval.types import EncoderCard, Finding, Score
 
+SAME_SHARE = 0.1  # of a system's clips, from which it is said that another set holds them too
 EVALUATION = "evaluation"  # whose name findings about the run as a whole stand under
 _SHOWN = 5
 _WINDOW = re.compile(r"(?:^|\|)win:(\d+(?:\.\d+)?)\b[^|]*zero-padded")
@@ -47,6 +48,27 @@ def of_set(
         spaces = (training.spaces[role], reference.spaces[role])
         found += sanity.memorised(embedded.spaces[role], *spaces)
     return tuple(found)
+
+
+def same_files(name: str, own: Mapping[str, str], others: Mapping[str, Mapping[str, str]]) -> list[Finding]:
+    """Find sets that hold the same bytes as a system: a distance between them is that of a sound to itself.
+
+    Args:
+        name: of the system.
+        own: content hash by key of the clips that were embedded.
+        others: the same of the sets that it is held against, by name.
+    """
+    found = []
+    for other, theirs in others.items():
+        known = set(theirs.values())
+        keys = tuple(sorted(key for key, digest in own.items() if digest in known))
+        if len(keys) >= SAME_SHARE * len(own):
+            sentence = (
+                f"{len(keys)} of {len(own)} clips of '{name}' are the same bytes as clips of '{other}'; are the "
+                "folders the ones that were meant?"
+            )
+            found.append(Finding("same_files", "warning", keys, sentence))
+    return found
 
 
 def _heard(embedded: Embedded) -> list[Finding]:

@@ -154,3 +154,32 @@ def test_rows_of_the_prompts_that_cannot_be_used_are_named_and_the_rest_is_score
     assert "'caption' as prompt" in done.stderr
     scores = json.loads((world / "run" / "record.json").read_text())["scores"]
     assert {s["n"] for s in scores if s["metric"] == "clap_score"} == {6}
+
+
+def test_every_set_is_counted_on_the_screen_and_in_the_record(world: Path) -> None:
+    (world / "reference" / "notes.txt").write_text("x")
+    (world / "good" / "q3.wav").write_text("this is no audio")
+    (world / "bad" / "more.wav").write_bytes((world / "bad" / "q0.wav").read_bytes())
+    done = call(world, *both(world), "--real", str(world / "reference"))
+    assert done.exit_code == 3, done.output
+    sets = json.loads((world / "run" / "record.json").read_text())["sets"]
+    assert {name: tuple(count.values()) for name, count in sets.items()} == {
+        "good": (8, 7, 1, 0),
+        "bad": (9, 8, 0, 1),
+        "real": (9, 8, 0, 1),
+        "reference": (9, 8, 0, 1),
+    }
+    assert "bad: 9 found, 8 used, 0 skipped, 1 left out" in done.stderr
+
+
+def test_a_system_that_is_the_reference_or_shares_its_files_is_named(world: Path) -> None:
+    for i in range(4):
+        (world / "bad" / f"q{i}.wav").write_bytes((world / "reference" / f"q{i}.wav").read_bytes())
+    call(world, *both(world), "--system", f"same={world / 'reference'}")
+    findings = json.loads((world / "run" / "record.json").read_text())["findings"]
+    said = {(name, f["sentence"][:60]) for name, group in findings.items() for f in group if f["check"] == "same_files"}
+    assert {(name, sentence.split(";")[0].split(" are the")[0]) for name, sentence in said} == {
+        ("bad", "4 of 8 clips of 'bad'"),
+        ("same", "8 of 8 clips of 'same'"),
+        ("same", "4 of 8 clips of 'same'"),
+    }

@@ -285,3 +285,37 @@ def test_prompts_of_a_preparation_are_read_like_all_tables(tmp_path: Path) -> No
     found = Source(root, prompts=table).items()
     assert [(i.key, i.prompt) for i in found.items] == [("a", None), ("b", "rain; far")]
     assert [s.key for s in found.skipped] == ["a", "line-4"]
+
+
+def test_links_to_folders_are_followed_once_each_and_rings_end(tmp_path: Path) -> None:
+    root = touched(tmp_path / "real", "class0/a.wav", "class1/b.wav", "notes.txt", "more.npy")
+    touched(tmp_path / "elsewhere", "class2/c.wav", "class2/sub/d.wav", "unasked/z.wav")
+    (root / "class2").symlink_to(tmp_path / "elsewhere/class2")
+    (root / "again").symlink_to(tmp_path / "elsewhere/class2")
+    (root / "twin").symlink_to(root / "class0")
+    (root / "class1/ring").symlink_to(root / "class1")
+    (root / "up").symlink_to(tmp_path)
+    (root / "class3").symlink_to(tmp_path / "gone")
+    (tmp_path / "elsewhere/class2/back").symlink_to(root)
+    found = listed("folder", root)
+    assert [i.path.name for i in found.items] == ["c.wav", "d.wav", "a.wav", "b.wav"]
+    assert found.items[0].label == "again"  # the first name in order; the other one is said
+    notes = " | ".join(found.notes)
+    for name in ("class2", "twin", "ring", "up", "back"):
+        assert f"{name}: is a link to a folder that is read already" in notes
+    assert "class3: is a link to nothing" in notes
+    assert "1 links to folders were followed" in notes
+    assert found.left_out == {".npy": 1, ".txt": 1}
+    assert "left out by suffix: 1 .npy, 1 .txt" in notes
+
+
+def test_prompts_match_through_suffix_and_letters_or_say_why_not(tmp_path: Path) -> None:
+    root = touched(tmp_path / "v", "cafe\u0301.mp4", "b.mp4")
+    table = tmp_path / "prompts.csv"
+    table.write_text("key,prompt\ncaf\u00e9.mp4,coffee\nb.wav,rain\n", encoding="utf-8")
+    found = Source(root, prompts=table).items()
+    assert sorted(str(i.prompt) for i in found.items) == ["coffee", "rain"]
+    assert "2 keys match but for suffix or letters" in found.notes[-1]
+    table.write_text("key,prompt\nB,rain\n")
+    with pytest.raises(UserError, match="a key is 'B', a file 'b': they differ in upper and lower case"):
+        Source(root, prompts=table).items()

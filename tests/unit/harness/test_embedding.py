@@ -218,3 +218,53 @@ def test_an_encoder_that_takes_no_audio_is_refused(tmp_path: Path) -> None:
     encoder.card = dataclasses.replace(encoder.card, modalities=("text", "image"))
     with pytest.raises(UserError, match="takes no audio"):
         Embedder({"fad": encoder}).embed(system_set("s", write(tmp_path), None), ["fad"])
+
+
+def test_keys_match_through_a_suffix_or_another_form_of_letters_and_it_is_said(tmp_path: Path) -> None:
+    write(tmp_path, 2)
+    write_wav(tmp_path / "cafe\u0301.wav", tone(300), 16000)
+    found = system_set("s", tmp_path, ["q0.wav", "q1", "caf\u00e9"])
+    assert [item.key for item in found.items] == ["caf\u00e9", "q0.wav", "q1"]
+    assert not found.skipped
+    assert "2 files match their key but for suffix or letters" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        (["Q0"], "a key is 'Q0', a file 'q0': they differ in upper and lower case"),
+        (["q001"], "a key is 'q001', a file 'q1': they differ in the zeros before numbers"),
+        (["sound_q1"], "a key is 'sound_q1', a file 'q1': one has more around it"),
+        (["zebra"], "a key is 'zebra', a file 'q0': the two seem to belong to different sets"),
+    ],
+)
+def test_where_nothing_matches_an_example_of_each_side_and_the_reason_are_given(
+    tmp_path: Path, keys: list[str], why: str
+) -> None:
+    found = system_set("s", write(tmp_path, 2), keys)
+    with pytest.raises(UserError, match=f"s: none of its 2 audio files answers a query; {why}"):
+        Embedder({"fad": FakeEncoder()}).embed(found, ["fad"])
+
+
+def test_what_is_found_skipped_and_left_out_adds_up(tmp_path: Path) -> None:
+    write(tmp_path, 4)
+    (tmp_path / "text.wav").write_text("not audio")
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "q9.npy").write_text("x")
+    (tmp_path / "below").mkdir()
+    found = system_set("s", tmp_path, ["q0", "q1", "text", "absent"])
+    done = Embedder({"fad": FakeEncoder()}).embed(found, ["fad"])
+    assert dataclasses.astuple(found.count(len(done.keys))) == (7, 2, 1, 4)
+    assert "left out by suffix: 1 .npy, 1 .txt" in found.notes[0]
+    assert "1 folders in it were not looked into" in found.notes[1]
+
+
+def test_a_foreign_samples_csv_is_read_like_all_tables(tmp_path: Path) -> None:
+    write(tmp_path, 4)
+    rows = ["q0.wav;rain;x", "q1.wav;nan;", "q2.wav;a;b;c", "../q3.wav;rain;x", "q1.wav;wind;"]
+    (tmp_path / "samples.csv").write_text("\n".join(["filename;caption;class", *rows]) + "\n", encoding="utf-16")
+    found = system_set("s", tmp_path, None)
+    assert [item.key for item in found.items] == ["q0", "q1"]
+    assert found.prompts == {"q0": ("rain", "x")}
+    told = reasons(found.skipped)
+    assert {"line-4", "q3", "q1", "q2"} <= set(told)
