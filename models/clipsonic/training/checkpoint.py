@@ -16,7 +16,7 @@ from torch import nn
 
 from clipsonic_eval import atomic
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.files import read_json
+from clipsonic_eval.files import read_text
 from clipsonic_eval.hashing import check_sums, write_sums
 
 FOLDER, EARLIER = "checkpoint", "checkpoint.earlier"
@@ -113,7 +113,7 @@ def _read(path: Path) -> State:
     """Return one checkpoint; UserError if it is not whole."""
     check_sums(path, (_TREE, _TENSORS), UserError, mend="it is not used")
     try:
-        state = State(**read_json(path / _TREE))
+        state = State(**json.loads(read_text(path / _TREE)))  # our own bytes: a loss in the log may be no number
         state.tensors = load_file(path / _TENSORS)
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise UserError(f"{path}: not readable ({str(error).splitlines()[0]}), it is not used") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from pathlib import Path
@@ -26,7 +27,7 @@ def save(folder: Path, step: int, identity: str = "x") -> None:
     net = torch.nn.Linear(64, 64)
     with torch.no_grad():
         net.weight.fill_(step)
-    state = checkpoint.State(identity, step, 0.5, [{"step": step, "loss": 0.25}])
+    state = checkpoint.State(identity, step, 0.5, [{"step": step, "loss": 0.25, "val_loss": math.inf}])
     checkpoint.write(folder, state, net, {}, torch.optim.AdamW(net.parameters()), torch.zeros(2))
 
 
@@ -37,7 +38,7 @@ def test_the_newest_is_taken_and_the_one_before_it_kept(tmp_path: Path) -> None:
     found = checkpoint.read(tmp_path, "x")
     assert found is not None
     assert (found.step, float(found.tensors["model.weight"][0, 0])) == (30, 30.0)
-    assert found.log == [{"step": 30, "loss": 0.25}]
+    assert found.log == [{"step": 30, "loss": 0.25, "val_loss": math.inf}]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint", "checkpoint.earlier"]
     checkpoint.remove(tmp_path)
     assert list(tmp_path.iterdir()) == []
