@@ -133,6 +133,7 @@ def read_table(
     *,
     required: Sequence[str | tuple[str, ...]],
     layouts: Sequence[tuple[str, ...]] = (),
+    captions: bool = False,
     mend: str = "",
 ) -> Table:
     """Read a table of any format and encoding.
@@ -142,6 +143,7 @@ def read_table(
         columns: meanings (of ``ALIASES``) that the caller can use; further columns are noted as not read.
         required: meanings that every row must have a value of; of a tuple, at least one.
         layouts: what the columns are where the first row names none, one layout for each number of fields.
+        captions: several prompts in one row (``caption_1`` to ``caption_5``, a list in jsonl) become rows of their own.
         mend: what to do where there is no such file, as the end of a sentence.
 
     Raises:
@@ -161,6 +163,8 @@ def read_table(
             names, rows = _json(path, text)
         else:
             names, rows = _separated(path, text, columns, required, layouts)
+    if captions:
+        names, rows = _one_prompt_a_row(names, rows)
     meanings, said = _header(path, names, columns, required)
     table = _understood(path, meanings, rows, required)
     return Table(path, table.columns, table.rows, table.skipped, (*notes, *said, *table.notes))
@@ -461,6 +465,29 @@ def _object(number: int, value: Any) -> _Named:
     if isinstance(value, dict):
         return _Named(number, value)
     return _Named(number, {}, "expected an object with named fields")
+
+
+def _one_prompt_a_row(names: list[str], rows: list[_Named]) -> tuple[list[str], list[_Named]]:
+    """Return rows of one prompt each, where several columns (``caption_1``, ...) or a list hold several."""
+    own = [name for name in names if _MEANINGS.get(_plain(name)) == "prompt"]
+    numbered = [n for n in names if _MEANINGS.get(re.sub(r"_?\d+$", "", _plain(n))) == "prompt" and n not in own]
+    if own:
+        numbered = []
+    elif not numbered:
+        return names, rows
+    into = own[0] if own else "prompt"
+    result: list[_Named] = []
+    for row in rows:
+        found: list[Any] = [row.values.get(name) for name in numbered]
+        several = row.values.get(into) if own else None
+        found += [one for one in several if not isinstance(one, (list, dict))] if isinstance(several, list) else []
+        held = [one for one in found if one is not None and not is_missing(str(one))]
+        if row.problem or (own and not isinstance(several, list)):
+            result.append(row)
+        else:
+            rest = {name: value for name, value in row.values.items() if name not in numbered}
+            result += [_Named(row.line, {**rest, into: one}) for one in held or [None]]
+    return [*(name for name in names if name not in numbered), *([] if own else [into])], result
 
 
 # ---- names to meanings

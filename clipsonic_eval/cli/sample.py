@@ -33,6 +33,7 @@ _SHOWN = 5
 @click.option("--batch-size", default=32, help="Queries worked on at once; changes no result.")
 @click.option("--name", show_default="its own name", help="What tables call the system.")
 @overwrite_option
+@click.option("--first-caption", is_flag=True, help="Of keys with several prompts, ask the first one of the table.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def command(
@@ -42,6 +43,7 @@ def command(
     queries: Path,
     out: Path,
     sets: tuple[str, ...],
+    first_caption: bool,
     as_json: bool,
     **settings: object,
 ) -> None:
@@ -55,6 +57,8 @@ def command(
     """
     asked = read_queries(queries)
     asked.tell(Bars())
+    if not first_caption:
+        asked.single(queries, "say --first-caption to take the first of each, or give every caption a key of its own")
     built = resolve(system, apply_sets({}, sets))
     how = SampleSettings(**settings)  # type: ignore[arg-type]
     result = sample(built, asked.queries, out, how, unread=asked.skipped, progress=Bars())

@@ -236,7 +236,7 @@ def _embed(
     if not sets:
         raise problems[0]
     prompts = material.queries.prompts
-    text = {role: _text(encoders[role], prompts) for role in _roles(measures.values(), "prompts")}
+    text = {role: _text(encoders[role], material.queries.texts) for role in _roles(measures.values(), "prompts")}
     left_out = {name: skips for name, skips in skipped.items() if skips}
     own = [name for name in sets if name in config.systems]
     open_ = {name: one for name in own if (one := unanswered.find(sets[name], prompts, encoders)) is not None}
@@ -323,9 +323,10 @@ def _noise(config: EvaluateConfig, material: Material, out: Path) -> Any:
     return system_set(NOISE, folder, keys)
 
 
-def _text(encoder: Encoder, prompts: Mapping[str, str]) -> Embeddings:
-    keys = sorted(prompts)
-    return Embeddings(encoder.text([prompts[k] for k in keys]), tuple(keys), "text", encoder.card)
+def _text(encoder: Encoder, texts: Sequence[tuple[str, str]]) -> Embeddings:
+    """Embed the captions of all queries, (key, text) each."""
+    keys = tuple(key for key, _ in texts)
+    return Embeddings(encoder.text([text for _, text in texts]), keys, "text", encoder.card)
 
 
 def _score(
@@ -436,6 +437,9 @@ def _identity(evaluation: _Evaluation) -> dict[str, list[tuple[str, str]]]:
         "labels": ("queries", evaluation.material.queries.hash),
     }
     fields = {name: [against[need] for need in m.card.needs] for name, m in evaluation.measures.items()}
+    if evaluation.material.queries.captions:
+        for name, m in evaluation.measures.items():
+            fields[name] += [("captions", "mean")] if "prompts" in m.card.needs else []
     return {**fields, "fad_halves": [against["reference"]]}
 
 

@@ -202,7 +202,8 @@ def _prompts(config: GapConfig, progress: Progress) -> tuple[dict[str, str] | No
         return None, ()
     asked = read_queries(config.prompts)
     asked.tell(progress)
-    return {q.key: q.prompt for q in asked.queries}, asked.skipped
+    single = asked.single(config.prompts, "keep one row for each key")
+    return {q.key: q.prompt for q in single}, asked.skipped
 
 
 def _from_clips(config: GapConfig, progress: Progress, given: Encoder | None) -> Features:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from clipsonic_eval.conventions import Convention
@@ -32,17 +32,25 @@ class Queries:
         labels: class name by key, where there is one.
         skipped: rows of the table of queries that could not be used.
         notes: how it was read, for the screen.
+        captions: all prompts of the keys that have several; ``prompts`` holds the first.
     """
 
     prompts: Mapping[str, str]
     labels: Mapping[str, str]
     skipped: tuple[Skip, ...] = ()
     notes: tuple[str, ...] = ()
+    captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> list[tuple[str, str]]:
+        """(key, prompt) of every caption, sorted by key."""
+        return [(key, text) for key in sorted(self.prompts) for text in self.captions.get(key, (self.prompts[key],))]
 
     @property
     def hash(self) -> str:
         """Eight hex digits over keys, prompts and labels."""
-        return config_hash([[k, p, self.labels.get(k)] for k, p in sorted(self.prompts.items())])[:8]
+        said = {k: list(texts) for k, texts in self.captions.items()}
+        return config_hash([[k, said.get(k, p), self.labels.get(k)] for k, p in sorted(self.prompts.items())])[:8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,7 @@ def _read(config: EvaluateConfig) -> Queries:
     assert config.prompts is not None
     asked = read_queries(config.prompts)
     labels = {q.key: q.label for q in asked.queries if q.label}
-    return Queries({q.key: q.prompt for q in asked.queries}, labels, asked.skipped, asked.notes)
+    return Queries({q.key: q.prompt for q in asked.queries}, labels, asked.skipped, asked.notes, asked.captions)
 
 
 def _said_by(systems: Mapping[str, AudioSet]) -> Queries:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsonic_eval.datasets import AUDIO_SUFFIXES, key_of, without_suffix
@@ -21,14 +21,30 @@ class AskedQueries:
     """What a table of queries holds.
 
     Attributes:
-        queries: the rows that were understood, with distinct keys.
-        skipped: the others.
+        queries: one for each key, with its first prompt.
+        skipped: rows that could not be used.
         notes: sentences about how the table was read.
+        captions: all prompts of the keys that have several, in the order of the table.
     """
 
     queries: tuple[Query, ...]
     skipped: tuple[Skip, ...] = ()
     notes: tuple[str, ...] = ()
+    captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def single(self, path: Path, mend: str) -> tuple[Query, ...]:
+        """Return the queries where each key has one prompt.
+
+        Raises:
+            UserError: a key has several.
+        """
+        if self.captions:
+            key, prompts = next(iter(self.captions.items()))
+            raise UserError(
+                f"{path}: {len(self.captions)} keys have several prompts (the first, '{key}', has {len(prompts)}), and "
+                f"one is needed here; {mend}"
+            )
+        return self.queries
 
     def tell(self, progress: Progress) -> None:
         """Show the notes."""
@@ -42,13 +58,15 @@ def read_queries(path: Path) -> AskedQueries:
     Columns: ``key`` (identity; becomes the name of the output file), ``prompt``, and, where there are any, ``label``
     and ``image`` or ``path`` (a picture or a video, relative to the table's folder). Without a key the name of the
     file makes it; a key that is the name of a media file loses its suffix. Other columns are noted as not read.
-    Whether the files exist is found out when they are needed: the query is skipped then, the others go on.
+    A key may stand in several rows with different prompts, or have columns ``caption_1`` to ``caption_5``: these are
+    its captions. Whether the files exist is found out when they are needed: the query is skipped then, the others go
+    on.
 
     Raises:
-        UserError: the table cannot be read, a column is missing, a key is there twice, or no row can be used.
+        UserError: the table cannot be read, a column is missing, or no row can be used.
     """
     mend = "give a table with the columns key and prompt"
-    table = read_table(path, _COLUMNS, required=(("key", "path"), "prompt"), mend=mend)
+    table = read_table(path, _COLUMNS, required=(("key", "path"), "prompt"), captions=True, mend=mend)
     if {"image", "path"} <= set(table.columns):
         raise UserError(f"{path}: has both columns 'image' and 'path'; keep the one that names the picture or video")
     keys = _keys(table.rows)
@@ -56,17 +74,36 @@ def read_queries(path: Path) -> AskedQueries:
     notes = list(table.notes)
     if shortened:
         notes.append(f"{path}: keys that are names of files were read without the suffix: {listed(shortened)}")
-    queries: list[Query] = []
+    first: dict[str, tuple[int, Query]] = {}
+    captions: dict[str, list[str]] = {}
     skipped = list(table.skipped)
     for row, key in zip(table.rows, keys, strict=True):
-        if problem := _problem(key):
+        query = _query(path.parent, key, row)
+        line, known = first.setdefault(key, (row.line, query))
+        problem = _problem(key)
+        if not problem and known is not query:
+            problem = _contradicts(query, known, line)
+        if not problem and query.prompt in captions.get(key, ()):
+            problem = f"says again what an earlier row says of key '{key}'"
+        if problem:
             skipped.append(Skip(f"line-{row.line}", f"{path.name} line {row.line}: {problem}"))
         else:
-            queries.append(_query(path.parent, key, row))
+            captions.setdefault(key, []).append(query.prompt)
+    queries = tuple(query for key, (_, query) in first.items() if key in captions)
     if not queries:
         raise UserError(f"{path}: holds no row that can be used: {'; '.join(s.reason for s in skipped[:3])}")
-    check_keys(queries, where=str(path))
-    return AskedQueries(tuple(queries), tuple(skipped), tuple(notes))
+    several = {key: tuple(prompts) for key, prompts in captions.items() if len(prompts) > 1}
+    if several:
+        notes.append(f"{path}: {len(several)} of {len(queries)} keys have several captions")
+    return AskedQueries(queries, tuple(skipped), tuple(notes), several)
+
+
+def _contradicts(query: Query, known: Query, line: int) -> str:
+    """Say what a further row of a key says otherwise than the first, "" if only the prompt is another one."""
+    for what, other, own in (("label", known.label, query.label), ("file", known.image, query.image)):
+        if other != own:
+            return f"key '{query.key}' has the {what} '{own}' here and '{other}' in line {line}"
+    return ""
 
 
 def check_keys(queries: Iterable[Query], *, where: str = "queries") -> None:

@@ -44,6 +44,7 @@ _MEANING = {
     "sqrt": "how the trace of the square root is taken",
     "ref": "contents of the reference set",
     "queries": "list of queries with their prompts and labels",
+    "captions": "what is done to several captions of a clip",
     "items": "list of items",
     "from": "where the vectors in the image's place come from",
     "vec": "what is done to vectors",

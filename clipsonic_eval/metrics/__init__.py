@@ -73,7 +73,7 @@ class Inputs:
     Attributes:
         system: the embeddings that are scored; keys name the queries.
         reference: embeddings of the reference set.
-        prompts: text embeddings in the system's space; keys name the queries, one row each.
+        prompts: text embeddings in the system's space; keys name the queries, a row for each caption.
         labels: class name by key.
         real: embeddings of the queries' own audio.
         reference_moments: mean and covariance of a reference whose embeddings are not there, instead of ``reference``.

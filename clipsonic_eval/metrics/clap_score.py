@@ -1,7 +1,8 @@
 """``clap_score``: cosine of a clip's audio embedding and its prompt's text embedding, mean over clips.
 
 Conventions: paired by key; no clamp at zero, no factor of 100; a clip of several rows counts with the mean of its
-cosines. It may not be computed with the encoder that conditions a system under test.
+cosines, and so does one of several captions (the signature then has ``captions:mean``). It may not be computed with the
+encoder that conditions a system under test.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import numpy as np
 
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
-from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip, rows_by_key, unit
+from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip, unit
 from clipsonic_eval.types import Embeddings
 
 
@@ -19,20 +20,22 @@ def clap_score(audio: Embeddings, text: Embeddings) -> dict[str, float]:
 
     Args:
         audio: (rows, d), one or more rows by clip.
-        text: (n, d), one row by key.
+        text: (n, d), one or more rows (captions) by key.
 
     Raises:
         SpaceError: audio and text come from different encoders.
-        ShapeError: a vector is zero, or a text key stands twice.
+        ShapeError: a vector is zero.
     """
     check_space(audio, text)
-    row_of = rows_by_key(text)
+    asked_keys, caption_of_row = clips_of(text.keys)
+    row_of = {key: i for i, key in enumerate(asked_keys)}
     rows = np.array([i for i, key in enumerate(audio.keys) if key in row_of], dtype=np.intp)
     if len(rows) == 0:
         return {}
     heard = audio.take(rows)
-    asked = text.take(np.array([row_of[key] for key in heard.keys]))
-    cosines = np.einsum("ij,ij->i", unit(heard), unit(asked))
+    captions = mean_by_clip(unit(text), caption_of_row, len(asked_keys))  # the mean of cosines is that to the mean
+    asked = captions[[row_of[key] for key in heard.keys]]
+    cosines = np.einsum("ij,ij->i", unit(heard), asked)
     keys, clip_of_row = clips_of(heard.keys)
     means = mean_by_clip(cosines, clip_of_row, len(keys))
     return {key: float(value) for key, value in zip(keys, means, strict=True)}

@@ -5,15 +5,17 @@ find its prompt among all prompts? Unlike the CLAP score, this is not raised by 
 
 Conventions: the gallery are the system's clips that have a prompt, or their prompts; paired by key; a clip of several
 rows counts with its mean cosine, as in ``clap_score``. Prompts with one and the same text (cosine above 1 - 1e-6) are
-right together: any of their clips answers, and the text stands in the gallery of prompts once. Candidates at the same
-cosine are ordered at random, in expectation. Chance is about k / n, so compare at one list of queries only.
+right together: any of their clips answers, and the text stands in the gallery of prompts once. Of a clip with several
+captions each one asks, and the clip counts with their mean; when the clip asks, any of them answers (the signature then
+has ``captions:mean``). Candidates at the same cosine are ordered at random, in expectation. Chance is about k / n, so
+compare at one list of queries only.
 
 Source: B. Elizalde et al., CLAP: Learning Audio Concepts from Natural Language Supervision, ICASSP 2023 (R@k).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -21,8 +23,8 @@ from numpy.typing import NDArray
 
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
-from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip, rows_by_key, unit
-from clipsonic_eval.metrics.gap.retrieval import recall_at
+from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip, unit
+from clipsonic_eval.metrics.gap.retrieval import recall_where
 from clipsonic_eval.types import Embeddings
 
 Float64 = NDArray[np.float64]
@@ -38,30 +40,52 @@ def retrieval(audio: Embeddings, text: Embeddings, direction: Direction, k: int)
 
     Args:
         audio: (rows, d), one or more rows by clip.
-        text: (n, d), one row by key.
+        text: (n, d), one or more rows (captions) by key.
         direction: which side asks.
         k: how many of the nearest count.
 
     Raises:
         SpaceError: audio and text come from different encoders.
-        ShapeError: a vector is zero, or a text key stands twice.
+        ShapeError: a vector is zero.
     """
     check_space(audio, text)
-    row_of = rows_by_key(text)
-    rows = np.array([i for i, key in enumerate(audio.keys) if key in row_of], dtype=np.intp)
-    if len(rows) == 0:
+    both = set(audio.keys) & set(text.keys)
+    if not both:
         return {}
-    heard = audio.take(rows)
+    heard = audio.take(np.array([i for i, key in enumerate(audio.keys) if key in both], dtype=np.intp))
     keys, clip_of_row = clips_of(heard.keys)
     sounds = mean_by_clip(unit(heard), clip_of_row, len(keys))
-    prompts = unit(text.take(np.array([row_of[key] for key in keys])))
-    group = _first_equal(prompts)
+    order = sorted((i for i, key in enumerate(text.keys) if key in both), key=lambda i: text.keys[i])
+    asked = text.take(np.array(order, dtype=np.intp))
+    captions = unit(asked)
+    clip_of_caption = clips_of(asked.keys)[1]
+    same = _first_equal(captions)
     if direction == "text_to_audio":
-        found = recall_at(prompts, sounds, (k,), group, group)[0]
+        clips_of_text: dict[int, list[int]] = {}
+        for clip, text_id in zip(clip_of_caption.tolist(), same.tolist(), strict=True):
+            clips_of_text.setdefault(text_id, []).append(clip)
+        answers = [clips_of_text[text_id] for text_id in same.tolist()]
+        hits = recall_where(captions, sounds, (k,), _marked(answers, len(keys)))[0]
+        found = mean_by_clip(hits, clip_of_caption, len(keys))
     else:
-        once = np.unique(group)
-        found = recall_at(sounds, prompts[once], (k,), group, once)[0]
+        once, place = np.unique(same, return_inverse=True)
+        own: list[list[int]] = [[] for _ in keys]
+        for clip, column in zip(clip_of_caption.tolist(), place.tolist(), strict=True):
+            own[clip].append(column)
+        found = recall_where(sounds, captions[once], (k,), _marked(own, len(once)))[0]
     return {key: float(value) for key, value in zip(keys, found, strict=True)}
+
+
+def _marked(columns: Sequence[Sequence[int]], width: int) -> Callable[[slice], NDArray[np.bool_]]:
+    """Return what makes a table of booleans, true in the columns that each row names, slice by slice."""
+
+    def rows(part: slice) -> NDArray[np.bool_]:
+        marked = np.zeros((len(columns[part]), width), dtype=np.bool_)
+        for row, own in zip(marked, columns[part], strict=True):
+            row[list(own)] = True
+        return marked
+
+    return rows
 
 
 def _first_equal(vectors: Float64) -> NDArray[np.intp]:

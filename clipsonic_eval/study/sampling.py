@@ -68,4 +68,4 @@ class Choir:
         return Embeddings(vectors, tuple(q.key for q in queries), modality, system.encoder.card)  # type: ignore[arg-type]
 
     def _queries(self, split: str) -> list[Query]:
-        return list(read_queries(self._at.queries(split)).queries)
+        return list(read_queries(self._at.queries(split)).single(self._at.queries(split), "prepare the world again"))

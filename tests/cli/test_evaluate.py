@@ -183,3 +183,19 @@ def test_a_system_that_is_the_reference_or_shares_its_files_is_named(world: Path
         ("same", "8 of 8 clips of 'same'"),
         ("same", "4 of 8 clips of 'same'"),
     }
+
+
+def test_several_captions_of_a_clip_are_in_the_signature_and_in_the_score(world: Path) -> None:
+    call(world, *both(world), "--metric", "clap_score")
+    one = json.loads((world / "run" / "record.json").read_text())["scores"]
+    with (world / "prompts.csv").open("a") as stream:
+        stream.writelines(
+            f"q{i},tone {pitch * 2},{'low' if pitch < 1000 else 'high'}\n" for i, pitch in enumerate(PITCHES)
+        )
+    done = call(world, *both(world), "--metric", "clap_score", "--overwrite")
+    assert done.exit_code == 0, done.output
+    several = json.loads((world / "run" / "record.json").read_text())["scores"]
+    assert all("captions" not in s["signature"] for s in one)
+    assert all("|captions:mean|" in s["signature"] for s in several)
+    assert [s["n"] for s in several] == [8, 8]
+    assert [s["value"] for s in several] != [s["value"] for s in one]

@@ -82,3 +82,24 @@ def test_what_cannot_be_done_exits_2_with_one_line(folder: Path, arguments: tupl
     assert message in err
     assert "Traceback" not in err
     assert sum(line.startswith("error:") for line in err.splitlines()) == 1
+
+
+def test_several_prompts_of_a_key_are_refused_unless_the_first_is_asked_for(folder: Path) -> None:
+    (folder / "several.csv").write_text("key,prompt\na,bell\na,chime\nb,rain\n")
+    code, _, err = run("mine.py:Mine", "--queries", "several.csv", "--out", "wavs")
+    assert code == 2
+    assert "1 keys have several prompts" in err
+    assert "--first-caption" in err
+    code, out, _ = run("mine.py:Mine", "--queries", "several.csv", "--out", "wavs", "--first-caption")
+    assert code == 0
+    assert out.startswith("wavs: 2 of 2 queries")
+    assert "a,a.wav,bell," in (folder / "wavs" / "samples.csv").read_text()
+
+
+def test_rows_of_the_queries_that_cannot_be_used_are_skipped_with_exit_code_3(folder: Path) -> None:
+    (folder / "odd.csv").write_text('key,prompt\na,"bell\nb,rain\nc,nan\n')
+    code, out, err = run("mine.py:Mine", "--queries", "odd.csv", "--out", "wavs")
+    assert code == 3
+    assert out.startswith("wavs: 1 of 1 queries")
+    assert "odd.csv line 2: a quote opens here and is never closed" in err
+    assert "line 4 (key 'c'): has no prompt" in (folder / "wavs" / "skipped.csv").read_text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +38,20 @@ def recall_at(
         query_group: (n,) each of which the gallery has.
         gallery_group: (m,).
     """
+    return recall_where(queries, gallery, ks, lambda part: query_group[part, None] == gallery_group[None, :])
+
+
+def recall_where(
+    queries: Float64, gallery: Float64, ks: Sequence[int], right_of: Callable[[slice], NDArray[np.bool_]]
+) -> list[Float64]:
+    """Return the same where right items are no groups: ``right_of`` gives (queries of the slice, m), one right each."""
     n, m = len(queries), len(gallery)
     result = [np.empty(n) for _ in ks]
     step = max(1, _CHUNK_VALUES // m)
     for start in range(0, n, step):
         part = slice(start, min(n, start + step))
         scores = queries[part] @ gallery.T
-        right = query_group[part, None] == gallery_group[None, :]
+        right = right_of(part)
         best = np.where(right, scores, -np.inf).max(axis=1)[:, None]
         before = ((scores > best + _TIE) & ~right).sum(axis=1)
         level = scores >= best - _TIE

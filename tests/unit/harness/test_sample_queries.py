@@ -36,7 +36,6 @@ def test_a_byte_order_mark_and_blanks_around_names_are_no_part_of_them(tmp_path:
         ("key,words\na,x\n", "column 'prompt' is missing; found: key, words"),
         ("", "the file is empty"),
         ("key,prompt\n", "holds no row"),
-        ("key,prompt\na,x\na,y\n", "key 'a' is there twice"),
         ("key,prompt\na/b,x\n", "key 'a/b' cannot be the name of a file"),
         ("key,prompt\na,\n", r"line 2 \(key 'a'\): has no prompt"),
         ("key,prompt,image,path\na,x,,\n", "both columns 'image' and 'path'"),
@@ -64,3 +63,28 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_keys_that_are_no_file_names_are_refused(key: str) -> None:
     with pytest.raises(UserError, match="cannot be the name of a file"):
         check_keys([Query(key, "p")])
+
+
+def test_rows_of_one_key_are_its_captions(tmp_path: Path) -> None:
+    rows = ["a,rain,x", "a,it pours,x", "b,wind,y", "a,rain,x", "a,storm,z", "c,None,z"]
+    path = csv_of(tmp_path, "\n".join(["key,prompt,label", *rows]) + "\n")
+    asked = read_queries(path)
+    assert asked.queries == (Query("a", "rain", None, "x"), Query("b", "wind", None, "y"))
+    assert asked.captions == {"a": ("rain", "it pours")}
+    reasons = " | ".join(skip.reason for skip in asked.skipped)
+    assert "line 5: says again what an earlier row says of key 'a'" in reasons
+    assert "line 6: key 'a' has the label 'z' here and 'x' in line 2" in reasons
+    assert "line 7 (key 'c'): has no prompt" in reasons
+    with pytest.raises(UserError, match=r"1 keys have several prompts .*'a', has 2.*; take one"):
+        asked.single(path, "take one")
+
+
+def test_columns_and_lists_of_captions_are_captions(tmp_path: Path) -> None:
+    path = csv_of(tmp_path, "file_name,caption_1,caption_2,caption_3\na.wav,rain,,it pours\nb.wav,wind,wind,gale\n")
+    want = {"a": ("rain", "it pours"), "b": ("wind", "gale")}
+    assert read_queries(path).captions == want
+    lines = ['{"id": "a", "captions": ["rain", "it pours"]}', '{"id": "b", "captions": ["wind", "gale"]}']
+    (tmp_path / "q.jsonl").write_text("\n".join([*lines, '{"id": "c", "captions": "one"}']))
+    asked = read_queries(tmp_path / "q.jsonl")
+    assert asked.captions == want
+    assert [q.prompt for q in asked.queries] == ["rain", "wind", "one"]

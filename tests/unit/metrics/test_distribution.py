@@ -75,6 +75,34 @@ def text(vectors: np.ndarray) -> Embeddings:
     return embeddings(vectors, modality="text")
 
 
+def test_retrieval_with_several_captions_agrees_with_counting_by_hand() -> None:
+    """Every cosine is ranked by itself here: any caption of the clip counts, each caption asks, equal texts share."""
+    rng = RNG(5)
+    n, dim = 12, 6
+    sounds = rng.standard_normal((n, dim)).astype(np.float32)
+    owner = np.array([i for i in range(n) for _ in range(1 + i % 4)])
+    captions = (sounds[owner] + 1.2 * rng.standard_normal((len(owner), dim))).astype(np.float32)
+    captions[5] = captions[0]  # the same text for two clips: both answer it
+    audio = Embeddings(sounds, tuple(f"k{i:02d}" for i in range(n)), "audio", card())
+    prompts = Embeddings(captions, tuple(f"k{i:02d}" for i in owner), "text", card())
+    cosines = 1 - distance.cdist(sounds.astype(float), captions.astype(float), "cosine")
+    equal = distance.cdist(captions, captions) == 0
+    texts = [j for j in range(len(owner)) if equal[j].argmax() == j]
+    for k in (1, 3):
+        heard, asked = {}, {}
+        for i in range(n):
+            best = sorted(texts, key=lambda j: -cosines[i, j])[:k]
+            heard[f"k{i:02d}"] = float(any(i in owner[equal[j]] for j in best))
+            hits = [
+                bool(set(np.argsort(-cosines[:, j])[:k].tolist()) & set(owner[equal[j]].tolist()))
+                for j in np.flatnonzero(owner == i)
+            ]
+            asked[f"k{i:02d}"] = float(np.mean(hits))
+        assert retrieval(audio, prompts, "audio_to_text", k) == heard
+        assert retrieval(audio, prompts, "text_to_audio", k) == pytest.approx(asked)
+        assert 0 < np.mean(list(asked.values())) < 1
+
+
 def test_retrieval_finds_the_own_counterpart_among_the_k_nearest() -> None:
     angles = np.linspace(0, 1, 12)
     sounds = np.stack([np.cos(angles), np.sin(angles)], axis=1)

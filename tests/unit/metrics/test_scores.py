@@ -66,9 +66,10 @@ def test_embeddings_of_two_encoders_do_not_meet() -> None:
         fad(audio([[1, 0, 0], [0, 1, 0]], "ab"), audio([[1, 0, 0], [0, 1, 0]], "ab", other))
 
 
-def test_a_prompt_that_stands_twice_is_refused() -> None:
-    with pytest.raises(ShapeError, match="hold 'a' more than once"):
-        clap_score(audio([[1, 0, 0]], "a"), text([[1, 0, 0], [0, 1, 0]], "aa"))
+def test_clap_score_of_several_captions_is_the_mean_of_their_cosines() -> None:
+    prompts = text([[2, 0, 0], [0, 3, 0], [3, 4, 0], [0, 0, 1]], "aaab")
+    found = clap_score(audio([[1, 0, 0], [0, 0, 5]], "ab"), prompts)
+    assert found == pytest.approx({"a": (1 + 0 + 0.6) / 3, "b": 1.0})
 
 
 def test_fad_of_a_shifted_set_is_the_squared_shift() -> None:
