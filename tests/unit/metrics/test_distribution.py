@@ -83,8 +83,8 @@ def test_retrieval_with_several_captions_agrees_with_counting_by_hand() -> None:
     owner = np.array([i for i in range(n) for _ in range(1 + i % 4)])
     captions = (sounds[owner] + 1.2 * rng.standard_normal((len(owner), dim))).astype(np.float32)
     captions[5] = captions[0]  # the same text for two clips: both answer it
-    audio = Embeddings(sounds, tuple(f"k{i:02d}" for i in range(n)), "audio", card())
-    prompts = Embeddings(captions, tuple(f"k{i:02d}" for i in owner), "text", card())
+    audio = Embeddings(sounds, tuple(f"k{i:02d}" for i in range(n)), "audio", card(dim))
+    prompts = Embeddings(captions, tuple(f"k{i:02d}" for i in owner), "text", card(dim))
     cosines = 1 - distance.cdist(sounds.astype(float), captions.astype(float), "cosine")
     equal = distance.cdist(captions, captions) == 0
     texts = [j for j in range(len(owner)) if equal[j].argmax() == j]
