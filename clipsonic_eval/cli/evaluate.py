@@ -62,7 +62,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--cache", type=_PATH, show_default="the user's cache", help="Folder of embeddings by content.")
 @click.option("--config", "file", type=_PATH, help="YAML with any of these settings; options go over it.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. n_bootstrap=5000.")
-@click.option("--out", required=True, type=_PATH, help="Run folder: record.json, csv files, pictures.")
+@click.option("--out", required=True, type=_PATH, help="Run folder: record.json, clips.parquet, csv files, pictures.")
 @overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, values per clip included.")
 @click.pass_context

@@ -65,7 +65,8 @@ def evaluate(
     """Score systems on the same queries and write a run folder.
 
     ``out`` receives ``scores.csv``, ``comparisons.csv``, ``per_item.csv``, ``skipped.csv``, ``examples.npz`` (log-mel
-    pictures) and, last, so that its presence says that the run is complete, ``record.json``.
+    pictures), ``clips.parquet`` (values of all clips) and, last, so that its presence says that the run is complete,
+    ``record.json``.
 
     Args:
         config: what.

@@ -112,3 +112,16 @@ def test_a_pipe_is_no_record(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "record.json")
     with pytest.raises(UserError, match="is a named pipe"):
         records.read(tmp_path)
+
+
+def test_a_record_of_version_2_has_counts_numerics_and_the_values_of_clips() -> None:
+    read = records.read(FROZEN / "version-2")
+    assert read.sets["good"] == SetCount(**frozen("version-2/record")["sets"]["good"])  # type: ignore[index]
+    assert read.sets["good"].found > 0
+    for score in read.scores:
+        assert "|num:1|" in score.signature
+        if score.metric == "fad":
+            assert len(score.influence) == score.n
+            assert sum(score.influence.values()) == pytest.approx(0, abs=1e-9)
+        else:
+            assert sum(score.per_item.values()) / score.n == pytest.approx(score.value, rel=1e-12)
