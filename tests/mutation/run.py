@@ -193,9 +193,9 @@ def main() -> None:
     if not tried:
         sys.exit("no fault was tried in this time")
     killed = tried - len(survivors)
-    sure = wilson(killed / tried, tried)
+    low, high = wilson(killed / tried, tried)
     sys.stdout.write(
-        f"{killed} of {tried} faults found, {killed / tried:.0%} [{sure.low:.0%}, {sure.high:.0%}] "
+        f"{killed} of {tried} faults found, {killed / tried:.0%} [{low:.0%}, {high:.0%}] "
         f"(sample with seed {options.seed} of {len(everything)} possible ones)\n"
     )
 

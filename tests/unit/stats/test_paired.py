@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -121,3 +122,28 @@ def test_a_difference_of_set_statistics_far_from_zero_has_the_smallest_p_value()
     assert p == 1 / 1000
     assert low < 5 < high
     assert paired.replicate_test(0.0, replicates)[0] == 1.0
+
+
+def test_halls_t_is_its_formula() -> None:
+    d = np.random.default_rng(5).exponential(size=7) - 0.3
+    assert paired._hall(np.ones((1, 7)), d)[0] == pytest.approx(halls_t(d), rel=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_a_swap_test_is_the_share_of_swaps_that_reach_the_difference_in_any_unit(scale: float) -> None:
+    by_clip = np.array([0.5, -0.1, 0.7, 0.2, -0.4, 0.9, 0.3])
+    sums = [abs(float(np.dot(signs, by_clip))) for signs in itertools.product((-1, 1), repeat=7)]
+    p, interval, test = paired.swap_test(2.0 * scale, by_clip * scale, 0.5 * scale**2, [0.4 * scale**2], 1000, seed=0)
+    # the variance beyond that of exchangeable systems widens all sums by one factor
+    wider = np.sqrt(1 + 0.1 / float(by_clip @ by_clip))
+    assert p == np.mean([wider * s >= 2.0 * (1 - 1e-9) for s in sums])
+    assert test == "paired-swap-exact-128"
+    half = scipy.stats.t.ppf(0.975, 6) * scale * min(wider * np.sqrt(float(by_clip @ by_clip)), np.sqrt(0.5))
+    assert interval == pytest.approx((2.0 * scale - half, 2.0 * scale + half), rel=1e-9)
+
+
+def test_equal_systems_get_students_interval_of_their_own_variance() -> None:
+    p, interval, _ = paired.swap_test(0.0, np.zeros(6), 0.04, [0.04], 1000, seed=0)
+    half = 0.2 * scipy.stats.t.ppf(0.975, 5)
+    assert p == 1.0
+    assert interval == pytest.approx((-half, half), rel=1e-9)
