@@ -83,7 +83,8 @@ def one_writer() -> Iterator[bool]:
     """Yield whether this process is the one that writes; at the end all wait until it has."""
     from accelerate import PartialState
 
-    state = PartialState()
+    # whoever asks first decides for the whole process: without `cpu`, torchrun on a machine without GPUs is not seen
+    state = PartialState(cpu=not torch.cuda.is_available())
     yield bool(state.is_main_process)
     state.wait_for_everyone()
 
