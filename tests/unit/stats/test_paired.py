@@ -147,3 +147,13 @@ def test_equal_systems_get_students_interval_of_their_own_variance() -> None:
     half = 0.2 * scipy.stats.t.ppf(0.975, 5)
     assert p == 1.0
     assert interval == pytest.approx((-half, half), rel=1e-9)
+
+
+def test_the_interval_of_many_clips_reaches_as_far_as_random_swaps() -> None:
+    by_clip = np.random.default_rng(6).normal(size=60) * 0.1
+    spread = float(by_clip @ by_clip)  # of sums with random signs, which are nearly normal
+    p, (low, high), test = paired.swap_test(1.0, by_clip, spread, [spread], 9999, seed=0)
+    assert test == "paired-swap-9999"
+    assert high - 1.0 == pytest.approx(1.96 * np.sqrt(spread), rel=0.05)
+    assert 1.0 - low == pytest.approx(high - 1.0, rel=1e-9)
+    assert p == pytest.approx(2 * scipy.stats.norm.sf(1.0 / np.sqrt(spread)), abs=0.02)
