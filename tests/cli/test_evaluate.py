@@ -199,3 +199,34 @@ def test_several_captions_of_a_clip_are_in_the_signature_and_in_the_score(world:
     assert all("|captions:mean|" in s["signature"] for s in several)
     assert [s["n"] for s in several] == [8, 8]
     assert [s["value"] for s in several] != [s["value"] for s in one]
+
+
+def test_one_wav_gives_exit_code_two_where_nothing_can_be_scored_and_three_where_something_can(world: Path) -> None:
+    (world / "one").mkdir()
+    (world / "one" / "q0.wav").write_bytes((world / "good" / "q0.wav").read_bytes())
+    system, reference = f"A={world / 'one'}", str(world / "reference")
+    done = call(world, "--system", system, "--reference", reference)
+    assert done.exit_code == 2, done.output
+    assert "nothing could be scored; the first reason: A: fad not computed: it needs at least 2 clips" in done.stderr
+    assert not (world / "run" / "record.json").exists()
+    (world / "prompts.csv").write_text("key,prompt,label\nq0,tone 300,low\n")
+    done = call(world, "--system", system, "--reference", reference, "--prompts", str(world / "prompts.csv"))
+    assert done.exit_code == 3, done.output
+    assert "error A: fad not computed" in done.stderr
+    assert not json.loads((world / "run" / "record.json").read_text())["skipped"]
+
+
+def test_unanswered_queries_left_out_metrics_and_equal_systems_are_said(world: Path) -> None:
+    (world / "good" / "q3.wav").unlink()
+    for path in (world / "good").glob("*.wav"):
+        (world / "bad" / path.name).write_bytes(path.read_bytes())
+    (world / "bad" / "q3.wav").unlink()
+    lines = (world / "prompts.csv").read_text().splitlines()
+    (world / "prompts.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")
+    done = call(world, *both(world))
+    assert done.exit_code == 3, done.output
+    assert (
+        "warning good: 1 of 8 queries unanswered, the scores are over the others; with those counted fad" in done.stderr
+    )
+    assert "warning evaluation: class_accuracy left out: no query has a label" in done.stderr
+    assert "warning bad: identical outputs: all 7 common clips are the same bytes as those of 'good'" in done.stderr

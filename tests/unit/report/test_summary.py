@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 from unit.report.synthetic import GAPS, as_run, gap_record, score, simple
 
-from clipsonic_eval.records import RunRecord
+from clipsonic_eval.records import IDENTICAL, RunRecord
 from clipsonic_eval.report.build import gather
 from clipsonic_eval.report.findings import caveats, gap, instruments, ordering, rivals, spread, wording, yardsticks
 from clipsonic_eval.report.intake.material import sort
 from clipsonic_eval.report.results import Results
+from clipsonic_eval.types import Finding
 
 CLEAR, UNCLEAR = 0.0001, 0.6
 LEVELS = {"IQ": 20.0, "PD": 30.0, "ZS": 40.0}
@@ -291,3 +292,26 @@ def test_the_best_of_any_k_is_compared() -> None:
 def test_differences_without_a_test_are_said_to_be_open() -> None:
     lines = caveats.read(results_of(simple({("fad", "a"): 1.0, ("fad", "b"): 2.0})))
     assert "No paired test was made for FAD: differences there may be chance." in lines
+
+
+def test_equal_systems_are_called_equal() -> None:
+    record = simple({("fad", "mine"): 3.0, ("fad", "yours"): 3.0}, {("fad", "mine", "yours"): (0.0, 1.0)})
+    same = replace(record.comparisons[0], ci=(0.0, 0.0), test=IDENTICAL, effect_size=None)
+    lines = rivals.foreign(results_of(replace(record, comparisons=(same,))))
+    assert lines == ["mine against yours: on FAD, mine and yours are equal: their outputs are the same bytes."]
+
+
+def test_what_was_unanswered_or_left_out_is_quoted_and_other_checks_are_named() -> None:
+    record = simple({("fad", "A"): 1.0, ("fad", "B"): 2.0})
+    findings = {
+        "A": (
+            Finding("unanswered", "warning", ("q1",), "1 of 9 queries unanswered, the scores are over the others"),
+            Finding("clipping", "warning", ("q2",), "'q2' is clipped"),
+        ),
+        "reference": (Finding("clipping", "warning", ("r2",), "'r2' is clipped"),),
+        "evaluation": (Finding("left_out", "warning", (), "clap_score left out: nobody says the prompts"),),
+    }
+    lines = caveats.read(results_of(replace(record, findings=findings)))
+    assert "A: 1 of 9 queries unanswered, the scores are over the others." in lines
+    assert "evaluation: clap_score left out: nobody says the prompts." in lines
+    assert "The check for clipping found something in A and reference; the records say what." in lines

@@ -133,3 +133,12 @@ def test_a_gap_run_without_a_prior_still_gives_a_table() -> None:
     found = gap.collect([as_run(gap_record({}, {"text": (0.84, 0.3, 0.4)}))])
     assert found is not None
     assert gap.table(found).heads == ("Against the image embedding", "text (ZS)")
+
+
+def test_systems_are_ranked_with_their_unanswered_queries_counted() -> None:
+    """A drops its hard queries: its mean over the others is the better one, and it is not the best for it."""
+    left = {"asked": 480.0, "unanswered": 80.0, "value_with_unanswered": 0.5}
+    scores = (score("class_accuracy", "A", 0.6, n=400, details=left), score("class_accuracy", "B", 0.55))
+    cells = cells_of(RunRecord("evaluate", scores))
+    assert tables.best_systems(cells) == {"class_accuracy": "B"}
+    assert cells["class_accuracy", "A"].value == 0.6
