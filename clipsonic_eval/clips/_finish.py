@@ -63,6 +63,7 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         "frames_per_clip": plan.config.n_frames,
         "encoder": card_tree(plan.card),
         "config": plan.config.identity(),
+        "findings": {f.check: len(f.keys) for f in _findings.summary_of(sidecars)},
         "world": world_of(plan.root),
         "provenance": collect(),
     }

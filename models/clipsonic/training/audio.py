@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from clipsonic.training.prefetch import PART, Prefetch
 from clipsonic_eval import atomic, outputs, threads
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.media.checks import ANOTHER_UNIT
 from clipsonic_eval.precision import described
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
@@ -63,7 +64,9 @@ class MelSource:
             self._kept = kept
 
     def _make(self, rows: NDArray[np.int64]) -> torch.Tensor:
-        return self.front_end.log_mel(torch.from_numpy(self._prefetch.read(rows)))
+        sound = self._prefetch.read(rows)
+        _refuse_another_unit(sound, [self.store.keys[row] for row in rows])
+        return self.front_end.log_mel(torch.from_numpy(sound))
 
     @property
     def waited(self) -> float:
@@ -80,6 +83,21 @@ class MelSource:
         if self._kept is not None:
             return self._kept[rows].to(self.front_end.device)
         return torch.cat([self._make(part.numpy()) for part in rows.split(PART)])
+
+
+def _refuse_another_unit(sound: NDArray[np.float32], keys: Sequence[str]) -> None:
+    """Refuse sound that would ruin every step it enters: `prepare` leaves it out, other ways into a store may not.
+
+    Raises:
+        UserError: a clip (b, n_samples) peaks above 4 times full scale or is not finite.
+    """
+    peaks = np.abs(sound).max(axis=1, initial=0.0)
+    bad = np.flatnonzero(~(peaks <= ANOTHER_UNIT))
+    if len(bad):
+        raise UserError(
+            f"clip '{keys[bad[0]]}' peaks at {peaks[bad[0]]:.3g} times full scale, its samples are in another unit; "
+            "prepare the clips again, which leaves such clips out"
+        )
 
 
 class AudioTask:
@@ -221,7 +239,11 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
 
     settings = resolve(AudioTrainingConfig, config)
     outputs.try_folder(out)  # before anything is read
-    return train_on(ClipStore.open(settings.clips), settings, out, progress=progress, overwrite=overwrite)
+    store = ClipStore.open(settings.clips)
+    if counts := store.info.get("findings"):
+        found = ", ".join(f"{check.replace('_', ' ')} {n}" for check, n in counts.items())
+        progress.note(f"{settings.clips}: what looks wrong with its sound, in clips: {found} (findings.csv)")
+    return train_on(store, settings, out, progress=progress, overwrite=overwrite)
 
 
 @threads.networks()

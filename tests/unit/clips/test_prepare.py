@@ -119,5 +119,7 @@ def test_what_is_in_another_unit_is_skipped_and_what_looks_wrong_is_said(tmp_pat
     assert found == {"clipping": ("clipped",), "dc": ("offset",), "rate": ("low",), "duplicates": ("twin",)}
     with (tmp_path / "clips" / "findings.csv").open(newline="") as stream:
         assert {(row["check"], row["key"]) for row in csv.DictReader(stream)} == {(c, k[0]) for c, k in found.items()}
+    counts = {"clipping": 1, "dc": 1, "rate": 1, "duplicates": 1}
+    assert ClipStore.open(tmp_path / "clips").info["findings"] == counts  # which `train` says
     again = prepare(Source(folder), tmp_path / "clips", dataclasses.replace(SETTINGS, image_encoder=None))
     assert again.findings == done.findings  # also where nothing is left to do
