@@ -14,7 +14,9 @@ first of which looks like the first of the row in question (letters, digits and 
 not), or two or more that all have as many fields. If they do, the line where the quote opens and the line where it may
 close are refused, and those between are read.
 
-*Fields.* A row of more fields than columns is refused: an unquoted separator has cut a field, nobody knows which.
+*Fields.* A row of more fields than columns is refused: an unquoted separator has cut a field, nobody knows which. So is
+one with a field that begins with a blank, where hardly any other row (under a tenth) has such a one: a row without its
+last field has just as many fields as columns when a comma of its caption cuts it.
 
 *Missing.* Nothing, ``nan``, ``None``, ``null``, ``N/A``, ``<NA>`` and the like, in any case, are no value.
 
@@ -111,11 +113,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """A row before its fields have names; with a ``problem`` it has none."""
+    """A row before its fields have names; with a ``problem`` it has none; ``blank``: a field begins with a blank."""
 
     line: int
     fields: tuple[str, ...] = ()
     problem: str = ""
+    blank: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +251,7 @@ def _separated(
     if _is_header(names, columns, required, bool(layouts)):
         while names and not names[-1]:
             names.pop()  # a separator at the end of every line
-        records = _records(lines, first + 1, separator, {len(names)})
+        records = _without_odd_blanks(_records(lines, first + 1, separator, {len(names)}), len(names))
         return names, [_named(record, {len(names): tuple(names)}) for record in records]
     if not layouts:
         shown = " ".join(lines[first].split())[:80]
@@ -257,7 +260,10 @@ def _separated(
             f"{_like(columns)}"
         )
     by_length = {len(layout): layout for layout in layouts}
-    rows = [_named(record, by_length) for record in _records(lines, first, separator, set(by_length))]
+    rows = [
+        _named(record, by_length)
+        for record in _without_odd_blanks(_records(lines, first, separator, set(by_length)), max(by_length))
+    ]
     return list(dict.fromkeys(name for layout in layouts for name in layout)), rows
 
 
@@ -309,11 +315,19 @@ def _named(record: _Record, names: Mapping[int, tuple[str, ...]]) -> _Named:
 
 @dataclass(frozen=True, slots=True)
 class _Fields:
-    """The fields of one line; ``opened``: the last one is quoted and does not end here, ``bad``: why it is no row."""
+    """The fields of one line.
+
+    Attributes:
+        fields: as they read; of a quoted one what is in the quotes.
+        opened: the last one is quoted and does not end here.
+        bad: why the line is no row, "" if it is one.
+        blank: an unquoted one after the first begins with a blank.
+    """
 
     fields: tuple[str, ...]
     opened: bool = False
     bad: str = ""
+    blank: bool = False
 
 
 def _whole(line: str, separator: str) -> tuple[str, ...] | None:
@@ -324,7 +338,7 @@ def _whole(line: str, separator: str) -> tuple[str, ...] | None:
 
 def _fields(line: str, separator: str) -> _Fields:
     fields: list[str] = []
-    at = 0
+    at, blank = 0, False
     while True:
         begin = at + len(line[at:]) - len(line[at:].lstrip(" "))
         end = line.find(separator, at)
@@ -344,8 +358,9 @@ def _fields(line: str, separator: str) -> _Fields:
                 end = len(line) if end < 0 else end
         else:
             fields.append(line[at:end].strip())
+            blank |= bool(fields[1:]) and bool(fields[-1]) and line[at] == " "
         if end == len(line):
-            return _Fields(tuple(fields))
+            return _Fields(tuple(fields), blank=blank)
         at = end + 1
 
 
@@ -374,7 +389,7 @@ def _records(lines: Sequence[str], first: int, separator: str, lengths: set[int]
         elif found.bad:
             yield _Record(number, problem=found.bad)
         elif not found.opened:
-            yield _Record(number, found.fields)
+            yield _Record(number, found.fields, blank=found.blank)
         else:
             joined, last = _joined(lines, at, found, separator)
             if joined and len(joined) in lengths and not _are_rows(lines[at : last + 1], found, separator, lengths):
@@ -386,6 +401,15 @@ def _records(lines: Sequence[str], first: int, separator: str, lengths: set[int]
             else:
                 yield _Record(number, problem="a quote opens here and is never closed")
         at += 1
+
+
+def _without_odd_blanks(records: Iterable[_Record], most: int) -> list[_Record]:
+    """Refuse rows of not too many fields, one of which begins with a blank, where hardly any row has such a one."""
+    found = list(records)
+    if 10 * sum(record.blank for record in found) >= len(found):
+        return found
+    why = "a field begins with a blank, as nowhere else: an unquoted separator may have cut it; put it into quotes"
+    return [_Record(one.line, problem=why) if one.blank and len(one.fields) <= most else one for one in found]
 
 
 def _joined(lines: Sequence[str], at: int, begun: _Fields, separator: str) -> tuple[tuple[str, ...] | None, int]:

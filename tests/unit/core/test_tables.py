@@ -122,6 +122,15 @@ def test_an_unquoted_comma_names_its_row_and_makes_no_label(tmp_path: Path, tail
     assert "columns" in reasons(table)
 
 
+def test_the_rest_of_a_caption_becomes_no_label_where_the_row_has_none(tmp_path: Path) -> None:
+    table = read(tmp_path, lines({3: "k003,a dog barks, then a man speaks"}, ",c0", "key,prompt,label"))
+    assert keys(table) == others(3)
+    assert "line 5: a field begins with a blank, as nowhere else" in reasons(table)
+    spaced = read(tmp_path, lines({}, ", c0", "key,prompt,label"))
+    assert keys(spaced) == others()
+    assert {row.get("label") for row in spaced.rows} == {"c0"}
+
+
 @pytest.mark.parametrize("word", ["nan", "NaN", "None", "null", "N/A", "<NA>", "", "  "])
 def test_what_programs_write_for_nothing_is_nothing(tmp_path: Path, word: str) -> None:
     table = read(tmp_path, lines({5: f"k005,{word}"}))
