@@ -10,7 +10,8 @@ import scipy.stats
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.stats import bootstrap
 from clipsonic_eval.stats.bootstrap import clip_weights, damped
-from clipsonic_eval.stats.frechet_bootstrap import Weighted, frechet_replicates
+from clipsonic_eval.stats.frechet import Gaussian, frechet_distance
+from clipsonic_eval.stats.frechet_bootstrap import Weighted, frechet_replicates, replicates_to
 
 
 def keys(n: int) -> list[str]:
@@ -160,3 +161,13 @@ def test_sets_with_other_numbers_of_resamples_are_refused() -> None:
     other = Weighted(np.eye(3), np.arange(3), clip_weights(keys(3), 6, 0))
     with pytest.raises(ShapeError, match="same number of resamples"):
         frechet_replicates(one, [other])
+
+
+def test_replicates_to_a_fixed_reference_are_distances_of_repeated_rows() -> None:
+    rng = np.random.default_rng(11)
+    reference = Gaussian.fit(rng.standard_normal((40, 3)))
+    rows = rng.exponential(size=(12, 3)) + 0.7  # far from the reference, so that the mean's move counts
+    counts = np.array([[1, 3, 5] * 4, [5, 5, 1] * 4, [1] * 12], dtype=np.uint16)  # damped: one, two or three times
+    found = replicates_to(reference, [Weighted(rows, np.arange(12), counts)])[0]
+    repeated = [np.repeat(rows, (c.astype(int) + 1) // 2, axis=0) for c in counts]
+    assert found == pytest.approx([frechet_distance(reference, Gaussian.fit(r)) for r in repeated], rel=1e-9)
