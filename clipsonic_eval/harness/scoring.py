@@ -17,6 +17,8 @@ from clipsonic_eval.types import Score, Skip
 
 Float64 = NDArray[np.float64]
 
+_NORMAL = 1.959964  # its 97.5 % point
+
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
@@ -135,7 +137,7 @@ def score_sets(metric: SetMetric, inputs: Mapping[str, Inputs], scoring: Scoring
         if one.reference is not None:
             details["n_reference"] = float(len(set(one.reference.keys)))
         if metric.proportion:
-            low, high, method = *_no_narrower(value, low, high, one), f"{method}-or-wilson"
+            low, high, method = *_of_proportion(value, low, high, one), f"{method}-wilson"
         within = max(metric.lowest, low), min(metric.highest, high)
         moves = metric.influence(one) if metric.influence else ClipInfluence({}, {})
         found = _Found(value, within, method, {}, details, moves)
@@ -149,11 +151,16 @@ def _too_few(metric: Metric, n: int) -> str:
     return f"it needs at least {least} {'clip' if least == 1 else 'clips'} that can be scored, and there are {n}"
 
 
-def _no_narrower(value: float, low: float, high: float, inputs: Inputs) -> tuple[float, float]:
-    """Widen an interval to Wilson's for the smaller set: where all clips agree, a resample shows no spread at all."""
+def _of_proportion(value: float, low: float, high: float, inputs: Inputs) -> tuple[float, float]:
+    """Return Wilson's interval with as many clips as would scatter as the resamples do, at most those of a set.
+
+    It leans away from 0 and 1 as the share's distribution does, and has some width where all clips agree.
+    """
     sets = [inputs.system] if inputs.reference is None else [inputs.system, inputs.reference]
-    wilson = bootstrap.wilson(value, min(len(set(s.keys)) for s in sets))
-    return min(low, wilson[0]), max(high, wilson[1])
+    clips = float(min(len(set(s.keys)) for s in sets))
+    error = (high - low) / (2 * _NORMAL)
+    effective = value * (1 - value) / error**2 if error > 0 else clips
+    return bootstrap.wilson(value, min(effective, clips) if effective > 0 else clips)
 
 
 def _short_clips(metric: Metric, inputs: Inputs) -> tuple[Skip, ...]:

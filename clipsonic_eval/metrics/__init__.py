@@ -132,7 +132,7 @@ class SetMetric:
         lowest: no value lies below; intervals end there.
         highest: no value lies above; intervals end there.
         fits_covariance: its value means little where there are fewer rows than dimensions; scoring warns.
-        proportion: of the reference clips; no interval is narrower than Wilson's, also where all clips agree.
+        proportion: of clips or balls; intervals are Wilson's, with as many clips as would scatter as the resamples do.
         details: further numbers for readers, such as the fit of an extrapolation.
         method: how the replicates come about, the first part of ``ci_method``.
         influence: gives what each clip does to the statistic; None where nothing is known.

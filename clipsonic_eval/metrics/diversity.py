@@ -5,7 +5,9 @@ their mean Euclidean distance (in the space of FAD, whose vectors have lengths t
 rows of different clips, no reference. Read them beside a measure of quality: noise can be as diverse as sounds. A
 system asked for the same sound again and again is rightly low.
 
-Intervals: jackknife over clips. Cost: n d for cosines, n^2 d / 2 in blocks for distances.
+Intervals: jackknife over clips. Where the clips have no direction in common, the cosine's is up to 1.4 times too wide
+(98 to 99 % cover): taking out what the jackknife counts twice leaves 86 %, since the estimate is then as skewed as a
+chi-square. Cost: n d for cosines, n^2 d / 2 in blocks for distances.
 """
 
 from __future__ import annotations

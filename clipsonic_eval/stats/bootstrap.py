@@ -148,7 +148,7 @@ def _sums(counts: NDArray[np.uint16], values: Float64) -> Float64:
     return np.concatenate(parts)
 
 
-def wilson(proportion: float, n: int, level: float = 0.95) -> Interval:
+def wilson(proportion: float, n: float, level: float = 0.95) -> Interval:
     """Return Wilson's score interval of a proportion; also right at 0 and 1, and for small n.
 
     Raises:

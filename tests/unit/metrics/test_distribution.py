@@ -52,7 +52,7 @@ def test_a_perfect_share_has_an_interval_of_some_width() -> None:
     shared = scoring.Scoring(0, 100, {"coverage": []})
     score = scoring.score_sets(metric, {"a": Inputs(x, x)}, shared).scores["a"]
     assert score.ci == pytest.approx((0.8865, 1.0), abs=1e-4)  # Wilson at 30 of 30
-    assert score.ci_method == "jackknife-clip-100-or-wilson"
+    assert score.ci_method == "halves-clip-100-wilson"
 
 
 def test_diversity_is_the_mean_over_pairs_of_different_clips() -> None:
