@@ -11,11 +11,16 @@ from clipsonic_eval.types import Embeddings
 Float64 = NDArray[np.float64]
 
 
-def check_space(a: Embeddings, b: Embeddings) -> None:
-    """Refuse two sets of embeddings that were not made by the same encoder.
+def check_space(a: Embeddings, b: Embeddings, *, across: bool = False) -> None:
+    """Refuse two sets of embeddings that were not made by the same encoder of the same modality.
+
+    Args:
+        a: one set.
+        b: the other.
+        across: they may be of two modalities, e.g. sounds and their prompts.
 
     Raises:
-        SpaceError: name, weights, width, preprocessing or numerics differ.
+        SpaceError: name, weights, width, preprocessing or numerics differ, or the modality where it should not.
     """
     left, right = a.space, b.space
     same = (left.name, left.weights_sha256, left.preprocessing, left.num) == (
@@ -28,6 +33,11 @@ def check_space(a: Embeddings, b: Embeddings) -> None:
         raise SpaceError(
             f"embeddings of two spaces do not meet: {left.short} ({a.vectors.shape[1]}-d {a.modality}) and "
             f"{right.short} ({b.vectors.shape[1]}-d {b.modality}); embed both with one encoder"
+        )
+    if a.modality != b.modality and not across:
+        raise SpaceError(
+            f"embeddings of {a.modality} and of {b.modality} do not compare as sets, though {left.short} made both: "
+            "the modality gap lies between them; take the same modality on both sides"
         )
 
 

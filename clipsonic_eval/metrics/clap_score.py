@@ -26,7 +26,7 @@ def clap_score(audio: Embeddings, text: Embeddings) -> dict[str, float]:
         SpaceError: audio and text come from different encoders.
         ShapeError: a vector is zero.
     """
-    check_space(audio, text)
+    check_space(audio, text, across=True)
     asked_keys, caption_of_row = clips_of(text.keys)
     row_of = {key: i for i, key in enumerate(asked_keys)}
     rows = np.array([i for i, key in enumerate(audio.keys) if key in row_of], dtype=np.intp)

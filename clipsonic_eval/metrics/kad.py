@@ -99,9 +99,9 @@ def _rows(name: str, inputs: Inputs) -> tuple[Rows, Rows, float]:
 def _estimate(name: str, inputs: Inputs) -> tuple[float, Influence]:
     ours, theirs, wide = _rows(name, inputs)
     if name == "kad":
-        return _with_influence(mmd(ours, theirs, gaussian(wide)), 1.0)
+        return _with_influence(mmd(ours, theirs, gaussian(wide), of_differences=True), 1.0)
     kernel = _KADTK_KERNELS[name](wide, _KADTK_EPSILON)
-    found = mmd(each_its_own(ours), each_its_own(theirs), kernel)
+    found = mmd(each_its_own(ours), each_its_own(theirs), kernel, of_differences=True)
     value, (own, other) = _with_influence(found, _KADTK_SCALE)
     assert other is not None
     return value, (ours.by_clip(own), theirs.by_clip(other))

@@ -48,7 +48,7 @@ def retrieval(audio: Embeddings, text: Embeddings, direction: Direction, k: int)
         SpaceError: audio and text come from different encoders.
         ShapeError: a vector is zero.
     """
-    check_space(audio, text)
+    check_space(audio, text, across=True)
     both = set(audio.keys) & set(text.keys)
     if not both:
         return {}

@@ -81,12 +81,14 @@ class Gaussian:
             covariance: (d, d), symmetric, no eigenvalue below zero by more than rounding.
 
         Raises:
-            ShapeError: another shape, not symmetric, or not positive semi-definite.
+            ShapeError: another shape, not finite, not symmetric, or not positive semi-definite.
         """
         matrix = np.asarray(covariance, np.float64)
         centre = np.asarray(mean, np.float64)
         if centre.ndim != 1 or matrix.shape != (len(centre), len(centre)):
             raise ShapeError(f"moments must be (d,) and (d, d), got {centre.shape} and {matrix.shape}")
+        if not (np.isfinite(centre).all() and np.isfinite(matrix).all()):
+            raise ShapeError("the mean or the covariance holds NaN or infinite values; compute the statistics again")
         size = float(np.abs(matrix).max(initial=0.0))
         if not np.allclose(matrix, matrix.T, rtol=0, atol=1e-8 * size):
             raise ShapeError("the covariance is not symmetric; were mean and covariance swapped or truncated?")

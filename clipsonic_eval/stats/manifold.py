@@ -5,8 +5,9 @@ rows that lie in some ball of the system, density the mean number of the referen
 k, coverage the share of the reference's balls that hold a row of the system.
 
 Conventions: Euclidean; a row's neighbours are the other rows of its set, rows of its own clip too; balls are closed
-(distance <= radius), where a distance that exceeds a radius by rounding alone (1e-12 of the largest squared norm)
-counts as equal; a set against itself has precision, recall and coverage 1.
+(distance <= radius), where a distance that exceeds a radius by rounding alone counts as equal (squared, 1e-12 of the
+squares of the radius and of the centre's distance from the reference's mean); a set against itself has precision,
+recall and coverage 1.
 
 For the jackknife everything is also given without each clip in turn: its balls vanish, and balls that had one of its
 rows among their k neighbours grow to the next ones. That is exact, not an approximation.
@@ -79,13 +80,12 @@ class Balls:
     grown: Float64
 
 
-def balls(centres: Rows, k: int, slack: float = 0.0) -> Balls:
+def balls(centres: Rows, k: int) -> Balls:
     """Find the balls of a set of more than k rows.
 
     Args:
         centres: n rows, near the origin.
         k: neighbours.
-        slack: added to squared radii.
     """
     x, clip = centres.vectors, centres.clip_of_row
     n = len(x)
@@ -110,15 +110,18 @@ def balls(centres: Rows, k: int, slack: float = 0.0) -> Balls:
             rows.append(here[first])
             clips.append(leaving[first])
             grown.append(radius[first])
-    return Balls(centres, k, reach + slack, np.concatenate(rows), np.concatenate(clips), np.concatenate(grown) + slack)
+    row, farther = np.concatenate(rows), np.concatenate(grown)
+    norms = np.einsum("ij,ij->i", x, x)
+    reach += _TIE * (norms + reach)
+    farther += _TIE * (norms[row] + farther)
+    return Balls(centres, k, reach, row, np.concatenate(clips), farther)
 
 
 def both(system: Rows, reference: Rows, k: int) -> tuple[Balls, Balls]:
-    """Return the balls of two sets, measured from the reference's mean, with the slack for rounding."""
+    """Return the balls of two sets, measured from the reference's mean."""
     origin = reference.vectors.mean(axis=0)
     near = [Rows(rows.vectors - origin, rows.clip_of_row) for rows in (system, reference)]
-    slack = _TIE * max(float(np.einsum("ij,ij->i", rows.vectors, rows.vectors).max()) for rows in near)
-    return balls(near[0], k, slack), balls(near[1], k, slack)
+    return balls(near[0], k), balls(near[1], k)
 
 
 def share_within(points: Rows, around: Balls) -> Share:

@@ -36,15 +36,28 @@ class Mmd:
     without_reference: Float64
 
 
-def mmd(system: Rows, reference: Rows, kernel: Kernel) -> Mmd:
-    """Return the unbiased squared discrepancy of two sets of at least three clips each."""
-    own, other = mean_within(system, kernel), mean_within(reference, kernel)
+def mmd(system: Rows, reference: Rows, kernel: Kernel, *, of_differences: bool = False) -> Mmd:
+    """Return the unbiased squared discrepancy of two sets of at least three clips each.
+
+    Args:
+        system: measured from the same origin as
+        reference: near which that should lie.
+        kernel: of two rows.
+        of_differences: it depends on x - y alone. Pairs within a set are then measured from the set's own mean, so that
+            one far from the reference loses nothing to rounding.
+    """
+    inner = [_centred(rows) if of_differences else rows for rows in (system, reference)]
+    own, other = mean_within(inner[0], kernel), mean_within(inner[1], kernel)
     between = mean_between(system, reference, kernel)
     return Mmd(
         own.value + other.value - 2 * between.value,
         own.without + other.value - 2 * between.without,
         own.value + other.without - 2 * between.without_other,
     )
+
+
+def _centred(rows: Rows) -> Rows:
+    return Rows(rows.vectors - rows.vectors.mean(axis=0), rows.clip_of_row)
 
 
 def gaussian(bandwidth: float, epsilon: float = 0.0) -> Kernel:

@@ -28,7 +28,7 @@ def paired(sets: Sequence[Embeddings]) -> tuple[tuple[str, ...], list[Float64]]:
     """
     rows = []
     for other in sets:
-        check_space(sets[0], other)
+        check_space(sets[0], other, across=True)
         rows.append(rows_by_key(other))
     keys = tuple(sorted(set(rows[0]).intersection(*rows[1:])))
     if len(keys) < MIN_PAIRS:

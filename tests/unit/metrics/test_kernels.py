@@ -13,7 +13,7 @@ from scipy.spatial import distance
 from unit.metrics.material import embeddings
 
 from clipsonic_eval.conventions import CONVENTIONS
-from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.errors import ShapeError, SpaceError
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
 from clipsonic_eval.metrics.kad import bandwidth, kad, kad_kadtk
 from clipsonic_eval.metrics.kid import kid, kid_subsets
@@ -160,3 +160,47 @@ def test_intervals_are_as_wide_as_fresh_samples_scatter(name: str) -> None:
     values = np.array([metric.value(d) for d in drawn])
     errors = [metric.replicates([d], 400, i)[0].std() / 0.5 for i, d in enumerate(drawn[:60])]
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(values.std(), rel=0.2)
+
+
+def test_a_system_far_away_has_the_distance_of_exact_differences() -> None:
+    rng = np.random.default_rng(20)
+    x, y = rng.standard_normal((20, 3)) * 1.5 + 1e8, rng.standard_normal((20, 3))
+    wide = bandwidth("kad", Inputs(embeddings(x), embeddings(y)))
+
+    def mean(a: np.ndarray, b: np.ndarray, *, own: bool) -> float:
+        d2 = ((a[:, None].astype(np.longdouble) - b[None]) ** 2).sum(axis=2)
+        values = np.exp(-d2 / (2 * np.longdouble(wide) ** 2))
+        return float((values.sum() - len(a)) / (len(a) * (len(a) - 1)) if own else values.mean())
+
+    expected = mean(x, x, own=True) + mean(y, y, own=True) - 2 * mean(x, y, own=False)
+    assert kad(embeddings(y), embeddings(x)) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["kad", "fad", "precision", "recall", "density", "coverage", "diversity_distance"])
+def test_a_shift_of_both_sets_changes_nothing(name: str) -> None:
+    rng = np.random.default_rng(21)
+    x, y = rng.standard_normal((40, 3)) + 0.5, rng.standard_normal((40, 3))
+    metric = METRICS[name]
+    assert isinstance(metric, SetMetric)
+    first, moved = (metric.value(Inputs(embeddings(x + far), embeddings(y + far))) for far in (0.0, 1e6))
+    assert moved == pytest.approx(first, rel=1e-7)
+
+
+@pytest.mark.parametrize("name", ["precision", "recall", "density", "coverage"])
+def test_one_outlier_does_not_widen_the_balls_of_the_others(name: str) -> None:
+    rng = np.random.default_rng(22)
+    x, y = rng.standard_normal((40, 3)) + 4, rng.standard_normal((40, 3))
+    x[0] = 1e7
+    metric = METRICS[name]
+    assert isinstance(metric, SetMetric)
+    assert metric.value(Inputs(embeddings(x), embeddings(y))) < 0.3
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in METRICS if "reference" in METRICS[n].card.needs and not METRICS[n].card.package]
+)
+def test_sets_of_two_modalities_of_one_encoder_are_refused(name: str) -> None:
+    x = np.random.default_rng(23).standard_normal((60, 3))
+    metric, given = METRICS[name], Inputs(embeddings(x, rows=2), embeddings(x, rows=2, modality="text"))
+    with pytest.raises(SpaceError, match="embeddings of text and of audio do not compare as sets"):
+        metric.value(given) if isinstance(metric, SetMetric) else metric.per_clip(given)

@@ -150,3 +150,14 @@ def test_moments_that_are_none_are_refused() -> None:
         Gaussian.from_covariance(np.zeros(2), np.diag([1.0, -1.0]))
     with pytest.raises(ShapeError, match=r"\(d,\) and \(d, d\)"):
         Gaussian.from_covariance(np.zeros(3), np.eye(2))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_stored_moments_that_are_not_finite_are_refused(bad: float) -> None:
+    mean, covariance = np.zeros(3), np.eye(3)
+    covariance[1, 1] = bad
+    with pytest.raises(ShapeError, match="holds NaN or infinite values"):
+        Gaussian.from_covariance(mean, covariance)
+    mean[0] = bad
+    with pytest.raises(ShapeError, match="holds NaN or infinite values"):
+        Gaussian.from_covariance(mean, np.eye(3))

@@ -10,6 +10,7 @@ import scipy.stats
 from unit.metrics.material import embeddings
 
 from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.harness.scoring import Scoring, score_sets
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
 from clipsonic_eval.stats import bootstrap
 from clipsonic_eval.stats.bootstrap import Interval, clip_weights
@@ -32,8 +33,9 @@ def interval_of(name: str) -> Callable[[Sets, int], Interval]:
     assert isinstance(metric, SetMetric)
 
     def interval(sets: Sets, seed: int) -> Interval:
-        given = inputs(sets)
-        return bootstrap.centred(metric.value(given), metric.replicates([given], N_BOOT, seed)[0])
+        found = score_sets(metric, {"a": inputs(sets)}, Scoring(seed, N_BOOT, {name: []})).scores["a"].ci
+        assert found is not None
+        return found
 
     return interval
 
@@ -83,7 +85,9 @@ def mean_interval(x: np.ndarray, seed: int) -> Interval:
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [40, 200])
 def test_intervals_of_means_cover(n: int) -> None:
-    assert measure(lambda rng: rng.beta(2, 5, n), mean_interval, 2 / 7).share >= 0.925
+    found = measure(lambda rng: rng.beta(2, 5, n), mean_interval, 2 / 7)
+    assert binomial(400)[0] <= found.share <= binomial(400)[1]
+    assert found.width == pytest.approx(2 * 1.96 * scipy.stats.beta(2, 5).std() / np.sqrt(n), rel=0.08)
 
 
 @pytest.mark.slow
@@ -112,27 +116,57 @@ def squared_frechet_to(reference: Gaussian, x: np.ndarray) -> float:
 CASES = [("kad", 0.3), ("kid", 0.3), ("precision", 0.3), ("recall", 0.3), ("density", 0.3), ("coverage", 0.3)]
 
 
+def binomial(repeats: int) -> tuple[float, float]:
+    """Return what a share of 95 % lies in with 99.8 % probability."""
+    low, high = scipy.stats.binom.ppf([0.001, 0.999], repeats, 0.95) / repeats
+    return float(low), float(high)
+
+
+def estimates(sets: GaussianSets, name: str, repeats: int) -> np.ndarray:
+    """Return the values of fresh samples: their mean is what intervals should hold, their spread how wide they are."""
+    value = value_of(name)
+    return np.array([value(sets.draw(np.random.default_rng([11, i]))) for i in range(repeats)])
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_intervals_half_or_twice_as_wide_fail(factor: float) -> None:
+    def interval(x: np.ndarray, seed: int) -> Interval:
+        half = factor * 2 * x.std() / np.sqrt(len(x))
+        return float(x.mean() - half), float(x.mean() + half)
+
+    found = measure(lambda rng: rng.standard_normal(50), interval, 0.0)
+    assert not binomial(400)[0] <= found.share <= binomial(400)[1]
+
+
 @pytest.mark.parametrize(("name", "shift"), CASES)
 def test_intervals_of_set_metrics_cover_their_expectation(name: str, shift: float) -> None:
     sets = GaussianSets(n=60, d=4, spread=1.2, shift=shift)
-    truth = expectation(sets.draw, value_of(name), repeats=300)
-    assert measure(sets.draw, interval_of(name), truth, repeats=100).share >= 0.88
+    values = estimates(sets, name, 300)
+    found = measure(sets.draw, interval_of(name), float(values.mean()), repeats=40)
+    assert binomial(40)[0] <= found.share
+    # a share of 40 cannot be too high, so the width says whether an interval is too wide
+    assert 0.8 <= found.width / (2 * 1.96 * values.std()) <= 1.35
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "shift"), [*CASES, ("kad", 0.0), ("kid", 0.0)])
-def test_intervals_of_set_metrics_cover_93_percent_or_more(name: str, shift: float) -> None:
+def test_intervals_of_set_metrics_cover_93_to_97_percent(name: str, shift: float) -> None:
     sets = GaussianSets(n=200, d=8, spread=1.2 if shift else 1.0, shift=shift)
-    truth = expectation(sets.draw, value_of(name), repeats=1000)
-    # 400 repeats know the share to 2 %: refuse what they show to be below
-    assert measure(sets.draw, interval_of(name), truth, repeats=400).sure[1] >= 0.93
+    values = estimates(sets, name, 1000)
+    found = measure(sets.draw, interval_of(name), float(values.mean()), repeats=400)
+    # 400 repeats know the share to 2 %: refuse what they show to be below or above
+    assert found.sure[1] >= 0.93
+    assert found.sure[0] <= 0.975
+    assert 0.85 <= found.width / (2 * 1.96 * values.std()) <= 1.25
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("spread", "shift"), [(1.2, 0.2), (1.05, 0.0), (1.0, 0.0)])
 def test_intervals_of_the_extrapolated_distance_cover_the_population(spread: float, shift: float) -> None:
     sets = GaussianSets(n=200, d=8, spread=spread, shift=shift, n_reference=4000)
-    assert measure(sets.draw, interval_of("fad_inf"), sets.distance, repeats=200).sure[1] >= 0.93
+    found = measure(sets.draw, interval_of("fad_inf"), sets.distance, repeats=200)
+    assert found.sure[1] >= 0.93
+    assert found.width <= 1.5 * 2 * 1.96 * estimates(sets, "fad_inf", 200).std()
 
 
 @pytest.mark.slow
@@ -140,4 +174,5 @@ def test_intervals_of_the_distance_by_influence_cover_its_expectation() -> None:
     sets = GaussianSets(n=200, d=8, spread=1.1, shift=0.1)
     reference = known_reference(sets.draw(np.random.default_rng(0)))
     truth = expectation(sets.draw, lambda s: squared_frechet_to(reference, s[0]), repeats=2000)
-    assert measure(sets.draw, frechet_interval, truth, repeats=400).share >= 0.93
+    found = measure(sets.draw, frechet_interval, truth, repeats=400)
+    assert binomial(400)[0] <= found.share <= binomial(400)[1]

@@ -105,3 +105,36 @@ def test_a_scattered_system_reaches_everything_and_is_not_precise() -> None:
     found = {name: share.value for name, share in shares(Rows(wide, np.arange(30)), reference).items()}
     assert found["precision"] < 0.5
     assert found["recall"] == 1
+
+
+@pytest.mark.parametrize("name", ["precision", "recall", "density", "coverage"])
+def test_the_shares_of_halves_are_those_of_a_loop(name: manifold.Statistic) -> None:
+    system, reference = material(9)
+    found = manifold._quick(system.vectors, reference.vectors, K, name)
+    assert found == pytest.approx(looped(system.vectors, reference.vectors, K)[name], abs=1e-12)
+
+
+def test_halves_keep_the_rows_of_a_clip_together_and_apart() -> None:
+    rows = Rows(np.arange(60.0)[:, None], np.repeat(np.arange(20), 3))
+    first, second = manifold._parts(rows, 9, np.random.default_rng(0))
+    clips = [set((part[:, 0] // 3).astype(int)) for part in (first, second)]
+    assert [len(part) for part in (first, second)] == [27, 27]
+    assert not clips[0] & clips[1]
+
+
+def test_too_few_clips_have_no_halves() -> None:
+    rng = np.random.default_rng(0), np.random.default_rng(1)
+    assert manifold.half_deviations(*material(0, n=20), K, "recall", rng) is None
+
+
+def test_the_spread_of_halves_is_that_of_fresh_samples() -> None:
+    values, spreads = [], []
+    for i in range(60):
+        system, reference = material(i, n=60, m=60)
+        values.append(manifold._quick(system.vectors, reference.vectors, K, "recall"))
+        if i < 12:
+            rng = np.random.default_rng([1, i]), np.random.default_rng([2, i])
+            found = manifold.half_deviations(system, reference, K, "recall", rng)
+            assert found is not None
+            spreads.append(float(np.mean(found**2)))
+    assert np.sqrt(np.mean(spreads)) == pytest.approx(np.std(values), rel=0.35)  # the jackknife: 2 times and more
