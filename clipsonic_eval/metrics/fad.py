@@ -52,8 +52,6 @@ def fad_influence(inputs: Inputs) -> ClipInfluence:
 
 def _given_reference(inputs: Inputs, theirs: Gaussian) -> ClipInfluence:
     system = inputs.system
-    if len(system) <= system.vectors.shape[1]:
-        return ClipInfluence({}, {})
     ours = Gaussian.fit(system.vectors)
     return by_key(inputs, (influence(sorted_rows(system, ours.mean), _moved(theirs, ours)), None))
 

@@ -16,6 +16,7 @@ from clipsonic_eval.harness.scoring import Scoring, score_sets
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
 from clipsonic_eval.records import Comparison
 from clipsonic_eval.stats import bootstrap, paired
+from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.types import Embeddings
 
 RNG = np.random.default_rng
@@ -161,3 +162,10 @@ def test_queries_that_only_one_system_answered_take_no_part() -> None:
 def test_parts_that_are_not_finite_are_refused() -> None:
     with pytest.raises(ShapeError, match="must be finite"):
         paired.swap_test(1.0, np.array([1.0, np.nan]), 1.0, [1.0], 100, 0)
+
+
+def test_a_reference_of_stored_moments_takes_part_in_swaps_with_fewer_rows_than_dimensions() -> None:
+    a, b = drawn(3, 1.0, n=7)  # of 8 dimensions
+    moments = Gaussian(0, np.zeros(8), np.eye(8))
+    given = [Inputs(x.system, reference_moments=moments) for x in (a, b)]
+    assert compared("fad", *given).test == "paired-swap-exact-128"
