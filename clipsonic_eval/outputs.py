@@ -210,7 +210,7 @@ def _shown(values: Mapping[str, Any], key: str) -> str:
 
 
 def state_of(path: Path | None) -> str | None:
-    """Return a short text that changes with a file, or with the files of a folder and below.
+    """Return a short text that changes with a file, or with the files of a folder and below, links followed.
 
     Prepared clips are known by their content, small texts too, because a command that is given again may write them
     again; other files by their sizes and times. Hidden files do not count.
@@ -223,7 +223,13 @@ def state_of(path: Path | None) -> str | None:
     if clips is not None and "content_hash" in clips:
         return f"{clips.get('n_clips')} clips, {str(clips['content_hash'])[:12]}"
     states = []
-    for folder, below, names in os.walk(path, followlinks=False):
+    seen: set[tuple[int, int]] = set()
+    for folder, below, names in os.walk(path, followlinks=True):
+        here = Path(folder).stat()
+        if (here.st_dev, here.st_ino) in seen:  # a link that leads back
+            below.clear()
+            continue
+        seen.add((here.st_dev, here.st_ino))
         below.sort()
         kept = [Path(folder) / name for name in sorted(names) if not name.startswith(".")]
         states += [[p.relative_to(path).as_posix(), *_state(p)] for p in kept]

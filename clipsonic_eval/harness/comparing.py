@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from clipsonic_eval import seeds
-from clipsonic_eval.errors import unknown_name
+from clipsonic_eval.errors import ShapeError, unknown_name
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.scoring import SetScores
 from clipsonic_eval.metrics import ClipInfluence, Inputs, SetMetric
@@ -51,9 +51,20 @@ def pairs_of(config: EvaluateConfig, systems: Sequence[str], made_here: Sequence
 
 
 def compare_clips(
-    scores: Mapping[str, Score], pairs: Sequence[tuple[str, str]], config: EvaluateConfig
+    scores: Mapping[str, Score],
+    pairs: Sequence[tuple[str, str]],
+    config: EvaluateConfig,
+    untested: list[str] | None = None,
 ) -> list[Comparison]:
-    """Compare means over clips by sign flips of the paired differences."""
+    """Compare means over clips by sign flips of the paired differences.
+
+    Args:
+        scores: by system; a pair without a score of both is left out.
+        pairs: of systems.
+        config: of the evaluation.
+        untested: receives a sentence for each pair with scores that cannot be compared.
+    """
+    untested = [] if untested is None else untested
     result = []
     for a, b in pairs:
         if a not in scores or b not in scores:
@@ -61,6 +72,7 @@ def compare_clips(
         left, right = scores[a].per_item, scores[b].per_item
         common = sorted(left.keys() & right.keys())
         if len(common) < _MIN_COMMON:
+            untested.append(_too_few(scores[a].metric, a, b, len(common), _MIN_COMMON))
             continue
         differences = np.array([left[k] - right[k] for k in common])
         p, test = paired.sign_flip(differences, config.n_permutations, config.seed)
@@ -88,38 +100,73 @@ def compare_sets(
     scored: SetScores,
     pairs: Sequence[tuple[str, str]],
     config: EvaluateConfig,
+    untested: list[str] | None = None,
 ) -> list[Comparison]:
     """Compare statistics of sets on the queries that both systems answered.
 
     By swaps of the two systems' clips where the metric's influences describe those, otherwise by resampling the queries
     and the reference alike for both.
+
+    Args:
+        metric: the statistic.
+        inputs: by system.
+        scored: by system; a pair without a score of both is left out.
+        pairs: of systems.
+        config: of the evaluation.
+        untested: receives a sentence for each pair with scores that cannot be compared.
     """
+    untested = [] if untested is None else untested
+    name, least = metric.card.name, max(_MIN_COMMON, metric.card.min_n)
     result = []
     for a, b in pairs:
         if a not in scored.scores or b not in scored.scores:
             continue
-        keys_a, keys_b = set(inputs[a].system.keys), set(inputs[b].system.keys)
-        common = keys_a & keys_b
-        if len(common) < max(_MIN_COMMON, metric.card.min_n):
+        common = set(inputs[a].system.keys) & set(inputs[b].system.keys)
+        if len(common) < least:
+            untested.append(_too_few(name, a, b, len(common), least))
             continue
-        both = inputs[a], inputs[b]
-        if keys_a == keys_b:
-            difference = scored.scores[a].value - scored.scores[b].value
-        else:
-            both = _restricted(inputs[a], common), _restricted(inputs[b], common)
-            difference = metric.value(both[0]) - metric.value(both[1])
-        if metric.influence is not None and metric.linear_in_swaps:
-            p, interval, test = _by_swaps(metric.influence, *both, difference, config)
-        else:
-            if keys_a == keys_b:
-                drawn = scored.replicates[a], scored.replicates[b]
-            else:
-                drawn = tuple(metric.replicates(both, config.n_bootstrap, config.seed))
-            p, interval = paired.replicate_test(difference, drawn[0] - drawn[1])
-            test = f"paired-{metric.method}-{config.n_bootstrap}"
-        name = metric.card.name
-        result.append(Comparison(name, a, b, difference, interval, p, p, len(common), test))
+        try:
+            result.append(_compared(metric, inputs, scored, (a, b), common, config))
+        except ShapeError as error:  # the common queries may not do where all of each system's do
+            untested.append(f"{name} of '{a}' and '{b}' not compared on their {len(common)} common queries: {error}")
     return result
+
+
+def _too_few(metric: str, a: str, b: str, common: int, least: int) -> str:
+    return f"{metric} of '{a}' and '{b}' not compared: it takes {least} queries that both answered, there are {common}"
+
+
+def _compared(
+    metric: SetMetric,
+    inputs: Mapping[str, Inputs],
+    scored: SetScores,
+    pair: tuple[str, str],
+    common: set[str],
+    config: EvaluateConfig,
+) -> Comparison:
+    """Compare two systems on their common queries.
+
+    Raises:
+        ShapeError: the metric is not defined for so few of them.
+    """
+    a, b = pair
+    both = inputs[a], inputs[b]
+    alike = all(set(one.system.keys) == common for one in both)
+    if alike:
+        difference = scored.scores[a].value - scored.scores[b].value
+    else:
+        both = _restricted(inputs[a], common), _restricted(inputs[b], common)
+        difference = metric.value(both[0]) - metric.value(both[1])
+    if metric.influence is not None and metric.linear_in_swaps:
+        p, interval, test = _by_swaps(metric.influence, *both, difference, config)
+    else:
+        if alike:
+            drawn = scored.replicates[a], scored.replicates[b]
+        else:
+            drawn = tuple(metric.replicates(both, config.n_bootstrap, config.seed))
+        p, interval = paired.replicate_test(difference, drawn[0] - drawn[1])
+        test = f"paired-{metric.method}-{config.n_bootstrap}"
+    return Comparison(metric.card.name, a, b, difference, interval, p, p, len(common), test)
 
 
 def identical(

@@ -345,6 +345,7 @@ def _score(
     shared = scoring.Scoring(config.seed, config.n_bootstrap, _identity(evaluation))
     scores: list[Score] = []
     comparisons: list[Comparison] = []
+    untested: list[str] = []
     same = comparing.identical({name: embedded.digests for name, embedded in evaluation.sets.items()}, pairs)
     pairs = [pair for pair in pairs if pair not in same]
     work = [(metric, _inputs(evaluation, metric)) for metric in evaluation.measures.values()]
@@ -354,11 +355,11 @@ def _score(
             with threads.matrices(_side(metric, inputs)):
                 if isinstance(metric, ClipMetric):
                     by_system = scoring.score_clips(metric, inputs, shared)
-                    comparisons.extend(comparing.compare_clips(by_system, pairs, config))
+                    comparisons.extend(comparing.compare_clips(by_system, pairs, config, untested))
                 else:
                     found = scoring.score_sets(metric, inputs, shared)
                     by_system = dict(found.scores)
-                    comparisons.extend(comparing.compare_sets(metric, inputs, found, pairs, config))
+                    comparisons.extend(comparing.compare_sets(metric, inputs, found, pairs, config, untested))
                 comparisons.extend(comparing.compare_identical(by_system, same))
                 scores.extend(
                     unanswered.scored_both_ways(score, metric, inputs[name], evaluation.unanswered[name])
@@ -373,11 +374,13 @@ def _score(
         pass
     if "halves" in config.yardsticks and evaluation.reference is not None and "fad" in evaluation.reference.spaces:
         with threads.matrices(min(evaluation.reference.spaces["fad"].vectors.shape)):
-            scores.append(_halves(evaluation, evaluation.reference, shared))
+            scores += _halves(evaluation, evaluation.reference, shared)
     if not scores:
         first = next(f"{name}: {why}" for name, reasons in shared.unscored.items() for why in reasons)
         raise UserError(f"nothing could be scored; the first reason: {first}")
-    return scores, comparisons, _remarks(evaluation, scores, shared, same)
+    remarks = _remarks(evaluation, scores, shared, same)
+    remarks[suspicions.EVALUATION] += [Finding("not_compared", "warning", (), why) for why in untested]
+    return scores, comparisons, remarks
 
 
 def _side(metric: Metric, inputs: Mapping[str, Inputs]) -> int:
@@ -448,10 +451,13 @@ def _content(embedded: Embedded | None) -> str:
     return "" if embedded is None else config_hash(sorted(embedded.digests.values()))[:8]
 
 
-def _halves(evaluation: _Evaluation, reference: Embedded, shared: scoring.Scoring) -> Score:
-    """Return the distance of two halves of the reference: what remains of FAD where nothing differs, at half the n."""
+def _halves(evaluation: _Evaluation, reference: Embedded, shared: scoring.Scoring) -> list[Score]:
+    """Return the distance of two halves of the reference: what remains of FAD where nothing differs, at half the n.
+
+    Nothing where a half has too few clips.
+    """
     metric = METRICS["fad"]
     assert isinstance(metric, SetMetric)
     own = dataclasses.replace(metric, card=dataclasses.replace(metric.card, name="fad_halves"))
     first, second = yardsticks.halves(reference, "fad", evaluation.config.seed)
-    return scoring.score_sets(own, {REFERENCE: Inputs(first, reference=second)}, shared).scores[REFERENCE]
+    return list(scoring.score_sets(own, {REFERENCE: Inputs(first, reference=second)}, shared).scores.values())

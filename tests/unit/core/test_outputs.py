@@ -127,6 +127,16 @@ with atomic.replacing(out / "shards/00000.arrow") as a, atomic.replacing_folder(
 """
 
 
+def test_the_state_of_a_folder_changes_with_what_its_links_lead_to(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "folder" / "class").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "ring").symlink_to(tmp_path / "folder")
+    empty = state_of(tmp_path / "folder")
+    (tmp_path / "elsewhere" / "a.wav").write_bytes(b"sound")
+    assert state_of(tmp_path / "folder") != empty
+
+
 def test_temporary_files_of_killed_processes_are_removed_and_those_of_living_ones_stay(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(out)

@@ -444,6 +444,42 @@ def test_differing_n_is_said_for_every_metric_that_depends_on_it(world: Path) ->
     assert "unequal_n" not in by_check(run(world, metrics=("kad", "clap_score")), "evaluation")
 
 
+def test_pairs_that_cannot_be_compared_are_named(world: Path) -> None:
+    for i, key in enumerate(KEYS):  # eleven each, of which two are common
+        (world / ("good" if i < 9 else "bad") / f"{key}.wav").unlink()
+    for key in KEYS[11:]:
+        (world / "bad" / key).with_suffix(".wav").unlink(missing_ok=True)
+    write(world / "third")
+    for key in KEYS[1:]:
+        (world / "third" / f"{key}.wav").unlink()
+    systems = {name: world / name for name in ("good", "bad", "third")}
+    record = run(world, systems=systems, metrics=("clap_score", "precision"), reference=world / "reference")
+    found = [f.sentence for f in record.findings["evaluation"] if f.check == "not_compared"]
+    assert "clap_score of 'good' and 'third' not compared: it takes 2 queries that both answered, there are 0" in found
+    assert all(c.n >= 2 for c in record.comparisons)
+
+
+def test_a_metric_that_the_common_queries_do_not_allow_is_named_and_the_others_are_compared(world: Path) -> None:
+    for i, key in enumerate(KEYS):
+        (world / ("good" if i % 2 else "bad") / f"{key}.wav").unlink(missing_ok=True)
+    write(world / "third")
+    systems = {name: world / name for name in ("good", "bad", "third")}
+    record = run(world, systems=systems, metrics=("fad", "precision"))
+    compared = {(c.metric, c.a, c.b) for c in record.comparisons}
+    assert {("fad", "good", "third"), ("fad", "bad", "third")} <= compared
+    named = [f.sentence for f in record.findings["evaluation"] if f.check == "not_compared"]
+    assert any(s.startswith("fad of 'good' and 'bad' not compared: ") for s in named)
+
+
+def test_copies_of_training_clips_are_not_looked_for_beside_few_reference_clips(world: Path) -> None:
+    for i in range(5, N):
+        (world / "reference" / f"r{i:02d}.wav").unlink()
+    record = run(world, training=world / "real", metrics=("fad",))
+    sentence = by_check(record, "good")["memorised"].sentence
+    assert sentence.startswith("copies of training clips were not looked for: ")
+    assert record.score("fad", "good") is not None
+
+
 def test_metrics_that_are_left_out_for_lack_of_something_are_named(world: Path) -> None:
     found = [f.sentence for f in run(world, prompts=None).findings["evaluation"]]
     assert found == [
