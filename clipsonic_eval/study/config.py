@@ -64,10 +64,10 @@ class StudyConfig:
 
 
 FAST: Final[dict[str, Any]] = {
-    "world": {"videos": 192, "pictures": 400, "pairs": 192, "val": 32, "test": 48, "reference": 96},
+    "world": {"videos": 128, "pictures": 256, "pairs": 128, "val": 24, "test": 48, "reference": 96},
     "candidates": 2,
-    "audio_steps": 40,
-    "prior_steps": 40,
+    "audio_steps": 16,
+    "prior_steps": 16,
     "guidance_scales": [1.0, 2.0],
     "sampler_steps": 5,
     "n_boot": 200,
