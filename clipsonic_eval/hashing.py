@@ -17,7 +17,7 @@ _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
 def file_sha256(path: Path, error: type[UserError] = UserError) -> str:
-    """Return the SHA-256 of a file's bytes in hex; about 2 GB/s on a processor with instructions for it.
+    """Return the SHA-256 of a file's bytes in hex.
 
     Raises:
         UserError: of the class asked for: no regular file (see :mod:`clipsonic_eval.files`), or not to be read.

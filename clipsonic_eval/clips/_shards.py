@@ -111,7 +111,7 @@ class ShardPlace:
             return None
 
     def verified(self) -> dict[str, Any] | None:
-        """Return the sidecar's contents; None unless the shard is there and whole to the byte (about 1 GB/s)."""
+        """Return the sidecar's contents; None unless the shard is there and whole to the byte."""
         found = self.read()
         try:
             return found if found is not None and file_sha256(self.arrow) == found["arrow_sha256"] else None

@@ -27,7 +27,7 @@ def check_promise(path: Path, again: str) -> None:
     """Hold a file against the SHA-256 that its name promises, if it does.
 
     torch.hub's names end with the first eight digits, ``<name>-<digits>.pth``; the hub's cache links to files in
-    ``blobs`` that are called by all digits. Cost: one reading, about 1 GB/s.
+    ``blobs`` that are called by all digits. Cost: one reading of the file.
 
     Raises:
         WeightsError: it has another one.

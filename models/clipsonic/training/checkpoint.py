@@ -75,7 +75,7 @@ def write(
 def read(folder: Path, identity: str, *, note: Callable[[str], None] = lambda _: None) -> State | None:
     """Return the folder's last good checkpoint, None if there is none.
 
-    Every byte is held against the hashes that were written with it, at about 1 GB/s. A damaged newest one is named and
+    Every byte is held against the hashes that were written with it. A damaged newest one is named and
     the one before it taken.
 
     Args:
