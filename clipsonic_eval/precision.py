@@ -1,7 +1,7 @@
 """Where bfloat16 saves time, and where it costs: a device without instructions for it computes it by other means.
 
-On a processor with AVX-512 but without its BF16 part, VGGish takes seven times as long in bfloat16 as in float32; GPUs
-before Ampere convert back and forth. PyTorch calls both supported.
+A processor with AVX-512 but without its BF16 part takes longer in bfloat16 than in float32, and GPUs before Ampere
+convert back and forth. PyTorch calls both supported.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def described(precision: Precision, device: str | torch.device) -> str:
 def _warn(kind: str, what: str) -> None:
     where = {"cpu": "processor", "cuda": "GPU"}.get(kind, f"device ({kind})")
     _log.warning(
-        "%s: this %s has no instructions for bf16 and emulates it, which is slower than fp32 (seven times, measured on "
-        "a processor) and less exact; choose precision fp32",
+        "%s: this %s has no instructions for bf16 and emulates it, which is slower than fp32 and less exact; choose "
+        "precision fp32",
         what,
         where,
     )

@@ -23,10 +23,9 @@ from clipsonic.training import checkpoint, loop
 from clipsonic.training.config import AudioTrainingConfig, identity, settings_of
 from clipsonic.training.continuing import (
     check_fits,
-    finished,
+    claim,
     lineage,
     network_tree,
-    refuse_other_steps,
     space_tree,
 )
 from clipsonic.training.prefetch import PART, Prefetch
@@ -259,14 +258,11 @@ def train_on(
     split_clips(store, config)  # before any work: are there clips at all?
     device_named(config.device)
     conditions, condition_card = condition_array(store, config.condition)
-    claimed = {**settings_of(config), "clips": store.content_hash, "conditions": condition_card}
+    decides = {**settings_of(config), "clips": store.content_hash, "conditions": condition_card}
     parent = None if config.init_from is None else _parent(config.init_from, config, condition_card)
-    if parent is not None:
-        claimed["init_from"] = parent.card["weights_sha256"]
-    if not overwrite:
-        refuse_other_steps(out, claimed)
-    with outputs.claim(out, "train", claimed, overwrite=overwrite):
-        if not finished(out, config.train.steps):
+    card = None if parent is None else parent.card
+    with claim(out, decides, steps=config.train.steps, parent=card, overwrite=overwrite) as finished:
+        if not finished:
             _train(store, config, out, progress, (conditions, condition_card), parent)
     return out
 

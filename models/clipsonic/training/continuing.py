@@ -10,8 +10,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,35 @@ _SPACE_KEYS = ("name", "weights_sha256", "dim")
 _FREE_OPTIONS = ("frames", "dropout")
 
 
-def finished(out: Path, steps: int) -> bool:
+@contextlib.contextmanager
+def claim(
+    out: Path, identity: Mapping[str, Any], *, steps: int, parent: Mapping[str, Any] | None, overwrite: bool
+) -> Iterator[bool]:
+    """Take possession of a training's folder for the length of a ``with`` block.
+
+    Args:
+        out: the folder.
+        identity: what decides the result of the run, ``init_from`` aside; holds the number of steps only where the
+            learning rate depends on it.
+        steps: of the run.
+        parent: card of the finished model that it starts from, if there is one.
+        overwrite: replace another training in the folder.
+
+    Yields:
+        Whether the folder holds the result already.
+
+    Raises:
+        UserError: the folder cannot be written, or holds something else.
+    """
+    if parent is not None:
+        identity = {**identity, "init_from": parent["weights_sha256"]}
+    if not overwrite:
+        _refuse_other_steps(out, identity)
+    with outputs.claim(out, "train", identity, overwrite=overwrite):
+        yield _finished(out, steps)
+
+
+def _finished(out: Path, steps: int) -> bool:
     """Return whether a model's folder, which was claimed for a run, holds its result.
 
     Args:
@@ -49,18 +78,9 @@ def finished(out: Path, steps: int) -> bool:
     return done == steps
 
 
-def refuse_other_steps(out: Path, claim: Mapping[str, Any]) -> None:
-    """Refuse a folder whose run differs from this one in nothing but the steps, and say why that matters.
-
-    Args:
-        out: the folder.
-        claim: what decides the result of this run; holds the number of steps only where the learning rate depends on
-            it.
-
-    Raises:
-        UserError: so it differs.
-    """
-    changed = outputs.changes(out, "train", claim)
+def _refuse_other_steps(out: Path, identity: Mapping[str, Any]) -> None:
+    """Refuse a folder whose run differs from this one in nothing but the steps, and say why that matters."""
+    changed = outputs.changes(out, "train", identity)
     if len(changed) == 1 and changed[0].startswith("train.steps: "):
         raise UserError(
             f"{out}: holds a run with {changed[0]}, whose learning rate falls to its end at the old number, so that no "

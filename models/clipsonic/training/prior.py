@@ -27,7 +27,7 @@ from clipsonic.prior_network import (
 from clipsonic.training import checkpoint, loop
 from clipsonic.training.audio import device_named
 from clipsonic.training.config import TrainConfig, identity, settings_of
-from clipsonic.training.continuing import check_fits, finished, lineage, refuse_other_steps, space_tree
+from clipsonic.training.continuing import check_fits, claim, lineage, space_tree
 from clipsonic_eval import atomic, outputs, threads
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.encoders import ENCODERS
@@ -195,14 +195,11 @@ def train_on(
     """Train on pairs that are already embedded; otherwise as :func:`train`."""
     if len(pairs) < 2:
         raise UserError(f"{len(pairs)} image-caption pairs are too few to train a prior on")
-    claimed = {**settings_of(_anywhere(config)), "data": [pairs.content, pairs.kind], "space": pairs.space}
+    decides = {**settings_of(_anywhere(config)), "data": [pairs.content, pairs.kind], "space": pairs.space}
     parent = None if config.init_from is None else _parent(config.init_from, config, pairs)
-    if parent is not None:
-        claimed["init_from"] = parent.card["weights_sha256"]
-    if not overwrite:
-        refuse_other_steps(out, claimed)
-    with outputs.claim(out, "train", claimed, overwrite=overwrite):
-        if not finished(out, config.train.steps):
+    card = None if parent is None else parent.card
+    with claim(out, decides, steps=config.train.steps, parent=card, overwrite=overwrite) as finished:
+        if not finished:
             _train(pairs, config, out, progress, parent)
     return out
 
