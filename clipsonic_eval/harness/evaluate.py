@@ -21,7 +21,7 @@ from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness import comparing, pictures, scoring, stored_statistics, suspicions, unanswered, yardsticks
 from clipsonic_eval.harness.audio_sets import system_set
-from clipsonic_eval.harness.cache import usable_cache
+from clipsonic_eval.harness.cache import default_cache, usable_cache
 from clipsonic_eval.harness.embedding import Embedded, Embedder
 from clipsonic_eval.harness.evaluation_config import ROLES, EncoderChoice, EvaluateConfig
 from clipsonic_eval.harness.material import (
@@ -84,7 +84,7 @@ def evaluate(
         UserError: a folder or csv is missing or empty, a metric was asked for by name that cannot be computed, no
             system has any usable audio, or ``out`` holds something else.
     """
-    usable_cache(config.cache)
+    usable_cache(config.cache)  # before the work begins
     with outputs.claim(out, command, _run_identity(config), overwrite=overwrite):
         return _evaluate(config, out, progress, encoders, conventions)
 
@@ -204,7 +204,7 @@ def _embed(
 ) -> _Evaluation:
     embedder = Embedder(
         encoders,
-        cache=usable_cache(config.cache),
+        cache=config.cache or default_cache(),
         batch_size=config.batch_size,
         workers=config.workers,
     )
