@@ -7,7 +7,7 @@ what and where (file, key, value), the rule that it breaks, and the mend.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
@@ -41,3 +41,9 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> UserError:
     hint = f" Did you mean '{near[0]}'?" if near else ""
     listed = ", ".join(names) or "none"
     return UserError(f"unknown {what} '{name}'.{hint} Known: {listed}.")
+
+
+def listed(things: Sequence[object], shown: int = 3) -> str:
+    """Return the first of some things and how many more there are, as a part of a sentence."""
+    more = f" and {len(things) - shown} more" if len(things) > shown else ""
+    return ", ".join(str(thing) for thing in things[:shown]) + more

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import UserError, listed
 from clipsonic_eval.files import MAX_TEXT, open_regular
 from clipsonic_eval.types import Skip
 
@@ -186,12 +186,6 @@ def refuse_unknown_split(split: str | None, known: Iterable[str | None], where: 
     hint = f" Did you mean '{near[0]}'?" if near else ""
     listed = ", ".join(names) if names else "none, no row names a split; leave --split out"
     raise UserError(f"unknown split in {where} '{split}'.{hint} Known: {listed}.")
-
-
-def listed(things: Sequence[object], shown: int = _SHOWN) -> str:
-    """Return the first of some things and how many more there are."""
-    more = f" and {len(things) - shown} more" if len(things) > shown else ""
-    return ", ".join(str(thing) for thing in things[:shown]) + more
 
 
 # ---- bytes to text

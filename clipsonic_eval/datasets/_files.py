@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import UserError, listed
 
 VIDEO_SUFFIXES = (
     ".mp4",
@@ -159,8 +159,5 @@ def refuse_duplicates(keys: Iterable[str], where: str) -> None:
     """
     twice = [key for key, count in Counter(keys).items() if count > 1]
     if twice:
-        more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
-        listed = ", ".join(repr(k) for k in twice[:5])
-        raise UserError(
-            f"{where}: keys must be unique, these occur more than once: {listed}{more}; rename or remove them"
-        )
+        named = listed([repr(k) for k in twice], 5)
+        raise UserError(f"{where}: keys must be unique, these occur more than once: {named}; rename or remove them")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsonic_eval.datasets import AUDIO_SUFFIXES, key_of, without_suffix
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import UserError, listed
 from clipsonic_eval.progress import Progress
-from clipsonic_eval.tables import Row, listed, read_table
+from clipsonic_eval.tables import Row, read_table
 from clipsonic_eval.types import Query, Skip
 
 _COLUMNS = ("key", "prompt", "label", "image", "path")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.encoders._texts import NotesTexts
-from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.errors import ShapeError, listed
 from clipsonic_eval.harness import sound_levels
 from clipsonic_eval.harness.embedding import Embedded
 from clipsonic_eval.harness.measures import biased_in_n
@@ -122,11 +122,10 @@ def of_texts(encoder: Encoder, texts: Mapping[str, str]) -> list[Finding]:
     unknown = tuple(sorted(key for key, note in notes.items() if note.unknown))
     if unknown:
         words = list(dict.fromkeys(word for note in notes.values() for word in note.unknown))
-        shown = ", ".join(f"'{word}'" for word in words[:_SHOWN])
-        more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+        shown = listed([f"'{word}'" for word in words], _SHOWN)
         sentence = (
             f"{len(unknown)} of {len(texts)} prompts hold words that the encoder '{name}' does not know "
-            f"({shown}{more}); it puts meaningless stand-ins in their place"
+            f"({shown}); it puts meaningless stand-ins in their place"
         )
         found.append(Finding("unknown_words", "warning", unknown, sentence))
     cut = tuple(sorted(key for key, note in notes.items() if note.cut))

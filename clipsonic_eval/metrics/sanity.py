@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.errors import ShapeError, listed
 from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip
 from clipsonic_eval.stats.pairwise import blocks, squared_distances
 from clipsonic_eval.types import Embeddings, Finding, FloatArray
@@ -22,7 +22,6 @@ Float64 = NDArray[np.float64]
 NEAR = 0.5  # of the distance at which the reference's nearest clips lie
 QUANTILE = 0.01
 MIN_REFERENCE = 20
-_SHOWN = 3
 
 
 def check_embeddings(
@@ -158,5 +157,4 @@ def _nearest(points: Float64, others: Float64) -> tuple[Float64, NDArray[np.intp
 
 
 def _named(keys: Sequence[str]) -> str:
-    shown = ", ".join(f"'{key}'" for key in keys[:_SHOWN])
-    return shown if len(keys) <= _SHOWN else f"{shown} and {len(keys) - _SHOWN} more"
+    return listed([f"'{key}'" for key in keys])
