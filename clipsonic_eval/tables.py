@@ -4,15 +4,7 @@ Strict about what it can't know, generous with what is unambiguous. A row that c
 line and left out like a bad file, and all other rows are read; only a table whose structure is wrong (no header, a
 column missing, two columns of one meaning, no row left) is an error.
 
-*Quotes.* A field that begins with ``"`` is quoted. It ends at the first ``"`` (``""`` within it is one quote) that is
-followed by a separator or the end of a line. On the line where it begins, a quote followed by anything else makes the
-field plain text, if its quotes come in pairs and it doesn't end in one (``"Hello" he shouts``); else the row is
-refused. On later lines such a quote says that the field was never closed: then the line where it begins is refused
-and reading goes on with the next line. A field that closes on a later line is taken if the record has as many fields
-as there are columns and the lines it runs over don't read as rows themselves, that is: one with as many fields, the
-first of which looks like the first of the row in question (letters, digits and signs in the same order, quoted or
-not), or two or more that all have as many fields. If they do, the line where the quote opens and the line where it may
-close are refused, and those between are read.
+*Quotes.* See :mod:`clipsonic_eval.csv_records`.
 
 *Fields.* A row of more fields than columns is refused: an unquoted separator has cut a field, nobody knows which. So is
 one with a field that begins with a blank, where hardly any other row (under a tenth) has such a one: a row without its
@@ -35,7 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from clipsonic_eval.errors import UserError, listed
+from clipsonic_eval.csv_records import Record, records, whole, without_odd_blanks
+from clipsonic_eval.errors import UserError, listed, unknown_name
 from clipsonic_eval.files import MAX_TEXT, open_regular
 from clipsonic_eval.types import Skip
 
@@ -112,16 +105,6 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class _Record:
-    """A row before its fields have names; with a ``problem`` it has none; ``blank``: a field begins with a blank."""
-
-    line: int
-    fields: tuple[str, ...] = ()
-    problem: str = ""
-    blank: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class _Named:
     """A row whose fields have the names that the file gives them; with a ``problem`` it has none."""
 
@@ -182,10 +165,7 @@ def refuse_unknown_split(split: str | None, known: Iterable[str | None], where: 
     names = sorted({s for s in known if s})
     if split is None or split in names:
         return
-    near = difflib.get_close_matches(split, names, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    listed = ", ".join(names) if names else "none, no row names a split; leave --split out"
-    raise UserError(f"unknown split in {where} '{split}'.{hint} Known: {listed}.")
+    raise unknown_name(f"split in {where}", split, names or ["none, no row names a split; leave --split out"])
 
 
 # ---- bytes to text
@@ -240,13 +220,13 @@ def _separated(
     lines = text.split("\n")
     first = next(i for i, line in enumerate(lines) if line.strip())
     separator = _separator(path, lines[first:], columns, {len(layout) for layout in layouts})
-    head = _whole(lines[first], separator)
+    head = whole(lines[first], separator)
     names = [] if head is None else list(head)
     if _is_header(names, columns, required, bool(layouts)):
         while names and not names[-1]:
             names.pop()  # a separator at the end of every line
-        records = _without_odd_blanks(_records(lines, first + 1, separator, {len(names)}), len(names))
-        return names, [_named(record, {len(names): tuple(names)}) for record in records]
+        found = without_odd_blanks(records(lines, first + 1, separator, {len(names)}), len(names))
+        return names, [_named(record, {len(names): tuple(names)}) for record in found]
     if not layouts:
         shown = " ".join(lines[first].split())[:80]
         raise UserError(
@@ -256,7 +236,7 @@ def _separated(
     by_length = {len(layout): layout for layout in layouts}
     rows = [
         _named(record, by_length)
-        for record in _without_odd_blanks(_records(lines, first, separator, set(by_length)), max(by_length))
+        for record in without_odd_blanks(records(lines, first, separator, set(by_length)), max(by_length))
     ]
     return list(dict.fromkeys(name for layout in layouts for name in layout)), rows
 
@@ -269,9 +249,9 @@ def _separator(path: Path, lines: Sequence[str], columns: Sequence[str], lengths
     """Return what separates fields: by which the first line names most columns, else most rows have a known length."""
 
     def quality(separator: str) -> tuple[int, int, bool, int]:
-        head = _whole(lines[0], separator) or ()
+        head = whole(lines[0], separator) or ()
         named = sum(_MEANINGS.get(_plain(name)) in columns for name in head)
-        fitting = sum(len(_whole(line, separator) or ()) in lengths for line in lines[:200]) if lengths else 0
+        fitting = sum(len(whole(line, separator) or ()) in lengths for line in lines[:200]) if lengths else 0
         own = separator == "\t" and path.suffix.lower() == ".tsv" and "\t" in lines[0]
         return named, fitting, own, lines[0].count(separator)
 
@@ -288,7 +268,7 @@ def _is_header(
     return enough or (len(known) >= 2 if optional else bool(known) or misspelt)
 
 
-def _named(record: _Record, names: Mapping[int, tuple[str, ...]]) -> _Named:
+def _named(record: Record, names: Mapping[int, tuple[str, ...]]) -> _Named:
     if record.problem:
         return _Named(record.line, {}, record.problem)
     fields = list(record.fields)
@@ -305,144 +285,6 @@ def _named(record: _Record, names: Mapping[int, tuple[str, ...]]) -> _Named:
     if any(_is_surrogate(c) for field in fields for c in field):
         return _Named(record.line, {}, "is not in UTF-8 as the other lines are")
     return _Named(record.line, dict(zip(columns, fields, strict=False)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Fields:
-    """The fields of one line.
-
-    Attributes:
-        fields: as they read; of a quoted one what is in the quotes.
-        opened: the last one is quoted and does not end here.
-        bad: why the line is no row, "" if it is one.
-        blank: an unquoted one after the first begins with a blank.
-    """
-
-    fields: tuple[str, ...]
-    opened: bool = False
-    bad: str = ""
-    blank: bool = False
-
-
-def _whole(line: str, separator: str) -> tuple[str, ...] | None:
-    """Return the fields of a line that is a row by itself, else None."""
-    found = _fields(line, separator)
-    return None if found.opened or found.bad else found.fields
-
-
-def _fields(line: str, separator: str) -> _Fields:
-    fields: list[str] = []
-    at, blank = 0, False
-    while True:
-        begin = at + len(line[at:]) - len(line[at:].lstrip(" "))
-        end = line.find(separator, at)
-        end = len(line) if end < 0 else end
-        if line.startswith('"', begin):
-            close, stray = _closing(line, begin + 1, separator)
-            if stray:
-                plain = line[begin:end].strip()
-                if plain.count('"') % 2 or plain.endswith('"'):
-                    return _Fields((), bad="quotes inside a quoted field must be doubled")
-                fields.append(plain)
-            elif close < 0:
-                return _Fields((*fields, line[begin + 1 :]), opened=True)
-            else:
-                fields.append(line[begin + 1 : close].replace('""', '"').strip())
-                end = line.find(separator, close)
-                end = len(line) if end < 0 else end
-        else:
-            fields.append(line[at:end].strip())
-            blank |= bool(fields[1:]) and bool(fields[-1]) and line[at] == " "
-        if end == len(line):
-            return _Fields(tuple(fields), blank=blank)
-        at = end + 1
-
-
-def _closing(line: str, at: int, separator: str) -> tuple[int, bool]:
-    """Return where a quoted field ends (-1: not on this line), and whether a quote before that does not belong."""
-    while (quote := line.find('"', at)) >= 0:
-        if line.startswith('""', quote):
-            at = quote + 2
-            continue
-        after = line[quote + 1 :].lstrip(" ")
-        return (quote, False) if not after or after[0] == separator else (quote, True)
-    return -1, False
-
-
-def _records(lines: Sequence[str], first: int, separator: str, lengths: set[int]) -> Iterator[_Record]:
-    """Yield the records from a line on; see the module's rule of quotes."""
-    refused: dict[int, str] = {}
-    at = first
-    while at < len(lines):
-        line, number = lines[at], at + 1
-        found = _fields(line, separator)
-        if number in refused:
-            yield _Record(number, problem=refused[number])
-        elif not line.strip() or not (found.opened or found.bad or any(found.fields)):
-            pass
-        elif found.bad:
-            yield _Record(number, problem=found.bad)
-        elif not found.opened:
-            yield _Record(number, found.fields, blank=found.blank)
-        else:
-            joined, last = _joined(lines, at, found, separator)
-            if joined and len(joined) in lengths and not _are_rows(lines[at : last + 1], found, separator, lengths):
-                yield _Record(number, joined)
-                at = last
-            elif joined:
-                yield _Record(number, problem=f"a quote opens here and may or may not close in line {last + 1}")
-                refused[last + 1] = f"a quote that opens in line {number} may or may not close here"
-            else:
-                yield _Record(number, problem="a quote opens here and is never closed")
-        at += 1
-
-
-def _without_odd_blanks(records: Iterable[_Record], most: int) -> list[_Record]:
-    """Refuse rows of not too many fields, one of which begins with a blank, where hardly any row has such a one."""
-    found = list(records)
-    if 10 * sum(record.blank for record in found) >= len(found):
-        return found
-    why = "a field begins with a blank, as nowhere else: an unquoted separator may have cut it; put it into quotes"
-    return [_Record(one.line, problem=why) if one.blank and len(one.fields) <= most else one for one in found]
-
-
-def _joined(lines: Sequence[str], at: int, begun: _Fields, separator: str) -> tuple[tuple[str, ...] | None, int]:
-    """Return the fields of a record whose last field runs on over further lines, None if it is never closed."""
-    parts, fields = [begun.fields[-1]], begun.fields[:-1]
-    for last in range(at + 1, len(lines)):
-        close, stray = _closing(lines[last], 0, separator)
-        if stray:
-            return None, at
-        if close < 0:
-            parts.append(lines[last])
-            continue
-        parts.append(lines[last][:close])
-        own = (*fields, "\n".join(parts).replace('""', '"').strip())
-        rest = lines[last][close + 1 :].lstrip(" ")
-        if not rest:
-            return own, last
-        after = _fields(rest[1:], separator)
-        if after.bad:
-            return None, at
-        if not after.opened:
-            return (*own, *after.fields), last
-        parts, fields = [after.fields[-1]], (*own, *after.fields[:-1])
-    return None, at
-
-
-def _are_rows(lines: Sequence[str], first: _Fields, separator: str, lengths: set[int]) -> bool:
-    """Say whether the lines that a quoted field runs over read as rows themselves; see the module's rule of quotes."""
-    rows = [_whole(line, separator) for line in lines[1:]]
-    quoted = lines[0].startswith('"')
-    same = [line.startswith('"') == quoted for line in lines[1:]]
-    alone = [row if row and len(row) in lengths and row[0] and s else None for row, s in zip(rows, same, strict=True)]
-    kind = _kind(first.fields[0])
-    return (len(alone) > 1 and all(alone)) or any(row and _kind(row[0]) == kind for row in alone)
-
-
-def _kind(field: str) -> str:
-    """Return what a field is made of: runs of letters as ``a``, of digits as ``0``, other signs as they are."""
-    return re.sub(r"\d+", "0", re.sub(r"[^\W\d_]+", "a", field))
 
 
 # ---- other formats
