@@ -76,7 +76,8 @@ def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str
     clipsonic-eval evaluate --reference real/ --prompts test.csv \
         --system PD=wavs/PD --system ZS=wavs/ZS --out run/
     """
-    from clipsonic_eval.harness.evaluate import NOT_COMPUTED, EvaluateConfig, evaluate
+    from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
+    from clipsonic_eval.harness.evaluation_findings import NOT_COMPUTED
     from clipsonic_eval.progress import Bars
 
     as_json, overwrite = options.pop("as_json"), options.pop("overwrite")

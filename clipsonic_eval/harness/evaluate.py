@@ -19,10 +19,19 @@ from clipsonic_eval.config import as_tree
 from clipsonic_eval.conventions import Convention
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.harness import comparing, pictures, scoring, stored_statistics, suspicions, unanswered, yardsticks
+from clipsonic_eval.harness import (
+    comparing,
+    evaluation_findings,
+    pictures,
+    scoring,
+    stored_statistics,
+    unanswered,
+    yardsticks,
+)
 from clipsonic_eval.harness.audio_sets import system_set
 from clipsonic_eval.harness.cache import default_cache, usable_cache
 from clipsonic_eval.harness.embedding import Embedded, Embedder
+from clipsonic_eval.harness.evaluation import NOISE, PROMPTS, REFERENCE, SHUFFLED, TRAINING, Evaluation
 from clipsonic_eval.harness.evaluation_config import ROLES, EncoderChoice, EvaluateConfig
 from clipsonic_eval.harness.material import (
     REAL,
@@ -34,22 +43,13 @@ from clipsonic_eval.harness.material import (
 )
 from clipsonic_eval.harness.measures import measure
 from clipsonic_eval.harness.run_folder import portable, write_run
-from clipsonic_eval.harness.unanswered import Unanswered
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, Need, SetMetric
 from clipsonic_eval.progress import SILENT, Progress
-from clipsonic_eval.records import Comparison, RunRecord, SetCount
-from clipsonic_eval.toyworld import mark
+from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.types import Embeddings, Finding, Score, Skip
 
 __all__ = ["EncoderChoice", "EvaluateConfig", "evaluate"]
-
-SHUFFLED = "shuffled"
-NOISE = "noise"
-REFERENCE = "reference"
-TRAINING = "training"
-NOT_COMPUTED = "not_computed"  # the check that finds a metric which a system has no score of
-PROMPTS = "prompts"
 
 
 def evaluate(
@@ -138,8 +138,8 @@ def _evaluate(
         comparisons=comparing.corrected(comparisons),
         systems={name: embedded.audio.card for name, embedded in evaluation.sets.items()},
         skipped=evaluation.skipped,
-        sets=_counts(evaluation),
-        findings=_findings(evaluation, found, left_out),
+        sets=evaluation_findings.counts(evaluation),
+        findings=evaluation_findings.of_evaluation(evaluation, found, left_out),
         tags=dict(config.tags),
         config=portable(as_tree(config)),
         provenance=provenance.collect(),
@@ -166,33 +166,6 @@ def _roles(metrics: Iterable[Metric], need: Need | None = None) -> list[str]:
     return [*(role for role in ROLES if role in used), *(role for role in used if role not in ROLES)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Evaluation:
-    """All embeddings of an evaluation.
-
-    Attributes:
-        measures: metrics by the name that they are computed under.
-        sets: by system, the ones with usable audio.
-        reference: if a metric needs one.
-        text: embeddings of the prompts by role, where a metric needs them.
-        skipped: by set.
-        training: what the systems were trained on, if it was given.
-        unanswered: by system, the queries without a usable output.
-        encoders: by role.
-    """
-
-    config: EvaluateConfig
-    material: Material
-    measures: Mapping[str, Metric]
-    sets: Mapping[str, Embedded]
-    reference: Embedded | None
-    text: Mapping[str, Embeddings]
-    skipped: dict[str, tuple[Skip, ...]]
-    training: Embedded | None = None
-    unanswered: Mapping[str, Unanswered] = field(default_factory=dict)
-    encoders: Mapping[str, Encoder] = field(default_factory=dict)
-
-
 @threads.networks()
 def _embed(
     config: EvaluateConfig,
@@ -201,7 +174,7 @@ def _embed(
     encoders: Mapping[str, Encoder],
     out: Path,
     progress: Progress,
-) -> _Evaluation:
+) -> Evaluation:
     embedder = Embedder(
         encoders,
         cache=config.cache or default_cache(),
@@ -241,80 +214,7 @@ def _embed(
     left_out = {name: skips for name, skips in skipped.items() if skips}
     own = [name for name in sets if name in config.systems]
     open_ = {name: one for name in own if (one := unanswered.find(sets[name], prompts, encoders)) is not None}
-    return _Evaluation(config, material, measures, sets, reference, text, left_out, training, open_, encoders)
-
-
-def _findings(
-    evaluation: _Evaluation, found: Mapping[str, Sequence[Finding]], left_out: Sequence[str]
-) -> dict[str, tuple[Finding, ...]]:
-    """Return everything that looks wrong, by set; what concerns no set alone stands under ``evaluation``."""
-    measures = list(evaluation.measures.values())
-    result: dict[str, list[Finding]] = {}
-    for name, embedded in evaluation.sets.items():
-        if name != NOISE:
-            near = {"reference": evaluation.reference, "training": evaluation.training}
-            result[name] = [*suspicions.of_set(embedded, measures, made=name != REAL, **near)]
-        if name in evaluation.config.systems:
-            result[name] += suspicions.same_files(name, embedded.digests, _others(evaluation, name))
-    held = [m for m in measures if "reference" in m.card.needs]
-    for name, real, enters in ((REFERENCE, evaluation.reference, held), (TRAINING, evaluation.training, [])):
-        if real is not None:
-            result[name] = [*suspicions.of_set(real, enters)]
-    stored = evaluation.material.stored
-    if stored is not None and held:
-        result[REFERENCE] = [*stored.findings()]
-    result[suspicions.EVALUATION] = [
-        *mark.strangers((encoder.card for encoder in evaluation.encoders.values()), _real_places(evaluation.config)),
-        *(Finding("left_out", "warning", (), why) for why in left_out),
-        *(
-            finding
-            for role in evaluation.text
-            for finding in suspicions.of_texts(evaluation.encoders[role], evaluation.material.queries.prompts)
-        ),
-    ]
-    for name, more in found.items():
-        result.setdefault(name, []).extend(more)
-    return suspicions.without_empty(result)
-
-
-def _real_places(config: EvaluateConfig) -> list[Path]:
-    """Return the folders that say what world this is: of real audio, else of what is scored."""
-    real = [place for place in (config.reference, config.real, config.training) if place is not None]
-    return real or list(config.systems.values())
-
-
-def _others(evaluation: _Evaluation, name: str) -> dict[str, Mapping[str, str]]:
-    """Return the digests of what a system is held against: real audio, and systems that were named before it.
-
-    Systems that are the same to the last byte are not among them; their comparison says so.
-    """
-    own = evaluation.sets[name].digests
-    before = list(evaluation.sets)[: list(evaluation.sets).index(name)]
-    sets = {n: evaluation.sets[n] for n in before if n in evaluation.config.systems} | {
-        n: embedded
-        for n, embedded in (
-            (REFERENCE, evaluation.reference),
-            (TRAINING, evaluation.training),
-            (REAL, evaluation.sets.get(REAL)),
-        )
-        if embedded is not None
-    }
-    return {n: one.digests for n, one in sets.items() if n not in evaluation.config.systems or one.digests != own}
-
-
-def _counts(evaluation: _Evaluation) -> dict[str, SetCount]:
-    """Return what became of the items of every set; one that nothing was held against used none."""
-    material = evaluation.material
-    counts = {}
-    for name, audio in material.systems.items():
-        counts[name] = audio.count(len(evaluation.sets[name].keys) if name in evaluation.sets else 0)
-    held = {REFERENCE: (material.reference, evaluation.reference), TRAINING: (material.training, evaluation.training)}
-    for name, (real, embedded) in held.items():
-        if real is not None and embedded is not None:
-            counts[name] = real.count(len(embedded.keys))
-        elif real is not None:
-            counts[name] = SetCount(real.found, 0, 0, real.found)
-    return counts
+    return Evaluation(config, material, measures, sets, reference, text, left_out, training, open_, encoders)
 
 
 def _noise(config: EvaluateConfig, material: Material, out: Path) -> Any:
@@ -331,7 +231,7 @@ def _text(encoder: Encoder, texts: Sequence[tuple[str, str]]) -> Embeddings:
 
 
 def _score(
-    evaluation: _Evaluation, progress: Progress
+    evaluation: Evaluation, progress: Progress
 ) -> tuple[list[Score], list[Comparison], dict[str, list[Finding]]]:
     """Return the scores, the comparisons, and what is to be said of them, by system.
 
@@ -378,9 +278,7 @@ def _score(
     if not scores:
         first = next(f"{name}: {why}" for name, reasons in shared.unscored.items() for why in reasons)
         raise UserError(f"nothing could be scored; the first reason: {first}")
-    remarks = _remarks(evaluation, scores, shared, same)
-    remarks[suspicions.EVALUATION] += [Finding("not_compared", "warning", (), why) for why in untested]
-    return scores, comparisons, remarks
+    return scores, comparisons, evaluation_findings.of_scores(evaluation, scores, shared, same, untested)
 
 
 def _side(metric: Metric, inputs: Mapping[str, Inputs]) -> int:
@@ -390,27 +288,7 @@ def _side(metric: Metric, inputs: Mapping[str, Inputs]) -> int:
     return max((rows if pairwise else min(rows, dim) for rows, dim in shapes), default=1)
 
 
-def _remarks(
-    evaluation: _Evaluation,
-    scores: Sequence[Score],
-    shared: scoring.Scoring,
-    same: Mapping[tuple[str, str], Sequence[str]],
-) -> dict[str, list[Finding]]:
-    """Return what a reader of the scores has to know, by system."""
-    result: dict[str, list[Finding]] = {}
-    for name, reasons in shared.unscored.items():
-        result.setdefault(name, []).extend(Finding(NOT_COMPUTED, "error", (), why) for why in reasons)
-    for name, open_ in evaluation.unanswered.items():
-        own = [score for score in scores if score.system == name]
-        result.setdefault(name, []).append(unanswered.finding(open_, own))
-    for (a, b), keys in same.items():
-        sentence = f"identical outputs: all {len(keys)} common clips are the same bytes as those of '{a}'"
-        result.setdefault(b, []).append(Finding("identical", "warning", tuple(keys), sentence))
-    result[suspicions.EVALUATION] = suspicions.of_scores(scores, evaluation.config.systems)
-    return result
-
-
-def _inputs(evaluation: _Evaluation, metric: ClipMetric | SetMetric) -> dict[str, Inputs]:
+def _inputs(evaluation: Evaluation, metric: ClipMetric | SetMetric) -> dict[str, Inputs]:
     """Return what the metric may look at, by system; ``shuffled`` is real audio under other queries' keys."""
     role, needs = metric.card.role, metric.card.needs
     spaces = {name: embedded.spaces[role] for name, embedded in evaluation.sets.items()}
@@ -431,7 +309,7 @@ def _inputs(evaluation: _Evaluation, metric: ClipMetric | SetMetric) -> dict[str
     return {name: Inputs(space, reference, text, labels, real, moments) for name, space in spaces.items()}
 
 
-def _identity(evaluation: _Evaluation) -> dict[str, list[tuple[str, str]]]:
+def _identity(evaluation: Evaluation) -> dict[str, list[tuple[str, str]]]:
     """Return by metric which signature fields say what was scored against."""
     stored = evaluation.material.stored
     against = {
@@ -451,7 +329,7 @@ def _content(embedded: Embedded | None) -> str:
     return "" if embedded is None else config_hash(sorted(embedded.digests.values()))[:8]
 
 
-def _halves(evaluation: _Evaluation, reference: Embedded, shared: scoring.Scoring) -> list[Score]:
+def _halves(evaluation: Evaluation, reference: Embedded, shared: scoring.Scoring) -> list[Score]:
     """Return the distance of two halves of the reference: what remains of FAD where nothing differs, at half the n.
 
     Nothing where a half has too few clips.
