@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics import ClipInfluence, Inputs
+from clipsonic_eval.metrics import ClipInfluence, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._vectors import check_space, clips_of
 from clipsonic_eval.stats.bootstrap import clip_weights
 from clipsonic_eval.stats.frechet import Gaussian
@@ -107,3 +107,43 @@ def linear_replicates(
             keys = sorted(set(inputs.reference.keys))
             result[row] += linear_deviations(other, clip_weights(keys, n_boot, seed, "bootstrap-reference"))
     return result
+
+
+def metric_of(
+    card: MetricCard,
+    estimate: Callable[[Inputs], tuple[float, Influence]],
+    *,
+    lowest: float = -np.inf,
+    highest: float = np.inf,
+    details: Callable[[Inputs], Mapping[str, float]] | None = None,
+    linear_in_swaps: bool = True,
+) -> SetMetric:
+    """Return the metric of a statistic whose resamples follow from what each clip does to it, by the jackknife.
+
+    Args:
+        card: of the metric.
+        estimate: gives the statistic and the influence of each clip.
+        lowest: no value lies below.
+        highest: no value lies above.
+        details: further numbers for readers.
+        linear_in_swaps: see :class:`~clipsonic_eval.metrics.SetMetric`.
+    """
+
+    def value(inputs: Inputs) -> float:
+        return estimate(inputs)[0]
+
+    def replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
+        return linear_replicates(estimate, systems, n_boot, seed)
+
+    return SetMetric(
+        card,
+        value,
+        replicates,
+        lowest,
+        highest,
+        fits_covariance=False,
+        details=details,
+        method="jackknife-clip",
+        influence=influence_of(estimate),
+        linear_in_swaps=linear_in_swaps,
+    )

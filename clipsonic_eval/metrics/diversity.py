@@ -12,13 +12,13 @@ chi-square. Cost: n d for cosines, n^2 d / 2 in blocks for distances.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
-from clipsonic_eval.metrics._rows import Influence, at_least, influence_of, linear_replicates, sorted_rows
+from clipsonic_eval.metrics._rows import Influence, at_least, metric_of, sorted_rows
 from clipsonic_eval.metrics._vectors import clips_of, unit
 from clipsonic_eval.stats.influence import from_leave_one_out
 from clipsonic_eval.stats.pairwise import mean_within, squared_distances
@@ -77,22 +77,7 @@ def _metric(estimate: Estimate, card: MetricCard, highest: float) -> SetMetric:
         value, without = estimate(inputs.system)
         return value, (from_leave_one_out(without), None)
 
-    def value(inputs: Inputs) -> float:
-        return estimate(inputs.system)[0]
-
-    def replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
-        return linear_replicates(with_influence, systems, n_boot, seed)
-
-    return SetMetric(
-        card,
-        value,
-        replicates,
-        0.0,
-        highest,
-        fits_covariance=False,
-        method="jackknife-clip",
-        influence=influence_of(with_influence),
-    )
+    return metric_of(card, with_influence, lowest=0.0, highest=highest)
 
 
 METRICS.add(

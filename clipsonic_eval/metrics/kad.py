@@ -16,7 +16,6 @@ for n and m rows; 1000 against 1000 rows in 512 dimensions take 0.1 s, 10,000 ag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -28,8 +27,7 @@ from clipsonic_eval.metrics._rows import (
     Influence,
     at_least,
     each_its_own,
-    influence_of,
-    linear_replicates,
+    metric_of,
     reference_of,
     sorted_rows,
 )
@@ -116,12 +114,6 @@ def _metric(name: str, title: str, unit: str, signature: str) -> SetMetric:
     def estimate(inputs: Inputs) -> tuple[float, Influence]:
         return _estimate(name, inputs)
 
-    def value(inputs: Inputs) -> float:
-        return estimate(inputs)[0]
-
-    def replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
-        return linear_replicates(estimate, systems, n_boot, seed)
-
     def details(inputs: Inputs) -> dict[str, float]:
         return {"bandwidth": bandwidth(name, inputs)}
 
@@ -138,16 +130,8 @@ def _metric(name: str, title: str, unit: str, signature: str) -> SetMetric:
         source="Y. Chung et al., KAD: No More FAD!, 2025",
         by_default=False,
     )
-    return SetMetric(
-        card,
-        value,
-        replicates,
-        details=details,
-        fits_covariance=False,
-        method="jackknife-clip",
-        influence=influence_of(estimate),
-        linear_in_swaps=name == "kad",  # a bandwidth of the system's own goes with it
-    )
+    own_bandwidth = name != "kad"  # which goes with the system's clips
+    return metric_of(card, estimate, details=details, linear_in_swaps=not own_bandwidth)
 
 
 METRICS.add(

@@ -28,6 +28,7 @@ from clipsonic_eval.metrics._rows import (
     each_its_own,
     influence_of,
     linear_replicates,
+    metric_of,
     reference_of,
     sorted_rows,
 )
@@ -98,14 +99,6 @@ def _drawn(rows: Rows, size: int, key: str) -> Rows:
     return Rows(rows.vectors[chosen], np.arange(size))
 
 
-def _kid_value(inputs: Inputs) -> float:
-    return _estimate(inputs)[0]
-
-
-def _kid_replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
-    return linear_replicates(_estimate, systems, n_boot, seed)
-
-
 def _subsets_value(inputs: Inputs) -> float:
     return float(_subset_values(inputs, SUBSETS, SIZE).mean())
 
@@ -125,7 +118,7 @@ def _subsets_replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Fl
 
 METRICS.add(
     "kid",
-    SetMetric(
+    metric_of(
         MetricCard(
             name="kid",
             title="Kernel distance, cubic",
@@ -139,11 +132,7 @@ METRICS.add(
             source="M. Binkowski et al., Demystifying MMD GANs, ICLR 2018",
             by_default=False,
         ),
-        _kid_value,
-        _kid_replicates,
-        fits_covariance=False,
-        method="jackknife-clip",
-        influence=influence_of(_estimate),
+        _estimate,
     ),
 )
 METRICS.add(
