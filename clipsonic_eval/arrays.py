@@ -18,12 +18,10 @@ from typing import IO, Any, Final
 
 import numpy as np
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import AnyArray
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import open_regular
-
-Array = NDArray[Any]
 
 FREE_BYTES: Final = 64 << 20  # of an unpacked array that are allowed whatever the ratio
 MAX_RATIO: Final = 100  # unpacked over packed bytes; embeddings in float32 reach 1.1, silence and zeros 1000
@@ -49,7 +47,7 @@ class Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_npy(path: Path, error: type[UserError] = UserError, *, mend: str = "", mapped: bool = False) -> Array:
+def read_npy(path: Path, error: type[UserError] = UserError, *, mend: str = "", mapped: bool = False) -> AnyArray:
     """Read an ``.npy``.
 
     Args:
@@ -85,7 +83,7 @@ def npz_headers(path: Path, error: type[UserError] = UserError, *, mend: str = "
 
 def read_npz(
     path: Path, names: Collection[str] | None = None, error: type[UserError] = UserError, *, mend: str = ""
-) -> dict[str, Array]:
+) -> dict[str, AnyArray]:
     """Read arrays of an ``.npz``.
 
     Args:
@@ -172,7 +170,7 @@ def _fits(header: Header, there: int) -> None:
         raise ValueError(f"the header claims {header.nbytes} bytes, {there} are there")
 
 
-def _body(stream: IO[bytes], header: Header) -> Array:
+def _body(stream: IO[bytes], header: Header) -> AnyArray:
     flat = bytearray(header.nbytes)
     view, filled = memoryview(flat), 0
     while filled < len(flat):

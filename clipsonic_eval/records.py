@@ -27,7 +27,7 @@ from clipsonic_eval.types import Finding, Score, Skip
 _Values = Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]]
 _log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 RECORD_NAME = "record.json"
 COUNTED = "value_with_unanswered"  # among a score's details, where queries were left unanswered: with those counted
 IDENTICAL = "identical outputs"  # in place of a test's name: the systems gave the same bytes, there is nothing to test
@@ -89,7 +89,7 @@ class RunRecord:
         sets: how many items each set had, by system or set; empty in records of version 1.
         findings: what looks wrong, by system.
         tags: what tells this run from its neighbours in a study, e.g. ``{"train_seed": "0", "split": "test",
-            "guidance": "2", "instrument": "toy-clip"}``.
+            "guidance": "2", "clip_variant": "toy-clip"}``.
         config: resolved configuration.
         provenance: from :func:`clipsonic_eval.provenance.collect`.
         timings_s: seconds by stage.
@@ -173,7 +173,13 @@ def _with_numerics(signature: str) -> str:
     return "|".join([metric, "num:1", *(p for f in fields for p in (f, *(of_encoder if f.startswith("enc:") else ())))])
 
 
-UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: upgrade_1_to_2}
+def upgrade_2_to_3(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of version 2 as version 3 would have it: the tag ``instrument`` is called ``clip_variant``."""
+    tags = {"clip_variant" if name == "instrument" else name: value for name, value in tree["tags"].items()}
+    return {**tree, "tags": tags, "schema_version": 3}
+
+
+UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: upgrade_1_to_2, 2: upgrade_2_to_3}
 
 
 def upgraded(tree: dict[str, Any]) -> dict[str, Any]:

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32, FloatArray, IntArray
 from clipsonic_eval.errors import ShapeError
 
 Modality = Literal["audio", "text", "image"]
-FloatArray = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Clip:
     """
 
     key: str
-    samples: NDArray[np.float32]
+    samples: Float32
     sample_rate: int
     prompt: str | None = None
 
@@ -48,9 +47,9 @@ class Clip:
         """Length in seconds."""
         return float(self.samples.shape[1]) / self.sample_rate
 
-    def mono(self) -> NDArray[np.float32]:
+    def mono(self) -> Float32:
         """Return the mean of the channels, (n,) float32."""
-        mixed: NDArray[np.float32] = self.samples.mean(axis=0, dtype=np.float64).astype(np.float32)
+        mixed: Float32 = self.samples.mean(axis=0, dtype=np.float64).astype(np.float32)
         return mixed
 
 
@@ -136,7 +135,7 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def take(self, rows: NDArray[np.integer[Any]]) -> Embeddings:
+    def take(self, rows: IntArray) -> Embeddings:
         """Return the named rows, in that order."""
         return Embeddings(self.vectors[rows], tuple(self.keys[i] for i in rows), self.modality, self.space)
 

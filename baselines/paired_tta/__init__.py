@@ -1,1 +1,1 @@
-"""Supervised text-to-audio baselines and the yardsticks that stand beside every system."""
+"""Supervised text-to-audio baselines and the controls that stand beside every system."""

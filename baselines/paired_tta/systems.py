@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from clipsonic.conditions import ConditionSpec, condition_array, normalised
 from clipsonic.prior_data import PairSource, load_pairs
 from clipsonic.system_config import MelSystemConfig
-from clipsonic.systems import MelSystem, PromptEmbedded, Vectors
+from clipsonic.systems import MelSystem, PromptEmbedded
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.types import Query
@@ -94,7 +95,7 @@ class MeanShift(PromptEmbedded, MelSystem):
     def _identity(self, query: Query, seed: int) -> tuple[object, ...]:
         return ("shifted", *super()._identity(query, seed))
 
-    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Vectors:
+    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         return normalised(normalised(super()._embed(queries, seeds)) + self.shift)
 
 
@@ -155,7 +156,7 @@ class Retrieval:
         texts = self._encoder.text([self.config.template.replace("{}", query.prompt) for query in queries])
         return self._rows[np.argmax(normalised(texts) @ self._frames.T, axis=1)]
 
-    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[NDArray[np.float32]]:
+    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
         """Return the sounds of the nearest clips."""
         del seeds
         return list(self._store.audio(self.nearest(queries))) if queries else []

@@ -20,15 +20,15 @@ EXIT_SKIPPED = 3
 
 
 class _LazyCommands(Commands):
-    """Finds ``cli/<name>.py`` and its ``command`` when the name is used."""
+    """Finds ``cli/<name>.py`` and its ``command`` when the name is used; ``toy-encoders`` is ``toy_encoders.py``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return sorted(m.name.rstrip("_") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+        return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.list_commands(ctx) and cmd_name not in self.commands:
-            self.add_command(importlib.import_module(f"{__name__}.{cmd_name}").command, cmd_name)
+            self.add_command(importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command, cmd_name)
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:

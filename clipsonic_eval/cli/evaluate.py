@@ -47,7 +47,7 @@ _PATH = click.Path(path_type=Path)
     show_default="every default metric that can be computed",
     help="Only these; repeatable (ls metrics).",
 )
-@click.option("--yardstick", "yardsticks", multiple=True, metavar="NAME", help="shuffled, noise or halves; repeatable.")
+@click.option("--control", "controls", multiple=True, metavar="NAME", help="shuffled, noise or halves; repeatable.")
 @click.option(
     "--baseline",
     "baselines",
@@ -58,7 +58,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--pair", "pairs", multiple=True, metavar="A:B", help="Compare these two only; repeatable.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Written into the record, e.g. split=test.")
-@click.option("--seed", type=int, show_default="0", help="Of the bootstrap, the permutations and the yardsticks.")
+@click.option("--seed", type=int, show_default="0", help="Of the bootstrap, the permutations and the controls.")
 @click.option("--cache", type=_PATH, show_default="the user's cache", help="Folder of embeddings by content.")
 @click.option("--config", "file", type=_PATH, help="YAML with any of these settings; options go over it.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. n_bootstrap=5000.")

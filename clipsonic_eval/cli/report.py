@@ -38,7 +38,7 @@ def command(
     r"""Make tables (md, csv, tex), figures (pdf, png) and a summary in words from run records.
 
     RUNS are folders that `evaluate` or `gap` wrote, or folders that hold such folders; whatever is there is reported,
-    and what could not be made is listed. Tags (split, train_seed, guidance, instrument) tell the runs apart.
+    and what could not be made is listed. Tags (split, train_seed, guidance, clip_variant) tell the runs apart.
 
     \b
     clipsonic-eval report run/ --out report/

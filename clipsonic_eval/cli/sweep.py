@@ -1,4 +1,4 @@
-"""``clipsonic-eval sweep``: the study over instruments with narrower and wider gaps."""
+"""``clipsonic-eval sweep``: the study over CLIP variants with narrower and wider gaps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clipsonic_eval.cli._options import overwrite_option
 @click.command("sweep")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/sweep"), help="The sweep's folder.")
 @click.option(
-    "--only", metavar="NAMES", show_default="all", help="Some of the instruments, e.g. narrow,calibrated,widest."
+    "--only", metavar="NAMES", show_default="all", help="Some of the CLIP variants, e.g. narrow,calibrated,widest."
 )
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. study.audio_steps=800.")
 @overwrite_option
@@ -22,7 +22,7 @@ from clipsonic_eval.cli._options import overwrite_option
 def command(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool, as_json: bool) -> None:
     """Train CLIPs with narrower and wider modality gaps and do the study with each: when does the prior help?
 
-    Takes about ten minutes per instrument on two cores. Stopped anywhere, the same command continues.
+    Takes about ten minutes per CLIP variant on two cores. Stopped anywhere, the same command continues.
     """
     from clipsonic_eval.config import apply_sets, as_tree, resolve
     from clipsonic_eval.progress import Bars
@@ -30,7 +30,7 @@ def command(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool,
 
     values = as_tree(SweepConfig())
     if only:
-        values["instruments"] = [name.strip() for name in only.split(",")]
+        values["clip_variants"] = [name.strip() for name in only.split(",")]
     said = " ".join(
         ["clipsonic-eval sweep", *([f"--only {only}"] if only else []), *(f"--set {shlex.quote(s)}" for s in sets)]
     )

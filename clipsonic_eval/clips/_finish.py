@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.atomic import replacing, write_json
 from clipsonic_eval.clips import _findings
 from clipsonic_eval.clips._plan import SCHEMA_VERSION, Plan, card_tree, remove_leftovers
@@ -116,7 +116,7 @@ def _join(out: Path, plan: Plan, n_clips: int) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def _embeddings(target: Path, plan: Plan, n_clips: int) -> Iterator[NDArray[np.float32] | None]:
+def _embeddings(target: Path, plan: Plan, n_clips: int) -> Iterator[Float32 | None]:
     """Yield the array that is to be filled, None where there are no pictures."""
     target.unlink(missing_ok=True)
     if plan.card is None or n_clips == 0:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.atomic import replacing, write_json
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_json
@@ -39,8 +39,8 @@ class Row:
     texts: tuple[str | None, ...]
     start_s: float
     valid_s: float
-    audio: NDArray[np.float32]
-    image: NDArray[np.float32] | None
+    audio: Float32
+    image: Float32 | None
 
     def digest(self) -> bytes:
         """Hash everything that the clip is."""
@@ -169,8 +169,8 @@ def texts_sha256(batches: Sequence[Any]) -> str:
     return digest.hexdigest()
 
 
-def matrix(batch: Any, column: str) -> NDArray[np.float32]:
+def matrix(batch: Any, column: str) -> Float32:
     """Return a fixed-size list column as (rows, width) without copying; read-only."""
     array = batch.column(column)
-    flat: NDArray[np.float32] = array.flatten().to_numpy(zero_copy_only=True)
+    flat: Float32 = array.flatten().to_numpy(zero_copy_only=True)
     return flat.reshape(len(array), array.type.list_size)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.clips.config import PrepareConfig
 from clipsonic_eval.datasets import SourceItem
 from clipsonic_eval.errors import MediaError
 from clipsonic_eval.media.audio import PastEndError, read_audio, resample
 from clipsonic_eval.media.checks import check_levels, levels, unusable
 from clipsonic_eval.media.limits import MAX_PIXELS
-from clipsonic_eval.media.video import Picture, probe, read_frames
+from clipsonic_eval.media.video import probe, read_frames
 from clipsonic_eval.types import Clip, Finding, Skip
 
 logger = logging.getLogger(__name__)
@@ -40,8 +40,8 @@ class Piece:
     key: str
     start_s: float
     valid_s: float
-    audio: NDArray[np.float32]
-    pictures: list[Picture]
+    audio: Float32
+    pictures: list[UInt8]
     findings: tuple[Finding, ...] = ()
 
 
@@ -164,7 +164,7 @@ def _length(path: Path) -> float:
     return track.duration_s if track.duration_s is not None else read_audio(path).duration_s
 
 
-def _fit(audio: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+def _fit(audio: Float32, n: int) -> Float32:
     return np.pad(audio[:n], (0, max(0, n - len(audio))))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.arrays import read_npy
+from clipsonic_eval.arraytypes import Float32, IntArray
 from clipsonic_eval.clips._finish import EMBEDDINGS
 from clipsonic_eval.clips._plan import SCHEMA_VERSION
 from clipsonic_eval.clips._shards import Row, ShardPlace, matrix, read_batches, texts_sha256
@@ -22,7 +23,6 @@ from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import file_sha256, unsealed
 from clipsonic_eval.types import Clip, EncoderCard
 
-Rows = NDArray[np.integer[Any]]
 _AGAIN: Final = "the same prepare command makes anew what is damaged"
 
 
@@ -69,7 +69,7 @@ class ClipStore:
         self._pictures = [matrix(b, "image") for b in batches] if self.image_space else []
         self._ends = np.cumsum([len(b) for b in batches])
         self._checked = np.zeros(len(self.keys), np.bool_)
-        self._embeddings: NDArray[np.float32] | None = None
+        self._embeddings: Float32 | None = None
 
     @classmethod
     def open(cls, folder: Path) -> ClipStore:
@@ -106,7 +106,7 @@ class ClipStore:
         return int(self.info["frames_per_clip"]) // 2
 
     @property
-    def image_embeddings(self) -> NDArray[np.float32] | None:
+    def image_embeddings(self) -> Float32 | None:
         """(n, k, d) float32 of k pictures per clip, mapped and read-only; None for sound alone.
 
         Raises:
@@ -121,7 +121,7 @@ class ClipStore:
             self._embeddings = read_npy(path, MediaError, mend=_AGAIN, mapped=True)
         return self._embeddings
 
-    def audio(self, rows: Rows) -> NDArray[np.float32]:
+    def audio(self, rows: IntArray) -> Float32:
         """Return a copy of the sound of some clips.
 
         Args:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from clipsonic_eval.media.loading import Loading
+from clipsonic_eval.media.preprocessing import AudioPreprocessing
 from clipsonic_eval.registry import Registry
 
 
@@ -39,7 +39,7 @@ class Convention:
     metric: str
     encoder: str
     options: dict[str, Any] = field(default_factory=dict)
-    loading: Loading = field(default_factory=Loading)
+    loading: AudioPreprocessing = field(default_factory=AudioPreprocessing)
     store: Literal["float32", "float16"] = "float32"
     scale: float = 1.0
     source: str = ""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from clipsonic_eval.conventions import CONVENTIONS, Convention
-from clipsonic_eval.media.loading import Loading
+from clipsonic_eval.media.preprocessing import AudioPreprocessing
 
 _SOURCE = "haoheliu/audioldm_eval 8dc07ee"
 # the first channel only; torchaudio's default resampler; the mean of the samples subtracted; zeros up to 32,000 samples
-_LOADING = Loading(mono="first", rate=16000, resampler="torchaudio-hann", level="dc-removed", at_least_s=2.0)
+_LOADING = AudioPreprocessing(mono="first", rate=16000, resampler="torchaudio-hann", level="dc-removed", at_least_s=2.0)
 _SUBSTITUTES = "a file that it cannot read is replaced by the next one in its list; here it is skipped and listed"
 
 CONVENTIONS.add(

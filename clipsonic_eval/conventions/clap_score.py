@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clipsonic_eval.conventions import CONVENTIONS, Convention
-from clipsonic_eval.media.loading import Loading
+from clipsonic_eval.media.preprocessing import AudioPreprocessing
 
 CONVENTIONS.add(
     "clap/clipsonic-eval",
@@ -22,7 +22,7 @@ CONVENTIONS.add(
         "630k-audioset-fusion-best, peak at -1 dB, librosa's resampler",
         "clap_score",
         "clap-laion-fusion",
-        loading=Loading(mono="mean", rate=48000, resampler="soxr-hq", level="peak-1dB"),
+        loading=AudioPreprocessing(mono="mean", rate=48000, resampler="soxr-hq", level="peak-1dB"),
         source="Stability-AI/stable-audio-metrics fd55536",
         not_reproduced="the pieces of sounds above 10 s are drawn at random there, anew in every run; here they are "
         "the middles of the thirds",
@@ -35,7 +35,7 @@ CONVENTIONS.add(
         "music_speech_audioset_epoch_15, mean subtracted, torchaudio's default resampler",
         "clap_score",
         "clap-laion-music-speech",
-        loading=Loading(mono="mean", rate=48000, resampler="torchaudio-hann", level="dc-removed"),
+        loading=AudioPreprocessing(mono="mean", rate=48000, resampler="torchaudio-hann", level="dc-removed"),
         source="hkchengrex/av-benchmark 050a5cd",
         not_reproduced="sounds above 10 s are cropped at random there; a file that it cannot read is replaced by the "
         "next one in its list; here it is skipped and listed",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from clipsonic_eval.conventions import CONVENTIONS, Convention
-from clipsonic_eval.media.loading import Loading
+from clipsonic_eval.media.preprocessing import AudioPreprocessing
 
-FADTK_LOADING = Loading(mono="mean", rate=48000, resampler="torchaudio-kaiser-best", int16="round")
+FADTK_LOADING = AudioPreprocessing(mono="mean", rate=48000, resampler="torchaudio-kaiser-best", int16="round")
 FADTK_ROWS = {"long": "windows", "hop_s": 1.0, "tail": "zeros", "rows": "window"}
 
 for _kind in ("audio", "music"):
@@ -33,7 +33,7 @@ for _kind in ("audio", "music", "music-speech"):
             "fad",
             f"clap-laion-{_kind}",
             options={"int16": False},
-            loading=Loading(mono="mean", rate=48000, resampler="resampy-kaiser-best"),
+            loading=AudioPreprocessing(mono="mean", rate=48000, resampler="resampy-kaiser-best"),
             source="gudgud96/frechet-audio-distance 55971f6",
             not_reproduced="sounds above 10 s are cropped at random there, anew in every run; here their windows are "
             "averaged. Files after the first unreadable one are silently missing from its mean; here the rest goes on",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clipsonic_eval.conventions import CONVENTIONS, Convention
-from clipsonic_eval.media.loading import Loading
+from clipsonic_eval.media.preprocessing import AudioPreprocessing
 
 _SUBSTITUTES = "a file that it cannot read is replaced by the next one in its list; here it is skipped and listed"
 
@@ -28,7 +28,9 @@ for _convention in (
         "torchaudio's kaiser window of width 64, 16-bit wavs, at least 1 s, embeddings kept as float16",
         "fad",
         "vggish-exact",
-        loading=Loading(mono="mean", rate=16000, resampler="torchaudio-kaiser-best", int16="round", at_least_s=1.0),
+        loading=AudioPreprocessing(
+            mono="mean", rate=16000, resampler="torchaudio-kaiser-best", int16="round", at_least_s=1.0
+        ),
         store="float16",
         source="microsoft/fadtk ec74b1f",
         not_reproduced="statistics of a folder that it has seen are used again whatever changed in it",
@@ -38,7 +40,9 @@ for _convention in (
         "first channel, torchaudio's default resampler, mean subtracted, zeros up to 2 s",
         "fad",
         "vggish-exact",
-        loading=Loading(mono="first", rate=16000, resampler="torchaudio-hann", level="dc-removed", at_least_s=2.0),
+        loading=AudioPreprocessing(
+            mono="first", rate=16000, resampler="torchaudio-hann", level="dc-removed", at_least_s=2.0
+        ),
         source="haoheliu/audioldm_eval 8dc07ee",
         not_reproduced=f"-1 is returned where its matrix square root fails; {_SUBSTITUTES}",
     ),
@@ -48,7 +52,7 @@ for _convention in (
         "fad",
         "vggish-exact",
         options={"hop_s": 0.5},
-        loading=Loading(mono="mean", rate=16000, level="positive-peak"),
+        loading=AudioPreprocessing(mono="mean", rate=16000, level="positive-peak"),
         source="google-research/frechet_audio_distance (K. Kilgour et al. 2019)",
         not_reproduced="it takes mono 16-bit wavs of 16 kHz only, cuts windows of 1 s (a last patch between 0.975 and "
         "1 s is dropped there and kept here), and some of its copies read after the ReLU (option layer=post-relu)",

@@ -6,7 +6,7 @@ from typing import Any
 
 from clipsonic_eval.conventions import CONVENTIONS, Convention
 from clipsonic_eval.conventions.fad_clap import FADTK_LOADING, FADTK_ROWS
-from clipsonic_eval.media.loading import Loading
+from clipsonic_eval.media.preprocessing import AudioPreprocessing
 
 _KEPT = (
     "kernels in float32, and distances of a folder that it has seen are used again whatever changed in it; releases "
@@ -14,15 +14,15 @@ _KEPT = (
 )
 
 
-def _loading(rate: int) -> Loading:
-    return Loading(mono="mean", rate=rate, resampler="torchaudio-kaiser-best", int16="round")
+def _loading(rate: int) -> AudioPreprocessing:
+    return AudioPreprocessing(mono="mean", rate=rate, resampler="torchaudio-kaiser-best", int16="round")
 
 
 def _add(
     name: str,
     rows: str,
     encoder: str,
-    loading: Loading,
+    loading: AudioPreprocessing,
     options: dict[str, Any] | None = None,
     *,
     metric: str = "kad_kadtk",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clipsonic_eval.conventions import CONVENTIONS, Convention
-from clipsonic_eval.media.loading import Loading
+from clipsonic_eval.media.preprocessing import AudioPreprocessing
 
 CONVENTIONS.add(
     "kl/musicgen",
@@ -26,7 +26,7 @@ CONVENTIONS.add(
         "kl_reverse_mean_logits",
         "passt",
         options={"cut": "overlapping"},
-        loading=Loading(mono="mean", rate=32000, resampler="soxr-hq", level="peak-1dB"),
+        loading=AudioPreprocessing(mono="mean", rate=32000, resampler="soxr-hq", level="peak-1dB"),
         source="Stability-AI/stable-audio-metrics fd55536",
         not_reproduced="1e-6 inside the logarithm of the second argument",
     ),

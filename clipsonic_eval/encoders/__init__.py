@@ -14,9 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.types import Clip, EncoderCard
 
@@ -32,7 +30,7 @@ class Encoder(Protocol):
         """The identity of the space."""
         ...
 
-    def audio(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
+    def audio(self, clips: Sequence[Clip]) -> Float32:
         """Embed clips (any rate, any channels; resampled as the card says) -> (rows, d)."""
         ...
 
@@ -40,11 +38,11 @@ class Encoder(Protocol):
         """Return the clip key of each row that :meth:`audio` gives for these clips."""
         ...
 
-    def text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def text(self, texts: Sequence[str]) -> Float32:
         """Embed texts -> (n, d), L2-normalised where the space is a cosine space."""
         ...
 
-    def image(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def image(self, pictures: Sequence[UInt8]) -> Float32:
         """Embed RGB pictures, each (height, width, 3) uint8 of any size -> (n, d)."""
         ...
 

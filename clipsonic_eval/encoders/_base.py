@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.types import Clip, EncoderCard, Modality
 
-Floats = NDArray[np.float32]
 
-
-class Refusing:
+class EncoderBase:
     """An encoder that takes nothing; a subclass offers what its card names."""
 
     def __init__(self, card: EncoderCard) -> None:
@@ -24,7 +20,7 @@ class Refusing:
         """The identity of the space."""
         return self._card
 
-    def audio(self, clips: Sequence[Clip]) -> Floats:
+    def audio(self, clips: Sequence[Clip]) -> Float32:
         """Embed clips."""
         raise self._refusal("audio")
 
@@ -32,11 +28,11 @@ class Refusing:
         """Return the clip key of each row of :meth:`audio`."""
         raise self._refusal("audio")
 
-    def text(self, texts: Sequence[str]) -> Floats:
+    def text(self, texts: Sequence[str]) -> Float32:
         """Embed texts."""
         raise self._refusal("text")
 
-    def image(self, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
+    def image(self, pictures: Sequence[UInt8]) -> Float32:
         """Embed pictures."""
         raise self._refusal("image")
 

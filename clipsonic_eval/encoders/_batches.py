@@ -14,12 +14,13 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+
+from clipsonic_eval.arraytypes import Float32
 
 
 def in_batches(
     forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, *, size: int, device: str, dim: int
-) -> NDArray[np.float32]:
+) -> Float32:
     """Apply a network to the rows of ``x``, exactly ``size`` at a time.
 
     Args:

@@ -7,10 +7,9 @@ from typing import Final, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-Float64 = NDArray[np.float64]
+from clipsonic_eval.arraytypes import Float32, Float64
 
 BANDS: Final = 64
 _FLOOR: Final = 1e-10  # -100 dB
@@ -59,7 +58,7 @@ def _htk_mel(hertz: float) -> float:
     return 2595 * float(np.log10(1 + hertz / 700))
 
 
-def mel_filters(front: FrontEnd) -> NDArray[np.float32]:
+def mel_filters(front: FrontEnd) -> Float32:
     """Return triangles over hertz, (window / 2 + 1, 64).
 
     Source: M. Slaney, Auditory Toolbox, 1998 (librosa.filters.mel with its defaults gives the same); S. Young et al.,

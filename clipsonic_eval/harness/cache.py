@@ -18,15 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipsonic_eval import atomic, outputs
 from clipsonic_eval.arrays import read_npy, read_npz
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.types import EncoderCard
-
-Float32 = NDArray[np.float32]
 
 _FLUSH_CLIPS = 512
 _log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.harness import sound_levels
@@ -25,8 +25,6 @@ from clipsonic_eval.harness.sound_levels import measured
 from clipsonic_eval.media.checks import unusable
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Clip, Embeddings, Skip
-
-Float32 = NDArray[np.float32]
 
 _AHEAD = 2  # batches that are decoded before they are asked for
 

@@ -21,12 +21,12 @@ from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness import (
     comparing,
+    controls,
     evaluation_findings,
     pictures,
     scoring,
     stored_statistics,
     unanswered,
-    yardsticks,
 )
 from clipsonic_eval.harness.audio_sets import system_set
 from clipsonic_eval.harness.cache import default_cache, usable_cache
@@ -184,7 +184,7 @@ def _embed(
     skipped: dict[str, tuple[Skip, ...]] = {PROMPTS: material.queries.skipped}
     reference = None
     against = _roles(measures.values(), "reference")
-    if "halves" in config.yardsticks and "fad" in encoders and "fad" not in against:
+    if "halves" in config.controls and "fad" in encoders and "fad" not in against:
         against = ["fad", *against]
     training = None
     if material.training is not None:
@@ -196,7 +196,7 @@ def _embed(
         reference = embedder.embed(material.reference, against, progress=progress)
         skipped[REFERENCE] = reference.skipped
     systems = dict(material.systems)
-    if NOISE in config.yardsticks:
+    if NOISE in config.controls:
         systems[NOISE] = _noise(config, material, out)
     sets = {}
     problems = []
@@ -220,7 +220,7 @@ def _embed(
 def _noise(config: EvaluateConfig, material: Material, out: Path) -> Any:
     reference = material.reference or next(iter(material.systems.values()))
     keys = sorted(material.queries.prompts) or [item.key for item in next(iter(material.systems.values())).items]
-    folder = yardsticks.write_noise(keys, reference, out / "yardsticks" / NOISE, config.seed)
+    folder = controls.write_noise(keys, reference, out / "controls" / NOISE, config.seed)
     return system_set(NOISE, folder, keys)
 
 
@@ -240,7 +240,7 @@ def _score(
     """
     config = evaluation.config
     made = [name for name in (SHUFFLED, NOISE, REAL) if name not in config.systems]
-    names = [*evaluation.sets, *([SHUFFLED] if SHUFFLED in config.yardsticks else [])]
+    names = [*evaluation.sets, *([SHUFFLED] if SHUFFLED in config.controls else [])]
     pairs = comparing.pairs_of(config, names, made)
     shared = scoring.Scoring(config.seed, config.n_bootstrap, _identity(evaluation))
     scores: list[Score] = []
@@ -272,7 +272,7 @@ def _score(
     label = f"score, {config.n_bootstrap} resamples"
     for _ in progress.track(each(), label=label, total=sum(len(inputs) for _, inputs in work)):
         pass
-    if "halves" in config.yardsticks and evaluation.reference is not None and "fad" in evaluation.reference.spaces:
+    if "halves" in config.controls and evaluation.reference is not None and "fad" in evaluation.reference.spaces:
         with threads.matrices(min(evaluation.reference.spaces["fad"].vectors.shape)):
             scores += _halves(evaluation, evaluation.reference, shared)
     if not scores:
@@ -294,11 +294,11 @@ def _inputs(evaluation: Evaluation, metric: ClipMetric | SetMetric) -> dict[str,
     spaces = {name: embedded.spaces[role] for name, embedded in evaluation.sets.items()}
     real = spaces.get(REAL)
     asked_by_query = bool(needs) and "reference" not in needs  # else other keys change nothing
-    if SHUFFLED in evaluation.config.yardsticks and asked_by_query:
+    if SHUFFLED in evaluation.config.controls and asked_by_query:
         if real is None:
-            raise UserError("yardstick 'shuffled' needs the queries' own audio; give --real FOLDER")
-        names = yardsticks.derangement(sorted(set(real.keys)), evaluation.config.seed)
-        spaces[SHUFFLED] = yardsticks.renamed(real, names)
+            raise UserError("control 'shuffled' needs the queries' own audio; give --real FOLDER")
+        names = controls.derangement(sorted(set(real.keys)), evaluation.config.seed)
+        spaces[SHUFFLED] = controls.renamed(real, names)
     if "real" in needs:
         spaces.pop(REAL, None)  # against itself
     reference = evaluation.reference.spaces[role] if evaluation.reference and "reference" in needs else None
@@ -337,5 +337,5 @@ def _halves(evaluation: Evaluation, reference: Embedded, shared: scoring.Scoring
     metric = METRICS["fad"]
     assert isinstance(metric, SetMetric)
     own = dataclasses.replace(metric, card=dataclasses.replace(metric.card, name="fad_halves"))
-    first, second = yardsticks.halves(reference, "fad", evaluation.config.seed)
+    first, second = controls.halves(reference, "fad", evaluation.config.seed)
     return list(scoring.score_sets(own, {REFERENCE: Inputs(first, reference=second)}, shared).scores.values())

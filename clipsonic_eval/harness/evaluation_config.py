@@ -9,7 +9,7 @@ from typing import Literal
 
 from clipsonic_eval.errors import ConfigError
 
-Yardstick = Literal["shuffled", "noise", "halves"]
+Control = Literal["shuffled", "noise", "halves"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
 ROLES = ("fad", "clap", "classes")
@@ -55,15 +55,15 @@ class EvaluateConfig:
         encoders: by role.
         metrics: which, also by names of conventions (``fad/fadtk``), which bring an encoder of their own; empty: all
             default ones for which there is an encoder and what they need.
-        yardsticks: ``shuffled`` (``real`` with the prompts dealt anew), ``noise`` (white, at the reference's level),
+        controls: ``shuffled`` (``real`` with the prompts dealt anew), ``noise`` (white, at the reference's level),
             ``halves`` (the distance of two random halves of the reference, as metric ``fad_halves``).
         n_bootstrap: resamples of the clips.
         n_permutations: of the paired tests.
-        seed: of the bootstrap, the permutations and the yardsticks.
-        baselines: systems that every other one is compared with; empty: all pairs, the yardsticks made here aside.
+        seed: of the bootstrap, the permutations and the controls.
+        baselines: systems that every other one is compared with; empty: all pairs, the controls made here aside.
         pairs: comparisons as ``A:B``, instead of ``baselines``.
         compare: False: no paired tests.
-        tags: written into the record, e.g. split, train_seed, guidance, instrument.
+        tags: written into the record, e.g. split, train_seed, guidance, clip_variant.
         examples: queries whose log-mel pictures are kept.
         batch_size: clips that an encoder gets at once.
         workers: threads that decode.
@@ -78,7 +78,7 @@ class EvaluateConfig:
     training: Path | None = None
     encoders: EncoderChoice = field(default_factory=EncoderChoice)
     metrics: tuple[str, ...] = ()
-    yardsticks: tuple[Yardstick, ...] = ()
+    controls: tuple[Control, ...] = ()
     n_bootstrap: int = 2000
     n_permutations: int = 10000
     seed: int = 0
@@ -98,7 +98,7 @@ class EvaluateConfig:
         for name in self.systems:
             if not _NAME.fullmatch(name) or name == "reference":
                 raise ConfigError(f"system name '{name}': use letters, digits and . _ + @ -, and not 'reference'")
-        made = {"real": self.real is not None, **{y: y in self.yardsticks for y in ("shuffled", "noise")}}
+        made = {"real": self.real is not None, **{y: y in self.controls for y in ("shuffled", "noise")}}
         for name, is_made in made.items():
             if is_made and name in self.systems:
                 raise ConfigError(f"system '{name}' is given and also asked to be made; take one away")

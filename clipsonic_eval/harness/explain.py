@@ -17,7 +17,7 @@ from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.harness.evaluate import evaluate
 from clipsonic_eval.harness.evaluation_config import EncoderChoice, EvaluateConfig
-from clipsonic_eval.media.loading import Loading
+from clipsonic_eval.media.preprocessing import AudioPreprocessing
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Score
 
@@ -144,7 +144,7 @@ def steps(start: Convention, target: Convention) -> Iterator[tuple[str, Conventi
     """Yield (what changed, convention) from ``start`` to ``target``, one field at a time."""
     now = dataclasses.replace(start, source="", not_reproduced="", title="")
     yield "start", now
-    for field in dataclasses.fields(Loading):
+    for field in dataclasses.fields(AudioPreprocessing):
         old, new = getattr(now.loading, field.name), getattr(target.loading, field.name)
         if old != new and not (field.name == "resampler" and target.loading.rate is None):
             now = dataclasses.replace(now, loading=dataclasses.replace(now.loading, **{field.name: new}))

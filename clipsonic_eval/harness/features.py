@@ -11,18 +11,15 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipsonic_eval.arrays import FREE_BYTES, MAX_RATIO, Header, npz_headers, read_npy, read_npz
+from clipsonic_eval.arraytypes import AnyArray
 from clipsonic_eval.errors import ShapeError, UserError
 from clipsonic_eval.files import require_regular
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.types import Embeddings, EncoderCard, Modality
-
-Array = NDArray[Any]
 
 _SIDES: dict[str, Modality] = {"image": "image", "text": "text"}
 
@@ -92,7 +89,7 @@ def _check_shapes(path: Path, headers: Mapping[str, Header]) -> None:
             raise _misfit(path, name, header, image)
 
 
-def _misfit(path: Path, name: str, array: Header | Array, image: Header | Array | None) -> ShapeError:
+def _misfit(path: Path, name: str, array: Header | AnyArray, image: Header | AnyArray | None) -> ShapeError:
     beside = image.shape if image is not None else ()
     return ShapeError(
         f"{path}: array '{name}' must be floating point of the shape of 'image', (n, d), "
@@ -100,7 +97,7 @@ def _misfit(path: Path, name: str, array: Header | Array, image: Header | Array 
     )
 
 
-def _keys(path: Path, arrays: Mapping[str, Array], n: int) -> tuple[str, ...]:
+def _keys(path: Path, arrays: Mapping[str, AnyArray], n: int) -> tuple[str, ...]:
     given = arrays.get("keys", arrays.get("key"))
     if given is None:
         return tuple(f"{i:08d}" for i in range(n))
@@ -109,11 +106,11 @@ def _keys(path: Path, arrays: Mapping[str, Array], n: int) -> tuple[str, ...]:
     return tuple(str(key) for key in given)
 
 
-def _named(arrays: Mapping[str, Array]) -> str:
+def _named(arrays: Mapping[str, AnyArray]) -> str:
     return ", ".join(arrays) or "none"
 
 
-def _load(path: Path, names: Collection[str] | None) -> dict[str, Array]:
+def _load(path: Path, names: Collection[str] | None) -> dict[str, AnyArray]:
     """Return the arrays of a file: those of these names, None: all, once their shapes are known to fit."""
     mend = "give an npz, npy or Parquet file of features"
     require_regular(path, mend=mend)
@@ -129,7 +126,7 @@ def _load(path: Path, names: Collection[str] | None) -> dict[str, Array]:
     return {"image": loaded[0], "text": loaded[1]}
 
 
-def _load_parquet(path: Path) -> dict[str, Array]:
+def _load_parquet(path: Path) -> dict[str, AnyArray]:
     import pyarrow
     from pyarrow import parquet
 
@@ -144,7 +141,7 @@ def _load_parquet(path: Path) -> dict[str, Array]:
         table = parquet.read_table(path, page_checksum_verification=True)
     except (OSError, pyarrow.ArrowException) as error:
         raise UserError(f"{path}: not readable as Parquet ({str(error).splitlines()[0]})") from None
-    result: dict[str, Array] = {}
+    result: dict[str, AnyArray] = {}
     for name in table.column_names:
         values = table.column(name).to_pylist()
         result[name] = np.array(values, dtype=None if name in ("key", "keys") else np.float32)

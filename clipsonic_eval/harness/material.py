@@ -104,7 +104,7 @@ def _stored(config: EvaluateConfig) -> StoredStatistics | None:
     """
     if config.reference is None or not stored_statistics.is_stored(config.reference):
         return None
-    asked = {"training": config.training is not None, "yardstick halves": "halves" in config.yardsticks}
+    asked = {"training": config.training is not None, "control halves": "halves" in config.controls}
     for what, is_asked in asked.items():
         if is_asked:
             raise ConfigError(

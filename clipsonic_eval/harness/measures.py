@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32, Float64, UInt8
 from clipsonic_eval.conventions import CONVENTIONS, Convention
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.encoders._texts import NotesTexts, TextNote
@@ -48,7 +48,7 @@ def measure(name: str, more: Mapping[str, Convention] | None = None) -> Metric:
         return dataclasses.replace(metric, card=card, per_clip=lambda x: {k: scale * v for k, v in own(x).items()})
     value, replicates = metric.value, metric.replicates
 
-    def scaled(systems: Sequence[Inputs], n: int, seed: int) -> NDArray[np.float64]:
+    def scaled(systems: Sequence[Inputs], n: int, seed: int) -> Float64:
         return scale * replicates(systems, n, seed)
 
     return dataclasses.replace(
@@ -108,7 +108,7 @@ class Convened:
         """The encoder's card with the convention's steps in its preprocessing."""
         return self._card
 
-    def audio(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
+    def audio(self, clips: Sequence[Clip]) -> Float32:
         """Embed clips as the convention loads them."""
         vectors = self._encoder.audio([self._loading(clip) for clip in clips])
         if not self._half:
@@ -120,7 +120,7 @@ class Convened:
         """Return the key of each row of :meth:`audio`."""
         return self._encoder.audio_rows([self._loading(clip) for clip in clips])
 
-    def text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def text(self, texts: Sequence[str]) -> Float32:
         """Embed texts."""
         vectors = self._encoder.text(texts)
         return vectors.astype(np.float16).astype(np.float32) if self._half else vectors
@@ -129,6 +129,6 @@ class Convened:
         """Return by text what the encoder does not read of it, as far as it says so."""
         return self._encoder.text_notes(texts) if isinstance(self._encoder, NotesTexts) else [TextNote() for _ in texts]
 
-    def image(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def image(self, pictures: Sequence[UInt8]) -> Float32:
         """Embed pictures."""
         return self._encoder.image(pictures)

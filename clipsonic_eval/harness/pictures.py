@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval import atomic, seeds
+from clipsonic_eval.arraytypes import Float32, Float64
 from clipsonic_eval.harness.embedding import Embedded
 from clipsonic_eval.media.audio import mono_at
 from clipsonic_eval.types import Clip
-
-Float32 = NDArray[np.float32]
 
 EXAMPLES_NAME = "examples.npz"
 RATE = 16000
@@ -36,7 +35,7 @@ def log_mel(clip: Clip) -> Float32:
 
 
 @functools.cache
-def _filters() -> NDArray[np.float64]:
+def _filters() -> Float64:
     """Return (513, 64) triangles on the HTK mel scale from 50 Hz to 8 kHz, each summing to 1."""
     low_end, high_end = (2595 * float(np.log10(1 + f / 700)) for f in (50.0, RATE / 2))
     edges = 700 * (10 ** (np.linspace(low_end, high_end, BANDS + 2) / 2595) - 1)
@@ -44,7 +43,7 @@ def _filters() -> NDArray[np.float64]:
     low, peak, high = edges[:-2], edges[1:-1], edges[2:]
     triangles = np.maximum(0, np.minimum((grid - low) / (peak - low), (high - grid) / (high - peak)))
     triangles[np.abs(grid - peak).argmin(axis=0), np.arange(BANDS)] += 1e-9  # low bands narrower than a bin
-    weights: NDArray[np.float64] = triangles / triangles.sum(axis=0)
+    weights: Float64 = triangles / triangles.sum(axis=0)
     return weights
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipsonic_eval import atomic, hashing, outputs, seeds, threads
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.files import read_text
 from clipsonic_eval.harness.queries import check_keys
@@ -162,7 +162,7 @@ class _Job:
                     self._write(query, samples)
                 yield query.key
 
-    def _answers(self, batch: Sequence[Query]) -> Iterator[tuple[Query, NDArray[np.float32] | Skip]]:
+    def _answers(self, batch: Sequence[Query]) -> Iterator[tuple[Query, Float32 | Skip]]:
         try:
             sounds = self._generate(batch)
         except UserError as error:
@@ -184,7 +184,7 @@ class _Job:
             )
         return sounds
 
-    def _write(self, query: Query, samples: NDArray[np.float32]) -> None:
+    def _write(self, query: Query, samples: Float32) -> None:
         path = self.out / f"{query.key}.wav"
         write_wav(path, samples, self.system.sample_rate)
         self.rows[query.key] = {
@@ -241,7 +241,7 @@ def _fingerprint(query: Query) -> str:
     return hashing.config_hash([query.prompt, picture])
 
 
-def _checked(query: Query, sound: Any) -> NDArray[np.float32] | Skip:
+def _checked(query: Query, sound: Any) -> Float32 | Skip:
     """Return the sound as (n,) float32, or why it cannot be one."""
     array = np.asarray(sound)
     if array.ndim != 1 or array.size == 0 or not np.issubdtype(array.dtype, np.floating):

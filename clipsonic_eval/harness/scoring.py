@@ -7,15 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.harness import signature
 from clipsonic_eval.metrics import ClipInfluence, ClipMetric, Inputs, Metric, SetMetric
 from clipsonic_eval.stats import bootstrap
 from clipsonic_eval.types import Score, Skip
-
-Float64 = NDArray[np.float64]
 
 _NORMAL = 1.959964  # its 97.5 % point
 
@@ -167,7 +165,7 @@ def _short_clips(metric: Metric, inputs: Inputs) -> tuple[Skip, ...]:
     """Return the clips that have fewer rows than the metric needs."""
     least = metric.card.min_rows
     rows = Counter(inputs.system.keys)
-    reason = f"{metric.card.name} needs at least {least} embedding rows by clip; the clip is too short for the encoder"
+    reason = f"{metric.card.name} needs at least {least} embedding rows per clip; the clip is too short for the encoder"
     return tuple(Skip(key, reason) for key in sorted(rows) if rows[key] < least)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clipsonic_eval.encoders._base import Refusing
+from clipsonic_eval.arraytypes import Float32
+from clipsonic_eval.encoders._base import EncoderBase
 from clipsonic_eval.media.checks import Levels, check_levels, levels
 from clipsonic_eval.types import Clip, Embeddings, EncoderCard, Finding
 
@@ -31,13 +31,13 @@ class Measured(NamedTuple):
     seconds: float
 
 
-class SoundLevels(Refusing):
+class SoundLevels(EncoderBase):
     """An encoder whose rows are levels, rate and seconds, one for each channel."""
 
     def __init__(self) -> None:
         super().__init__(_CARD)
 
-    def audio(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
+    def audio(self, clips: Sequence[Clip]) -> Float32:
         """Measure clips -> (channels of all, 8)."""
         rows = [
             (*levels(channel, clip.key), clip.sample_rate, clip.duration_s)
@@ -51,7 +51,7 @@ class SoundLevels(Refusing):
         return [clip.key for clip in clips for _ in clip.samples]
 
 
-def measured(rows: NDArray[np.float32]) -> Measured:
+def measured(rows: Float32) -> Measured:
     """Return what the rows of one clip say."""
     values = rows.tolist()
     return Measured(tuple(Levels(*row[:-2]) for row in values), *values[0][-2:])

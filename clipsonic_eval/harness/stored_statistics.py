@@ -22,18 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipsonic_eval import atomic
 from clipsonic_eval.arrays import read_npy, read_npz
+from clipsonic_eval.arraytypes import AnyArray
 from clipsonic_eval.errors import ShapeError, SpaceError, UserError
 from clipsonic_eval.files import parse_json
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.stats.moments import Moments
 from clipsonic_eval.types import EncoderCard, Finding
-
-Array = NDArray[Any]
 
 _COVARIANCES = ("sigma", "cov")
 _FORM = (
@@ -144,7 +142,7 @@ def read(path: Path) -> StoredStatistics:
         raise UserError(f"{path}: the card of its encoder is damaged; write it again with embed --statistics") from None
 
 
-def _chosen(path: Path, arrays: Mapping[str, Array], model: str) -> tuple[Array, Array]:
+def _chosen(path: Path, arrays: Mapping[str, AnyArray], model: str) -> tuple[AnyArray, AnyArray]:
     """Return mean and covariance of the one model, or of the named one."""
     found = {}
     for name in arrays:
@@ -161,14 +159,14 @@ def _chosen(path: Path, arrays: Mapping[str, Array], model: str) -> tuple[Array,
     return found[model] if model else next(iter(found.values()))
 
 
-def _digest(*arrays: Array) -> str:
+def _digest(*arrays: AnyArray) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array, np.float64).tobytes())
     return digest.hexdigest()[:8]
 
 
-def _gaussian(path: Path, mean: Array, covariance: Array) -> Gaussian:
+def _gaussian(path: Path, mean: AnyArray, covariance: AnyArray) -> Gaussian:
     if not all(np.issubdtype(a.dtype, np.floating) for a in (mean, covariance)):
         raise ShapeError(f"{path}: mean and covariance must be floating point, got {mean.dtype} and {covariance.dtype}")
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):

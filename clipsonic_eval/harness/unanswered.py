@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import ShapeError, UserError
 from clipsonic_eval.harness.embedding import Embedded
@@ -37,7 +37,7 @@ class Unanswered:
 
     asked: int
     keys: tuple[str, ...]
-    silence: Mapping[str, NDArray[np.float32]]
+    silence: Mapping[str, Float32]
 
 
 def find(embedded: Embedded, asked: Collection[str], encoders: Mapping[str, Encoder]) -> Unanswered | None:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import AnyArray, Float32
 from clipsonic_eval.errors import MediaError
 from clipsonic_eval.media._open import audio_track, is_mov, opened, stated_end_s, zero_time
 from clipsonic_eval.media._riff import missing_bytes
@@ -28,7 +28,7 @@ _PREROLL_S = 0.5  # decoded and dropped after a jump: lossy codecs need the past
 _PADDING = 4096  # samples that an encoder may add at the end to fill its last frame
 
 
-def decode_audio(path: Path, start_s: float, duration_s: float | None) -> tuple[NDArray[np.float32], int]:
+def decode_audio(path: Path, start_s: float, duration_s: float | None) -> tuple[Float32, int]:
     """Decode a segment of the best sound track.
 
     Args:
@@ -93,7 +93,7 @@ class _Line:
     longest: int = 0
     kept: int = 0  # samples in pieces
     cut: int | None = None  # nothing is kept from here on
-    pieces: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
+    pieces: list[tuple[int, Float32]] = field(default_factory=list)
 
     @property
     def first(self) -> int:
@@ -141,7 +141,7 @@ class _Line:
             return default
         return round((float(frame.pts * frame.time_base) - self.zero_s) * self.rate)
 
-    def samples(self) -> tuple[NDArray[np.float32], int]:
+    def samples(self) -> tuple[Float32, int]:
         if self.rate == 0:
             raise MediaError(f"{self.path}: the audio track is empty")
         reached = max((offset + data.shape[1] for offset, data in self.pieces), default=0)
@@ -179,9 +179,9 @@ def _check_end(path: Path, container: Any, track: Any, line: _Line, last_s: floa
         raise MediaError(f"{path}: truncated, {there_s:.2f} of {stated_s:.2f} s are there; fetch the file again")
 
 
-def _as_float(frame: Any) -> NDArray[np.float32]:
+def _as_float(frame: Any) -> Float32:
     """Return a frame's samples as (channels, n) float32, full scale = 1."""
-    data: NDArray[Any] = frame.to_ndarray()
+    data: AnyArray = frame.to_ndarray()
     if not frame.format.is_planar:
         data = data.reshape(-1, len(frame.layout.channels)).T
     if data.dtype == np.uint8:

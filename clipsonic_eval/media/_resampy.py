@@ -13,9 +13,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float64 = NDArray[np.float64]
+from clipsonic_eval.arraytypes import Float64
 
 _ZEROS, _PRECISION = 50, 8192
 _ROLLOFF, _BETA = 0.9173473712608761, 12.984585247040016

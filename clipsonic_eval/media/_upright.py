@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from clipsonic_eval.arraytypes import UInt8
 
 Matrix = tuple[float, float, float, float]
 
@@ -20,7 +21,7 @@ def display_matrix(frame: Any) -> Matrix | None:
     return float(raw[0]), float(raw[1]), float(raw[3]), float(raw[4])
 
 
-def upright(picture: NDArray[np.uint8], matrix: Matrix | None) -> NDArray[np.uint8]:
+def upright(picture: UInt8, matrix: Matrix | None) -> UInt8:
     """Apply the rotation by quarter turns and the mirroring of a display matrix to (height, width, 3).
 
     Other angles are rounded to the nearest quarter turn.
@@ -33,5 +34,5 @@ def upright(picture: NDArray[np.uint8], matrix: Matrix | None) -> NDArray[np.uin
         picture = picture[:, ::-1]
         a, b = -a, -b
     quarters_clockwise = round(math.atan2(b, a) / (math.pi / 2)) % 4
-    turned: NDArray[np.uint8] = np.rot90(picture, -quarters_clockwise)
+    turned: UInt8 = np.rot90(picture, -quarters_clockwise)
     return np.ascontiguousarray(turned)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.atomic import replacing
 from clipsonic_eval.errors import MediaError, ShapeError
 from clipsonic_eval.files import require_regular
@@ -70,7 +70,7 @@ def read_audio(path: Path, *, key: str | None = None, start_s: float = 0.0, dura
     return Clip(key if key is not None else path.stem, samples, rate)
 
 
-def resample(samples: NDArray[np.float32], rate_in: int, rate_out: int) -> NDArray[np.float32]:
+def resample(samples: Float32, rate_in: int, rate_out: int) -> Float32:
     """Resample with soxr's HQ recipe; the identity where the rates are equal.
 
     Args:
@@ -93,17 +93,17 @@ def resample(samples: NDArray[np.float32], rate_in: int, rate_out: int) -> NDArr
         )
     import soxr
 
-    converted: NDArray[np.float32] = soxr.resample(samples.T, rate_in, rate_out, quality="HQ")
+    converted: Float32 = soxr.resample(samples.T, rate_in, rate_out, quality="HQ")
     return np.ascontiguousarray(converted.T)
 
 
-def mono_at(clip: Clip, rate: int) -> NDArray[np.float32]:
+def mono_at(clip: Clip, rate: int) -> Float32:
     """Return the mean of the channels at ``rate`` Hz, (n,) float32."""
-    mono: NDArray[np.float32] = resample(clip.mono()[None], clip.sample_rate, rate)[0]
+    mono: Float32 = resample(clip.mono()[None], clip.sample_rate, rate)[0]
     return mono
 
 
-def write_wav(path: Path, samples: NDArray[np.float32], rate: int) -> None:
+def write_wav(path: Path, samples: Float32, rate: int) -> None:
     """Write a 32-bit float wav, atomically; equal samples give equal bytes.
 
     Args:
@@ -122,7 +122,7 @@ def write_wav(path: Path, samples: NDArray[np.float32], rate: int) -> None:
         wavfile.write(temporary, rate, samples.T)
 
 
-def _read_soundfile(path: Path, start_s: float, duration_s: float | None) -> tuple[NDArray[np.float32], int] | None:
+def _read_soundfile(path: Path, start_s: float, duration_s: float | None) -> tuple[Float32, int] | None:
     """Read with soundfile; None if the content is not what the suffix says."""
     import soundfile
 
@@ -135,14 +135,14 @@ def _read_soundfile(path: Path, start_s: float, duration_s: float | None) -> tup
         return None
 
 
-def _segment(path: Path, sound: Any, start_s: float, duration_s: float | None) -> NDArray[np.float32]:
+def _segment(path: Path, sound: Any, start_s: float, duration_s: float | None) -> Float32:
     first = min(round(start_s * sound.samplerate), sound.frames)
     count = sound.frames - first
     if duration_s is not None:
         count = min(count, round(duration_s * sound.samplerate))
     check_sound(path, sound.channels, count, sound.samplerate)
     _go_to(sound, first)
-    data: NDArray[np.float32] = sound.read(count, dtype="float32", always_2d=True)
+    data: Float32 = sound.read(count, dtype="float32", always_2d=True)
     if len(data) < count:
         raise MediaError(f"{path}: truncated, {len(data)} of {count} samples could be read; fetch the file again")
     return np.ascontiguousarray(data.T)

@@ -8,13 +8,13 @@ are on the cautious side: music that was mastered loud touches full scale for si
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import AnyArray, Bool, Float64, FloatArray
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.types import Clip, Finding, FloatArray
+from clipsonic_eval.types import Clip, Finding
 
 SILENCE_PEAK = 1e-4  # -80 dB of full scale; the one threshold of silence
 MOSTLY_SILENT = 0.9  # share of windows below the silence level
@@ -199,7 +199,7 @@ def _dc(channel: Levels, key: str) -> Finding | None:
     return Finding("dc", "warning", (key,), sentence)
 
 
-def _flat(x: NDArray[np.float64]) -> float:
+def _flat(x: Float64) -> float:
     flat = 0
     for side in (x, -x):
         top = float(side.max())
@@ -208,7 +208,7 @@ def _flat(x: NDArray[np.float64]) -> float:
     return flat / len(x)
 
 
-def _mono(samples: NDArray[Any], key: str) -> NDArray[np.float64]:
+def _mono(samples: AnyArray, key: str) -> Float64:
     if samples.ndim != 1 or len(samples) == 0 or not np.issubdtype(samples.dtype, np.floating):
         raise ShapeError(
             f"samples of '{key}' must be floating point of shape (n,) with n >= 1, got {samples.dtype} {samples.shape}"
@@ -216,7 +216,7 @@ def _mono(samples: NDArray[Any], key: str) -> NDArray[np.float64]:
     return samples.astype(np.float64)
 
 
-def _in_runs(at_top: NDArray[np.bool_]) -> int:
+def _in_runs(at_top: Bool) -> int:
     """Return how many samples lie in runs of at least ``CLIP_RUN``."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], at_top.astype(np.int8), [0]])))
     lengths = edges[1::2] - edges[::2]

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.atomic import replacing
 from clipsonic_eval.errors import MediaError, ShapeError
 
@@ -48,9 +48,9 @@ _RATES = {  # Hz that an audio encoder takes, where it does not take all
 
 def write_video(  # one argument for each thing that a file holds; a config would hide which belong together
     path: Path,
-    frames: NDArray[np.uint8],
+    frames: UInt8,
     fps: float,
-    samples: NDArray[np.float32] | None = None,
+    samples: Float32 | None = None,
     rate: int | None = None,
     *,
     codec: str | None = None,
@@ -99,7 +99,7 @@ def write_video(  # one argument for each thing that a file holds; a config woul
             raise MediaError(f"{path}: cannot be written with {video_name} ({error}); choose another codec") from error
 
 
-def write_audio(path: Path, samples: NDArray[np.float32], rate: int) -> None:
+def write_audio(path: Path, samples: Float32, rate: int) -> None:
     """Write compressed audio: .m4a (AAC), .ogg (Vorbis) or .flac (24 bit).
 
     Args:
@@ -140,7 +140,7 @@ def _encoder(codec: str) -> str:
     return _ENCODERS.get(codec, codec)
 
 
-def _channels(path: Path, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def _channels(path: Path, samples: Float32) -> Float32:
     if (
         samples.ndim not in (1, 2)
         or samples.dtype != np.float32
@@ -152,7 +152,7 @@ def _channels(path: Path, samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _video_stream(
-    container: av.container.OutputContainer, name: str, frames: NDArray[np.uint8], fps: float, pixel_format: str
+    container: av.container.OutputContainer, name: str, frames: UInt8, fps: float, pixel_format: str
 ) -> Any:
     rate = fractions.Fraction(fps).limit_denominator(1001)
     stream = container.add_stream(name, rate=rate, options=_VIDEO_OPTIONS.get(name, {}))
@@ -165,7 +165,7 @@ def _video_stream(
     return stream
 
 
-def _even(frames: NDArray[np.uint8], pixel_format: str) -> Any:
+def _even(frames: UInt8, pixel_format: str) -> Any:
     """Yield contiguous pictures, padded to even sizes where the chroma is subsampled."""
     odd = [side % 2 if "420" in pixel_format else 0 for side in frames.shape[1:3]]
     for picture in frames:
@@ -176,7 +176,7 @@ def _even(frames: NDArray[np.uint8], pixel_format: str) -> Any:
 class _Sound:
     """A sound track on its way into a container."""
 
-    def __init__(self, path: Path, samples: NDArray[np.float32], rate: int | None, encoder: str) -> None:
+    def __init__(self, path: Path, samples: Float32, rate: int | None, encoder: str) -> None:
         from clipsonic_eval.media.audio import resample
 
         if not rate or rate < 1:

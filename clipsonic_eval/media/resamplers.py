@@ -11,20 +11,17 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32, Float64
 from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.media._resampy import filters as resampy_filters
 from clipsonic_eval.media.audio import resample as soxr_hq
 
-Float32 = NDArray[np.float32]
 _BLOCK = 1 << 11  # output periods that are computed at a time: bounds the memory
 
 
 @lru_cache(maxsize=16)
-def _kernels(
-    rate_in: int, rate_out: int, width: int, rolloff: float, beta: float | None
-) -> tuple[NDArray[np.float64], int]:
+def _kernels(rate_in: int, rate_out: int, width: int, rolloff: float, beta: float | None) -> tuple[Float64, int]:
     """Return the filters of one period, (rate_out, taps), and how many input samples lie before its first."""
     base = min(rate_in, rate_out) * rolloff
     reach = math.ceil(width * rate_in / base)
@@ -64,7 +61,7 @@ def windowed_sinc(
     return _periodic(samples, old, bank, reach, math.ceil(new * samples.shape[1] / old))
 
 
-def _periodic(samples: Float32, old: int, bank: NDArray[np.float64], reach: int, n_out: int) -> Float32:
+def _periodic(samples: Float32, old: int, bank: Float64, reach: int, n_out: int) -> Float32:
     """Apply a period's filters (new, taps) at every ``old`` samples; ``reach`` taps lie before the first sample."""
     filters = bank.T.astype(np.float32)
     padded = np.pad(samples, ((0, 0), (reach, len(filters))))

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import UInt8
 from clipsonic_eval.errors import MediaError
 from clipsonic_eval.files import require_regular
 from clipsonic_eval.media._open import audio_track, opened, stated_end_s, video_track, zero_time
@@ -19,8 +19,6 @@ from clipsonic_eval.media.limits import MAX_PIXELS, check_pixels
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _FAR_S = 5.0  # beyond this it pays to look for a key frame instead of decoding on
-
-Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def _length_s(container: Any, track: Any, whole: float | None) -> float | None:
     return whole if end is None else max(0.0, end - zero_time(container))
 
 
-def read_frames(path: Path, times_s: Sequence[float]) -> list[Picture]:
+def read_frames(path: Path, times_s: Sequence[float]) -> list[UInt8]:
     """Read the frame that is on screen at each of the times: the last one at or before it.
 
     A time before the first frame gives the first one, a time after the last frame the last one. Rotation and
@@ -109,13 +107,13 @@ def read_frames(path: Path, times_s: Sequence[float]) -> list[Picture]:
     if not times_s:
         return []
     order = sorted(range(len(times_s)), key=lambda i: times_s[i])
-    pictures: list[Picture | None] = [None] * len(times_s)
+    pictures: list[UInt8 | None] = [None] * len(times_s)
     with opened(path) as container:
         track = video_track(container, path)
         track.codec_context.thread_count = 1  # many files at a time are decoded by many processes
         track.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # the size may change on the way
         walk = _Walk(path, container, track)
-        last: tuple[Any, Picture] | None = None
+        last: tuple[Any, UInt8] | None = None
         for i in order:
             frame = walk.at(times_s[i])
             if last is None or last[0] is not frame:
@@ -163,13 +161,13 @@ class _Walk:
             self._shown = before[1] or before[0]
 
 
-def _rgb(frame: Any) -> Picture:
+def _rgb(frame: Any) -> UInt8:
     check_pixels(frame.width, frame.height, "video frame")
-    picture: Picture = frame.to_ndarray(format="rgb24")
+    picture: UInt8 = frame.to_ndarray(format="rgb24")
     return upright(picture, display_matrix(frame))
 
 
-def centre_frame(path: Path) -> Picture:
+def centre_frame(path: Path) -> UInt8:
     """Return the frame on screen in the middle of a video, (height, width, 3) uint8.
 
     Raises:
@@ -180,7 +178,7 @@ def centre_frame(path: Path) -> Picture:
     return read_frames(path, [middle])[0]
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path) -> UInt8:
     """Read a png, jpg, webp, ... as upright (height, width, 3) uint8 RGB; transparency lies on white.
 
     Raises:
@@ -223,7 +221,7 @@ def opened_picture(source: Path | IO[bytes], name: str) -> Iterator[Any]:
         raise MediaError(f"{name}: not readable as a picture ({why})") from None
 
 
-def query_picture(path: Path) -> Picture:
+def query_picture(path: Path) -> UInt8:
     """Return a picture file's picture, or the centre frame of a video.
 
     Raises:

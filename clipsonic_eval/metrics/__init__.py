@@ -2,7 +2,7 @@
 
 A metric never loads an encoder or opens a file: the harness hands it :class:`Inputs`. There are two kinds:
 
-- :class:`ClipMetric`: the mean of a value by clip (CLAP score, class accuracy). Interval and paired test follow from
+- :class:`ClipMetric`: the mean of a value per clip (CLAP score, class accuracy). Interval and paired test follow from
   the values.
 - :class:`SetMetric`: a statistic of whole sets (FAD). It also says what it gives in resamples of the clips.
 
@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.types import Embeddings
@@ -107,7 +107,7 @@ class ClipInfluence:
     """What each clip does to a statistic of sets, to first order: its derivative in the clip's weight, which is 1.
 
     The values of a set sum to 0, and the root of the sum of all squares is the statistic's standard error. So they are
-    for a statistic of sets what the deviations of values by clip, over n, are for a mean. The values of two systems
+    for a statistic of sets what the deviations of values per clip, over n, are for a mean. The values of two systems
     that answered the same queries subtract.
 
     Attributes:
@@ -143,7 +143,7 @@ class SetMetric:
 
     card: MetricCard
     value: Callable[[Inputs], float]
-    replicates: Callable[[Sequence[Inputs], int, int], NDArray[np.float64]]
+    replicates: Callable[[Sequence[Inputs], int, int], Float64]
     lowest: float = -np.inf
     highest: float = np.inf
     fits_covariance: bool = True

@@ -1,18 +1,17 @@
-"""Class probabilities by clip, from an encoder whose vectors are log-probabilities, and their divergence."""
+"""Class probabilities per clip, from an encoder whose vectors are log-probabilities, and their divergence."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip
 from clipsonic_eval.types import Embeddings
 
-Float64 = NDArray[np.float64]
 Pooling = Literal["probability", "logit"]
 
 _FLOOR = -100.0  # keeps a probability that underflowed from giving infinity
@@ -22,7 +21,7 @@ def log_probabilities(embeddings: Embeddings, pooling: Pooling = "probability") 
     """Return keys (sorted) and their log-probabilities (clips, classes).
 
     Args:
-        embeddings: (rows, classes) log-probabilities, one or more rows (windows) by clip.
+        embeddings: (rows, classes) log-probabilities, one or more rows (windows) per clip.
         pooling: how the rows of a clip become one: ``probability``: the mean of their probabilities; ``logit``: the
             softmax of the mean of their logits. A log-probability is the logit less a constant of its row, so both
             can be had from what the encoder gives.

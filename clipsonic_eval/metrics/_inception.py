@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import entr, rel_entr
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics import Inputs
 from clipsonic_eval.metrics._classes import log_probabilities
 from clipsonic_eval.stats.bootstrap import clip_weights, damped
-
-Float64 = NDArray[np.float64]
 
 _CHUNK_VALUES = 4_000_000  # float64 weights at a time
 

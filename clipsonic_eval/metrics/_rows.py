@@ -1,12 +1,12 @@
-"""What the metrics of whole sets share: rows sorted by clip, and resamples made from influences."""
+"""What the metrics of whole sets share: rows sorted per clip, and resamples made from influences."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import ClipInfluence, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._vectors import check_space, clips_of
@@ -16,12 +16,11 @@ from clipsonic_eval.stats.influence import linear_deviations
 from clipsonic_eval.stats.pairwise import Rows
 from clipsonic_eval.types import Embeddings
 
-Float64 = NDArray[np.float64]
 Influence = tuple[Float64, Float64 | None]  # of the system's clips and of the reference's, in the order of their keys
 
 
 def sorted_rows(embeddings: Embeddings, origin: Float64 | None = None) -> Rows:
-    """Return the rows in float64, sorted by clip, measured from an origin (d,)."""
+    """Return the rows in float64, sorted per clip, measured from an origin (d,)."""
     _, clip_of_row = clips_of(embeddings.keys)
     order = np.argsort(clip_of_row, kind="stable")
     vectors = embeddings.vectors[order].astype(np.float64)

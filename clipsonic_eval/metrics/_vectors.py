@@ -1,14 +1,12 @@
-"""What metrics do to vectors first: refuse what cannot be compared, normalise in float64, group by clip."""
+"""What metrics do to vectors first: refuse what cannot be compared, normalise in float64, group per clip."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64, Int
 from clipsonic_eval.errors import ShapeError, SpaceError
 from clipsonic_eval.types import Embeddings
-
-Float64 = NDArray[np.float64]
 
 
 def check_space(a: Embeddings, b: Embeddings, *, across: bool = False) -> None:
@@ -59,14 +57,14 @@ def unit(embeddings: Embeddings) -> Float64:
     return result
 
 
-def clips_of(keys: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+def clips_of(keys: tuple[str, ...]) -> tuple[tuple[str, ...], Int]:
     """Return the distinct keys, sorted, and for each row which of them it belongs to."""
     distinct = tuple(sorted(set(keys)))
     position = {key: i for i, key in enumerate(distinct)}
     return distinct, np.array([position[key] for key in keys], dtype=np.intp)
 
 
-def mean_by_clip(values: Float64, clip_of_row: NDArray[np.intp], n_clips: int) -> Float64:
+def mean_by_clip(values: Float64, clip_of_row: Int, n_clips: int) -> Float64:
     """Return the mean of the rows of each clip: values (rows,) or (rows, k) -> (n_clips,) or (n_clips, k)."""
     sums = np.zeros((n_clips, *values.shape[1:]))
     np.add.at(sums, clip_of_row, values)

@@ -19,7 +19,7 @@ def clap_score(audio: Embeddings, text: Embeddings) -> dict[str, float]:
     """Return the cosine of each clip with its prompt, by key, for the keys that both sides have.
 
     Args:
-        audio: (rows, d), one or more rows by clip.
+        audio: (rows, d), one or more rows per clip.
         text: (n, d), one or more rows (captions) by key.
 
     Raises:

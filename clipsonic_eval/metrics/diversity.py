@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import Influence, at_least, metric_of, sorted_rows
 from clipsonic_eval.metrics._vectors import clips_of, unit
@@ -24,7 +24,6 @@ from clipsonic_eval.stats.influence import from_leave_one_out
 from clipsonic_eval.stats.pairwise import mean_within, squared_distances
 from clipsonic_eval.types import Embeddings
 
-Float64 = NDArray[np.float64]
 Estimate = Callable[[Embeddings], tuple[float, Float64]]  # the mean, and without each clip
 
 MIN_CLIPS = 3

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import by_key, reference_gaussian, reference_of, sorted_rows
 from clipsonic_eval.metrics._vectors import check_space, clips_of
@@ -64,7 +62,7 @@ def _value(inputs: Inputs) -> float:
     return frechet_distance(reference_gaussian("fad", inputs), Gaussian.fit(inputs.system.vectors))
 
 
-def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> NDArray[np.float64]:
+def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
     drawn = [_weighted(inputs.system, n_boot, seed, "bootstrap-queries") for inputs in systems]
     if systems[0].reference_moments is not None:
         return replicates_to(systems[0].reference_moments, drawn)

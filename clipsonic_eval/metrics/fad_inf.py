@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipsonic_eval import seeds
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import at_least, reference_gaussian, sorted_rows
 from clipsonic_eval.metrics.fad import fad_influence
@@ -68,7 +68,7 @@ def _influence(inputs: Inputs) -> ClipInfluence:
     return ClipInfluence(dict(zip(plug_in.system, moved.tolist(), strict=True)), plug_in.reference)
 
 
-def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> NDArray[np.float64]:
+def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
     """Return the plug-in distance's deviations in resamples, and what the clips' unequal shares add to first order."""
     reference = reference_gaussian("fad_inf", systems[0])
     plug_in = METRICS["fad"]

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import reference_of
@@ -55,11 +55,11 @@ def _value(inputs: Inputs) -> float:
     return fad_package(reference_of("fad_package", inputs), inputs.system)
 
 
-def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> NDArray[np.float64]:
+def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
     own = METRICS["fad"]
     assert isinstance(own, SetMetric)
     moved = np.array([[_value(inputs) - own.value(inputs)] for inputs in systems])
-    result: NDArray[np.float64] = own.replicates(systems, n_boot, seed) + moved
+    result: Float64 = own.replicates(systems, n_boot, seed) + moved
     return result
 
 

@@ -1,7 +1,7 @@
 """``fad_per_clip``: Fréchet distance of each clip to the reference, mean over clips.
 
 Which clips are far off, where FAD only says that some are. Conventions: Gaussian of a clip's own rows, covariance n -
-1, so at least two rows by clip; clips with fewer are listed as not scorable. A clip of m rows has a covariance of rank
+1, so at least two rows per clip; clips with fewer are listed as not scorable. A clip of m rows has a covariance of rank
 m - 1: most of the value is the reference's spread that no single clip can have, and it falls with m. Compare clips and
 systems with equal numbers of rows only, and never with FAD.
 
@@ -56,7 +56,7 @@ METRICS.add(
     ClipMetric(
         MetricCard(
             name="fad_per_clip",
-            title="Fréchet audio distance by clip",
+            title="Fréchet audio distance per clip",
             unit="squared distance",
             higher_is_better=False,
             role="fad",

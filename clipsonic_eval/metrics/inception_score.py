@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._inception import influence, probabilities_of, replicates, scores
 from clipsonic_eval.types import Embeddings
@@ -23,7 +23,7 @@ def inception_score(log_probs: Embeddings) -> float:
     """Return the inception score of a set of clips.
 
     Args:
-        log_probs: (rows, classes) log-probabilities, one or more rows by clip.
+        log_probs: (rows, classes) log-probabilities, one or more rows per clip.
 
     Raises:
         ShapeError: the vectors are no log-probabilities.
@@ -38,7 +38,7 @@ def _value(inputs: Inputs) -> float:
     return float(scores(probabilities, np.ones((1, len(probabilities))))[0])
 
 
-def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> NDArray[np.float64]:
+def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
     return replicates(systems, n_boot, seed, scores)
 
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._inception import probabilities_of, scores
@@ -28,14 +28,12 @@ _SEED = 2020
 # a bootstrap of ten divides by ten instead of nine, and its quantiles are the normal's instead of Student's
 _WIDER = float(np.sqrt(SPLITS / (SPLITS - 1)) * stdtrit(SPLITS - 1, 0.975) / ndtri(0.975))
 
-Float64 = NDArray[np.float64]
-
 
 def inception_score_10_splits(log_probs: Embeddings) -> tuple[float, float]:
     """Return mean and population standard deviation of the inception scores of ten splits.
 
     Args:
-        log_probs: (rows, classes) log-probabilities, one or more rows by clip.
+        log_probs: (rows, classes) log-probabilities, one or more rows per clip.
 
     Raises:
         ShapeError: fewer than ten clips, or the vectors are no log-probabilities.

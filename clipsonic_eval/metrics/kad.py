@@ -19,8 +19,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import (
@@ -35,8 +35,6 @@ from clipsonic_eval.stats.influence import from_leave_one_out
 from clipsonic_eval.stats.mmd import Mmd, gaussian, inverse_multiquadric, inverse_quadratic, mmd
 from clipsonic_eval.stats.pairwise import Rows, median_distance
 from clipsonic_eval.types import Embeddings
-
-Float64 = NDArray[np.float64]
 
 MIN_CLIPS = 3
 _KADTK_SCALE = 100.0

@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipsonic_eval import seeds
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import (
@@ -37,8 +37,6 @@ from clipsonic_eval.stats.influence import from_leave_one_out
 from clipsonic_eval.stats.mmd import cubic, mmd
 from clipsonic_eval.stats.pairwise import Rows
 from clipsonic_eval.types import Embeddings
-
-Float64 = NDArray[np.float64]
 
 MIN_CLIPS = 3
 SUBSETS = 100

@@ -1,6 +1,6 @@
 """``kl_mean_logits``: KL(real || generated) where the windows of a clip are averaged before the softmax.
 
-For encoders of one row by clip it is ``kl``. For several rows it is another number: the mean of probabilities keeps a
+For encoders of one row per clip it is ``kl``. For several rows it is another number: the mean of probabilities keeps a
 class that one window is sure of, the mean of logits (the geometric mean of the probabilities, made to sum to 1) keeps
 what no window denies.
 """

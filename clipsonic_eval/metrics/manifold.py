@@ -4,7 +4,7 @@ FAD and KAD are one number for two faults. Here a system with few but good sound
 with all kinds of sounds, some of them bad, the other way round. Density does not saturate at 1 and, like coverage, only
 uses the balls of the reference, so that outliers of a system cannot win recall for it.
 
-Conventions: rows as given are the points (one embedding by clip, or one by window), k = 5, balls closed, reference
+Conventions: rows as given are the points (one embedding per clip, or one by window), k = 5, balls closed, reference
 named first. Tools differ: k is 3 or min(10, n) elsewhere, and some ask for distance < radius. All four change with n
 and m; compare at equal n and with one reference.
 
@@ -20,9 +20,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipsonic_eval import seeds
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import Influence, influence_of, linear_replicates, reference_of, sorted_rows
@@ -32,8 +32,6 @@ from clipsonic_eval.stats.influence import from_leave_one_out
 from clipsonic_eval.stats.manifold import Balls, Share, Statistic
 from clipsonic_eval.stats.pairwise import Rows
 from clipsonic_eval.types import Embeddings
-
-Float64 = NDArray[np.float64]
 
 K = 5
 _KYNKAANNIEMI = "T. Kynkaanniemi et al., Improved Precision and Recall Metric, NeurIPS 2019"

@@ -19,15 +19,14 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Bool, Float64, Int
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
 from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip, unit
 from clipsonic_eval.metrics.gap.retrieval import recall_where
 from clipsonic_eval.types import Embeddings
 
-Float64 = NDArray[np.float64]
 Direction = Literal["text_to_audio", "audio_to_text"]
 
 KS = (1, 5, 10)
@@ -39,7 +38,7 @@ def retrieval(audio: Embeddings, text: Embeddings, direction: Direction, k: int)
     """Return by key whether the counterpart is among the k nearest, for the keys that both sides have; ties share.
 
     Args:
-        audio: (rows, d), one or more rows by clip.
+        audio: (rows, d), one or more rows per clip.
         text: (n, d), one or more rows (captions) by key.
         direction: which side asks.
         k: how many of the nearest count.
@@ -76,10 +75,10 @@ def retrieval(audio: Embeddings, text: Embeddings, direction: Direction, k: int)
     return {key: float(value) for key, value in zip(keys, found, strict=True)}
 
 
-def _marked(columns: Sequence[Sequence[int]], width: int) -> Callable[[slice], NDArray[np.bool_]]:
+def _marked(columns: Sequence[Sequence[int]], width: int) -> Callable[[slice], Bool]:
     """Return what makes a table of booleans, true in the columns that each row names, slice by slice."""
 
-    def rows(part: slice) -> NDArray[np.bool_]:
+    def rows(part: slice) -> Bool:
         marked = np.zeros((len(columns[part]), width), dtype=np.bool_)
         for row, own in zip(marked, columns[part], strict=True):
             row[list(own)] = True
@@ -88,7 +87,7 @@ def _marked(columns: Sequence[Sequence[int]], width: int) -> Callable[[slice], N
     return rows
 
 
-def _first_equal(vectors: Float64) -> NDArray[np.intp]:
+def _first_equal(vectors: Float64) -> Int:
     """Return for each unit vector the first one that equals it, itself perhaps."""
     n = len(vectors)
     result = np.empty(n, dtype=np.intp)

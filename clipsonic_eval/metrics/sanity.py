@@ -10,14 +10,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64, FloatArray, Int
 from clipsonic_eval.errors import ShapeError, listed
 from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip
 from clipsonic_eval.stats.pairwise import blocks, squared_distances
-from clipsonic_eval.types import Embeddings, Finding, FloatArray
-
-Float64 = NDArray[np.float64]
+from clipsonic_eval.types import Embeddings, Finding
 
 NEAR = 0.5  # of the distance at which the reference's nearest clips lie
 QUANTILE = 0.01
@@ -147,7 +145,7 @@ def _means(embeddings: Embeddings) -> tuple[tuple[str, ...], Float64]:
     return keys, mean_by_clip(embeddings.vectors.astype(np.float64), clip_of_row, len(keys))
 
 
-def _nearest(points: Float64, others: Float64) -> tuple[Float64, NDArray[np.intp]]:
+def _nearest(points: Float64, others: Float64) -> tuple[Float64, Int]:
     """Return the distance of each point to the nearest other one, without cancellation, and which that is."""
     origin = others.mean(axis=0)
     which = np.empty(len(points), dtype=np.intp)

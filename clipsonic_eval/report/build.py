@@ -12,14 +12,14 @@ from typing import Any
 from clipsonic_eval import atomic, outputs, threads
 from clipsonic_eval.report import formats, keep, page, sweep, tables
 from clipsonic_eval.report import gap as gap_
+from clipsonic_eval.report.analysis import cells as cells_
+from clipsonic_eval.report.analysis import material
+from clipsonic_eval.report.analysis import pairs as pairs_
+from clipsonic_eval.report.analysis.material import Material, Run
 from clipsonic_eval.report.drawing import draw_all
-from clipsonic_eval.report.findings import ordering
 from clipsonic_eval.report.formats import Table
-from clipsonic_eval.report.intake import cells as cells_
-from clipsonic_eval.report.intake import material
-from clipsonic_eval.report.intake import pairs as pairs_
-from clipsonic_eval.report.intake.material import Material, Run
 from clipsonic_eval.report.results import Results
+from clipsonic_eval.report.statements import ordering
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def gather(found: Material) -> tuple[Results, list[str]]:
     Raises:
         UserError: runs contradict each other, or may not stand in one column.
     """
-    pooled = found.pooled.get((found.instrument, ""))
+    pooled = found.pooled.get((found.clip_variant, ""))
     cells = cells_.collect(found.table, pooled)
     tables.check_columns(cells)
     gaps = {name: g for name, runs in found.gaps.items() if (g := gap_.collect(runs)) is not None}
@@ -129,7 +129,7 @@ def gather(found: Material) -> tuple[Results, list[str]]:
         chosen=_chosen(found.table) if by_scale else {},
         guidance_split=found.guidance[0].tag("split") if found.guidance else "",
         points=tuple(points),
-        gap=gaps.get(found.instrument) or (next(iter(gaps.values())) if len(gaps) == 1 else None),
+        gap=gaps.get(found.clip_variant) or (next(iter(gaps.values())) if len(gaps) == 1 else None),
     )
     return results, [*found.notes, *notes]
 
@@ -140,7 +140,7 @@ def _by_scale(found: Material) -> dict[float, dict[tuple[str, str], cells_.Cell]
         groups.setdefault(material.number(run.tag("guidance")), []).append(run)
     made = {}
     for scale, runs in sorted(groups.items()):
-        made[scale] = cells_.collect(runs, found.pooled.get((found.instrument, f"{scale:g}")))
+        made[scale] = cells_.collect(runs, found.pooled.get((found.clip_variant, f"{scale:g}")))
     return made
 
 
@@ -164,7 +164,7 @@ def _tables(results: Results) -> dict[str, Table]:
     if results.gap is not None:
         made["gap"] = gap_.table(results.gap)
     if results.points:
-        made["instruments"] = sweep.table(results.points)
+        made["clip_variants"] = sweep.table(results.points)
     return made
 
 
@@ -177,5 +177,5 @@ def _csvs(results: Results) -> dict[str, str]:
     if results.gap is not None:
         made["gap"] = formats.to_csv(gap_.HEADS, gap_.rows(results.gap))
     if results.points:
-        made["instruments"] = formats.to_csv(sweep.HEADS, sweep.rows(results.points))
+        made["clip_variants"] = formats.to_csv(sweep.HEADS, sweep.rows(results.points))
     return made

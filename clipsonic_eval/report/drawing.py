@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsonic_eval.report.intake import pictures
+from clipsonic_eval.report.analysis import pictures
 from clipsonic_eval.report.page import Drawn
 from clipsonic_eval.report.results import Results
 
@@ -43,12 +43,12 @@ def _letters_lacking(results: Results) -> list[str]:
 
 
 def _figures(results: Results) -> list[_Figure]:
-    from clipsonic_eval.report.figures import gap, guidance, instruments, spectrograms, systems
+    from clipsonic_eval.report.figures import clip_variants, gap, guidance, spectrograms, systems
 
     shown = pictures.examples(results.material.table)
     gaps = results.gap
     clouds = next((p for r in gaps.runs if (p := pictures.projection(r)) is not None), None) if gaps else None
-    main, scales = results.material.instrument, results.by_scale
+    main, scales = results.material.clip_variant, results.by_scale
     return [
         _Figure(
             "metrics",
@@ -63,10 +63,10 @@ def _figures(results: Results) -> list[_Figure]:
             "no gap record: modality-gap table and figure left out",
         ),
         _Figure(
-            "instruments",
+            "clip_variants",
             "The benefit of the prior and the width of the gap",
-            (lambda stem: instruments.draw(results.points, main, stem)) if results.points else None,
-            "fewer than two instruments with evaluations and a gap record: sweep over instruments left out",
+            (lambda stem: clip_variants.draw(results.points, main, stem)) if results.points else None,
+            "fewer than two CLIP variants with evaluations and a gap record: sweep over CLIP variants left out",
         ),
         _Figure(
             "spectrograms",

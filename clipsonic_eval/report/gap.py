@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clipsonic_eval.report import formats, names
+from clipsonic_eval.report.analysis import cells as cells_
+from clipsonic_eval.report.analysis.cells import Cell, Cells
+from clipsonic_eval.report.analysis.material import Run
 from clipsonic_eval.report.formats import Table, Text, percent
-from clipsonic_eval.report.intake import cells as cells_
-from clipsonic_eval.report.intake.cells import Cell, Cells
-from clipsonic_eval.report.intake.material import Run
 from clipsonic_eval.report.tables import check_columns, seed_list
 
 DISTANCE = "centroid_distance"
@@ -43,7 +43,7 @@ _ROWS = (
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The gap of one instrument.
+    """The gap of one CLIP variant.
 
     Attributes:
         cells: by (metric, condition).
@@ -71,7 +71,7 @@ class Gap:
 
 
 def collect(runs: Sequence[Run]) -> Gap | None:
-    """Put the gap runs of one instrument together; None where they score no condition.
+    """Put the gap runs of one CLIP variant together; None where they score no condition.
 
     Raises:
         UserError: runs contradict each other.
@@ -81,7 +81,7 @@ def collect(runs: Sequence[Run]) -> Gap | None:
 
 
 def distances(gaps: Mapping[str, Gap]) -> dict[str, Cell]:
-    """Return the centroid distance between text and image embeddings by instrument."""
+    """Return the centroid distance between text and image embeddings by CLIP variant."""
     return {name: gap.cells[DISTANCE, BEFORE] for name, gap in gaps.items() if (DISTANCE, BEFORE) in gap.cells}
 
 

@@ -15,11 +15,11 @@ from typing import Any
 from clipsonic_eval import records
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.report import names, sweep
-from clipsonic_eval.report.intake import cells as cells_
-from clipsonic_eval.report.intake import pictures
-from clipsonic_eval.report.intake.cells import Cell
-from clipsonic_eval.report.intake.material import POOLED
-from clipsonic_eval.report.intake.pairs import Pair, asked_for
+from clipsonic_eval.report.analysis import cells as cells_
+from clipsonic_eval.report.analysis import pictures
+from clipsonic_eval.report.analysis.cells import Cell
+from clipsonic_eval.report.analysis.material import POOLED
+from clipsonic_eval.report.analysis.pairs import Pair, asked_for
 from clipsonic_eval.report.results import Results
 from clipsonic_eval.types import Score
 
@@ -73,19 +73,19 @@ def without_paths(tree: Any) -> Any:
 
 
 def _pooled_records(results: Results) -> list[RunRecord]:
-    """Return one record for the table, one for each further instrument and one for each guidance scale."""
+    """Return one record for the table, one for each further CLIP variant and one for each guidance scale."""
     found = results.material
     made = []
-    by_name = {point.instrument: point.pairs for point in results.points}
+    by_name = {point.clip_variant: point.pairs for point in results.points}
     if results.cells:
-        pairs = {(p.metric, p.a, p.b): p for p in (*by_name.get(found.instrument, ()), *results.pairs)}
-        made.append(_pooled(results.cells.values(), pairs.values(), {"instrument": found.instrument}))
+        pairs = {(p.metric, p.a, p.b): p for p in (*by_name.get(found.clip_variant, ()), *results.pairs)}
+        made.append(_pooled(results.cells.values(), pairs.values(), {"clip_variant": found.clip_variant}))
     for name, pairs_of in by_name.items():
-        if name != found.instrument:
-            cells = cells_.collect(found.instruments[name], found.pooled.get((name, "")))
-            made.append(_pooled(cells.values(), pairs_of, {"instrument": name}))
+        if name != found.clip_variant:
+            cells = cells_.collect(found.clip_variants[name], found.pooled.get((name, "")))
+            made.append(_pooled(cells.values(), pairs_of, {"clip_variant": name}))
     for scale, cells_at in results.by_scale.items():
-        made.append(_pooled(cells_at.values(), (), {"instrument": found.instrument, "guidance": f"{scale:g}"}))
+        made.append(_pooled(cells_at.values(), (), {"clip_variant": found.clip_variant, "guidance": f"{scale:g}"}))
     return made
 
 

@@ -1,6 +1,6 @@
 """What systems and metrics are called in tables and figures, in which order they stand and in which colour.
 
-The colours are those of Okabe and Ito (2008), which remain apart for colour-blind readers; yardsticks are grey.
+The colours are those of Okabe and Ito (2008), which remain apart for colour-blind readers; controls are grey.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ PICTURE = "picture queries"
 UNPAIRED = "text queries, no text–audio pairs"
 PAIRED = "text queries, trained on text–audio pairs"
 OTHER = "other systems"
-YARDSTICK = "yardsticks"
-GROUPS = (PICTURE, UNPAIRED, PAIRED, OTHER, YARDSTICK)
+CONTROL = "controls"
+GROUPS = (PICTURE, UNPAIRED, PAIRED, OTHER, CONTROL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ _SYSTEMS = (
     SystemName("ZS", "text embedding in place of the picture's", UNPAIRED, "#D55E00"),
     SystemName("CLAP-TTA", "same network, CLAP text condition", PAIRED, "#332288"),
     SystemName("CLIP-TTA", "same network, CLIP text condition", PAIRED, "#882255"),
-    SystemName("retrieval", "nearest training clip", YARDSTICK, "#999933"),
-    SystemName("real", "real audio of the test set", YARDSTICK, "#000000"),
-    SystemName("real-mel", "real audio through mel and Griffin-Lim", YARDSTICK, "#4d4d4d"),
-    SystemName("shuffled", "real audio with shuffled prompts", YARDSTICK, _GREY),
-    SystemName("noise", "white noise", YARDSTICK, "#b0b0b0"),
+    SystemName("retrieval", "nearest training clip", CONTROL, "#999933"),
+    SystemName("real", "real audio of the test set", CONTROL, "#000000"),
+    SystemName("real-mel", "real audio through mel and Griffin-Lim", CONTROL, "#4d4d4d"),
+    SystemName("shuffled", "real audio with shuffled prompts", CONTROL, _GREY),
+    SystemName("noise", "white noise", CONTROL, "#b0b0b0"),
 )
 _BY_NAME = {s.name: s for s in _SYSTEMS}
 _ORDER = {s.name: i for i, s in enumerate(_SYSTEMS)}
@@ -108,9 +108,9 @@ def ordered(present: Iterable[str]) -> list[SystemName]:
     return sorted(entries, key=rank)
 
 
-def is_yardstick(name: str) -> bool:
-    """Say whether a name belongs to the yardsticks, which are not in competition."""
-    return system(name).group == YARDSTICK
+def is_control(name: str) -> bool:
+    """Say whether a name belongs to the controls, which are not in competition."""
+    return system(name).group == CONTROL
 
 
 @dataclass(frozen=True, slots=True)

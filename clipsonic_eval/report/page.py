@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipsonic_eval.report import formats, summary
+from clipsonic_eval.report.analysis.material import Run
 from clipsonic_eval.report.formats import Table
-from clipsonic_eval.report.intake.material import Run
 from clipsonic_eval.report.results import Results
 
 
@@ -34,7 +34,7 @@ def readme(
 
     Args:
         results: for the words and the provenance.
-        tables: by name (``table``, ``comparisons``, ``gap``, ``instruments``).
+        tables: by name (``table``, ``comparisons``, ``gap``, ``clip_variants``).
         figures: what was drawn.
         title: the page's own.
         command: that makes it.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from clipsonic_eval.report.analysis.cells import Cells
+from clipsonic_eval.report.analysis.material import Material
+from clipsonic_eval.report.analysis.pairs import Pair
 from clipsonic_eval.report.gap import Gap
-from clipsonic_eval.report.intake.cells import Cells
-from clipsonic_eval.report.intake.material import Material
-from clipsonic_eval.report.intake.pairs import Pair
 from clipsonic_eval.report.sweep import Point
 
 
@@ -24,8 +24,8 @@ class Results:
         by_scale: cells of the guidance sweep by scale.
         chosen: the scale that the table shows, by system.
         guidance_split: where the sweep was made.
-        points: of the sweep over instruments.
-        gap: the modality gap of the main instrument, None where there is no gap run.
+        points: of the sweep over clip_variants.
+        gap: the modality gap of the main CLIP variant, None where there is no gap run.
     """
 
     material: Material

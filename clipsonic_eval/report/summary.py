@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clipsonic_eval.report.findings import caveats, gap, instruments, ordering, rivals, spread, yardsticks
-from clipsonic_eval.report.findings.wording import KEY
 from clipsonic_eval.report.results import Results
+from clipsonic_eval.report.statements import caveats, clip_variants, controls, gap, ordering, rivals, spread
+from clipsonic_eval.report.statements.wording import KEY
 
 Rule = Callable[[Results], list[str]]
 
@@ -31,8 +31,8 @@ _SECTIONS: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
     ("How far is it from supervision?", "", (rivals.supervised,)),
     ("Other systems", "", (rivals.foreign,)),
     ("How much of the modality gap does the prior close?", "gap", (gap.read,)),
-    ("When does the prior help?", "instruments", (instruments.read,)),
-    ("What do the numbers mean?", "", (yardsticks.read,)),
+    ("When does the prior help?", "clip_variants", (clip_variants.read,)),
+    ("What do the numbers mean?", "", (controls.read,)),
     ("What do other training seeds say?", "", (spread.seeds,)),
     ("What does guidance do?", "guidance", (spread.guidance,)),
     ("What limits this?", "", (caveats.read,)),

@@ -1,4 +1,4 @@
-"""The sweep over instruments: when does the prior help, and when is the plain text embedding enough?"""
+"""The sweep over clip_variants: when does the prior help, and when is the plain text embedding enough?"""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clipsonic_eval.report import formats, names
+from clipsonic_eval.report.analysis import cells as cells_
+from clipsonic_eval.report.analysis import pairs as pairs_
+from clipsonic_eval.report.analysis.cells import Cell
+from clipsonic_eval.report.analysis.material import Material
+from clipsonic_eval.report.analysis.pairs import Pair
 from clipsonic_eval.report.formats import Table, Text
-from clipsonic_eval.report.intake import cells as cells_
-from clipsonic_eval.report.intake import pairs as pairs_
-from clipsonic_eval.report.intake.cells import Cell
-from clipsonic_eval.report.intake.material import Material
-from clipsonic_eval.report.intake.pairs import Pair
 from clipsonic_eval.report.tables import seed_list
 
-# gain of the first over the second; ZS is the yardstick of the sweep: it costs nothing
+# gain of the first over the second; ZS is the control of the sweep: it costs nothing
 GAINS = (("IQ", "ZS"), ("PD-best4", "ZS"), ("PD", "ZS"), ("mean-shift", "ZS"))
 QUESTIONS = (*GAINS, ("PD", "mean-shift"))
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One instrument of the sweep.
+    """One CLIP variant of the sweep.
 
     Attributes:
-        instrument: its name.
+        clip_variant: its name.
         gap: centroid distance between text and image embeddings.
         gap_ci: its interval, where the gap run gave one.
-        pairs: paired differences on this instrument; Holm's correction is over one instrument.
+        pairs: paired differences on this CLIP variant; Holm's correction is over one CLIP variant.
     """
 
-    instrument: str
+    clip_variant: str
     gap: float
     gap_ci: tuple[float, float] | None
     pairs: tuple[Pair, ...]
@@ -41,39 +41,39 @@ class Point:
 
 
 def points(material: Material, gaps: Mapping[str, Cell]) -> tuple[list[Point], list[str]]:
-    """Return one point an instrument, by the width of its gap, and what had to be left out.
+    """Return one point per CLIP variant, by the width of its gap, and what had to be left out.
 
     Args:
         material: the runs.
-        gaps: centroid distance by instrument.
+        gaps: centroid distance by CLIP variant.
 
     Returns:
-        The points (none if fewer than two instruments can be placed) and notes.
+        The points (none if fewer than two CLIP variants can be placed) and notes.
     """
     found, notes = [], []
-    for name, runs in material.instruments.items():
+    for name, runs in material.clip_variants.items():
         if name not in gaps:
-            notes.append(f"instrument '{name}' is left out of the sweep: no gap record with a centroid distance")
+            notes.append(f"CLIP variant '{name}' is left out of the sweep: no gap record with a centroid distance")
             continue
         pooled = material.pooled.get((name, ""))
         made = pairs_.collect(runs, cells_.collect(runs, pooled), pooled, QUESTIONS)
         if made:
             found.append(Point(name, gaps[name].value, gaps[name].ci, tuple(made)))
         else:
-            notes.append(f"instrument '{name}' is left out of the sweep: none of its systems was compared with ZS")
+            notes.append(f"CLIP variant '{name}' is left out of the sweep: none of its systems was compared with ZS")
     found.sort(key=lambda p: p.gap)
     return (found if len(found) > 1 else []), notes
 
 
-def table(points_: Sequence[Point], *, label: str = "tab:instruments") -> Table:
-    """Return the gains on each instrument: a row per instrument, a section per metric."""
+def table(points_: Sequence[Point], *, label: str = "tab:clip-variants") -> Table:
+    """Return the gains on each CLIP variant: a row per CLIP variant, a section per metric."""
     asked = {(p.a, p.b) for point in points_ for p in point.pairs}
     questions = [q for q in names.with_own_k(QUESTIONS, (a for a, _ in asked)) if q in asked]
     sections = []
     for metric in names.ordered_metrics(p.metric for point in points_ for p in point.pairs):
         rows_ = tuple(
             (
-                Text(point.instrument),
+                Text(point.clip_variant),
                 Text(formats.number(point.gap, 3), small=formats.interval(point.gap_ci, 3)),
                 *(_gain(point.pair(metric.name, a, b), metric.decimals) for a, b in questions),
             )
@@ -83,10 +83,10 @@ def table(points_: Sequence[Point], *, label: str = "tab:instruments") -> Table:
     return Table(
         caption=(
             "Gain of the first system over the second (positive: the first is better, whatever the metric's direction; "
-            "95 % interval over test queries in brackets) by instrument, ordered by the centroid distance of text and "
-            "image. Bold: separated at 0.05 after Holm's correction within the instrument."
+            "95 % interval over test queries in brackets) by CLIP variant, ordered by the centroid distance of text "
+            "and image. Bold: separated at 0.05 after Holm's correction within the CLIP variant."
         ),
-        heads=("Instrument", "Centroid distance", *(f"{a} over {b}" for a, b in questions)),
+        heads=("CLIP variant", "Centroid distance", *(f"{a} over {b}" for a, b in questions)),
         sections=tuple(sections),
         label=label,
     )
@@ -100,16 +100,16 @@ def _gain(pair: Pair | None, decimals: int) -> Text:
 
 
 HEADS = (
-    "instrument", "centroid_distance", "centroid_distance_low", "centroid_distance_high", "metric", "a", "b", "gain",
+    "clip_variant", "centroid_distance", "centroid_distance_low", "centroid_distance_high", "metric", "a", "b", "gain",
     "gain_low", "gain_high", "p", "p_holm", "n", "seed_differences",
 )  # fmt: skip
 
 
 def rows(points_: Sequence[Point]) -> list[dict[str, object]]:
-    """Return the sweep for CSV, one row an instrument, metric and question."""
+    """Return the sweep for CSV, one row per CLIP variant, metric and question."""
     return [
         {
-            "instrument": point.instrument,
+            "clip_variant": point.clip_variant,
             "centroid_distance": point.gap,
             "centroid_distance_low": point.gap_ci[0] if point.gap_ci else None,
             "centroid_distance_high": point.gap_ci[1] if point.gap_ci else None,

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.report import formats, names
+from clipsonic_eval.report.analysis.cells import Cell, Cells
+from clipsonic_eval.report.analysis.pairs import Pair
 from clipsonic_eval.report.formats import Table, Text, percent
-from clipsonic_eval.report.intake.cells import Cell, Cells
-from clipsonic_eval.report.intake.pairs import Pair
 
 RESULT_HEADS = (
     "system", "group", "metric", "direction", "value", "ci_low", "ci_high", "ci_level", "ci_method", "n", "n_seeds",
@@ -39,12 +39,12 @@ def check_columns(cells: Cells) -> None:
 
 
 def best_systems(cells: Cells) -> dict[str, str]:
-    """Return the best system of each metric, yardsticks not in competition.
+    """Return the best system of each metric, controls not in competition.
 
     None where there is only one, where the best share their place (equal systems), and where n differs among them and
     the metric's expectation depends on it: there, the largest set wins whoever made it.
     """
-    competing = [c for c in cells.values() if not names.is_yardstick(c.system)]
+    competing = [c for c in cells.values() if not names.is_control(c.system)]
     unequal = unequal_n(competing)
     result = {}
     for metric in dict.fromkeys(c.metric for c in competing):
@@ -73,7 +73,7 @@ def heading(cells: Cells, metric: str) -> str:
 
 
 def results(cells: Cells, *, label: str = "tab:results") -> Table:
-    """Return the table of systems (rows, yardsticks apart) and metrics (columns), the best system in bold.
+    """Return the table of systems (rows, controls apart) and metrics (columns), the best system in bold.
 
     Raises:
         UserError: the signatures of a column are not comparable.
@@ -119,7 +119,7 @@ def _caption(cells: Cells) -> str:
     level = next(iter(cells.values())).ci_level
     seeds = max(len(c.by_seed) for c in cells.values())
     text = (
-        f"In brackets: {percent(level)} interval over test clips (n); bold: best system, yardsticks not in competition."
+        f"In brackets: {percent(level)} interval over test clips (n); bold: best system, controls not in competition."
     )
     if seeds > 1:
         text = f"Mean ± standard deviation over {seeds} training seeds. {text}"

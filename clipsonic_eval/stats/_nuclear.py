@@ -8,9 +8,8 @@ afterwards; the caller decides whether that is good enough.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float64 = NDArray[np.float64]
+from clipsonic_eval.arraytypes import Float64
 
 _EPSILON = float(np.finfo(np.float64).eps)
 _TINY = float(np.finfo(np.float64).tiny)

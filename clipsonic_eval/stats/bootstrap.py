@@ -7,7 +7,7 @@ makes their differences paired.
 
 Intervals:
 
-- :func:`mean_interval`: a mean of values by clip; Student's below eight clips, :func:`bca_mean` from there on.
+- :func:`mean_interval`: a mean of values per clip; Student's below eight clips, :func:`bca_mean` from there on.
 - :func:`bca_mean`: bias-corrected and accelerated (second-order correct).
 - :func:`wilson`: a proportion, also near 0 and 1 where every bootstrap collapses.
 - :func:`centred`, with :func:`damped` weights: a statistic that is biased, such as FAD.
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from clipsonic_eval import seeds
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 
 DAMPING = 0.5
@@ -34,7 +35,6 @@ FEW = 8  # clips below which a mean gets Student's interval
 _ROUNDING = 1e-12  # a spread below this fraction of the largest value is none
 _CHUNK_VALUES = 4_000_000
 
-Float64 = NDArray[np.float64]
 Interval = tuple[float, float]
 
 
@@ -82,7 +82,7 @@ def mean_interval(values: Float64, weights: NDArray[np.uint16], level: float = 0
     85 and 87, 91 and 90 at 8, 94 and 93 at 15.
 
     Args:
-        values: (n,) one value by clip, two at least.
+        values: (n,) one value per clip, two at least.
         weights: (n_boot, n) from :func:`clip_weights`.
         level: of confidence.
 
@@ -113,7 +113,7 @@ def bca_mean(values: Float64, weights: NDArray[np.uint16], level: float = 0.95) 
     the tails are those of Student's t, times the root of n / (n - 1).
 
     Args:
-        values: (n,) one value by clip.
+        values: (n,) one value per clip.
         weights: (n_boot, n) from :func:`clip_weights`.
         level: of confidence.
 

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipsonic_eval import seeds
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.stats.bootstrap import Interval, wilson
 
-Float64 = NDArray[np.float64]
 T = TypeVar("T")
 
 

@@ -25,14 +25,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
+from clipsonic_eval.arraytypes import Float64, FloatArray
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.stats._nuclear import quick_sums
-from clipsonic_eval.types import FloatArray
-
-Float64 = NDArray[np.float64]
 
 BLOCK_ROWS = 512  # rows held in float64 at once while fitting: they stay in the processor's cache
 _WELL_CONDITIONED = 1e-4  # reciprocal condition of a Cholesky root from which on its error stays below 1e-11

@@ -14,12 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64, FloatArray, Int
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.stats.bootstrap import damped
 from clipsonic_eval.stats.frechet import Gaussian
-from clipsonic_eval.types import FloatArray
-
-Float64 = NDArray[np.float64]
 
 _CHUNK_VALUES = 4_000_000  # float64 values of a chunk of covariances
 
@@ -35,7 +33,7 @@ class Weighted:
     """
 
     vectors: FloatArray
-    clip_of_row: NDArray[np.intp]
+    clip_of_row: Int
     counts: NDArray[np.uint16]
 
     def row_weights(self, start: int, stop: int) -> Float64:

@@ -26,13 +26,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64, Int
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.stats.pairwise import Rows
-
-Float64 = NDArray[np.float64]
 
 STEPS = 25
 
@@ -54,12 +52,12 @@ class Extrapolation:
     limit: float
     slope: float
     r2: float
-    clips: NDArray[np.intp]
+    clips: Int
     distances: Float64
     weights: Float64
 
 
-def extrapolate(rows: Rows, order: NDArray[np.intp], reference: Gaussian, steps: int = STEPS) -> Extrapolation:
+def extrapolate(rows: Rows, order: Int, reference: Gaussian, steps: int = STEPS) -> Extrapolation:
     """Extrapolate the squared Fréchet distance to infinitely many clips of ``rows``; the reference stays as it is.
 
     Args:

@@ -15,12 +15,10 @@ Source: A. Takatsu, Wasserstein geometry of Gaussian measures, 2011 (the map); C
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.stats.pairwise import Rows
-
-Float64 = NDArray[np.float64]
 
 _SINGULAR = 1e-14  # eigenvalues below this fraction of the largest are rounding
 

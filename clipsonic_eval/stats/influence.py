@@ -1,4 +1,4 @@
-"""From what each clip does to a statistic to its resamples: one number by clip instead of thousands of evaluations.
+"""From what each clip does to a statistic to its resamples: one number per clip instead of thousands of evaluations.
 
 A statistic T of n clips is followed to first order, T* = T + sum_i (w_i - 1) g_i, where w are the weights of a resample
 and g_i is the influence of clip i. Nothing is drawn twice into T itself: a U-statistic such as MMD or a
@@ -15,9 +15,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.stats.bootstrap import DAMPING
-
-Float64 = NDArray[np.float64]
 
 _CHUNK_VALUES = 4_000_000
 

@@ -25,13 +25,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64, Int
 from clipsonic_eval.stats.pairwise import Rows, blocks, squared_distances
-
-Float64 = NDArray[np.float64]
-Int = NDArray[np.intp]
-Bool = NDArray[np.bool_]
 
 Streams = tuple[np.random.Generator, np.random.Generator]
 
@@ -196,8 +192,8 @@ def half_deviations(system: Rows, reference: Rows, k: int, statistic: Statistic,
     taken, a fraction f of the clips each, times 2 f.
 
     Args:
-        system: sorted by clip.
-        reference: sorted by clip.
+        system: sorted per clip.
+        reference: sorted per clip.
         k: of the neighbours.
         statistic: which share.
         rng: for the system's clips and for the reference's; two systems of the same clips share their halves.

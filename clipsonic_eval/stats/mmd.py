@@ -14,11 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.stats.pairwise import Kernel, Rows, mean_between, mean_within, squared_distances
-
-Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

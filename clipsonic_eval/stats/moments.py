@@ -19,14 +19,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import blas
 
+from clipsonic_eval.arraytypes import Float64, FloatArray
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.stats.frechet import BLOCK_ROWS, Gaussian
-from clipsonic_eval.types import FloatArray
-
-Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

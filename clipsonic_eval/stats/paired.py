@@ -1,6 +1,6 @@
 """Tests of two systems on the same queries.
 
-- :func:`sign_flip`: values by clip (CLAP score, accuracy). Exact where each paired difference is as likely with the
+- :func:`sign_flip`: values per clip (CLAP score, accuracy). Exact where each paired difference is as likely with the
   other sign; where only their mean is zero and they are skewed, right to second order.
 - :func:`swap_test`: statistics of whole sets (FAD, KAD), to first order. Under the null the two systems' clips of a
   query may be swapped.
@@ -18,14 +18,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from clipsonic_eval import seeds
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.stats.bootstrap import DAMPING, Interval, centred, finite
-
-Float64 = NDArray[np.float64]
 
 _CHUNK_VALUES = 4_000_000
 _TIE = 1e-12  # sums that differ by rounding count as equal
@@ -40,7 +38,7 @@ def sign_flip(differences: Float64, n_permutations: int, seed: int) -> tuple[flo
     differences of mean zero are told from zero in 10 % of the tests at 5 %, n = 30 or 100; with Hall's t in 6 %.
 
     Args:
-        differences: (n,) value of one system minus the other, by clip.
+        differences: (n,) value of one system minus the other, per clip.
         n_permutations: random sign patterns; all 2^n are taken instead where that is fewer.
         seed: the run's seed.
 

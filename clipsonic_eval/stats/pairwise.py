@@ -1,7 +1,7 @@
 """Sums of a kernel over pairs of rows, in blocks: no n x n matrix is ever held.
 
-Rows come sorted by clip. Within a set, pairs of rows of one clip are left out (they are not two independent draws);
-with one row by clip, or ``clip_of_row`` the row numbers, that is the usual "without the diagonal". Sums are kept by
+Rows come sorted per clip. Within a set, pairs of rows of one clip are left out (they are not two independent draws);
+with one row per clip, or ``clip_of_row`` the row numbers, that is the usual "without the diagonal". Sums are kept by
 clip, which is all that the jackknife needs.
 
 Cost: n^2 d / 2 multiplications within a set of n rows and n m d between two, plus as many evaluations of the kernel;
@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float64 = NDArray[np.float64]
+from clipsonic_eval.arraytypes import Float64, Int
+
 Kernel = Callable[[Float64, Float64], Float64]
 
 _BLOCK_VALUES = 4_000_000  # kernel values held at once
@@ -25,7 +25,7 @@ _BINS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows sorted by clip.
+    """Rows sorted per clip.
 
     Attributes:
         vectors: (n, d) float64.
@@ -33,15 +33,15 @@ class Rows:
     """
 
     vectors: Float64
-    clip_of_row: NDArray[np.intp]
+    clip_of_row: Int
 
     @property
-    def counts(self) -> NDArray[np.intp]:
+    def counts(self) -> Int:
         """Rows of each clip, (clips,)."""
         return np.bincount(self.clip_of_row)
 
     def by_clip(self, values: Float64) -> Float64:
-        """Return the sums of row values by clip: (n,) -> (clips,)."""
+        """Return the sums of row values per clip: (n,) -> (clips,)."""
         sums: Float64 = np.bincount(self.clip_of_row, weights=values)  # type: ignore[assignment] # weighted: floats
         return sums
 

@@ -19,8 +19,8 @@ class StudyConfig:
     Attributes:
         world: sizes of its parts.
         train_seeds: one set of trainings per seed, all on the same clips and tested on the same queries.
-        instrument: what the records call the CLIP.
-        clip_weights: another CLIP than the shipped one (an instrument of the sweep).
+        clip_variant: what the records call the CLIP.
+        clip_weights: another CLIP than the shipped one (a CLIP variant of the sweep).
         supervised: also train CLIP-TTA and CLAP-TTA.
         candidates: k of the best-of-k prior, beside k = 1; 1 leaves that system out.
         audio_steps: optimiser steps of each audio model.
@@ -35,7 +35,7 @@ class StudyConfig:
 
     world: WorldConfig = field(default_factory=lambda: WorldConfig(val=120))
     train_seeds: tuple[int, ...] = (0,)
-    instrument: str = "toy-clip"
+    clip_variant: str = "toy-clip"
     clip_weights: Path | None = None
     supervised: bool = True
     candidates: int = 4

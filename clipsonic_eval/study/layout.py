@@ -37,7 +37,7 @@ class Layout:
 
     def wavs(self, split: str, system: str, seed: int | None, guidance: float | None = None) -> Path:
         """The samples of a system; ``seed`` is None for systems without training."""
-        owner = "yardsticks" if seed is None else f"seed-{seed}"
+        owner = "controls" if seed is None else f"seed-{seed}"
         place = self.root / owner / "wavs" / split / system
         return place if guidance is None else place / f"w-{guidance:g}"
 

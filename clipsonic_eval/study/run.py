@@ -20,7 +20,7 @@ from clipsonic_eval.study import entries, scoring
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.material import make_material, sources
-from clipsonic_eval.study.sampling import Choir
+from clipsonic_eval.study.sampling import SystemRunner
 from clipsonic_eval.study.stages import Stages
 from clipsonic_eval.study.training import train_models, trainings
 
@@ -99,33 +99,33 @@ def run_study(
 def _number_of_stages(config: StudyConfig, at: Layout) -> int:
     material = 1 + len(sources(config, at))
     by_seed = sum(len(trainings(config, at, seed)) + 2 for seed in config.train_seeds)  # its test and its gap
-    scored = len(config.guidance_scales) + len(entries.yardsticks(config, at))
+    scored = len(config.guidance_scales) + len(entries.controls(config, at))
     return material + by_seed + scored + 1  # the report
 
 
 def _score_all(config: StudyConfig, at: Layout, stages: Stages, progress: Progress) -> dict[str, float]:
     """Sample and score: validation first, then the test split, seed by seed."""
     first = config.train_seeds[0]
-    choirs = {s: Choir(entries.systems(config, at, s), at, s, progress) for s in config.train_seeds}
-    chosen = scoring.choose_guidance(config, at, choirs[first], first, stages, progress)
-    plain = Choir(entries.yardsticks(config, at), at, None, progress)
+    runners = {s: SystemRunner(entries.systems(config, at, s), at, s, progress) for s in config.train_seeds}
+    chosen = scoring.choose_guidance(config, at, runners[first], first, stages, progress)
+    plain = SystemRunner(entries.controls(config, at), at, None, progress)
     for name in plain.entries:
         stages.run(
-            at.wavs("test", name, None), f"yardstick {name}", config.identity(), partial(plain.sing, name, "test")
+            at.wavs("test", name, None), f"control {name}", config.identity(), partial(plain.sample, name, "test")
         )
-    for seed, choir in choirs.items():
+    for seed, runner in runners.items():
         told = [config.identity(), seed, chosen]
         stages.run(
             at.run(f"test-seed-{seed}"),
             f"test, seed {seed}",
             told,
-            partial(scoring.score_test, config, at, choir, seed, chosen, progress),
+            partial(scoring.score_test, config, at, runner, seed, chosen, progress),
         )
         stages.run(
             at.run(f"gap-seed-{seed}"),
             f"modality gap, seed {seed}",
             told,
-            partial(scoring.score_gap, config, at, choir, seed),
+            partial(scoring.score_gap, config, at, runner, seed),
         )
     return chosen
 

@@ -19,7 +19,7 @@ from clipsonic_eval.types import Embeddings, Query
 _BATCH = 64
 
 
-class Choir:
+class SystemRunner:
     """The study's systems of one seed, loaded when first asked and kept: network and query embeddings are reused."""
 
     def __init__(self, entries: Sequence[Entry], at: Layout, seed: int | None, progress: Progress) -> None:
@@ -34,7 +34,7 @@ class Choir:
             self._loaded[name] = resolve(entry.spec, entry.settings)
         return self._loaded[name]
 
-    def sing(self, name: str, split: str, *, guidance: float | None = None, sweep: bool = False) -> Path:
+    def sample(self, name: str, split: str, *, guidance: float | None = None, sweep: bool = False) -> Path:
         """Answer a split's queries with one system and return the folder of wavs.
 
         Args:

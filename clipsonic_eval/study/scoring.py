@@ -16,20 +16,20 @@ from clipsonic_eval.progress import Progress
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.entries import questions
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.sampling import Choir
+from clipsonic_eval.study.sampling import SystemRunner
 from clipsonic_eval.study.stages import Stages
 
 CHOICE = "fad"  # lower is better; decided before any number was seen
 
 
 def choose_guidance(
-    config: StudyConfig, at: Layout, choir: Choir, seed: int, stages: Stages, progress: Progress
+    config: StudyConfig, at: Layout, runner: SystemRunner, seed: int, stages: Stages, progress: Progress
 ) -> dict[str, float]:
     """Sample and score the validation split at every scale; return each system's scale of lowest FAD.
 
     The choice is made once, with the first seed's models, and holds for all seeds.
     """
-    names = list(choir.entries)
+    names = list(runner.entries)
     done = []
     for scale in config.guidance_scales:
         run = at.run(f"val-guidance-{scale:g}")
@@ -38,7 +38,7 @@ def choose_guidance(
             run,
             f"validation at guidance {scale:g}",
             fingerprint,
-            partial(_validate, config, at, choir, scale, run, progress),
+            partial(_validate, config, at, runner, scale, run, progress),
         )
         done.append((scale, records.read(run)))
     chosen = {}
@@ -49,46 +49,48 @@ def choose_guidance(
     return chosen
 
 
-def _validate(config: StudyConfig, at: Layout, choir: Choir, scale: float, run: Path, progress: Progress) -> None:
-    folders = {name: choir.sing(name, "val", guidance=scale, sweep=True) for name in choir.entries}
+def _validate(
+    config: StudyConfig, at: Layout, runner: SystemRunner, scale: float, run: Path, progress: Progress
+) -> None:
+    folders = {name: runner.sample(name, "val", guidance=scale, sweep=True) for name in runner.entries}
     told = {
         **_common(config, at, config.n_boot_validation),
         "systems": folders,
         "compare": False,
         "examples": 0,
-        "tags": _tags(config, "val", choir_seed=config.train_seeds[0]) | {"guidance": f"{scale:g}"},
+        "tags": _tags(config, "val", train_seed=config.train_seeds[0]) | {"guidance": f"{scale:g}"},
     }
     evaluate(resolve(EvaluateConfig, told), run, progress=progress)
 
 
 def score_test(
-    config: StudyConfig, at: Layout, choir: Choir, seed: int, chosen: Mapping[str, float], progress: Progress
+    config: StudyConfig, at: Layout, runner: SystemRunner, seed: int, chosen: Mapping[str, float], progress: Progress
 ) -> None:
-    """Score one seed's systems and the yardsticks on the test queries."""
-    folders = {name: choir.sing(name, "test", guidance=chosen[name]) for name in choir.entries}
+    """Score one seed's systems and the controls on the test queries."""
+    folders = {name: runner.sample(name, "test", guidance=chosen[name]) for name in runner.entries}
     beside = {name: at.wavs("test", name, None) for name in ("real-mel", "retrieval")}
     told = {
         **_common(config, at, config.n_boot),
         "systems": {**folders, **beside},
         "real": at.wavs("test", "real", None),
-        "yardsticks": ("shuffled", "noise", "halves"),
+        "controls": ("shuffled", "noise", "halves"),
         "pairs": questions(list(folders)),
-        "tags": _tags(config, "test", choir_seed=seed),
+        "tags": _tags(config, "test", train_seed=seed),
     }
     evaluate(resolve(EvaluateConfig, told), at.run(f"test-seed-{seed}"), progress=progress)
 
 
-def score_gap(config: StudyConfig, at: Layout, choir: Choir, seed: int) -> None:
+def score_gap(config: StudyConfig, at: Layout, runner: SystemRunner, seed: int) -> None:
     """Measure the gap of the test queries before and after everything that aims over it."""
-    aiming = [name for name, entry in choir.entries.items() if entry.condition]
+    aiming = [name for name, entry in runner.entries.items() if entry.condition]
     with threads.networks():
         features = Features(
-            choir.conditions("IQ", "test"),
-            choir.conditions("ZS", "test"),
-            {name: choir.conditions(name, "test") for name in aiming},
+            runner.conditions("IQ", "test"),
+            runner.conditions("ZS", "test"),
+            {name: runner.conditions(name, "test") for name in aiming},
         )
     told = GapConfig(
-        source=at.clips("test"), n_bootstrap=config.n_boot, seed=0, tags=_tags(config, "test", choir_seed=seed)
+        source=at.clips("test"), n_bootstrap=config.n_boot, seed=0, tags=_tags(config, "test", train_seed=seed)
     )
     measure_gap(features, told, at.run(f"gap-seed-{seed}"))
 
@@ -102,8 +104,8 @@ def _common(config: StudyConfig, at: Layout, n_boot: int) -> dict[str, Any]:
     }
 
 
-def _tags(config: StudyConfig, split: str, *, choir_seed: int) -> dict[str, str]:
-    return {"split": split, "train_seed": str(choir_seed), "instrument": config.instrument}
+def _tags(config: StudyConfig, split: str, *, train_seed: int) -> dict[str, str]:
+    return {"split": split, "train_seed": str(train_seed), "clip_variant": config.clip_variant}
 
 
 def _fingerprint(config: StudyConfig) -> str:

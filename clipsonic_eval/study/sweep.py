@@ -1,8 +1,8 @@
-"""A sweep over instruments: the same study on CLIPs with narrower and wider modality gaps.
+"""A sweep over clip_variants: the same study on CLIPs with narrower and wider modality gaps.
 
 Everything but the CLIP is the same (videos, captions, network, seeds, guidance), so the figure shows when the prior
 helps and when the text embedding is enough, as far as other things do not move with the gap: the report's gap table
-has each instrument's geometry beside it.
+has each clip_variant's geometry beside it.
 """
 
 from __future__ import annotations
@@ -17,46 +17,46 @@ from clipsonic_eval import outputs
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.harness.run_folder import portable
-from clipsonic_eval.instrument.clip import train_clip
-from clipsonic_eval.instrument.sweep import VARIANTS
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.report.build import ReportConfig, ReportResult, build
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.run import run_study
 from clipsonic_eval.study.stages import Stages
+from clipsonic_eval.toyencoders.clip import train_clip
+from clipsonic_eval.toyencoders.sweep import VARIANTS
 
-SHIPPED = "calibrated"  # the instrument in the package: not trained again
-TITLE = "When does the prior help? Instruments with narrower and wider modality gaps"
+SHIPPED = "calibrated"  # the CLIP variant in the package: not trained again
+TITLE = "When does the prior help? CLIP variants with narrower and wider modality gaps"
 
 
 @dataclass(frozen=True, slots=True)
 class SweepConfig:
-    """Which instruments, and the study on each.
+    """Which CLIP variants, and the study on each.
 
     Attributes:
-        instruments: names in :data:`clipsonic_eval.instrument.sweep.VARIANTS`.
+        clip_variants: names in :data:`clipsonic_eval.toyencoders.sweep.VARIANTS`.
         study: what is done with each; its world is written once.
     """
 
-    instruments: tuple[str, ...] = tuple(VARIANTS)
+    clip_variants: tuple[str, ...] = tuple(VARIANTS)
     study: StudyConfig = dataclasses.field(
         default_factory=lambda: StudyConfig(supervised=False, candidates=1, guidance_scales=(4.0,))
     )
 
     def __post_init__(self) -> None:
-        for name in self.instruments:
+        for name in self.clip_variants:
             if name not in VARIANTS:
-                raise unknown_name("instrument", name, VARIANTS)
+                raise unknown_name("clip_variant", name, VARIANTS)
 
 
 def run_sweep(
     config: SweepConfig, out: Path, progress: Progress, *, command: str = "", overwrite: bool = False
 ) -> ReportResult:
-    """Train every instrument and do the study with it; stopped anywhere, it goes on.
+    """Train every CLIP variant and do the study with it; stopped anywhere, it goes on.
 
     Args:
         config: what.
-        out: ``instruments/``, a study's folder per instrument, ``world/`` and ``report/``.
+        out: ``clip_variants/``, a study's folder per CLIP variant, ``world/`` and ``report/``.
         progress: told of everything.
         command: printed in the report as what makes it.
         overwrite: replace a sweep of other settings.
@@ -67,18 +67,18 @@ def run_sweep(
     with outputs.claim(out, "sweep", portable(config.study.identity()), overwrite=overwrite):
         stages = Stages(out, progress)
         runs: list[Path] = []
-        for number, name in enumerate(config.instruments, 1):
-            progress.note(f"• instrument {name}, {number} of {len(config.instruments)}")
-            weights = None if name == SHIPPED else _instrument(name, out / "instruments" / name, stages, progress)
-            study = dataclasses.replace(config.study, instrument=name, clip_weights=weights)
+        for number, name in enumerate(config.clip_variants, 1):
+            progress.note(f"• CLIP variant {name}, {number} of {len(config.clip_variants)}")
+            weights = None if name == SHIPPED else _clip_variant(name, out / "clip_variants" / name, stages, progress)
+            study = dataclasses.replace(config.study, clip_variant=name, clip_weights=weights)
             result = run_study(study, out / name, progress, world=out / "world")
             runs += _test_runs(result.at.root)
         return build(ReportConfig(tuple(runs), out / "report", title=TITLE, command=command, overwrite=True))
 
 
-def _instrument(name: str, folder: Path, stages: Stages, progress: Progress) -> Path:
+def _clip_variant(name: str, folder: Path, stages: Stages, progress: Progress) -> Path:
     variant = VARIANTS[name].config
-    stages.run(folder, f"train instrument {name}", as_tree(variant), partial(train_clip, variant, folder, progress))
+    stages.run(folder, f"train CLIP variant {name}", as_tree(variant), partial(train_clip, variant, folder, progress))
     return folder
 
 

@@ -23,11 +23,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from clipsonic_eval import config as configuration
 from clipsonic_eval import hashing
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.locate import locate
 from clipsonic_eval.types import Query
@@ -50,7 +48,7 @@ class System(Protocol):
         """Return everything that its results depend on, JSON-serialisable, without paths."""
         ...
 
-    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[NDArray[np.float32]]:
+    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
         """Return one mono waveform (n,) float32 in [-1, 1] for each query.
 
         Raises:
@@ -89,7 +87,7 @@ class Carded:
             "settings": configuration.as_tree(dict(self.settings)),
         }
 
-    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[NDArray[np.float32]]:
+    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
         """Ask the system."""
         return list(self.system.generate(queries, seeds))
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.hashing import folder_sha256
 from clipsonic_eval.media.audio import mono_at, read_audio
@@ -46,7 +44,7 @@ class FolderOfWavs:
         """Return the hash of the folder's wavs."""
         return {"kind": "folder-of-wavs", "sha256": folder_sha256(self.config.folder, "*.wav")}
 
-    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[NDArray[np.float32]]:
+    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
         """Read the files, mono, at the system's rate.
 
         Raises:
@@ -55,7 +53,7 @@ class FolderOfWavs:
         del seeds
         return [self._read(query) for query in queries]
 
-    def _read(self, query: Query) -> NDArray[np.float32]:
+    def _read(self, query: Query) -> Float32:
         path = self.config.folder / f"{query.key}.wav"
         if not path.is_file():
             raise MediaError(f"{path}: no such file; the folder has no output for '{query.key}'")

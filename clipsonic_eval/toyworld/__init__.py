@@ -7,7 +7,7 @@ files (:mod:`clipsonic_eval.toyworld.write`), from which a study starts exactly 
 from __future__ import annotations
 
 from clipsonic_eval.toyworld.captions import caption
-from clipsonic_eval.toyworld.pictures import render_frames, render_picture
+from clipsonic_eval.toyworld.frames import render_frames, render_picture
 from clipsonic_eval.toyworld.scene import SOURCES, Domain, Scene, sample_scene
 from clipsonic_eval.toyworld.sounds import RATE, SAMPLES, render_sound
 

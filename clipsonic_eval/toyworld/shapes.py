@@ -6,26 +6,26 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Points = NDArray[np.float64]
-Shape = tuple[tuple[str, Points], ...]
+from clipsonic_eval.arraytypes import Float64
+
+Shape = tuple[tuple[str, Float64], ...]
 
 
-def _oval(x: float, y: float, rx: float, ry: float, start: float = 0.0, stop: float = 2 * np.pi) -> Points:
+def _oval(x: float, y: float, rx: float, ry: float, start: float = 0.0, stop: float = 2 * np.pi) -> Float64:
     angle = np.linspace(start, stop, 18)
     return np.stack([x + rx * np.cos(angle), y + ry * np.sin(angle)], axis=1)
 
 
-def _box(left: float, top: float, right: float, bottom: float) -> Points:
+def _box(left: float, top: float, right: float, bottom: float) -> Float64:
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=float)
 
 
-def _poly(*points: tuple[float, float]) -> Points:
+def _poly(*points: tuple[float, float]) -> Float64:
     return np.array(points, dtype=float)
 
 
-def _stroke(line: Sequence[tuple[float, float]] | Points, width: float) -> Points:
+def _stroke(line: Sequence[tuple[float, float]] | Float64, width: float) -> Float64:
     """Return the outline of a line of this width."""
     points = np.asarray(line, dtype=float)
     step = np.gradient(points, axis=0)
@@ -34,13 +34,13 @@ def _stroke(line: Sequence[tuple[float, float]] | Points, width: float) -> Point
     return np.concatenate([points + normal, (points - normal)[::-1]])
 
 
-def _swirl(y: float, length: float, radius: float) -> Points:
+def _swirl(y: float, length: float, radius: float) -> Float64:
     angle = np.linspace(np.pi / 2, -np.pi, 10)
     hook = np.stack([length + radius * np.cos(angle), y - radius + radius * np.sin(angle)], axis=1)
     return _stroke(np.concatenate([np.array([(-1.0, y), (0.0, y)]), hook]), 0.2)
 
 
-def _rays() -> list[tuple[str, Points]]:
+def _rays() -> list[tuple[str, Float64]]:
     angles = np.linspace(np.pi * 1.1, np.pi * 1.9, 5)
     return [
         (

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.toyworld.scene import Scene
 
 RATE: Final = 16000
 SAMPLES: Final = 15360
-Wave = NDArray[np.float32]
 
 _TIME: Final = (np.arange(SAMPLES) / RATE).astype(np.float32)
 _FREQUENCY: Final = np.fft.rfftfreq(SAMPLES, 1 / RATE).astype(np.float32)
@@ -33,7 +32,7 @@ def _onsets(n: int, rng: np.random.Generator) -> list[float]:
     return [0.02 + gap * (k + 0.25 * float(rng.random())) for k in range(n)]
 
 
-def _noise(low_hz: float, high_hz: float, rng: np.random.Generator) -> Wave:
+def _noise(low_hz: float, high_hz: float, rng: np.random.Generator) -> Float32:
     """Return noise of a smooth pass band, unit standard deviation."""
     spectrum = np.fft.rfft(rng.standard_normal(SAMPLES, dtype=np.float32)).astype(np.complex64)
     spectrum *= 1 / (1 + (low_hz / (_FREQUENCY + 1)) ** 6) / (1 + (_FREQUENCY / high_hz) ** 6)
@@ -41,7 +40,7 @@ def _noise(low_hz: float, high_hz: float, rng: np.random.Generator) -> Wave:
     return wave / np.float32(wave.std() + 1e-9)
 
 
-def _at(onset: float) -> tuple[slice, Wave]:
+def _at(onset: float) -> tuple[slice, Float32]:
     """Return the part of the clip after an onset, and the time since, seconds."""
     start = int(onset * RATE)
     return slice(start, SAMPLES), _TIME[: SAMPLES - start]
@@ -49,7 +48,7 @@ def _at(onset: float) -> tuple[slice, Wave]:
 
 def _struck(
     scene: Scene, rng: np.random.Generator, base: float, partials: tuple[tuple[float, float, float], ...]
-) -> Wave:
+) -> Float32:
     """Return events of decaying partials (ratio, level, decay per second)."""
     out = np.zeros(SAMPLES, np.float32)
     f0 = _pitch(base, scene, rng)
@@ -61,15 +60,15 @@ def _struck(
     return out
 
 
-def _bell(scene: Scene, rng: np.random.Generator) -> Wave:
+def _bell(scene: Scene, rng: np.random.Generator) -> Float32:
     return _struck(scene, rng, 900, ((1, 1, 5), (2.76, 0.6, 8), (5.4, 0.35, 14), (0.5, 0.4, 4)))
 
 
-def _guitar(scene: Scene, rng: np.random.Generator) -> Wave:
+def _guitar(scene: Scene, rng: np.random.Generator) -> Float32:
     return _struck(scene, rng, 260, tuple((k, 1 / k, 2.5 + 1.5 * k) for k in range(1, 7)))
 
 
-def _drum(scene: Scene, rng: np.random.Generator) -> Wave:
+def _drum(scene: Scene, rng: np.random.Generator) -> Float32:
     out = np.zeros(SAMPLES, np.float32)
     f0 = _pitch(110, scene, rng)
     hiss = _noise(300, 3000, rng)
@@ -80,16 +79,16 @@ def _drum(scene: Scene, rng: np.random.Generator) -> Wave:
     return out
 
 
-def _siren(scene: Scene, rng: np.random.Generator) -> Wave:
+def _siren(scene: Scene, rng: np.random.Generator) -> Float32:
     f0 = _pitch(750, scene, rng)
     rate = scene.count / 0.96
     phase = _TAU * np.float32(rate) * _TIME + np.float32(rng.uniform(0, 6.28))
     angle = _TAU * np.float32(f0) * _TIME - np.float32(0.35 * f0 / rate) * np.cos(phase)
-    wave: Wave = np.sin(angle) + np.float32(0.3) * np.sin(3 * angle)
+    wave: Float32 = np.sin(angle) + np.float32(0.3) * np.sin(3 * angle)
     return wave
 
 
-def _bird(scene: Scene, rng: np.random.Generator) -> Wave:
+def _bird(scene: Scene, rng: np.random.Generator) -> Float32:
     out = np.zeros(SAMPLES, np.float32)
     f0 = _pitch(3000, scene, rng)
     for onset in _onsets(scene.count, rng):
@@ -101,7 +100,7 @@ def _bird(scene: Scene, rng: np.random.Generator) -> Wave:
     return out
 
 
-def _engine(scene: Scene, rng: np.random.Generator) -> Wave:
+def _engine(scene: Scene, rng: np.random.Generator) -> Float32:
     f0 = _pitch(70, scene, rng)
     angle = (
         _TAU * np.float32(f0) * _TIME
@@ -109,11 +108,11 @@ def _engine(scene: Scene, rng: np.random.Generator) -> Wave:
     )
     saw = sum((np.sin(k * angle) / k for k in range(1, 9)), np.zeros(SAMPLES, np.float32))
     throb = 1 + 0.7 * np.sin(_TAU * 4 * scene.count * _TIME + np.float32(rng.uniform(0, 6.28)))
-    wave: Wave = (saw + 0.15 * _noise(100, 900, rng)) * throb
+    wave: Float32 = (saw + 0.15 * _noise(100, 900, rng)) * throb
     return wave
 
 
-def _rain(scene: Scene, rng: np.random.Generator) -> Wave:
+def _rain(scene: Scene, rng: np.random.Generator) -> Float32:
     centre = _pitch(3500, scene, rng)
     gate = np.zeros(SAMPLES, np.float32)
     starts = rng.integers(0, SAMPLES, 25 * scene.count)
@@ -123,7 +122,7 @@ def _rain(scene: Scene, rng: np.random.Generator) -> Wave:
     return _noise(centre * 0.6, centre * 1.5, rng) * (0.15 + drops)
 
 
-def _whistle(scene: Scene, rng: np.random.Generator) -> Wave:
+def _whistle(scene: Scene, rng: np.random.Generator) -> Float32:
     out = np.zeros(SAMPLES, np.float32)
     f0 = _pitch(2000, scene, rng)
     breath = _noise(f0 * 0.8, f0 * 1.25, rng)
@@ -137,17 +136,17 @@ def _whistle(scene: Scene, rng: np.random.Generator) -> Wave:
     return out
 
 
-def _bee(scene: Scene, rng: np.random.Generator) -> Wave:
+def _bee(scene: Scene, rng: np.random.Generator) -> Float32:
     out = np.zeros(SAMPLES, np.float32)
     f0 = _pitch(220, scene, rng)
     flutter = 6 * np.sin(_TAU * np.float32(rng.uniform(1.5, 2.5)) * _TIME + np.float32(rng.uniform(0, 6.28)))
     for k in (1, 2, 3, 4, 5):
         out += np.sin(k * (_TAU * np.float32(f0) * _TIME + 0.25 * flutter)) * np.float32(0.8**k)
-    wave: Wave = out * (1 + 0.8 * np.sin(_TAU * 3 * scene.count * _TIME + np.float32(rng.uniform(0, 6.28))))
+    wave: Float32 = out * (1 + 0.8 * np.sin(_TAU * 3 * scene.count * _TIME + np.float32(rng.uniform(0, 6.28))))
     return wave
 
 
-def _clock(scene: Scene, rng: np.random.Generator) -> Wave:
+def _clock(scene: Scene, rng: np.random.Generator) -> Float32:
     out = np.zeros(SAMPLES, np.float32)
     f0 = _pitch(2200, scene, rng)
     click = _noise(f0 * 0.6, f0 * 2, rng)
@@ -158,7 +157,7 @@ def _clock(scene: Scene, rng: np.random.Generator) -> Wave:
     return out
 
 
-def _dog(scene: Scene, rng: np.random.Generator) -> Wave:
+def _dog(scene: Scene, rng: np.random.Generator) -> Float32:
     out = np.zeros(SAMPLES, np.float32)
     f0 = _pitch(420, scene, rng)
     rough = _noise(f0, f0 * 4, rng)
@@ -172,14 +171,14 @@ def _dog(scene: Scene, rng: np.random.Generator) -> Wave:
     return out
 
 
-def _wind(scene: Scene, rng: np.random.Generator) -> Wave:
+def _wind(scene: Scene, rng: np.random.Generator) -> Float32:
     centre = _pitch(500, scene, rng)
     gusts = 0.5 - 0.5 * np.cos(_TAU * np.float32(scene.count / 0.96) * _TIME + np.float32(rng.normal(0, 0.4)))
-    wave: Wave = _noise(centre * 0.7, centre * 1.3, rng) * (0.15 + gusts**2)
+    wave: Float32 = _noise(centre * 0.7, centre * 1.3, rng) * (0.15 + gusts**2)
     return wave
 
 
-_MODELS: Final[dict[str, Callable[[Scene, np.random.Generator], Wave]]] = {
+_MODELS: Final[dict[str, Callable[[Scene, np.random.Generator], Float32]]] = {
     "bell": _bell,
     "drum": _drum,
     "siren": _siren,
@@ -195,7 +194,7 @@ _MODELS: Final[dict[str, Callable[[Scene, np.random.Generator], Wave]]] = {
 }
 
 
-def render_sound(scene: Scene, rng: np.random.Generator) -> Wave:
+def render_sound(scene: Scene, rng: np.random.Generator) -> Float32:
     """Render the scene's sound.
 
     Args:
@@ -209,5 +208,5 @@ def render_sound(scene: Scene, rng: np.random.Generator) -> Wave:
     wave /= np.float32(np.sqrt(np.mean(wave * wave)) + 1e-9)
     wave += np.float32(10 ** (-rng.uniform(20, 40) / 20)) * rng.standard_normal(SAMPLES, dtype=np.float32)
     peak = np.float32(np.abs(wave).max())
-    scaled: Wave = wave * np.float32(rng.uniform(0.5, 0.9)) / peak
+    scaled: Float32 = wave * np.float32(rng.uniform(0.5, 0.9)) / peak
     return scaled

@@ -35,8 +35,8 @@ from clipsonic_eval.media.encode import write_audio, write_video
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import stream
 from clipsonic_eval.toyworld.captions import caption
+from clipsonic_eval.toyworld.frames import render_frames, render_picture
 from clipsonic_eval.toyworld.mark import FILE
-from clipsonic_eval.toyworld.pictures import render_frames, render_picture
 from clipsonic_eval.toyworld.scene import Domain, Scene, sample_scene
 from clipsonic_eval.toyworld.sounds import RATE, render_sound
 

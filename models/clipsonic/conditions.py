@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32, FloatArray
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import ShapeError, SpaceError, UserError
@@ -49,7 +50,7 @@ class Clips(Protocol):
         ...
 
     @property
-    def image_embeddings(self) -> NDArray[np.float32] | None:
+    def image_embeddings(self) -> Float32 | None:
         """(n, k, d): k frames a clip."""
         ...
 
@@ -69,7 +70,7 @@ class Clips(Protocol):
         """Rows of a split; None: all."""
         ...
 
-    def audio(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def audio(self, rows: NDArray[np.int64]) -> Float32:
         """(b, n_samples) of the rows."""
         ...
 
@@ -90,7 +91,7 @@ class ConditionSpec:
     encoder_weights: Path | None = None
 
 
-def condition_array(store: Clips, spec: ConditionSpec) -> tuple[NDArray[np.float32], dict[str, Any]]:
+def condition_array(store: Clips, spec: ConditionSpec) -> tuple[Float32, dict[str, Any]]:
     """Return every clip's embeddings and the card of their space.
 
     Args:
@@ -108,7 +109,7 @@ def condition_array(store: Clips, spec: ConditionSpec) -> tuple[NDArray[np.float
     return normalised(vectors), {"kind": spec.kind, "space": as_tree(card)}
 
 
-def _images(store: Clips, spec: ConditionSpec) -> tuple[NDArray[np.float32], EncoderCard]:
+def _images(store: Clips, spec: ConditionSpec) -> tuple[Float32, EncoderCard]:
     vectors, card = store.image_embeddings, store.image_space
     if vectors is None or card is None:
         raise UserError(
@@ -130,7 +131,7 @@ def _images(store: Clips, spec: ConditionSpec) -> tuple[NDArray[np.float32], Enc
     return np.asarray(vectors, dtype=np.float32), card
 
 
-def _texts(store: Clips, spec: ConditionSpec) -> tuple[NDArray[np.float32], EncoderCard]:
+def _texts(store: Clips, spec: ConditionSpec) -> tuple[Float32, EncoderCard]:
     missing = [key for key, prompt in zip(store.keys, store.prompts, strict=True) if not prompt]
     if missing:
         raise UserError(
@@ -147,7 +148,7 @@ def _texts(store: Clips, spec: ConditionSpec) -> tuple[NDArray[np.float32], Enco
     return vectors[rows][:, None], card
 
 
-def normalised(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+def normalised(vectors: FloatArray) -> Float32:
     """Return the vectors with L2 norm 1 along the last axis.
 
     Raises:
@@ -156,5 +157,5 @@ def normalised(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     norms = np.sqrt(np.einsum("...d,...d->...", vectors, vectors, dtype=np.float64))[..., None]
     if not np.isfinite(norms).all() or (norms == 0).any():
         raise ShapeError("a condition embedding is zero or not finite; the encoder or its input is broken")
-    result: NDArray[np.float32] = (vectors / norms.astype(vectors.dtype)).astype(np.float32, copy=False)
+    result: Float32 = (vectors / norms.astype(vectors.dtype)).astype(np.float32, copy=False)
     return result

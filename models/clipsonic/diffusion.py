@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ConfigError
 
 Predictor = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -48,7 +48,7 @@ class DiffusionConfig:
             raise ConfigError("diffusion: steps must be at least 2 and min_snr_gamma above 0")
 
 
-def cosine_alpha_bar(steps: int) -> NDArray[np.float64]:
+def cosine_alpha_bar(steps: int) -> Float64:
     """Return alpha_bar of the cosine schedule, (steps,) float64.
 
     ``beta_t = min(1 - f((t+1)/T) / f(t/T), 0.999)`` with ``f(u) = cos^2(pi/2 (u + 0.008) / 1.008)``, and
@@ -59,7 +59,7 @@ def cosine_alpha_bar(steps: int) -> NDArray[np.float64]:
     u = np.arange(steps + 1, dtype=np.float64) / steps
     f = np.cos((u + 0.008) / 1.008 * np.pi / 2) ** 2
     betas = np.minimum(1.0 - f[1:] / f[:-1], 0.999)
-    table: NDArray[np.float64] = np.cumprod(1.0 - betas)
+    table: Float64 = np.cumprod(1.0 - betas)
     return table
 
 

@@ -14,8 +14,8 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ConfigError, ShapeError
 
 
@@ -70,18 +70,18 @@ class MelConfig:
         return frames * self.hop
 
 
-def _hz_to_slaney(hz: NDArray[np.float64]) -> NDArray[np.float64]:
+def _hz_to_slaney(hz: Float64) -> Float64:
     linear = hz / (200.0 / 3.0)
     logarithmic = 15.0 + np.log(np.maximum(hz, 1e-10) / 1000.0) / (np.log(6.4) / 27.0)
     return np.where(hz < 1000.0, linear, logarithmic)
 
 
-def _slaney_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+def _slaney_to_hz(mel: Float64) -> Float64:
     return np.where(mel < 15.0, mel * (200.0 / 3.0), 1000.0 * np.exp((mel - 15.0) * (np.log(6.4) / 27.0)))
 
 
 @lru_cache(maxsize=8)
-def filterbank(config: MelConfig) -> NDArray[np.float64]:
+def filterbank(config: MelConfig) -> Float64:
     """Return the (n_mels, n_fft / 2 + 1) triangular filters with Slaney's scale and area normalisation.
 
     Slaney's scale is linear below 1 kHz (200 / 3 Hz a mel) and logarithmic above (27 mels for a factor of 6.4); each
@@ -95,7 +95,7 @@ def filterbank(config: MelConfig) -> NDArray[np.float64]:
     rise = (bins[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - bins[None]) / (edges[2:] - edges[1:-1])[:, None]
     height = 2.0 / (edges[2:] - edges[:-2])
-    bank: NDArray[np.float64] = np.maximum(0.0, np.minimum(rise, fall)) * height[:, None]
+    bank: Float64 = np.maximum(0.0, np.minimum(rise, fall)) * height[:, None]
     bank.setflags(write=False)
     return bank
 

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from clipsonic.conditions import normalised
@@ -30,6 +29,7 @@ from clipsonic.precision import Precision, autocast
 from clipsonic.samplers import SamplerSettings, sample, training_scheduler
 from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
 from clipsonic_eval import atomic
+from clipsonic_eval.arraytypes import Float32, FloatArray
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError
 from clipsonic_eval.files import read_json
@@ -93,7 +93,7 @@ class MelDiffusion:
 
     def generate_mel(
         self,
-        cond: NDArray[np.floating[Any]],
+        cond: FloatArray,
         seeds: Sequence[int],
         guidance: float = 1.0,
         steps: int = 20,
@@ -142,20 +142,20 @@ class MelDiffusion:
 
     def generate_audio(
         self,
-        cond: NDArray[np.floating[Any]],
+        cond: FloatArray,
         seeds: Sequence[int],
         guidance: float = 1.0,
         steps: int = 20,
         sampler: str = "dpm-solver++",
         *,
         batch_size: int = 64,
-    ) -> NDArray[np.float32]:
+    ) -> Float32:
         """Draw one waveform per condition, (b, frames * hop) float32 in [-1, 1]; arguments as in :meth:`generate_mel`.
 
         A waveform whose peak lies above full scale is scaled down as a whole; nothing is clipped.
         """
         log_mel = self.generate_mel(cond, seeds, guidance, steps, sampler, batch_size=batch_size)
-        audio: NDArray[np.float32] = within_full_scale(self.vocoder(log_mel, seeds)).numpy()
+        audio: Float32 = within_full_scale(self.vocoder(log_mel, seeds)).numpy()
         return audio
 
     def _denoiser(self, cond: torch.Tensor, guidance: float) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:

@@ -25,14 +25,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from clipsonic.conditions import normalised
 from clipsonic.model import FORMAT, WEIGHTS, read_checked_card, read_index
 from clipsonic.prior_network import Texts, predict, prior_scheduler
 from clipsonic_eval import atomic
+from clipsonic_eval.arraytypes import AnyArray, Float32, FloatArray
 from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
 from clipsonic_eval.hashing import file_sha256, write_sums
 from clipsonic_eval.seeds import derive
@@ -96,7 +95,7 @@ class DiffusionPrior:
         """Width of the embeddings."""
         return int(self.network.config["embedding_dim"])
 
-    def texts(self, text: NDArray[np.floating[Any]], tokens: tuple[NDArray[Any], NDArray[Any]] | None = None) -> Texts:
+    def texts(self, text: FloatArray, tokens: tuple[AnyArray, AnyArray] | None = None) -> Texts:
         """Return text embeddings (b, d) of any norm, and hidden states with their mask, as the network takes them.
 
         Raises:
@@ -116,13 +115,13 @@ class DiffusionPrior:
 
     def sample(
         self,
-        text: NDArray[np.floating[Any]],
+        text: FloatArray,
         seeds: Sequence[int],
         settings: PriorSettings | None = None,
         *,
-        tokens: tuple[NDArray[Any], NDArray[Any]] | None = None,
+        tokens: tuple[AnyArray, AnyArray] | None = None,
         batch_size: int = 512,
-    ) -> NDArray[np.float32]:
+    ) -> Float32:
         """Draw one image embedding per text.
 
         Args:
@@ -150,7 +149,7 @@ class DiffusionPrior:
                 drawn[rows, k] = self._draw(texts.rows(rows), own[rows], settings).cpu()
         unit = torch.nn.functional.normalize(drawn.double(), dim=2)
         cosine = (unit * torch.nn.functional.normalize(texts.pooled.cpu().double(), dim=1)[:, None]).sum(dim=2)
-        best: NDArray[np.float32] = unit[torch.arange(len(seeds)), cosine.argmax(dim=1)].float().numpy()
+        best: Float32 = unit[torch.arange(len(seeds)), cosine.argmax(dim=1)].float().numpy()
         return best
 
     @torch.no_grad()

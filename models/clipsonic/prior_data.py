@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipsonic.conditions import Clips, ConditionSpec, condition_array, normalised
 from clipsonic_eval import atomic
 from clipsonic_eval.arrays import read_npz
+from clipsonic_eval.arraytypes import AnyArray, Float32, Float64, UInt8
 from clipsonic_eval.datasets import refuse_duplicates
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import ConfigError, MediaError, UserError
@@ -73,8 +73,8 @@ class Pairs:
         kind: ``pictures`` or ``clips``.
     """
 
-    text: NDArray[np.float32]
-    image: NDArray[np.float32]
+    text: Float32
+    image: Float32
     captions: tuple[str, ...]
     sources: tuple[str, ...]
     space: EncoderCard
@@ -84,7 +84,7 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.captions)
 
-    def means(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def means(self) -> tuple[Float64, Float64]:
         """Return the mean text and the mean image embedding, (d,) each, not normalised."""
         image = self.image.reshape(-1, self.image.shape[-1])
         return self.text.mean(axis=0, dtype=np.float64), image.mean(axis=0, dtype=np.float64)
@@ -160,7 +160,7 @@ def pairs_of_clips(
     return Pairs(_embedded_texts(encoder, texts), image[rows], texts, sources, space, content, "clips")
 
 
-def _embedded_texts(encoder: Encoder, texts: tuple[str, ...]) -> NDArray[np.float32]:
+def _embedded_texts(encoder: Encoder, texts: tuple[str, ...]) -> Float32:
     unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
     names = list(unique)
     parts = [encoder.text(names[i : i + _BATCH]) for i in range(0, len(names), _BATCH)]
@@ -186,7 +186,7 @@ def _from_pictures(folder: Path, cache: Path | None, encoder: Encoder, progress:
     return Pairs(kept["text"], kept["image"][:, None], captions, keys, card, content, "pictures")
 
 
-def _kept(path: Path, shape: tuple[int, int], progress: Progress) -> dict[str, NDArray[Any]] | None:
+def _kept(path: Path, shape: tuple[int, int], progress: Progress) -> dict[str, AnyArray] | None:
     """Return embeddings that an earlier call kept; None where there are none, or damaged ones, which are named."""
     if not path.exists():
         return None
@@ -201,8 +201,8 @@ def _kept(path: Path, shape: tuple[int, int], progress: Progress) -> dict[str, N
 
 
 def _embed(shards: list[Path], encoder: Encoder, n: int, path: Path, progress: Progress) -> None:
-    texts: list[NDArray[np.float32]] = []
-    images: list[NDArray[np.float32]] = []
+    texts: list[Float32] = []
+    images: list[Float32] = []
     total = -(-n // _BATCH)
     for keys, pictures, captions in progress.track(_batches(shards), label="embedding pairs", total=total):
         images.append(encoder.image([_decoded(p, k) for p, k in zip(pictures, keys, strict=True)]))
@@ -255,7 +255,7 @@ def _batches(shards: list[Path]) -> Iterator[tuple[list[str], list[Any], list[st
             yield columns["key"], columns["image"], columns["caption"]
 
 
-def _decoded(data: Any, key: str) -> NDArray[np.uint8]:
+def _decoded(data: Any, key: str) -> UInt8:
     """Decode a picture's bytes, bare or in the ``{"bytes": ...}`` of Hugging Face's datasets."""
     raw = data.get("bytes") if isinstance(data, dict) else data
     if not isinstance(raw, bytes):

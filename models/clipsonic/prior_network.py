@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def build_network(config: PriorNetworkConfig, dim: int, seed: int) -> PriorTrans
         )
 
 
-def set_scale(network: PriorTransformer, image: NDArray[np.float32]) -> None:
+def set_scale(network: PriorTransformer, image: Float32) -> None:
     """Measure ``clip_mean`` and ``clip_std`` on (..., d) image embeddings and keep them in the network, untrained.
 
     A dimension that does not vary keeps deviation 1, so that it stays at its mean.

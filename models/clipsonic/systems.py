@@ -20,7 +20,6 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from clipsonic.conditions import normalised
 from clipsonic.mel import MelFrontEnd
@@ -29,14 +28,14 @@ from clipsonic.prior import DiffusionPrior
 from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig, RealMelConfig, check_space
 from clipsonic.training.audio import device_named
 from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.media.video import query_picture
-from clipsonic_eval.systems.yardsticks import own_audio
+from clipsonic_eval.systems.controls import own_audio
 from clipsonic_eval.types import Query
 
 S = TypeVar("S", bound="MelSystem")
-Vectors = NDArray[np.float32]
 PEAK_RULE = "above 1: scaled to 1"
 
 
@@ -58,7 +57,7 @@ class MelSystem:
         device = device_named(config.device)
         self.model = MelDiffusion.load(config.model, device, precision=config.precision)
         self.encoder: Encoder = ENCODERS[config.encoder](config.encoder_weights, device=str(device))
-        self._embedded: dict[tuple[object, ...], Vectors] = {}
+        self._embedded: dict[tuple[object, ...], Float32] = {}
         condition = self.model.card["condition"]
         if condition["kind"] != self.trained_on:
             raise UserError(
@@ -112,7 +111,7 @@ class MelSystem:
         """Return the same system at another guidance scale."""
         return self.variant(guidance=guidance)
 
-    def conditions(self, queries: Sequence[Query], seeds: Sequence[int]) -> Vectors:
+    def conditions(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         """Return the embedding (b, d), of norm 1, that each query becomes; kept, so that asking again is free.
 
         Raises:
@@ -127,7 +126,7 @@ class MelSystem:
         empty = np.zeros((0, self.model.condition_dim), np.float32)
         return np.stack([self._embedded[key] for key in wanted]) if wanted else empty
 
-    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[NDArray[np.float32]]:
+    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
         """Return one waveform per query; see :class:`clipsonic_eval.systems.System`."""
         if not queries:
             return []
@@ -141,7 +140,7 @@ class MelSystem:
         """Return what the embedding of a query follows from."""
         raise NotImplementedError
 
-    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Vectors:
+    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         raise NotImplementedError
 
 
@@ -155,7 +154,7 @@ class PromptEmbedded:
         del seed
         return ("text", self.config.template, query.prompt)
 
-    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Vectors:
+    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         del seeds
         return self.encoder.text(self.prompts(queries))
 
@@ -176,7 +175,7 @@ class ImageQueried(MelSystem):
             raise MediaError(f"query '{query.key}': has no picture; {self.name} needs one in column `image` or `path`")
         return ("image", query.image)
 
-    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Vectors:
+    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         del seeds
         return self.encoder.image([query_picture(query.image) for query in queries if query.image is not None])
 
@@ -209,7 +208,7 @@ class PriorGuided(PromptEmbedded, MelSystem):
     def _identity(self, query: Query, seed: int) -> tuple[object, ...]:
         return ("prior", self.config.template, query.prompt, seed, self.config.prior_settings())
 
-    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Vectors:
+    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         prompts = self.prompts(queries)
         tokens = None
         if self.prior.network.config["num_embeddings"]:
@@ -232,7 +231,7 @@ class RealMel:
         own = {"kind": "real-mel", "duration_s": self.config.duration_s}
         return {**own, "vocoder": self._vocoder.card(), "peak": PEAK_RULE}
 
-    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[NDArray[np.float32]]:
+    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
         """Return each query's own sound as the vocoder renders its log-mel.
 
         Raises:
@@ -240,8 +239,8 @@ class RealMel:
         """
         return [self._rendered(query, seed) for query, seed in zip(queries, seeds, strict=True)]
 
-    def _rendered(self, query: Query, seed: int) -> NDArray[np.float32]:
+    def _rendered(self, query: Query, seed: int) -> Float32:
         samples = own_audio(query, self.sample_rate, self.config.duration_s)
         log_mel = self._front_end.log_mel(torch.from_numpy(samples)[None])
-        rendered: NDArray[np.float32] = within_full_scale(self._vocoder(log_mel, [seed]))[0].numpy()
+        rendered: Float32 = within_full_scale(self._vocoder(log_mel, [seed]))[0].numpy()
         return rendered

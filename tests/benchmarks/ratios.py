@@ -59,13 +59,13 @@ def rows(group: str, times: Mapping[str, float], notes: Mapping[str, str], machi
         notes: by name.
         machine: every ratio belongs to one.
     """
-    judges = {who: seconds for who, seconds in times.items() if not who.startswith("ours")}
-    best = min(judges, key=judges.__getitem__) if judges else ""
-    theirs = f"{judges[best] * 1e3:.4g} ms" if best else ""
+    packages = {who: seconds for who, seconds in times.items() if not who.startswith("ours")}
+    best = min(packages, key=packages.__getitem__) if packages else ""
+    theirs = f"{packages[best] * 1e3:.4g} ms" if best else ""
     found = []
     for who, seconds in times.items():
         if who.startswith("ours"):
-            ratio = f"{judges[best] / seconds:.3g}x on {machine.processor}" if best else ""
+            ratio = f"{packages[best] / seconds:.3g}x on {machine.processor}" if best else ""
             found.append((group, who, f"{seconds * 1e3:.4g} ms", best, theirs, ratio, notes.get(who, "")))
     return found
 
@@ -76,7 +76,7 @@ def page(found: Sequence[Row], machine: Machine) -> str:
         "# How fast, beside the packages that the field uses",
         "",
         f"`{COMMAND}`: best of a few rounds, embeddings in memory and moments included, the accurate path always; the "
-        "fastest judge over ours. Times of single clips are by clip.",
+        "fastest judge over ours. Times of single clips are per clip.",
         "",
         machine.sentence,
         "",

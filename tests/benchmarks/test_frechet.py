@@ -6,15 +6,15 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import judges
 import numpy as np
 import pytest
+import reference_packages
 
+from clipsonic_eval.arraytypes import FloatArray
 from clipsonic_eval.stats.frechet import Gaussian, squared_frechet
 from clipsonic_eval.stats.frechet_clips import clip_distances
 from clipsonic_eval.stats.frechet_inf import extrapolate
 from clipsonic_eval.stats.pairwise import Rows
-from clipsonic_eval.types import FloatArray
 
 SIZES = [(512, 1000), (512, 20000), (1024, 1000), (2048, 1000)]
 CLIPS, FRAMES, DIM = 1000, 30, 512
@@ -54,8 +54,8 @@ def truth(d: int, n: int) -> float:
 def test_two_sets(benchmark: Any, d: int, n: int, who: str) -> None:
     makers: dict[str, Callable[[], Callable[[np.ndarray, np.ndarray], float]]] = {
         "ours": lambda: squared_frechet,
-        "frechet-audio-distance": judges.frechet_audio_distance,
-        "fadtk": judges.fadtk_distance,
+        "frechet-audio-distance": reference_packages.frechet_audio_distance,
+        "fadtk": reference_packages.fadtk_distance,
     }
     benchmark.group = f"Fréchet distance, d {d}, n {n}"
     benchmark.extra_info["who"] = who
@@ -87,7 +87,7 @@ def test_each_clip(benchmark: Any, who: str) -> None:
         checked = range(0, clips, clips // 4)
         assert found[list(checked)] == pytest.approx([definition(rows[i], reference) for i in checked], rel=1e-6)
         return
-    judge = judges.fadtk()
+    judge = reference_packages.fadtk()
     fixed = judge.calc_embd_statistics(reference)
 
     def run() -> list[float]:
@@ -115,7 +115,7 @@ def test_infinite_sample(benchmark: Any, who: str) -> None:
         assert found.distances == pytest.approx(written_out, rel=1e-6)
         assert found.limit == pytest.approx(np.polyfit(1 / found.clips, written_out, 1)[1], rel=1e-5)
         return
-    judge = judges.fadtk()
+    judge = reference_packages.fadtk()
     fixed = judge.calc_embd_statistics(reference)
     rng = np.random.default_rng(0)
 

@@ -35,14 +35,14 @@ def test_features_of_any_encoder_are_scored(features: Path) -> None:
 
 def test_json_is_the_record_with_the_values_per_clip(features: Path) -> None:
     out = features.parent / "run"
-    options = ["--set", "n_bootstrap=40", "--set", "mean_shift=false", "--tag", "instrument=mine", "--json"]
+    options = ["--set", "n_bootstrap=40", "--set", "mean_shift=false", "--tag", "clip_variant=mine", "--json"]
     done = CliRunner().invoke(main, ["gap", str(features), *options, "--out", str(out)])
     record, written = json.loads(done.stdout), json.loads((out / "record.json").read_text())
     for score in record["scores"]:  # what lies beside the record in clips.parquet
         for name in score.keys() - written["scores"][0].keys():
             del score[name]
     assert record == {name: value for name, value in written.items() if name != "clips"}
-    assert record["tags"] == {"instrument": "mine"}
+    assert record["tags"] == {"clip_variant": "mine"}
     assert {s["system"] for s in record["scores"]} == {"image", "text"}
 
 

@@ -54,7 +54,7 @@ def test_examples_stand_line_by_line_as_they_were_written(path: tuple[str, ...])
         assert shown[start : start + len(lines)] == lines
 
 
-@pytest.mark.parametrize("path", [(), ("instrument",)], ids=" ".join)
+@pytest.mark.parametrize("path", [(), ("toy-encoders",)], ids=" ".join)
 def test_the_list_of_commands_cuts_no_sentence_short(path: tuple[str, ...]) -> None:
     text = page(*path)
     listed = " ".join(text[text.index("Commands:") :].split())

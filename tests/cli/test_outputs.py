@@ -37,7 +37,7 @@ COMMANDS = {
     "gap": ["gap", "features.npz", "--space", "mine", "--out"],
     "report": ["report", "run", "--out"],
     "calibrate": ["calibrate", "--metric", "class_accuracy", "--n", "20", "--repeats", "2", "--out"],
-    "instrument": ["instrument", "train", "--only", "toy-audio", "--out"],
+    "toy-encoders": ["toy-encoders", "train", "--only", "toy-audio", "--out"],
     "demo": ["demo", "--fast", "--out"],
     "sweep": ["sweep", "--only", "narrow", "--out"],
     "embed": ["embed", "wavs", "--encoder", "toy-audio", "--cache"],

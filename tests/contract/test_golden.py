@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 from golden_vectors import Golden, bell, uniform
 
+from clipsonic_eval.arraytypes import FloatArray
 from clipsonic_eval.conventions import CONVENTIONS
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.harness import scoring, signature
 from clipsonic_eval.harness.gap_statistics import gap_scores
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric
-from clipsonic_eval.types import Clip, Embeddings, EncoderCard, FloatArray, Modality, Score
+from clipsonic_eval.types import Clip, Embeddings, EncoderCard, Modality, Score
 
 CLOSE = 1e-6
 NETWORKS = 1e-4  # relative to the largest number; processors sum in different orders

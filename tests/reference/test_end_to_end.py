@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import judges
 import numpy as np
 import pytest
+import reference_packages
 import soundfile
 import torch
 from torch import nn
@@ -156,7 +156,9 @@ def test_fadtk_and_kadtk(folders: Path, vggish: Any, weights: Path, tmp_path: Pa
             with torch.no_grad():
                 rows.append(hub(whole / 32768.0, 16000).numpy().astype(np.float16))
     real, fake = (np.concatenate(kept[name]) for name in ("real", "fake"))
-    judge = judges.take("fadtk", "utils.py", "calculate_embd_statistics_online", "_process_file", pmap=_in_turn)
+    judge = reference_packages.take(
+        "fadtk", "utils.py", "calculate_embd_statistics_online", "_process_file", pmap=_in_turn
+    )
     moments = []
     for name in ("real", "fake"):
         files = []
@@ -164,11 +166,11 @@ def test_fadtk_and_kadtk(folders: Path, vggish: Any, weights: Path, tmp_path: Pa
             np.save(tmp_path / f"{name}{k}.npy", rows)
             files.append(tmp_path / f"{name}{k}.npy")
         moments += judge.calculate_embd_statistics_online(files)
-    wanted = float(np.real(judges.fadtk().calc_frechet_distance(*moments)))
+    wanted = float(np.real(reference_packages.fadtk().calc_frechet_distance(*moments)))
     assert ours(folders, "fad/fadtk", weights, tmp_path) == pytest.approx(
         wanted, rel=1e-3
     )  # its moments are of float16
-    kernel = judges.take(
+    kernel = reference_packages.take(
         "kadtk", "kad.py", "calc_kernel_audio_distance", "median_pairwise_distance", torch=torch, SCALE_FACTOR=100
     )
     sets = (torch.from_numpy(x.astype(np.float64)) for x in (real, fake))

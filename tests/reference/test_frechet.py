@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import judges
 import numpy as np
 import pytest
+import reference_packages
 import torch
 
 from clipsonic_eval.stats.frechet import Gaussian, squared_frechet
@@ -21,7 +21,7 @@ def sets(d: int, n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("size", SIZES[1:])  # neither of them can take one dimension
-@pytest.mark.parametrize("judge", [judges.frechet_audio_distance, judges.fadtk_distance])
+@pytest.mark.parametrize("judge", [reference_packages.frechet_audio_distance, reference_packages.fadtk_distance])
 def test_distances_of_sets(judge, size) -> None:  # type: ignore[no-untyped-def]
     a, b = sets(*size)
     assert squared_frechet(a, b) == pytest.approx(judge()(a, b), rel=1e-6)
@@ -41,6 +41,6 @@ def test_distances_of_clips_by_fadtk() -> None:
     rng = np.random.default_rng(0)
     reference = rng.standard_normal((600, 12)) * 1.3
     clips = rng.standard_normal((5, 40, 12)) + rng.standard_normal((5, 1, 12))
-    theirs = judges.fadtk_distance()
+    theirs = reference_packages.fadtk_distance()
     wanted = [theirs(reference, clip) for clip in clips]
     np.testing.assert_allclose(clip_distances(clips, Gaussian.fit(reference)), wanted, rtol=1e-6)

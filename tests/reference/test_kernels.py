@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import judges
 import numpy as np
 import pytest
+import reference_packages
 import torch
 from unit.metrics.material import embeddings
 
@@ -26,7 +26,7 @@ def sets() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("kernel", ["gaussian", "iq", "imq"])
 def test_kad_is_kadtks(sets: tuple[np.ndarray, np.ndarray], kernel: Any) -> None:
-    judge = judges.take(
+    judge = reference_packages.take(
         "kadtk", "kad.py", "calc_kernel_audio_distance", "median_pairwise_distance", torch=torch, SCALE_FACTOR=100
     )
     real, generated = (torch.from_numpy(x) for x in sets)
@@ -49,7 +49,9 @@ def test_kid_is_torchmetrics_and_torch_fidelitys(sets: tuple[np.ndarray, np.ndar
     def vassert(truth: bool, message: str) -> None:
         assert truth, message
 
-    judge = judges.take("torch_fidelity", "metric_kid.py", "mmd2", "kernel_poly", get_kwarg=setting, vassert=vassert)
+    judge = reference_packages.take(
+        "torch_fidelity", "metric_kid.py", "mmd2", "kernel_poly", get_kwarg=setting, vassert=vassert
+    )
     x, y = sets
     kernels = (judge.kernel_poly(a, b) for a, b in ((x, x), (x, y), (y, y)))
     assert ours == pytest.approx(float(judge.mmd2(*kernels)), rel=1e-6)
@@ -57,7 +59,7 @@ def test_kid_is_torchmetrics_and_torch_fidelitys(sets: tuple[np.ndarray, np.ndar
 
 @pytest.mark.parametrize("k", [3, 5])
 def test_precision_and_recall_are_torch_fidelitys(sets: tuple[np.ndarray, np.ndarray], k: int) -> None:
-    judge = judges.take(
+    judge = reference_packages.take(
         "torch_fidelity", "metric_prc.py", "calc_cdist_full", "calculate_precision_recall_full", torch=torch
     )
     real, generated = (torch.from_numpy(x) for x in sets)
@@ -68,7 +70,7 @@ def test_precision_and_recall_are_torch_fidelitys(sets: tuple[np.ndarray, np.nda
 
 
 def test_inception_score_is_torch_fidelitys() -> None:
-    judge = judges.take(
+    judge = reference_packages.take(
         "torch_fidelity",
         "metric_isc.py",
         "isc_features_to_metric",

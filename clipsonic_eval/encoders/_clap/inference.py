@@ -8,9 +8,9 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from clipsonic_eval.encoders._base import Refusing
+from clipsonic_eval.arraytypes import Float32
+from clipsonic_eval.encoders._base import EncoderBase
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._clap import tokens
 from clipsonic_eval.encoders._clap.folder import read_folder
@@ -26,7 +26,6 @@ from clipsonic_eval.precision import chosen
 from clipsonic_eval.tensors import read_tensors
 from clipsonic_eval.types import Clip, EncoderCard
 
-Floats = NDArray[np.float32]
 Precision = Literal["fp32", "bf16"]
 Backend = Literal["transformers", "laion-clap"]
 
@@ -35,7 +34,7 @@ _ON_GPU: Final = 32
 _TEXTS: Final = 8
 
 
-class ClapEncoder(Refusing):
+class ClapEncoder(EncoderBase):
     """Both towers of a CLAP, frozen, in batches of one size.
 
     Args:
@@ -73,17 +72,17 @@ class ClapEncoder(Refusing):
         return len(self._cutting.starts(len(mono_at(clip, RATE))))
 
     @torch.inference_mode()
-    def audio(self, clips: Sequence[Clip]) -> Floats:
+    def audio(self, clips: Sequence[Clip]) -> Float32:
         """Embed clips -> (rows, d) unit vectors.
 
         Raises:
             ShapeError: a clip holds no sample.
         """
-        rows: list[Floats] = []
+        rows: list[Float32] = []
         counts = [0] * len(clips)
-        waiting: list[Floats] = []
+        waiting: list[Float32] = []
         order: list[int] = []  # clip of each vector that comes out of batches
-        whole: dict[int, Floats] = {}
+        whole: dict[int, Float32] = {}
         for number, clip in enumerate(clips):
             wave = self._wave(clip)
             if self._fuses(wave):
@@ -104,19 +103,19 @@ class ClapEncoder(Refusing):
         vectors = np.concatenate(rows) if rows else np.zeros((0, self._card.dim), np.float32)
         return self._by_clip(vectors, order, counts, whole)
 
-    def _fuses(self, wave: Floats) -> bool:
+    def _fuses(self, wave: Float32) -> bool:
         return self._network.fusion and self._cutting.long != "windows" and len(wave) > SIZE
 
-    def _embed(self, pieces: Sequence[Floats]) -> Floats:
+    def _embed(self, pieces: Sequence[Float32]) -> Float32:
         batch = torch.from_numpy(np.stack(pieces))
         return in_batches(self._network.pieces, batch, size=self._size, device=self._device, dim=self._card.dim)
 
     def _by_clip(
-        self, vectors: Floats, order: Sequence[int], counts: Sequence[int], whole: dict[int, Floats]
-    ) -> Floats:
+        self, vectors: Float32, order: Sequence[int], counts: Sequence[int], whole: dict[int, Float32]
+    ) -> Float32:
         """Return the rows in the order of the clips."""
 
-        def parts() -> Iterator[Floats]:
+        def parts() -> Iterator[Float32]:
             done = 0
             for number, count in enumerate(counts):
                 if number in whole:
@@ -133,14 +132,14 @@ class ClapEncoder(Refusing):
         found = list(parts())
         return np.concatenate(found) if found else np.zeros((0, self._card.dim), np.float32)
 
-    def _wave(self, clip: Clip) -> Floats:
+    def _wave(self, clip: Clip) -> Float32:
         mono = mono_at(clip, RATE)
         if len(mono) == 0:
             raise ShapeError(f"clip '{clip.key}': audio must hold at least one sample")
         return self._cutting.level(mono)
 
     @torch.inference_mode()
-    def text(self, texts: Sequence[str]) -> Floats:
+    def text(self, texts: Sequence[str]) -> Float32:
         """Embed texts -> (n, d) unit vectors; what does not fit into 77 tokens is cut off.
 
         Raises:

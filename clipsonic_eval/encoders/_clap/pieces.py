@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import ConfigError
-
-Floats = NDArray[np.float32]
 
 RATE: Final = 48000
 SIZE: Final = 480000  # samples of a piece
@@ -79,14 +77,14 @@ class Cutting:
         regular = list(range(0, n - SIZE + 1, hop))
         return regular if regular[-1] == n - SIZE else [*regular, n - SIZE]
 
-    def level(self, wave: Floats) -> Floats:
+    def level(self, wave: Float32) -> Float32:
         """Return the samples as the network gets them."""
         if not self.int16:
             return wave
-        whole: Floats = np.trunc(np.clip(wave, -1, 1) * np.float32(32767)) / np.float32(32767)
+        whole: Float32 = np.trunc(np.clip(wave, -1, 1) * np.float32(32767)) / np.float32(32767)
         return whole
 
-    def piece(self, wave: Floats, start: int) -> Floats:
+    def piece(self, wave: Float32, start: int) -> Float32:
         """Return the piece of a levelled sound that begins at a sample, (480000,), filled up as the rule says."""
         if self.long == "random" and len(wave) > SIZE:
             start = int(self.lots(wave).randint(0, len(wave) - SIZE + 1))
@@ -95,7 +93,7 @@ class Cutting:
             part = np.tile(part, SIZE // len(part))
         return np.pad(part, (0, SIZE - len(part)))
 
-    def thirds(self, wave: Floats, frames: int) -> tuple[int, int, int]:
+    def thirds(self, wave: Float32, frames: int) -> tuple[int, int, int]:
         """Return the first frame of each of the three pieces that are fused with the whole."""
         parts = np.array_split(np.arange(frames - FRAMES + 1), 3)
         choices = [part if len(part) else np.zeros(1, int) for part in parts]
@@ -106,11 +104,11 @@ class Cutting:
             front, middle, back = (int(part[len(part) // 2]) for part in choices)
         return front, middle, back
 
-    def lots(self, wave: Floats) -> np.random.RandomState:
+    def lots(self, wave: Float32) -> np.random.RandomState:
         """Return a generator whose seed hangs on the sound; laion_clap draws from one of the same kind."""
         return np.random.RandomState(self.lot_seed(wave))
 
-    def lot_seed(self, wave: Floats) -> int:
+    def lot_seed(self, wave: Float32) -> int:
         """Return the seed of :meth:`lots`."""
         digest = hashlib.sha256(self.seed.to_bytes(8, "little", signed=True) + np.ascontiguousarray(wave).tobytes())
         return int.from_bytes(digest.digest()[:4], "little")

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from clipsonic_eval.encoders._base import Refusing
+from clipsonic_eval.arraytypes import Bool, Float32, UInt8
+from clipsonic_eval.encoders._base import EncoderBase
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._clip.models import MODELS, folder_of
 from clipsonic_eval.encoders._clip.reading import Parts, read
@@ -19,11 +19,10 @@ from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.precision import chosen
 from clipsonic_eval.types import EncoderCard
 
-Floats = NDArray[np.float32]
 Precision = Literal["fp32", "bf16"]
 
 
-class ClipEncoder(Refusing):
+class ClipEncoder(EncoderBase):
     """Both towers of a CLIP, frozen, in batches.
 
     Args:
@@ -51,7 +50,7 @@ class ClipEncoder(Refusing):
         self._device = device
         self._batch_size = batch_size or (4 if device == "cpu" else 32)
 
-    def image(self, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
+    def image(self, pictures: Sequence[UInt8]) -> Float32:
         """Embed RGB pictures, each (height, width, 3) uint8 of any size -> (n, d) unit vectors.
 
         Raises:
@@ -64,12 +63,12 @@ class ClipEncoder(Refusing):
                 )
         return self._embedded(pictures, self._pixels, self._see)
 
-    def text(self, texts: Sequence[str]) -> Floats:
+    def text(self, texts: Sequence[str]) -> Float32:
         """Embed texts -> (n, d) unit vectors; what does not fit into the tower's places is cut off."""
         return self._embedded(texts, self._ids, self._read)
 
     @torch.inference_mode()
-    def text_tokens(self, texts: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
+    def text_tokens(self, texts: Sequence[str]) -> tuple[Float32, Bool]:
         """Return hidden states of the text tower for diffusion priors.
 
         Of the last layer after its normalisation, before the projection; this is what unCLIP priors were trained with.
@@ -101,7 +100,7 @@ class ClipEncoder(Refusing):
         items: Sequence[Any],
         read: Callable[[Sequence[Any]], torch.Tensor],
         tower: Callable[[torch.Tensor], torch.Tensor],
-    ) -> Floats:
+    ) -> Float32:
         result = np.zeros((len(items), self._card.dim), np.float32)
         for start in range(0, len(items), self._batch_size):
             part = slice(start, start + self._batch_size)
@@ -112,7 +111,7 @@ class ClipEncoder(Refusing):
             result[part] = found / np.maximum(norms, 1e-12)
         return result
 
-    def _pixels(self, pictures: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+    def _pixels(self, pictures: Sequence[UInt8]) -> torch.Tensor:
         from PIL import Image
 
         # As images, not arrays: of an array the processor guesses which axis holds the colours, and may guess wrong.

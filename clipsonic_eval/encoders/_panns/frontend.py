@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from clipsonic_eval.arraytypes import AnyArray
 from clipsonic_eval.encoders._log_mel import FrontEnd, mel_filters
 
 AT_32K: Final = FrontEnd(32000, 1024, 320, 50, 14000)
@@ -24,7 +24,7 @@ def published_matrices(front: FrontEnd) -> dict[str, Tensor]:
     n = np.arange(front.window)
     angle = 2 * np.pi * np.outer(np.arange(front.window // 2 + 1), n) / front.window
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * n / front.window)
-    matrices: dict[str, NDArray[Any]] = {
+    matrices: dict[str, AnyArray] = {
         "spectrogram_extractor.stft.conv_real.weight": (np.cos(angle) * taper)[:, None],
         "spectrogram_extractor.stft.conv_imag.weight": (-np.sin(angle) * taper)[:, None],
         "logmel_extractor.melW": mel_filters(front),

@@ -9,10 +9,10 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.encoders._audioset.labels import audioset_labels
-from clipsonic_eval.encoders._base import Refusing
+from clipsonic_eval.encoders._base import EncoderBase
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._log_mel import FrontEnd, log_mel
 from clipsonic_eval.encoders._panns.frontend import AT_16K, AT_32K
@@ -28,10 +28,8 @@ _BATCH_S: Final = 40  # seconds of sound at a time, which bounds the memory
 
 FILES: Final = {AT_32K: "Cnn14_mAP=0.431.pth", AT_16K: "Cnn14_16k_mAP=0.438.pth"}
 
-Floats = NDArray[np.float32]
 
-
-class Panns(Refusing):
+class Panns(EncoderBase):
     """Cnn14 on whole clips: log-probabilities of AudioSet's classes, or the features before them."""
 
     def __init__(self, net: Cnn14, front: FrontEnd, card: EncoderCard, device: str = "cpu") -> None:
@@ -45,7 +43,7 @@ class Panns(Refusing):
         return [clip.key for clip in clips]
 
     @torch.inference_mode()
-    def audio(self, clips: Sequence[Clip]) -> Floats:
+    def audio(self, clips: Sequence[Clip]) -> Float32:
         """Embed clips -> (clips, d).
 
         Clips of equal length go through the network together; a short one is never filled up to a longer one, since
@@ -67,7 +65,7 @@ class Panns(Refusing):
                 result[part] = in_batches(self._forward, batch, size=step, device=self._device, dim=self._card.dim)
         return result
 
-    def _wave(self, clip: Clip) -> Floats:
+    def _wave(self, clip: Clip) -> Float32:
         mono = mono_at(clip, self._front.rate)
         if len(mono) == 0:
             raise ShapeError(f"clip '{clip.key}': audio must hold at least one sample")

@@ -7,8 +7,9 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+
+from clipsonic_eval.arraytypes import Float64
 
 RATE: Final = 32000
 BANDS: Final = 128
@@ -20,7 +21,7 @@ SIGNATURE: Final = "mel:128-kaldi,0-15000Hz,hop320,win800,fft1024,emphasis0.97,l
 
 
 @lru_cache(maxsize=1)
-def mel_filters() -> NDArray[np.float64]:
+def mel_filters() -> Float64:
     """Return triangles over mel, (513, 128).
 
     Source: Kaldi's feature extraction (torchaudio.compliance.kaldi.get_mel_banks gives the same).
@@ -30,7 +31,7 @@ def mel_filters() -> NDArray[np.float64]:
     low, peak, high = edges[:-2], edges[1:-1], edges[2:]
     triangles = np.minimum((mel[:, None] - low) / (peak - low), (high - mel[:, None]) / (high - peak))
     triangles[-1] = 0  # Kaldi leaves out the last bin
-    clipped: NDArray[np.float64] = np.maximum(triangles, 0)
+    clipped: Float64 = np.maximum(triangles, 0)
     return clipped
 
 

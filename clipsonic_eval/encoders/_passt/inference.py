@@ -9,10 +9,10 @@ from typing import Final, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.encoders._audioset.labels import audioset_labels
-from clipsonic_eval.encoders._base import Refusing
+from clipsonic_eval.encoders._base import EncoderBase
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._passt.frontend import HOP, RATE, SIGNATURE, log_mel
 from clipsonic_eval.encoders._passt.network import PATCH, WIDTH, Passt
@@ -22,7 +22,6 @@ from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import mono_at
 from clipsonic_eval.types import Clip, EncoderCard
 
-Floats = NDArray[np.float32]
 Cut = Literal["segments", "overlapping"]
 
 WINDOW: Final = 10 * RATE
@@ -32,7 +31,7 @@ SHORTEST: Final = (PATCH - 1) * HOP + 2  # samples of the shortest sound that ha
 _ON_CPU, _ON_GPU = 2, 16
 
 
-def windows(wave: Floats, cut: Cut) -> list[Floats]:
+def windows(wave: Float32, cut: Cut) -> list[Float32]:
     """Cut a sound.
 
     Args:
@@ -54,7 +53,7 @@ def windows(wave: Floats, cut: Cut) -> list[Floats]:
     return [np.pad(part, (0, max(0, SHORTEST - len(part)))) for part in parts]
 
 
-class PasstEncoder(Refusing):
+class PasstEncoder(EncoderBase):
     """PaSST on windows: log-probabilities of AudioSet's classes, or the features before them."""
 
     def __init__(self, net: Passt, card: EncoderCard, cut: Cut, device: str = "cpu") -> None:
@@ -66,14 +65,14 @@ class PasstEncoder(Refusing):
         """Return the clip's key for each of its windows."""
         return [clip.key for clip in clips for _ in self._windows(clip)]
 
-    def _windows(self, clip: Clip) -> list[Floats]:
+    def _windows(self, clip: Clip) -> list[Float32]:
         mono = mono_at(clip, RATE)
         if len(mono) == 0:
             raise ShapeError(f"clip '{clip.key}': audio must hold at least one sample")
         return windows(mono, self._cut)
 
     @torch.inference_mode()
-    def audio(self, clips: Sequence[Clip]) -> Floats:
+    def audio(self, clips: Sequence[Clip]) -> Float32:
         """Embed clips -> (windows, d). Windows of equal length go through the network together.
 
         Raises:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.errors import ShapeError
 
 SIDE: Final = 48  # pixels
@@ -20,10 +20,8 @@ _FRAME: Final = 512
 _HOP: Final = 160
 _FLOOR: Final = 1e-5
 
-Floats = NDArray[np.float32]
 
-
-def square(picture: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
+def square(picture: UInt8, side: int = SIDE) -> UInt8:
     """Resize the short side (bicubic) and cut the centre, as CLIP does.
 
     Args:
@@ -45,13 +43,13 @@ def square(picture: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
     return np.asarray(image.crop((left, top, left + side, top + side)))
 
 
-def squares(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def squares(pictures: Sequence[UInt8]) -> UInt8:
     """Return (n, SIDE, SIDE, 3) uint8."""
     return np.stack([square(p) for p in pictures]) if len(pictures) else np.zeros((0, SIDE, SIDE, 3), np.uint8)
 
 
 @functools.cache
-def _filters() -> Floats:
+def _filters() -> Float32:
     """Return (257, 64) triangles on the mel scale (HTK), 50 Hz to 8 kHz, each of area 1."""
     mel = np.linspace(2595 * np.log10(1 + 50 / 700), 2595 * np.log10(1 + RATE / 2 / 700), BANDS + 2)
     edges = 700 * (10 ** (mel / 2595) - 1)
@@ -65,11 +63,11 @@ def _filters() -> Floats:
 
 
 @functools.cache
-def _taper() -> Floats:
+def _taper() -> Float32:
     return np.hanning(_FRAME + 1)[:-1].astype(np.float32)
 
 
-def log_mel(windows: Floats) -> Floats:
+def log_mel(windows: Float32) -> Float32:
     """Return the standardised log-mel of windows.
 
     Args:
@@ -88,7 +86,7 @@ def log_mel(windows: Floats) -> Floats:
     return out
 
 
-def windows(mono: Floats) -> Floats:
+def windows(mono: Float32) -> Float32:
     """Cut audio at 16 kHz into windows of 0.96 s.
 
     Args:

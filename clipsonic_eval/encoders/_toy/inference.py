@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from clipsonic_eval.encoders._base import Refusing
+from clipsonic_eval.arraytypes import Float32, UInt8
+from clipsonic_eval.encoders._base import EncoderBase
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._texts import TextNote
 from clipsonic_eval.encoders._toy.frontends import RATE, log_mel, squares, windows
@@ -26,29 +26,27 @@ if TYPE_CHECKING:
 
 WORLD: Final = "toy"
 _BATCH: Final = 32
-_SOURCE: Final = "trained from scratch by 'clipsonic-eval instrument train'"
+_SOURCE: Final = "trained from scratch by 'clipsonic-eval toy-encoders train'"
 _LICENCE: Final = "Apache-2.0"
 _AUDIO: Final = "rate:16k|resample:soxr-hq|mono:mean|win:0.96/0.96,zero-padded,last-aligned-to-end|mel:64,hop160,win512"
 _TEXT: Final = "text:words,32-tokens,unknown-hashed"
 _IMAGE: Final = "image:short-side-48-bicubic,centre-48"
 
-Floats = NDArray[np.float32]
 
-
-def planes(pixels: NDArray[np.uint8]) -> torch.Tensor:
+def planes(pixels: UInt8) -> torch.Tensor:
     """Return square pictures (n, h, w, 3) uint8 as (n, 3, h, w) float in [-2, 2]."""
     return (torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255 - 0.5) * 4
 
 
-def _batched(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, device: str, dim: int) -> Floats:
+def _batched(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, device: str, dim: int) -> Float32:
     return in_batches(forward, x, size=_BATCH, device=device, dim=dim)
 
 
-def _cut(clips: Sequence[Clip]) -> list[Floats]:
+def _cut(clips: Sequence[Clip]) -> list[Float32]:
     return [windows(mono_at(clip, RATE)) for clip in clips]
 
 
-class _Toy(Refusing):
+class _Toy(EncoderBase):
     """What the toy encoders share."""
 
     def __init__(self, card: EncoderCard, device: str) -> None:
@@ -68,7 +66,7 @@ class ToyPair(_Toy):
         self._words = words
 
     @torch.inference_mode()
-    def text(self, texts: Sequence[str]) -> Floats:
+    def text(self, texts: Sequence[str]) -> Float32:
         """Embed texts -> (n, d) unit vectors."""
         if "text" not in self._card.modalities:
             raise self._refusal("text")
@@ -79,7 +77,7 @@ class ToyPair(_Toy):
         return self._words.notes(texts)
 
     @torch.inference_mode()
-    def image(self, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
+    def image(self, pictures: Sequence[UInt8]) -> Float32:
         """Embed RGB pictures of any size -> (n, d) unit vectors."""
         if "image" not in self._card.modalities:
             raise self._refusal("image")
@@ -92,7 +90,7 @@ class ToyPair(_Toy):
         return [clip.key for clip in clips]
 
     @torch.inference_mode()
-    def audio(self, clips: Sequence[Clip]) -> Floats:
+    def audio(self, clips: Sequence[Clip]) -> Float32:
         """Embed clips -> (clips, d) unit vectors."""
         if "audio" not in self._card.modalities:
             raise self._refusal("audio")
@@ -103,7 +101,7 @@ class ToyPair(_Toy):
         rows = _batched(self._net.embed_sense, mels, self._device, self._card.dim)
         ends = np.cumsum([len(c) for c in cut])[:-1]
         means = np.stack([part.mean(axis=0) for part in np.split(rows, ends)])
-        unit: Floats = means / np.linalg.norm(means, axis=1, keepdims=True)
+        unit: Float32 = means / np.linalg.norm(means, axis=1, keepdims=True)
         return unit
 
 
@@ -120,7 +118,7 @@ class ToyHearing(_Toy):
         return [clip.key for clip, cut in zip(clips, _cut(clips), strict=True) for _ in cut]
 
     @torch.inference_mode()
-    def audio(self, clips: Sequence[Clip]) -> Floats:
+    def audio(self, clips: Sequence[Clip]) -> Float32:
         """Embed clips -> (windows, d)."""
         if not clips:
             return np.zeros((0, self._card.dim), np.float32)

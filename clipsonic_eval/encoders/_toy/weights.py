@@ -70,7 +70,9 @@ def find(weights: Path | None, name: str) -> Path:
     if path.is_dir():
         path = path / f"{name}.safetensors"
     if not path.is_file():
-        raise WeightsError(f"{path}: no such weight file; train it with 'clipsonic-eval instrument train --out FOLDER'")
+        raise WeightsError(
+            f"{path}: no such weight file; make it with 'clipsonic-eval toy-encoders train --out FOLDER'"
+        )
     return path
 
 

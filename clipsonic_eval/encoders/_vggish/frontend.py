@@ -12,11 +12,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clipsonic_eval.types import FloatArray
-
-Float64 = NDArray[np.float64]
+from clipsonic_eval.arraytypes import Float32, Float64, FloatArray
 
 RATE = 16000
 FRAMES, BANDS = 96, 64
@@ -43,7 +40,7 @@ def mel_matrix() -> Float64:
     return matrix
 
 
-def patches(samples: FloatArray, hop_frames: int) -> NDArray[np.float32]:
+def patches(samples: FloatArray, hop_frames: int) -> Float32:
     """Return (patches, 96, 64) log-mels of a mono signal at 16 kHz, a patch every ``hop_frames`` frames.
 
     Args:

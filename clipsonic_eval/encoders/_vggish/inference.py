@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from clipsonic_eval.encoders._base import Refusing
+from clipsonic_eval.arraytypes import Float32, FloatArray
+from clipsonic_eval.encoders._base import EncoderBase
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._vggish.frontend import BANDS, FRAMES, RATE, SHORTEST, patches
 from clipsonic_eval.encoders._vggish.network import DIM, Vggish
@@ -23,9 +23,8 @@ from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.resamplers import resampler
 from clipsonic_eval.precision import chosen
-from clipsonic_eval.types import Clip, EncoderCard, FloatArray
+from clipsonic_eval.types import Clip, EncoderCard
 
-Floats = NDArray[np.float32]
 Layer = Literal["pre-relu", "post-relu"]
 Precision = Literal["fp32", "bf16"]
 Backend = Literal["own", "torchvggish"]
@@ -68,7 +67,7 @@ class Options:
         return round(self.hop_s / _FRAME_S)
 
 
-class VggishEncoder(Refusing):
+class VggishEncoder(EncoderBase):
     """One row for each patch of 0.96 s.
 
     Args:
@@ -111,13 +110,13 @@ class VggishEncoder(Refusing):
         size = (clip.samples.shape[1], clip.sample_rate)
         return self._patches[size] if size in self._patches else len(self._cut(clip))
 
-    def _cut(self, clip: Clip) -> Floats:
+    def _cut(self, clip: Clip) -> Float32:
         found = self._package(clip) if self._package is not None else patches(self._mono(clip), self._hop_frames)
         self._patches[clip.samples.shape[1], clip.sample_rate] = len(found)
         return found
 
     @torch.inference_mode()
-    def audio(self, clips: Sequence[Clip]) -> Floats:
+    def audio(self, clips: Sequence[Clip]) -> Float32:
         """Embed clips -> (patches, 128).
 
         Raises:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.encoders._vggish.frontend import RATE, SHORTEST
 from clipsonic_eval.encoders._vggish.network import DIM
 from clipsonic_eval.errors import ConfigError
@@ -32,7 +32,7 @@ class Package:
         self._network.load_state_dict(dict(tensors))
         self._network.eval().requires_grad_(requires_grad=False)
 
-    def __call__(self, clip: Clip) -> NDArray[np.float32]:
+    def __call__(self, clip: Clip) -> Float32:
         """Embed a clip -> (patches, 128), before the last ReLU; a sound too short for a patch gives no row."""
         if clip.samples.shape[1] * RATE < SHORTEST * clip.sample_rate:  # it raises where there is not even a frame
             return np.zeros((0, DIM), np.float32)
@@ -41,5 +41,5 @@ class Package:
             return np.zeros((0, DIM), np.float32)
         seen = self._network.features(examples.detach().float())
         flat = seen.transpose(1, 3).transpose(1, 2).contiguous().flatten(1)
-        embedded: NDArray[np.float32] = self._network.embeddings[:-1](flat).numpy()
+        embedded: Float32 = self._network.embeddings[:-1](flat).numpy()
         return embedded

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics import Inputs, MetricCard
 from clipsonic_eval.types import Embeddings, EncoderCard, Modality
 
-Float64 = NDArray[np.float64]
 World = Callable[[np.random.Generator, int, MetricCard, tuple[float, ...]], list[Inputs]]
 
 DIM: Final = 8

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.stats.bootstrap import damped
-
-Float64 = NDArray[np.float64]
 
 _CHUNK_VALUES = 4_000_000
 _ROUNDING = 1e-28  # product of two lengths that rounding alone leaves of centred unit vectors

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics._vectors import check_space, rows_by_key, unit
 from clipsonic_eval.types import Embeddings
-
-Float64 = NDArray[np.float64]
 
 MIN_PAIRS = 5
 

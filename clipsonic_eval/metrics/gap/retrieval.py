@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float64 = NDArray[np.float64]
-Int = NDArray[np.intp]
+from clipsonic_eval.arraytypes import Bool, Float64, Int
 
 _CHUNK_VALUES = 4_000_000
 _TIE = 1e-9  # cosines of equal vectors differ by rounding
@@ -42,7 +40,7 @@ def recall_at(
 
 
 def recall_where(
-    queries: Float64, gallery: Float64, ks: Sequence[int], right_of: Callable[[slice], NDArray[np.bool_]]
+    queries: Float64, gallery: Float64, ks: Sequence[int], right_of: Callable[[slice], Bool]
 ) -> list[Float64]:
     """Return the same where right items are no groups: ``right_of`` gives (queries of the slice, m), one right each."""
     n, m = len(queries), len(gallery)

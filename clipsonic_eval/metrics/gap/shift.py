@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipsonic_eval import seeds
-
-Float64 = NDArray[np.float64]
+from clipsonic_eval.arraytypes import Float64
 
 
 def mean_shift(x: Float64, y: Float64, keys: Sequence[str]) -> Float64:

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-
-Float64 = NDArray[np.float64]
 
 
 def shift_curve(x: Float64, y: Float64, amounts: Sequence[float], side: Literal["both", "x"] = "both") -> Float64:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.report import gap as gap_
 from clipsonic_eval.report import names
 from clipsonic_eval.report.figures import style
@@ -20,11 +20,11 @@ _TEXT = "#D55E00"
 _MAX_POINTS = 400  # of each cloud
 
 
-def draw(gap: Gap, points: Mapping[str, NDArray[np.float32]] | None, stem: Path) -> str:
+def draw(gap: Gap, points: Mapping[str, Float32] | None, stem: Path) -> str:
     """Draw the figure and return its caption.
 
     Args:
-        gap: of the main instrument.
+        gap: of the main CLIP variant.
         points: 2-D coordinates by name (image, text, priors), None where there are none.
         stem: path without suffix.
     """
@@ -96,7 +96,7 @@ def _any(gap: Gap, metric: str) -> bool:
     return any(m == metric for m, _ in gap.cells)
 
 
-def _clouds(axis: Any, points: Mapping[str, NDArray[np.float32]]) -> None:
+def _clouds(axis: Any, points: Mapping[str, Float32]) -> None:
     shown = [n for n in ("image", gap_.BEFORE) if n in points]
     rest = [s.name for s in reversed(names.ordered(set(points) - {*shown, gap_.SHIFTED}))]  # PD before its variants
     shown += rest[:1]
@@ -116,7 +116,7 @@ def _clouds(axis: Any, points: Mapping[str, NDArray[np.float32]]) -> None:
     )
 
 
-def _caption(gap: Gap, points: Mapping[str, NDArray[np.float32]] | None) -> str:
+def _caption(gap: Gap, points: Mapping[str, Float32] | None) -> str:
     counts = sorted({c.n for c in gap.cells.values()})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
     level = next(iter(gap.cells.values())).ci_level

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval.report import names
+from clipsonic_eval.report.analysis.cells import Cell, Cells
 from clipsonic_eval.report.figures import style
 from clipsonic_eval.report.formats import percent
-from clipsonic_eval.report.intake.cells import Cell, Cells
 from clipsonic_eval.report.tables import heading
 
 _MARKERS = "osD^vPX*"
@@ -27,7 +27,7 @@ def draw(by_scale: Mapping[float, Cells], chosen: Mapping[str, float], split: st
     """
     scales = sorted(by_scale)
     keys = {k for cells in by_scale.values() for k in cells}
-    systems = [s for s in names.ordered(s for _, s in keys) if s.group != names.YARDSTICK]
+    systems = [s for s in names.ordered(s for _, s in keys) if s.group != names.CONTROL]
     systems = [s for s in systems if sum(any(k[1] == s.name for k in by_scale[w]) for w in scales) > 1]
     metrics = names.ordered_metrics(m for m, s in keys if any(s == e.name for e in systems))
     crowded = len(systems) > _MOST_BANDS

@@ -8,8 +8,8 @@ import matplotlib
 import numpy as np
 
 from clipsonic_eval.report import names
+from clipsonic_eval.report.analysis.pictures import MAX_QUERIES, Examples
 from clipsonic_eval.report.figures import fonts, style
-from clipsonic_eval.report.intake.pictures import MAX_QUERIES, Examples
 
 _HIDDEN = ("shuffled", "noise")  # real audio of another query, and a grey square: nothing to see
 _RANGE = 7.0  # nepers below the loudest point that are shown: 61 dB

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval.report import names
+from clipsonic_eval.report.analysis.cells import Cell, Cells
 from clipsonic_eval.report.figures import style
 from clipsonic_eval.report.formats import number, percent
-from clipsonic_eval.report.intake.cells import Cell, Cells
 from clipsonic_eval.report.names import SystemName
 from clipsonic_eval.report.tables import heading
 
@@ -65,17 +65,17 @@ def _panel(axis: Any, shown: dict[SystemName, Cell], places: dict[str, float]) -
         if len(cell.by_seed) > 1:
             below = [y + 0.3] * len(cell.by_seed)
             axis.plot(list(cell.by_seed.values()), below, "|", color=entry.colour, markersize=3.5, markeredgewidth=0.9)
-        marker = "D" if entry.group == names.YARDSTICK else "o"
+        marker = "D" if entry.group == names.CONTROL else "o"
         axis.plot([cell.value], [y], marker, color=entry.colour, markersize=3.6 if marker == "D" else 4.6)
 
 
 def _range(shown: dict[SystemName, Cell]) -> tuple[float, float]:
-    """Return limits that hold all but a yardstick so far off that it would squeeze the rest (noise, in FAD)."""
+    """Return limits that hold all but a control so far off that it would squeeze the rest (noise, in FAD)."""
 
     def ends(cell: Cell) -> tuple[float, ...]:
         return (cell.value, *(cell.ci or ()), *cell.by_seed.values())
 
-    core = [v for entry, cell in shown.items() if entry.group != names.YARDSTICK for v in ends(cell)]
+    core = [v for entry, cell in shown.items() if entry.group != names.CONTROL for v in ends(cell)]
     core = core or [v for cell in shown.values() for v in ends(cell)]
     reach = max(core) - min(core) or abs(max(core)) or 1.0
     near = [v for c in shown.values() for v in ends(c) if min(core) - reach <= c.value <= max(core) + reach]
@@ -102,6 +102,6 @@ def _caption(cells: Cells) -> str:
     text = f"Metrics by system. Bars: {percent(level)} interval over test clips (n = {n})."
     if seeds > 1:
         text += f" Points: mean over {seeds} training seeds; ticks below: the seeds."
-    if any(names.is_yardstick(s) for _, s in cells):
-        text += " Diamonds: yardsticks; an arrow with a number lies outside the axis."
+    if any(names.is_control(s) for _, s in cells):
+        text += " Diamonds: controls; an arrow with a number lies outside the axis."
     return text

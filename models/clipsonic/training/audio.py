@@ -30,6 +30,7 @@ from clipsonic.training.continuing import (
 )
 from clipsonic.training.prefetch import PART, Prefetch
 from clipsonic_eval import atomic, outputs, threads
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.media.checks import ANOTHER_UNIT
@@ -84,7 +85,7 @@ class MelSource:
         return torch.cat([self._make(part.numpy()) for part in rows.split(PART)])
 
 
-def _refuse_another_unit(sound: NDArray[np.float32], keys: Sequence[str]) -> None:
+def _refuse_another_unit(sound: Float32, keys: Sequence[str]) -> None:
     """Refuse sound that would ruin every step it enters: `prepare` leaves it out, other ways into a store may not.
 
     Raises:
@@ -107,7 +108,7 @@ class AudioTask:
         config: AudioTrainingConfig,
         module: nn.Module,
         mels: MelSource,
-        conditions: NDArray[np.float32],
+        conditions: Float32,
         diffusion: Diffusion,
     ) -> None:
         self.config, self.diffusion, self.mels = config, diffusion, mels
@@ -301,7 +302,7 @@ def _train(
     config: AudioTrainingConfig,
     out: Path,
     progress: Progress,
-    condition: tuple[NDArray[np.float32], Mapping[str, Any]],
+    condition: tuple[Float32, Mapping[str, Any]],
     parent: MelDiffusion | None,
 ) -> None:
     device = device_named(config.device)

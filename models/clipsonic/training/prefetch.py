@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic.conditions import Clips
+from clipsonic_eval.arraytypes import Float32
 
 PART = 64  # clips that are read, and made log-mels of, together
 BUFFER_MB = 256
@@ -32,7 +33,7 @@ class Prefetch:
         self._most = max(1, int(buffer_mb * 2**20 / (4 * PART * store.n_samples)))
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="clips")
         self._expected: deque[NDArray[np.int64]] = deque()
-        self._coming: deque[tuple[NDArray[np.int64], Future[NDArray[np.float32]]]] = deque()
+        self._coming: deque[tuple[NDArray[np.int64], Future[Float32]]] = deque()
 
     def expect(self, rows: NDArray[np.int64]) -> None:
         """Begin to read the rows (b,), any number, of which :meth:`read` will be asked for in parts of ``PART``."""
@@ -42,7 +43,7 @@ class Prefetch:
         self._expected = deque(rows[start : start + PART] for start in range(0, len(rows), PART))
         self._fill()
 
-    def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def read(self, rows: NDArray[np.int64]) -> Float32:
         """Return the sound of some clips, (b, n_samples)."""
         started = time.monotonic()
         if self._coming and np.array_equal(self._coming[0][0], rows):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from clipsonic.prior import DiffusionPrior, PriorSettings
@@ -29,6 +28,7 @@ from clipsonic.training.audio import device_named
 from clipsonic.training.config import TrainConfig, identity, settings_of
 from clipsonic.training.continuing import check_fits, claim, lineage, space_tree
 from clipsonic_eval import atomic, outputs, threads
+from clipsonic_eval.arraytypes import Bool, Float32, Float64, IntArray
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import ConfigError, UserError
@@ -39,7 +39,7 @@ from clipsonic_eval.seeds import derive, stream
 if TYPE_CHECKING:
     from diffusers import PriorTransformer
 
-TokensOf = Callable[[list[str]], tuple[NDArray[np.float32], NDArray[np.bool_]]]
+TokensOf = Callable[[list[str]], tuple[Float32, Bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +272,7 @@ def _train(
             checkpoint.remove(out, keep_newest=config.train.constant_rate)
 
 
-def closeness(prior: DiffusionPrior, pairs: Pairs, rows: NDArray[np.integer[Any]], seed: int) -> dict[str, Any]:
+def closeness(prior: DiffusionPrior, pairs: Pairs, rows: IntArray, seed: int) -> dict[str, Any]:
     """Measure how near the prior's draws come to the true image embeddings of some pairs.
 
     Returns:
@@ -294,7 +294,7 @@ def closeness(prior: DiffusionPrior, pairs: Pairs, rows: NDArray[np.integer[Any]
     return {"n": len(rows), **asdict(settings), **{name: round(value, 4) for name, value in numbers.items()}}
 
 
-def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def _cosine(a: Float64, b: Float64) -> float:
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return float(np.mean((a * b).sum(axis=1) / np.maximum(norms, 1e-12)))
 

@@ -14,7 +14,7 @@ import pytest
 from clipsonic_eval import provenance
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.report import page
-from clipsonic_eval.report.intake.material import Run
+from clipsonic_eval.report.analysis.material import Run
 
 CPUINFO = """\
 processor\t: {0}

@@ -39,7 +39,7 @@ def test_a_record_of_version_1_says_all_it_said(name: str) -> None:
     ]
     assert [dict(s.per_item) for s in read.scores] == [s["per_item"] for s in tree["scores"]]  # type: ignore[attr-defined]
     assert [c.p_value for c in read.comparisons] == [c["p_value"] for c in tree["comparisons"]]  # type: ignore[attr-defined]
-    assert read.tags == tree["tags"]
+    assert dict(read.tags) == {("clip_variant" if k == "instrument" else k): v for k, v in tree["tags"].items()}  # type: ignore[attr-defined]
     assert read.config == tree["config"]
     assert read.provenance == tree["provenance"]
     assert read.sets == {}
@@ -62,6 +62,13 @@ def test_an_upgrade_is_one_pure_step() -> None:
     assert after["schema_version"] == 2
     assert after["sets"] == {}
     assert set(records.UPGRADES) == set(range(1, records.SCHEMA_VERSION))
+
+
+def test_the_tag_instrument_of_older_records_is_read_as_clip_variant() -> None:
+    tree = {"tags": {"instrument": "toy-clip", "split": "test"}, "schema_version": 2}
+    after = records.upgrade_2_to_3(tree)
+    assert after == {"tags": {"clip_variant": "toy-clip", "split": "test"}, "schema_version": 3}
+    assert tree["tags"] == {"instrument": "toy-clip", "split": "test"}
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from fake_encoders import encoders, tone
 from clipsonic_eval import records
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.harness.controls import derangement
 from clipsonic_eval.harness.evaluate import EncoderChoice, EvaluateConfig, evaluate
-from clipsonic_eval.harness.yardsticks import derangement
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.types import Finding
@@ -150,8 +150,8 @@ def test_a_system_of_broken_files_does_not_take_the_others_along(world: Path) ->
         run(world, systems={"broken": world / "broken"})
 
 
-def test_yardsticks_frame_the_systems(world: Path) -> None:
-    record = run(world, real=world / "real", yardsticks=("shuffled", "noise", "halves"))
+def test_controls_frame_the_systems(world: Path) -> None:
+    record = run(world, real=world / "real", controls=("shuffled", "noise", "halves"))
     found = values(record)
     assert found["clap_score", "real"] > found["clap_score", "bad"] > found["clap_score", "noise"]
     assert found["clap_score", "shuffled"] < found["clap_score", "real"] - 0.1
@@ -161,7 +161,7 @@ def test_yardsticks_frame_the_systems(world: Path) -> None:
     assert halves is not None
     assert halves.n == N // 2
     assert {(c.a, c.b) for c in record.comparisons} == {("good", "bad")}
-    assert (world / "run" / "yardsticks" / "noise" / "q00.wav").is_file()
+    assert (world / "run" / "controls" / "noise" / "q00.wav").is_file()
 
 
 def test_the_interval_of_real_audio_reaches_down_to_nothing_when_debiased(world: Path) -> None:
@@ -218,7 +218,7 @@ def test_prepared_clips_can_be_the_reference(world: Path) -> None:
 
 
 def test_kl_against_the_own_audio_is_there_when_asked_for(world: Path) -> None:
-    record = run(world, metrics=("kl",), real=world / "real", yardsticks=("shuffled",))
+    record = run(world, metrics=("kl",), real=world / "real", controls=("shuffled",))
     found = values(record)
     assert set(found) == {("kl", "good"), ("kl", "bad"), ("kl", "shuffled")}
     assert found["kl", "good"] < found["kl", "bad"]
@@ -233,7 +233,7 @@ def test_the_inception_score_needs_neither_reference_nor_prompts(world: Path) ->
         assert found[name, "good"] > found[name, "bad"] >= 1
     assert {(c.metric, c.a, c.b) for c in record.comparisons} == {(m, "good", "bad") for m in names}
     assert records.read(world / "run") == record
-    with_real = run(world, "other", metrics=names, real=world / "real", yardsticks=("shuffled",))
+    with_real = run(world, "other", metrics=names, real=world / "real", controls=("shuffled",))
     assert {s.system for s in with_real.scores} == {"good", "bad", "real"}  # prompts dealt anew would change nothing
 
 

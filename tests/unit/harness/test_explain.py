@@ -20,13 +20,13 @@ from clipsonic_eval.harness import signature
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.explain import ExplainConfig, explain, steps, table
 from clipsonic_eval.media.audio import write_wav
-from clipsonic_eval.media.loading import Loading
+from clipsonic_eval.media.preprocessing import AudioPreprocessing
 from clipsonic_eval.metrics import METRICS
 
 N = 12
 OURS = Convention("fad/ours", "", "fad", "toy-audio")
 THEIRS = dataclasses.replace(
-    OURS, name="fad/theirs", loading=Loading(mono="first", int16="round"), store="float16", scale=100.0
+    OURS, name="fad/theirs", loading=AudioPreprocessing(mono="first", int16="round"), store="float16", scale=100.0
 )
 MORE = {c.name: c for c in (OURS, THEIRS)}
 

@@ -84,7 +84,7 @@ def test_an_evaluation_embeds_on_the_idle_cores_and_scores_small_sets_on_one_thr
         systems={"a": tmp_path / "a", "b": tmp_path / "b"},
         reference=tmp_path / "reference",
         metrics=("fad", "kad"),
-        yardsticks=("halves",),
+        controls=("halves",),
         n_bootstrap=40,
         n_permutations=40,
         cache=tmp_path / "cache",

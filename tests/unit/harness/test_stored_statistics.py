@@ -250,8 +250,8 @@ def test_what_needs_the_sounds_of_the_reference_is_named(world: Path) -> None:
     path = store(world)
     with pytest.raises(ConfigError, match="kad cannot be computed: the reference is stored statistics"):
         run(world, path, metrics=("kad",))
-    with pytest.raises(ConfigError, match="yardstick halves needs those of the reference"):
-        run(world, path, yardsticks=("halves",))
+    with pytest.raises(ConfigError, match="control halves needs those of the reference"):
+        run(world, path, controls=("halves",))
     with pytest.raises(ConfigError, match="training needs those of the reference"):
         run(world, path, training=world / "reference")
     assert {s.metric for s in run(world, path, metrics=("fad", "fad_inf")).scores} == {"fad", "fad_inf"}

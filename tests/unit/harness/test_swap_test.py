@@ -34,7 +34,7 @@ def set_metric(name: str) -> SetMetric:
 
 
 def swapped(a: Inputs, b: Inputs, stay: np.ndarray) -> tuple[Inputs, Inputs]:
-    """Swap the rows of the two systems where ``stay`` is false; both have one row by clip, in one order."""
+    """Swap the rows of the two systems where ``stay`` is false; both have one row per clip, in one order."""
     x, y = a.system.vectors, b.system.vectors
     first, second = np.where(stay[:, None], x, y), np.where(stay[:, None], y, x)
     put = [dataclasses.replace(one.system, vectors=v) for one, v in ((a, first), (b, second))]

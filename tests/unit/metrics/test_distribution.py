@@ -1,4 +1,4 @@
-"""Precision to coverage, diversity, retrieval and the distance by clip: cases that are known."""
+"""Precision to coverage, diversity, retrieval and the distance per clip: cases that are known."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from clipsonic_eval import records
 from clipsonic_eval.records import Comparison, RunRecord
-from clipsonic_eval.report.intake.material import Run
+from clipsonic_eval.report.analysis.material import Run
 from clipsonic_eval.types import Score, Skip
 
 SIGNATURES = {
@@ -105,7 +105,7 @@ def evaluation(made: Made, levels: Mapping[str, tuple[float, float, float]] = LE
     names = list(levels)
     comparisons = [fad_test(a, b, fads[a] - fads[b], made.n) for i, a in enumerate(names) for b in names[i + 1 :]]
     systems = {s: {"kind": "folder", "guidance": 2.0} for s in levels}
-    tags = {"split": "test", "train_seed": str(made.seed), "guidance": "2", "instrument": "toy-clip"}
+    tags = {"split": "test", "train_seed": str(made.seed), "guidance": "2", "clip_variant": "toy-clip"}
     return RunRecord(
         "evaluate", tuple(scores), tuple(comparisons), systems, {"ZS": (Skip("q9999", "silent"),)},
         tags if made.tags is None else made.tags, {"seed": 0}, provenance(), {"embed": 12.5},
@@ -229,7 +229,7 @@ def write_study(
     gaps: Sequence[float] = (0.45, 0.6, 0.75, 1.0),
     frames: int = 96,
 ) -> list[Path]:
-    """The whole study: seeds on the test split, a guidance sweep on validation, instruments."""
+    """The whole study: seeds on the test split, a guidance sweep on validation, clip_variants."""
     runs: list[Path] = []
 
     def put(name: str, record: RunRecord) -> Path:
@@ -241,22 +241,22 @@ def write_study(
 
     for seed in range(seeds):
         write_examples(put(f"test-seed{seed}", evaluation(Made(seed, n))), list(LEVELS), frames)
-    write_projection(put("gap-toy-clip", gap_record({"instrument": "toy-clip", "split": "test"})))
+    write_projection(put("gap-toy-clip", gap_record({"clip_variant": "toy-clip", "split": "test"})))
     text = {k: LEVELS[k] for k in ("IQ", "PD", "mean-shift", "ZS")}
     by_scale = {"1": (16.0, -0.06), "2": (1.0, 0.0), "4": (-1.5, 0.02), "7": (6.0, 0.015)}
     for scale in scales:
         fad, clap = by_scale[scale]
         levels = {k: (v[0] + fad, v[1] + clap, v[2]) for k, v in text.items()}
         for seed in range(min(seeds, 2)):
-            tags = {"split": "val", "train_seed": str(seed), "guidance": scale, "instrument": "toy-clip"}
+            tags = {"split": "val", "train_seed": str(seed), "guidance": scale, "clip_variant": "toy-clip"}
             put(f"val-w{scale}-seed{seed}", evaluation(Made(seed + 10, n, tags=tags), levels))
     for gap in gaps:
         # the wider the gap, the more the zero-shot text embedding loses
         levels = dict(text)
         levels["ZS"] = (26.8 + 34 * (gap - 0.55), 0.52 - 0.22 * (gap - 0.5), 0.66 - 0.2 * (gap - 0.5))
         levels["mean-shift"] = (26.5 + 10 * (gap - 0.5), 0.52 - 0.06 * (gap - 0.5), 0.64)
-        put(f"gap-{gap}", gap_record({"instrument": f"gap-{gap}"}, {**GAPS, "text": (gap, 0.4, 0.41)}))
+        put(f"gap-{gap}", gap_record({"clip_variant": f"gap-{gap}"}, {**GAPS, "text": (gap, 0.4, 0.41)}))
         for seed in range(2):
-            tags = {"split": "test", "train_seed": str(seed), "guidance": "2", "instrument": f"gap-{gap}"}
+            tags = {"split": "test", "train_seed": str(seed), "guidance": "2", "clip_variant": f"gap-{gap}"}
             put(f"sweep-{gap}-seed{seed}", evaluation(Made(seed + 20, n, tags=tags), levels))
     return runs

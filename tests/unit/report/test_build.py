@@ -12,7 +12,7 @@ from clipsonic_eval import records
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.report.build import ReportConfig, ReportResult, build
 
-FIGURES = ("gap", "guidance", "instruments", "metrics", "spectrograms")
+FIGURES = ("gap", "guidance", "clip_variants", "metrics", "spectrograms")
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> ReportResult:
 
 
 def test_a_whole_study_gives_every_table_and_figure(study: ReportResult) -> None:
-    for name in ("table", "comparisons", "gap", "instruments"):
+    for name in ("table", "comparisons", "gap", "clip_variants"):
         assert {f"{name}.md", f"{name}.csv", f"{name}.tex"} <= set(study.files)
     for name in FIGURES:
         assert {f"figures/{name}.pdf", f"figures/{name}.png"} <= set(study.files)
@@ -134,9 +134,9 @@ def test_damaged_pictures_are_refused_with_the_mend(tmp_path: Path) -> None:
 
 
 def test_spectrograms_of_long_noisy_clips_stay_small(tmp_path: Path) -> None:
+    from clipsonic_eval.report.analysis import pictures
+    from clipsonic_eval.report.analysis.material import Run
     from clipsonic_eval.report.figures import spectrograms
-    from clipsonic_eval.report.intake import pictures
-    from clipsonic_eval.report.intake.material import Run
 
     write_examples(tmp_path, ["real", "IQ", "PD", "ZS"], frames=400)
     shown = pictures.examples([Run("run", tmp_path, evaluation(Made(n=10)))])

@@ -8,7 +8,7 @@ from unit.report.synthetic import as_run, score, simple
 
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.report.intake.cells import collect
+from clipsonic_eval.report.analysis.cells import collect
 
 FAD = ("fad", "PD")
 
@@ -40,7 +40,7 @@ def test_a_single_run_keeps_its_own_interval_and_has_no_spread() -> None:
     assert cell.seed_std is None
 
 
-def test_a_yardstick_that_is_the_same_beside_every_seed_counts_once() -> None:
+def test_a_control_that_is_the_same_beside_every_seed_counts_once() -> None:
     runs = [as_run(simple({("fad", "real"): 2.8}, train_seed=str(i)), f"r{i}") for i in range(3)]
     cell = collect(runs)["fad", "real"]
     assert cell.seed_std is None

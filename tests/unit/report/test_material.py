@@ -8,7 +8,7 @@ from unit.report.synthetic import as_run, gap_record, score, simple
 from clipsonic_eval import records
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.report.intake.material import Run, find, sort
+from clipsonic_eval.report.analysis.material import Run, find, sort
 
 FAD = {("fad", "PD"): 1.0}
 
@@ -44,19 +44,19 @@ def test_a_selection_that_fits_nothing_is_refused() -> None:
         sort([run("t", guidance="2")], {"guidance": "9"})
 
 
-def test_the_shipped_instrument_makes_the_table_and_all_make_the_sweep() -> None:
-    runs = [run("n", instrument="narrow"), run("t", instrument="toy-clip"), run("w", instrument="wide")]
+def test_the_shipped_clip_variant_makes_the_table_and_all_make_the_sweep() -> None:
+    runs = [run("n", clip_variant="narrow"), run("t", clip_variant="toy-clip"), run("w", clip_variant="wide")]
     found = sort(runs)
-    assert found.instrument == "toy-clip"
+    assert found.clip_variant == "toy-clip"
     assert names(found.table) == ["t"]
-    assert sorted(found.instruments) == ["narrow", "toy-clip", "wide"]
+    assert sorted(found.clip_variants) == ["narrow", "toy-clip", "wide"]
 
 
-def test_an_instrument_that_was_not_run_on_the_split_of_the_table_is_left_out_and_named() -> None:
-    runs = [run("t", instrument="toy-clip", split="test"), run("n", instrument="narrow", split="val")]
+def test_a_clip_variant_that_was_not_run_on_the_split_of_the_table_is_left_out_and_named() -> None:
+    runs = [run("t", clip_variant="toy-clip", split="test"), run("n", clip_variant="narrow", split="val")]
     found = sort(runs)
-    assert found.instruments == {}
-    assert "instrument 'narrow' is left out of the sweep: no evaluation on split 'test'" in found.notes[0]
+    assert found.clip_variants == {}
+    assert "CLIP variant 'narrow' is left out of the sweep: no evaluation on split 'test'" in found.notes[0]
 
 
 def test_gap_runs_of_audio_and_text_do_not_mix_with_image_and_text() -> None:

@@ -11,11 +11,11 @@ from unit.report.synthetic import as_run, score, simple
 
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.report import build, keep
-from clipsonic_eval.report.findings import caveats
-from clipsonic_eval.report.intake import material
-from clipsonic_eval.report.intake.cells import collect as cells_of
-from clipsonic_eval.report.intake.material import Run
-from clipsonic_eval.report.intake.pairs import Pair, collect
+from clipsonic_eval.report.analysis import material
+from clipsonic_eval.report.analysis.cells import collect as cells_of
+from clipsonic_eval.report.analysis.material import Run
+from clipsonic_eval.report.analysis.pairs import Pair, collect
+from clipsonic_eval.report.statements import caveats
 
 
 def pairs_of(runs: list[Run]) -> dict[tuple[str, str, str], Pair]:

@@ -7,10 +7,10 @@ import pytest
 from unit.report.synthetic import GAPS, as_run, gap_record, score, simple
 
 from clipsonic_eval.records import IDENTICAL, RunRecord
+from clipsonic_eval.report.analysis.material import sort
 from clipsonic_eval.report.build import gather
-from clipsonic_eval.report.findings import caveats, gap, instruments, ordering, rivals, spread, wording, yardsticks
-from clipsonic_eval.report.intake.material import sort
 from clipsonic_eval.report.results import Results
+from clipsonic_eval.report.statements import caveats, clip_variants, controls, gap, ordering, rivals, spread, wording
 from clipsonic_eval.types import Finding
 
 CLEAR, UNCLEAR = 0.0001, 0.6
@@ -118,38 +118,38 @@ def test_foreign_systems_are_compared_with_each_other() -> None:
     assert lines == ["mine against yours: on FAD, mine is better than yours (+2.00 [1.00, 3.00], p < 0.001)."]
 
 
-YARDSTICKS = {"PD": 0.5, "real": 0.8, "shuffled": 0.2, "noise": 0.0}
+CONTROLS = {"PD": 0.5, "real": 0.8, "shuffled": 0.2, "noise": 0.0}
 
 
 def test_systems_are_placed_between_the_wrong_and_the_right_prompt() -> None:
-    found = results_of(simple({("clap_score", s): v for s, v in YARDSTICKS.items()}))
-    assert yardsticks.read(found) == [
+    found = results_of(simple({("clap_score", s): v for s, v in CONTROLS.items()}))
+    assert controls.read(found) == [
         "CLAP score: real audio reaches 0.800, with shuffled prompts 0.200. "
         "On the way from the one to the other stand PD 50 %."
     ]
 
 
-def test_a_system_that_fails_a_yardstick_is_warned_of() -> None:
-    found = results_of(simple({("clap_score", s): v for s, v in {**YARDSTICKS, "PD": 0.1}.items()}))
-    assert "Warning: on CLAP score, PD is no better than real audio with the wrong prompt (0.200)." in yardsticks.read(
+def test_a_system_that_fails_a_control_is_warned_of() -> None:
+    found = results_of(simple({("clap_score", s): v for s, v in {**CONTROLS, "PD": 0.1}.items()}))
+    assert "Warning: on CLAP score, PD is no better than real audio with the wrong prompt (0.200)." in controls.read(
         found
     )
     noisy = results_of(
         simple({("fad", "PD"): 300.0, ("fad", "noise"): 200.0, ("fad", "real"): 3.0, ("fad", "shuffled"): 3.0})
     )
-    warnings = [line for line in yardsticks.read(noisy) if line.startswith("Warning")]
+    warnings = [line for line in controls.read(noisy) if line.startswith("Warning")]
     assert warnings == ["Warning: on FAD, PD is no better than noise (200.00)."]
 
 
 def test_the_halves_of_the_reference_are_said_and_are_no_column() -> None:
     found = results_of(simple({("fad", "PD"): 30.0, ("fad_halves", "reference"): 4.2}))
-    assert yardsticks.read(found)[0].startswith("FAD between two random halves of the reference is 4.20")
+    assert controls.read(found)[0].startswith("FAD between two random halves of the reference is 4.20")
     assert {m for m, _ in found.cells} == {"fad"}
 
 
 def test_retrieval_that_beats_the_systems_is_said() -> None:
     found = results_of(simple({("fad", "PD"): 30.0, ("fad", "ZS"): 4.0, ("fad", "retrieval"): 5.0}))
-    (line,) = yardsticks.read(found)
+    (line,) = controls.read(found)
     assert "better than PD; these are values without a test" in line
 
 
@@ -214,18 +214,18 @@ def sweep_of(gains: Mapping[float, tuple[float, float]]) -> Results:
     runs = []
     for width, (gain, p) in gains.items():
         name = f"gap{width}"
-        runs.append(on_fad({"PD": 30.0 - gain, "ZS": 30.0}, {("PD", "ZS"): p}, instrument=name))
-        runs.append(gap_record({"instrument": name}, {"text": (width, 0.3, 0.4)}))
+        runs.append(on_fad({"PD": 30.0 - gain, "ZS": 30.0}, {("PD", "ZS"): p}, clip_variant=name))
+        runs.append(gap_record({"clip_variant": name}, {"text": (width, 0.3, 0.4)}))
     return results_of(*runs)
 
 
 def test_the_sweep_says_where_the_prior_helps_and_where_it_does_not() -> None:
     found = sweep_of({0.4: (-5.0, CLEAR), 0.6: (1.0, UNCLEAR), 0.8: (6.0, CLEAR), 1.0: (9.0, CLEAR)})
-    lines = instruments.read(found)
-    assert lines[0].startswith("The sweep has 4 instruments with centroid distances from 0.40 to 1.00")
+    lines = clip_variants.read(found)
+    assert lines[0].startswith("The sweep has 4 CLIP variants with centroid distances from 0.40 to 1.00")
     assert lines[1].startswith(
-        "FAD: PD is better than ZS on 2 instruments (gap 0.80 and 1.00), the two are not separated on 1 instrument "
-        "(gap 0.60) and ZS is better than PD on 1 instrument (gap 0.40)."
+        "FAD: PD is better than ZS on 2 CLIP variants (gap 0.80 and 1.00), the two are not separated on 1 CLIP variant "
+        "(gap 0.60) and ZS is better than PD on 1 CLIP variant (gap 0.40)."
     )
     assert "rank correlation of +1.00 (p = 0.083)" in lines[1]  # 2 of 4! orders
     assert "no proof of a cause" in lines[-1]
@@ -235,10 +235,10 @@ def test_rank_correlation_is_exact_for_few_points() -> None:
     from scipy.stats import spearmanr
 
     x, y = [1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 1.0, 4.0, 3.0, 5.0]
-    rho, p = instruments.rank_correlation(x, y)
+    rho, p = clip_variants.rank_correlation(x, y)
     assert rho == pytest.approx(spearmanr(x, y).statistic)
     assert p == pytest.approx(16 / 120)  # tables of Spearman's rho: P(|rho| >= 0.8) for n = 5 is 0.133
-    assert instruments.rank_correlation([1.0, 1.0], [1.0, 2.0]) == (0.0, 1.0)
+    assert clip_variants.rank_correlation([1.0, 1.0], [1.0, 2.0]) == (0.0, 1.0)
 
 
 def test_the_gap_says_what_is_closed_raw_and_centred_beside_mean_shift() -> None:

@@ -9,8 +9,8 @@ from unit.report.synthetic import as_run, gap_record, score, simple
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.report import formats, gap, tables
-from clipsonic_eval.report.intake.cells import Cells, collect
-from clipsonic_eval.report.intake.pairs import collect as pairs_of
+from clipsonic_eval.report.analysis.cells import Cells, collect
+from clipsonic_eval.report.analysis.pairs import collect as pairs_of
 
 
 def cells_of(*records: RunRecord) -> Cells:
@@ -36,14 +36,14 @@ TWO_SEEDS = tuple(
 )
 
 
-def test_the_table_has_systems_in_order_the_best_in_bold_and_yardsticks_apart() -> None:
+def test_the_table_has_systems_in_order_the_best_in_bold_and_controls_apart() -> None:
     rows = rows_of(formats.markdown(tables.results(cells_of(*TWO_SEEDS))))
     assert rows == [
         "| System | FAD ↓ | CLAP score ↑ | n |",
         "| *text queries, no text–audio pairs* |  |  |  |",
         "| PD | **31.00 ± 1.41** [29.45, 32.55] | – | 480 |",
         "| ZS | 40.50 ± 0.71 [38.47, 42.53] | 0.420 ± 0.028 [0.400, 0.440] | 480 |",
-        "| *yardsticks* |  |  |  |",
+        "| *controls* |  |  |  |",
         "| real | 2.50 [2.37, 2.63] | – | 480 |",
     ]
 

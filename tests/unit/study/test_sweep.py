@@ -8,22 +8,24 @@ import pytest
 from clipsonic_eval import records
 from clipsonic_eval.config import apply_sets, as_tree, resolve
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.instrument.clip import ClipConfig
 from clipsonic_eval.progress import SILENT
 from clipsonic_eval.study import sweep
 from clipsonic_eval.study.config import FAST
 from clipsonic_eval.study.sweep import SweepConfig, run_sweep
+from clipsonic_eval.toyencoders.clip import ClipConfig
 
 TINY = ("world.videos=40", "world.pictures=60", "world.pairs=0", "world.val=24", "world.test=24", "world.reference=24")
 
 
-def test_an_instrument_that_is_not_there_is_refused() -> None:
+def test_a_clip_variant_that_is_not_there_is_refused() -> None:
     with pytest.raises(UserError, match="Did you mean 'narrow'"):
-        SweepConfig(instruments=("narow",))
+        SweepConfig(clip_variants=("narow",))
 
 
 @pytest.mark.slow
-def test_each_instrument_gets_its_own_study_on_the_same_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_clip_variant_gets_its_own_study_on_the_same_world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiny = ClipConfig(pictures=200, steps=3, batch=32, validation=100)
     variant = dataclasses.replace(sweep.VARIANTS["narrow"], config=tiny)
     monkeypatch.setitem(sweep.VARIANTS, "narrow", variant)
@@ -37,4 +39,4 @@ def test_each_instrument_gets_its_own_study_on_the_same_world(tmp_path: Path, mo
     }
     assert all(gaps.values())
     assert gaps["narrow"].value != gaps["calibrated"].value  # type: ignore[union-attr]
-    assert (report.out / "figures" / "instruments.png").stat().st_size > 5000
+    assert (report.out / "figures" / "clip_variants.png").stat().st_size > 5000

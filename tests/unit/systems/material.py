@@ -114,7 +114,7 @@ def write_material(root: Path) -> tuple[dict[str, tuple[str, dict[str, Any]]], l
         "CLIP-TTA": ("paired_tta.systems:ClipTTA", clip),
         "CLAP-TTA": ("paired_tta.systems:ClapTTA", clap),
         "retrieval": ("paired_tta.systems:Retrieval", {"clips": str(root / "clips")}),
-        "real": ("clipsonic_eval.systems.yardsticks:RealAudio", yard),
+        "real": ("clipsonic_eval.systems.controls:RealAudio", yard),
         "real-mel": ("clipsonic.systems:RealMel", yard),
-        "noise": ("clipsonic_eval.systems.yardsticks:Noise", yard),
+        "noise": ("clipsonic_eval.systems.controls:Noise", yard),
     }, queries

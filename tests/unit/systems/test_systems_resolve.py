@@ -8,8 +8,8 @@ import pytest
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.systems import resolve
+from clipsonic_eval.systems.controls import Noise, RealAudio
 from clipsonic_eval.systems.folder import FolderOfWavs
-from clipsonic_eval.systems.yardsticks import Noise, RealAudio
 from clipsonic_eval.types import Query
 
 SOURCE = """
@@ -86,10 +86,10 @@ def test_a_word_that_is_neither_class_nor_folder_is_refused() -> None:
 
 
 def test_a_configured_class_is_resolved_strictly() -> None:
-    system = resolve("clipsonic_eval.systems.yardsticks:Noise", {"rms": 0.2, "duration_s": 0.5})
+    system = resolve("clipsonic_eval.systems.controls:Noise", {"rms": 0.2, "duration_s": 0.5})
     assert isinstance(system, Noise)
     with pytest.raises(UserError, match=r"unknown key 'rsm'\. Did you mean 'rms'"):
-        resolve("clipsonic_eval.systems.yardsticks:Noise", {"rsm": 0.2})
+        resolve("clipsonic_eval.systems.controls:Noise", {"rsm": 0.2})
 
 
 def test_a_folder_of_wavs_answers_by_key_in_mono(tmp_path: Path) -> None:
@@ -122,17 +122,17 @@ def test_real_audio_is_the_sound_of_the_querys_own_file_cut_or_padded(tmp_path: 
     samples = np.linspace(-0.5, 0.5, 8000, dtype=np.float32)
     write_wav(tmp_path / "a.wav", samples, 16000)
     query = Query("a", "p", tmp_path / "a.wav")
-    whole = resolve("clipsonic_eval.systems.yardsticks:RealAudio")
+    whole = resolve("clipsonic_eval.systems.controls:RealAudio")
     assert isinstance(whole, RealAudio)
     np.testing.assert_array_equal(whole.generate([query], [0])[0], samples)
-    short = resolve("clipsonic_eval.systems.yardsticks:RealAudio", {"duration_s": 0.1}).generate([query], [0])[0]
+    short = resolve("clipsonic_eval.systems.controls:RealAudio", {"duration_s": 0.1}).generate([query], [0])[0]
     np.testing.assert_array_equal(short, samples[:1600])
-    long = resolve("clipsonic_eval.systems.yardsticks:RealAudio", {"duration_s": 1.0}).generate([query], [0])[0]
+    long = resolve("clipsonic_eval.systems.controls:RealAudio", {"duration_s": 1.0}).generate([query], [0])[0]
     np.testing.assert_array_equal(long, np.concatenate([samples, np.zeros(8000, np.float32)]))
 
 
 def test_real_audio_says_which_query_names_no_file() -> None:
-    system = resolve("clipsonic_eval.systems.yardsticks:RealAudio")
+    system = resolve("clipsonic_eval.systems.controls:RealAudio")
     with pytest.raises(MediaError, match="query 'a': names no file"):
         system.generate([Query("a", "p")], [0])
 
@@ -141,9 +141,9 @@ def test_noise_has_the_level_of_the_reference(tmp_path: Path) -> None:
     # rms over all samples: sqrt((100 * 0.04 + 300 * 0.16) / 400)
     write_wav(tmp_path / "a.wav", np.full(100, 0.2, np.float32), 16000)
     write_wav(tmp_path / "b.wav", np.full(300, -0.4, np.float32), 16000)
-    system = resolve("clipsonic_eval.systems.yardsticks:Noise", {"reference": str(tmp_path), "duration_s": 2.0})
+    system = resolve("clipsonic_eval.systems.controls:Noise", {"reference": str(tmp_path), "duration_s": 2.0})
     assert system.card()["rms"] == pytest.approx(np.sqrt(0.13), rel=1e-6)
-    quiet = resolve("clipsonic_eval.systems.yardsticks:Noise", {"rms": 0.1, "duration_s": 4.0})
+    quiet = resolve("clipsonic_eval.systems.controls:Noise", {"rms": 0.1, "duration_s": 4.0})
     sound = quiet.generate([Query("a", "p")], [3])[0].astype(np.float64)
     # the mean square of n normal samples has relative deviation sqrt(2 / n); 5 of them at n = 64,000 are 2.8 %
     assert np.mean(sound**2) == pytest.approx(0.01, rel=0.028)
@@ -152,7 +152,7 @@ def test_noise_has_the_level_of_the_reference(tmp_path: Path) -> None:
 def test_noise_of_a_silent_reference_is_refused(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", np.zeros(100, np.float32), 16000)
     with pytest.raises(UserError, match="no wav with any sound"):
-        resolve("clipsonic_eval.systems.yardsticks:Noise", {"reference": str(tmp_path)})
+        resolve("clipsonic_eval.systems.controls:Noise", {"reference": str(tmp_path)})
 
 
 def test_a_misspelt_class_is_answered_with_the_systems_of_the_file_alone(tmp_path: Path) -> None:

@@ -1,0 +1,99 @@
+"""What is done to sound between the file and an encoder: the largest hidden difference between toolkits, by name.
+
+Our own convention is the default of :class:`AudioPreprocessing`: nothing but the encoder's own mixing and resampling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from clipsonic_eval.arraytypes import Float32
+from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.media.resamplers import RESAMPLERS, resampler
+from clipsonic_eval.types import Clip
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPreprocessing:
+    """Steps in the order in which they are taken.
+
+    Attributes:
+        mono: ``encoder`` leaves the channels to it; ``mean`` of the channels; the ``first`` one only.
+        rate: Hz to resample to before the encoder; None: the encoder resamples.
+        resampler: name in :data:`clipsonic_eval.media.resamplers.RESAMPLERS`; only with ``rate``.
+        level: ``as-is``; ``peak-1dB``: the largest magnitude becomes 10^(-1/20); ``positive-peak``: divided by the
+            largest *positive* sample, or 0.1 if that is more (the original FAD's reader); ``dc-removed``: the mean
+            of the samples subtracted.
+        int16: the way through 16-bit integers, ``none``, ``round`` (x 32768, to the nearest) or ``trunc`` (x 32767,
+            towards zero), clipped at full scale either way.
+        at_least_s: shorter sounds are filled with zeros at the end up to this length, seconds.
+        at_most_s: longer sounds are cut after this length, seconds.
+    """
+
+    mono: Literal["encoder", "mean", "first"] = "encoder"
+    rate: int | None = None
+    resampler: str = "soxr-hq"
+    level: Literal["as-is", "peak-1dB", "positive-peak", "dc-removed"] = "as-is"
+    int16: Literal["none", "round", "trunc"] = "none"
+    at_least_s: float | None = None
+    at_most_s: float | None = None
+
+    def __post_init__(self) -> None:
+        resampler(self.resampler)
+        if self.rate is not None and self.rate < 1:
+            raise ConfigError(f"loading: rate {self.rate} must be a number of Hz above 0")
+
+    @property
+    def signature(self) -> str:
+        """The steps as one field of a signature, "" if there are none."""
+        steps = [
+            *([] if self.mono == "encoder" else [f"mono-{self.mono}"]),
+            *([] if self.rate is None else [f"{self.resampler}@{self.rate}"]),
+            *([] if self.level == "as-is" else [self.level]),
+            *([] if self.int16 == "none" else [f"int16-{self.int16}"]),
+            *([] if self.at_least_s is None else [f"zeros-to-{self.at_least_s:g}s"]),
+            *([] if self.at_most_s is None else [f"cut-at-{self.at_most_s:g}s"]),
+        ]
+        return f"load:{','.join(steps)}" if steps else ""
+
+    def __call__(self, clip: Clip) -> Clip:
+        """Return the clip as an encoder is to get it."""
+        samples, rate = clip.samples, clip.sample_rate
+        if self.mono == "first":
+            samples = samples[:1]
+        elif self.mono == "mean":
+            samples = clip.mono()[None]
+        if self.rate is not None:
+            samples, rate = RESAMPLERS[self.resampler](samples, rate, self.rate), self.rate
+        samples = _through_int16(_levelled(samples, self.level), self.int16)
+        if self.at_most_s is not None:
+            samples = samples[:, : round(self.at_most_s * rate)]
+        if self.at_least_s is not None:
+            samples = np.pad(samples, ((0, 0), (0, max(0, round(self.at_least_s * rate) - samples.shape[1]))))
+        return replace(clip, samples=np.ascontiguousarray(samples, np.float32), sample_rate=rate)
+
+
+def _levelled(samples: Float32, level: str) -> Float32:
+    if level == "peak-1dB":
+        peak = float(np.abs(samples).max(initial=0.0))
+        return samples * np.float32(10 ** (-1 / 20) / peak) if peak > 0 else samples
+    if level == "positive-peak":
+        return samples / np.float32(max(0.1, float(samples.max(initial=0.0))))
+    if level == "dc-removed":
+        centred: Float32 = samples - samples.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+        return centred
+    return samples
+
+
+def _through_int16(samples: Float32, rule: str) -> Float32:
+    if rule == "none":
+        return samples
+    if rule == "round":
+        whole, full = np.clip(np.rint(samples * np.float32(32768)), -32768, 32767), 32768
+    else:
+        whole, full = np.trunc(np.clip(samples, -1, 1) * np.float32(32767)), 32767
+    back: Float32 = whole / np.float32(full)
+    return back

@@ -1,0 +1,1 @@
+"""How the toy encoders were trained and calibrated."""
