@@ -42,7 +42,7 @@ def command(
     from clipsonic_eval.harness.calibration.cells import CalibrateConfig, as_row
     from clipsonic_eval.harness.calibration.run import run
     from clipsonic_eval.progress import Bars
-    from clipsonic_eval.report.calibration import write
+    from clipsonic_eval.reporting.calibration import write
 
     values = as_tree(CalibrateConfig())
     given = {"metrics": list(metrics), "n": list(sizes), "repeats": repeats, "seed": seed}

@@ -44,7 +44,7 @@ def command(
     clipsonic-eval report run/ --out report/
     clipsonic-eval report report/records --out again/   (from what it kept)
     """
-    from clipsonic_eval.report.build import ReportConfig, build
+    from clipsonic_eval.reporting.build import ReportConfig, build
 
     config = ReportConfig(
         runs=runs,

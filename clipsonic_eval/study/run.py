@@ -15,7 +15,7 @@ from clipsonic_eval import atomic, outputs, records
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.harness.run_folder import portable
 from clipsonic_eval.progress import Progress
-from clipsonic_eval.report.build import ReportConfig, ReportResult, build
+from clipsonic_eval.reporting.build import ReportConfig, ReportResult, build
 from clipsonic_eval.study import entries, scoring
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.layout import Layout

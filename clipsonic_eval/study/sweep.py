@@ -18,7 +18,7 @@ from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.harness.run_folder import portable
 from clipsonic_eval.progress import Progress
-from clipsonic_eval.report.build import ReportConfig, ReportResult, build
+from clipsonic_eval.reporting.build import ReportConfig, ReportResult, build
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.run import run_study
 from clipsonic_eval.study.stages import Stages

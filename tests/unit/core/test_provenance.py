@@ -13,8 +13,8 @@ import pytest
 
 from clipsonic_eval import provenance
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.report import page
-from clipsonic_eval.report.analysis.material import Run
+from clipsonic_eval.reporting import page
+from clipsonic_eval.reporting.analysis.material import Run
 
 CPUINFO = """\
 processor\t: {0}

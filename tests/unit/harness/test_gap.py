@@ -16,8 +16,8 @@ from clipsonic_eval.harness.gap import GapConfig, gap, gap_scores
 from clipsonic_eval.harness.signature import comparable, explain_difference
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.media.encode import write_video
-from clipsonic_eval.report import build
-from clipsonic_eval.report.analysis import material
+from clipsonic_eval.reporting import build
+from clipsonic_eval.reporting.analysis import material
 from clipsonic_eval.types import Embeddings, EncoderCard, Score
 
 CARD = EncoderCard("clip", "0" * 64, 8, ("image", "text"), "")

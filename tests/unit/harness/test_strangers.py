@@ -17,9 +17,9 @@ from clipsonic_eval.harness.gap import GapConfig, gap
 from clipsonic_eval.harness.suspicions import of_texts
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.report.analysis.material import Run, sort
-from clipsonic_eval.report.build import gather
-from clipsonic_eval.report.statements import caveats
+from clipsonic_eval.reporting.analysis.material import Run, sort
+from clipsonic_eval.reporting.build import gather
+from clipsonic_eval.reporting.statements import caveats
 from clipsonic_eval.toyworld.mark import world_of
 from clipsonic_eval.toyworld.write import WorldConfig, write_world
 

@@ -10,7 +10,7 @@ from unit.report.synthetic import Made, evaluation, gap_record, simple, write_ex
 
 from clipsonic_eval import records
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.report.build import ReportConfig, ReportResult, build
+from clipsonic_eval.reporting.build import ReportConfig, ReportResult, build
 
 FIGURES = ("gap", "guidance", "clip_variants", "metrics", "spectrograms")
 
@@ -134,9 +134,9 @@ def test_damaged_pictures_are_refused_with_the_mend(tmp_path: Path) -> None:
 
 
 def test_spectrograms_of_long_noisy_clips_stay_small(tmp_path: Path) -> None:
-    from clipsonic_eval.report.analysis import pictures
-    from clipsonic_eval.report.analysis.material import Run
-    from clipsonic_eval.report.figures import spectrograms
+    from clipsonic_eval.reporting.analysis import pictures
+    from clipsonic_eval.reporting.analysis.material import Run
+    from clipsonic_eval.reporting.figures import spectrograms
 
     write_examples(tmp_path, ["real", "IQ", "PD", "ZS"], frames=400)
     shown = pictures.examples([Run("run", tmp_path, evaluation(Made(n=10)))])

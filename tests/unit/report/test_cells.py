@@ -8,7 +8,7 @@ from unit.report.synthetic import as_run, score, simple
 
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.report.analysis.cells import collect
+from clipsonic_eval.reporting.analysis.cells import collect
 
 FAD = ("fad", "PD")
 

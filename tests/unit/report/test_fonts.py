@@ -10,8 +10,8 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 
-from clipsonic_eval.report.analysis.pictures import Examples
-from clipsonic_eval.report.figures import fonts, spectrograms, style
+from clipsonic_eval.reporting.analysis.pictures import Examples
+from clipsonic_eval.reporting.figures import fonts, spectrograms, style
 
 RAIN = "雨の音、遠くの雷"
 SCRIPTS = {"Han": "犬吠", "Devanagari": "कुत्ता", "Thai": "หมา", "emoji": "🐕‍🦺 barks"}

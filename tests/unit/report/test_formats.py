@@ -5,8 +5,8 @@ import io
 
 import pytest
 
-from clipsonic_eval.report import formats
-from clipsonic_eval.report.formats import Table, Text
+from clipsonic_eval.reporting import formats
+from clipsonic_eval.reporting.formats import Table, Text
 
 TABLE = Table(
     caption="50 % of a_b",

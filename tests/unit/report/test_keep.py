@@ -13,7 +13,7 @@ from clipsonic_eval.harness import comparing
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.report.build import ReportConfig, build
+from clipsonic_eval.reporting.build import ReportConfig, build
 from clipsonic_eval.stats.paired import sign_flip
 from clipsonic_eval.types import Score
 

@@ -8,7 +8,7 @@ from unit.report.synthetic import as_run, gap_record, score, simple
 from clipsonic_eval import records
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.report.analysis.material import Run, find, sort
+from clipsonic_eval.reporting.analysis.material import Run, find, sort
 
 FAD = {("fad", "PD"): 1.0}
 

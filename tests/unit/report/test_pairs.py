@@ -10,12 +10,12 @@ from scipy import stats
 from unit.report.synthetic import as_run, score, simple
 
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.report import build, keep
-from clipsonic_eval.report.analysis import material
-from clipsonic_eval.report.analysis.cells import collect as cells_of
-from clipsonic_eval.report.analysis.material import Run
-from clipsonic_eval.report.analysis.pairs import Pair, collect
-from clipsonic_eval.report.statements import caveats
+from clipsonic_eval.reporting import build, keep
+from clipsonic_eval.reporting.analysis import material
+from clipsonic_eval.reporting.analysis.cells import collect as cells_of
+from clipsonic_eval.reporting.analysis.material import Run
+from clipsonic_eval.reporting.analysis.pairs import Pair, collect
+from clipsonic_eval.reporting.statements import caveats
 
 
 def pairs_of(runs: list[Run]) -> dict[tuple[str, str, str], Pair]:

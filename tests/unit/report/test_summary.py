@@ -7,10 +7,10 @@ import pytest
 from unit.report.synthetic import GAPS, as_run, gap_record, score, simple
 
 from clipsonic_eval.records import IDENTICAL, RunRecord
-from clipsonic_eval.report.analysis.material import sort
-from clipsonic_eval.report.build import gather
-from clipsonic_eval.report.results import Results
-from clipsonic_eval.report.statements import caveats, clip_variants, controls, gap, ordering, rivals, spread, wording
+from clipsonic_eval.reporting.analysis.material import sort
+from clipsonic_eval.reporting.build import gather
+from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.reporting.statements import caveats, clip_variants, controls, gap, ordering, rivals, spread, wording
 from clipsonic_eval.types import Finding
 
 CLEAR, UNCLEAR = 0.0001, 0.6

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval.report import names
-from clipsonic_eval.report.figures import style
-from clipsonic_eval.report.sweep import GAINS, Point
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.figures import style
+from clipsonic_eval.reporting.sweep import GAINS, Point
 
 _MARKERS = {"IQ": "D", "PD": "o", "mean-shift": "s"}
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipsonic_eval.report import formats, names
-from clipsonic_eval.report.analysis import cells as cells_
-from clipsonic_eval.report.analysis.cells import Cell, Cells
-from clipsonic_eval.report.analysis.material import Run
-from clipsonic_eval.report.formats import Table, Text, percent
-from clipsonic_eval.report.tables import check_columns, seed_list
+from clipsonic_eval.reporting import formats, names
+from clipsonic_eval.reporting.analysis import cells as cells_
+from clipsonic_eval.reporting.analysis.cells import Cell, Cells
+from clipsonic_eval.reporting.analysis.material import Run
+from clipsonic_eval.reporting.formats import Table, Text, percent
+from clipsonic_eval.reporting.tables import check_columns, seed_list
 
 DISTANCE = "centroid_distance"
 RAW = "matched_cosine"

@@ -18,7 +18,7 @@ from clipsonic_eval import atomic
 from clipsonic_eval.arrays import read_npz
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.report.analysis.material import Run
+from clipsonic_eval.reporting.analysis.material import Run
 
 EXAMPLES = "examples.npz"
 PROJECTION = "projection.npz"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from clipsonic_eval.report import gap as gap_
-from clipsonic_eval.report.analysis.cells import Cell
-from clipsonic_eval.report.formats import interval, number, percent
-from clipsonic_eval.report.gap import Gap
-from clipsonic_eval.report.results import Results
-from clipsonic_eval.report.statements.wording import listed
+from clipsonic_eval.reporting import gap as gap_
+from clipsonic_eval.reporting.analysis.cells import Cell
+from clipsonic_eval.reporting.formats import interval, number, percent
+from clipsonic_eval.reporting.gap import Gap
+from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.reporting.statements.wording import listed
 
 
 def read(results: Results) -> list[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clipsonic_eval.report import names
-from clipsonic_eval.report.analysis.pairs import Pair
-from clipsonic_eval.report.results import Results
-from clipsonic_eval.report.statements.wording import plural, verdict
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.analysis.pairs import Pair
+from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.reporting.statements.wording import plural, verdict
 
 _SHOWN = 12
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from clipsonic_eval.report import names
-from clipsonic_eval.report.analysis.cells import Cell
-from clipsonic_eval.report.formats import number, percent
-from clipsonic_eval.report.results import Results
-from clipsonic_eval.report.statements.wording import listed
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.analysis.cells import Cell
+from clipsonic_eval.reporting.formats import number, percent
+from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.reporting.statements.wording import listed
 
 
 def _text(cell: Cell) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clipsonic_eval.report import formats, summary
-from clipsonic_eval.report.analysis.material import Run
-from clipsonic_eval.report.formats import Table
-from clipsonic_eval.report.results import Results
+from clipsonic_eval.reporting import formats, summary
+from clipsonic_eval.reporting.analysis.material import Run
+from clipsonic_eval.reporting.formats import Table
+from clipsonic_eval.reporting.results import Results
 
 
 @dataclass(frozen=True, slots=True)

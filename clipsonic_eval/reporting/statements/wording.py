@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipsonic_eval.records import IDENTICAL
-from clipsonic_eval.report import names
-from clipsonic_eval.report.analysis.pairs import Pair
-from clipsonic_eval.report.formats import interval, number, p_value
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.analysis.pairs import Pair
+from clipsonic_eval.reporting.formats import interval, number, p_value
 
 KEY = (
     "In the brackets below: how much better the first-named system is (negative: worse), 95 % interval over test "

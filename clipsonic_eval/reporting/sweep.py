@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipsonic_eval.report import formats, names
-from clipsonic_eval.report.analysis import cells as cells_
-from clipsonic_eval.report.analysis import pairs as pairs_
-from clipsonic_eval.report.analysis.cells import Cell
-from clipsonic_eval.report.analysis.material import Material
-from clipsonic_eval.report.analysis.pairs import Pair
-from clipsonic_eval.report.formats import Table, Text
-from clipsonic_eval.report.tables import seed_list
+from clipsonic_eval.reporting import formats, names
+from clipsonic_eval.reporting.analysis import cells as cells_
+from clipsonic_eval.reporting.analysis import pairs as pairs_
+from clipsonic_eval.reporting.analysis.cells import Cell
+from clipsonic_eval.reporting.analysis.material import Material
+from clipsonic_eval.reporting.analysis.pairs import Pair
+from clipsonic_eval.reporting.formats import Table, Text
+from clipsonic_eval.reporting.tables import seed_list
 
 # gain of the first over the second; ZS is the control of the sweep: it costs nothing
 GAINS = (("IQ", "ZS"), ("PD-best4", "ZS"), ("PD", "ZS"), ("mean-shift", "ZS"))

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float32
-from clipsonic_eval.report import gap as gap_
-from clipsonic_eval.report import names
-from clipsonic_eval.report.figures import style
-from clipsonic_eval.report.formats import number, percent
-from clipsonic_eval.report.gap import Gap
+from clipsonic_eval.reporting import gap as gap_
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.figures import style
+from clipsonic_eval.reporting.formats import number, percent
+from clipsonic_eval.reporting.gap import Gap
 
 _IMAGE = "#0072B2"
 _TEXT = "#D55E00"

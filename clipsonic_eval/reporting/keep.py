@@ -14,13 +14,13 @@ from typing import Any
 
 from clipsonic_eval import records
 from clipsonic_eval.records import Comparison, RunRecord
-from clipsonic_eval.report import names, sweep
-from clipsonic_eval.report.analysis import cells as cells_
-from clipsonic_eval.report.analysis import pictures
-from clipsonic_eval.report.analysis.cells import Cell
-from clipsonic_eval.report.analysis.material import POOLED
-from clipsonic_eval.report.analysis.pairs import Pair, asked_for
-from clipsonic_eval.report.results import Results
+from clipsonic_eval.reporting import names, sweep
+from clipsonic_eval.reporting.analysis import cells as cells_
+from clipsonic_eval.reporting.analysis import pictures
+from clipsonic_eval.reporting.analysis.cells import Cell
+from clipsonic_eval.reporting.analysis.material import POOLED
+from clipsonic_eval.reporting.analysis.pairs import Pair, asked_for
+from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.types import Score
 
 _ASKED = {frozenset(q) for q in (*names.PLANNED, *sweep.QUESTIONS)}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.report import formats, names
-from clipsonic_eval.report.analysis.cells import Cell, Cells
-from clipsonic_eval.report.analysis.pairs import Pair
-from clipsonic_eval.report.formats import Table, Text, percent
+from clipsonic_eval.reporting import formats, names
+from clipsonic_eval.reporting.analysis.cells import Cell, Cells
+from clipsonic_eval.reporting.analysis.pairs import Pair
+from clipsonic_eval.reporting.formats import Table, Text, percent
 
 RESULT_HEADS = (
     "system", "group", "metric", "direction", "value", "ci_low", "ci_high", "ci_level", "ci_method", "n", "n_seeds",

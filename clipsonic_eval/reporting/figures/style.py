@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from clipsonic_eval import atomic
-from clipsonic_eval.report.figures import fonts
+from clipsonic_eval.reporting.figures import fonts
 
 COLUMN = 3.4  # inches: one column of a two-column paper
 PAGE = 7.0  # both columns

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from clipsonic_eval.report import names
-from clipsonic_eval.report.results import Results
-from clipsonic_eval.report.statements.wording import listed, sentence, verdict
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.reporting.statements.wording import listed, sentence, verdict
 
 Outcome = Literal["holds", "not shown", "does not hold"]
 

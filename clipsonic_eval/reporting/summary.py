@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clipsonic_eval.report.results import Results
-from clipsonic_eval.report.statements import caveats, clip_variants, controls, gap, ordering, rivals, spread
-from clipsonic_eval.report.statements.wording import KEY
+from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.reporting.statements import caveats, clip_variants, controls, gap, ordering, rivals, spread
+from clipsonic_eval.reporting.statements.wording import KEY
 
 Rule = Callable[[Results], list[str]]
 

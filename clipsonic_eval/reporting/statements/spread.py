@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from clipsonic_eval.report import names
-from clipsonic_eval.report.analysis.cells import Cells
-from clipsonic_eval.report.formats import number
-from clipsonic_eval.report.results import Results
-from clipsonic_eval.report.statements.wording import listed, plural
-from clipsonic_eval.report.tables import unequal_n
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.analysis.cells import Cells
+from clipsonic_eval.reporting.formats import number
+from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.reporting.statements.wording import listed, plural
+from clipsonic_eval.reporting.tables import unequal_n
 
 
 def seeds(results: Results) -> list[str]:

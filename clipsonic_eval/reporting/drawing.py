@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsonic_eval.report.analysis import pictures
-from clipsonic_eval.report.page import Drawn
-from clipsonic_eval.report.results import Results
+from clipsonic_eval.reporting.analysis import pictures
+from clipsonic_eval.reporting.page import Drawn
+from clipsonic_eval.reporting.results import Results
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def draw_all(results: Results, folder: Path) -> tuple[list[Drawn], list[str]]:
 
 
 def _letters_lacking(results: Results) -> list[str]:
-    from clipsonic_eval.report.figures import fonts, spectrograms
+    from clipsonic_eval.reporting.figures import fonts, spectrograms
 
     shown = pictures.examples(results.material.table)
     sentence = fonts.sentence(spectrograms.captions(shown).lacking) if shown else ""
@@ -43,7 +43,7 @@ def _letters_lacking(results: Results) -> list[str]:
 
 
 def _figures(results: Results) -> list[_Figure]:
-    from clipsonic_eval.report.figures import clip_variants, gap, guidance, spectrograms, systems
+    from clipsonic_eval.reporting.figures import clip_variants, gap, guidance, spectrograms, systems
 
     shown = pictures.examples(results.material.table)
     gaps = results.gap

@@ -9,7 +9,7 @@ from clipsonic_eval import __version__, atomic
 from clipsonic_eval.harness.calibration.cells import ALPHA, BAND, CalibrateConfig, Cell, as_row
 from clipsonic_eval.harness.run_folder import write_csv
 from clipsonic_eval.metrics import METRICS
-from clipsonic_eval.report.figures import style
+from clipsonic_eval.reporting.figures import style
 
 
 def write(cells: Sequence[Cell], config: CalibrateConfig, out: Path, command: str) -> Path:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval.report import names
-from clipsonic_eval.report.analysis.cells import Cell, Cells
-from clipsonic_eval.report.figures import style
-from clipsonic_eval.report.formats import number, percent
-from clipsonic_eval.report.names import SystemName
-from clipsonic_eval.report.tables import heading
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.analysis.cells import Cell, Cells
+from clipsonic_eval.reporting.figures import style
+from clipsonic_eval.reporting.formats import number, percent
+from clipsonic_eval.reporting.names import SystemName
+from clipsonic_eval.reporting.tables import heading
 
 
 def draw(cells: Cells, stem: Path) -> str:

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval import atomic, outputs, threads
-from clipsonic_eval.report import formats, keep, page, sweep, tables
-from clipsonic_eval.report import gap as gap_
-from clipsonic_eval.report.analysis import cells as cells_
-from clipsonic_eval.report.analysis import material
-from clipsonic_eval.report.analysis import pairs as pairs_
-from clipsonic_eval.report.analysis.material import Material, Run
-from clipsonic_eval.report.drawing import draw_all
-from clipsonic_eval.report.formats import Table
-from clipsonic_eval.report.results import Results
-from clipsonic_eval.report.statements import ordering
+from clipsonic_eval.reporting import formats, keep, page, sweep, tables
+from clipsonic_eval.reporting import gap as gap_
+from clipsonic_eval.reporting.analysis import cells as cells_
+from clipsonic_eval.reporting.analysis import material
+from clipsonic_eval.reporting.analysis import pairs as pairs_
+from clipsonic_eval.reporting.analysis.material import Material, Run
+from clipsonic_eval.reporting.drawing import draw_all
+from clipsonic_eval.reporting.formats import Table
+from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.reporting.statements import ordering
 
 log = logging.getLogger(__name__)
 

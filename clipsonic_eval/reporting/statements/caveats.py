@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from clipsonic_eval.report import names
-from clipsonic_eval.report.analysis.pairs import ALPHA
-from clipsonic_eval.report.formats import p_value
-from clipsonic_eval.report.results import Results
-from clipsonic_eval.report.statements.wording import listed, plural
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.analysis.pairs import ALPHA
+from clipsonic_eval.reporting.formats import p_value
+from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.reporting.statements.wording import listed, plural
 
 _DRAWS = re.compile(r"-(\d+)(?:,|$)")  # how the tests end: paired-sign-flip-10000
 

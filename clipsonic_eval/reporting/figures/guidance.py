@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval.report import names
-from clipsonic_eval.report.analysis.cells import Cell, Cells
-from clipsonic_eval.report.figures import style
-from clipsonic_eval.report.formats import percent
-from clipsonic_eval.report.tables import heading
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.analysis.cells import Cell, Cells
+from clipsonic_eval.reporting.figures import style
+from clipsonic_eval.reporting.formats import percent
+from clipsonic_eval.reporting.tables import heading
 
 _MARKERS = "osD^vPX*"
 _MOST_BANDS = 4  # more bands than these lie on each other as mud: bars then

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from clipsonic_eval.report.analysis.cells import Cells
-from clipsonic_eval.report.analysis.material import Material
-from clipsonic_eval.report.analysis.pairs import Pair
-from clipsonic_eval.report.gap import Gap
-from clipsonic_eval.report.sweep import Point
+from clipsonic_eval.reporting.analysis.cells import Cells
+from clipsonic_eval.reporting.analysis.material import Material
+from clipsonic_eval.reporting.analysis.pairs import Pair
+from clipsonic_eval.reporting.gap import Gap
+from clipsonic_eval.reporting.sweep import Point
 
 
 @dataclass(frozen=True, slots=True)

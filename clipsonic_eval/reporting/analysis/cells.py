@@ -15,9 +15,9 @@ import numpy as np
 
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import COUNTED, RunRecord
-from clipsonic_eval.report import names
-from clipsonic_eval.report.analysis.material import Run, number
-from clipsonic_eval.report.analysis.pooling import mean_interval
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.analysis.material import Run, number
+from clipsonic_eval.reporting.analysis.pooling import mean_interval
 from clipsonic_eval.types import Score
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from clipsonic_eval.report import names
-from clipsonic_eval.report.analysis.pictures import MAX_QUERIES, Examples
-from clipsonic_eval.report.figures import fonts, style
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.analysis.pictures import MAX_QUERIES, Examples
+from clipsonic_eval.reporting.figures import fonts, style
 
 _HIDDEN = ("shuffled", "noise")  # real audio of another query, and a grey square: nothing to see
 _RANGE = 7.0  # nepers below the loudest point that are shown: 61 dB

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from clipsonic_eval.records import Comparison, RunRecord
-from clipsonic_eval.report import names
-from clipsonic_eval.report.analysis.cells import Cell, Cells
-from clipsonic_eval.report.analysis.material import Run
-from clipsonic_eval.report.analysis.pooling import paired_test
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.analysis.cells import Cell, Cells
+from clipsonic_eval.reporting.analysis.material import Run
+from clipsonic_eval.reporting.analysis.pooling import paired_test
 from clipsonic_eval.stats.paired import holm
 
 ALPHA = 0.05

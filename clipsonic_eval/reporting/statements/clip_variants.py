@@ -7,11 +7,11 @@ from itertools import permutations
 
 import numpy as np
 
-from clipsonic_eval.report import names
-from clipsonic_eval.report.analysis.pairs import Pair
-from clipsonic_eval.report.results import Results
-from clipsonic_eval.report.statements.wording import listed, p_text, plural
-from clipsonic_eval.report.sweep import Point
+from clipsonic_eval.reporting import names
+from clipsonic_eval.reporting.analysis.pairs import Pair
+from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.reporting.statements.wording import listed, p_text, plural
+from clipsonic_eval.reporting.sweep import Point
 
 
 def read(results: Results) -> list[str]:
