@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic.conditions import ConditionSpec, condition_array, normalised
-from clipsonic.prior_data import PairSource, load_pairs
+from clipsonic.prior.data import PairSource, load_pairs
 from clipsonic.system_config import MelSystemConfig
 from clipsonic.systems import MelSystem, PromptEmbedded
 from clipsonic_eval.arraytypes import Float32

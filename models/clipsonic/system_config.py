@@ -8,7 +8,7 @@ from typing import Any
 
 from clipsonic.mel import MelConfig
 from clipsonic.precision import Precision
-from clipsonic.prior import PriorSettings
+from clipsonic.prior.model import PriorSettings
 from clipsonic.samplers import SamplerSettings
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError, SpaceError

@@ -24,7 +24,7 @@ import torch
 from clipsonic.conditions import normalised
 from clipsonic.mel import MelFrontEnd
 from clipsonic.model import MelDiffusion
-from clipsonic.prior import DiffusionPrior
+from clipsonic.prior.model import DiffusionPrior
 from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig, RealMelConfig, check_space
 from clipsonic.training.audio import device_named
 from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from clipsonic.prior import DiffusionPrior, PriorSettings
-from clipsonic.prior_data import Pairs, PairSource, load_pairs
-from clipsonic.prior_network import (
+from clipsonic.prior.data import Pairs, PairSource, load_pairs
+from clipsonic.prior.model import DiffusionPrior, PriorSettings
+from clipsonic.prior.network import (
     PriorNetworkConfig,
-    Texts,
+    TextConditions,
     build_network,
     predict,
     prior_scheduler,
@@ -148,12 +148,12 @@ class PriorTask:
         x_t = self._scheduler.add_noise(x0, eps, t)
         return (predict(network, x_t, t, self._texts(rows).dropped(drop)).float() - x0).square().mean()
 
-    def _texts(self, rows: torch.Tensor) -> Texts:
+    def _texts(self, rows: torch.Tensor) -> TextConditions:
         pooled = self._text[rows]
         if self._tokens_of is None:
-            return Texts(pooled).to(self._device)
+            return TextConditions(pooled).to(self._device)
         hidden, mask = self._tokens_of([self._captions[i] for i in rows.tolist()])
-        return Texts(pooled, torch.from_numpy(hidden).float(), torch.from_numpy(mask).bool()).to(self._device)
+        return TextConditions(pooled, torch.from_numpy(hidden).float(), torch.from_numpy(mask).bool()).to(self._device)
 
 
 def split_pairs(sources: tuple[str, ...], config: TrainConfig) -> tuple[torch.Tensor, torch.Tensor]:
@@ -177,7 +177,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
         overwrite: replace a prior of other settings or pairs.
 
     Returns:
-        ``out``, a folder for :meth:`clipsonic.prior.DiffusionPrior.load`.
+        ``out``, a folder for :meth:`clipsonic.prior.model.DiffusionPrior.load`.
 
     Raises:
         UserError: the configuration, the pairs or the folder do not fit; the message says what to do.

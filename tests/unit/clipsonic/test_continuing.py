@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from unit.clipsonic.fakes import IMAGE_SPACE, D, FakeStore
 
 from clipsonic.model import WEIGHTS, MelDiffusion
-from clipsonic.prior import DiffusionPrior
-from clipsonic.prior_data import Pairs, PairSource
-from clipsonic.prior_network import PriorNetworkConfig
+from clipsonic.prior.data import Pairs, PairSource
+from clipsonic.prior.model import DiffusionPrior
+from clipsonic.prior.network import PriorNetworkConfig
 from clipsonic.training import audio, prior
 from clipsonic.training.config import AudioTrainingConfig
 from clipsonic.training.prior import PriorOptimisation, PriorTrainingConfig

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from clipsonic.prior import DiffusionPrior, PriorSettings
-from clipsonic.prior_data import Pairs, PairSource
-from clipsonic.prior_network import PriorNetworkConfig, build_network, prior_scheduler, set_scale, standardised
+from clipsonic.prior.data import Pairs, PairSource
+from clipsonic.prior.model import DiffusionPrior, PriorSettings
+from clipsonic.prior.network import PriorNetworkConfig, build_network, prior_scheduler, set_scale, standardised
 from clipsonic.training.prior import PriorOptimisation, PriorTrainingConfig, train_on
 from clipsonic_eval.errors import ConfigError, ShapeError, UserError, WeightsError
 from clipsonic_eval.types import EncoderCard

@@ -18,11 +18,11 @@ from PIL import Image
 from safetensors.torch import load_file
 from unit.clipsonic.fakes import FakeStore
 
-from clipsonic import prior_data
 from clipsonic.conditions import ConditionSpec
 from clipsonic.model import WEIGHTS
-from clipsonic.prior_data import Pairs, PairSource, load_pairs, pairs_of_clips, read_captions
-from clipsonic.prior_network import PriorNetworkConfig
+from clipsonic.prior import data as prior_data
+from clipsonic.prior.data import Pairs, PairSource, load_pairs, pairs_of_clips, read_captions
+from clipsonic.prior.network import PriorNetworkConfig
 from clipsonic.training import prior as training
 from clipsonic.training.prior import PriorOptimisation, PriorTrainingConfig, split_pairs, train, train_on
 from clipsonic_eval.errors import ConfigError, MediaError, SpaceError, UserError

@@ -12,8 +12,8 @@ from clipsonic.diffusion import DiffusionConfig
 from clipsonic.mel import MelConfig
 from clipsonic.model import MelDiffusion
 from clipsonic.networks import NetworkConfig, Sizes, build
-from clipsonic.prior import DiffusionPrior
-from clipsonic.prior_network import PriorNetworkConfig, build_network, set_scale
+from clipsonic.prior.model import DiffusionPrior
+from clipsonic.prior.network import PriorNetworkConfig, build_network, set_scale
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders import ENCODERS

@@ -80,7 +80,7 @@ def test_mean_shift_adds_the_difference_of_the_centroids_and_goes_back_to_the_sp
 
 
 def test_pd_is_conditioned_on_what_the_prior_draws(material: Material) -> None:
-    from clipsonic.prior import DiffusionPrior, PriorSettings
+    from clipsonic.prior.model import DiffusionPrior, PriorSettings
 
     queries = material[1]
     prior = DiffusionPrior.load(material[0]["PD"][1]["prior"])

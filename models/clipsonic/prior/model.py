@@ -29,7 +29,7 @@ import torch
 
 from clipsonic.conditions import normalised
 from clipsonic.model import FORMAT, WEIGHTS, read_checked_card, read_index
-from clipsonic.prior_network import Texts, predict, prior_scheduler
+from clipsonic.prior.network import TextConditions, predict, prior_scheduler
 from clipsonic_eval import atomic
 from clipsonic_eval.arraytypes import AnyArray, Float32, FloatArray
 from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
@@ -95,7 +95,7 @@ class DiffusionPrior:
         """Width of the embeddings."""
         return int(self.network.config["embedding_dim"])
 
-    def texts(self, text: FloatArray, tokens: tuple[AnyArray, AnyArray] | None = None) -> Texts:
+    def texts(self, text: FloatArray, tokens: tuple[AnyArray, AnyArray] | None = None) -> TextConditions:
         """Return text embeddings (b, d) of any norm, and hidden states with their mask, as the network takes them.
 
         Raises:
@@ -109,9 +109,9 @@ class DiffusionPrior:
             given = "none" if tokens is None else str(tokens[0].shape[1])
             raise ShapeError(f"this prior takes {wanted or 'no'} hidden states per text, got {given}")
         if tokens is None:
-            return Texts(pooled).to(self.device)
+            return TextConditions(pooled).to(self.device)
         hidden, mask = torch.from_numpy(tokens[0]).float(), torch.from_numpy(tokens[1]).bool()
-        return Texts(pooled, hidden, mask).to(self.device)
+        return TextConditions(pooled, hidden, mask).to(self.device)
 
     def sample(
         self,
@@ -153,7 +153,7 @@ class DiffusionPrior:
         return best
 
     @torch.no_grad()
-    def _draw(self, texts: Texts, seeds: Sequence[int], settings: PriorSettings) -> torch.Tensor:
+    def _draw(self, texts: TextConditions, seeds: Sequence[int], settings: PriorSettings) -> torch.Tensor:
         scheduler = self._scheduler
         scheduler.set_timesteps(settings.steps)
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]

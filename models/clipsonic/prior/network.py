@@ -38,8 +38,8 @@ class PriorNetworkConfig:
             raise ConfigError("prior network: heads, head_dim and layers must be at least 1, text_tokens not negative")
 
 
-class Texts(NamedTuple):
-    """Texts as the network takes them.
+class TextConditions(NamedTuple):
+    """TextConditions as the network takes them.
 
     Attributes:
         pooled: (b, d) embeddings at the network's scale.
@@ -51,20 +51,20 @@ class Texts(NamedTuple):
     tokens: torch.Tensor | None = None
     mask: torch.Tensor | None = None
 
-    def dropped(self, drop: torch.Tensor) -> Texts:
+    def dropped(self, drop: torch.Tensor) -> TextConditions:
         """Return the texts with the null condition in the rows that ``drop`` (b,) marks."""
         pooled = self.pooled.masked_fill(drop[:, None], 0.0)
         if self.tokens is None or self.mask is None:
-            return Texts(pooled)
-        return Texts(pooled, self.tokens.masked_fill(drop[:, None, None], 0.0), self.mask | drop[:, None])
+            return TextConditions(pooled)
+        return TextConditions(pooled, self.tokens.masked_fill(drop[:, None, None], 0.0), self.mask | drop[:, None])
 
-    def rows(self, rows: torch.Tensor | slice) -> Texts:
+    def rows(self, rows: torch.Tensor | slice) -> TextConditions:
         """Return some of the texts."""
-        return Texts(*(None if part is None else part[rows] for part in self))  # type: ignore[arg-type]
+        return TextConditions(*(None if part is None else part[rows] for part in self))  # type: ignore[arg-type]
 
-    def to(self, device: torch.device) -> Texts:
+    def to(self, device: torch.device) -> TextConditions:
         """Return the texts on a device."""
-        return Texts(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
+        return TextConditions(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
 
 
 def build_network(config: PriorNetworkConfig, dim: int, seed: int) -> PriorTransformer:
@@ -101,7 +101,7 @@ def standardised(network: PriorTransformer, image: torch.Tensor) -> torch.Tensor
     return scaled
 
 
-def predict(network: Callable[..., Any], x: torch.Tensor, t: torch.Tensor, texts: Texts) -> torch.Tensor:
+def predict(network: Callable[..., Any], x: torch.Tensor, t: torch.Tensor, texts: TextConditions) -> torch.Tensor:
     """Return the predicted clean embedding (b, d) of x_t (b, d) at t (b,) or ()."""
     predicted: torch.Tensor = network(
         x, t, texts.pooled, encoder_hidden_states=texts.tokens, attention_mask=texts.mask
