@@ -177,7 +177,7 @@ class Score:
         ci_method: how the interval was made, e.g. ``bootstrap-clip-bca-2000``.
         n: clips.
         n_rows: embedding rows.
-        signature: everything that changes the value, see :mod:`clipsonic_eval.harness`.
+        signature: everything that changes the value, see :mod:`clipsonic_eval.signature`.
         skipped: what this metric left out beside what its set did.
         per_item: value by key, for metrics that are means over clips.
         influence: for statistics of sets, what each clip of the system does to the value, by key.

@@ -83,7 +83,7 @@ def warn(record: RunRecord) -> None:
 
 
 def _without_n(score: Score) -> str:
-    from clipsonic_eval.harness.signature import parse
+    from clipsonic_eval.signature import parse
 
     signature = parse(score.signature)
     return "|".join([signature.metric, *(f"{k}:{v}" for k, v in signature.fields if k != "n")])

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsonic_eval import signature
 from clipsonic_eval.arraytypes import Float64
-from clipsonic_eval.harness import signature
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.metrics.gap import geometry, paired, recall_at_1, separability
 from clipsonic_eval.stats import bootstrap

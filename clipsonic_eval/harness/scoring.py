@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from clipsonic_eval import signature
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.harness import signature
 from clipsonic_eval.metrics import ClipInfluence, ClipMetric, Inputs, Metric, SetMetric
 from clipsonic_eval.stats import bootstrap
 from clipsonic_eval.types import Score, Skip

@@ -26,7 +26,7 @@ def check_columns(cells: Cells) -> None:
     Raises:
         UserError: two systems have signatures that differ in more than n.
     """
-    from clipsonic_eval.harness.signature import comparable
+    from clipsonic_eval.signature import comparable
 
     first: dict[str, Cell] = {}
     for cell in cells.values():

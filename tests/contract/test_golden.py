@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 from golden_vectors import Golden, bell, uniform
 
+from clipsonic_eval import signature
 from clipsonic_eval.arraytypes import FloatArray
 from clipsonic_eval.conventions import CONVENTIONS
 from clipsonic_eval.encoders import ENCODERS, Encoder
-from clipsonic_eval.harness import scoring, signature
+from clipsonic_eval.harness import scoring
 from clipsonic_eval.harness.gap_statistics import gap_scores
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric
 from clipsonic_eval.types import Clip, Embeddings, EncoderCard, Modality, Score

@@ -10,8 +10,9 @@ import fake_encoders
 import numpy as np
 import pytest
 
+from clipsonic_eval import signature
 from clipsonic_eval.errors import ShapeError, SpaceError
-from clipsonic_eval.harness import scoring, signature
+from clipsonic_eval.harness import scoring
 from clipsonic_eval.harness.calibration import worlds
 from clipsonic_eval.harness.evaluation_config import ROLES
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, SetMetric

@@ -94,7 +94,7 @@ def collect(
 
 def _cell(found: Mapping[str, tuple[str, Score]], trained: bool, pooled: RunRecord | None) -> Cell:
     """Make one cell; a system of which no number moves with the seed was scored beside every seed and counts once."""
-    from clipsonic_eval.harness.signature import comparable
+    from clipsonic_eval.signature import comparable
 
     scores = {seed: found[seed][1] for seed in sorted(found, key=lambda s: (number(s), s))}
     first = next(iter(scores.values()))

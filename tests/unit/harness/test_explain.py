@@ -12,11 +12,10 @@ import pytest
 from click.testing import CliRunner
 from fake_encoders import tone
 
-from clipsonic_eval import records
+from clipsonic_eval import records, signature
 from clipsonic_eval.cli import main
 from clipsonic_eval.conventions import CONVENTIONS, Convention
 from clipsonic_eval.errors import ConfigError, UserError
-from clipsonic_eval.harness import signature
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.explain import ExplainConfig, explain, steps, table
 from clipsonic_eval.media.audio import write_wav

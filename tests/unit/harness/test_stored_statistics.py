@@ -16,10 +16,10 @@ from clipsonic_eval.errors import ConfigError, ShapeError, SpaceError, UserError
 from clipsonic_eval.harness import stored_statistics
 from clipsonic_eval.harness.embed import EmbedConfig, embed
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
-from clipsonic_eval.harness.signature import comparable
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
 from clipsonic_eval.records import RunRecord
+from clipsonic_eval.signature import comparable
 from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.types import Embeddings
 

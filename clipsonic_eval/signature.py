@@ -21,12 +21,11 @@ Source: M. Post, A call for clarity in reporting BLEU scores, 2018 (the idea).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from clipsonic_eval import __version__
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.harness.measures import biased_in_n
 from clipsonic_eval.types import EncoderCard
 
 _MEANING = {
@@ -130,8 +129,14 @@ def _compared(text: str, aside: Sequence[str]) -> tuple[str, frozenset[tuple[str
     return signature.metric, frozenset(f for f in signature.fields if f[0] not in aside)
 
 
-def explain_difference(a: str, b: str) -> str:
-    """Say in one line what tells two signatures apart, "" if they are equal, n included."""
+def explain_difference(a: str, b: str, *, biased_in_n: Callable[[str], bool] | None = None) -> str:
+    """Return in one line what differs between two signatures, "" if they are equal, n included.
+
+    Args:
+        a: one signature.
+        b: the other.
+        biased_in_n: says of a metric's name whether its values compare at equal n only.
+    """
     left, right = parse(a), parse(b)
     if left.metric != right.metric:
         return f"two different metrics, {left.metric} and {right.metric}"
@@ -140,8 +145,7 @@ def explain_difference(a: str, b: str) -> str:
         values = left.get(key), right.get(key)
         if values[0] != values[1]:
             shown = " against ".join("unsaid" if v is None else v for v in values)
-            note = (
-                "; its expectation depends on n, so compare equal n" if key == "n" and biased_in_n(left.metric) else ""
-            )
+            biased = key == "n" and biased_in_n is not None and biased_in_n(left.metric)
+            note = "; its expectation depends on n, so compare equal n" if biased else ""
             parts.append(f"{_MEANING.get(key, key)}: {shown}{note}")
     return "; ".join(parts)

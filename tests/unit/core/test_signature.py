@@ -12,10 +12,11 @@ from clipsonic_eval import __version__
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import SpaceError, UserError
 from clipsonic_eval.harness.cache import EmbeddingCache
-from clipsonic_eval.harness.signature import build, comparable, explain_difference, parse
+from clipsonic_eval.harness.measures import biased_in_n
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.metrics._vectors import check_space
 from clipsonic_eval.records import read, upgrade_1_to_2
+from clipsonic_eval.signature import build, comparable, explain_difference, parse
 from clipsonic_eval.types import Embeddings, EncoderCard
 
 CARD = EncoderCard("toy-audio", "1a2b3c4d5e", 64, ("audio",), "rate:16k|resample:soxr-hq")
@@ -53,19 +54,19 @@ def test_numbers_compare_whatever_their_n_and_release_but_nothing_else() -> None
 
 def test_the_difference_is_told_in_words() -> None:
     other = A.replace("n:480", "n:60").replace("rate:16k", "rate:48k").replace("|num:3", "|num:2")
-    told = explain_difference(A, other)
+    told = explain_difference(A, other, biased_in_n=biased_in_n)
     assert "sample rate of the encoder: 16k against 48k" in told
     assert "numerics of the metric: 3 against 2" in told
     assert "number of clips: 480 against 60; its expectation depends on n" in told
     for metric in ("fad/fadtk", "fad/step-3", "fad_halves", "recall", "recall_at_1_to_image"):
         a, b = (A.replace("fad|", f"{metric}|").replace("n:480", f"n:{n}") for n in (20, 2000))
         assert (
-            explain_difference(a, b)
+            explain_difference(a, b, biased_in_n=biased_in_n)
             == "number of clips: 20 against 2000; its expectation depends on n, so compare equal n"
         )
     for metric in ("kad/kadtk", "clap/stable-audio", "matched_cosine", "nobody_knows"):
         a, b = (A.replace("fad|", f"{metric}|").replace("n:480", f"n:{n}") for n in (20, 2000))
-        assert explain_difference(a, b) == "number of clips: 20 against 2000"
+        assert explain_difference(a, b, biased_in_n=biased_in_n) == "number of clips: 20 against 2000"
     assert explain_difference(A, A) == ""
     assert explain_difference(A, A.replace("fad|", "kl|")) == "two different metrics, fad and kl"
     assert explain_difference(A, A.replace("|cov:n-1", "")) == "divisor of the covariance: n-1 against unsaid"
