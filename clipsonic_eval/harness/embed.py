@@ -1,4 +1,4 @@
-"""Embed: fill the cache of embeddings, alone or as one of many; `evaluate` finds everything there.
+"""Embed folders: as arrays for a notebook, or into the cache, alone or as one of many processes.
 
 Embeddings are kept by the content of the sound and the encoder's card, so any number of processes or machines that see
 one cache folder may each take a share: what they add up to does not depend on how the work was dealt.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +17,15 @@ from clipsonic_eval import outputs, threads
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness import stored_statistics, suspicions
-from clipsonic_eval.harness.audio_sets import AudioSet, reference_set
+from clipsonic_eval.harness.audio_sets import SAMPLES_NAME, AudioSet, reference_set, system_set
 from clipsonic_eval.harness.cache import usable_cache
 from clipsonic_eval.harness.embedding import Embedded, Embedder
 from clipsonic_eval.harness.measures import Convened, convention_named
+from clipsonic_eval.harness.queries import read_queries
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.stats.moments import Moments
 from clipsonic_eval.toyworld import mark
-from clipsonic_eval.types import Finding, Skip
+from clipsonic_eval.types import Embeddings, Finding, Skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ def embed(
     if config.statistics is not None:
         outputs.make_folder(config.statistics.parent, "--statistics")
     cache = usable_cache(config.cache)
-    loaded = dict(encoders or {name: _load(name, config) for name in config.encoders})
+    loaded = dict(
+        encoders or {n: load_encoder(n, config.weights.get(n), device=config.device) for n in config.encoders}
+    )
     embedder = Embedder(loaded, cache=cache, batch_size=config.batch_size, workers=config.workers)
     n: dict[str, int] = {}
     skipped: dict[str, tuple[Skip, ...]] = {}
@@ -142,13 +146,100 @@ def _share(whole: AudioSet, share: tuple[int, int]) -> AudioSet:
     return dataclasses.replace(whole, items=whole.items[first - 1 :: of], skipped=tuple(kept))
 
 
-def _load(name: str, config: EmbedConfig) -> Encoder:
-    device = config.device
+def load_encoder(name: str, weights: Path | None = None, *, device: str = "cpu") -> Encoder:
+    """Load an encoder, or the encoder of a convention together with the convention's preprocessing.
+
+    Args:
+        name: of an encoder (``vggish``) or of a convention (``fad/fadtk``), see ``clipsonic-eval ls``.
+        weights: weight file; None: where the encoder keeps its own.
+        device: ``cpu`` or ``cuda``; ``cuda`` takes the GPU of this process' rank under torchrun.
+
+    Raises:
+        UserError: no encoder of that name, or its weights are missing.
+    """
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     convention = convention_named(name)
-    weights = config.weights.get(name)
     if convention is None:
         plain: Encoder = ENCODERS[name](weights, device=device)
         return plain
     return Convened(ENCODERS[convention.encoder](weights, device=device, **convention.options), convention)
+
+
+@threads.networks()
+def embed_folder(
+    folder: Path | str,
+    encoder: Encoder | str,
+    *,
+    keys: Collection[str] | None = None,
+    skipped: list[Skip] | None = None,
+    cache: Path | str | None = None,
+    device: str = "cpu",
+    progress: Progress = SILENT,
+) -> Embeddings:
+    """Embed every clip of a folder: media files, the outputs of a system, or prepared clips.
+
+    Embeddings are cached by the content of the sound and the encoder's card, as in an evaluation.
+
+    Args:
+        folder: of audio; ``samples.csv`` in it names the keys, otherwise the file names do.
+        encoder: in memory, or the name of an encoder or a convention (see :func:`load_encoder`).
+        keys: of the queries; clips of other keys are left out, queries without a clip are listed as skipped.
+        skipped: receives what was left out and why; None: a warning counts the clips that could not be embedded.
+        cache: folder of the cache; None: the user's.
+        device: where a named encoder runs, ``cpu`` or ``cuda``.
+        progress: shows how far it is.
+
+    Returns:
+        Embeddings (n, d) float32, clips sorted by key; an encoder with windows gives several rows per clip.
+
+    Raises:
+        UserError: the folder is missing or holds no usable audio, or the encoder or its weights are missing.
+    """
+    folder = Path(folder)
+    loaded = load_encoder(encoder, device=device) if isinstance(encoder, str) else encoder
+    if keys is not None or (folder / SAMPLES_NAME).exists():
+        audio = system_set(str(folder), folder, keys)
+    else:
+        audio = dataclasses.replace(reference_set(folder), name=str(folder))
+    embedder = Embedder({"audio": loaded}, cache=usable_cache(None if cache is None else Path(cache)))
+    found = embedder.embed(audio, ["audio"], progress=progress)
+    if skipped is not None:
+        skipped += found.skipped
+    elif found.skipped:
+        first = found.skipped[0]
+        warnings.warn(
+            f"{folder}: {len(found.skipped)} clips skipped, the first: {first.key}: {first.reason}", stacklevel=3
+        )
+    return found.spaces["audio"]
+
+
+@threads.networks()
+def embed_prompts(
+    prompts: Mapping[str, str] | Path | str, encoder: Encoder | str, *, device: str = "cpu"
+) -> Embeddings:
+    """Embed text queries with an audio-text (or image-text) encoder.
+
+    Args:
+        prompts: text by key, or a table with the columns ``key`` and ``prompt``; a key with several captions gives a
+            row for each.
+        encoder: in memory, or its name.
+        device: where a named encoder runs, ``cpu`` or ``cuda``.
+
+    Returns:
+        Embeddings (n, d) float32, sorted by key.
+
+    Raises:
+        UserError: the table cannot be read, or the encoder takes no text.
+    """
+    loaded = load_encoder(encoder, device=device) if isinstance(encoder, str) else encoder
+    if isinstance(prompts, Mapping):
+        texts = sorted(prompts.items())
+    else:
+        asked = read_queries(Path(prompts))
+        known = {q.key: asked.captions.get(q.key, (q.prompt,)) for q in asked.queries}
+        texts = [(key, text) for key in sorted(known) for text in known[key]]
+    if not texts:
+        raise UserError("no prompts to embed; give at least one")
+    vectors = loaded.text([text for _, text in texts])
+    return Embeddings(vectors, tuple(key for key, _ in texts), "text", loaded.card)

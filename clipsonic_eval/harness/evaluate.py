@@ -7,6 +7,7 @@ content, so a killed evaluation, started again, goes on where it was; everything
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ __all__ = ["EncoderChoice", "EvaluateConfig", "evaluate"]
 
 def evaluate(
     config: EvaluateConfig,
-    out: Path,
+    out: Path | None,
     *,
     progress: Progress = SILENT,
     encoders: Mapping[str, Encoder] | None = None,
@@ -62,7 +63,7 @@ def evaluate(
     command: str = "evaluate",
     overwrite: bool = False,
 ) -> RunRecord:
-    """Score systems on the same queries and write a run folder.
+    """Score systems on the same queries; write a run folder, or only return the record.
 
     ``out`` receives ``scores.csv``, ``comparisons.csv``, ``per_item.csv``, ``skipped.csv``, ``examples.npz`` (log-mel
     pictures), ``clips.parquet`` (values of all clips) and, last, so that its presence says that the run is complete,
@@ -70,7 +71,7 @@ def evaluate(
 
     Args:
         config: what.
-        out: the run folder.
+        out: the run folder; None: nothing is written but the cache of embeddings.
         progress: told of every clip.
         encoders: by role, already in memory; roles that are not here are loaded as the configuration says.
         conventions: by name, beside the registered ones; ``config.metrics`` may name them.
@@ -78,15 +79,19 @@ def evaluate(
         overwrite: replace another run of the same command in ``out``.
 
     Returns:
-        The record that was written.
+        The record, as written.
 
     Raises:
         UserError: a folder or csv is missing or empty, a metric was asked for by name that cannot be computed, no
             system has any usable audio, or ``out`` holds something else.
     """
     usable_cache(config.cache)  # before the work begins
+    if out is None:
+        with tempfile.TemporaryDirectory() as scratch:
+            return _evaluate(config, None, Path(scratch), progress, encoders, conventions)
+    out = Path(out)
     with outputs.claim(out, command, _run_identity(config), overwrite=overwrite):
-        return _evaluate(config, out, progress, encoders, conventions)
+        return _evaluate(config, out, out, progress, encoders, conventions)
 
 
 def _run_identity(config: EvaluateConfig) -> dict[str, Any]:
@@ -105,7 +110,8 @@ def _run_identity(config: EvaluateConfig) -> dict[str, Any]:
 
 def _evaluate(
     config: EvaluateConfig,
-    out: Path,
+    out: Path | None,
+    scratch: Path,
     progress: Progress,
     encoders: Mapping[str, Encoder] | None,
     conventions: Mapping[str, Convention] | None,
@@ -126,12 +132,13 @@ def _evaluate(
         material.stored.check({role: loaded[role].card for role in _roles(measures.values(), "reference")})
     with clock.stage("embed"):
         used = {role: loaded[role] for role in _roles(measures.values())}
-        evaluation = _embed(config, material, measures, used, out, progress)
+        evaluation = _embed(config, material, measures, used, scratch, progress)
     with clock.stage("score"):
         scores, comparisons, found = _score(evaluation, progress)
-    with clock.stage("pictures"), threads.limited():
-        shown = material.queries.prompts
-        pictures.write_examples(evaluation.sets, shown, out, k=config.examples, seed=config.seed)
+    if out is not None:
+        with clock.stage("pictures"), threads.limited():
+            shown = material.queries.prompts
+            pictures.write_examples(evaluation.sets, shown, out, k=config.examples, seed=config.seed)
     record = RunRecord(
         kind="evaluate",
         scores=tuple(scores),
@@ -145,7 +152,8 @@ def _evaluate(
         provenance=provenance.collect(),
         timings_s=clock.seconds,
     )
-    write_run(record, out)
+    if out is not None:
+        write_run(record, out)
     return record
 
 

@@ -93,6 +93,7 @@ class EvaluateConfig:
     cache: Path | None = None
 
     def __post_init__(self) -> None:
+        self._coerce()
         if not self.systems and self.real is None:
             raise ConfigError("no system to evaluate; give at least one NAME=FOLDER")
         for name in self.systems:
@@ -111,3 +112,13 @@ class EvaluateConfig:
         for pair in self.pairs:
             if pair.count(":") != 1:
                 raise ConfigError(f"pair '{pair}': expected A:B with the names of two systems")
+
+    def _coerce(self) -> None:
+        """Make paths of strings, and tuples of lists, so that a notebook may give either."""
+        paths = {name: Path(folder) for name, folder in self.systems.items()}
+        object.__setattr__(self, "systems", paths)
+        for name in ("reference", "prompts", "real", "training", "cache"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, None if given is None else Path(given))
+        for name in ("metrics", "controls", "baselines", "pairs"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
