@@ -23,7 +23,7 @@ from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.types import Score
 
 NAME: Final = "clips.parquet"
-FIELDS: Final = {"value": "per_item", "influence": "influence", "reference_influence": "reference_influence"}
+FIELDS: Final = {"value": "per_clip", "influence": "influence", "reference_influence": "reference_influence"}
 _COLUMNS: Final = ("metric", "system", "what", "key", "value")
 _MOST_ROWS: Final = 100_000_000  # a small file may claim any number of rows
 

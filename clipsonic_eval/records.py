@@ -174,9 +174,14 @@ def _with_numerics(signature: str) -> str:
 
 
 def upgrade_2_to_3(tree: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of version 2 as version 3 would have it: the tag ``instrument`` is called ``clip_variant``."""
+    """Return a record of version 2 as version 3 would have it.
+
+    The tag ``instrument`` became ``clip_variant``, and ``per_item`` of a score, where an old record still holds it,
+    ``per_clip``.
+    """
     tags = {"clip_variant" if name == "instrument" else name: value for name, value in tree["tags"].items()}
-    return {**tree, "tags": tags, "schema_version": 3}
+    scores = [{("per_clip" if k == "per_item" else k): v for k, v in score.items()} for score in tree["scores"]]
+    return {**tree, "tags": tags, "scores": scores, "schema_version": 3}
 
 
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: upgrade_1_to_2, 2: upgrade_2_to_3}

@@ -179,7 +179,7 @@ class Score:
         n_rows: embedding rows.
         signature: everything that changes the value, see :mod:`clipsonic_eval.signature`.
         skipped: what this metric left out beside what its set did.
-        per_item: value by key, for metrics that are means over clips.
+        per_clip: value by key, for metrics that are means over clips.
         influence: for statistics of sets, what each clip of the system does to the value, by key.
         reference_influence: the same of the clips of the reference.
         details: further numbers by name, for reading only.
@@ -198,7 +198,7 @@ class Score:
     seed: int = 0
     ci_level: float = 0.95
     skipped: tuple[Skip, ...] = ()
-    per_item: Mapping[str, float] = field(default_factory=dict)
+    per_clip: Mapping[str, float] = field(default_factory=dict)
     influence: Mapping[str, float] = field(default_factory=dict)
     reference_influence: Mapping[str, float] = field(default_factory=dict)
     details: Mapping[str, float] = field(default_factory=dict)

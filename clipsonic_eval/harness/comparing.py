@@ -69,7 +69,7 @@ def compare_clips(
     for a, b in pairs:
         if a not in scores or b not in scores:
             continue
-        left, right = scores[a].per_item, scores[b].per_item
+        left, right = scores[a].per_clip, scores[b].per_clip
         common = sorted(left.keys() & right.keys())
         if len(common) < _MIN_COMMON:
             untested.append(_too_few(scores[a].metric, a, b, len(common), _MIN_COMMON))

@@ -65,7 +65,7 @@ def evaluate(
 ) -> RunRecord:
     """Score systems on the same queries; write a run folder, or only return the record.
 
-    ``out`` receives ``scores.csv``, ``comparisons.csv``, ``per_item.csv``, ``skipped.csv``, ``examples.npz`` (log-mel
+    ``out`` receives ``scores.csv``, ``comparisons.csv``, ``per_clip.csv``, ``skipped.csv``, ``examples.npz`` (log-mel
     pictures), ``clips.parquet`` (values of all clips) and, last, so that its presence says that the run is complete,
     ``record.json``.
 

@@ -184,7 +184,7 @@ def _basic(setting: _Setting, name: str, measured: Mapping[str, _Estimate]) -> l
         if metric == "matched_cosine" and estimate.items is not None:
             interval, method = bootstrap.mean_interval(estimate.items, setting.counts)
         items = {} if estimate.items is None else _items(setting.keys, estimate.items)
-        scores.append(setting.score(metric, name, estimate.value, (interval, method), per_item=items))
+        scores.append(setting.score(metric, name, estimate.value, (interval, method), per_clip=items))
     return scores
 
 
@@ -222,7 +222,7 @@ def _unmatched(setting: _Setting, x: Float64, y: Float64, name: str) -> Score:
 def _proportion(setting: _Setting, metric: str, name: str, right: Float64) -> Score:
     value = float(right.mean())
     interval = bootstrap.wilson(value, len(right)), "wilson"
-    return setting.score(metric, name, value, interval, per_item=_items(setting.keys, right))
+    return setting.score(metric, name, value, interval, per_clip=_items(setting.keys, right))
 
 
 def _items(keys: Sequence[str], values: Float64) -> dict[str, float]:

@@ -20,7 +20,7 @@ def write_run(record: RunRecord, out: Path) -> None:
     """Write scores, comparisons, values by item, skips and findings as csv and, last, ``record.json``."""
     write_csv(out / "scores.csv", _SCORES, (_row(s, _SCORES) for s in record.scores))
     write_csv(out / "comparisons.csv", _COMPARISONS, (_row(c, _COMPARISONS) for c in record.comparisons))
-    write_csv(out / "per_item.csv", ("key", "system", "metric", "value"), _items(record))
+    write_csv(out / "per_clip.csv", ("key", "system", "metric", "value"), _items(record))
     write_csv(out / "skipped.csv", ("system", "key", "reason"), _skips(record))
     write_csv(out / "findings.csv", ("system", "check", "severity", "keys", "sentence"), _findings(record))
     records.write(record, out)
@@ -34,7 +34,7 @@ def _row(entry: Any, columns: Sequence[str]) -> dict[str, Any]:
 
 def _items(record: RunRecord) -> Iterable[dict[str, Any]]:
     for score in record.scores:
-        for key, value in score.per_item.items():
+        for key, value in score.per_clip.items():
             yield {"key": key, "system": score.system, "metric": score.metric, "value": value}
 
 

@@ -54,7 +54,7 @@ class _Found:
     value: float
     interval: tuple[float, float] | None
     method: str
-    per_item: Mapping[str, float] = field(default_factory=dict)
+    per_clip: Mapping[str, float] = field(default_factory=dict)
     details: Mapping[str, float] = field(default_factory=dict)
     influence: ClipInfluence = field(default_factory=lambda: ClipInfluence({}, {}))
 
@@ -171,7 +171,7 @@ def _short_clips(metric: Metric, inputs: Inputs) -> tuple[Skip, ...]:
 
 def _score(metric: Metric, system: str, inputs: Inputs, found: _Found, scoring: Scoring) -> Score:
     card = metric.card
-    scored = set(found.per_item) if found.per_item else set(inputs.system.keys)
+    scored = set(found.per_clip) if found.per_clip else set(inputs.system.keys)
     n = len(scored)
     return Score(
         metric=card.name,
@@ -188,7 +188,7 @@ def _score(metric: Metric, system: str, inputs: Inputs, found: _Found, scoring: 
         ),
         seed=scoring.seed,
         skipped=_short_clips(metric, inputs),
-        per_item=found.per_item,
+        per_clip=found.per_clip,
         influence=found.influence.system,
         reference_influence=found.influence.reference,
         details=found.details,

@@ -65,8 +65,8 @@ def test_json_is_the_record_with_the_values_per_clip(world: Path) -> None:
     done = call(world, *both(world), "--json")
     printed, written = json.loads(done.stdout), json.loads((world / "run" / "record.json").read_text())
     clips = {name for score in printed["scores"] for name in score} - {name for s in written["scores"] for name in s}
-    assert "per_item" in clips
-    assert all(len(s["per_item"]) == s["n"] for s in printed["scores"] if s["metric"] == "clap_score")
+    assert "per_clip" in clips
+    assert all(len(s["per_clip"]) == s["n"] for s in printed["scores"] if s["metric"] == "clap_score")
     for score in printed["scores"]:
         for name in clips:
             del score[name]

@@ -93,7 +93,7 @@ def of_metric(metric: Metric) -> Golden:
 def of_scores(num: int, scores: Mapping[str, Score]) -> Golden:
     values = {name: score.value for name, score in scores.items()}
     for name, score in scores.items():
-        values |= {f"{name}/{key}": score.per_item[key] for key in sorted(score.per_item)[:3]}
+        values |= {f"{name}/{key}": score.per_clip[key] for key in sorted(score.per_clip)[:3]}
     intervals = {name: (s.ci_method, *s.ci) for name, s in scores.items() if s.ci}
     return Golden(num, values, intervals)
 

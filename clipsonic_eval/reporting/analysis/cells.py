@@ -108,7 +108,7 @@ def _cell(found: Mapping[str, tuple[str, Score]], trained: bool, pooled: RunReco
     if len(values) > 1 and not trained:
         values = {"": first.value}
     several = len(values) > 1
-    items = _mean_items(list(scores.values())) if several else dict(first.per_item)
+    items = _mean_items(list(scores.values())) if several else dict(first.per_clip)
     ci, method = _interval(list(scores.values()), items, pooled) if several else (first.ci, first.ci_method)
     return Cell(
         metric=first.metric,
@@ -129,8 +129,8 @@ def _cell(found: Mapping[str, tuple[str, Score]], trained: bool, pooled: RunReco
 
 
 def _mean_items(scores: Sequence[Score]) -> dict[str, float]:
-    shared = set(scores[0].per_item).intersection(*(s.per_item for s in scores[1:]))
-    return {k: float(np.mean([s.per_item[k] for s in scores])) for k in scores[0].per_item if k in shared}
+    shared = set(scores[0].per_clip).intersection(*(s.per_clip for s in scores[1:]))
+    return {k: float(np.mean([s.per_clip[k] for s in scores])) for k in scores[0].per_clip if k in shared}
 
 
 def _interval(

@@ -23,8 +23,8 @@ def score(metric: str, system: str, **more: object) -> Score:
 RECORD = RunRecord(
     "evaluate",
     (
-        score("clap_score", "A", per_item={"b": 1 / 3, "a": -1e-300, "ü": 0.1}),
-        score("class_accuracy", "A", per_item={"a": 0.0, "b": 1.0}),
+        score("clap_score", "A", per_clip={"b": 1 / 3, "a": -1e-300, "ü": 0.1}),
+        score("class_accuracy", "A", per_clip={"a": 0.0, "b": 1.0}),
         score("fad", "A", influence={"a": 0.5, "b": -0.5}, reference_influence={"r": 1 / 7, "s": -1 / 7}),
         score("fad", "B"),
     ),
@@ -36,7 +36,7 @@ def test_values_of_clips_survive_the_disk_to_the_bit(tmp_path: Path) -> None:
     assert records.read(tmp_path) == RECORD
     assert records.read(tmp_path / "record.json") == RECORD
     text = (tmp_path / "record.json").read_text()
-    assert "per_item" not in text
+    assert "per_clip" not in text
     assert "influence" not in text
 
 
@@ -53,7 +53,7 @@ def test_a_record_without_its_values_still_reads(tmp_path: Path) -> None:
     (tmp_path / "clips.parquet").unlink()
     read = records.read(tmp_path)
     assert [s.value for s in read.scores] == [s.value for s in RECORD.scores]
-    assert not any(s.per_item or s.influence or s.reference_influence for s in read.scores)
+    assert not any(s.per_clip or s.influence or s.reference_influence for s in read.scores)
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "other", "empty"])
@@ -125,8 +125,8 @@ def test_the_values_of_a_study_take_some_hundred_kilobytes(tmp_path: Path) -> No
 
     scores = []
     for system in map(str, range(13)):
-        scores += [score(f"clip {i}", system, per_item=drawn(keys)) for i in range(3)]
-        scores.append(score("right", system, per_item={k: float(v > 0) for k, v in drawn(keys).items()}))
+        scores += [score(f"clip {i}", system, per_clip=drawn(keys)) for i in range(3)]
+        scores.append(score("right", system, per_clip={k: float(v > 0) for k, v in drawn(keys).items()}))
         scores += [score(m, system, influence=drawn(keys), reference_influence=drawn(others)) for m in ("fad", "kad")]
     records.write(RunRecord("evaluate", tuple(scores)), tmp_path)
     size = (tmp_path / "clips.parquet").stat().st_size

@@ -132,7 +132,7 @@ def test_hashes_ignore_key_order_and_see_contents(tmp_path: Path) -> None:
 def test_a_record_survives_the_disk_exactly(tmp_path: Path) -> None:
     score = Score(
         "fad", "ZS", 1 / 3, (0.1, 0.9), "boot", 3, 5, "d2", False, "fad|x", skipped=(Skip("k", "why"),),
-        per_item={"a": 0.1},
+        per_clip={"a": 0.1},
     )  # fmt: skip
     comparison = records.Comparison("fad", "ZS", "PD", 0.1, None, 0.5, 1.0, 3, "t")
     record = records.RunRecord("evaluate", (score,), (comparison,), tags={"split": "test"}, skipped={"ZS": ()})

@@ -37,7 +37,7 @@ def test_a_record_of_version_1_says_all_it_said(name: str) -> None:
         (s["metric"], s["system"], s["value"], s["n"])
         for s in tree["scores"]  # type: ignore[attr-defined]
     ]
-    assert [dict(s.per_item) for s in read.scores] == [s["per_item"] for s in tree["scores"]]  # type: ignore[attr-defined]
+    assert [dict(s.per_clip) for s in read.scores] == [s["per_item"] for s in tree["scores"]]  # type: ignore[attr-defined]
     assert [c.p_value for c in read.comparisons] == [c["p_value"] for c in tree["comparisons"]]  # type: ignore[attr-defined]
     assert dict(read.tags) == {("clip_variant" if k == "instrument" else k): v for k, v in tree["tags"].items()}  # type: ignore[attr-defined]
     assert read.config == tree["config"]
@@ -64,11 +64,14 @@ def test_an_upgrade_is_one_pure_step() -> None:
     assert set(records.UPGRADES) == set(range(1, records.SCHEMA_VERSION))
 
 
-def test_the_tag_instrument_of_older_records_is_read_as_clip_variant() -> None:
-    tree = {"tags": {"instrument": "toy-clip", "split": "test"}, "schema_version": 2}
+def test_names_of_version_2_are_read_as_those_of_version_3() -> None:
+    tree = {"tags": {"instrument": "toy-clip"}, "scores": [{"value": 1.0, "per_item": {"a": 1.0}}], "schema_version": 2}
+    before = copy.deepcopy(tree)
     after = records.upgrade_2_to_3(tree)
-    assert after == {"tags": {"clip_variant": "toy-clip", "split": "test"}, "schema_version": 3}
-    assert tree["tags"] == {"instrument": "toy-clip", "split": "test"}
+    assert after["tags"] == {"clip_variant": "toy-clip"}
+    assert after["scores"] == [{"value": 1.0, "per_clip": {"a": 1.0}}]
+    assert after["schema_version"] == 3
+    assert tree == before
 
 
 @pytest.mark.parametrize(
@@ -131,4 +134,4 @@ def test_a_record_of_version_2_has_counts_numerics_and_the_values_of_clips() -> 
             assert len(score.influence) == score.n
             assert sum(score.influence.values()) == pytest.approx(0, abs=1e-9)
         else:
-            assert sum(score.per_item.values()) / score.n == pytest.approx(score.value, rel=1e-12)
+            assert sum(score.per_clip.values()) / score.n == pytest.approx(score.value, rel=1e-12)

@@ -77,8 +77,8 @@ def test_a_record_holds_scores_tests_and_where_they_come_from(world: Path) -> No
         assert score.ci is not None
         assert score.ci[0] <= score.value <= score.ci[1]
         assert f"|n:{N}|" in score.signature
-        if score.per_item:
-            assert np.mean(list(score.per_item.values())) == pytest.approx(score.value, rel=1e-12)
+        if score.per_clip:
+            assert np.mean(list(score.per_clip.values())) == pytest.approx(score.value, rel=1e-12)
     assert {c.metric for c in record.comparisons} == {"fad", "clap_score", "class_accuracy"}
     assert all(c.p_value <= c.p_holm <= 1 for c in record.comparisons)
     assert record.tags == {"split": "test"}
@@ -98,11 +98,11 @@ def test_the_csv_files_say_the_same_as_the_record(world: Path) -> None:
     with (world / "run" / "scores.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert {(r["metric"], r["system"]): float(r["value"]) for r in rows} == values(record)
-    with (world / "run" / "per_item.csv").open(newline="") as stream:
+    with (world / "run" / "per_clip.csv").open(newline="") as stream:
         items = [r for r in csv.DictReader(stream) if r["metric"] == "clap_score" and r["system"] == "good"]
     score = record.score("clap_score", "good")
     assert score is not None
-    assert {r["key"]: float(r["value"]) for r in items} == dict(score.per_item)
+    assert {r["key"]: float(r["value"]) for r in items} == dict(score.per_clip)
 
 
 def test_the_same_evaluation_again_gives_the_same_numbers_and_embeds_nothing(world: Path) -> None:

@@ -178,6 +178,6 @@ def test_clips_with_one_row_are_listed_and_left_out() -> None:
     assert isinstance(metric, ClipMetric)
     given = {"s": Inputs(system, embeddings(rng.standard_normal((9, 3))))}
     score = scoring.score_clips(metric, given, scoring.Scoring(0, 50, {"fad_per_clip": []}))["s"]
-    assert set(score.per_item) == {"a", "c"}
+    assert set(score.per_clip) == {"a", "c"}
     assert (score.n, score.n_rows) == (2, 4)
     assert [(s.key, "needs at least 2 embedding rows" in s.reason) for s in score.skipped] == [("b", True)]

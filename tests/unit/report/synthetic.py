@@ -101,7 +101,7 @@ def evaluation(made: Made, levels: Mapping[str, tuple[float, float, float]] = LE
             values = np.array(list(items.values()))
             half = 1.96 * float(values.std(ddof=1)) / made.n**0.5
             value = float(values.mean())
-            scores.append(score(metric, system, value, n=made.n, per_item=items, ci=(value - half, value + half)))
+            scores.append(score(metric, system, value, n=made.n, per_clip=items, ci=(value - half, value + half)))
     names = list(levels)
     comparisons = [fad_test(a, b, fads[a] - fads[b], made.n) for i, a in enumerate(names) for b in names[i + 1 :]]
     systems = {s: {"kind": "folder", "guidance": 2.0} for s in levels}

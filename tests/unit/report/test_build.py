@@ -68,7 +68,7 @@ def test_a_report_is_remade_to_the_byte_from_the_records_that_it_keeps(study: Re
 def test_kept_records_are_small(study: ReportResult) -> None:
     for path in (study.out / "records").rglob("record.json"):
         tree = json.loads(path.read_text())
-        assert all("per_item" not in s for s in tree["scores"])
+        assert all("per_clip" not in s for s in tree["scores"])
     assert sum(p.stat().st_size for p in (study.out / "records").rglob("*")) < 1_500_000
 
 

@@ -64,7 +64,7 @@ def test_the_interval_of_a_clip_metric_is_over_queries_after_averaging_seeds() -
         items = {f"q{k}": float(v) for k, v in enumerate(queries + sign * wobble)}
         mean = float(np.mean(list(items.values())))
         records.append(
-            RunRecord("evaluate", (score("clap_score", "PD", mean, per_item=items),), tags={"train_seed": str(i)})
+            RunRecord("evaluate", (score("clap_score", "PD", mean, per_clip=items),), tags={"train_seed": str(i)})
         )
     cell = collect([as_run(r, str(i)) for i, r in enumerate(records)])["clap_score", "PD"]
     half = 1.96 * queries.std(ddof=1) / 20

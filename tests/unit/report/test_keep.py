@@ -84,6 +84,6 @@ def test_a_test_of_fad_by_influence_is_made_again_to_the_digit(
 
 def test_kept_records_have_the_values_of_all_clips(kept: tuple[RunRecord, RunRecord, EvaluateConfig]) -> None:
     whole, slim, _ = kept
-    assert [(s.per_item, s.influence, s.reference_influence) for s in slim.scores] == [
-        (s.per_item, s.influence, s.reference_influence) for s in whole.scores
+    assert [(s.per_clip, s.influence, s.reference_influence) for s in slim.scores] == [
+        (s.per_clip, s.influence, s.reference_influence) for s in whole.scores
     ]

@@ -97,7 +97,7 @@ def test_clip_metrics_are_tested_over_queries_however_many_seeds_there_are() -> 
             "ZS": {f"q{k:03d}": float(v) for k, v in enumerate(hard)},
         }
         means.append(gain + noise)
-        scores = tuple(score("clap_score", s, float(np.mean(list(i.values()))), per_item=i) for s, i in items.items())
+        scores = tuple(score("clap_score", s, float(np.mean(list(i.values()))), per_clip=i) for s, i in items.items())
         runs.append(as_run(RunRecord("evaluate", scores, tags={"train_seed": str(seed)}), f"r{seed}"))
     pair = pairs_of(runs)["clap_score", "PD", "ZS"]
     per_query = np.mean(means, axis=0)
