@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import math
 import types
 import typing
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -146,23 +147,79 @@ def resolve(cls: type[C], values: Mapping[str, Any], *, where: str = "config") -
             dataclass' own checks refuse.
     """
     assert dataclasses.is_dataclass(cls)
-    hints = typing.get_type_hints(cls)
+    missing = dataclasses.MISSING
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
-    arguments: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in fields:
-            near = difflib.get_close_matches(str(key), list(fields), n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise ConfigError(f"{where}: unknown key '{key}'.{hint} Known: {', '.join(fields)}.")
-        arguments[key] = _convert(hints[key], value, f"{where}.{key}")
-    for name, spec in fields.items():
-        missing = dataclasses.MISSING
-        if name not in arguments and spec.default is missing and spec.default_factory is missing:
-            raise ConfigError(f"{where}: key '{name}' is required")
+    required = [name for name, f in fields.items() if f.default is missing and f.default_factory is missing]
+    hints = typing.get_type_hints(cls)
+    arguments = _checked(values, {name: hints[name] for name in fields}, required, where)
     try:
         return cls(**arguments)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def resolve_arguments(
+    function: Callable[..., Any], values: Mapping[str, Any], *, where: str, given: Collection[str] = ()
+) -> dict[str, Any]:
+    """Check keyword arguments against the signature of a function, as strictly as :func:`resolve` checks a dataclass.
+
+    Args:
+        function: a function or class. Values are checked against its type hints; a parameter without one, or with one
+            that no configuration can hold (an array, a device), takes any value.
+        values: the arguments by name.
+        where: how errors name the place.
+        given: parameters that the caller supplies itself.
+
+    Returns:
+        The values, converted to the hinted types; defaults are left to the function.
+
+    Raises:
+        ConfigError: unknown name (with the nearest match), missing argument, or wrong type.
+    """
+    parameters = inspect.signature(function).parameters
+    named = {
+        name: p
+        for name, p in parameters.items()
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and name not in given and name != "self"
+    }
+    try:
+        hints = typing.get_type_hints(function.__init__ if inspect.isclass(function) else function)
+    except NameError:  # a type that is imported for type checkers only
+        hints = {}
+    known = {name: hints[name] if _holds(hints.get(name)) else _ANYTHING for name in named}
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        known |= {name: _ANYTHING for name in values if name not in known}
+    return _checked(values, known, [name for name, p in named.items() if p.default is p.empty], where)
+
+
+_ANYTHING = object()
+
+
+def _checked(
+    values: Mapping[str, Any], hints: Mapping[str, Any], required: Collection[str], where: str
+) -> dict[str, Any]:
+    """Return the values converted to their hints; ConfigError where a name is unknown or missing, or a type wrong."""
+    arguments = {}
+    for key, value in values.items():
+        if key not in hints:
+            near = difflib.get_close_matches(str(key), list(hints), n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise ConfigError(f"{where}: unknown key '{key}'.{hint} Known: {', '.join(hints) or 'none'}.")
+        arguments[key] = value if hints[key] is _ANYTHING else _convert(hints[key], value, f"{where}.{key}")
+    for name in required:
+        if name not in arguments:
+            raise ConfigError(f"{where}: key '{name}' is required")
+    return arguments
+
+
+def _holds(hint: Any) -> bool:
+    """Return whether a configuration can hold values of a type."""
+    if hint in (Any, Path, float, int, str, bool, type(None), Ellipsis, dict) or dataclasses.is_dataclass(hint):
+        return True
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType, tuple, dict, Mapping):
+        return all(_holds(part) for part in typing.get_args(hint))
+    return origin is typing.Literal
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

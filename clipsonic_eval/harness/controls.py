@@ -14,7 +14,7 @@ from clipsonic_eval.harness.audio_sets import SYSTEM_NAME, AudioSet, read_card
 from clipsonic_eval.harness.embedding import Embedded
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.media.checks import check_audio
-from clipsonic_eval.systems.controls import Noise, NoiseConfig
+from clipsonic_eval.systems.controls import Noise
 from clipsonic_eval.types import Embeddings, Query
 
 _LEVEL_CLIPS = 64  # of the reference, that set level, rate and length of the noise
@@ -67,7 +67,7 @@ def write_noise(keys: Sequence[str], reference: AudioSet, folder: Path, seed: in
         raise UserError("noise takes its level from the reference, which has no clip with any sound")
     rms = float(np.median([np.sqrt(np.mean(np.square(c.samples, dtype=np.float64))) for c in clips]))
     rate = clips[0].sample_rate
-    noise = Noise(NoiseConfig(sample_rate=rate, duration_s=float(np.median([c.duration_s for c in clips])), rms=rms))
+    noise = Noise(sample_rate=rate, duration_s=float(np.median([c.duration_s for c in clips])), rms=rms)
     card = {"name": "noise", "seed": seed, **noise.card()}
     known = read_card(folder / SYSTEM_NAME) == card
     write_json(folder / SYSTEM_NAME, card)

@@ -1,113 +1,107 @@
-"""Systems: what makes sound from queries. The harness imports none of them; it meets them as strings.
+"""Text-to-audio systems: what generates a waveform for each query. The harness imports none; it locates them by name.
 
-A string names a class, ``package.module:Name`` or ``path/to/file.py:Name``, or a folder of wavs, ``<key>.wav`` each.
-A class is all that a system of one's own needs::
+A name is ``package.module:Class`` or ``path/to/file.py:Class``, or a folder of wavs named ``<key>.wav``. A system is
+any class of this form::
 
     class MySystem:
         name = "mine"
-        sample_rate = 16000
+        sample_rate = 16000  # Hz
 
-        def generate(self, queries, seeds):  # -> one (n,) float32 array in [-1, 1] per query
-            return [my_model(q.prompt, seed) for q, seed in zip(queries, seeds)]
+        def generate(self, queries, seeds):  # -> one (n,) float32 waveform in [-1, 1] per query
+            return [my_model(query.prompt, seed) for query, seed in zip(queries, seeds)]
 
-An optional ``card()`` returns what its results depend on (weights' hashes, settings), as JSON-serialisable values.
+An optional ``card()`` returns everything its results depend on (hashes of weights, settings), JSON-serialisable.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import inspect
 import typing
 from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from clipsonic_eval import config as configuration
 from clipsonic_eval import hashing
 from clipsonic_eval.arraytypes import Float32
+from clipsonic_eval.config import as_tree, resolve_arguments
+from clipsonic_eval.config import resolve as resolve_config
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.locate import locate
 from clipsonic_eval.types import Query
 
 
 class System(Protocol):
-    """What makes sound from queries. The sound of a query follows from the query and its seed, never from the batch."""
+    """A text-to-audio system. The audio of a query depends on the query and its seed only, never on the batch."""
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Name in tables and figures."""
         ...
 
     @property
     def sample_rate(self) -> int:
-        """Hz of what :meth:`generate` returns."""
+        """Sample rate of the output, Hz."""
         ...
 
     def card(self) -> dict[str, Any]:
-        """Return everything that its results depend on, JSON-serialisable, without paths."""
+        """Return everything the results depend on, JSON-serialisable, without paths."""
         ...
 
     def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
-        """Return one mono waveform (n,) float32 in [-1, 1] for each query.
+        """Generate audio for a batch of queries.
+
+        Args:
+            queries: b queries.
+            seeds: b seeds, one per query.
+
+        Returns:
+            b mono waveforms, (n,) float32 in [-1, 1] each.
 
         Raises:
-            UserError: a query cannot be answered (no picture, an unreadable file). The caller then asks for the queries
-                one by one and leaves out those that fail.
+            UserError: a query cannot be answered (no image, an unreadable file). The caller then passes the queries one
+                by one and skips those that fail.
         """
         ...
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Carded:
-    """A system that says nothing about itself, with a card made from its source file and its settings."""
+class _WithCard:
+    """A system without a ``card()``, with one made from its source file and settings."""
 
-    system: Any
-    spec: str
-    settings: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The system's own name."""
-        return str(self.system.name)
-
-    @property
-    def sample_rate(self) -> int:
-        """The system's own rate, Hz."""
-        return int(self.system.sample_rate)
+    def __init__(self, system: Any, settings: Mapping[str, Any]) -> None:
+        self._system, self._settings = system, settings
+        self.name = str(system.name)
+        self.sample_rate = int(system.sample_rate)
 
     def card(self) -> dict[str, Any]:
-        """Return the class' name, the hash of the file that defines it, and the settings."""
-        kind = self.system if inspect.isclass(self.system) else type(self.system)
+        """Return the name of the class, the hash of the file that defines it, and the settings."""
+        kind = self._system if inspect.isclass(self._system) else type(self._system)
         source = inspect.getsourcefile(kind)
         digest = hashing.file_sha256(Path(source)) if source else ""
-        return {
-            "kind": kind.__qualname__,
-            "source_sha256": digest,
-            "settings": configuration.as_tree(dict(self.settings)),
-        }
+        return {"kind": kind.__qualname__, "source_sha256": digest, "settings": as_tree(self._settings)}
 
     def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
-        """Ask the system."""
-        return list(self.system.generate(queries, seeds))
+        """Generate audio by the system, see :meth:`System.generate`."""
+        return list(self._system.generate(queries, seeds))
 
 
 def resolve(spec: str, settings: Mapping[str, Any] | None = None) -> System:
-    """Build the system that a string names.
+    """Build a system from its name and settings.
 
     Args:
         spec: ``module:Class``, ``file.py:Class``, or a folder of wavs.
-        settings: its configuration. A class whose constructor takes one dataclass gets it strictly resolved (unknown
-            keys are errors); any other class gets the settings as keywords.
+        settings: the arguments of its constructor, or the fields of the dataclass that the constructor takes as its
+            only argument. Unknown names are errors, and values are checked against type hints.
 
     Raises:
-        UserError: nothing of that name, a setting that it does not take, or an object that is no system.
+        UserError: nothing has this name, it takes no such setting, or the object is not a system.
     """
     settings = dict(settings or {})
     if Path(spec).is_dir():
-        from clipsonic_eval.systems.folder import FolderOfWavs, FolderOfWavsConfig
+        from clipsonic_eval.systems.folder import FolderOfWavs
 
-        return FolderOfWavs(configuration.resolve(FolderOfWavsConfig, {"folder": spec, **settings}, where=spec))
+        folder: System = _built(FolderOfWavs, {"folder": spec, **settings}, spec)
+        return folder
     if ":" not in spec:
         raise UserError(
             f"'{spec}': neither a folder of wavs nor MODULE:CLASS nor FILE.py:CLASS, e.g. clipsonic.systems:ZeroShot"
@@ -115,7 +109,7 @@ def resolve(spec: str, settings: Mapping[str, Any] | None = None) -> System:
     found = locate(spec, "system", _generates)
     system = _built(found, settings, spec) if callable(found) else found
     _check(system, spec)
-    return system if callable(getattr(system, "card", None)) else Carded(system, spec, settings)
+    return system if callable(getattr(system, "card", None)) else _WithCard(system, settings)
 
 
 def _generates(thing: Any) -> bool:
@@ -123,44 +117,37 @@ def _generates(thing: Any) -> bool:
 
 
 def _built(factory: Any, settings: dict[str, Any], spec: str) -> Any:
-    parameters = list(inspect.signature(factory).parameters.values())
-    config = _config_class(factory, parameters)
+    config = _config_class(factory)
     if config is not None:
-        return factory(configuration.resolve(config, settings, where=spec))
-    named = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.POSITIONAL_ONLY)}
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-        for key in settings:
-            if key not in named:
-                near = difflib.get_close_matches(key, named, n=1)
-                hint = f" Did you mean '{near[0]}'?" if near else ""
-                known = ", ".join(sorted(named)) or "none"
-                raise ConfigError(f"{spec}: takes no setting '{key}'.{hint} It takes: {known}.")
-    for p in parameters:
-        if p.name in named and p.default is p.empty and p.name not in settings:
-            raise ConfigError(f"{spec}: setting '{p.name}' is required; give it with --set {p.name}=VALUE")
-    return factory(**settings)
+        return factory(resolve_config(config, settings, where=spec))
+    arguments = resolve_arguments(factory, settings, where=spec)
+    try:
+        return factory(**arguments)
+    except ConfigError as error:
+        raise ConfigError(f"{spec}: {error}") from None
 
 
-def _config_class(factory: Any, parameters: list[inspect.Parameter]) -> Any:
+def _config_class(factory: Any) -> Any:
     """Return the dataclass that a constructor takes as its only argument, or None."""
+    parameters = list(inspect.signature(factory).parameters)
     if len(parameters) != 1:
         return None
     function = factory.__init__ if inspect.isclass(factory) else factory
-    hint = typing.get_type_hints(function).get(parameters[0].name)
-    return hint if inspect.isclass(hint) and dataclasses.is_dataclass(hint) else None
+    hint = typing.get_type_hints(function).get(parameters[0])
+    return hint if inspect.isclass(hint) and is_dataclass(hint) else None
 
 
 def _check(system: Any, spec: str) -> None:
-    faults = []
+    missing = []
     if not isinstance(getattr(system, "name", None), str):
-        faults.append("a text `name`")
+        missing.append("a text `name`")
     rate = getattr(system, "sample_rate", None)
     if not isinstance(rate, int) or isinstance(rate, bool) or rate <= 0:
-        faults.append("a whole `sample_rate` in Hz")
+        missing.append("a whole `sample_rate` in Hz")
     if not _generates(system):
-        faults.append("a method `generate(queries, seeds)`")
-    if faults:
+        missing.append("a method `generate(queries, seeds)`")
+    if missing:
         raise UserError(
-            f"'{spec}' is no system: it lacks {' and '.join(faults)}; "
-            "see clipsonic_eval/systems/__init__.py for what one is"
+            f"'{spec}' is not a system: it lacks {' and '.join(missing)}; "
+            "see clipsonic_eval/systems/__init__.py for the interface"
         )

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
-from clipsonic_eval.config import apply_sets, as_tree, read_yaml, resolve
+from clipsonic_eval.config import apply_sets, as_tree, read_yaml, resolve, resolve_arguments
 from clipsonic_eval.errors import ConfigError
 
 
@@ -90,3 +91,57 @@ def test_numbers_are_finite_and_fit_their_type(values: dict[str, object], why: s
     with pytest.raises(ConfigError, match=why) as told:
         resolve(Numbers, values)
     assert len(str(told.value)) < 200
+
+
+class Tower:
+    def __init__(
+        self, width: int, *, rate: float = 1.0, path: Path | None = None, mask: np.ndarray | None = None
+    ) -> None:
+        self.arguments = (width, rate, path, mask)
+
+
+def test_arguments_of_a_class_are_converted_to_its_type_hints() -> None:
+    assert resolve_arguments(Tower, {"width": 3, "rate": "1e-3", "path": "a/b"}, where="tower") == {
+        "width": 3,
+        "rate": 1e-3,
+        "path": Path("a/b"),
+    }
+
+
+def test_an_argument_that_no_configuration_can_hold_is_passed_on() -> None:
+    mask = np.zeros(3)
+    assert resolve_arguments(Tower, {"width": 3, "mask": mask}, where="tower")["mask"] is mask
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"width": 3, "rat": 2.0}, "tower: unknown key 'rat'. Did you mean 'rate'"),
+        ({"rate": 2.0}, "tower: key 'width' is required"),
+        ({"width": "wide"}, "tower.width: expected int, got 'wide'"),
+        ({"width": 3, "rate": float("nan")}, "tower.rate: must be a finite number"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        resolve_arguments(Tower, values, where="tower")
+
+
+def test_arguments_that_the_caller_supplies_cannot_be_configured() -> None:
+    assert resolve_arguments(Tower, {"rate": 2}, where="tower", given=("width",)) == {"rate": 2.0}
+    with pytest.raises(ConfigError, match="unknown key 'width'"):
+        resolve_arguments(Tower, {"width": 3}, where="tower", given=("width",))
+
+
+def test_any_keyword_may_go_to_a_function_that_takes_any() -> None:
+    def build(width: int, **options: object) -> None: ...
+
+    assert resolve_arguments(build, {"width": 1, "colour": "red"}, where="build") == {"width": 1, "colour": "red"}
+    with pytest.raises(ConfigError, match="'width' is required"):
+        resolve_arguments(build, {"colour": "red"}, where="build")
+
+
+def test_type_hints_for_type_checkers_alone_check_nothing() -> None:
+    def build(module: Absent) -> None: ...  # type: ignore[name-defined] # noqa: F821
+
+    assert resolve_arguments(build, {"module": 3}, where="build") == {"module": 3}

@@ -67,9 +67,9 @@ def test_any_keyword_goes_to_a_class_that_takes_any(source: str) -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("Mine", {"color": "blue"}, "takes no setting 'color'. Did you mean 'colour'"),
-        ("Mine", {"level": 1.0}, "setting 'colour' is required"),
-        ("Rateless", {}, "is no system: it lacks a whole `sample_rate` in Hz; see"),
+        ("Mine", {"color": "blue"}, "unknown key 'color'. Did you mean 'colour'"),
+        ("Mine", {"level": 1.0}, "key 'colour' is required"),
+        ("Rateless", {}, "is not a system: it lacks a whole `sample_rate` in Hz; see"),
         ("Nine", {}, "unknown system in .* 'Nine'. Did you mean 'Mine'"),
     ],
 )
