@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval import atomic, outputs, threads
-from clipsonic_eval.reporting import formats, keep, page, sweep, tables
+from clipsonic_eval.analysis import cells as cells_
+from clipsonic_eval.analysis import pairs as pairs_
+from clipsonic_eval.analysis import runs as runs_
+from clipsonic_eval.analysis.runs import Run, Runs
+from clipsonic_eval.reporting import export_records, formats, page, sweep, tables
 from clipsonic_eval.reporting import gap as gap_
-from clipsonic_eval.reporting.analysis import cells as cells_
-from clipsonic_eval.reporting.analysis import material
-from clipsonic_eval.reporting.analysis import pairs as pairs_
-from clipsonic_eval.reporting.analysis.material import Material, Run
 from clipsonic_eval.reporting.drawing import draw_all
 from clipsonic_eval.reporting.formats import Table
 from clipsonic_eval.reporting.results import Results
@@ -75,19 +75,19 @@ def build(config: ReportConfig) -> ReportResult:
         UserError: no usable runs, an open choice, numbers that may not stand in one column, or ``out`` holds something
             else.
     """
-    sorted_runs = material.sort(material.find(config.runs), config.select)
+    sorted_runs = runs_.sort(runs_.find(config.runs), config.select)
     identity = _identity(config, sorted_runs)
     with outputs.claim(config.out, "report", identity, overwrite=config.overwrite, keep=True), threads.limited():
         return _build(config, sorted_runs)
 
 
-def _identity(config: ReportConfig, found: Material) -> dict[str, Any]:
+def _identity(config: ReportConfig, found: Runs) -> dict[str, Any]:
     """Return what a report is of: its runs by name, not where they lie or what they came to, which it follows."""
     systems = {run.name: ", ".join(dict.fromkeys(s.system for s in run.record.scores)) for run in found.all_runs}
     return {"title": config.title, "select": dict(config.select), "records": config.keep_records, "runs": systems}
 
 
-def _build(config: ReportConfig, sorted_runs: Material) -> ReportResult:
+def _build(config: ReportConfig, sorted_runs: Runs) -> ReportResult:
     results, left_out = gather(sorted_runs)
     made = _tables(results)
     with atomic.replacing_folder(config.out) as folder:
@@ -95,7 +95,7 @@ def _build(config: ReportConfig, sorted_runs: Material) -> ReportResult:
         figures, not_drawn = draw_all(results, folder)
         left_out += not_drawn
         if config.keep_records:
-            keep.write(results, folder / "records")
+            export_records.write(results, folder / "records")
         for name, table in made.items():
             atomic.write_text(folder / f"{name}.md", formats.markdown(table))
             atomic.write_text(folder / f"{name}.tex", formats.latex(table))
@@ -108,7 +108,7 @@ def _build(config: ReportConfig, sorted_runs: Material) -> ReportResult:
     return ReportResult(config.out, tuple(files), ordering.headline(results), tuple(left_out), skipped)
 
 
-def gather(found: Material) -> tuple[Results, list[str]]:
+def gather(found: Runs) -> tuple[Results, list[str]]:
     """Compute all numbers of the report, and say what there was no material for.
 
     Raises:
@@ -121,7 +121,7 @@ def gather(found: Material) -> tuple[Results, list[str]]:
     points, notes = sweep.points(found, gap_.distances(gaps))
     by_scale = _by_scale(found)
     results = Results(
-        material=found,
+        runs=found,
         cells=cells,
         aside=cells_.collect(found.table, aside=True),
         pairs=tuple(pairs_.collect(found.table, cells, pooled)),
@@ -134,10 +134,10 @@ def gather(found: Material) -> tuple[Results, list[str]]:
     return results, [*found.notes, *notes]
 
 
-def _by_scale(found: Material) -> dict[float, dict[tuple[str, str], cells_.Cell]]:
+def _by_scale(found: Runs) -> dict[float, dict[tuple[str, str], cells_.Cell]]:
     groups: dict[float, list[Run]] = {}
     for run in found.guidance:
-        groups.setdefault(material.number(run.tag("guidance")), []).append(run)
+        groups.setdefault(runs_.number(run.tag("guidance")), []).append(run)
     made = {}
     for scale, runs in sorted(groups.items()):
         made[scale] = cells_.collect(runs, found.pooled.get((found.clip_variant, f"{scale:g}")))
@@ -150,7 +150,7 @@ def _chosen(runs: tuple[Run, ...]) -> dict[str, float]:
     for run in runs:
         for score in run.record.scores:
             value = run.record.systems.get(score.system, {}).get("guidance", run.tag("guidance") or None)
-            if isinstance(value, (int, float)) or (isinstance(value, str) and material.number(value) < float("inf")):
+            if isinstance(value, (int, float)) or (isinstance(value, str) and runs_.number(value) < float("inf")):
                 found.setdefault(score.system, float(value))
     return found
 

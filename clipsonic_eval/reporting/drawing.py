@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsonic_eval.reporting.analysis import pictures
+from clipsonic_eval.analysis import figure_data
 from clipsonic_eval.reporting.page import Drawn
 from clipsonic_eval.reporting.results import Results
 
@@ -37,7 +37,7 @@ def draw_all(results: Results, folder: Path) -> tuple[list[Drawn], list[str]]:
 def _letters_lacking(results: Results) -> list[str]:
     from clipsonic_eval.reporting.figures import fonts, spectrograms
 
-    shown = pictures.examples(results.material.table)
+    shown = figure_data.examples(results.runs.table)
     sentence = fonts.sentence(spectrograms.captions(shown).lacking) if shown else ""
     return [sentence] if sentence else []
 
@@ -45,10 +45,10 @@ def _letters_lacking(results: Results) -> list[str]:
 def _figures(results: Results) -> list[_Figure]:
     from clipsonic_eval.reporting.figures import clip_variants, gap, guidance, spectrograms, systems
 
-    shown = pictures.examples(results.material.table)
+    shown = figure_data.examples(results.runs.table)
     gaps = results.gap
-    clouds = next((p for r in gaps.runs if (p := pictures.projection(r)) is not None), None) if gaps else None
-    main, scales = results.material.clip_variant, results.by_scale
+    clouds = next((p for r in gaps.runs if (p := figure_data.projection(r)) is not None), None) if gaps else None
+    main, scales = results.runs.clip_variant, results.by_scale
     return [
         _Figure(
             "metrics",
@@ -72,7 +72,7 @@ def _figures(results: Results) -> list[_Figure]:
             "spectrograms",
             "Spectrograms of the same queries",
             (lambda stem: spectrograms.draw(shown, stem)) if shown else None,
-            f"no {pictures.EXAMPLES} beside the records: spectrograms left out",
+            f"no {figure_data.EXAMPLES} beside the records: spectrograms left out",
         ),
         _Figure(
             "guidance",

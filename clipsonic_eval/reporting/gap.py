@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipsonic_eval.reporting import formats, names
-from clipsonic_eval.reporting.analysis import cells as cells_
-from clipsonic_eval.reporting.analysis.cells import Cell, Cells
-from clipsonic_eval.reporting.analysis.material import Run
+from clipsonic_eval.analysis import cells as cells_
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.cells import Cell, Cells
+from clipsonic_eval.analysis.runs import Run
+from clipsonic_eval.reporting import formats
 from clipsonic_eval.reporting.formats import Table, Text, percent
 from clipsonic_eval.reporting.tables import check_columns, seed_list
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.reporting import formats, summary
-from clipsonic_eval.reporting.analysis.material import Run
 from clipsonic_eval.reporting.formats import Table
 from clipsonic_eval.reporting.results import Results
 
@@ -52,7 +52,7 @@ def readme(
         parts += ["## All paired comparisons", "", *_table(tables, "comparisons")]
     if left_out:
         parts += ["## What was not made", "", *[f"- {line}" for line in left_out], ""]
-    parts += ["## Where the numbers come from", "", *_made_by(command), *provenance(results.material.all_runs), ""]
+    parts += ["## Where the numbers come from", "", *_made_by(command), *provenance(results.runs.all_runs), ""]
     return "\n".join(parts)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from clipsonic_eval.reporting.analysis.cells import Cells
-from clipsonic_eval.reporting.analysis.material import Material
-from clipsonic_eval.reporting.analysis.pairs import Pair
+from clipsonic_eval.analysis.cells import Cells
+from clipsonic_eval.analysis.pairs import Pair
+from clipsonic_eval.analysis.runs import Runs
 from clipsonic_eval.reporting.gap import Gap
 from clipsonic_eval.reporting.sweep import Point
 
@@ -17,7 +17,7 @@ class Results:
     """The numbers of a report.
 
     Attributes:
-        material: the runs they come from.
+        runs: those they come from.
         cells: of the main table, by (metric, system).
         aside: numbers of the reference itself, such as the distance of its halves.
         pairs: of the comparisons table.
@@ -28,7 +28,7 @@ class Results:
         gap: the modality gap of the main CLIP variant, None where there is no gap run.
     """
 
-    material: Material
+    runs: Runs
     cells: Cells = field(default_factory=dict)
     aside: Cells = field(default_factory=dict)
     pairs: tuple[Pair, ...] = ()

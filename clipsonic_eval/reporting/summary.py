@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clipsonic_eval.reporting.results import Results
-from clipsonic_eval.reporting.statements import caveats, clip_variants, controls, gap, ordering, rivals, spread
+from clipsonic_eval.reporting.statements import baselines, caveats, clip_variants, controls, gap, ordering, spread
 from clipsonic_eval.reporting.statements.wording import KEY
 
 Rule = Callable[[Results], list[str]]
@@ -27,9 +27,9 @@ class Section:
 
 _SECTIONS: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
     ("Does the paper's ordering come out?", "", (ordering.details,)),
-    ("Does the prior do more than the cheapest way over the gap?", "", (rivals.mean_shift, rivals.best_of)),
-    ("How far is it from supervision?", "", (rivals.supervised,)),
-    ("Other systems", "", (rivals.foreign,)),
+    ("Does the prior do more than the cheapest way over the gap?", "", (baselines.mean_shift, baselines.best_of)),
+    ("How far is it from supervision?", "", (baselines.supervised,)),
+    ("Other systems", "", (baselines.foreign,)),
     ("How much of the modality gap does the prior close?", "gap", (gap.read,)),
     ("When does the prior help?", "clip_variants", (clip_variants.read,)),
     ("What do the numbers mean?", "", (controls.read,)),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipsonic_eval.reporting import formats, names
-from clipsonic_eval.reporting.analysis import cells as cells_
-from clipsonic_eval.reporting.analysis import pairs as pairs_
-from clipsonic_eval.reporting.analysis.cells import Cell
-from clipsonic_eval.reporting.analysis.material import Material
-from clipsonic_eval.reporting.analysis.pairs import Pair
+from clipsonic_eval.analysis import cells as cells_
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis import pairs as pairs_
+from clipsonic_eval.analysis.cells import Cell
+from clipsonic_eval.analysis.pairs import Pair
+from clipsonic_eval.analysis.runs import Runs
+from clipsonic_eval.reporting import formats
 from clipsonic_eval.reporting.formats import Table, Text
 from clipsonic_eval.reporting.tables import seed_list
 
@@ -40,29 +41,29 @@ class Point:
         return next((p for p in self.pairs if (p.metric, p.a, p.b) == (metric, a, b)), None)
 
 
-def points(material: Material, gaps: Mapping[str, Cell]) -> tuple[list[Point], list[str]]:
+def points(found: Runs, gaps: Mapping[str, Cell]) -> tuple[list[Point], list[str]]:
     """Return one point per CLIP variant, by the width of its gap, and what had to be left out.
 
     Args:
-        material: the runs.
+        found: the runs.
         gaps: centroid distance by CLIP variant.
 
     Returns:
         The points (none if fewer than two CLIP variants can be placed) and notes.
     """
-    found, notes = [], []
-    for name, runs in material.clip_variants.items():
+    made_points, notes = [], []
+    for name, runs in found.clip_variants.items():
         if name not in gaps:
             notes.append(f"CLIP variant '{name}' is left out of the sweep: no gap record with a centroid distance")
             continue
-        pooled = material.pooled.get((name, ""))
+        pooled = found.pooled.get((name, ""))
         made = pairs_.collect(runs, cells_.collect(runs, pooled), pooled, QUESTIONS)
         if made:
-            found.append(Point(name, gaps[name].value, gaps[name].ci, tuple(made)))
+            made_points.append(Point(name, gaps[name].value, gaps[name].ci, tuple(made)))
         else:
             notes.append(f"CLIP variant '{name}' is left out of the sweep: none of its systems was compared with ZS")
-    found.sort(key=lambda p: p.gap)
-    return (found if len(found) > 1 else []), notes
+    made_points.sort(key=lambda p: p.gap)
+    return (made_points if len(made_points) > 1 else []), notes
 
 
 def table(points_: Sequence[Point], *, label: str = "tab:clip-variants") -> Table:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.cells import Cell, Cells
+from clipsonic_eval.analysis.pairs import Pair
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.reporting import formats, names
-from clipsonic_eval.reporting.analysis.cells import Cell, Cells
-from clipsonic_eval.reporting.analysis.pairs import Pair
+from clipsonic_eval.reporting import formats
 from clipsonic_eval.reporting.formats import Table, Text, percent
 
 RESULT_HEADS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from clipsonic_eval.reporting.names import PLANNED, with_own_k
+from clipsonic_eval.analysis.names import PLANNED, with_own_k
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.material import WINDOW_S

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval.reporting import names
+from clipsonic_eval.analysis import names
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.sweep import GAINS, Point
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval.reporting import names
-from clipsonic_eval.reporting.analysis.cells import Cell, Cells
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.cells import Cell, Cells
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.formats import percent
 from clipsonic_eval.reporting.tables import heading

@@ -7,8 +7,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from clipsonic_eval.reporting import names
-from clipsonic_eval.reporting.analysis.pictures import MAX_QUERIES, Examples
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.figure_data import MAX_QUERIES, Examples
 from clipsonic_eval.reporting.figures import fonts, style
 
 _HIDDEN = ("shuffled", "noise")  # real audio of another query, and a grey square: nothing to see

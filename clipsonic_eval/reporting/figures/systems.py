@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval.reporting import names
-from clipsonic_eval.reporting.analysis.cells import Cell, Cells
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.cells import Cell, Cells
+from clipsonic_eval.analysis.names import SystemName
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.formats import number, percent
-from clipsonic_eval.reporting.names import SystemName
 from clipsonic_eval.reporting.tables import heading
 
 

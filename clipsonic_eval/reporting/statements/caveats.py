@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from clipsonic_eval.reporting import names
-from clipsonic_eval.reporting.analysis.pairs import ALPHA
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.pairs import ALPHA
 from clipsonic_eval.reporting.formats import p_value
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import listed, plural
@@ -33,17 +33,17 @@ def read(results: Results) -> list[str]:
             "set nor another encoder."
         )
     lines += _resolution(results)
-    skipped = sum(len(items) for run in results.material.all_runs for items in run.record.skipped.values())
+    skipped = sum(len(items) for run in results.runs.all_runs for items in run.record.skipped.values())
     if skipped:
         lines.append(
             f"The runs skipped {plural(skipped, 'item')} (an item counts once a run); "
             "their records list them with the reasons."
         )
     lines += _suspicions(results)
-    commits = {str(r.record.provenance.get("commit")) for r in results.material.all_runs}
+    commits = {str(r.record.provenance.get("commit")) for r in results.runs.all_runs}
     if len(commits) > 1:
         lines.append(f"The runs were made at {len(commits)} commits of the code.")
-    if any(r.record.provenance.get("uncommitted_changes") for r in results.material.all_runs):
+    if any(r.record.provenance.get("uncommitted_changes") for r in results.runs.all_runs):
         lines.append("Some runs were made with uncommitted changes in the code.")
     return lines
 
@@ -54,14 +54,14 @@ _SAID = ("world", "unequal_n")  # said elsewhere in the report
 
 def _says(results: Results, check: str) -> bool:
     """Say whether a check found something in any run."""
-    return any(f.check == check for run in results.material.all_runs for g in run.record.findings.values() for f in g)
+    return any(f.check == check for run in results.runs.all_runs for g in run.record.findings.values() for f in g)
 
 
 def _suspicions(results: Results) -> list[str]:
     """Say which checks found something, in which systems."""
     found: dict[str, set[str]] = {}
     quoted: dict[str, None] = {}
-    for run in results.material.all_runs:
+    for run in results.runs.all_runs:
         for system, findings in run.record.findings.items():
             for finding in findings:
                 if finding.check in _QUOTED:
@@ -92,7 +92,7 @@ def _resolution(results: Results) -> list[str]:
 
 def _is_toy(results: Results) -> bool:
     """Say whether toy encoders made the numbers; runs on other material than theirs say so in their findings."""
-    signatures = [s.signature for run in results.material.all_runs for s in run.record.scores]
+    signatures = [s.signature for run in results.runs.all_runs for s in run.record.scores]
     return any("toy-" in s for s in signatures)
 
 
@@ -112,7 +112,7 @@ def _sizes(results: Results) -> list[str]:
 def _untested(results: Results) -> list[str]:
     """Say for which metrics the table of pairs has nothing: no test was made, or none that answers its questions."""
     shown = {p.metric for p in results.pairs}
-    made = {c.metric for run in results.material.table for c in run.record.comparisons}
+    made = {c.metric for run in results.runs.table for c in run.record.comparisons}
     missing = [m for m in names.ordered_metrics(m for m, _ in results.cells) if m.name not in shown]
     none, others = ([m.in_text for m in missing if (m.name in made) == other] for other in (False, True))
     lines = []

@@ -7,8 +7,8 @@ from itertools import permutations
 
 import numpy as np
 
-from clipsonic_eval.reporting import names
-from clipsonic_eval.reporting.analysis.pairs import Pair
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.pairs import Pair
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import listed, p_text, plural
 from clipsonic_eval.reporting.sweep import Point
@@ -45,7 +45,7 @@ def _question(points: Sequence[Point], metric: names.MetricName, a: str, b: str)
     ):
         if chosen:
             where = listed([f"{gap:.2f}" for gap in chosen])
-            parts.append(f"{text} on {plural(len(chosen), 'clip_variant')} (gap {where})")
+            parts.append(f"{text} on {plural(len(chosen), 'CLIP variant')} (gap {where})")
     return [f"{metric.title}: {listed(parts)}.{_trend(found, a, b)}"]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from clipsonic_eval.reporting import names
-from clipsonic_eval.reporting.analysis.cells import Cell
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.cells import Cell
 from clipsonic_eval.reporting.formats import number, percent
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import listed

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from clipsonic_eval.analysis.cells import Cell
 from clipsonic_eval.reporting import gap as gap_
-from clipsonic_eval.reporting.analysis.cells import Cell
 from clipsonic_eval.reporting.formats import interval, number, percent
 from clipsonic_eval.reporting.gap import Gap
 from clipsonic_eval.reporting.results import Results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from clipsonic_eval.reporting import names
+from clipsonic_eval.analysis import names
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import listed, sentence, verdict
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.pairs import Pair
 from clipsonic_eval.records import IDENTICAL
-from clipsonic_eval.reporting import names
-from clipsonic_eval.reporting.analysis.pairs import Pair
 from clipsonic_eval.reporting.formats import interval, number, p_value
 
 KEY = (

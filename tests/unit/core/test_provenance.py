@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from clipsonic_eval import provenance
+from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import page
-from clipsonic_eval.reporting.analysis.material import Run
 
 CPUINFO = """\
 processor\t: {0}

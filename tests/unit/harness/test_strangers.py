@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fake_encoders import encoders, tone
 
+from clipsonic_eval.analysis.runs import Run, sort
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.encoders._texts import TextNote
@@ -17,7 +18,6 @@ from clipsonic_eval.harness.gap import GapConfig, gap
 from clipsonic_eval.harness.suspicions import of_texts
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting.analysis.material import Run, sort
 from clipsonic_eval.reporting.build import gather
 from clipsonic_eval.reporting.statements import caveats
 from clipsonic_eval.toyworld.mark import world_of

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from clipsonic_eval import records
+from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.records import Comparison, RunRecord
-from clipsonic_eval.reporting.analysis.material import Run
 from clipsonic_eval.types import Score, Skip
 
 SIGNATURES = {

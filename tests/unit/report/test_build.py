@@ -134,12 +134,12 @@ def test_damaged_pictures_are_refused_with_the_mend(tmp_path: Path) -> None:
 
 
 def test_spectrograms_of_long_noisy_clips_stay_small(tmp_path: Path) -> None:
-    from clipsonic_eval.reporting.analysis import pictures
-    from clipsonic_eval.reporting.analysis.material import Run
+    from clipsonic_eval.analysis import figure_data
+    from clipsonic_eval.analysis.runs import Run
     from clipsonic_eval.reporting.figures import spectrograms
 
     write_examples(tmp_path, ["real", "IQ", "PD", "ZS"], frames=400)
-    shown = pictures.examples([Run("run", tmp_path, evaluation(Made(n=10)))])
+    shown = figure_data.examples([Run("run", tmp_path, evaluation(Made(n=10)))])
     assert shown is not None
     caption = spectrograms.draw(shown, tmp_path / "grid")
     assert "64 bands upwards, 400 frames" in caption

@@ -10,7 +10,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 
-from clipsonic_eval.reporting.analysis.pictures import Examples
+from clipsonic_eval.analysis.figure_data import Examples
 from clipsonic_eval.reporting.figures import fonts, spectrograms, style
 
 RAIN = "雨の音、遠くの雷"

@@ -6,11 +6,20 @@ from dataclasses import replace
 import pytest
 from unit.report.synthetic import GAPS, as_run, gap_record, score, simple
 
+from clipsonic_eval.analysis.runs import sort
 from clipsonic_eval.records import IDENTICAL, RunRecord
-from clipsonic_eval.reporting.analysis.material import sort
 from clipsonic_eval.reporting.build import gather
 from clipsonic_eval.reporting.results import Results
-from clipsonic_eval.reporting.statements import caveats, clip_variants, controls, gap, ordering, rivals, spread, wording
+from clipsonic_eval.reporting.statements import (
+    baselines,
+    caveats,
+    clip_variants,
+    controls,
+    gap,
+    ordering,
+    spread,
+    wording,
+)
 from clipsonic_eval.types import Finding
 
 CLEAR, UNCLEAR = 0.0001, 0.6
@@ -93,28 +102,28 @@ def test_a_p_value_that_holm_takes_away_does_not_separate() -> None:
 
 def test_a_prior_that_is_not_better_than_mean_shift_is_said_to_show_nothing_more() -> None:
     levels = {"PD": 30.0, "mean-shift": 31.0}
-    lines = rivals.mean_shift(results_of(on_fad(levels, {("PD", "mean-shift"): UNCLEAR})))
+    lines = baselines.mean_shift(results_of(on_fad(levels, {("PD", "mean-shift"): UNCLEAR})))
     assert "PD and mean-shift are not separated" in lines[0]
     assert "do not show that the prior does more than moving the centroid" in lines[1]
-    clear = rivals.mean_shift(results_of(on_fad(levels, {("PD", "mean-shift"): CLEAR})))
+    clear = baselines.mean_shift(results_of(on_fad(levels, {("PD", "mean-shift"): CLEAR})))
     assert len(clear) == 1
 
 
 def test_the_winner_is_named_first_with_a_positive_advantage() -> None:
     found = results_of(on_fad({"PD": 30.0, "CLIP-TTA": 19.0}, {("PD", "CLIP-TTA"): CLEAR}))
-    (line,) = rivals.supervised(found)
+    (line,) = baselines.supervised(found)
     assert "CLIP-TTA is better than PD (+11.00 [10.00, 12.00], p < 0.001)" in line
 
 
 def test_best_of_k_and_the_in_domain_prior_are_compared_with_one_draw() -> None:
     levels = {"PD": 30.0, "PD-best4": 28.0, "SD": 27.0}
-    lines = rivals.best_of(results_of(on_fad(levels, {("PD-best4", "PD"): CLEAR, ("SD", "PD"): UNCLEAR})))
+    lines = baselines.best_of(results_of(on_fad(levels, {("PD-best4", "PD"): CLEAR, ("SD", "PD"): UNCLEAR})))
     assert "PD-best4 is better than PD" in lines[0]
     assert "SD and PD are not separated" in lines[1]
 
 
 def test_foreign_systems_are_compared_with_each_other() -> None:
-    lines = rivals.foreign(results_of(on_fad({"mine": 3.0, "yours": 5.0}, {("mine", "yours"): CLEAR})))
+    lines = baselines.foreign(results_of(on_fad({"mine": 3.0, "yours": 5.0}, {("mine", "yours"): CLEAR})))
     assert lines == ["mine against yours: on FAD, mine is better than yours (+2.00 [1.00, 3.00], p < 0.001)."]
 
 
@@ -286,7 +295,7 @@ def test_tests_that_are_too_coarse_to_separate_anything_are_said() -> None:
 
 def test_the_best_of_any_k_is_compared() -> None:
     found = results_of(on_fad({"PD": 30.0, "PD-best16": 28.0}, {("PD-best16", "PD"): CLEAR}))
-    assert "PD-best16 is better than PD" in rivals.best_of(found)[0]
+    assert "PD-best16 is better than PD" in baselines.best_of(found)[0]
 
 
 def test_differences_without_a_test_are_said_to_be_open() -> None:
@@ -297,7 +306,7 @@ def test_differences_without_a_test_are_said_to_be_open() -> None:
 def test_equal_systems_are_called_equal() -> None:
     record = simple({("fad", "mine"): 3.0, ("fad", "yours"): 3.0}, {("fad", "mine", "yours"): (0.0, 1.0)})
     same = replace(record.comparisons[0], ci=(0.0, 0.0), test=IDENTICAL, effect_size=None)
-    lines = rivals.foreign(results_of(replace(record, comparisons=(same,))))
+    lines = baselines.foreign(results_of(replace(record, comparisons=(same,))))
     assert lines == ["mine against yours: on FAD, mine and yours are equal: their outputs are the same bytes."]
 
 

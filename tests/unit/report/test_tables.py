@@ -6,11 +6,11 @@ import io
 import pytest
 from unit.report.synthetic import as_run, gap_record, score, simple
 
+from clipsonic_eval.analysis.cells import Cells, collect
+from clipsonic_eval.analysis.pairs import collect as pairs_of
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import formats, gap, tables
-from clipsonic_eval.reporting.analysis.cells import Cells, collect
-from clipsonic_eval.reporting.analysis.pairs import collect as pairs_of
 
 
 def cells_of(*records: RunRecord) -> Cells:

@@ -9,12 +9,12 @@ import pytest
 from scipy import stats
 from unit.report.synthetic import as_run, score, simple
 
+from clipsonic_eval.analysis import runs as runs_
+from clipsonic_eval.analysis.cells import collect as cells_of
+from clipsonic_eval.analysis.pairs import Pair, collect
+from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting import build, keep
-from clipsonic_eval.reporting.analysis import material
-from clipsonic_eval.reporting.analysis.cells import collect as cells_of
-from clipsonic_eval.reporting.analysis.material import Run
-from clipsonic_eval.reporting.analysis.pairs import Pair, collect
+from clipsonic_eval.reporting import build, export_records
 from clipsonic_eval.reporting.statements import caveats
 
 
@@ -135,14 +135,14 @@ def test_a_pair_that_a_run_was_asked_for_is_shown_whoever_it_is(asked: dict[str,
     run = as_run(replace(record, config=asked))
     assert list(pairs_of([run])) == [("fad", "IQ", "real")]
     assert list(pairs_of([as_run(record)])) == []
-    results = build.gather(material.sort([run]))[0]
+    results = build.gather(runs_.sort([run]))[0]
     assert not any("No paired test" in line for line in caveats.read(results))
-    keep.write(results, tmp_path)  # and the report is remade from what it keeps
-    assert list(pairs_of(material.find([tmp_path / run.name]))) == [("fad", "IQ", "real")]
+    export_records.write(results, tmp_path)  # and the report is remade from what it keeps
+    assert list(pairs_of(runs_.find([tmp_path / run.name]))) == [("fad", "IQ", "real")]
 
 
 def test_tests_that_answer_no_question_of_the_report_are_not_said_to_be_missing() -> None:
     record = simple({("fad", s): v for s, v in (("IQ", 1.0), ("real", 0.5))}, {("fad", "IQ", "real"): (0.5, 0.01)})
-    lines = caveats.read(build.gather(material.sort([as_run(record)]))[0])
+    lines = caveats.read(build.gather(runs_.sort([as_run(record)]))[0])
     assert not any("No paired test was made" in line for line in lines)
     assert any("The paired tests of FAD in the records answer none of the questions" in line for line in lines)

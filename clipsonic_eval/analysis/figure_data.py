@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval import atomic
+from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.arrays import read_npz
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.reporting.analysis.material import Run
 
 EXAMPLES = "examples.npz"
 PROJECTION = "projection.npz"
@@ -98,7 +98,7 @@ def projection(run: Run) -> dict[str, Float32] | None:
     return points
 
 
-def keep_examples(shown: Examples, folder: Path) -> None:
+def export_examples(shown: Examples, folder: Path) -> None:
     """Write the pictures that the figure shows, for it to be remade."""
     arrays: dict[str, Any] = {s: m[:MAX_QUERIES].astype(np.float16) for s, m in shown.mels.items()}
     arrays |= {"keys": np.array(shown.keys[:MAX_QUERIES]), "prompts": np.array(shown.prompts[:MAX_QUERIES])}
@@ -106,7 +106,7 @@ def keep_examples(shown: Examples, folder: Path) -> None:
         np.savez_compressed(temporary, **arrays)
 
 
-def keep_projection(points: Mapping[str, Float32], folder: Path) -> None:
+def export_projection(points: Mapping[str, Float32], folder: Path) -> None:
     """Write projected points for the figure to be remade."""
     arrays: dict[str, Any] = dict(points)
     with atomic.replacing(folder / PROJECTION) as temporary:

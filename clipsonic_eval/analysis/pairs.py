@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.cells import Cell, Cells
+from clipsonic_eval.analysis.resampling import paired_test
+from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.records import Comparison, RunRecord
-from clipsonic_eval.reporting import names
-from clipsonic_eval.reporting.analysis.cells import Cell, Cells
-from clipsonic_eval.reporting.analysis.material import Run
-from clipsonic_eval.reporting.analysis.pooling import paired_test
 from clipsonic_eval.stats.paired import holm
 
 ALPHA = 0.05

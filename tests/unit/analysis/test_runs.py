@@ -6,9 +6,9 @@ import pytest
 from unit.report.synthetic import as_run, gap_record, score, simple
 
 from clipsonic_eval import records
+from clipsonic_eval.analysis.runs import Run, find, sort
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting.analysis.material import Run, find, sort
 
 FAD = {("fad", "PD"): 1.0}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clipsonic_eval.reporting import names
-from clipsonic_eval.reporting.analysis.pairs import Pair
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.pairs import Pair
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import plural, verdict
 

@@ -39,7 +39,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class Runs:
     """The runs by their part in the report.
 
     Attributes:
@@ -104,7 +104,7 @@ def _unique_names(files: Sequence[Path]) -> list[str]:
     return result
 
 
-def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None) -> Material:
+def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None) -> Runs:
     """Sort runs into the parts of the report.
 
     Args:
@@ -123,7 +123,7 @@ def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None) -> Materi
     main = select.get("clip_variant", _main_clip_variant(evaluations or gap_runs))
     notes: list[str] = []
     table = _main_runs([r for r in evaluations if r.tag("clip_variant") in ("", main)], select) if evaluations else []
-    return Material(
+    return Runs(
         table=tuple(table),
         guidance=tuple(_guidance_runs([r for r in evaluations if r.tag("clip_variant") in ("", main)])),
         clip_variants=_sweep(evaluations, main, table, notes),

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval import records
+from clipsonic_eval.analysis import cells as cells_
+from clipsonic_eval.analysis import figure_data, names
+from clipsonic_eval.analysis.cells import Cell
+from clipsonic_eval.analysis.pairs import Pair, asked_for
+from clipsonic_eval.analysis.runs import POOLED
 from clipsonic_eval.records import Comparison, RunRecord
-from clipsonic_eval.reporting import names, sweep
-from clipsonic_eval.reporting.analysis import cells as cells_
-from clipsonic_eval.reporting.analysis import pictures
-from clipsonic_eval.reporting.analysis.cells import Cell
-from clipsonic_eval.reporting.analysis.material import POOLED
-from clipsonic_eval.reporting.analysis.pairs import Pair, asked_for
+from clipsonic_eval.reporting import sweep
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.types import Score
 
@@ -28,19 +28,19 @@ _ASKED = {frozenset(q) for q in (*names.PLANNED, *sweep.QUESTIONS)}
 
 def write(results: Results, folder: Path) -> None:
     """Write a slim copy of every run that the report uses, the pooled records, and the arrays of its figures."""
-    found = results.material
+    found = results.runs
     for run in found.all_runs:
         records.write(_slim(run.record), folder / run.name)
     for made in _pooled_records(results):
         name = "-".join(["pooled", *(str(v).replace("/", "-") for v in made.tags.values())])
         records.write(made, folder / name)
-    shown = pictures.examples(found.table)
+    shown = figure_data.examples(found.table)
     if shown is not None:
-        pictures.keep_examples(shown, folder / found.table[0].name)
+        figure_data.export_examples(shown, folder / found.table[0].name)
     for run in results.gap.runs if results.gap else ():
-        points = pictures.projection(run)
+        points = figure_data.projection(run)
         if points is not None:
-            pictures.keep_projection(points, folder / run.name)
+            figure_data.export_projection(points, folder / run.name)
 
 
 def _slim(record: RunRecord) -> RunRecord:
@@ -74,7 +74,7 @@ def without_paths(tree: Any) -> Any:
 
 def _pooled_records(results: Results) -> list[RunRecord]:
     """Return one record for the table, one for each further CLIP variant and one for each guidance scale."""
-    found = results.material
+    found = results.runs
     made = []
     by_name = {point.clip_variant: point.pairs for point in results.points}
     if results.cells:

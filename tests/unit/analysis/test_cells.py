@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from unit.report.synthetic import as_run, score, simple
 
+from clipsonic_eval.analysis.cells import collect
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting.analysis.cells import collect
 
 FAD = ("fad", "PD")
 

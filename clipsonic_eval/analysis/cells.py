@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.resampling import mean_interval
+from clipsonic_eval.analysis.runs import Run, number
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import COUNTED, RunRecord
-from clipsonic_eval.reporting import names
-from clipsonic_eval.reporting.analysis.material import Run, number
-from clipsonic_eval.reporting.analysis.pooling import mean_interval
 from clipsonic_eval.types import Score
 
 
