@@ -1,18 +1,24 @@
-"""The one rule by which files of others are opened: regular files only, of a known size, before a byte is read.
+"""Text, JSON and CSV files: how they are read and how they are written.
 
-A named pipe with nobody writing blocks whoever opens it, and a link to ``/dev/zero`` never ends; both pass for files by
-their names. So every reader asks :func:`require_regular` first. Texts and JSON are bounded in size and in depth.
+Files that others made are opened by one rule: regular files only, of a known size, before a byte is read. A named pipe
+without a writer blocks whoever opens it, and a link to ``/dev/zero`` never ends; both pass for files by their names. So
+every reader calls :func:`require_regular` first. Texts and JSON are bounded in size and in depth.
+
+Writes are atomic (:mod:`clipsonic_eval.atomic`). Tables that people made are read by :mod:`clipsonic_eval.tables`.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import stat
-from io import BufferedReader
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from clipsonic_eval.atomic import replacing
 from clipsonic_eval.errors import UserError
 
 MAX_TEXT: Final = 1 << 30  # bytes of a text: the largest records hold values of every clip
@@ -58,7 +64,7 @@ def require_regular(path: Path, error: type[UserError] = UserError, *, mend: str
 
 def open_regular(
     path: Path, error: type[UserError] = UserError, *, mend: str = "", empty: bool = False
-) -> BufferedReader:
+) -> io.BufferedReader:
     """Open a regular file for reading bytes; arguments and errors as in :func:`require_regular`."""
     require_regular(path, error, mend=mend, empty=empty)
     try:
@@ -142,3 +148,74 @@ def finite_number(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text[:40]!r} is no finite number")
     return value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically, in UTF-8 with the line ends of the text."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically: keys in the order given, two spaces, newline at the end.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+        TypeError: a value is not of JSON's types.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object] | Sequence[object]]) -> None:
+    """Write a table atomically; see :func:`csv_text`."""
+    write_text(path, csv_text(columns, rows))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object] | Sequence[object]]) -> str:
+    r"""Return a table as CSV: a header, then one line per row.
+
+    Args:
+        columns: names, in order.
+        rows: values by column name (a missing one is empty), or values in the order of the columns. None becomes an
+            empty field; floats keep the shortest digits that read back exactly.
+
+    Raises:
+        ValueError: a row has a name that is no column, or not as many values as there are columns.
+
+    Example:
+        >>> csv_text(["key", "value"], [{"key": "dog", "value": 0.5}, ("a, b", None)])
+        'key,value\ndog,0.5\n"a, b",\n'
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(_fields(columns, row) for row in rows)
+    return stream.getvalue()
+
+
+def _fields(columns: Sequence[str], row: Mapping[str, object] | Sequence[object]) -> Sequence[object]:
+    if isinstance(row, Mapping):
+        if unknown := row.keys() - set(columns):
+            raise ValueError(f"a row has values for {sorted(unknown)}, which are no columns; known: {list(columns)}")
+        return [row.get(name) for name in columns]
+    if len(row) != len(columns):
+        raise ValueError(f"a row has {len(row)} values for {len(columns)} columns")
+    return row
+
+
+def read_csv(path: Path, error: type[UserError] = UserError, *, fix: str = "") -> list[dict[str, str]]:
+    """Read a table that :func:`write_csv` wrote; rows with other numbers of fields than the header are left out.
+
+    Args:
+        path: of the file.
+        error: class of the exception.
+        fix: what to do about a file that cannot be read, as the end of a sentence.
+
+    Raises:
+        UserError: of the class asked for: see :func:`require_regular`; not readable as CSV.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path, error, mend=fix), newline=""))
+    try:
+        return [row for row in reader if None not in row and None not in row.values()]
+    except csv.Error as problem:
+        raise error(f"{path}: not readable as csv ({problem}){f'; {fix}' if fix else ''}") from None

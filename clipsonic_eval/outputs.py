@@ -17,7 +17,7 @@ from typing import Any
 from clipsonic_eval import atomic
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.files import read_json
+from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.hashing import config_hash, file_sha256
 
 FILE = "run.json"
@@ -59,7 +59,7 @@ def claim(
         if not keep:
             _clear(out, kind)
     with _writing(out):
-        atomic.write_json(out / FILE, wanted)
+        write_json(out / FILE, wanted)
     try:
         yield changed
     except BaseException:

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import atomic, clip_values
+from clipsonic_eval import clip_values
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.files import read_json
+from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.types import Finding, Score, Skip
 
 _Values = Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]]
@@ -125,7 +125,7 @@ def write(record: RunRecord, folder: Path) -> Path:
     for score in tree["scores"]:
         for name in clip_values.FIELDS.values():
             del score[name]
-    atomic.write_json(path, tree if clips is None else {**tree, "clips": clips})
+    write_json(path, tree if clips is None else {**tree, "clips": clips})
     return path
 
 

@@ -12,6 +12,7 @@ from clipsonic_eval.cli import EXIT_SKIPPED
 from clipsonic_eval.cli._options import overwrite_option
 from clipsonic_eval.cli._scores import named, warn
 from clipsonic_eval.config import apply_sets, as_tree, resolve
+from clipsonic_eval.files import write_text
 
 _PATH = click.Path(path_type=Path)
 
@@ -47,7 +48,7 @@ def command(
         --from fad/clipsonic-eval --to fad/frechet-audio-distance \
         --to fad/fadtk --out run/
     """
-    from clipsonic_eval import atomic, records
+    from clipsonic_eval import records
     from clipsonic_eval.harness.explain import ExplainConfig, explain, table
     from clipsonic_eval.progress import Bars
 
@@ -57,7 +58,7 @@ def command(
     config = resolve(ExplainConfig, apply_sets(tree, sets), where="explain")
     found = explain(config, out, progress=Bars(), overwrite=overwrite)
     text = table(found)
-    atomic.write_text(out / "explain.md", text + "\n")
+    write_text(out / "explain.md", text + "\n")
     click.echo(json.dumps([as_tree(step) for step in found], ensure_ascii=False) if as_json else text)
     record = records.read(out)
     warn(record)

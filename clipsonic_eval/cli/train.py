@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import inspect
 import json
 import time
@@ -14,6 +13,7 @@ import click
 from clipsonic_eval.cli._options import overwrite_option
 from clipsonic_eval.config import apply_sets, read_yaml
 from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.files import read_csv
 from clipsonic_eval.locate import locate
 from clipsonic_eval.progress import Bars
 
@@ -67,8 +67,7 @@ def _last_line(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"steps": None, "loss": None, "val_loss": None}
     path = folder / "train_log.csv"
     if path.is_file():
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+        rows = read_csv(path)
         if rows:
             found["steps"] = int(rows[-1]["step"])
             for key in ("loss", "val_loss"):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval.atomic import replacing
+from clipsonic_eval.files import write_csv
 from clipsonic_eval.media.checks import grouped
 from clipsonic_eval.types import Finding
 
@@ -38,7 +37,5 @@ def summary_of(sidecars: Sequence[dict[str, Any]]) -> tuple[Finding, ...]:
 
 def write(out: Path, sidecars: Sequence[dict[str, Any]]) -> None:
     """Write ``findings.csv``: one row for each clip and fault."""
-    with replacing(out / NAME) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(["key", "check", "severity", "sentence"])
-        rows.writerows([f.keys[0], f.check, f.severity, f.sentence] for f in all_of(sidecars))
+    rows = [(f.keys[0], f.check, f.severity, f.sentence) for f in all_of(sidecars)]
+    write_csv(out / NAME, ("key", "check", "severity", "sentence"), rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
 import json
 import os
@@ -14,19 +13,20 @@ from typing import Any
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float32
-from clipsonic_eval.atomic import replacing, write_json
+from clipsonic_eval.atomic import replacing
 from clipsonic_eval.clips import _findings
 from clipsonic_eval.clips._plan import SCHEMA_VERSION, Plan, card_tree, remove_leftovers
 from clipsonic_eval.clips._shards import ShardPlace, matrix, read_batches, texts_sha256
 from clipsonic_eval.datasets import refuse_duplicates
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.files import read_json
+from clipsonic_eval.files import read_csv, read_json, write_csv, write_json
 from clipsonic_eval.hashing import config_hash, file_sha256, seal, unsealed
 from clipsonic_eval.provenance import collect
 from clipsonic_eval.toyworld.mark import world_of
 
 EMBEDDINGS = "image_embeddings.npy"
 LEDGER = "skipped.csv"
+_LEDGER_COLUMNS = ("key", "path", "reason")
 
 
 def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         return done
     skipped = [[s.key, "", s.reason] for s in plan.listing.skipped]
     skipped += [row for sidecar in sidecars for row in sidecar["skipped"]]
-    _write_ledger(out / LEDGER, skipped)
+    write_csv(out / LEDGER, _LEDGER_COLUMNS, skipped)
     _findings.write(out, sidecars)
     n_clips = sum(s["n_clips"] for s in sidecars)
     content, texts = _join(out, plan, n_clips)
@@ -88,15 +88,7 @@ def _sha256_if_there(path: Path) -> str | None:
 
 def read_ledger(out: Path) -> list[list[str]]:
     """Return the rows (key, path, reason) of ``skipped.csv``."""
-    with (out / LEDGER).open(newline="", encoding="utf-8") as stream:
-        return list(csv.reader(stream))[1:]
-
-
-def _write_ledger(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["key", "path", "reason"])
-        writer.writerows(rows)
+    return [[row[name] for name in _LEDGER_COLUMNS] for row in read_csv(out / LEDGER)]
 
 
 def _join(out: Path, plan: Plan, n_clips: int) -> tuple[str, str]:

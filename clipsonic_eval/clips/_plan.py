@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval.atomic import write_json
 from clipsonic_eval.clips._shards import ShardPlace
 from clipsonic_eval.clips.config import PrepareConfig
 from clipsonic_eval.datasets import Listing, SourceItem
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.files import read_json
+from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.types import EncoderCard
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float32
-from clipsonic_eval.atomic import replacing, write_json
+from clipsonic_eval.atomic import replacing
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.files import read_json
+from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.hashing import file_sha256, seal, unsealed
 
 TEXTS = ("key", "source", "prompt", "label", "split")

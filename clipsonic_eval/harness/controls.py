@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from clipsonic_eval import seeds
-from clipsonic_eval.atomic import write_json
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.files import write_json
 from clipsonic_eval.harness.audio_sets import SYSTEM_NAME, AudioSet, read_card
 from clipsonic_eval.harness.embedding import Embedded
 from clipsonic_eval.media.audio import write_wav

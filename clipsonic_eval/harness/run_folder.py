@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import atomic, records
+from clipsonic_eval import records
+from clipsonic_eval.files import write_csv
 from clipsonic_eval.records import RunRecord
 
 _SCORES = ("metric", "system", "value", "ci_low", "ci_high", "ci_level", "ci_method", "n", "n_rows", "unit",
@@ -49,15 +48,6 @@ def _findings(record: RunRecord) -> Iterable[dict[str, Any]]:
         for found in group:
             own = {"check": found.check, "severity": found.severity, "sentence": found.sentence}
             yield {"system": system, "keys": " ".join(found.keys), **own}
-
-
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows atomically; None becomes an empty cell, numbers keep all their digits."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    atomic.write_text(path, text.getvalue())
 
 
 def portable(tree: Any) -> Any:

@@ -7,8 +7,6 @@ own, ``seeds.derive(seed, key, "sample")``.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from clipsonic_eval import atomic, hashing, outputs, seeds, threads
+from clipsonic_eval import hashing, outputs, seeds, threads
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import MediaError, UserError
-from clipsonic_eval.files import read_text
+from clipsonic_eval.files import read_csv, write_csv, write_json
 from clipsonic_eval.harness.queries import check_keys
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.progress import SILENT, Progress
@@ -133,7 +131,7 @@ class _Job:
 
     def __post_init__(self) -> None:
         self.rows = _read_rows(self.out / SAMPLES_NAME)
-        atomic.write_json(self.out / SYSTEM_NAME, self.card)
+        write_json(self.out / SYSTEM_NAME, self.card)
         self.written = time.monotonic()
 
     @property
@@ -206,7 +204,7 @@ class _Job:
     def write_table(self, *, every_s: float = 0.0) -> None:
         """Write ``samples.csv``, but not again within ``every_s`` seconds."""
         if time.monotonic() - self.written >= every_s:
-            _write_csv(self.out / SAMPLES_NAME, _COLUMNS, [self.rows[key] for key in sorted(self.rows)])
+            write_csv(self.out / SAMPLES_NAME, _COLUMNS, [self.rows[key] for key in sorted(self.rows)])
             self.written = time.monotonic()
 
     def write_skipped(self) -> None:
@@ -214,7 +212,7 @@ class _Job:
         path = self.out / SKIPPED_NAME
         path.unlink(missing_ok=True)
         if self.skipped:
-            _write_csv(path, ("key", "reason"), [{"key": s.key, "reason": s.reason} for s in self.skipped])
+            write_csv(path, ("key", "reason"), [(s.key, s.reason) for s in self.skipped])
 
 
 def card_of(system: System, settings: SampleSettings) -> dict[str, Any]:
@@ -254,17 +252,5 @@ def _checked(query: Query, sound: Any) -> Float32 | Skip:
 def _read_rows(path: Path) -> dict[str, dict[str, str]]:
     if not path.exists():
         return {}
-    try:
-        table = csv.DictReader(io.StringIO(read_text(path, MediaError), newline=""))
-        rows = [row for row in table if all(row.get(c) is not None for c in _COLUMNS)]
-    except csv.Error as error:
-        raise MediaError(f"{path}: not readable as a csv ({error}); remove the folder and sample again") from None
-    return {row["key"]: {c: row[c] for c in _COLUMNS} for row in rows}
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    atomic.write_text(path, text.getvalue())
+    rows = read_csv(path, MediaError, fix="remove the folder and sample again")
+    return {row["key"]: {c: row[c] for c in _COLUMNS} for row in rows if row.keys() >= set(_COLUMNS)}

@@ -14,6 +14,7 @@ from clipsonic_eval.analysis import cells as cells_
 from clipsonic_eval.analysis import pairs as pairs_
 from clipsonic_eval.analysis import runs as runs_
 from clipsonic_eval.analysis.runs import Run, Runs
+from clipsonic_eval.files import csv_text, write_text
 from clipsonic_eval.reporting import export_records, formats, page, sweep, tables
 from clipsonic_eval.reporting import gap as gap_
 from clipsonic_eval.reporting.drawing import draw_all
@@ -97,12 +98,12 @@ def _build(config: ReportConfig, sorted_runs: Runs) -> ReportResult:
         if config.keep_records:
             export_records.write(results, folder / "records")
         for name, table in made.items():
-            atomic.write_text(folder / f"{name}.md", formats.markdown(table))
-            atomic.write_text(folder / f"{name}.tex", formats.latex(table))
+            write_text(folder / f"{name}.md", formats.markdown(table))
+            write_text(folder / f"{name}.tex", formats.latex(table))
         for name, text in _csvs(results).items():
-            atomic.write_text(folder / f"{name}.csv", text)
+            write_text(folder / f"{name}.csv", text)
         text = page.readme(results, made, figures, title=config.title, command=config.command, left_out=left_out)
-        atomic.write_text(folder / MARKER, text)
+        write_text(folder / MARKER, text)
     files = sorted(p.relative_to(config.out).as_posix() for p in config.out.rglob("*") if p.is_file())
     skipped = {r.name: n for r in sorted_runs.all_runs if (n := sum(map(len, r.record.skipped.values())))}
     return ReportResult(config.out, tuple(files), ordering.headline(results), tuple(left_out), skipped)
@@ -171,11 +172,11 @@ def _tables(results: Results) -> dict[str, Table]:
 def _csvs(results: Results) -> dict[str, str]:
     made = {}
     if results.cells:
-        made["table"] = formats.to_csv(tables.RESULT_HEADS, tables.results_rows(results.cells))
+        made["table"] = csv_text(tables.RESULT_HEADS, tables.results_rows(results.cells))
     if results.pairs:
-        made["comparisons"] = formats.to_csv(tables.COMPARISON_HEADS, tables.comparison_rows(results.pairs))
+        made["comparisons"] = csv_text(tables.COMPARISON_HEADS, tables.comparison_rows(results.pairs))
     if results.gap is not None:
-        made["gap"] = formats.to_csv(gap_.HEADS, gap_.rows(results.gap))
+        made["gap"] = csv_text(gap_.HEADS, gap_.rows(results.gap))
     if results.points:
-        made["clip_variants"] = formats.to_csv(sweep.HEADS, sweep.rows(results.points))
+        made["clip_variants"] = csv_text(sweep.HEADS, sweep.rows(results.points))
     return made

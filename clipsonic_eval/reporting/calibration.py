@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from clipsonic_eval import __version__, atomic
+from clipsonic_eval import __version__
+from clipsonic_eval.files import write_csv, write_text
 from clipsonic_eval.harness.calibration.cells import ALPHA, BAND, CalibrateConfig, Cell, as_row
-from clipsonic_eval.harness.run_folder import write_csv
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.reporting.figures import style
 
@@ -20,7 +20,7 @@ def write(cells: Sequence[Cell], config: CalibrateConfig, out: Path, command: st
     if cells:
         _draw(cells, out / "coverage")
     page = out / "README.md"
-    atomic.write_text(page, _page(cells, config, command))
+    write_text(page, _page(cells, config, command))
     return page
 
 

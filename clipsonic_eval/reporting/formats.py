@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MINUS = "−"
@@ -94,16 +92,6 @@ def _md_escape(text: str) -> str:
 def code(text: str) -> str:
     """Return text as Markdown code, safe for a list (signatures have bars in them)."""
     return f"`{text.replace('`', '')}`"
-
-
-def to_csv(heads: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
-    """Return rows as CSV; numbers keep the shortest digits that read back exactly."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=list(heads), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({k: "" if v is None else v for k, v in row.items()})
-    return stream.getvalue()
 
 
 _LATEX = {

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import atomic, outputs, records
+from clipsonic_eval import outputs, records
 from clipsonic_eval.config import as_tree
+from clipsonic_eval.files import write_json
 from clipsonic_eval.harness.run_folder import portable
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.reporting.build import ReportConfig, ReportResult, build
@@ -84,7 +85,7 @@ def run_study(
     started = time.perf_counter()
     at = Layout(out, world)
     with outputs.claim(out, "demo", portable(config.identity()), overwrite=overwrite):
-        atomic.write_json(at.root / "study.json", {"config": as_tree(config)})
+        write_json(at.root / "study.json", {"config": as_tree(config)})
         stages = Stages(at.root, progress, _number_of_stages(config, at))
         make_material(config, at, stages, progress)
         for seed in config.train_seeds:

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import atomic, records, threads
+from clipsonic_eval import records, threads
 from clipsonic_eval.config import resolve
+from clipsonic_eval.files import write_json
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.gap import Features, GapConfig, measure_gap
 from clipsonic_eval.progress import Progress
@@ -45,7 +46,7 @@ def choose_guidance(
     for name in names:
         fad = {scale: score.value for scale, record in done if (score := record.score(CHOICE, name))}
         chosen[name] = min(fad, key=lambda scale: (fad[scale], scale))
-    atomic.write_json(at.root / "guidance.json", {"criterion": f"lowest {CHOICE} on val", "seed": seed, **chosen})
+    write_json(at.root / "guidance.json", {"criterion": f"lowest {CHOICE} on val", "seed": seed, **chosen})
     return chosen
 
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from clipsonic_eval import atomic
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.files import read_json
+from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.hashing import config_hash, seal, unsealed
 from clipsonic_eval.progress import Progress
 
@@ -67,7 +66,7 @@ class Stages:
         started = time.perf_counter()
         work()
         told = {"label": label, "fingerprint": wanted, "seconds": round(time.perf_counter() - started, 1)}
-        atomic.write_json(marker, seal(told))
+        write_json(marker, seal(told))
         return folder
 
     def timings(self) -> dict[str, float]:

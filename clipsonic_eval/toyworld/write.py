@@ -17,19 +17,18 @@ is there is not written again.
 from __future__ import annotations
 
 import concurrent.futures
-import csv
 import io
 import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from clipsonic_eval import threads
-from clipsonic_eval.atomic import replacing, write_json, write_text
+from clipsonic_eval.atomic import replacing
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
-from clipsonic_eval.files import read_json
+from clipsonic_eval.files import read_json, write_csv, write_json
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.media.encode import write_audio, write_video
 from clipsonic_eval.progress import SILENT, Progress
@@ -148,26 +147,18 @@ def _keys(part: str, n: int) -> tuple[str, ...]:
     return tuple(f"{part}-{k:06d}" for k in range(n))
 
 
-def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
-
-
 def _write_tables(config: WorldConfig, out: Path) -> None:
     videos = _keys("videos", config.videos)
     labels = [(key, 0, _scene_of("videos", key, config.seed).source, "train") for key in videos]
-    _write_table(out / "video_labels.csv", ("id", "start", "label", "split"), labels)
+    write_csv(out / "video_labels.csv", ("id", "start", "label", "split"), labels)
     captions = [(key, _caption_of("videos", key, config.seed)) for key in videos]
-    _write_table(out / "video_captions.csv", ("key", "caption"), captions)
+    write_csv(out / "video_captions.csv", ("key", "caption"), captions)
     for part in (*_HELD_OUT, "pairs"):
         rows = [
             (key, _path_of(part, key), _caption_of(part, key, config.seed), _scene_of(part, key, config.seed).source)
             for key in _keys(part, getattr(config, part))
         ]
-        _write_table(out / f"{part}.csv", ("key", "path", "prompt", "label"), rows)
+        write_csv(out / f"{part}.csv", ("key", "path", "prompt", "label"), rows)
 
 
 def _jobs(config: WorldConfig, out: Path) -> list[_Job]:

@@ -32,7 +32,7 @@ from clipsonic_eval import atomic
 from clipsonic_eval.arraytypes import Float32, FloatArray
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError
-from clipsonic_eval.files import read_json
+from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.hashing import check_sums, file_sha256, write_sums
 
 FORMAT = 1
@@ -203,11 +203,11 @@ class MelDiffusion:
             save_pretrained(part, safe_serialization=True)
         with atomic.replacing_folder(folder / "scheduler") as part:
             training_scheduler(self.diffusion).save_pretrained(part)
-        atomic.write_json(folder / "mel.json", as_tree(self.mel))
+        write_json(folder / "mel.json", as_tree(self.mel))
         self.card["weights_sha256"] = file_sha256(folder / "network" / WEIGHTS)
         self.card["diffusion"] = as_tree(self.diffusion)
         self.card["parameters"] = sum(p.numel() for p in self.network.parameters())
-        atomic.write_json(folder / "card.json", self.card)
+        write_json(folder / "card.json", self.card)
         write_sums(folder, _PARTS)
         name = next(n for n in NETWORKS if NETWORKS[n] is type(self.network))
         index = {
@@ -216,7 +216,7 @@ class MelDiffusion:
             "network": ["clipsonic", name],
             "scheduler": ["diffusers", "DDPMScheduler"],
         }
-        atomic.write_json(folder / "model_index.json", index)
+        write_json(folder / "model_index.json", index)
         return folder
 
     @classmethod

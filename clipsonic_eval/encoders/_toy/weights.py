@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from clipsonic_eval.atomic import replacing, write_json
+from clipsonic_eval.atomic import replacing
 from clipsonic_eval.errors import WeightsError
-from clipsonic_eval.files import read_json
+from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.hashing import file_sha256
 
 SHIPPED: Final = Path(__file__).parent.parent / "weights"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import clipsonic_eval
-from clipsonic_eval import __version__, atomic, outputs, threads
+from clipsonic_eval import __version__, outputs, threads
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.files import read_json
+from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.harness.calibration.cells import CalibrateConfig, Cell, Rate, names, run_cell
 from clipsonic_eval.hashing import config_hash, folder_sha256, seal, unsealed
 from clipsonic_eval.metrics import METRICS
@@ -41,7 +41,7 @@ def _cells(wanted: Sequence[tuple[str, int]], config: CalibrateConfig, out: Path
         if cell is None:
             with threads.limited():  # small worlds, and tables that are made beside other work
                 cell = run_cell(name, n, config)
-            atomic.write_json(path, seal({"identity": identity, "cell": as_tree(cell)}))
+            write_json(path, seal({"identity": identity, "cell": as_tree(cell)}))
         found.append(cell)
     return found
 

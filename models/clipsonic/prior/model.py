@@ -33,6 +33,7 @@ from clipsonic.prior.network import TextConditions, predict, prior_scheduler
 from clipsonic_eval import atomic
 from clipsonic_eval.arraytypes import AnyArray, Float32, FloatArray
 from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
+from clipsonic_eval.files import write_json
 from clipsonic_eval.hashing import file_sha256, write_sums
 from clipsonic_eval.seeds import derive
 
@@ -179,7 +180,7 @@ class DiffusionPrior:
             self._scheduler.save_pretrained(part)
         self.card["weights_sha256"] = file_sha256(folder / "prior" / WEIGHTS)
         self.card["parameters"] = sum(p.numel() for p in self.network.parameters())
-        atomic.write_json(folder / "card.json", self.card)
+        write_json(folder / "card.json", self.card)
         write_sums(folder, _PARTS)
         index = {
             "_class_name": _KIND,
@@ -187,7 +188,7 @@ class DiffusionPrior:
             "prior": ["diffusers", "PriorTransformer"],
             "scheduler": ["diffusers", "DDPMScheduler"],
         }
-        atomic.write_json(folder / "model_index.json", index)
+        write_json(folder / "model_index.json", index)
         return folder
 
     @classmethod

@@ -29,10 +29,11 @@ from clipsonic.training.continuing import (
     space_tree,
 )
 from clipsonic.training.prefetch import PART, Prefetch
-from clipsonic_eval import atomic, outputs, threads
+from clipsonic_eval import outputs, threads
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.files import write_json
 from clipsonic_eval.media.checks import ANOTHER_UNIT
 from clipsonic_eval.precision import described
 from clipsonic_eval.progress import SILENT, Progress
@@ -325,7 +326,7 @@ def _train(
     task = AudioTask(config, network, mels, conditions, Diffusion(config.diffusion, device))
     with loop.one_writer() as writes:
         if writes:
-            atomic.write_json(out / "config.json", resolved)
+            write_json(out / "config.json", resolved)
     outcome = loop.run(task, config.train, out, identity=run_identity, progress=progress, label="audio model")
     card = {
         "identity": run_identity,

@@ -8,8 +8,6 @@ one machine with one thread count).
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -26,8 +24,9 @@ from torch import nn
 from clipsonic.precision import autocast
 from clipsonic.training import checkpoint
 from clipsonic.training.config import TrainConfig
-from clipsonic_eval import atomic, threads
+from clipsonic_eval import threads
 from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.files import write_csv
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
 
@@ -300,11 +299,7 @@ class Run:
         self.window.zero_()
         self.pace = self.measured()
         if self.accelerator.is_main_process:
-            text = io.StringIO()
-            writer = csv.DictWriter(text, _LOG_FIELDS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
-            atomic.write_text(self.folder / LOG_NAME, text.getvalue())
+            write_csv(self.folder / LOG_NAME, _LOG_FIELDS, self.rows)
 
 
 def run(

@@ -27,11 +27,12 @@ from clipsonic.training import checkpoint, loop
 from clipsonic.training.audio import device_named
 from clipsonic.training.config import TrainConfig, identity, settings_of
 from clipsonic.training.continuing import check_fits, claim, lineage, space_tree
-from clipsonic_eval import atomic, outputs, threads
+from clipsonic_eval import outputs, threads
 from clipsonic_eval.arraytypes import Bool, Float32, Float64, IntArray
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.files import write_json
 from clipsonic_eval.precision import Precision, described
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
@@ -241,7 +242,7 @@ def _train(
     network.to(device_named(config.device))
     with loop.one_writer() as writes:
         if writes:
-            atomic.write_json(out / "config.json", as_tree(config))
+            write_json(out / "config.json", as_tree(config))
     outcome = loop.run(task, config.train, out, identity=run_identity, progress=progress, label="prior")
     card = {
         "identity": run_identity,

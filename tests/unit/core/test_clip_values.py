@@ -109,7 +109,7 @@ def test_a_write_that_fails_leaves_no_record_beside_other_values(
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(records.atomic, "write_json", full)
+    monkeypatch.setattr(records, "write_json", full)
     with pytest.raises(OSError, match="no space"):
         records.write(dataclasses.replace(RECORD, scores=RECORD.scores[:1]), tmp_path)
     assert not (tmp_path / "record.json").exists()

@@ -10,6 +10,7 @@ import pytest
 
 from clipsonic_eval import atomic, records, seeds
 from clipsonic_eval.errors import ShapeError, UserError
+from clipsonic_eval.files import write_json
 from clipsonic_eval.hashing import config_hash, folder_sha256
 from clipsonic_eval.locate import locate
 from clipsonic_eval.registry import Registry
@@ -43,9 +44,9 @@ def test_derived_seeds_never_change() -> None:
 
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:
     target = tmp_path / "x.json"
-    atomic.write_json(target, {"a": 1})
+    write_json(target, {"a": 1})
     with pytest.raises(ValueError, match="Out of range"):
-        atomic.write_json(target, {"a": float("nan")})
+        write_json(target, {"a": float("nan")})
 
     def broken() -> None:
         with atomic.replacing(target) as temporary:

@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from clipsonic_eval.files import csv_text
 from clipsonic_eval.reporting import formats
 from clipsonic_eval.reporting.formats import Table, Text
 
@@ -59,7 +60,7 @@ def test_markdown_keeps_its_columns_whatever_a_name_holds() -> None:
 
 
 def test_csv_reads_back_exactly() -> None:
-    text = formats.to_csv(("a", "b"), [{"a": 0.1 + 0.2, "b": None}, {"a": 'x,"y"', "b": 1}])
+    text = csv_text(("a", "b"), [{"a": 0.1 + 0.2, "b": None}, {"a": 'x,"y"', "b": 1}])
     rows = list(csv.DictReader(io.StringIO(text)))
     assert float(rows[0]["a"]) == 0.1 + 0.2
     assert rows[0]["b"] == ""

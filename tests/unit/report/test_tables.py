@@ -9,6 +9,7 @@ from unit.report.synthetic import as_run, gap_record, score, simple
 from clipsonic_eval.analysis.cells import Cells, collect
 from clipsonic_eval.analysis.pairs import collect as pairs_of
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.files import csv_text
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import formats, gap, tables
 
@@ -91,7 +92,7 @@ def test_a_single_system_is_not_called_best() -> None:
 
 
 def test_the_csv_has_every_seed() -> None:
-    text = formats.to_csv(tables.RESULT_HEADS, tables.results_rows(cells_of(*TWO_SEEDS)))
+    text = csv_text(tables.RESULT_HEADS, tables.results_rows(cells_of(*TWO_SEEDS)))
     rows = {(r["system"], r["metric"]): r for r in csv.DictReader(io.StringIO(text))}
     pd = rows["PD", "fad"]
     assert pd["seed_values"] == "0=30;1=32"
