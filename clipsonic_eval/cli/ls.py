@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
+
+from clipsonic_eval.registry import Registry
 
 _KINDS = ("encoders", "metrics", "conventions", "datasets", "systems")
 
@@ -37,8 +40,9 @@ def _entries(kind: str) -> Iterator[tuple[str, str]]:
     if kind == "encoders":
         from clipsonic_eval.encoders import ENCODERS
 
-        for name in ENCODERS:  # the loaders' module says what is loaded
-            yield name, _first_line(sys.modules[ENCODERS[name].__module__].__doc__).replace("`", "")
+        for name in ENCODERS:
+            module = inspect.getmodule(ENCODERS[name])  # its docstring describes the encoder
+            yield name, _first_line(module.__doc__ if module else "").replace("`", "") + _origin(ENCODERS, name)
     elif kind == "metrics":
         from clipsonic_eval.metrics import METRICS
 
@@ -46,20 +50,27 @@ def _entries(kind: str) -> Iterator[tuple[str, str]]:
             card = METRICS[name].card
             direction = "higher" if card.higher_is_better else "lower"
             needs = f", needs {', '.join(card.needs)}" if card.needs else ""
-            yield name, f"{card.title} ({card.unit}, {direction} is better{needs}); {card.source}"
+            text = f"{card.title} ({card.unit}, {direction} is better{needs}); {card.source}"
+            yield name, text + _origin(METRICS, name)
     elif kind == "conventions":
         from clipsonic_eval.conventions import CONVENTIONS
 
-        for name in CONVENTIONS:
-            one = CONVENTIONS[name]
-            beyond = f"\nnot reproduced: {one.not_reproduced}" if one.not_reproduced else ""
-            yield name, f"{one.title} ({one.metric} on {one.encoder}; {one.source}){beyond}"
+        yield from ((name, CONVENTIONS[name].summary + _origin(CONVENTIONS, name)) for name in CONVENTIONS)
     elif kind == "datasets":
         from clipsonic_eval.datasets import DATASETS
 
-        yield from ((name, DATASETS[name].description) for name in DATASETS)
+        yield from ((name, DATASETS[name].description + _origin(DATASETS, name)) for name in DATASETS)
     else:
+        from clipsonic_eval.systems import SYSTEMS
+
         yield from _systems()
+        yield from ((name, _first_line(SYSTEMS[name].__doc__) + _origin(SYSTEMS, name)) for name in SYSTEMS)
+
+
+def _origin(registry: Registry[Any], name: str) -> str:
+    """Return from which distribution an entry comes, as the end of its line; "" for our own."""
+    origin = registry.origin(name)
+    return f" (from {origin})" if origin else ""
 
 
 def _systems() -> Iterator[tuple[str, str]]:

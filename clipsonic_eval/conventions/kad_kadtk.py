@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clipsonic_eval.conventions import CONVENTIONS, Convention
+from clipsonic_eval.conventions._base import CONVENTIONS, Convention
 from clipsonic_eval.conventions.fad_clap import FADTK_LOADING, FADTK_ROWS
 from clipsonic_eval.media.preprocessing import AudioPreprocessing
 

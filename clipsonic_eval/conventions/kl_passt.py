@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clipsonic_eval.conventions import CONVENTIONS, Convention
+from clipsonic_eval.conventions._base import CONVENTIONS, Convention
 from clipsonic_eval.media.preprocessing import AudioPreprocessing
 
 CONVENTIONS.add(

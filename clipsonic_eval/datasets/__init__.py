@@ -7,12 +7,7 @@ A file registers a :class:`Dataset` under its name::
 ``items`` only lists; nothing is decoded here. A file that a list names and that is missing is a skip, not an error.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-
+from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, SourceItem
 from clipsonic_eval.datasets._files import (
     AUDIO_SUFFIXES,
     MEDIA_SUFFIXES,
@@ -23,8 +18,6 @@ from clipsonic_eval.datasets._files import (
     without_suffix,
 )
 from clipsonic_eval.datasets._matching import near_matches, why_none
-from clipsonic_eval.registry import Registry
-from clipsonic_eval.types import Skip
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -41,64 +34,3 @@ __all__ = [
     "why_none",
     "without_suffix",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceItem:
-    """One video or sound, or a segment of it.
-
-    Attributes:
-        key: identity, unique within the listing and safe as a file name.
-        path: the file.
-        start_s: where the item begins in the file, seconds.
-        duration_s: how long it is; None: to the end of the file.
-        prompt: text that it answers to, if any.
-        label: class name, if any.
-        split: e.g. ``train`` or ``test``, if any.
-    """
-
-    key: str
-    path: Path
-    start_s: float = 0.0
-    duration_s: float | None = None
-    prompt: str | None = None
-    label: str | None = None
-    split: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What a source holds.
-
-    Attributes:
-        items: what can be tried.
-        skipped: what was named but cannot be used.
-        notes: sentences about how the source was read, for the screen.
-        left_out: files that are no media, by suffix.
-    """
-
-    items: tuple[SourceItem, ...]
-    skipped: tuple[Skip, ...] = ()
-    notes: tuple[str, ...] = ()
-    left_out: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """One layout.
-
-    Attributes:
-        description: one line for listings.
-        items: ``items(root, csv, split)`` lists the items of a folder; ``csv`` is the list of files where the layout
-            has one (None: where the layout expects it), ``split`` selects (None: all).
-        licence: of the data, where the layout belongs to a published set.
-        source: where the data are published.
-    """
-
-    description: str
-    items: Callable[[Path, Path | None, str | None], Listing]
-    licence: str = ""
-    source: str = ""
-
-
-DATASETS: Registry[Dataset] = Registry("dataset", "clipsonic_eval.datasets")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clipsonic_eval.datasets import DATASETS, Dataset, Listing, SourceItem
+from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, SourceItem
 from clipsonic_eval.datasets._files import media_files, unique_keys
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.tables import refuse_unknown_split

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from clipsonic_eval.datasets import DATASETS, Dataset, Listing, SourceItem
+from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, SourceItem
 from clipsonic_eval.datasets._files import key_of, refuse_duplicates, safe
 from clipsonic_eval.tables import Row, read_table, refuse_unknown_split
 from clipsonic_eval.types import Skip

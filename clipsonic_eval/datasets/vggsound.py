@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsonic_eval.datasets import DATASETS, Dataset, Listing, SourceItem
+from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, SourceItem
 from clipsonic_eval.datasets._files import (
     MEDIA_SUFFIXES,
     media_files,

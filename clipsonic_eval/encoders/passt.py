@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsonic_eval.encoders import ENCODERS
+from clipsonic_eval.encoders._base import ENCODERS
 
 if TYPE_CHECKING:
     from clipsonic_eval.encoders._passt.inference import PasstEncoder

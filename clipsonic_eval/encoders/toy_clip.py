@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clipsonic_eval.encoders import ENCODERS, Encoder
+from clipsonic_eval.encoders._base import ENCODERS, Encoder
 
 
 @ENCODERS.register("toy-clip")

@@ -9,8 +9,7 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float32, Float64, UInt8
 from clipsonic_eval.conventions import CONVENTIONS, Convention
-from clipsonic_eval.encoders import Encoder
-from clipsonic_eval.encoders._texts import NotesTexts, TextNote
+from clipsonic_eval.encoders import Encoder, TextNote, text_notes
 from clipsonic_eval.metrics import METRICS, ClipInfluence, ClipMetric, Inputs, Metric, gap
 from clipsonic_eval.types import Clip, EncoderCard
 
@@ -127,8 +126,8 @@ class Convened:
 
     def text_notes(self, texts: Sequence[str]) -> list[TextNote]:
         """Return by text what the encoder does not read of it, as far as it says so."""
-        return self._encoder.text_notes(texts) if isinstance(self._encoder, NotesTexts) else [TextNote() for _ in texts]
+        return text_notes(self._encoder, texts)
 
-    def image(self, pictures: Sequence[UInt8]) -> Float32:
-        """Embed pictures."""
-        return self._encoder.image(pictures)
+    def image(self, images: Sequence[UInt8]) -> Float32:
+        """Embed images."""
+        return self._encoder.image(images)

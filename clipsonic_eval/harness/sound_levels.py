@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float32
-from clipsonic_eval.encoders._base import EncoderBase
+from clipsonic_eval.encoders import EncoderBase
 from clipsonic_eval.media.checks import Levels, check_levels, levels
 from clipsonic_eval.types import Clip, Embeddings, EncoderCard, Finding
 

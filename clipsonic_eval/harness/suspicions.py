@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from clipsonic_eval.encoders import Encoder
-from clipsonic_eval.encoders._texts import NotesTexts
+from clipsonic_eval.encoders import Encoder, text_notes
 from clipsonic_eval.errors import ShapeError, listed
 from clipsonic_eval.harness import sound_levels
 from clipsonic_eval.harness.embedding import Embedded
@@ -115,9 +114,7 @@ def of_texts(encoder: Encoder, texts: Mapping[str, str]) -> list[Finding]:
         encoder: of the texts; one that says nothing about what it reads gives no finding.
         texts: by key.
     """
-    if not isinstance(encoder, NotesTexts) or not texts:
-        return []
-    notes = dict(zip(texts, encoder.text_notes(list(texts.values())), strict=True))
+    notes = dict(zip(texts, text_notes(encoder, list(texts.values())), strict=True))
     name, found = encoder.card.name, []
     unknown = tuple(sorted(key for key, note in notes.items() if note.unknown))
     if unknown:

@@ -155,4 +155,6 @@ class SetMetric:
 
 
 Metric = ClipMetric | SetMetric
-METRICS: Registry[Metric] = Registry("metric", "clipsonic_eval.metrics")
+METRICS: Registry[Metric] = Registry(
+    "metric", "clipsonic_eval.metrics", accepts=lambda thing: isinstance(thing, ClipMetric | SetMetric)
+)

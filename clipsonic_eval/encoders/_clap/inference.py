@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from clipsonic_eval.arraytypes import Float32
-from clipsonic_eval.encoders._base import EncoderBase
+from clipsonic_eval.encoders._base import EncoderBase, TextNote
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._clap import tokens
 from clipsonic_eval.encoders._clap.folder import read_folder
@@ -18,7 +18,6 @@ from clipsonic_eval.encoders._clap.laion import bare, network_of
 from clipsonic_eval.encoders._clap.models import MODELS, REPOSITORY, find, how_to_get
 from clipsonic_eval.encoders._clap.networks import Network, Package, Transformers, front_end
 from clipsonic_eval.encoders._clap.pieces import RATE, SIZE, Cutting
-from clipsonic_eval.encoders._texts import TextNote
 from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import mono_at

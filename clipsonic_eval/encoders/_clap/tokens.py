@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from clipsonic_eval.encoders._base import TextNote
 from clipsonic_eval.encoders._hub import cached
-from clipsonic_eval.encoders._texts import TextNote
 from clipsonic_eval.errors import WeightsError
 
 PLACES: Final = 77

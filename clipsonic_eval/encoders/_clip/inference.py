@@ -10,11 +10,10 @@ import numpy as np
 import torch
 
 from clipsonic_eval.arraytypes import Bool, Float32, UInt8
-from clipsonic_eval.encoders._base import EncoderBase
+from clipsonic_eval.encoders._base import EncoderBase, TextNote
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders._clip.models import MODELS, folder_of
 from clipsonic_eval.encoders._clip.reading import Parts, read
-from clipsonic_eval.encoders._texts import TextNote
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.precision import chosen
 from clipsonic_eval.types import EncoderCard
@@ -50,18 +49,18 @@ class ClipEncoder(EncoderBase):
         self._device = device
         self._batch_size = batch_size or (4 if device == "cpu" else 32)
 
-    def image(self, pictures: Sequence[UInt8]) -> Float32:
+    def image(self, images: Sequence[UInt8]) -> Float32:
         """Embed RGB pictures, each (height, width, 3) uint8 of any size -> (n, d) unit vectors.
 
         Raises:
             ShapeError: a picture has another shape or type.
         """
-        for picture in pictures:
+        for picture in images:
             if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or 0 in picture.shape:
                 raise ShapeError(
                     f"pictures must be uint8 of shape (height, width, 3), got {picture.dtype} {picture.shape}"
                 )
-        return self._embedded(pictures, self._pixels, self._see)
+        return self._embedded(images, self._pixels, self._see)
 
     def text(self, texts: Sequence[str]) -> Float32:
         """Embed texts -> (n, d) unit vectors; what does not fit into the tower's places is cut off."""

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from clipsonic_eval.arraytypes import Float32, UInt8
-from clipsonic_eval.encoders._base import EncoderBase
+from clipsonic_eval.encoders._base import EncoderBase, TextNote
 from clipsonic_eval.encoders._batches import in_batches
-from clipsonic_eval.encoders._texts import TextNote
 from clipsonic_eval.encoders._toy.frontends import RATE, log_mel, squares, windows
 from clipsonic_eval.encoders._toy.networks import Hearing, HearingShape, Pair, PairShape
 from clipsonic_eval.encoders._toy.weights import Stored, load
@@ -69,7 +68,7 @@ class ToyPair(_Toy):
     def text(self, texts: Sequence[str]) -> Float32:
         """Embed texts -> (n, d) unit vectors."""
         if "text" not in self._card.modalities:
-            raise self._refusal("text")
+            raise self._unsupported("text")
         return _batched(self._net.embed_text, torch.from_numpy(self._words.encode(texts)), self._device, self._card.dim)
 
     def text_notes(self, texts: Sequence[str]) -> list[TextNote]:
@@ -77,23 +76,23 @@ class ToyPair(_Toy):
         return self._words.notes(texts)
 
     @torch.inference_mode()
-    def image(self, pictures: Sequence[UInt8]) -> Float32:
+    def image(self, images: Sequence[UInt8]) -> Float32:
         """Embed RGB pictures of any size -> (n, d) unit vectors."""
         if "image" not in self._card.modalities:
-            raise self._refusal("image")
-        return _batched(self._net.embed_sense, planes(squares(pictures)), self._device, self._card.dim)
+            raise self._unsupported("image")
+        return _batched(self._net.embed_sense, planes(squares(images)), self._device, self._card.dim)
 
     def audio_rows(self, clips: Sequence[Clip]) -> list[str]:
         """Return the keys: one row for each clip."""
         if "audio" not in self._card.modalities:
-            raise self._refusal("audio")
+            raise self._unsupported("audio")
         return [clip.key for clip in clips]
 
     @torch.inference_mode()
     def audio(self, clips: Sequence[Clip]) -> Float32:
         """Embed clips -> (clips, d) unit vectors."""
         if "audio" not in self._card.modalities:
-            raise self._refusal("audio")
+            raise self._unsupported("audio")
         if not clips:
             return np.zeros((0, self._card.dim), np.float32)
         cut = _cut(clips)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval.encoders._texts import TextNote
+from clipsonic_eval.encoders._base import TextNote
 
 LENGTH: Final = 32  # tokens of a text, the first one included; the rest is cut off
 BUCKETS: Final = 32  # of unknown words

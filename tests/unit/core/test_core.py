@@ -13,7 +13,6 @@ from clipsonic_eval.errors import ShapeError, UserError
 from clipsonic_eval.files import write_json
 from clipsonic_eval.hashing import config_hash, folder_sha256
 from clipsonic_eval.locate import locate
-from clipsonic_eval.registry import Registry
 from clipsonic_eval.types import Clip, Embeddings, EncoderCard, Score, Skip
 
 CARD = EncoderCard("e", "0" * 64, 2, ("audio",), "rate:16k")
@@ -90,21 +89,6 @@ def test_types_refuse_what_does_not_fit() -> None:
 def test_mono_is_the_mean_of_the_channels() -> None:
     clip = Clip("k", np.array([[1.0, 0.5], [0.0, -0.5]], np.float32), 16000)
     assert np.array_equal(clip.mono(), np.array([0.5, 0.0], np.float32))
-
-
-def test_registry_finds_files_and_names_the_nearest() -> None:
-    from clipsonic_eval.encoders import ENCODERS
-
-    assert "toy-clip" in list(ENCODERS)
-    with pytest.raises(UserError, match="Did you mean 'toy-clip'"):
-        ENCODERS["toy-klip"]
-
-
-def test_a_name_registered_twice_is_a_bug() -> None:
-    registry: Registry[int] = Registry("thing", "clipsonic_eval.encoders")
-    registry.add("a", 1)
-    with pytest.raises(RuntimeError, match="registered twice"):
-        registry.add("a", 2)
 
 
 def test_locate_reads_modules_and_files(tmp_path: Path) -> None:

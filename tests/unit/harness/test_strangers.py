@@ -10,8 +10,7 @@ from fake_encoders import encoders, tone
 
 from clipsonic_eval.analysis.runs import Run, sort
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
-from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders._texts import TextNote
+from clipsonic_eval.encoders import ENCODERS, TextNote
 from clipsonic_eval.harness.embed import EmbedConfig, embed
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.gap import GapConfig, gap
