@@ -1,17 +1,21 @@
-"""The types that flow through the harness: frozen dataclasses with NumPy inside.
+"""The types that flow through the library: frozen dataclasses that hold NumPy arrays.
 
-``Clip -> Embeddings -> Score -> RunRecord`` (the last one in :mod:`clipsonic_eval.records`). Nothing travels without
-its unit: audio carries its rate, embeddings carry the card of the encoder that made them, scores their signature.
+``Clip -> Embeddings -> Score -> RunRecord`` (the last one in :mod:`clipsonic_eval.records`). Every number keeps what it
+needs to be understood: audio its sample rate, embeddings the card of their encoder, a score its interval, n and
+signature.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import html
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from clipsonic_eval.arraytypes import Float32, FloatArray, IntArray
 from clipsonic_eval.errors import ShapeError
@@ -21,13 +25,13 @@ Modality = Literal["audio", "text", "image"]
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One piece of audio.
+    """A sound of one length and one sample rate.
 
     Attributes:
-        key: identity of the item everywhere (unique within a set).
-        samples: (channels, n) float32 in [-1, 1].
+        key: identity of the clip, unique within a set; outputs, embeddings and scores carry the same key.
+        samples: (channels, n) float32, full scale is [-1, 1].
         sample_rate: Hz.
-        prompt: the text that it answers to, if any.
+        prompt: the text query that it answers, if any.
     """
 
     key: str
@@ -44,7 +48,7 @@ class Clip:
 
     @property
     def duration_s(self) -> float:
-        """Length in seconds."""
+        """Duration in seconds."""
         return float(self.samples.shape[1]) / self.sample_rate
 
     def mono(self) -> Float32:
@@ -55,12 +59,12 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a system is asked to sound like.
+    """A request to a text-to-audio (or image-to-audio) system.
 
     Attributes:
-        key: identity of the query; the output and every score of it carry the same key.
+        key: identity of the query; the clip that answers it and every score of that clip carry the same key.
         prompt: the text query.
-        image: a picture or a video (its centre frame counts) for image-queried systems.
+        image: path of an image or a video (its centre frame is taken), for image-queried systems.
         label: class name, where the data set has one.
     """
 
@@ -72,21 +76,21 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class EncoderCard:
-    """What makes an embedding space what it is; two that differ do not meet.
+    """Identity of an embedding space: embeddings compare only if their encoders' cards agree.
 
     Attributes:
         name: registry name of the encoder.
-        weights_sha256: hash of the weight file.
-        dim: width of an embedding.
-        modalities: what it accepts.
-        preprocessing: everything that is done to the input before the network, in the form of a signature fragment,
-            e.g. ``rate:16k|mono:mean|resample:soxr-hq|win:0.96``.
-        sample_rate: Hz of the audio it takes, if any.
-        labels: class names, for encoders whose vectors are log-probabilities.
+        weights_sha256: SHA-256 of the weight file.
+        dim: dimension of an embedding.
+        modalities: the inputs that it accepts.
+        preprocessing: everything between the input and the network, as a signature fragment, e.g.
+            ``rate:16k|mono:mean|resample:soxr-hq|win:0.96`` (kHz, seconds).
+        sample_rate: Hz of the audio that the network takes, if any.
+        labels: class names, for classifiers whose vectors are log-probabilities.
         licence: of the weights.
-        source: where the weights come from.
-        num: numerics version: raised when the same weights and settings give other vectors, and only then.
-        world: the only material that its embeddings mean something on, e.g. ``toy``; "": sound at large.
+        source: where the weights are published.
+        num: numerics version: raised if and only if the same weights and settings give other vectors.
+        world: the only data on which its embeddings mean something, e.g. ``toy``; "" for general audio.
     """
 
     name: str
@@ -103,17 +107,17 @@ class EncoderCard:
 
     @property
     def short(self) -> str:
-        """Name and the first eight hex digits of the weights, as printed in signatures."""
-        return f"{self.name}+{self.weights_sha256[:8]}"
+        """Name and the first eight hex digits of the weights' hash, as printed in signatures."""
+        return f"{self.name}+{self.weights_sha256[:8]}" if self.weights_sha256 else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """Vectors of one modality in one space.
+    """Vectors of one modality in one embedding space.
 
     Attributes:
         vectors: (n, d) floating point, finite.
-        keys: the key of the *clip* of each row; rows of one clip are dependent.
+        keys: (n,) key of the *clip* of each row; rows (windows) of one clip are dependent, so resampling is per clip.
         modality: audio, text or image.
         space: the encoder's card.
     """
@@ -135,14 +139,76 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def __repr__(self) -> str:
+        n, d = self.vectors.shape
+        clips = len(set(self.keys))
+        rows = f"{n} rows of {clips} clips" if clips != n else f"{n} clips"
+        return f"Embeddings({self.modality}, {rows}, d = {d}, {self.space.short})"
+
     def take(self, rows: IntArray) -> Embeddings:
-        """Return the named rows, in that order."""
+        """Return the rows at these positions, (m,) int -> m rows in that order."""
         return Embeddings(self.vectors[rows], tuple(self.keys[i] for i in rows), self.modality, self.space)
+
+
+ARRAY = "array"  # name on the card of embeddings that came as a plain array
+
+
+def as_embeddings(
+    vectors: ArrayLike | Embeddings,
+    name: str = "array",
+    *,
+    modality: Modality = "audio",
+    keys: Sequence[str] | None = None,
+    labels: Sequence[str] = (),
+) -> Embeddings:
+    """Return an array as embeddings of an unnamed encoder; embeddings pass through unchanged.
+
+    Args:
+        vectors: (n, d) numbers: an array, nested lists, or a tensor on the CPU. Rows are clips unless ``keys`` repeat.
+        name: of the argument, for error messages.
+        modality: of the vectors.
+        keys: (n,) key of the clip of each row; None: rows are numbered, so that row i of two arrays is one pair.
+        labels: (d,) class names, where the columns are log-probabilities of classes.
+
+    Raises:
+        ShapeError: the input is not a finite, two-dimensional array of numbers, or the keys are not n.
+
+    Example:
+        >>> as_embeddings([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+        Embeddings(audio, 3 clips, d = 2, array)
+    """
+    if isinstance(vectors, Embeddings):
+        return vectors
+    array = _numbers(vectors, name)
+    if array.ndim != 2 or 0 in array.shape:
+        hint = "; x[None] makes a vector an array of one row" if array.ndim == 1 and len(array) else ""
+        raise ShapeError(f"{name}: needs an array of shape (n, d), one embedding per row, got {array.shape}{hint}")
+    bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    if len(bad):
+        raise ShapeError(
+            f"{name}: {len(bad)} of {len(array)} rows hold NaN or infinity, the first is row {bad[0]}; leave them out"
+        )
+    named = tuple(f"{i:08d}" for i in range(len(array))) if keys is None else tuple(map(str, keys))
+    if len(named) != len(array):
+        raise ShapeError(f"{name}: {len(named)} keys for {len(array)} rows; give the key of each row's clip")
+    card = EncoderCard(ARRAY, "", array.shape[1], ("audio", "text", "image"), "", labels=tuple(labels))
+    return Embeddings(array, named, modality, card)
+
+
+def _numbers(values: ArrayLike, name: str) -> FloatArray:
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors on a GPU or with a gradient
+        raise ShapeError(f"{name}: not readable as an array of shape (n, d) ({error})") from None
+    if array.dtype.kind not in "fiub":
+        raise ShapeError(f"{name}: needs an array of real numbers of shape (n, d), got one of {array.dtype}")
+    floating: FloatArray = array if array.dtype.kind == "f" else array.astype(np.float64)
+    return floating
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """An item that was left out, and why."""
+    """A clip or row that was left out, and why."""
 
     key: str
     reason: str
@@ -150,13 +216,13 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that looks wrong with audio or embeddings.
+    """A problem that a check found in audio or embeddings.
 
     Attributes:
-        check: which check found it, e.g. ``silence`` or ``duplicates``.
-        severity: ``error`` (the numbers cannot be trusted) or ``warning`` (a person should look).
-        keys: the items concerned, sorted; empty: the set as a whole.
-        sentence: what is wrong and what to do, in one sentence.
+        check: the check, e.g. ``silence`` or ``duplicates``.
+        severity: ``error`` (the numbers cannot be trusted) or ``warning`` (look at the clips).
+        keys: of the clips concerned, sorted; empty: the set as a whole.
+        sentence: the problem and the fix in one sentence.
     """
 
     check: str
@@ -165,24 +231,38 @@ class Finding:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Score:
-    """A number with everything that a reader needs to trust it.
+    """A metric's value for one system, with its confidence interval and everything that changes the number.
+
+    ``float(score)`` is the value; ``score.per_clip`` has the values by key for metrics that are means over clips.
 
     Attributes:
         metric: registry name.
-        system: what was scored.
-        value: the number, in ``unit``.
-        ci: lower and upper end of the confidence interval at ``ci_level``, or None where none is defined.
-        ci_method: how the interval was made, e.g. ``bootstrap-clip-bca-2000``.
-        n: clips.
-        n_rows: embedding rows.
-        signature: everything that changes the value, see :mod:`clipsonic_eval.signature`.
-        skipped: what this metric left out beside what its set did.
+        system: name of the system.
+        value: in ``unit``.
+        ci: lower and upper end of the confidence interval at ``ci_level``; None where none is defined.
+        ci_method: how the interval was computed, e.g. ``bootstrap-clip-bca-2000``.
+        n: number of clips.
+        n_rows: number of embedding rows (windows).
+        unit: of the value.
+        higher_is_better: direction of the metric.
+        signature: everything that changes the value, see :mod:`clipsonic_eval.signature`; two values compare only if
+            their signatures agree, n aside.
+        seed: of the bootstrap.
+        ci_level: nominal coverage of the interval.
+        skipped: clips that this metric left out, beside those that could not be read at all.
         per_clip: value by key, for metrics that are means over clips.
-        influence: for statistics of sets, what each clip of the system does to the value, by key.
-        reference_influence: the same of the clips of the reference.
+        influence: for statistics of sets, first-order effect of each clip of the system on the value, by key.
+        reference_influence: the same for the clips of the reference set.
         details: further numbers by name, for reading only.
+
+    Example:
+        >>> score = Score("fad", "PD", 1.234, (1.1, 1.4), "bootstrap", 50, 50, "squared distance", False, "fad|n:50")
+        >>> score
+        fad of PD: 1.23 [1.10, 1.40], n = 50
+        >>> float(score)
+        1.234
     """
 
     metric: str
@@ -202,3 +282,56 @@ class Score:
     influence: Mapping[str, float] = field(default_factory=dict)
     reference_influence: Mapping[str, float] = field(default_factory=dict)
     details: Mapping[str, float] = field(default_factory=dict)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __repr__(self) -> str:
+        of = f" of {self.system}" if self.system else ""
+        return f"{self.metric}{of}: {with_interval(self.value, self.ci)}, n = {self.n}"
+
+    def _repr_html_(self) -> str:
+        """Return the score as an HTML table, for notebooks."""
+        rows = {
+            f"{self.metric} {arrow(self.higher_is_better)}": with_interval(self.value, self.ci),
+            "system": self.system,
+            "n": f"{self.n} clips" if self.n == self.n_rows else f"{self.n} clips, {self.n_rows} rows",
+            "unit": self.unit,
+            "interval": f"{self.ci_level:.0%} {self.ci_method}" if self.ci else self.ci_method,
+            "signature": self.signature,
+        }
+        cells = (f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in rows.items() if v)
+        return f"<table>{''.join(cells)}</table>"
+
+
+def arrow(higher_is_better: bool) -> str:
+    """Return ↑ where higher is better, ↓ where lower is."""
+    return "↑" if higher_is_better else "↓"
+
+
+def with_interval(value: float, ci: tuple[float, float] | None, decimals: int | None = None) -> str:
+    """Return ``value [low, high]`` with as many decimals as the interval supports.
+
+    Args:
+        value: any number.
+        ci: lower and upper end, or None.
+        decimals: digits after the point; None: two significant digits of the interval's width.
+
+    Example:
+        >>> with_interval(0.31234, (0.3011, 0.3243))
+        '0.312 [0.301, 0.324]'
+        >>> with_interval(5.2, None)
+        '5.200'
+    """
+    places = decimals_of(value, ci) if decimals is None else decimals
+    shown = f"{value:.{places}f}"
+    return f"{shown} [{ci[0]:.{places}f}, {ci[1]:.{places}f}]" if ci else shown
+
+
+def decimals_of(value: float, ci: tuple[float, float] | None, most: int = 6) -> int:
+    """Return how many decimals show two significant digits of an interval's width, four of a value without one."""
+    width = ci[1] - ci[0] if ci else 0.0
+    scale, digits = (width, 2) if math.isfinite(width) and width > 0 else (abs(value), 4)
+    if not math.isfinite(scale) or scale == 0:
+        return 3
+    return min(most, max(0, digits - 1 - math.floor(math.log10(scale))))
