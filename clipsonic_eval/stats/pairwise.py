@@ -124,7 +124,7 @@ def median_distance(x: Float64, *, lower: bool = False) -> float:
     Args:
         x: (n, d) with n >= 2.
         lower: for an even number of pairs, the lower of the two middle distances (as torch.median) instead of their
-        mean.
+            mean.
     """
     n = len(x)
     pairs = n * (n - 1) // 2
