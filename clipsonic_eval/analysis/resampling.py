@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from clipsonic_eval.records import Comparison
 from clipsonic_eval.stats import bootstrap
-from clipsonic_eval.stats.bootstrap import Interval, clip_weights
-from clipsonic_eval.stats.paired import cohen_dz, sign_flip
+from clipsonic_eval.stats.bootstrap import Interval, resample_counts
+from clipsonic_eval.stats.paired import cohen_dz, sign_flip_test
 
 RESAMPLES = 2000
 PERMUTATIONS = 10_000
@@ -32,7 +32,7 @@ def mean_interval(items: Mapping[str, float], level: float) -> tuple[Interval, s
 
 @lru_cache(maxsize=4)  # nearly all cells of a report have the same queries
 def _weights(keys: tuple[str, ...]) -> NDArray[np.uint16]:
-    return clip_weights(keys, RESAMPLES, _SEED, "bootstrap-queries")  # the stream that `evaluate` draws from
+    return resample_counts(keys, RESAMPLES, _SEED, "bootstrap-queries")  # the stream that `evaluate` draws from
 
 
 def paired_test(a: Mapping[str, float], b: Mapping[str, float], names: tuple[str, str, str]) -> Comparison:
@@ -45,7 +45,7 @@ def paired_test(a: Mapping[str, float], b: Mapping[str, float], names: tuple[str
     """
     gaps = {key: a[key] - b[key] for key in a if key in b}
     values = np.array(list(gaps.values()), np.float64)
-    p, test = sign_flip(values, PERMUTATIONS, _SEED)
+    p, test = sign_flip_test(values, PERMUTATIONS, _SEED)
     metric, first, second = names
     return Comparison(
         metric=metric,

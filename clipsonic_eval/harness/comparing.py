@@ -75,8 +75,8 @@ def compare_clips(
             untested.append(_too_few(scores[a].metric, a, b, len(common), _MIN_COMMON))
             continue
         differences = np.array([left[k] - right[k] for k in common])
-        p, test = paired.sign_flip(differences, config.n_permutations, config.seed)
-        counts = bootstrap.clip_weights(common, config.n_bootstrap, config.seed, "bootstrap-queries")
+        p, test = paired.sign_flip_test(differences, config.n_permutations, config.seed)
+        counts = bootstrap.resample_counts(common, config.n_bootstrap, config.seed, "bootstrap-queries")
         result.append(
             Comparison(
                 metric=scores[a].metric,
@@ -164,7 +164,7 @@ def _compared(
             drawn = scored.replicates[a], scored.replicates[b]
         else:
             drawn = tuple(metric.replicates(both, config.n_bootstrap, config.seed))
-        p, interval = paired.replicate_test(difference, drawn[0] - drawn[1])
+        p, interval = paired.paired_bootstrap_test(difference, drawn[0] - drawn[1])
         test = f"paired-{metric.method}-{config.n_bootstrap}"
     return Comparison(metric.card.name, a, b, difference, interval, p, p, len(common), test)
 

@@ -107,7 +107,7 @@ class _Estimate:
 
     @property
     def interval(self) -> Interval:
-        return bootstrap.centred(self.value, self.replicates)
+        return bootstrap.centred_interval(self.value, self.replicates)
 
 
 def gap_scores(
@@ -141,7 +141,7 @@ def gap_scores(
     """
     keys, (target, *others) = paired([image, text, *prior.values()])
     origins = {name: "other-half" if name in cross_fitted else "given" for name in prior}
-    setting = _Setting(keys, image, bootstrap.clip_weights(keys, n_boot, seed, "bootstrap-gap"), seed, origins)
+    setting = _Setting(keys, image, bootstrap.resample_counts(keys, n_boot, seed, "bootstrap-gap"), seed, origins)
     conditions = dict(zip(["text", *prior], others, strict=True))
     scores = [
         _within(setting, target, f"{image.modality}_{image.modality}_cosine", image.modality),
@@ -167,7 +167,7 @@ def _estimates(setting: _Setting, x: Float64, y: Float64) -> dict[str, _Estimate
             geometry.centroid_distance(x, y), geometry.centroid_distance_replicates(x, y, counts)
         ),
         "matched_cosine": _Estimate(
-            float(matched.mean()), bootstrap.damped(counts) @ matched / len(matched), items=matched
+            float(matched.mean()), bootstrap.damped_weights(counts) @ matched / len(matched), items=matched
         ),
         "matched_cosine_centred": _Estimate(
             float(centred.mean()), geometry.centred_cosine_replicates(x, y, counts), items=centred
@@ -190,7 +190,7 @@ def _basic(setting: _Setting, name: str, measured: Mapping[str, _Estimate]) -> l
 
 def _within(setting: _Setting, x: Float64, metric: str, system: str) -> Score:
     value, without = geometry.within_cosine(x)
-    return setting.score(metric, system, value, (bootstrap.jackknife(value, without), "jackknife"))
+    return setting.score(metric, system, value, (bootstrap.jackknife_interval(value, without), "jackknife"))
 
 
 def _against(setting: _Setting, x: Float64, y: Float64, name: str, *, independent: bool) -> list[Score]:
@@ -208,7 +208,7 @@ def _against(setting: _Setting, x: Float64, y: Float64, name: str, *, independen
 def _corrected(setting: _Setting, x: Float64, y: Float64, name: str) -> Score:
     """Estimate on the squared scale, where there is no bias, then take the root; below zero counts as 0."""
     square, without = geometry.corrected_squared_distance(x, y)
-    low, high = bootstrap.jackknife(square, without)
+    low, high = bootstrap.jackknife_interval(square, without)
     value, *ends = (float(np.sqrt(max(0.0, v))) for v in (square, low, high))
     interval = ((ends[0], ends[1]), "jackknife-of-square")
     return setting.score("centroid_distance_corrected", name, value, interval, details={"square": square})
@@ -216,12 +216,12 @@ def _corrected(setting: _Setting, x: Float64, y: Float64, name: str) -> Score:
 
 def _unmatched(setting: _Setting, x: Float64, y: Float64, name: str) -> Score:
     value, without = geometry.unmatched_cosine(x, y)
-    return setting.score("unmatched_cosine", name, value, (bootstrap.jackknife(value, without), "jackknife"))
+    return setting.score("unmatched_cosine", name, value, (bootstrap.jackknife_interval(value, without), "jackknife"))
 
 
 def _proportion(setting: _Setting, metric: str, name: str, right: Float64) -> Score:
     value = float(right.mean())
-    interval = bootstrap.wilson(value, len(right)), "wilson"
+    interval = bootstrap.wilson_interval(value, len(right)), "wilson"
     return setting.score(metric, name, value, interval, per_clip=_items(setting.keys, right))
 
 

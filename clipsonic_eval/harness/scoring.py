@@ -99,10 +99,10 @@ def _mean_interval(
     metric: ClipMetric, keys: Sequence[str], values: Float64, scoring: Scoring
 ) -> tuple[tuple[float, float] | None, str]:
     if metric.proportion:
-        return bootstrap.wilson(float(values.mean()), len(values)), "wilson"
+        return bootstrap.wilson_interval(float(values.mean()), len(values)), "wilson"
     if len(values) < 2:
         return None, "none: one clip"
-    counts = bootstrap.clip_weights(keys, scoring.n_boot, scoring.seed, "bootstrap-queries")
+    counts = bootstrap.resample_counts(keys, scoring.n_boot, scoring.seed, "bootstrap-queries")
     return bootstrap.mean_interval(values, counts)
 
 
@@ -124,8 +124,8 @@ def score_sets(metric: SetMetric, inputs: Mapping[str, Inputs], scoring: Scoring
     scores, replicates = {}, {}
     for (name, one), row in zip(usable.items(), drawn, strict=True):
         value = values[name]
-        low, high = bootstrap.centred(value, row)
-        bias = bootstrap.bias(value, row)
+        low, high = bootstrap.centred_interval(value, row)
+        bias = bootstrap.bootstrap_bias(value, row)
         details = {"debiased": value - bias, "debiased_low": low - bias, "debiased_high": high - bias}
         if metric.details is not None:
             details |= metric.details(one)
@@ -158,7 +158,7 @@ def _of_proportion(value: float, low: float, high: float, inputs: Inputs) -> tup
     clips = float(min(len(set(s.keys)) for s in sets))
     error = (high - low) / (2 * _NORMAL)
     effective = value * (1 - value) / error**2 if error > 0 else clips
-    return bootstrap.wilson(value, min(effective, clips) if effective > 0 else clips)
+    return bootstrap.wilson_interval(value, min(effective, clips) if effective > 0 else clips)
 
 
 def _short_clips(metric: Metric, inputs: Inputs) -> tuple[Skip, ...]:

@@ -128,7 +128,7 @@ class SetMetric:
         value: gives the statistic.
         replicates: takes the inputs of several systems (with one and the same reference), a number of resamples and
             the run's seed; gives the statistics in resamples of the clips, (systems, resamples), with
-            :func:`~clipsonic_eval.stats.bootstrap.damped` weights. Systems with equal keys share their resamples.
+            :func:`~clipsonic_eval.stats.bootstrap.damped_weights`. Systems with equal keys share their resamples.
         lowest: no value lies below; intervals end there.
         highest: no value lies above; intervals end there.
         fits_covariance: its value means little where there are fewer rows than dimensions; scoring warns.

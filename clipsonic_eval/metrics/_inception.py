@@ -10,9 +10,8 @@ from scipy.special import entr, rel_entr
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics import Inputs
 from clipsonic_eval.metrics._classes import log_probabilities
-from clipsonic_eval.stats.bootstrap import clip_weights, damped
-
-_CHUNK_VALUES = 4_000_000  # float64 weights at a time
+from clipsonic_eval.stats.bootstrap import damped_weights, resample_counts
+from clipsonic_eval.stats.chunking import chunks
 
 
 def scores(probabilities: Float64, weights: Float64) -> Float64:
@@ -60,8 +59,7 @@ def replicates(
     result = np.empty((len(systems), n_boot))
     for row, inputs in zip(result, systems, strict=True):
         keys, probabilities = probabilities_of(inputs)
-        counts = clip_weights(keys, n_boot, seed, "bootstrap-queries")
-        step = max(1, _CHUNK_VALUES // max(1, len(keys)))
-        for start in range(0, n_boot, step):
-            row[start : start + step] = statistic(probabilities, damped(counts[start : start + step]))
+        counts = resample_counts(keys, n_boot, seed, "bootstrap-queries")
+        for part in chunks(n_boot, len(keys)):
+            row[part] = statistic(probabilities, damped_weights(counts[part]))
     return result

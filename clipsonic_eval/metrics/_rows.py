@@ -10,7 +10,7 @@ from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import ClipInfluence, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._vectors import check_space, clips_of
-from clipsonic_eval.stats.bootstrap import clip_weights
+from clipsonic_eval.stats.bootstrap import resample_counts
 from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.stats.influence import linear_deviations
 from clipsonic_eval.stats.pairwise import Rows
@@ -101,10 +101,10 @@ def linear_replicates(
     for row, inputs in enumerate(systems):
         value, (own, other) = estimate(inputs)
         keys = sorted(set(inputs.system.keys))
-        result[row] = value + linear_deviations(own, clip_weights(keys, n_boot, seed, "bootstrap-queries"))
+        result[row] = value + linear_deviations(own, resample_counts(keys, n_boot, seed, "bootstrap-queries"))
         if other is not None and inputs.reference is not None:
             keys = sorted(set(inputs.reference.keys))
-            result[row] += linear_deviations(other, clip_weights(keys, n_boot, seed, "bootstrap-reference"))
+            result[row] += linear_deviations(other, resample_counts(keys, n_boot, seed, "bootstrap-reference"))
     return result
 
 

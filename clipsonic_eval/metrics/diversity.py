@@ -20,7 +20,7 @@ from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import Influence, at_least, metric_of, sorted_rows
 from clipsonic_eval.metrics._vectors import clips_of, unit
-from clipsonic_eval.stats.influence import from_leave_one_out
+from clipsonic_eval.stats.influence import jackknife_influence
 from clipsonic_eval.stats.pairwise import mean_within, squared_distances
 from clipsonic_eval.types import Embeddings
 
@@ -68,13 +68,13 @@ def _distance(system: Embeddings) -> tuple[float, Float64]:
         return np.sqrt(squared_distances(x, y))
 
     found = mean_within(sorted_rows(system, system.vectors.mean(axis=0, dtype=np.float64)), distance)
-    return found.value, found.without
+    return found.value, found.without_first
 
 
 def _metric(estimate: Estimate, card: MetricCard, highest: float) -> SetMetric:
     def with_influence(inputs: Inputs) -> tuple[float, Influence]:
         value, without = estimate(inputs.system)
-        return value, (from_leave_one_out(without), None)
+        return value, (jackknife_influence(without), None)
 
     return metric_of(card, with_influence, lowest=0.0, highest=highest)
 

@@ -13,10 +13,10 @@ from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import by_key, reference_gaussian, reference_of, sorted_rows
 from clipsonic_eval.metrics._vectors import check_space, clips_of
-from clipsonic_eval.stats.bootstrap import clip_weights
+from clipsonic_eval.stats.bootstrap import resample_counts
 from clipsonic_eval.stats.frechet import Gaussian, frechet_distance
-from clipsonic_eval.stats.frechet_bootstrap import Weighted, frechet_replicates, replicates_to
-from clipsonic_eval.stats.frechet_influence import influence
+from clipsonic_eval.stats.frechet_bootstrap import ResampledSet, frechet_replicates, frechet_replicates_to
+from clipsonic_eval.stats.frechet_influence import frechet_influence
 from clipsonic_eval.types import Embeddings
 
 
@@ -45,13 +45,15 @@ def fad_influence(inputs: Inputs) -> ClipInfluence:
     sets = inputs.system, reference_of("fad", inputs)
     ours, theirs = (Gaussian.fit(s.vectors) for s in sets)
     own, other = (sorted_rows(s, g.mean) for s, g in zip(sets, (ours, theirs), strict=True))
-    return by_key(inputs, (influence(own, _moved(theirs, ours)), influence(other, _moved(ours, theirs))))
+    return by_key(
+        inputs, (frechet_influence(own, _moved(theirs, ours)), frechet_influence(other, _moved(ours, theirs)))
+    )
 
 
 def _given_reference(inputs: Inputs, theirs: Gaussian) -> ClipInfluence:
     system = inputs.system
     ours = Gaussian.fit(system.vectors)
-    return by_key(inputs, (influence(sorted_rows(system, ours.mean), _moved(theirs, ours)), None))
+    return by_key(inputs, (frechet_influence(sorted_rows(system, ours.mean), _moved(theirs, ours)), None))
 
 
 def _moved(gaussian: Gaussian, origin: Gaussian) -> Gaussian:
@@ -65,14 +67,14 @@ def _value(inputs: Inputs) -> float:
 def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
     drawn = [_weighted(inputs.system, n_boot, seed, "bootstrap-queries") for inputs in systems]
     if systems[0].reference_moments is not None:
-        return replicates_to(systems[0].reference_moments, drawn)
+        return frechet_replicates_to(systems[0].reference_moments, drawn)
     reference = reference_of("fad", systems[0])
     return frechet_replicates(_weighted(reference, n_boot, seed, "bootstrap-reference"), drawn)
 
 
-def _weighted(embeddings: Embeddings, n_boot: int, seed: int, purpose: str) -> Weighted:
+def _weighted(embeddings: Embeddings, n_boot: int, seed: int, purpose: str) -> ResampledSet:
     keys, clip_of_row = clips_of(embeddings.keys)
-    return Weighted(embeddings.vectors, clip_of_row, clip_weights(keys, n_boot, seed, purpose))
+    return ResampledSet(embeddings.vectors, clip_of_row, resample_counts(keys, n_boot, seed, purpose))
 
 
 METRICS.add(

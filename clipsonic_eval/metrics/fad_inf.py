@@ -23,9 +23,9 @@ from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import at_least, reference_gaussian, sorted_rows
 from clipsonic_eval.metrics.fad import fad_influence
-from clipsonic_eval.stats.bootstrap import clip_weights
+from clipsonic_eval.stats.bootstrap import resample_counts
 from clipsonic_eval.stats.frechet_inf import STEPS, Extrapolation, extrapolate
-from clipsonic_eval.stats.frechet_influence import influence
+from clipsonic_eval.stats.frechet_influence import frechet_influence
 from clipsonic_eval.stats.influence import linear_deviations
 from clipsonic_eval.types import Embeddings
 
@@ -76,8 +76,8 @@ def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
     result = plug_in.replicates(systems, n_boot, seed)
     for row, inputs in enumerate(systems):
         fit = _fit(inputs)
-        unequal = influence(sorted_rows(inputs.system), reference) * (fit.weights - 1)
-        counts = clip_weights(sorted(set(inputs.system.keys)), n_boot, seed, "bootstrap-queries")
+        unequal = frechet_influence(sorted_rows(inputs.system), reference) * (fit.weights - 1)
+        counts = resample_counts(sorted(set(inputs.system.keys)), n_boot, seed, "bootstrap-queries")
         result[row] += fit.limit - float(fit.distances[-1]) + linear_deviations(unequal, counts)
     return result
 

@@ -16,7 +16,7 @@ from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
 from clipsonic_eval.metrics._rows import reference_gaussian
 from clipsonic_eval.metrics._vectors import check_space, clips_of
 from clipsonic_eval.stats.frechet import Gaussian
-from clipsonic_eval.stats.frechet_clips import clip_distances
+from clipsonic_eval.stats.frechet_clips import distances_per_clip
 from clipsonic_eval.types import Embeddings
 
 MIN_ROWS = 2
@@ -42,7 +42,7 @@ def _distances(gaussian: Gaussian, system: Embeddings) -> dict[str, float]:
     for m in np.unique(counts[counts >= MIN_ROWS]):
         chosen = np.flatnonzero(counts == m)
         rows = system.vectors[order[starts[chosen][:, None] + np.arange(m)]]
-        distances = clip_distances(np.asarray(rows), gaussian)
+        distances = distances_per_clip(np.asarray(rows), gaussian)
         result.update({keys[i]: float(v) for i, v in zip(chosen, distances, strict=True)})
     return result
 

@@ -19,7 +19,7 @@ from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._inception import probabilities_of, scores
-from clipsonic_eval.stats.bootstrap import clip_weights
+from clipsonic_eval.stats.bootstrap import resample_counts
 from clipsonic_eval.stats.influence import linear_deviations
 from clipsonic_eval.types import Embeddings
 
@@ -60,7 +60,7 @@ def _value(inputs: Inputs) -> float:
 
 def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
     """Return resamples of the splits, to first order; their scores are independent and equally distributed."""
-    counts = clip_weights([f"split-{i}" for i in range(SPLITS)], n_boot, seed, "bootstrap-splits")
+    counts = resample_counts([f"split-{i}" for i in range(SPLITS)], n_boot, seed, "bootstrap-splits")
     result = np.empty((len(systems), n_boot))
     for row, inputs in enumerate(systems):
         probabilities = probabilities_of(inputs)[1]

@@ -31,15 +31,24 @@ from clipsonic_eval.metrics._rows import (
     reference_of,
     sorted_rows,
 )
-from clipsonic_eval.stats.influence import from_leave_one_out
-from clipsonic_eval.stats.mmd import Mmd, gaussian, inverse_multiquadric, inverse_quadratic, mmd
-from clipsonic_eval.stats.pairwise import Rows, median_distance
+from clipsonic_eval.stats.influence import jackknife_influence
+from clipsonic_eval.stats.mmd import (
+    gaussian_kernel,
+    inverse_multiquadric_kernel,
+    inverse_quadratic_kernel,
+    mmd_squared,
+)
+from clipsonic_eval.stats.pairwise import LeaveOneOut, Rows, median_distance
 from clipsonic_eval.types import Embeddings
 
 MIN_CLIPS = 3
 _KADTK_SCALE = 100.0
 _KADTK_EPSILON = 1e-8
-_KADTK_KERNELS = {"kad_kadtk": gaussian, "kad_kadtk_iq": inverse_quadratic, "kad_kadtk_imq": inverse_multiquadric}
+_KADTK_KERNELS = {
+    "kad_kadtk": gaussian_kernel,
+    "kad_kadtk_iq": inverse_quadratic_kernel,
+    "kad_kadtk_imq": inverse_multiquadric_kernel,
+}
 
 
 def kad(reference: Embeddings, system: Embeddings) -> float:
@@ -95,16 +104,16 @@ def _rows(name: str, inputs: Inputs) -> tuple[Rows, Rows, float]:
 def _estimate(name: str, inputs: Inputs) -> tuple[float, Influence]:
     ours, theirs, wide = _rows(name, inputs)
     if name == "kad":
-        return _with_influence(mmd(ours, theirs, gaussian(wide), of_differences=True), 1.0)
+        return _with_influence(mmd_squared(ours, theirs, gaussian_kernel(wide), of_differences=True), 1.0)
     kernel = _KADTK_KERNELS[name](wide, _KADTK_EPSILON)
-    found = mmd(each_its_own(ours), each_its_own(theirs), kernel, of_differences=True)
+    found = mmd_squared(each_its_own(ours), each_its_own(theirs), kernel, of_differences=True)
     value, (own, other) = _with_influence(found, _KADTK_SCALE)
     assert other is not None
-    return value, (ours.by_clip(own), theirs.by_clip(other))
+    return value, (ours.sum_per_clip(own), theirs.sum_per_clip(other))
 
 
-def _with_influence(found: Mmd, scale: float) -> tuple[float, Influence]:
-    own, other = (from_leave_one_out(scale * w) for w in (found.without_system, found.without_reference))
+def _with_influence(found: LeaveOneOut, scale: float) -> tuple[float, Influence]:
+    own, other = (jackknife_influence(scale * w) for w in (found.without_first, found.without_second))
     return scale * found.value, (own, other)
 
 

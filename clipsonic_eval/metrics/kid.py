@@ -33,8 +33,8 @@ from clipsonic_eval.metrics._rows import (
     sorted_rows,
 )
 from clipsonic_eval.stats.bootstrap import DAMPING
-from clipsonic_eval.stats.influence import from_leave_one_out
-from clipsonic_eval.stats.mmd import cubic, mmd
+from clipsonic_eval.stats.influence import jackknife_influence
+from clipsonic_eval.stats.mmd import cubic_kernel, mmd_squared
 from clipsonic_eval.stats.pairwise import Rows
 from clipsonic_eval.types import Embeddings
 
@@ -72,8 +72,8 @@ def _estimate(inputs: Inputs) -> tuple[float, Influence]:
     reference = reference_of("kid", inputs)
     at_least("kid", reference, MIN_CLIPS, "reference")
     at_least("kid", inputs.system, MIN_CLIPS, "system")
-    found = mmd(sorted_rows(inputs.system), sorted_rows(reference), cubic)
-    return found.value, (from_leave_one_out(found.without_system), from_leave_one_out(found.without_reference))
+    found = mmd_squared(sorted_rows(inputs.system), sorted_rows(reference), cubic_kernel)
+    return found.value, (jackknife_influence(found.without_first), jackknife_influence(found.without_second))
 
 
 def _subset_values(inputs: Inputs, subsets: int, size: int) -> Float64:
@@ -88,7 +88,7 @@ def _subset_values(inputs: Inputs, subsets: int, size: int) -> Float64:
     values = np.empty(subsets)
     for i in range(subsets):
         x, y = (_drawn(rows, size, f"{side}-{i}") for rows, side in ((ours, "system"), (theirs, "reference")))
-        values[i] = mmd(x, y, cubic).value
+        values[i] = mmd_squared(x, y, cubic_kernel).value
     return values
 
 

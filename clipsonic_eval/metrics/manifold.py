@@ -28,9 +28,9 @@ from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import Influence, influence_of, linear_replicates, reference_of, sorted_rows
 from clipsonic_eval.stats import manifold
 from clipsonic_eval.stats.bootstrap import DAMPING
-from clipsonic_eval.stats.influence import from_leave_one_out
-from clipsonic_eval.stats.manifold import Balls, Share, Statistic
-from clipsonic_eval.stats.pairwise import Rows
+from clipsonic_eval.stats.influence import jackknife_influence
+from clipsonic_eval.stats.manifold import Balls, Statistic
+from clipsonic_eval.stats.pairwise import LeaveOneOut, Rows
 from clipsonic_eval.types import Embeddings
 
 K = 5
@@ -63,7 +63,7 @@ def coverage(reference: Embeddings, system: Embeddings, k: int = K) -> float:
     return _share("coverage", Inputs(system, reference), k)[0].value
 
 
-def _share(name: Statistic, inputs: Inputs, k: int) -> tuple[Share, bool]:
+def _share(name: Statistic, inputs: Inputs, k: int) -> tuple[LeaveOneOut, bool]:
     """Return the share and whether its points are the system's."""
     reference = reference_of(name, inputs)
     ours, theirs = sorted_rows(inputs.system), sorted_rows(reference)
@@ -102,14 +102,14 @@ def _half_replicates(name: Statistic, systems: Sequence[Inputs], n_boot: int, se
 
 
 def _placed(ours: Rows, theirs: Rows, k: int) -> tuple[Rows, Rows, Balls, Balls]:
-    of_ours, of_theirs = manifold.both(ours, theirs, k)
+    of_ours, of_theirs = manifold.balls_of_both(ours, theirs, k)
     return of_ours.centres, of_theirs.centres, of_ours, of_theirs
 
 
 def _metric(name: Statistic, title: str, unit: str, source: str) -> SetMetric:
     def estimate(inputs: Inputs) -> tuple[float, Influence]:
         share, points_are_ours = _share(name, inputs, K)
-        points, centres = from_leave_one_out(share.without_points), from_leave_one_out(share.without_centres)
+        points, centres = jackknife_influence(share.without_first), jackknife_influence(share.without_second)
         return share.value, (points, centres) if points_are_ours else (centres, points)
 
     def value(inputs: Inputs) -> float:

@@ -25,13 +25,13 @@ from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
 from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip, unit
 from clipsonic_eval.metrics.gap.retrieval import recall_where
+from clipsonic_eval.stats.chunking import chunks
 from clipsonic_eval.types import Embeddings
 
 Direction = Literal["text_to_audio", "audio_to_text"]
 
 KS = (1, 5, 10)
 _SAME = 1 - 1e-6
-_BLOCK_VALUES = 4_000_000
 
 
 def retrieval(audio: Embeddings, text: Embeddings, direction: Direction, k: int) -> dict[str, float]:
@@ -91,9 +91,8 @@ def _first_equal(vectors: Float64) -> Int:
     """Return for each unit vector the first one that equals it, itself perhaps."""
     n = len(vectors)
     result = np.empty(n, dtype=np.intp)
-    step = max(1, _BLOCK_VALUES // n)
-    for start in range(0, n, step):
-        result[start : start + step] = (vectors[start : start + step] @ vectors.T > _SAME).argmax(axis=1)
+    for part in chunks(n, n):
+        result[part] = (vectors[part] @ vectors.T > _SAME).argmax(axis=1)
     return result
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from clipsonic_eval.arraytypes import Float64, FloatArray, Int
 from clipsonic_eval.errors import ShapeError, listed
 from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip
-from clipsonic_eval.stats.pairwise import blocks, squared_distances
+from clipsonic_eval.stats.chunking import chunks
+from clipsonic_eval.stats.pairwise import squared_distances
 from clipsonic_eval.types import Embeddings, Finding
 
 NEAR = 0.5  # of the distance at which the reference's nearest clips lie
@@ -149,7 +150,7 @@ def _nearest(points: Float64, others: Float64) -> tuple[Float64, Int]:
     """Return the distance of each point to the nearest other one, without cancellation, and which that is."""
     origin = others.mean(axis=0)
     which = np.empty(len(points), dtype=np.intp)
-    for part in blocks(len(points), len(others)):
+    for part in chunks(len(points), len(others)):
         which[part] = squared_distances(points[part] - origin, others - origin).argmin(axis=1)
     return np.linalg.norm(points - others[which], axis=1), which
 

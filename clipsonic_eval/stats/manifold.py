@@ -27,7 +27,8 @@ from typing import Literal
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float64, Int
-from clipsonic_eval.stats.pairwise import Rows, blocks, squared_distances
+from clipsonic_eval.stats.chunking import chunks
+from clipsonic_eval.stats.pairwise import LeaveOneOut, Rows, squared_distances
 
 Streams = tuple[np.random.Generator, np.random.Generator]
 
@@ -35,21 +36,6 @@ _TIE = 1e-12
 SPLITS = 200  # pairs of halves: the standard error is good to 5 % of itself
 PART = 250  # clips of a half, where there are more
 LEAST = 12  # clips that a half must have
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A mean over points or balls, and the same without each clip in turn.
-
-    Attributes:
-        value: the mean.
-        without_points: (clips of the points,).
-        without_centres: (clips of the centres,).
-    """
-
-    value: float
-    without_points: Float64
-    without_centres: Float64
 
 
 Statistic = Literal["precision", "recall", "density", "coverage"]
@@ -62,21 +48,21 @@ class Balls:
     Attributes:
         centres: rows.
         k: of the neighbours.
-        reach: (n,) squared radius.
-        row: (s,) and
-        clip: (s,): ball ``row`` has a row of ``clip``, not its own, among its k nearest;
-        grown: (s,) its squared radius without that clip.
+        radii: (n,) float64, squared.
+        ball: (s,) intp and
+        left_out: (s,) intp: ball ``ball`` has a row of clip ``left_out``, not its own, among its k nearest;
+        radii_without: (s,) float64, its squared radius without that clip.
     """
 
     centres: Rows
     k: int
-    reach: Float64
-    row: Int
-    clip: Int
-    grown: Float64
+    radii: Float64
+    ball: Int
+    left_out: Int
+    radii_without: Float64
 
 
-def balls(centres: Rows, k: int) -> Balls:
+def nearest_neighbour_balls(centres: Rows, k: int) -> Balls:
     """Find the balls of a set of more than k rows.
 
     Args:
@@ -86,9 +72,9 @@ def balls(centres: Rows, k: int) -> Balls:
     x, clip = centres.vectors, centres.clip_of_row
     n = len(x)
     near = min(n - 1, k + int(centres.counts.max()))  # so that k are left when a clip goes
-    reach = np.empty(n)
-    rows, clips, grown = [], [], []
-    for part in blocks(n, n):
+    radii = np.empty(n)
+    changed, clips, changed_radii = [], [], []
+    for part in chunks(n, n):
         d2 = squared_distances(x[part], x)
         here = np.arange(part.start, part.stop)
         d2[here - part.start, here] = np.inf
@@ -96,86 +82,86 @@ def balls(centres: Rows, k: int) -> Balls:
         found = np.take_along_axis(d2, order, axis=1)
         sort = np.argsort(found, axis=1, kind="stable")
         found, whose = np.take_along_axis(found, sort, axis=1), clip[np.take_along_axis(order, sort, axis=1)]
-        reach[part] = found[:, k - 1]
+        radii[part] = found[:, k - 1]
         for slot in range(k):
             leaving = whose[:, slot]
             first = ~(whose[:, :slot] == leaving[:, None]).any(axis=1) & (leaving != clip[part])
             others = np.cumsum(whose != leaving[:, None], axis=1)
             place = np.minimum((others < k).sum(axis=1), near - 1)  # of the k-th neighbour that stays
             radius = found[np.arange(len(found)), place]
-            rows.append(here[first])
+            changed.append(here[first])
             clips.append(leaving[first])
-            grown.append(radius[first])
-    row, farther = np.concatenate(rows), np.concatenate(grown)
+            changed_radii.append(radius[first])
+    ball, radii_without = np.concatenate(changed), np.concatenate(changed_radii)
     norms = np.einsum("ij,ij->i", x, x)
-    reach += _TIE * (norms + reach)
-    farther += _TIE * (norms[row] + farther)
-    return Balls(centres, k, reach, row, np.concatenate(clips), farther)
+    radii += _TIE * (norms + radii)
+    radii_without += _TIE * (norms[ball] + radii_without)
+    return Balls(centres, k, radii, ball, np.concatenate(clips), radii_without)
 
 
-def both(system: Rows, reference: Rows, k: int) -> tuple[Balls, Balls]:
+def balls_of_both(system: Rows, reference: Rows, k: int) -> tuple[Balls, Balls]:
     """Return the balls of two sets, measured from the reference's mean."""
     origin = reference.vectors.mean(axis=0)
     near = [Rows(rows.vectors - origin, rows.clip_of_row) for rows in (system, reference)]
-    return balls(near[0], k), balls(near[1], k)
+    return nearest_neighbour_balls(near[0], k), nearest_neighbour_balls(near[1], k)
 
 
-def share_within(points: Rows, around: Balls) -> Share:
+def share_within(points: Rows, around: Balls) -> LeaveOneOut:
     """Return the share of points that lie in some ball (precision: points of the system; recall: of the reference)."""
     clips, n = len(around.centres.counts), len(points.vectors)
     covered = np.empty(n, dtype=bool)
     remaining = np.zeros(clips)
     starts = np.searchsorted(around.centres.clip_of_row, np.arange(clips))
     for part, d2 in _distances(points, around):
-        inside = d2 <= around.reach[:, None]
+        inside = d2 <= around.radii[:, None]
         by_clip = np.logical_or.reduceat(inside, starts, axis=0)
         times = by_clip.sum(axis=0)
         covered[part] = times > 0
         without = times - by_clip > 0
         weak = np.flatnonzero(times <= 1)  # the others are covered whichever clip goes
-        for some in blocks(len(around.row), len(weak)):
-            event, column = np.nonzero(d2[np.ix_(around.row[some], weak)] <= around.grown[some, None])
-            without[around.clip[some][event], weak[column]] = True
+        for some in chunks(len(around.ball), len(weak)):
+            event, column = np.nonzero(d2[np.ix_(around.ball[some], weak)] <= around.radii_without[some, None])
+            without[around.left_out[some][event], weak[column]] = True
         remaining += without.sum(axis=1)
     values = covered.astype(np.float64)
-    return Share(float(values.mean()), _without_points(values, points), remaining / n)
+    return LeaveOneOut(float(values.mean()), _without_points(values, points), remaining / n)
 
 
-def density(points: Rows, around: Balls) -> Share:
+def density(points: Rows, around: Balls) -> LeaveOneOut:
     """Return the mean number of balls around a point, over k."""
     n, k = len(points.vectors), around.k
     times = np.empty(n)
-    held, held_grown = np.zeros(len(around.reach)), np.zeros(len(around.row))
+    held, held_grown = np.zeros(len(around.radii)), np.zeros(len(around.ball))
     for part, d2 in _distances(points, around):
-        inside = d2 <= around.reach[:, None]
+        inside = d2 <= around.radii[:, None]
         times[part] = inside.sum(axis=0)
         held += inside.sum(axis=1)
-        for some in blocks(len(around.row), d2.shape[1]):
-            held_grown[some] += (d2[around.row[some]] <= around.grown[some, None]).sum(axis=1)
-    remaining = held.sum() - around.centres.by_clip(held)
-    np.add.at(remaining, around.clip, held_grown - held[around.row])
-    return Share(float(times.mean()) / k, _without_points(times, points) / k, remaining / (n * k))
+        for some in chunks(len(around.ball), d2.shape[1]):
+            held_grown[some] += (d2[around.ball[some]] <= around.radii_without[some, None]).sum(axis=1)
+    remaining = held.sum() - around.centres.sum_per_clip(held)
+    np.add.at(remaining, around.left_out, held_grown - held[around.ball])
+    return LeaveOneOut(float(times.mean()) / k, _without_points(times, points) / k, remaining / (n * k))
 
 
-def coverage(points: Rows, around: Balls) -> Share:
+def coverage(points: Rows, around: Balls) -> LeaveOneOut:
     """Return the share of balls that hold a point."""
     centres = around.centres
     clips = len(points.counts)
     starts = np.searchsorted(points.clip_of_row, np.arange(clips))
-    nearest = np.full(len(around.reach), np.inf)
+    nearest = np.full(len(around.radii), np.inf)
     held_by, sole = np.zeros(len(nearest), dtype=np.intp), np.zeros(len(nearest), dtype=np.intp)
-    for part in blocks(len(nearest), len(points.vectors)):
+    for part in chunks(len(nearest), len(points.vectors)):
         d2 = squared_distances(centres.vectors[part], points.vectors)
         nearest[part] = d2.min(axis=1)
-        by_clip = np.logical_or.reduceat(d2 <= around.reach[part, None], starts, axis=1)
+        by_clip = np.logical_or.reduceat(d2 <= around.radii[part, None], starts, axis=1)
         held_by[part] = by_clip.sum(axis=1)
         sole[part] = by_clip.argmax(axis=1)
     values = (held_by > 0).astype(np.float64)
     lost = np.bincount(sole[held_by == 1], minlength=clips)
-    remaining = values.sum() - centres.by_clip(values)
-    gained = (nearest[around.row] <= around.grown) - values[around.row]
-    np.add.at(remaining, around.clip, gained)
-    return Share(
+    remaining = values.sum() - centres.sum_per_clip(values)
+    gained = (nearest[around.ball] <= around.radii_without) - values[around.ball]
+    np.add.at(remaining, around.left_out, gained)
+    return LeaveOneOut(
         float(values.mean()),
         (values.sum() - lost) / len(values),
         remaining / (len(values) - centres.counts),
@@ -241,10 +227,10 @@ def _quick(system: Float64, reference: Float64, k: int, statistic: Statistic) ->
 
 def _distances(points: Rows, around: Balls) -> Iterator[tuple[slice, Float64]]:
     """Yield squared distances (centres, some points)."""
-    for part in blocks(len(points.vectors), len(around.reach)):
+    for part in chunks(len(points.vectors), len(around.radii)):
         yield part, squared_distances(around.centres.vectors, points.vectors[part])
 
 
 def _without_points(values: Float64, points: Rows) -> Float64:
-    means: Float64 = (values.sum() - points.by_clip(values)) / (len(values) - points.counts)
+    means: Float64 = (values.sum() - points.sum_per_clip(values)) / (len(values) - points.counts)
     return means

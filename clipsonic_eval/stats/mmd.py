@@ -11,30 +11,13 @@ Source: A. Gretton et al., A Kernel Two-Sample Test, JMLR 2012 (lemma 6).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float64
-from clipsonic_eval.stats.pairwise import Kernel, Rows, mean_between, mean_within, squared_distances
+from clipsonic_eval.stats.pairwise import Kernel, LeaveOneOut, Rows, mean_between, mean_within, squared_distances
 
 
-@dataclass(frozen=True, slots=True)
-class Mmd:
-    """A squared discrepancy, and the same without each clip in turn.
-
-    Attributes:
-        value: the estimate.
-        without_system: (clips of the system,).
-        without_reference: (clips of the reference,).
-    """
-
-    value: float
-    without_system: Float64
-    without_reference: Float64
-
-
-def mmd(system: Rows, reference: Rows, kernel: Kernel, *, of_differences: bool = False) -> Mmd:
+def mmd_squared(system: Rows, reference: Rows, kernel: Kernel, *, of_differences: bool = False) -> LeaveOneOut:
     """Return the unbiased squared discrepancy of two sets of at least three clips each.
 
     Args:
@@ -47,10 +30,10 @@ def mmd(system: Rows, reference: Rows, kernel: Kernel, *, of_differences: bool =
     inner = [_centred(rows) if of_differences else rows for rows in (system, reference)]
     own, other = mean_within(inner[0], kernel), mean_within(inner[1], kernel)
     between = mean_between(system, reference, kernel)
-    return Mmd(
+    return LeaveOneOut(
         own.value + other.value - 2 * between.value,
-        own.without + other.value - 2 * between.without,
-        own.value + other.without - 2 * between.without_other,
+        own.without_first + other.value - 2 * between.without_first,
+        own.value + other.without_first - 2 * between.without_second,
     )
 
 
@@ -58,7 +41,7 @@ def _centred(rows: Rows) -> Rows:
     return Rows(rows.vectors - rows.vectors.mean(axis=0), rows.clip_of_row)
 
 
-def gaussian(bandwidth: float, epsilon: float = 0.0) -> Kernel:
+def gaussian_kernel(bandwidth: float, epsilon: float = 0.0) -> Kernel:
     """Return exp(-|x - y|^2 / (2 bandwidth^2 + epsilon))."""
     scale = -1 / (2 * bandwidth**2 + epsilon)
 
@@ -70,7 +53,7 @@ def gaussian(bandwidth: float, epsilon: float = 0.0) -> Kernel:
     return kernel
 
 
-def inverse_quadratic(bandwidth: float, epsilon: float = 0.0) -> Kernel:
+def inverse_quadratic_kernel(bandwidth: float, epsilon: float = 0.0) -> Kernel:
     """Return 1 / (1 + |x - y|^2 / (2 bandwidth^2 + epsilon))."""
     scale = 1 / (2 * bandwidth**2 + epsilon)
 
@@ -83,9 +66,9 @@ def inverse_quadratic(bandwidth: float, epsilon: float = 0.0) -> Kernel:
     return kernel
 
 
-def inverse_multiquadric(bandwidth: float, epsilon: float = 0.0) -> Kernel:
-    """Return the square root of :func:`inverse_quadratic`: heavier tails."""
-    inner = inverse_quadratic(bandwidth, epsilon)
+def inverse_multiquadric_kernel(bandwidth: float, epsilon: float = 0.0) -> Kernel:
+    """Return the square root of :func:`inverse_quadratic_kernel`: heavier tails."""
+    inner = inverse_quadratic_kernel(bandwidth, epsilon)
 
     def kernel(x: Float64, y: Float64) -> Float64:
         values = inner(x, y)
@@ -94,7 +77,7 @@ def inverse_multiquadric(bandwidth: float, epsilon: float = 0.0) -> Kernel:
     return kernel
 
 
-def cubic(x: Float64, y: Float64) -> Float64:
+def cubic_kernel(x: Float64, y: Float64) -> Float64:
     """Return (x . y / d + 1)^3, the kernel of KID."""
     base = x @ y.T
     base /= x.shape[1]

@@ -1,12 +1,13 @@
-"""Tests of two systems on the same queries.
+"""Paired tests: two systems on the same queries.
 
-- :func:`sign_flip`: values per clip (CLAP score, accuracy). Exact where each paired difference is as likely with the
-  other sign; where only their mean is zero and they are skewed, right to second order.
-- :func:`swap_test`: statistics of whole sets (FAD, KAD), to first order. Under the null the two systems' clips of a
-  query may be swapped.
-- :func:`replicate_test`: statistics of whole sets that no first order describes. Both systems are resampled with the
-  same clips and against the same resamples of the reference, so that what they share cancels.
-- :func:`holm`: many tests in one table.
+- :func:`sign_flip_test`: values per clip (CLAP score, accuracy). Exact where each paired difference is as likely with
+  the other sign; second-order correct where only their mean is zero and they are skewed.
+- :func:`swap_test`: statistics of whole sets (FAD, KAD), to first order. Under the null hypothesis the two systems'
+  clips of a query may be swapped.
+- :func:`paired_bootstrap_test`: statistics of whole sets that a first-order expansion does not describe. Both systems
+  are resampled with the same clips and against the same resamples of the reference, so that what they share cancels.
+- :func:`holm`: correction for many tests in one table.
+- :func:`cohen_dz`: effect size.
 
 Source: B. Phipson and G. K. Smyth, Permutation p-values should never be zero, 2010; S. Holm, A simple sequentially
 rejective multiple test procedure, 1979; J. Cohen, Statistical power analysis, 1988 (d_z); P. Hall, On the removal of
@@ -23,13 +24,13 @@ from scipy import special
 from clipsonic_eval import seeds
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.stats.bootstrap import DAMPING, Interval, centred, finite
+from clipsonic_eval.stats.bootstrap import DAMPING, Interval, centred_interval, require_finite
+from clipsonic_eval.stats.chunking import chunks
 
-_CHUNK_VALUES = 4_000_000
 _TIE = 1e-12  # sums that differ by rounding count as equal
 
 
-def sign_flip(differences: Float64, n_permutations: int, seed: int) -> tuple[float, str]:
+def sign_flip_test(differences: Float64, n_permutations: int, seed: int) -> tuple[float, str]:
     """Return the two-sided p-value of a mean paired difference and the name of the test.
 
     The statistic is Hall's t, which has no skewness, computed again for each pattern of signs. So the level is exact
@@ -48,7 +49,7 @@ def sign_flip(differences: Float64, n_permutations: int, seed: int) -> tuple[flo
     Raises:
         ShapeError: a difference is not finite.
     """
-    finite(differences, "paired differences")
+    require_finite(differences, "paired differences")
     n = len(differences)
     largest = float(np.abs(differences).max())
     d = differences / (largest or 1.0)
@@ -61,15 +62,14 @@ def sign_flip(differences: Float64, n_permutations: int, seed: int) -> tuple[flo
 
 def _signs(n: int, n_permutations: int, seed: int) -> Iterator[Float64]:
     """Yield patterns of signs, (some, n): random ones, or all 2^n where those are fewer."""
-    step = max(1, _CHUNK_VALUES // n)
     if 2**n <= n_permutations:
-        for start in range(0, 2**n, step):
-            numbers = np.arange(start, min(2**n, start + step))
+        for part in chunks(2**n, n):
+            numbers = np.arange(part.start, part.stop)
             yield 1.0 - 2.0 * ((numbers[:, None] >> np.arange(n)) & 1).astype(np.float64)
         return
     rng = seeds.stream(seed, "", "sign-flip")
-    for start in range(0, n_permutations, step):
-        size = (min(step, n_permutations - start), n)
+    for part in chunks(n_permutations, n):
+        size = (part.stop - part.start, n)
         yield 1.0 - 2.0 * rng.integers(0, 2, size=size, dtype=np.int8).astype(np.float64)
 
 
@@ -122,7 +122,7 @@ def swap_test(
     Raises:
         ShapeError: a number is not finite.
     """
-    finite(np.array([difference, own, *swapped, *by_clip]), "the difference and its parts")
+    require_finite(np.array([difference, own, *swapped, *by_clip]), "the difference and its parts")
     n = len(by_clip)
     exhaustive = 2**n <= n_permutations
     test = f"paired-swap-exact-{2**n}" if exhaustive else f"paired-swap-{n_permutations}"
@@ -144,7 +144,7 @@ def swap_test(
     return p, (difference - half, difference + half), test
 
 
-def replicate_test(difference: float, replicates: Float64, level: float = 0.95) -> tuple[float, Interval]:
+def paired_bootstrap_test(difference: float, replicates: Float64, level: float = 0.95) -> tuple[float, Interval]:
     """Return the two-sided p-value and the interval of a difference of two set statistics.
 
     Args:
@@ -159,10 +159,10 @@ def replicate_test(difference: float, replicates: Float64, level: float = 0.95) 
     Raises:
         ShapeError: the difference or a replicate is not finite.
     """
-    finite(np.append(replicates, difference), "the difference and its resamples")
+    require_finite(np.append(replicates, difference), "the difference and its resamples")
     deviations = np.abs(replicates - replicates.mean()) / DAMPING
     extreme = int(np.count_nonzero(deviations >= abs(difference) * (1 - _TIE)))
-    return (1 + extreme) / (1 + len(replicates)), centred(difference, replicates, level)
+    return (1 + extreme) / (1 + len(replicates)), centred_interval(difference, replicates, level)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -187,7 +187,7 @@ def cohen_dz(differences: Float64) -> float | None:
     Raises:
         ShapeError: a difference is not finite.
     """
-    finite(differences, "paired differences")
+    require_finite(differences, "paired differences")
     if len(differences) < 2:
         return None
     spread = float(differences.std(ddof=1))

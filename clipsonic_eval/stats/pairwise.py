@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float64, Int
+from clipsonic_eval.stats import chunking
+from clipsonic_eval.stats.chunking import chunks
 
 Kernel = Callable[[Float64, Float64], Float64]
 
-_BLOCK_VALUES = 4_000_000  # kernel values held at once
 _BINS = 4096
 
 
@@ -40,25 +41,25 @@ class Rows:
         """Rows of each clip, (clips,)."""
         return np.bincount(self.clip_of_row)
 
-    def by_clip(self, values: Float64) -> Float64:
+    def sum_per_clip(self, values: Float64) -> Float64:
         """Return the sums of row values per clip: (n,) -> (clips,)."""
         sums: Float64 = np.bincount(self.clip_of_row, weights=values)  # type: ignore[assignment] # weighted: floats
         return sums
 
 
 @dataclass(frozen=True, slots=True)
-class Mean:
-    """A mean over pairs, and the same without each clip in turn.
+class LeaveOneOut:
+    """A statistic of one or two sets of clips, and the same without each clip in turn.
 
     Attributes:
-        value: the mean.
-        without: (clips,) or, between two sets, of the first one's clips.
-        without_other: (clips of the second set,).
+        value: the statistic.
+        without_first: (clips of the first set,) float64.
+        without_second: (clips of the second set,) float64; (0,) for a statistic of one set.
     """
 
     value: float
-    without: Float64
-    without_other: Float64
+    without_first: Float64
+    without_second: Float64
 
 
 def squared_distances(x: Float64, y: Float64) -> Float64:
@@ -74,18 +75,11 @@ def squared_distances(x: Float64, y: Float64) -> Float64:
     return result
 
 
-def blocks(n: int, width: int) -> Iterator[slice]:
-    """Yield slices over n rows, such that a block of that width stays in memory."""
-    step = max(1, _BLOCK_VALUES // max(1, width))
-    for start in range(0, n, step):
-        yield slice(start, min(n, start + step))
-
-
-def mean_within(rows: Rows, kernel: Kernel) -> Mean:
+def mean_within(rows: Rows, kernel: Kernel) -> LeaveOneOut:
     """Return the mean of a symmetric kernel over all pairs of rows of different clips; at least three clips."""
     x, clip = rows.vectors, rows.clip_of_row
     sums = np.zeros(len(x))
-    for part in blocks(len(x), len(x)):
+    for part in chunks(len(x), len(x)):
         block = kernel(x[part], x[part.start :])  # pairs with earlier rows were met from the other side
         size = part.stop - part.start
         last = int(np.searchsorted(clip, clip[part.stop - 1], side="right")) - part.start
@@ -93,26 +87,26 @@ def mean_within(rows: Rows, kernel: Kernel) -> Mean:
         block[:, :last][own] = 0.0
         sums[part] += block.sum(axis=1)
         sums[part.stop :] += block[:, size:].sum(axis=0)
-    by_clip, count = rows.by_clip(sums), rows.counts
+    by_clip, count = rows.sum_per_clip(sums), rows.counts
     n = len(x)
     total, pairs = float(by_clip.sum()), n * n - float((count**2).sum())
     without = (total - 2 * by_clip) / (pairs - 2 * count * (n - count))
-    return Mean(total / pairs, without, np.empty(0))
+    return LeaveOneOut(total / pairs, without, np.empty(0))
 
 
-def mean_between(rows: Rows, others: Rows, kernel: Kernel) -> Mean:
+def mean_between(rows: Rows, others: Rows, kernel: Kernel) -> LeaveOneOut:
     """Return the mean of a kernel over all pairs of a row of one set and a row of another; two clips in each."""
     x, y = rows.vectors, others.vectors
     sums, other_sums = np.zeros(len(x)), np.zeros(len(y))
-    for part in blocks(len(x), len(y)):
+    for part in chunks(len(x), len(y)):
         block = kernel(x[part], y)
         sums[part] = block.sum(axis=1)
         other_sums += block.sum(axis=0)
     total = float(sums.sum())
     n, m = len(x), len(y)
-    without = (total - rows.by_clip(sums)) / ((n - rows.counts) * m)
-    without_other = (total - others.by_clip(other_sums)) / ((m - others.counts) * n)
-    return Mean(total / (n * m), without, without_other)
+    without = (total - rows.sum_per_clip(sums)) / ((n - rows.counts) * m)
+    without_other = (total - others.sum_per_clip(other_sums)) / ((m - others.counts) * n)
+    return LeaveOneOut(total / (n * m), without, without_other)
 
 
 def median_distance(x: Float64, *, lower: bool = False) -> float:
@@ -130,7 +124,7 @@ def median_distance(x: Float64, *, lower: bool = False) -> float:
     pairs = n * (n - 1) // 2
     centred = x - x.mean(axis=0)
     ranks = [(pairs - 1) // 2, (pairs - 1) // 2 if lower else pairs // 2]
-    if pairs <= _BLOCK_VALUES:
+    if pairs <= chunking.CHUNK_VALUES:
         values = np.concatenate([_upper(block) for block in _from_diagonal(centred)])
         below = 0
     else:
@@ -156,7 +150,7 @@ def median_distance(x: Float64, *, lower: bool = False) -> float:
 
 
 def _from_diagonal(x: Float64) -> Iterator[Float64]:
-    for part in blocks(len(x), len(x)):
+    for part in chunks(len(x), len(x)):
         yield squared_distances(x[part], x[part.start :])
 
 

@@ -12,7 +12,7 @@ import reference_packages
 
 from clipsonic_eval.arraytypes import FloatArray
 from clipsonic_eval.stats.frechet import Gaussian, squared_frechet
-from clipsonic_eval.stats.frechet_clips import clip_distances
+from clipsonic_eval.stats.frechet_clips import distances_per_clip
 from clipsonic_eval.stats.frechet_inf import extrapolate
 from clipsonic_eval.stats.pairwise import Rows
 
@@ -81,7 +81,7 @@ def test_each_clip(benchmark: Any, who: str) -> None:
     rows = sets(DIM, clips * FRAMES)[1].reshape(clips, FRAMES, DIM)
     if who == "ours":
         fitted = Gaussian.fit(reference)
-        found = benchmark.pedantic(lambda: clip_distances(rows, fitted), rounds=3, warmup_rounds=1)
+        found = benchmark.pedantic(lambda: distances_per_clip(rows, fitted), rounds=3, warmup_rounds=1)
         assert found.shape == (clips,)
         assert np.isfinite(found).all()
         checked = range(0, clips, clips // 4)

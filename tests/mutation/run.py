@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsonic_eval.stats.bootstrap import wilson
+from clipsonic_eval.stats.bootstrap import wilson_interval
 
 ROOT = Path(__file__).parents[2]
 MUTATED = ("clipsonic_eval/stats", "clipsonic_eval/metrics")
@@ -193,7 +193,7 @@ def main() -> None:
     if not tried:
         sys.exit("no fault was tried in this time")
     killed = tried - len(survivors)
-    low, high = wilson(killed / tried, tried)
+    low, high = wilson_interval(killed / tried, tried)
     sys.stdout.write(
         f"{killed} of {tried} faults found, {killed / tried:.0%} [{low:.0%}, {high:.0%}] "
         f"(sample with seed {options.seed} of {len(everything)} possible ones)\n"

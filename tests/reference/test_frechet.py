@@ -8,7 +8,7 @@ import reference_packages
 import torch
 
 from clipsonic_eval.stats.frechet import Gaussian, squared_frechet
-from clipsonic_eval.stats.frechet_clips import clip_distances
+from clipsonic_eval.stats.frechet_clips import distances_per_clip
 
 SIZES = [(1, 50, 60), (8, 200, 300), (64, 500, 400), (128, 1000, 1500)]
 
@@ -43,4 +43,4 @@ def test_distances_of_clips_by_fadtk() -> None:
     clips = rng.standard_normal((5, 40, 12)) + rng.standard_normal((5, 1, 12))
     theirs = reference_packages.fadtk_distance()
     wanted = [theirs(reference, clip) for clip in clips]
-    np.testing.assert_allclose(clip_distances(clips, Gaussian.fit(reference)), wanted, rtol=1e-6)
+    np.testing.assert_allclose(distances_per_clip(clips, Gaussian.fit(reference)), wanted, rtol=1e-6)

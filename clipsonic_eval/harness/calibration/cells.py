@@ -20,7 +20,7 @@ from clipsonic_eval.harness.calibration.worlds import draw
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric
 from clipsonic_eval.records import Comparison
-from clipsonic_eval.stats.bootstrap import wilson
+from clipsonic_eval.stats.bootstrap import wilson_interval
 from clipsonic_eval.types import Score
 
 BAND = (0.93, 0.97)
@@ -74,7 +74,7 @@ class Rate:
     def of(cls, hits: Sequence[bool]) -> Rate:
         """Count."""
         share = float(np.mean(hits))
-        return cls(share, *wilson(share, len(hits)))
+        return cls(share, *wilson_interval(share, len(hits)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,13 @@ take weights, for the bootstrap.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval.arraytypes import Float64
-from clipsonic_eval.stats.bootstrap import damped
+from clipsonic_eval.stats.bootstrap import damped_weights
+from clipsonic_eval.stats.chunking import chunks
 
-_CHUNK_VALUES = 4_000_000
 _ROUNDING = 1e-28  # product of two lengths that rounding alone leaves of centred unit vectors
 
 
@@ -28,8 +26,8 @@ def centroid_distance_replicates(x: Float64, y: Float64, counts: NDArray[np.uint
     """Return the centroid distance in resamples of the pairs, damped weights: counts (b, n) -> (b,)."""
     difference = x - y
     result = np.empty(len(counts))
-    for part in _parts(len(counts), max(x.shape)):
-        result[part] = np.linalg.norm(damped(counts[part]) @ difference / len(x), axis=1)
+    for part in chunks(len(counts), max(x.shape)):
+        result[part] = np.linalg.norm(damped_weights(counts[part]) @ difference / len(x), axis=1)
     return result
 
 
@@ -90,8 +88,8 @@ def centred_cosine_replicates(x: Float64, y: Float64, counts: NDArray[np.uint16]
     a, b = x - x.mean(axis=0), y - y.mean(axis=0)
     own, norm_a, norm_b = (np.einsum("ij,ij->i", p, q) for p, q in ((a, b), (a, a), (b, b)))
     result = np.empty(len(counts))
-    for part in _parts(len(counts), n):
-        weights = damped(counts[part])
+    for part in chunks(len(counts), n):
+        weights = damped_weights(counts[part])
         shift_a, shift_b = weights @ a / n, weights @ b / n
         between = np.einsum("ij,ij->i", shift_a, shift_b)[:, None]
         products = own - shift_b @ a.T - shift_a @ b.T + between
@@ -101,9 +99,3 @@ def centred_cosine_replicates(x: Float64, y: Float64, counts: NDArray[np.uint16]
         cosines = np.divide(products, norms, out=np.zeros_like(products), where=norms > _ROUNDING)
         result[part] = np.einsum("ij,ij->i", weights, cosines) / n
     return result
-
-
-def _parts(n_boot: int, width: int) -> Iterator[slice]:
-    step = max(1, _CHUNK_VALUES // width)
-    for start in range(0, n_boot, step):
-        yield slice(start, min(n_boot, start + step))

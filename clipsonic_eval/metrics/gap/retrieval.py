@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from clipsonic_eval.arraytypes import Bool, Float64, Int
+from clipsonic_eval.stats.chunking import chunks
 
-_CHUNK_VALUES = 4_000_000
 _TIE = 1e-9  # cosines of equal vectors differ by rounding
 
 
@@ -45,9 +45,7 @@ def recall_where(
     """Return the same where right items are no groups: ``right_of`` gives (queries of the slice, m), one right each."""
     n, m = len(queries), len(gallery)
     result = [np.empty(n) for _ in ks]
-    step = max(1, _CHUNK_VALUES // m)
-    for start in range(0, n, step):
-        part = slice(start, min(n, start + step))
+    for part in chunks(n, m):
         scores = queries[part] @ gallery.T
         right = right_of(part)
         best = np.where(right, scores, -np.inf).max(axis=1)[:, None]

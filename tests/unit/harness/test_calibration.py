@@ -42,14 +42,14 @@ def test_means_cover_and_keep_their_level() -> None:
 
 
 def test_an_interval_that_is_too_narrow_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = bootstrap.bca_mean
+    whole = bootstrap.bca_interval
 
     def half(values: np.ndarray, weights: np.ndarray, level: float = 0.95) -> tuple[float, float]:
         low, high = whole(values, weights, level)
         middle = float(values.mean())
         return middle + (low - middle) / 2, middle + (high - middle) / 2
 
-    monkeypatch.setattr(bootstrap, "bca_mean", half)
+    monkeypatch.setattr(bootstrap, "bca_interval", half)
     cell = run_cell("clap_score", 40, QUICK)
     assert cell.covered.share < 0.85
     assert cell.within == "no"
@@ -58,7 +58,7 @@ def test_an_interval_that_is_too_narrow_is_found_out(monkeypatch: pytest.MonkeyP
 def test_a_test_that_cries_wolf_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     from clipsonic_eval.stats import paired
 
-    monkeypatch.setattr(paired, "sign_flip", lambda differences, n, seed: (0.01, "always"))
+    monkeypatch.setattr(paired, "sign_flip_test", lambda differences, n, seed: (0.01, "always"))
     cell = run_cell("clap_score", 40, dataclasses.replace(QUICK, repeats=5, truth_repeats=2))
     assert cell.alarms.share == cell.family_alarms.share == 1.0
 

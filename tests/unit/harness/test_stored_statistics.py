@@ -141,7 +141,7 @@ def test_values_are_those_of_the_rows(name: str) -> None:
 @pytest.mark.parametrize("n", [60, 4])
 def test_resamples_are_those_of_the_system_alone(n: int) -> None:
     """By hand: the distance of each resample's weighted moments to the stored ones; n below d as well."""
-    from clipsonic_eval.stats.bootstrap import clip_weights, damped
+    from clipsonic_eval.stats.bootstrap import damped_weights, resample_counts
     from clipsonic_eval.stats.frechet import frechet_distance
 
     metric = METRICS["fad"]
@@ -150,9 +150,9 @@ def test_resamples_are_those_of_the_system_alone(n: int) -> None:
     drawn = metric.replicates([one], 20, 7)[0]
     x = one.system.vectors
     for counts, value in zip(
-        clip_weights(sorted(set(one.system.keys)), 20, 7, "bootstrap-queries"), drawn, strict=True
+        resample_counts(sorted(set(one.system.keys)), 20, 7, "bootstrap-queries"), drawn, strict=True
     ):
-        w = damped(counts[None])[0]
+        w = damped_weights(counts[None])[0]
         mean = w @ x / w.sum()
         covariance = (x - mean).T @ ((x - mean) * w[:, None]) / (w.sum() - 1)
         wanted = frechet_distance(Gaussian.from_covariance(mean, covariance), Gaussian.from_covariance(MU, COV))

@@ -85,7 +85,7 @@ def drawn(seed: int, apart: float, n: int = 40) -> tuple[Inputs, Inputs]:
 
 def share(apart: float, repeats: int) -> tuple[float, float]:
     p = [compared("fad", *drawn(i, apart), seed=i).p_value for i in range(repeats)]
-    return bootstrap.wilson(float(np.mean(np.array(p) <= 0.05)), repeats)
+    return bootstrap.wilson_interval(float(np.mean(np.array(p) <= 0.05)), repeats)
 
 
 def test_equal_systems_are_told_apart_by_fad_as_often_as_the_level_says() -> None:
@@ -104,7 +104,7 @@ def test_tests_by_swaps_hold_their_level(name: str) -> None:
     for i in range(400):
         a, b = worlds.draw(RNG([8, i]), 50, metric.card, (0.4, 0.4))
         p.append(compared(name, a, b, seed=i).p_value)
-    assert bootstrap.wilson(float(np.mean(np.array(p) <= 0.05)), 400)[0] < 0.05
+    assert bootstrap.wilson_interval(float(np.mean(np.array(p) <= 0.05)), 400)[0] < 0.05
 
 
 def test_unlike_systems_of_equal_distance_are_seldom_told_apart() -> None:

@@ -8,7 +8,7 @@ import pytest
 from clipsonic_eval.errors import ShapeError, SpaceError
 from clipsonic_eval.metrics import gap
 from clipsonic_eval.metrics.gap import geometry
-from clipsonic_eval.stats.bootstrap import clip_weights, damped
+from clipsonic_eval.stats.bootstrap import damped_weights, resample_counts
 from clipsonic_eval.types import Embeddings, EncoderCard
 
 CARD = EncoderCard("clip", "0" * 64, 8, ("image", "text"), "")
@@ -74,10 +74,10 @@ def test_the_corrected_distance_has_no_bias_and_the_plug_in_has_the_known_one() 
 def test_replicates_are_the_statistics_of_the_weighted_items() -> None:
     rng = np.random.default_rng(4)
     x, y = unit(rng.standard_normal((15, 5)) + 1), unit(rng.standard_normal((15, 5)))
-    counts = clip_weights(names(15), 3, seed=0)
+    counts = resample_counts(names(15), 3, seed=0)
     distances = geometry.centroid_distance_replicates(x, y, counts)
     cosines = geometry.centred_cosine_replicates(x, y, counts)
-    for i, w in enumerate(damped(counts)):
+    for i, w in enumerate(damped_weights(counts)):
         a, b = x - w @ x / 15, y - w @ y / 15
         assert distances[i] == pytest.approx(np.linalg.norm(w @ (x - y) / 15), rel=1e-12)
         assert cosines[i] == pytest.approx(w @ np.einsum("ij,ij->i", unit(a), unit(b)) / 15, rel=1e-9)

@@ -11,7 +11,7 @@ from clipsonic_eval.harness.scoring import Scoring, score_sets
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric, _inception
 from clipsonic_eval.metrics.inception_score import inception_score
 from clipsonic_eval.metrics.inception_score_10_splits import inception_score_10_splits
-from clipsonic_eval.stats.bootstrap import clip_weights, damped
+from clipsonic_eval.stats.bootstrap import damped_weights, resample_counts
 from clipsonic_eval.types import Embeddings, EncoderCard
 
 NAMES = ("inception_score", "inception_score_10_splits")
@@ -108,7 +108,7 @@ def test_a_resample_is_the_definition_with_weighted_clips() -> None:
     p = softmax(logits, axis=1)
     found = metric("inception_score").replicates([Inputs(heard(logits))], 4, 3)[0]
     keys = [f"k{i:03d}" for i in range(30)]
-    for weights, value in zip(damped(clip_weights(keys, 4, 3, "bootstrap-queries")), found, strict=True):
+    for weights, value in zip(damped_weights(resample_counts(keys, 4, 3, "bootstrap-queries")), found, strict=True):
         share = weights / weights.sum()
         assert value == pytest.approx(np.exp(share @ rel_entr(p, share @ p).sum(axis=1)), rel=1e-10)
 

@@ -14,7 +14,7 @@ from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting.build import ReportConfig, build
-from clipsonic_eval.stats.paired import sign_flip
+from clipsonic_eval.stats.paired import sign_flip_test
 from clipsonic_eval.types import Score
 
 N = 24
@@ -72,7 +72,7 @@ def test_a_test_of_fad_by_influence_is_made_again_to_the_digit(
             [good.reference_influence[k] - fair.reference_influence[k] for k in sorted(good.reference_influence)]
         )
         error = float(np.sqrt((by_clip**2).sum() + (shared**2).sum()))
-        return sign_flip((good.value - fair.value) / N + by_clip, 500, 0)[0], error
+        return sign_flip_test((good.value - fair.value) / N + by_clip, 500, 0)[0], error
 
     p, error = tested(by_system(slim, "fad"))
     assert (p, error) == tested(by_system(whole, "fad"))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from clipsonic_eval.stats import bootstrap, paired
-from clipsonic_eval.stats.bootstrap import clip_weights
+from clipsonic_eval.stats.bootstrap import resample_counts
 from clipsonic_eval.stats.frechet import squared_frechet
-from clipsonic_eval.stats.frechet_bootstrap import Weighted, frechet_replicates
+from clipsonic_eval.stats.frechet_bootstrap import ResampledSet, frechet_replicates
 
 N_BOOT = 250
 
@@ -23,9 +23,9 @@ def intervals(rng: np.random.Generator, seed: int, n: int, d: int) -> tuple[floa
     a, b = draw(rng, n, d, moved=False), draw(rng, n, d, moved=True)
     value = squared_frechet(a, b)
     names = [str(i) for i in range(n)]
-    sets = [Weighted(x, np.arange(n), clip_weights(names, N_BOOT, seed, p)) for x, p in ((a, "a"), (b, "b"))]
+    sets = [ResampledSet(x, np.arange(n), resample_counts(names, N_BOOT, seed, p)) for x, p in ((a, "a"), (b, "b"))]
     replicates = frechet_replicates(sets[0], [sets[1]])[0]
-    return value, bootstrap.centred(value, replicates), bootstrap.bias(value, replicates)
+    return value, bootstrap.centred_interval(value, replicates), bootstrap.bootstrap_bias(value, replicates)
 
 
 def cover(n: int, d: int, repeats: int) -> tuple[float, float]:
@@ -47,11 +47,11 @@ def rejections(n: int, d: int, repeats: int) -> float:
     for seed in range(repeats):
         reference, shared = draw(rng, n, d, moved=False), draw(rng, n, d, moved=True)
         systems = [shared + 0.3 * rng.standard_normal((n, d)) for _ in range(2)]
-        drawn = [Weighted(x, np.arange(n), clip_weights(names, N_BOOT, seed, "queries")) for x in systems]
-        held = Weighted(reference, np.arange(n), clip_weights(names, N_BOOT, seed, "reference"))
+        drawn = [ResampledSet(x, np.arange(n), resample_counts(names, N_BOOT, seed, "queries")) for x in systems]
+        held = ResampledSet(reference, np.arange(n), resample_counts(names, N_BOOT, seed, "reference"))
         replicates = frechet_replicates(held, drawn)
         difference = squared_frechet(reference, systems[0]) - squared_frechet(reference, systems[1])
-        p_values.append(paired.replicate_test(difference, replicates[0] - replicates[1])[0])
+        p_values.append(paired.paired_bootstrap_test(difference, replicates[0] - replicates[1])[0])
     return float(np.mean(np.array(p_values) <= 0.05))
 
 

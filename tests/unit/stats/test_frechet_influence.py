@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clipsonic_eval.stats.frechet import Gaussian, squared_frechet
-from clipsonic_eval.stats.frechet_influence import influence
+from clipsonic_eval.stats.frechet_influence import frechet_influence
 from clipsonic_eval.stats.pairwise import Rows
 
 RNG = np.random.default_rng
@@ -42,7 +42,7 @@ def test_it_is_the_derivative_in_50_digits_on_both_sides(n: int, m: int) -> None
     gaussians = [Gaussian.fit(x) for x in sets]
     for side in (0, 1) if m > 3 else (0,):
         size = len(sets[side])
-        found = influence(Rows(sets[side], np.arange(size)), gaussians[1 - side])
+        found = frechet_influence(Rows(sets[side], np.arange(size)), gaussians[1 - side])
         assert found.sum() == pytest.approx(0, abs=1e-12)
         with mpmath.workdps(50):
             step = mpmath.mpf(10) ** -12
@@ -61,7 +61,7 @@ def test_leaving_a_clip_out_moves_the_distance_by_as_much() -> None:
     rng = RNG(1)
     x, y = rng.standard_normal((900, 4)) * 1.4 + 0.3, rng.standard_normal((500, 4))
     clip_of_row = np.repeat(np.arange(300), 3)
-    found = influence(Rows(x, clip_of_row), Gaussian.fit(y))
+    found = frechet_influence(Rows(x, clip_of_row), Gaussian.fit(y))
     without = np.array([squared_frechet(x[clip_of_row != i], y) for i in range(300)])
     jackknife = without.mean() - without
     assert np.corrcoef(found, jackknife)[0, 1] > 0.999
@@ -71,4 +71,4 @@ def test_leaving_a_clip_out_moves_the_distance_by_as_much() -> None:
 def test_unequal_numbers_of_rows_still_sum_to_nothing() -> None:
     rng = RNG(2)
     rows = Rows(rng.standard_normal((60, 3)), np.sort(rng.integers(0, 12, 60)))
-    assert influence(rows, Gaussian.fit(rng.standard_normal((40, 3)))).sum() == pytest.approx(0, abs=1e-12)
+    assert frechet_influence(rows, Gaussian.fit(rng.standard_normal((40, 3)))).sum() == pytest.approx(0, abs=1e-12)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from clipsonic_eval.stats import frechet
-from clipsonic_eval.stats._nuclear import quick_sums
+from clipsonic_eval.stats._nuclear import nuclear_norms
 from clipsonic_eval.stats.frechet import Gaussian, squared_frechet
-from clipsonic_eval.stats.frechet_clips import clip_distances
+from clipsonic_eval.stats.frechet_clips import distances_per_clip
 
 D = 280
 RNG = np.random.default_rng
@@ -72,7 +72,7 @@ def test_the_bound_holds() -> None:
     rng = RNG(4)
     for power in (0.0, 2.0, 8.0):
         product = spread_out(rng, 60, power) @ np.diag(np.arange(1, D + 1) ** (-power / 2))
-        sums, bounds = quick_sums(product[None])
+        sums, bounds = nuclear_norms(product[None])
         assert abs(sums[0] - np.linalg.svd(product, compute_uv=False).sum()) <= bounds[0] + 1e-14 * sums[0]
 
 
@@ -80,4 +80,4 @@ def test_many_clips_at_once_are_the_clips_one_by_one() -> None:
     rng = RNG(5)
     clips, reference = rng.standard_normal((4, 30, D)).astype(np.float32), rng.standard_normal((700, D))
     expected = [squared_frechet(clip, reference) for clip in clips]
-    assert clip_distances(clips, Gaussian.fit(reference)) == pytest.approx(expected, rel=1e-11)
+    assert distances_per_clip(clips, Gaussian.fit(reference)) == pytest.approx(expected, rel=1e-11)

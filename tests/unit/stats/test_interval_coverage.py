@@ -13,11 +13,11 @@ from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.harness.scoring import Scoring, score_sets
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
 from clipsonic_eval.stats import bootstrap
-from clipsonic_eval.stats.bootstrap import Interval, clip_weights
-from clipsonic_eval.stats.coverage import GaussianSets, expectation, measure
+from clipsonic_eval.stats.bootstrap import Interval, resample_counts
 from clipsonic_eval.stats.frechet import Gaussian, squared_frechet
-from clipsonic_eval.stats.frechet_influence import influence
+from clipsonic_eval.stats.frechet_influence import frechet_influence
 from clipsonic_eval.stats.influence import linear_deviations
+from clipsonic_eval.stats.interval_coverage import GaussianSets, expectation, measure_coverage
 from clipsonic_eval.stats.pairwise import Rows
 
 Sets = tuple[np.ndarray, np.ndarray]
@@ -56,7 +56,7 @@ def test_the_t_interval_of_normal_means_covers_as_the_textbook_says() -> None:
         low, high = scipy.stats.t.interval(0.95, len(x) - 1, loc=x.mean(), scale=scipy.stats.sem(x))
         return float(low), float(high)
 
-    found = measure(lambda rng: rng.standard_normal(8) + 2, interval, 2.0, repeats=1000)
+    found = measure_coverage(lambda rng: rng.standard_normal(8) + 2, interval, 2.0, repeats=1000)
     assert found.sure[0] <= 0.95 <= found.sure[1]
     assert found.share + found.below + found.above == pytest.approx(1)
     assert found.width == pytest.approx(2 * 2.3646 / np.sqrt(8) * 0.965, rel=0.03)  # E s = 0.965
@@ -66,11 +66,11 @@ def test_an_interval_that_is_too_narrow_or_broken_is_found_out() -> None:
     def draw(rng: np.random.Generator) -> float:
         return float(rng.standard_normal())
 
-    found = measure(draw, lambda x, seed: (x - 0.5, x + 0.5), 0.0, repeats=1000)
+    found = measure_coverage(draw, lambda x, seed: (x - 0.5, x + 0.5), 0.0, repeats=1000)
     assert found.share == pytest.approx(0.383, abs=0.04)
-    assert measure(draw, lambda x, seed: (x + 9, x + 10), 0.0, repeats=5).above == 1.0
+    assert measure_coverage(draw, lambda x, seed: (x + 9, x + 10), 0.0, repeats=5).above == 1.0
     with pytest.raises(ShapeError, match="swapped or not finite"):
-        measure(draw, lambda x, seed: (x, x - 1), 0.0, repeats=3)
+        measure_coverage(draw, lambda x, seed: (x, x - 1), 0.0, repeats=3)
 
 
 def test_the_known_distance_of_the_populations_is_that_of_large_samples() -> None:
@@ -79,13 +79,13 @@ def test_the_known_distance_of_the_populations_is_that_of_large_samples() -> Non
 
 
 def mean_interval(x: np.ndarray, seed: int) -> Interval:
-    return bootstrap.bca_mean(x, clip_weights([str(i) for i in range(len(x))], 1000, seed))
+    return bootstrap.bca_interval(x, resample_counts([str(i) for i in range(len(x))], 1000, seed))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [40, 200])
 def test_intervals_of_means_cover(n: int) -> None:
-    found = measure(lambda rng: rng.beta(2, 5, n), mean_interval, 2 / 7)
+    found = measure_coverage(lambda rng: rng.beta(2, 5, n), mean_interval, 2 / 7)
     assert binomial(400)[0] <= found.share <= binomial(400)[1]
     assert found.width == pytest.approx(2 * 1.96 * scipy.stats.beta(2, 5).std() / np.sqrt(n), rel=0.08)
 
@@ -93,8 +93,11 @@ def test_intervals_of_means_cover(n: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("p", [0.02, 0.5, 0.9])
 def test_intervals_of_proportions_cover(p: float) -> None:
-    found = measure(
-        lambda rng: rng.random(100) < p, lambda x, seed: bootstrap.wilson(float(x.mean()), len(x)), p, repeats=1000
+    found = measure_coverage(
+        lambda rng: rng.random(100) < p,
+        lambda x, seed: bootstrap.wilson_interval(float(x.mean()), len(x)),
+        p,
+        repeats=1000,
     )
     assert 0.925 <= found.share <= 0.985
 
@@ -102,9 +105,11 @@ def test_intervals_of_proportions_cover(p: float) -> None:
 def frechet_interval(sets: Sets, seed: int) -> Interval:
     """Interval of the plug-in distance to a known reference, by influence."""
     rows = Rows(sets[0], np.arange(len(sets[0])))
-    counts = clip_weights([str(i) for i in range(len(sets[0]))], N_BOOT, seed)
+    counts = resample_counts([str(i) for i in range(len(sets[0]))], N_BOOT, seed)
     value = squared_frechet_to(known_reference(sets), sets[0])
-    return bootstrap.centred(value, value + linear_deviations(influence(rows, known_reference(sets)), counts))
+    return bootstrap.centred_interval(
+        value, value + linear_deviations(frechet_influence(rows, known_reference(sets)), counts)
+    )
 
 
 def squared_frechet_to(reference: Gaussian, x: np.ndarray) -> float:
@@ -134,7 +139,7 @@ def test_intervals_half_or_twice_as_wide_fail(factor: float) -> None:
         half = factor * 2 * x.std() / np.sqrt(len(x))
         return float(x.mean() - half), float(x.mean() + half)
 
-    found = measure(lambda rng: rng.standard_normal(50), interval, 0.0)
+    found = measure_coverage(lambda rng: rng.standard_normal(50), interval, 0.0)
     assert not binomial(400)[0] <= found.share <= binomial(400)[1]
 
 
@@ -142,7 +147,7 @@ def test_intervals_half_or_twice_as_wide_fail(factor: float) -> None:
 def test_intervals_of_set_metrics_cover_their_expectation(name: str, shift: float) -> None:
     sets = GaussianSets(n=60, d=4, spread=1.2, shift=shift)
     values = estimates(sets, name, 300)
-    found = measure(sets.draw, interval_of(name), float(values.mean()), repeats=40)
+    found = measure_coverage(sets.draw, interval_of(name), float(values.mean()), repeats=40)
     assert binomial(40)[0] <= found.share
     # a share of 40 cannot be too high, so the width says whether an interval is too wide
     assert 0.8 <= found.width / (2 * 1.96 * values.std()) <= 1.35
@@ -153,7 +158,7 @@ def test_intervals_of_set_metrics_cover_their_expectation(name: str, shift: floa
 def test_intervals_of_set_metrics_cover_93_to_97_percent(name: str, shift: float) -> None:
     sets = GaussianSets(n=200, d=8, spread=1.2 if shift else 1.0, shift=shift)
     values = estimates(sets, name, 1000)
-    found = measure(sets.draw, interval_of(name), float(values.mean()), repeats=400)
+    found = measure_coverage(sets.draw, interval_of(name), float(values.mean()), repeats=400)
     # 400 repeats know the share to 2 %: refuse what they show to be below or above
     assert found.sure[1] >= 0.93
     assert found.sure[0] <= 0.975
@@ -164,7 +169,7 @@ def test_intervals_of_set_metrics_cover_93_to_97_percent(name: str, shift: float
 @pytest.mark.parametrize(("spread", "shift"), [(1.2, 0.2), (1.05, 0.0), (1.0, 0.0)])
 def test_intervals_of_the_extrapolated_distance_cover_the_population(spread: float, shift: float) -> None:
     sets = GaussianSets(n=200, d=8, spread=spread, shift=shift, n_reference=4000)
-    found = measure(sets.draw, interval_of("fad_inf"), sets.distance, repeats=200)
+    found = measure_coverage(sets.draw, interval_of("fad_inf"), sets.distance, repeats=200)
     assert found.sure[1] >= 0.93
     assert found.width <= 1.5 * 2 * 1.96 * estimates(sets, "fad_inf", 200).std()
 
@@ -174,5 +179,5 @@ def test_intervals_of_the_distance_by_influence_cover_its_expectation() -> None:
     sets = GaussianSets(n=200, d=8, spread=1.1, shift=0.1)
     reference = known_reference(sets.draw(np.random.default_rng(0)))
     truth = expectation(sets.draw, lambda s: squared_frechet_to(reference, s[0]), repeats=2000)
-    found = measure(sets.draw, frechet_interval, truth, repeats=400)
+    found = measure_coverage(sets.draw, frechet_interval, truth, repeats=400)
     assert binomial(400)[0] <= found.share <= binomial(400)[1]

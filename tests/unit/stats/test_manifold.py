@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clipsonic_eval.stats import manifold, pairwise
-from clipsonic_eval.stats.pairwise import Rows
+from clipsonic_eval.stats import chunking, manifold
+from clipsonic_eval.stats.pairwise import LeaveOneOut, Rows
 
 K = 3
 
@@ -39,8 +39,8 @@ def looped(system: np.ndarray, reference: np.ndarray, k: int) -> dict[str, float
     }
 
 
-def shares(system: Rows, reference: Rows, k: int = K) -> dict[str, manifold.Share]:
-    ours, theirs = manifold.both(system, reference, k)
+def shares(system: Rows, reference: Rows, k: int = K) -> dict[str, LeaveOneOut]:
+    ours, theirs = manifold.balls_of_both(system, reference, k)
     return {
         "precision": manifold.share_within(ours.centres, theirs),
         "recall": manifold.share_within(theirs.centres, ours),
@@ -52,7 +52,7 @@ def shares(system: Rows, reference: Rows, k: int = K) -> dict[str, manifold.Shar
 @pytest.mark.parametrize("block", [40, 4_000_000])
 @pytest.mark.parametrize("seed", range(4))
 def test_shares_are_those_of_a_loop(monkeypatch: pytest.MonkeyPatch, block: int, seed: int) -> None:
-    monkeypatch.setattr(pairwise, "_BLOCK_VALUES", block)
+    monkeypatch.setattr(chunking, "CHUNK_VALUES", block)
     system, reference = material(seed)
     found = {name: share.value for name, share in shares(system, reference).items()}
     assert found == pytest.approx(looped(system.vectors, reference.vectors, K), rel=1e-12)
@@ -67,12 +67,12 @@ def test_shares_without_a_clip_are_those_of_the_other_clips(rows_of_clip: int, s
     for clip in range(len(system.counts)):
         expected = looped(system.vectors[system.clip_of_row != clip], reference.vectors, K)
         for name, share in found.items():
-            got = share.without_centres if name == "recall" else share.without_points
+            got = share.without_second if name == "recall" else share.without_first
             assert got[clip] == pytest.approx(expected[name], rel=1e-12), name
     for clip in range(len(reference.counts)):
         expected = looped(system.vectors, reference.vectors[reference.clip_of_row != clip], K)
         for name, share in found.items():
-            got = share.without_points if name == "recall" else share.without_centres
+            got = share.without_first if name == "recall" else share.without_second
             assert got[clip] == pytest.approx(expected[name], rel=1e-12), name
 
 

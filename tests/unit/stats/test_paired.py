@@ -14,7 +14,7 @@ from clipsonic_eval.stats import bootstrap, paired
 
 
 def test_few_clips_are_tested_over_all_sign_patterns() -> None:
-    p, test = paired.sign_flip(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 1000, seed=0)
+    p, test = paired.sign_flip_test(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 1000, seed=0)
     assert p == 2 / 32
     assert test == "paired-sign-flip-hall-exact-32"
 
@@ -30,13 +30,13 @@ def test_the_exact_p_value_agrees_with_scipy(seed: int) -> None:
     reference = scipy.stats.permutation_test(
         (d,), halls_t, permutation_type="samples", n_resamples=np.inf, alternative="greater"
     )
-    assert paired.sign_flip(d, 1000, seed=0)[0] == pytest.approx(reference.pvalue, abs=1e-12)
+    assert paired.sign_flip_test(d, 1000, seed=0)[0] == pytest.approx(reference.pvalue, abs=1e-12)
 
 
 def rejected(draw: Callable[[np.random.Generator], np.ndarray], repeats: int = 1000) -> tuple[float, float]:
     """Return Wilson's interval of the share of tests at 5 % that reject."""
-    p = [paired.sign_flip(draw(np.random.default_rng([4, i])), 199, i)[0] for i in range(repeats)]
-    return bootstrap.wilson(float(np.mean(np.array(p) <= 0.05)), repeats)
+    p = [paired.sign_flip_test(draw(np.random.default_rng([4, i])), 199, i)[0] for i in range(repeats)]
+    return bootstrap.wilson_interval(float(np.mean(np.array(p) <= 0.05)), repeats)
 
 
 def test_skewed_differences_of_mean_zero_are_told_from_zero_about_as_often_as_the_level_says() -> None:
@@ -55,9 +55,9 @@ def test_a_shift_of_normal_differences_is_found_as_often_as_by_the_t_test() -> N
 def test_values_that_are_not_finite_get_no_p_value(bad: float) -> None:
     values = np.append(np.random.default_rng(5).standard_normal(30), bad)
     for refused in (
-        lambda: paired.sign_flip(values, 100, 0),
-        lambda: paired.replicate_test(1.0, values),
-        lambda: paired.replicate_test(bad, values[:-1]),
+        lambda: paired.sign_flip_test(values, 100, 0),
+        lambda: paired.paired_bootstrap_test(1.0, values),
+        lambda: paired.paired_bootstrap_test(bad, values[:-1]),
         lambda: paired.cohen_dz(values),
     ):
         with pytest.raises(ShapeError, match=r"must be finite, but 1 of \d+ are NaN or infinite"):
@@ -69,38 +69,41 @@ def test_values_that_are_not_finite_get_no_p_value(bad: float) -> None:
 @pytest.mark.parametrize("scale", [1e-150, 1e-9, 1e9])
 def test_the_unit_of_the_values_changes_nothing(scale: float) -> None:
     d = np.random.default_rng(6).exponential(size=40) - 0.6
-    assert paired.sign_flip(d * scale, 500, 0)[0] == paired.sign_flip(d, 500, 0)[0]
+    assert paired.sign_flip_test(d * scale, 500, 0)[0] == paired.sign_flip_test(d, 500, 0)[0]
     assert paired.cohen_dz(d * scale) == pytest.approx(paired.cohen_dz(d), rel=1e-9)
 
 
 def test_differences_that_are_all_one_number_are_as_extreme_as_can_be() -> None:
-    assert paired.sign_flip(np.full(6, 0.3), 100, 0)[0] == 2 / 64
+    assert paired.sign_flip_test(np.full(6, 0.3), 100, 0)[0] == 2 / 64
 
 
 def test_random_patterns_approach_the_t_test_and_never_give_zero() -> None:
     d = np.random.default_rng(1).standard_normal(400) + 0.1
     expected = scipy.stats.ttest_1samp(d, 0).pvalue
-    assert paired.sign_flip(d, 20000, seed=0)[0] == pytest.approx(expected, abs=0.01)
-    p, test = paired.sign_flip(d + 5, 999, seed=0)
+    assert paired.sign_flip_test(d, 20000, seed=0)[0] == pytest.approx(expected, abs=0.01)
+    p, test = paired.sign_flip_test(d + 5, 999, seed=0)
     assert p == 1 / 1000
     assert test == "paired-sign-flip-hall-999"
 
 
 def test_equal_systems_give_p_of_one() -> None:
-    assert paired.sign_flip(np.zeros(50), 500, seed=0)[0] == 1.0
+    assert paired.sign_flip_test(np.zeros(50), 500, seed=0)[0] == 1.0
 
 
 def test_p_values_are_uniform_when_nothing_differs() -> None:
     rng = np.random.default_rng(2)
-    p = [paired.sign_flip(rng.standard_exponential(30) * rng.choice([-1, 1], 30), 300, seed)[0] for seed in range(400)]
+    p = [
+        paired.sign_flip_test(rng.standard_exponential(30) * rng.choice([-1, 1], 30), 300, seed)[0]
+        for seed in range(400)
+    ]
     assert scipy.stats.kstest(p, "uniform").pvalue > 0.01
     assert 0.03 <= np.mean(np.array(p) <= 0.05) <= 0.08
 
 
 def test_ties_by_rounding_count_as_equal() -> None:
     d = np.array([0.1, 0.2, 0.3, -0.1, -0.2] * 20)
-    first = paired.sign_flip(d, 2000, seed=0)[0]
-    assert paired.sign_flip(d * 3.3, 2000, seed=0)[0] == first
+    first = paired.sign_flip_test(d, 2000, seed=0)[0]
+    assert paired.sign_flip_test(d * 3.3, 2000, seed=0)[0] == first
 
 
 def test_holm_is_the_textbook_example() -> None:
@@ -118,10 +121,10 @@ def test_the_effect_size_is_the_mean_in_standard_deviations_of_the_differences()
 
 def test_a_difference_of_set_statistics_far_from_zero_has_the_smallest_p_value() -> None:
     replicates = np.random.default_rng(3).standard_normal(999) * 0.5 + 4  # shifted by their own bias
-    p, (low, high) = paired.replicate_test(5.0, replicates)
+    p, (low, high) = paired.paired_bootstrap_test(5.0, replicates)
     assert p == 1 / 1000
     assert low < 5 < high
-    assert paired.replicate_test(0.0, replicates)[0] == 1.0
+    assert paired.paired_bootstrap_test(0.0, replicates)[0] == 1.0
 
 
 def test_halls_t_is_its_formula() -> None:

@@ -1,10 +1,10 @@
 """Does a 95 % interval hold the truth 95 times in 100? Measured by simulation, on populations whose truth is known.
 
 For whoever writes or doubts an interval; nothing in an evaluation calls this. An interval is a function of a sample and
-a seed; :func:`measure` draws fresh samples and counts. With 400 repeats the share itself is sure to 2 %.
+a seed; :func:`measure_coverage` draws fresh samples and counts. With 400 repeats the share itself is sure to 2 %.
 
     population = GaussianSets(n=200, d=16, spread=1.2, shift=0.2)
-    measure(population.draw, my_interval, truth=population.distance, repeats=400)
+    measure_coverage(population.draw, my_interval, truth=population.distance, repeats=400)
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import numpy as np
 from clipsonic_eval import seeds
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.stats.bootstrap import Interval, wilson
+from clipsonic_eval.stats.bootstrap import Interval, wilson_interval
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class IntervalCoverage:
     """How an interval did.
 
     Attributes:
@@ -44,14 +44,14 @@ class Coverage:
     repeats: int
 
 
-def measure(
+def measure_coverage(
     draw: Callable[[np.random.Generator], T],
     interval: Callable[[T, int], Interval],
     truth: float,
     *,
     repeats: int = 400,
     seed: int = 0,
-) -> Coverage:
+) -> IntervalCoverage:
     """Measure the coverage of an interval.
 
     Args:
@@ -74,7 +74,7 @@ def measure(
     below, above = float(np.mean(ends[:, 1] < truth)), float(np.mean(ends[:, 0] > truth))
     share = float(np.mean((ends[:, 0] <= truth) & (truth <= ends[:, 1])))
     width = float((ends[:, 1] - ends[:, 0]).mean())
-    return Coverage(share, wilson(share, repeats), below, above, width, repeats)
+    return IntervalCoverage(share, wilson_interval(share, repeats), below, above, width, repeats)
 
 
 def expectation(
