@@ -102,4 +102,4 @@ class FakeClasses(FakeEncoder):
 
 def encoders() -> dict[str, FakeEncoder]:
     """Return one encoder for each role of an evaluation."""
-    return {"fad": FakeEncoder(), "clap": FakeEncoder("fake-clap", unit=True), "classes": FakeClasses()}
+    return {"audio": FakeEncoder(), "audio_text": FakeEncoder("fake-clap", unit=True), "classifier": FakeClasses()}

@@ -93,7 +93,7 @@ def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str
 
 def _tree(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options as a configuration; those not given are None or empty."""
-    roles = {"fad": "fad_encoder", "clap": "clap_encoder", "classes": "class_encoder"}
+    roles = {"audio": "fad_encoder", "audio_text": "clap_encoder", "classifier": "class_encoder"}
     chosen = {role: options.pop(name) for role, name in roles.items()}
     encoders = {role: None if name == "none" else name for role, name in chosen.items() if name is not None}
     return {

@@ -50,7 +50,7 @@ def _entries(kind: str) -> Iterator[tuple[str, str]]:
             card = METRICS[name].card
             direction = "higher" if card.higher_is_better else "lower"
             needs = f", needs {', '.join(card.needs)}" if card.needs else ""
-            text = f"{card.title} ({card.unit}, {direction} is better{needs}); {card.source}"
+            text = f"{card.title}: {card.description} ({card.unit}, {direction} is better{needs}); {card.source}"
             yield name, text + _origin(METRICS, name)
     elif kind == "conventions":
         from clipsonic_eval.conventions import CONVENTIONS

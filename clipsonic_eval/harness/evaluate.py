@@ -192,8 +192,8 @@ def _embed(
     skipped: dict[str, tuple[Skip, ...]] = {PROMPTS: material.queries.skipped}
     reference = None
     against = _roles(measures.values(), "reference")
-    if "halves" in config.controls and "fad" in encoders and "fad" not in against:
-        against = ["fad", *against]
+    if "halves" in config.controls and "audio" in encoders and "audio" not in against:
+        against = ["audio", *against]
     training = None
     if material.training is not None:
         copies = next(iter(encoders))
@@ -280,8 +280,8 @@ def _score(
     label = f"score, {config.n_bootstrap} resamples"
     for _ in progress.track(each(), label=label, total=sum(len(inputs) for _, inputs in work)):
         pass
-    if "halves" in config.controls and evaluation.reference is not None and "fad" in evaluation.reference.spaces:
-        with threads.matrices(min(evaluation.reference.spaces["fad"].vectors.shape)):
+    if "halves" in config.controls and evaluation.reference is not None and "audio" in evaluation.reference.spaces:
+        with threads.matrices(min(evaluation.reference.spaces["audio"].vectors.shape)):
             scores += _halves(evaluation, evaluation.reference, shared)
     if not scores:
         first = next(f"{name}: {why}" for name, reasons in shared.unscored.items() for why in reasons)
@@ -345,5 +345,5 @@ def _halves(evaluation: Evaluation, reference: Embedded, shared: scoring.Scoring
     metric = METRICS["fad"]
     assert isinstance(metric, SetMetric)
     own = dataclasses.replace(metric, card=dataclasses.replace(metric.card, name="fad_halves"))
-    first, second = controls.halves(reference, "fad", evaluation.config.seed)
+    first, second = controls.halves(reference, "audio", evaluation.config.seed)
     return list(scoring.score_sets(own, {REFERENCE: Inputs(first, reference=second)}, shared).scores.values())

@@ -12,7 +12,7 @@ from clipsonic_eval.errors import ConfigError
 Control = Literal["shuffled", "noise", "halves"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
-ROLES = ("fad", "clap", "classes")
+ROLES = ("audio", "audio_text", "classifier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +20,15 @@ class EncoderChoice:
     """Which encoder embeds for what; None: the metrics of that role are left out.
 
     Attributes:
-        fad: audio features for Fréchet distances.
-        clap: audio and text in one space, for the CLAP score. Not the encoder that conditions a system under test.
-        classes: class log-probabilities.
+        audio: audio features for Fréchet and kernel distances.
+        audio_text: audio and text in one space, for the CLAP score; not the one that conditions a system.
+        classifier: class log-probabilities.
         weights: weight files by role, or by convention, where an encoder's own are not meant.
     """
 
-    fad: str | None = "toy-audio"
-    clap: str | None = "toy-clap"
-    classes: str | None = "toy-audio-classes"
+    audio: str | None = "toy-audio"
+    audio_text: str | None = "toy-clap"
+    classifier: str | None = "toy-audio-classes"
     weights: dict[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -38,7 +38,7 @@ class EncoderChoice:
 
     def name(self, role: str) -> str | None:
         """Return the encoder of a role."""
-        return {"fad": self.fad, "clap": self.clap, "classes": self.classes}[role]
+        return {"audio": self.audio, "audio_text": self.audio_text, "classifier": self.classifier}[role]
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,10 +218,10 @@ def without_strange_labels(
     Returns:
         (metrics, why one was left out or "").
     """
-    known = encoders["classes"].card.labels if "classes" in encoders else ()
+    known = encoders["classifier"].card.labels if "classifier" in encoders else ()
     strange = sorted({label for label in queries.labels.values() if label not in known})
     affected = [m for m in metrics if m in METRICS and "labels" in METRICS[m].card.needs]
     if not strange or not affected or config.metrics:
         return list(metrics), ""
-    why = f"{', '.join(affected)} left out: '{strange[0]}' is no class of encoder '{config.encoders.classes}'"
+    why = f"{', '.join(affected)} left out: '{strange[0]}' is no class of encoder '{config.encoders.classifier}'"
     return [m for m in metrics if m not in affected], why

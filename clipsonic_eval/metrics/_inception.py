@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import entr, rel_entr
 
 from clipsonic_eval.arraytypes import Float64
-from clipsonic_eval.metrics import Inputs
+from clipsonic_eval.metrics._base import Inputs
 from clipsonic_eval.metrics._classes import log_probabilities
 from clipsonic_eval.stats.bootstrap import damped_weights, resample_counts
 from clipsonic_eval.stats.chunking import chunks

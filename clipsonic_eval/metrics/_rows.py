@@ -8,7 +8,7 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics import ClipInfluence, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._base import ClipInfluence, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._vectors import check_space, clips_of
 from clipsonic_eval.stats.bootstrap import resample_counts
 from clipsonic_eval.stats.frechet import Gaussian

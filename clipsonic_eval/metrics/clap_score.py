@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
+from clipsonic_eval.metrics._base import METRICS, ClipMetric, Inputs, MetricCard
 from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip, unit
 from clipsonic_eval.types import Embeddings
 
@@ -53,14 +53,17 @@ METRICS.add(
         MetricCard(
             name="clap_score",
             title="CLAP score",
+            description="cosine of a clip's audio and its prompt's text embedding",
             unit="cosine",
             higher_is_better=True,
-            role="clap",
+            role="audio_text",
+            encoder="toy-clap",
             needs=("prompts",),
             min_n=1,
             biased_in_n=False,
             signature="pair:key|clamp:none",
             source="Y. Wu et al., Large-Scale Contrastive Language-Audio Pretraining, ICASSP 2023",
+            by_default=True,
         ),
         _per_clip,
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from clipsonic_eval.errors import unknown_name
-from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
+from clipsonic_eval.metrics._base import METRICS, ClipMetric, Inputs, MetricCard
 from clipsonic_eval.metrics._classes import log_probabilities
 from clipsonic_eval.types import Embeddings
 
@@ -48,14 +48,17 @@ METRICS.add(
         MetricCard(
             name="class_accuracy",
             title="Class accuracy",
+            description="share of clips classified as their label",
             unit="proportion",
             higher_is_better=True,
-            role="classes",
+            role="classifier",
+            encoder="toy-audio-classes",
             needs=("labels",),
             min_n=1,
             biased_in_n=False,
             signature="top:1|rows:mean-probability",
             source="S. Ravuri and O. Vinyals, Classification Accuracy Score, NeurIPS 2019",
+            by_default=True,
         ),
         _per_clip,
         proportion=True,

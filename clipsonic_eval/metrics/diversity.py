@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float64
-from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._base import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import Influence, at_least, metric_of, sorted_rows
 from clipsonic_eval.metrics._vectors import clips_of, unit
 from clipsonic_eval.stats.influence import jackknife_influence
@@ -86,15 +86,16 @@ METRICS.add(
         MetricCard(
             name="diversity",
             title="Diversity",
+            description="1 - mean cosine of two different clips",
             unit="1 - cosine",
             higher_is_better=True,
-            role="clap",
+            role="audio_text",
+            encoder="toy-clap",
             needs=(),
             min_n=MIN_CLIPS,
             biased_in_n=False,
             signature="of:1-cosine|pairs:distinct-clips",
             source="R. Zhang et al., The Unreasonable Effectiveness of Deep Features, CVPR 2018",
-            by_default=False,
         ),
         2.0,
     ),
@@ -106,15 +107,16 @@ METRICS.add(
         MetricCard(
             name="diversity_distance",
             title="Diversity, distance",
+            description="mean Euclidean distance of two different clips",
             unit="distance",
             higher_is_better=True,
-            role="fad",
+            role="audio",
+            encoder="toy-audio",
             needs=(),
             min_n=MIN_CLIPS,
             biased_in_n=False,
             signature="of:euclidean|pairs:distinct-clips",
             source="R. Zhang et al., The Unreasonable Effectiveness of Deep Features, CVPR 2018",
-            by_default=False,
         ),
         np.inf,
     ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipsonic_eval.arraytypes import Float64
-from clipsonic_eval.metrics import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._base import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import by_key, reference_gaussian, reference_of, sorted_rows
 from clipsonic_eval.metrics._vectors import check_space, clips_of
 from clipsonic_eval.stats.bootstrap import resample_counts
@@ -82,16 +82,20 @@ METRICS.add(
     SetMetric(
         MetricCard(
             name="fad",
-            title="Fréchet audio distance",
+            title="FAD",
+            description="Fréchet audio distance",
+            decimals=2,
             unit="squared distance",
             higher_is_better=False,
-            role="fad",
+            role="audio",
+            encoder="toy-audio",
             needs=("reference",),
             min_n=2,
             biased_in_n=True,
             signature="cov:n-1|est:plug-in|sqrt:svd-f64",
             reference_moments=True,
             source="K. Kilgour et al., Fréchet Audio Distance, Interspeech 2019",
+            by_default=True,
         ),
         _value,
         _replicates,

@@ -20,7 +20,7 @@ import numpy as np
 
 from clipsonic_eval import seeds
 from clipsonic_eval.arraytypes import Float64
-from clipsonic_eval.metrics import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._base import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import at_least, reference_gaussian, sorted_rows
 from clipsonic_eval.metrics.fad import fad_influence
 from clipsonic_eval.stats.bootstrap import resample_counts
@@ -87,16 +87,18 @@ METRICS.add(
     SetMetric(
         MetricCard(
             name="fad_inf",
-            title="Fréchet audio distance, extrapolated",
+            title="FAD, extrapolated",
+            description="Fréchet audio distance, extrapolated",
+            decimals=2,
             unit="squared distance",
             higher_is_better=False,
-            role="fad",
+            role="audio",
+            encoder="toy-audio",
             needs=("reference",),
             min_n=MIN_CLIPS,
             biased_in_n=False,  # the line takes away the first order of the bias; the rest drowns in the noise
             signature=f"cov:n-1|est:line-in-1/n|sizes:{STEPS}-from-half|draw:without-replacement-by-clip|sqrt:eig-f64",
             source="M. J. Chong and D. Forsyth, Effectively Unbiased FID and Inception Score, CVPR 2020",
-            by_default=False,
             reference_moments=True,
         ),
         _value,

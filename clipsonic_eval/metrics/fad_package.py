@@ -15,7 +15,7 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ConfigError, ShapeError
-from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._base import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import reference_of
 from clipsonic_eval.metrics.fad import fad_influence
 from clipsonic_eval.types import Embeddings
@@ -68,16 +68,18 @@ METRICS.add(
     SetMetric(
         MetricCard(
             name="fad_package",
-            title="Fréchet audio distance (frechet-audio-distance)",
+            title="FAD (frechet-audio-distance)",
+            description="Fréchet audio distance (frechet-audio-distance)",
+            decimals=2,
             unit="squared distance",
             higher_is_better=False,
-            role="fad",
+            role="audio",
+            encoder="toy-audio",
             needs=("reference",),
             min_n=2,
             biased_in_n=True,
             signature="cov:n-1|est:plug-in|sqrt:sqrtm-complex|by:frechet-audio-distance",
             source="K. Kilgour et al., Fréchet Audio Distance, Interspeech 2019",
-            by_default=False,
             package=PACKAGE,
         ),
         _value,

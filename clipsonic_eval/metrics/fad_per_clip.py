@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
+from clipsonic_eval.metrics._base import METRICS, ClipMetric, Inputs, MetricCard
 from clipsonic_eval.metrics._rows import reference_gaussian
 from clipsonic_eval.metrics._vectors import check_space, clips_of
 from clipsonic_eval.stats.frechet import Gaussian
@@ -56,16 +56,18 @@ METRICS.add(
     ClipMetric(
         MetricCard(
             name="fad_per_clip",
-            title="Fréchet audio distance per clip",
+            title="FAD per clip",
+            description="Fréchet audio distance per clip",
+            decimals=2,
             unit="squared distance",
             higher_is_better=False,
-            role="fad",
+            role="audio",
+            encoder="toy-audio",
             needs=("reference",),
             min_n=1,
             biased_in_n=False,
             signature="cov:n-1|est:plug-in-by-clip|sqrt:svd-f64",
             source="A. Gui et al., Adapting Frechet Audio Distance for Generative Music Evaluation, ICASSP 2024",
-            by_default=False,
             reference_moments=True,
             min_rows=MIN_ROWS,
         ),

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float64
-from clipsonic_eval.metrics import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._base import METRICS, ClipInfluence, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._inception import influence, probabilities_of, replicates, scores
 from clipsonic_eval.types import Embeddings
 
@@ -53,15 +53,17 @@ METRICS.add(
         MetricCard(
             name="inception_score",
             title="Inception score",
+            description="exp of the mean KL divergence of the clips' classes from their average",
+            decimals=2,
             unit="effective classes",
             higher_is_better=True,
-            role="classes",
+            role="classifier",
+            encoder="toy-audio-classes",
             needs=(),
             min_n=2,
             biased_in_n=True,
             signature="prob:softmax|rows:mean-probability|splits:1",
             source="T. Salimans et al., Improved Techniques for Training GANs, NeurIPS 2016",
-            by_default=False,
         ),
         _value,
         _replicates,

@@ -17,7 +17,7 @@ from scipy.special import ndtri, stdtrit
 
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._base import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._inception import probabilities_of, scores
 from clipsonic_eval.stats.bootstrap import resample_counts
 from clipsonic_eval.stats.influence import linear_deviations
@@ -79,15 +79,17 @@ METRICS.add(
         MetricCard(
             name="inception_score_10_splits",
             title="Inception score, ten splits",
+            description="mean inception score of ten splits",
+            decimals=2,
             unit="effective classes",
             higher_is_better=True,
-            role="classes",
+            role="classifier",
+            encoder="toy-audio-classes",
             needs=(),
             min_n=SPLITS,
             biased_in_n=True,
             signature="prob:softmax|rows:mean-probability|splits:10|shuffle:randomstate-2020",
             source="T. Salimans et al., Improved Techniques for Training GANs, NeurIPS 2016",
-            by_default=False,
         ),
         _value,
         _replicates,

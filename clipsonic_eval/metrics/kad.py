@@ -22,7 +22,7 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._base import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import (
     Influence,
     at_least,
@@ -126,16 +126,17 @@ def _metric(name: str, title: str, unit: str, signature: str) -> SetMetric:
 
     card = MetricCard(
         name=name,
-        title=title,
+        title=title.replace("Kernel audio distance", "KAD"),
+        description=title,
         unit=unit,
         higher_is_better=False,
-        role="fad",
+        role="audio",
+        encoder="toy-audio",
         needs=("reference",),
         min_n=MIN_CLIPS,
         biased_in_n=False,
         signature=signature,
         source="Y. Chung et al., KAD: No More FAD!, 2025",
-        by_default=False,
     )
     own_bandwidth = name != "kad"  # which goes with the system's clips
     return metric_of(card, estimate, details=details, linear_in_swaps=not own_bandwidth)

@@ -21,7 +21,7 @@ import numpy as np
 from clipsonic_eval import seeds
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._base import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import (
     Influence,
     at_least,
@@ -119,16 +119,17 @@ METRICS.add(
     metric_of(
         MetricCard(
             name="kid",
-            title="Kernel distance, cubic",
+            title="KID",
+            description="Kernel distance, cubic",
             unit="squared MMD",
             higher_is_better=False,
-            role="fad",
+            role="audio",
+            encoder="toy-audio",
             needs=("reference",),
             min_n=MIN_CLIPS,
             biased_in_n=False,
             signature="kernel:poly3-1/d-1|est:unbiased|pairs:distinct-clips|subsets:none",
             source="M. Binkowski et al., Demystifying MMD GANs, ICLR 2018",
-            by_default=False,
         ),
         _estimate,
     ),
@@ -138,16 +139,17 @@ METRICS.add(
     SetMetric(
         MetricCard(
             name="kid_subsets",
-            title="Kernel distance, cubic, over subsets",
+            title="KID over subsets",
+            description="Kernel distance, cubic, over subsets",
             unit="squared MMD",
             higher_is_better=False,
-            role="fad",
+            role="audio",
+            encoder="toy-audio",
             needs=("reference",),
             min_n=2 * SIZE,
             biased_in_n=False,
             signature=f"kernel:poly3-1/d-1|est:unbiased|pairs:distinct-rows|subsets:{SUBSETS}x{SIZE}",
             source="M. Binkowski et al., Demystifying MMD GANs, ICLR 2018",
-            by_default=False,
         ),
         _subsets_value,
         _subsets_replicates,

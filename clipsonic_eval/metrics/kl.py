@@ -9,7 +9,7 @@ what lies below it: with several hundred classes their numbers are a little smal
 from __future__ import annotations
 
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
+from clipsonic_eval.metrics._base import METRICS, ClipMetric, Inputs, MetricCard
 from clipsonic_eval.metrics._classes import divergence
 from clipsonic_eval.types import Embeddings
 
@@ -39,16 +39,17 @@ METRICS.add(
     ClipMetric(
         MetricCard(
             name="kl",
-            title="KL divergence of classes",
+            title="KL",
+            description="KL divergence of classes",
             unit="nats",
             higher_is_better=False,
-            role="classes",
+            role="classifier",
+            encoder="toy-audio-classes",
             needs=("real",),
             min_n=1,
             biased_in_n=False,
             signature="dir:real-generated|prob:softmax|rows:mean-probability",
             source="V. Iashin and E. Rahtu, Taming Visually Guided Sound Generation, BMVC 2021",
-            by_default=False,
         ),
         _per_clip,
     ),

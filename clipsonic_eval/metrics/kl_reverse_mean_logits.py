@@ -8,7 +8,7 @@ epsilon.
 from __future__ import annotations
 
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
+from clipsonic_eval.metrics._base import METRICS, ClipMetric, Inputs, MetricCard
 from clipsonic_eval.metrics._classes import divergence
 from clipsonic_eval.types import Embeddings
 
@@ -29,16 +29,17 @@ METRICS.add(
     ClipMetric(
         MetricCard(
             name="kl_reverse_mean_logits",
-            title="KL divergence of classes, reversed, logits averaged",
+            title="KL, reversed, logits averaged",
+            description="KL divergence of classes, reversed, logits averaged",
             unit="nats",
             higher_is_better=False,
-            role="classes",
+            role="classifier",
+            encoder="toy-audio-classes",
             needs=("real",),
             min_n=1,
             biased_in_n=False,
             signature="dir:generated-real|prob:softmax|rows:mean-logit",
             source="Z. Evans et al., Fast Timing-Conditioned Latent Audio Diffusion, ICML 2024",
-            by_default=False,
         ),
         _per_clip,
     ),

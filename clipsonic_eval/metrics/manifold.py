@@ -24,7 +24,7 @@ import numpy as np
 from clipsonic_eval import seeds
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics import METRICS, Inputs, MetricCard, SetMetric
+from clipsonic_eval.metrics._base import METRICS, Inputs, MetricCard, SetMetric
 from clipsonic_eval.metrics._rows import Influence, influence_of, linear_replicates, reference_of, sorted_rows
 from clipsonic_eval.stats import manifold
 from clipsonic_eval.stats.bootstrap import DAMPING
@@ -123,15 +123,16 @@ def _metric(name: Statistic, title: str, unit: str, source: str) -> SetMetric:
     card = MetricCard(
         name=name,
         title=title,
+        description=f"{title.lower()} by balls of the {K} nearest neighbours",
         unit=unit,
         higher_is_better=True,
-        role="fad",
+        role="audio",
+        encoder="toy-audio",
         needs=("reference",),
         min_n=K + 2,
         biased_in_n=name in ("recall", "coverage"),  # balls of the system's rows; balls that any row of it fills
         signature=f"k:{K}|ball:closed|points:rows",
         source=source,
-        by_default=False,
     )
     highest = 1.0 if proportion else np.inf
     return SetMetric(

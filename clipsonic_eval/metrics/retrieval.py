@@ -22,7 +22,7 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Bool, Float64, Int
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
+from clipsonic_eval.metrics._base import METRICS, ClipMetric, Inputs, MetricCard
 from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip, unit
 from clipsonic_eval.metrics.gap.retrieval import recall_where
 from clipsonic_eval.stats.chunking import chunks
@@ -110,15 +110,16 @@ def _add(direction: Direction, k: int) -> None:
     card = MetricCard(
         name=name,
         title=f"R@{k}, {direction.replace('_', ' ')}",
+        description=f"recall at {k}, {direction.replace('_', ' ')}",
         unit="proportion",
         higher_is_better=True,
-        role="clap",
+        role="audio_text",
+        encoder="toy-clap",
         needs=("prompts",),
         min_n=k + 1,
         biased_in_n=True,
         signature=f"pair:key|k:{k}|ties:expected|same:equal-prompts|rows:mean-cosine",
         source="B. Elizalde et al., CLAP: Learning Audio Concepts from Natural Language Supervision, ICASSP 2023",
-        by_default=False,
     )
     METRICS.add(name, ClipMetric(card, _per_clip(name, direction, k), proportion=True))
 

@@ -82,7 +82,7 @@ def test_skipped_items_give_exit_code_three_and_a_line_each(world: Path) -> None
 
 def test_a_configuration_file_is_laid_under_the_options(world: Path) -> None:
     (world / "e.yaml").write_text(
-        f"systems: {{good: {world / 'good'}}}\nprompts: {world / 'prompts.csv'}\nencoders: {{fad: nobody}}\n"
+        f"systems: {{good: {world / 'good'}}}\nprompts: {world / 'prompts.csv'}\nencoders: {{audio: nobody}}\n"
         "metrics: [clap_score]\n"
     )
     done = call(world, "--config", str(world / "e.yaml"), "--system", f"bad={world / 'bad'}", "--json")

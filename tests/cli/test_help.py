@@ -82,7 +82,7 @@ def test_every_default_is_shown(path: tuple[str, ...]) -> None:
         (
             "evaluate",
             EvaluateConfig(systems={"a": "b"}).encoders,  # type: ignore[dict-item]
-            {"--fad-encoder": "fad", "--clap-encoder": "clap", "--class-encoder": "classes"},
+            {"--fad-encoder": "audio", "--clap-encoder": "audio_text", "--class-encoder": "classifier"},
         ),
         ("gap", GapConfig(source="x"), {"--seed": "seed"}),  # type: ignore[arg-type]
         ("calibrate", CalibrateConfig(), {"--repeats": "repeats", "--seed": "seed", "--n": "n"}),

@@ -105,7 +105,7 @@ def test_a_folder_of_other_things(name: str, more: tuple[str, ...]) -> None:
         ("sample", ["--set", "level=0.25"], "settings.level: not there → 0.25"),
         ("sample", ["--seed", "1"], "seed: 0 → 1"),
         ("evaluate", ["--seed", "1"], "seed: 0 → 1"),
-        ("evaluate", ["--set", "encoders.clap=null"], "encoders.clap: toy-clap → null"),
+        ("evaluate", ["--set", "encoders.audio_text=null"], "encoders.audio_text: toy-clap → null"),
         ("gap", ["--set", "mean_shift=false"], "mean_shift: true → false"),
         ("report", ["--title", "Other"], "title: Report → Other"),
         ("calibrate", ["--seed", "1"], "seed: 0 → 1"),

@@ -57,7 +57,7 @@ def embeddings(name: str, n: int, rows: int, *, move: float = 0.0, like: str = "
 
 def inputs(metric: Metric) -> Inputs:
     card = metric.card
-    labels = tuple(f"class {i}" for i in range(DIM)) if card.role == "classes" else ()
+    labels = tuple(f"class {i}" for i in range(DIM)) if card.role == "classifier" else ()
     space = EncoderCard("golden", "0" * 64, DIM, ("audio", "text"), "", labels=labels)
     n = max(N, card.min_n)
     rows = max(2, card.min_rows) if n == N else 1

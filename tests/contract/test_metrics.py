@@ -198,7 +198,7 @@ def drawn_value(metric: Metric, rng: np.random.Generator, n: int) -> float:
 
     The population is narrower than the reference's, so that shares of the reference are far from all of it.
     """
-    noise, width = (0.0, 0.7) if metric.card.role == "fad" else (0.5, 1.0)
+    noise, width = (0.0, 0.7) if metric.card.role == "audio" else (0.5, 1.0)
     given = worlds.draw(rng, n, metric.card, (noise,))[0]
     reference = worlds.draw(np.random.default_rng(5), 60, metric.card, (noise,))[0].reference
     system = dataclasses.replace(given.system, vectors=width * given.system.vectors)

@@ -115,4 +115,4 @@ def _classes(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[f
     ]
 
 
-_WORLDS: Final[dict[str, World]] = {"fad": _features, "clap": _pairs, "classes": _classes}
+_WORLDS: Final[dict[str, World]] = {"audio": _features, "audio_text": _pairs, "classifier": _classes}

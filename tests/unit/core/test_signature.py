@@ -108,7 +108,7 @@ def test_the_cache_of_one_numerics_version_is_not_read_by_another(tmp_path: Path
 def test_the_committed_study_compares_with_new_evaluations() -> None:
     """Every score of the demo has the signature that an evaluation of today gives, reference and queries aside."""
     record = read(Path(__file__).parents[3] / "reports" / "demo" / "records" / "test-seed-0")
-    roles = {"fad": "toy-audio", "clap": "toy-clap", "classes": "toy-audio-classes"}
+    roles = {"audio": "toy-audio", "audio_text": "toy-clap", "classifier": "toy-audio-classes"}
     cards = {role: ENCODERS[name]().card for role, name in roles.items()}
     scores = [s for s in record.scores if s.metric in METRICS]
     assert len({s.metric for s in scores}) >= 3

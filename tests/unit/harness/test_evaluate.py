@@ -111,7 +111,7 @@ def test_the_same_evaluation_again_gives_the_same_numbers_and_embeds_nothing(wor
     second = evaluate(config(world), world / "again", encoders=again)
     assert second.scores == first.scores
     assert second.comparisons == first.comparisons
-    assert again["fad"].heard == 0
+    assert again["audio"].heard == 0
 
 
 def test_the_company_of_other_systems_changes_no_score(world: Path) -> None:
@@ -352,7 +352,7 @@ def test_every_set_is_checked_like_the_systems(world: Path) -> None:
         files[6].write_bytes(files[5].read_bytes())
     told = config(world, real=world / "real", training=training)
     ears = encoders()
-    ears["fad"].card = dataclasses.replace(ears["fad"].card, preprocessing="rate:16k|win:0.25,zero-padded")
+    ears["audio"].card = dataclasses.replace(ears["audio"].card, preprocessing="rate:16k|win:0.25,zero-padded")
     runs = [evaluate(told, world / f"run{i}", encoders=ears) for i in range(2)]
     assert runs[0].findings == runs[1].findings  # the second one from the cache
     for name, folder in sets.items():
@@ -486,5 +486,5 @@ def test_metrics_that_are_left_out_for_lack_of_something_are_named(world: Path) 
         "clap_score left out: nobody says the prompts; give --prompts CSV",
         "class_accuracy left out: no query has a label; give --prompts CSV with a column label",
     ]
-    without = run(world, "without", prompts=None, encoders=EncoderChoice(clap=None, classes=None))
+    without = run(world, "without", prompts=None, encoders=EncoderChoice(audio_text=None, classifier=None))
     assert "evaluation" not in without.findings  # they were declined

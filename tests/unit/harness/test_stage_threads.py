@@ -90,7 +90,7 @@ def test_an_evaluation_embeds_on_the_idle_cores_and_scores_small_sets_on_one_thr
         cache=tmp_path / "cache",
         examples=0,
     )
-    evaluate(settings, tmp_path / "run", encoders={**encoders(), "fad": ears}, progress=bars)
+    evaluate(settings, tmp_path / "run", encoders={**encoders(), "audio": ears}, progress=bars)
     assert ears.seen == {(1, IDLE)}
     assert seen["sets"] == {(1, 1)}
     assert bars.tracked["score, 40 resamples"] == (4, 4)

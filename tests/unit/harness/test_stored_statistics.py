@@ -234,7 +234,7 @@ def test_statistics_of_another_encoder_are_refused(world: Path) -> None:
     for other in ({"name": "x"}, {"weights_sha256": "0" * 64}, {"preprocessing": "rate:8k"}, {"num": 2}):
         with pytest.raises(SpaceError, match=f"{next(iter(other))} differs"):
             stored.check({"fad": dataclasses.replace(card, **other)})  # type: ignore[arg-type]
-    with pytest.raises(SpaceError, match=r"statistics of 5 dimensions, but the encoder for 'fad', .* gives 8"):
+    with pytest.raises(SpaceError, match=r"statistics of 5 dimensions, but the encoder for 'audio', .* gives 8"):
         run(world, npz(world / "foreign.npz", mu=MU, sigma=COV))
 
 

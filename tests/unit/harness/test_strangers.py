@@ -118,4 +118,4 @@ def test_prompts_that_are_cut_are_named() -> None:
     (finding,) = of_texts(encoder, texts)
     assert (finding.check, finding.keys) == ("cut_prompts", ("long",))
     assert encoder.text_notes(list(texts.values())) == [TextNote(), TextNote(cut=True)]
-    assert of_texts(encoders()["clap"], texts) == []  # says nothing about what it reads
+    assert of_texts(encoders()["audio_text"], texts) == []  # says nothing about what it reads
