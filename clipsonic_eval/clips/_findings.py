@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from clipsonic_eval.checks.audio import grouped
 from clipsonic_eval.files import write_csv
-from clipsonic_eval.media.checks import grouped
 from clipsonic_eval.types import Finding
 
 NAME = "findings.csv"

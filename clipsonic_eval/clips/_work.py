@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float32, UInt8
+from clipsonic_eval.checks.audio import check_levels, levels, unusable
 from clipsonic_eval.clips.config import PrepareConfig
 from clipsonic_eval.datasets import SourceItem
 from clipsonic_eval.errors import MediaError
 from clipsonic_eval.media.audio import PastEndError, read_audio, resample
-from clipsonic_eval.media.checks import check_levels, levels, unusable
 from clipsonic_eval.media.limits import MAX_PIXELS
 from clipsonic_eval.media.video import probe, read_frames
 from clipsonic_eval.types import Clip, Finding, Skip

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from clipsonic_eval.checks.audio import SILENCE_PEAK
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
-from clipsonic_eval.media.checks import SILENCE_PEAK
 
 _ELSEWHERE = ("workers", "device")  # where it is computed, not what
 

@@ -1,9 +1,9 @@
-"""Embeddings by content: the hash of a file's bytes and the encoder's card name a row, a path never does.
+"""A cache of arrays per clip, found by content: the hash of a file's bytes names a clip, a path never does.
 
-A folder by encoder holds shards, ``<name>.npy`` (vectors, mapped into memory when read) and ``<name>.npz`` (whose they
-are, and the hash of the vectors of each clip). The second is written last and atomically, so that a killed job loses at
-most the shard it was filling; the next one goes on from there. Shards are only ever added: several processes may share
-a cache. What is damaged, a shard or the vectors of one clip, is named and left alone, and its clips are embedded again.
+A folder per encoder holds shards, ``<name>.npy`` (rows of all clips, memory-mapped when read) and ``<name>.npz`` (whose
+rows they are, and a hash of the rows of each clip). The second is written last and atomically, so that a killed job
+loses at most the shard it was filling and resumes from there. Shards are only ever added: several processes may share
+a cache. A damaged shard, or damaged rows of one clip, is named in the log and left alone; its clips are embedded again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the rows of a clip lie: shard, rows from start to end, and their hash."""
+    """Where the rows of a clip are: shard, first row, end, and their hash."""
 
     index: Path
     shard: int
@@ -62,19 +62,29 @@ def usable_cache(folder: Path | None) -> Path:
     return found
 
 
-class EmbeddingCache:
-    """The embeddings of one encoder.
+def embedding_cache(root: Path, card: EncoderCard) -> ClipCache:
+    """Return the cache of an encoder's embeddings.
 
     Args:
         root: folder of the caches of all encoders.
         card: of the encoder; any change of it is another cache.
     """
+    identity = dataclasses.asdict(dataclasses.replace(card, licence="", source=""))
+    identity.pop("world")  # what a space is good for does not make it another one
+    return ClipCache(root / f"{card.name}-{config_hash(identity)}", card.dim)
 
-    def __init__(self, root: Path, card: EncoderCard) -> None:
-        identity = dataclasses.asdict(dataclasses.replace(card, licence="", source=""))
-        identity.pop("world")  # what a space is good for does not make it another one
-        self._folder = root / f"{card.name}-{config_hash(identity)}"
-        self._dim = card.dim
+
+class ClipCache:
+    """Rows per clip, (r, d) float32, by the content hash of the clip.
+
+    Args:
+        folder: of this cache alone.
+        dim: d.
+    """
+
+    def __init__(self, folder: Path, dim: int) -> None:
+        self._folder = folder
+        self._dim = dim
         self._shards: list[Float32] = []
         self._where: dict[str, list[_Place]] = {}
         self._new: dict[str, Float32] = {}

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from clipsonic_eval import seeds
+from clipsonic_eval.checks.audio import check_audio
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import write_json
 from clipsonic_eval.harness.audio_sets import SYSTEM_NAME, AudioSet, read_card
-from clipsonic_eval.harness.embedding import Embedded
+from clipsonic_eval.harness.embed import EmbeddedSet
 from clipsonic_eval.media.audio import write_wav
-from clipsonic_eval.media.checks import check_audio
 from clipsonic_eval.systems.controls import Noise
 from clipsonic_eval.types import Embeddings, Query
 
@@ -79,7 +79,7 @@ def write_noise(keys: Sequence[str], reference: AudioSet, folder: Path, seed: in
     return folder
 
 
-def halves(reference: Embedded, role: str, seed: int) -> tuple[Embeddings, Embeddings]:
+def halves(reference: EmbeddedSet, role: str, seed: int) -> tuple[Embeddings, Embeddings]:
     """Split the clips of the reference in two at random.
 
     Raises:

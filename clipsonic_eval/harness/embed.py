@@ -1,245 +1,230 @@
-"""Embed folders: as arrays for a notebook, or into the cache, alone or as one of many processes.
+"""Embed sets of audio: decoded by a few threads, in batches, each clip once for all encoders.
 
-Embeddings are kept by the content of the sound and the encoder's card, so any number of processes or machines that see
-one cache folder may each take a share: what they add up to does not depend on how the work was dealt.
+Memory holds two batches of audio and the embeddings. A clip whose embeddings are all in the cache is not even decoded.
+Clips that cannot be read, are empty, not finite or in another unit than full scale 1, or that an encoder refuses, are
+skipped and listed; the set goes on without them. Silence is embedded like any other clip.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import os
-import warnings
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipsonic_eval import outputs, threads
-from clipsonic_eval.encoders import ENCODERS, Encoder
-from clipsonic_eval.errors import UserError
-from clipsonic_eval.harness import stored_statistics, suspicions
-from clipsonic_eval.harness.audio_sets import SAMPLES_NAME, AudioSet, reference_set, system_set
-from clipsonic_eval.harness.cache import usable_cache
-from clipsonic_eval.harness.embedding import Embedded, Embedder
-from clipsonic_eval.harness.measures import Convened, convention_named
-from clipsonic_eval.harness.queries import read_queries
+import numpy as np
+
+from clipsonic_eval.arraytypes import Float32
+from clipsonic_eval.checks.audio import LEVEL_FIELDS, LEVELS_VERSION, ClipLevels, unusable
+from clipsonic_eval.encoders import Encoder
+from clipsonic_eval.errors import MediaError, UserError
+from clipsonic_eval.harness.audio_sets import AudioItem, AudioSet
+from clipsonic_eval.harness.cache import ClipCache, embedding_cache
 from clipsonic_eval.progress import SILENT, Progress
-from clipsonic_eval.stats.moments import Moments
-from clipsonic_eval.toyworld import mark
-from clipsonic_eval.types import Embeddings, Finding, Skip
+from clipsonic_eval.types import Clip, Embeddings, Skip
+
+_AHEAD = 2  # batches that are decoded before they are asked for
 
 
 @dataclass(frozen=True, slots=True)
-class EmbedConfig:
-    """What is embedded.
+class EmbeddedSet:
+    """A set of audio in several embedding spaces.
 
     Attributes:
-        folders: of media files, of a system's wavs, or of prepared clips.
-        encoders: names of encoders and of conventions (``fad/fadtk``), which load the sound in their own way.
-        weights: weight files by these names, where an encoder's own are not meant.
-        share: (i, n): every n-th item of each folder from the i-th on, i in 1..n.
-        batch_size: clips that an encoder gets at once.
+        audio: the set as listed.
+        spaces: embeddings (n, d) float32 by role; rows in the order of the set, all roles hold the same clips.
+        levels: sound levels of the same clips, by key.
+        digests: content hash of the same clips, by key.
+        skipped: everything that was left out, by the listing or because it could not be embedded.
+    """
+
+    audio: AudioSet
+    spaces: Mapping[str, Embeddings]
+    levels: Mapping[str, ClipLevels]
+    digests: Mapping[str, str]
+    skipped: tuple[Skip, ...]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the clips that were embedded, in order."""
+        return tuple(self.digests)
+
+
+@dataclass(slots=True)
+class _Clip:
+    """One clip on its way: hashed, decoded unless it is cached, measured, embedded; ``problem`` ends the way."""
+
+    item: AudioItem
+    digest: str = ""
+    audio: Clip | None = None
+    levels: ClipLevels | None = None
+    rows: dict[str, Float32] = field(default_factory=dict)
+    problem: str = ""
+
+    def decoded(self) -> Clip:
+        """Return the audio, decoded again if only some of its embeddings are in the cache."""
+        if self.audio is None:
+            self.audio = self.item.clip()
+        return self.audio
+
+
+class Embedder:
+    """Embeds sets with encoders by role, through their caches.
+
+    Args:
+        encoders: by role.
+        cache: folder of the caches; None: nothing is cached.
+        batch_size: clips that an encoder gets at once; changes no result beyond rounding.
         workers: threads that decode.
-        device: of the encoders; ``cuda`` takes the GPU of this process' rank under torchrun.
-        cache: folder of embeddings; None: the user's.
-        statistics: an .npz that receives mean and covariance of all clips of all folders, to be given to `evaluate` as
-            its reference; takes one encoder.
     """
 
-    folders: tuple[Path, ...]
-    encoders: tuple[str, ...]
-    weights: dict[str, Path] = dataclasses.field(default_factory=dict)
-    share: tuple[int, int] = (1, 1)
-    batch_size: int = 64
-    workers: int = 2
-    device: str = "cpu"
-    cache: Path | None = None
-    statistics: Path | None = None
+    def __init__(
+        self, encoders: Mapping[str, Encoder], *, cache: Path | None = None, batch_size: int = 64, workers: int = 2
+    ) -> None:
+        self._encoders = dict(encoders)
+        self._caches: dict[str, ClipCache] = {}
+        self._levels: ClipCache | None = None
+        if cache is not None:
+            self._caches = {role: embedding_cache(cache, encoder.card) for role, encoder in encoders.items()}
+            self._levels = ClipCache(cache / LEVELS_VERSION, len(LEVEL_FIELDS))
+        self._batch_size = batch_size
+        self._workers = workers
 
-    def __post_init__(self) -> None:
-        if not self.folders or not self.encoders:
-            raise UserError("embed needs at least one folder and one encoder")
-        if not 1 <= self.share[0] <= self.share[1]:
-            raise UserError(f"share {self.share[0]}/{self.share[1]}: the first number counts from 1 to the second")
-        if self.statistics is None:
+    def embed(self, audio: AudioSet, roles: Sequence[str], *, progress: Progress = SILENT) -> EmbeddedSet:
+        """Embed a set in the spaces of some roles.
+
+        Raises:
+            UserError: an encoder takes no audio, or no clip of the set is usable.
+        """
+        clips: list[_Clip] = []
+        label = f"embed {audio.name}"
+        try:
+            with ThreadPoolExecutor(self._workers, thread_name_prefix="decode") as pool:
+                for clip in progress.track(self._clips(pool, audio, roles), label=label, total=len(audio.items)):
+                    clips.append(clip)
+        finally:
+            for cache in (self._levels, *self._caches.values()):
+                if cache is not None:
+                    cache.flush()
+        return _gathered(audio, clips, {role: self._encoders[role] for role in roles})
+
+    def _clips(self, pool: ThreadPoolExecutor, audio: AudioSet, roles: Sequence[str]) -> Iterator[_Clip]:
+        """Yield every clip of a set, embedded or with a problem, while the next batches are being decoded."""
+        waiting: deque[list[Future[_Clip]]] = deque()
+        starts = range(0, len(audio.items), self._batch_size)
+        for start in starts:
+            batch = audio.items[start : start + self._batch_size]
+            waiting.append([pool.submit(self._decode, item, roles) for item in batch])
+            if len(waiting) >= _AHEAD:
+                yield from self._embed([future.result() for future in waiting.popleft()], roles)
+        while waiting:
+            yield from self._embed([future.result() for future in waiting.popleft()], roles)
+
+    def _decode(self, item: AudioItem, roles: Sequence[str]) -> _Clip:
+        """Hash one item and, unless everything about it is cached, decode it; runs in a thread."""
+        try:
+            digest = item.digest()
+            if self._levels is not None and all(
+                digest in c for c in (self._levels, *map(self._caches.get, roles)) if c
+            ):
+                return _Clip(item, digest)
+            audio = item.clip()
+        except MediaError as error:
+            return _Clip(item, problem=str(error))
+        except MemoryError:
+            return _Clip(item, problem="decoding it takes more memory than there is")
+        return _Clip(item, digest, audio, problem=_problem(audio))
+
+    def _embed(self, batch: list[_Clip], roles: Sequence[str]) -> list[_Clip]:
+        """Measure and embed a batch, and put what is new into the caches."""
+        for clip in batch:
+            if not clip.problem:
+                self._measure(clip)
+        for role in roles:
+            self._encode(role, [clip for clip in batch if not clip.problem])
+        for clip in batch:
+            if not clip.problem:
+                self._remember(clip)
+            clip.audio = None
+        return batch
+
+    def _measure(self, clip: _Clip) -> None:
+        """Measure the levels of a clip; audio in another unit reaches no encoder."""
+        rows = self._levels.get(clip.digest) if self._levels is not None else None
+        clip.levels = ClipLevels.of(clip.decoded()) if rows is None else ClipLevels.from_rows(rows)
+        clip.problem = unusable(clip.levels.channels, clip.item.key)
+
+    def _encode(self, role: str, batch: Sequence[_Clip]) -> None:
+        """Embed the clips of a batch that are not cached."""
+        cache = self._caches.get(role)
+        for clip in batch:
+            rows = cache.get(clip.digest) if cache is not None else None
+            if rows is not None:
+                clip.rows[role] = rows
+        missing = {clip.item.key: clip for clip in batch if role not in clip.rows}
+        for key, found in _encoded(self._encoders[role], [clip.decoded() for clip in missing.values()]):
+            if isinstance(found, str):
+                missing[key].problem = found
+            else:
+                missing[key].rows[role] = found
+
+    def _remember(self, clip: _Clip) -> None:
+        if self._levels is not None and clip.levels is not None and clip.digest not in self._levels:
+            self._levels.put(clip.digest, clip.levels.rows())
+        for role, rows in clip.rows.items():
+            if role in self._caches and clip.digest not in self._caches[role]:
+                self._caches[role].put(clip.digest, rows)
+
+
+def _problem(audio: Clip) -> str:
+    """Return why nothing can be measured of a clip, "" if something can."""
+    if audio.samples.size == 0:
+        return "holds no samples"
+    return "" if np.isfinite(audio.samples).all() else "holds samples that are not finite"
+
+
+def _encoded(encoder: Encoder, clips: Sequence[Clip]) -> Iterator[tuple[str, Float32 | str]]:
+    """Yield (key, rows) per clip, or (key, why not): one clip that an encoder refuses does not fail the batch."""
+    if not clips:
+        return
+    if "audio" not in encoder.card.modalities:
+        raise UserError(f"encoder '{encoder.card.name}' takes no audio; see clipsonic-eval ls encoders")
+    try:
+        vectors, keys = encoder.audio(clips), np.array(encoder.audio_rows(clips), dtype=object)
+    except UserError as error:
+        if len(clips) == 1:
+            yield clips[0].key, str(error)
             return
-        if len(self.encoders) != 1 or self.share != (1, 1):
-            raise UserError(
-                "statistics are those of one encoder and of all clips; name one encoder and no share (what other "
-                "processes have embedded is found in the cache)"
-            )
-        if self.statistics.suffix != ".npz":
-            raise UserError(f"{self.statistics}: statistics are written as .npz; let its name end so")
+        for clip in clips:
+            yield from _encoded(encoder, [clip])
+        return
+    for clip in clips:
+        rows = vectors[keys == clip.key]
+        if len(rows) == 0:
+            yield clip.key, f"encoder '{encoder.card.name}' gave no embedding; the clip is too short for it"
+        elif not np.isfinite(rows).all():
+            yield clip.key, f"encoder '{encoder.card.name}' gave an embedding that is not finite"
+        else:
+            yield clip.key, rows
 
 
-@dataclass(frozen=True, slots=True)
-class EmbedResult:
-    """What came of it: clips of this share that are in the cache now, by folder, what was left out and looks wrong."""
-
-    cache: Path
-    n: Mapping[str, int]
-    skipped: Mapping[str, tuple[Skip, ...]]
-    findings: Mapping[str, tuple[Finding, ...]]
-
-
-def share_of_torchrun() -> tuple[int, int]:
-    """Return this process' share under torchrun, by its RANK and WORLD_SIZE; (1, 1) elsewhere."""
-    return int(os.environ.get("RANK", "0")) + 1, int(os.environ.get("WORLD_SIZE", "1"))
-
-
-@threads.networks()
-def embed(
-    config: EmbedConfig, *, progress: Progress = SILENT, encoders: Mapping[str, Encoder] | None = None
-) -> EmbedResult:
-    """Embed this process' share of every folder.
-
-    Args:
-        config: what.
-        progress: told of every clip.
-        encoders: by name, already in memory.
+def _gathered(audio: AudioSet, clips: Sequence[_Clip], encoders: Mapping[str, Encoder]) -> EmbeddedSet:
+    """Return the embeddings of the clips without a problem.
 
     Raises:
-        UserError: a folder is missing or empty, an encoder or its weights are missing, nothing of a folder's share is
-            usable, or the place of the statistics cannot be written.
+        UserError: there is none.
     """
-    if config.statistics is not None:
-        outputs.make_folder(config.statistics.parent, "--statistics")
-    cache = usable_cache(config.cache)
-    loaded = dict(
-        encoders or {n: load_encoder(n, config.weights.get(n), device=config.device) for n in config.encoders}
-    )
-    embedder = Embedder(loaded, cache=cache, batch_size=config.batch_size, workers=config.workers)
-    n: dict[str, int] = {}
-    skipped: dict[str, tuple[Skip, ...]] = {}
-    findings: dict[str, tuple[Finding, ...]] = {}
-    parts: list[Embedded] = []
-    for folder in config.folders:
-        audio = reference_set(folder)
-        for note in audio.notes:
-            progress.note(note)
-        mine = _share(audio, config.share)
-        n[str(folder)] = 0
-        if mine.items:
-            done = embedder.embed(mine, list(loaded), progress=progress)
-            n[str(folder)] = len(done.keys)
-            skipped[str(folder)] = done.skipped
-            findings[str(folder)] = (
-                *mark.strangers((encoder.card for encoder in loaded.values()), [folder]),
-                *suspicions.of_set(done),
-            )
-            parts += [done] if config.statistics is not None else []
-    if config.statistics is not None:
-        _write_statistics(config.statistics, parts, config.encoders[0])
-    return EmbedResult(cache, n, {k: v for k, v in skipped.items() if v}, suspicions.without_empty(findings))
-
-
-def _write_statistics(path: Path, parts: Sequence[Embedded], name: str) -> None:
-    if not parts:
-        raise UserError(f"{path}: not written, no clip was usable; see what was skipped")
-    moments = Moments.of(part.spaces[name].vectors for part in parts)
-    digests = [digest for part in parts for digest in part.digests.values()]
-    stored_statistics.write(path, moments, parts[0].spaces[name].space, digests)
-
-
-def _share(whole: AudioSet, share: tuple[int, int]) -> AudioSet:
-    first, of = share
-    kept: Sequence[Skip] = whole.skipped if first == 1 else ()
-    return dataclasses.replace(whole, items=whole.items[first - 1 :: of], skipped=tuple(kept))
-
-
-def load_encoder(name: str, weights: Path | None = None, *, device: str = "cpu") -> Encoder:
-    """Load an encoder, or the encoder of a convention together with the convention's preprocessing.
-
-    Args:
-        name: of an encoder (``vggish``) or of a convention (``fad/fadtk``), see ``clipsonic-eval ls``.
-        weights: weight file; None: where the encoder keeps its own.
-        device: ``cpu`` or ``cuda``; ``cuda`` takes the GPU of this process' rank under torchrun.
-
-    Raises:
-        UserError: no encoder of that name, or its weights are missing.
-    """
-    if device == "cuda":
-        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-    convention = convention_named(name)
-    if convention is None:
-        plain: Encoder = ENCODERS[name](weights, device=device)
-        return plain
-    return Convened(ENCODERS[convention.encoder](weights, device=device, **convention.options), convention)
-
-
-@threads.networks()
-def embed_folder(
-    folder: Path | str,
-    encoder: Encoder | str,
-    *,
-    keys: Collection[str] | None = None,
-    skipped: list[Skip] | None = None,
-    cache: Path | str | None = None,
-    device: str = "cpu",
-    progress: Progress = SILENT,
-) -> Embeddings:
-    """Embed every clip of a folder: media files, the outputs of a system, or prepared clips.
-
-    Embeddings are cached by the content of the sound and the encoder's card, as in an evaluation.
-
-    Args:
-        folder: of audio; ``samples.csv`` in it names the keys, otherwise the file names do.
-        encoder: in memory, or the name of an encoder or a convention (see :func:`load_encoder`).
-        keys: of the queries; clips of other keys are left out, queries without a clip are listed as skipped.
-        skipped: receives what was left out and why; None: a warning counts the clips that could not be embedded.
-        cache: folder of the cache; None: the user's.
-        device: where a named encoder runs, ``cpu`` or ``cuda``.
-        progress: shows how far it is.
-
-    Returns:
-        Embeddings (n, d) float32, clips sorted by key; an encoder with windows gives several rows per clip.
-
-    Raises:
-        UserError: the folder is missing or holds no usable audio, or the encoder or its weights are missing.
-    """
-    folder = Path(folder)
-    loaded = load_encoder(encoder, device=device) if isinstance(encoder, str) else encoder
-    if keys is not None or (folder / SAMPLES_NAME).exists():
-        audio = system_set(str(folder), folder, keys)
-    else:
-        audio = dataclasses.replace(reference_set(folder), name=str(folder))
-    embedder = Embedder({"audio": loaded}, cache=usable_cache(None if cache is None else Path(cache)))
-    found = embedder.embed(audio, ["audio"], progress=progress)
-    if skipped is not None:
-        skipped += found.skipped
-    elif found.skipped:
-        first = found.skipped[0]
-        warnings.warn(
-            f"{folder}: {len(found.skipped)} clips skipped, the first: {first.key}: {first.reason}", stacklevel=3
-        )
-    return found.spaces["audio"]
-
-
-@threads.networks()
-def embed_prompts(
-    prompts: Mapping[str, str] | Path | str, encoder: Encoder | str, *, device: str = "cpu"
-) -> Embeddings:
-    """Embed text queries with an audio-text (or image-text) encoder.
-
-    Args:
-        prompts: text by key, or a table with the columns ``key`` and ``prompt``; a key with several captions gives a
-            row for each.
-        encoder: in memory, or its name.
-        device: where a named encoder runs, ``cpu`` or ``cuda``.
-
-    Returns:
-        Embeddings (n, d) float32, sorted by key.
-
-    Raises:
-        UserError: the table cannot be read, or the encoder takes no text.
-    """
-    loaded = load_encoder(encoder, device=device) if isinstance(encoder, str) else encoder
-    if isinstance(prompts, Mapping):
-        texts = sorted(prompts.items())
-    else:
-        asked = read_queries(Path(prompts))
-        known = {q.key: asked.captions.get(q.key, (q.prompt,)) for q in asked.queries}
-        texts = [(key, text) for key in sorted(known) for text in known[key]]
-    if not texts:
-        raise UserError("no prompts to embed; give at least one")
-    vectors = loaded.text([text for _, text in texts])
-    return Embeddings(vectors, tuple(key for key, _ in texts), "text", loaded.card)
+    skipped = (*audio.skipped, *(Skip(clip.item.key, clip.problem) for clip in clips if clip.problem))
+    usable = [clip for clip in clips if not clip.problem]
+    if not usable and audio.unmatched:
+        raise UserError(f"{audio.name}: {audio.unmatched}")
+    if not usable:
+        first = f"; the first: {skipped[0].key}: {skipped[0].reason}" if skipped else ""
+        raise UserError(f"{audio.name}: none of its {len(audio.items)} audio files is usable{first}")
+    spaces = {}
+    for role, encoder in encoders.items():
+        keys = tuple(clip.item.key for clip in usable for _ in clip.rows[role])
+        spaces[role] = Embeddings(np.concatenate([clip.rows[role] for clip in usable]), keys, "audio", encoder.card)
+    levels = {clip.item.key: clip.levels for clip in usable if clip.levels is not None}
+    return EmbeddedSet(audio, spaces, levels, {clip.item.key: clip.digest for clip in usable}, skipped)

@@ -31,7 +31,7 @@ from clipsonic_eval.harness import (
 )
 from clipsonic_eval.harness.audio_sets import system_set
 from clipsonic_eval.harness.cache import default_cache, usable_cache
-from clipsonic_eval.harness.embedding import Embedded, Embedder
+from clipsonic_eval.harness.embed import EmbeddedSet, Embedder
 from clipsonic_eval.harness.evaluation import NOISE, PROMPTS, REFERENCE, SHUFFLED, TRAINING, Evaluation
 from clipsonic_eval.harness.evaluation_config import ROLES, EncoderChoice, EvaluateConfig
 from clipsonic_eval.harness.material import (
@@ -333,11 +333,11 @@ def _identity(evaluation: Evaluation) -> dict[str, list[tuple[str, str]]]:
     return {**fields, "fad_halves": [against["reference"]]}
 
 
-def _content(embedded: Embedded | None) -> str:
+def _content(embedded: EmbeddedSet | None) -> str:
     return "" if embedded is None else config_hash(sorted(embedded.digests.values()))[:8]
 
 
-def _halves(evaluation: Evaluation, reference: Embedded, shared: scoring.Scoring) -> list[Score]:
+def _halves(evaluation: Evaluation, reference: EmbeddedSet, shared: scoring.Scoring) -> list[Score]:
     """Return the distance of two halves of the reference: what remains of FAD where nothing differs, at half the n.
 
     Nothing where a half has too few clips.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clipsonic_eval.encoders import Encoder
-from clipsonic_eval.harness.embedding import Embedded
+from clipsonic_eval.harness.embed import EmbeddedSet
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.material import Material
 from clipsonic_eval.harness.unanswered import Unanswered
@@ -38,10 +38,10 @@ class Evaluation:
     config: EvaluateConfig
     material: Material
     measures: Mapping[str, Metric]
-    sets: Mapping[str, Embedded]
-    reference: Embedded | None
+    sets: Mapping[str, EmbeddedSet]
+    reference: EmbeddedSet | None
     text: Mapping[str, Embeddings]
     skipped: dict[str, tuple[Skip, ...]]
-    training: Embedded | None = None
+    training: EmbeddedSet | None = None
     unanswered: Mapping[str, Unanswered] = field(default_factory=dict)
     encoders: Mapping[str, Encoder] = field(default_factory=dict)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clipsonic_eval.harness import scoring, suspicions, unanswered
+from clipsonic_eval.checks import evaluation as checks
+from clipsonic_eval.harness import scoring, unanswered
 from clipsonic_eval.harness.evaluation import NOISE, REFERENCE, TRAINING, Evaluation
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.material import REAL
+from clipsonic_eval.harness.measures import biased_in_n
+from clipsonic_eval.metrics import Metric, SetMetric
 from clipsonic_eval.records import SetCount
 from clipsonic_eval.toyworld import mark
 from clipsonic_eval.types import Finding, Score
@@ -24,29 +27,39 @@ def of_evaluation(
     result: dict[str, list[Finding]] = {}
     for name, embedded in evaluation.sets.items():
         if name != NOISE:
-            near = {"reference": evaluation.reference, "training": evaluation.training}
-            result[name] = [*suspicions.of_set(embedded, measures, made=name != REAL, **near)]
+            near = {
+                what: one.spaces if one else None
+                for what, one in (("reference", evaluation.reference), ("training", evaluation.training))
+            }
+            result[name] = checks.check_set(
+                embedded.levels, embedded.spaces, fitted=_fitted(measures), made=name != REAL, **near
+            )
         if name in evaluation.config.systems:
-            result[name] += suspicions.same_files(name, embedded.digests, _others(evaluation, name))
+            result[name] += checks.same_files(name, embedded.digests, _others(evaluation, name))
     held = [m for m in measures if "reference" in m.card.needs]
     for name, real, enters in ((REFERENCE, evaluation.reference, held), (TRAINING, evaluation.training, [])):
         if real is not None:
-            result[name] = [*suspicions.of_set(real, enters)]
+            result[name] = checks.check_set(real.levels, real.spaces, fitted=_fitted(enters))
     stored = evaluation.material.stored
     if stored is not None and held:
         result[REFERENCE] = [*stored.findings()]
-    result[suspicions.EVALUATION] = [
+    result[checks.EVALUATION] = [
         *mark.strangers((encoder.card for encoder in evaluation.encoders.values()), _real_places(evaluation.config)),
         *(Finding("left_out", "warning", (), why) for why in left_out),
         *(
             finding
             for role in evaluation.text
-            for finding in suspicions.of_texts(evaluation.encoders[role], evaluation.material.queries.prompts)
+            for finding in checks.check_prompts(evaluation.encoders[role], evaluation.material.queries.prompts)
         ),
     ]
     for name, more in found.items():
         result.setdefault(name, []).extend(more)
-    return suspicions.without_empty(result)
+    return checks.without_empty(result)
+
+
+def _fitted(metrics: Sequence[Metric]) -> set[str]:
+    """Return the roles whose covariance matrix a metric estimates."""
+    return {m.card.role for m in metrics if isinstance(m, SetMetric) and m.fits_covariance}
 
 
 def _real_places(config: EvaluateConfig) -> list[Path]:
@@ -106,8 +119,8 @@ def of_scores(
     for (a, b), keys in same.items():
         sentence = f"identical outputs: all {len(keys)} common clips are the same bytes as those of '{a}'"
         result.setdefault(b, []).append(Finding("identical", "warning", tuple(keys), sentence))
-    result[suspicions.EVALUATION] = [
-        *suspicions.of_scores(scores, evaluation.config.systems),
+    result[checks.EVALUATION] = [
+        *checks.unequal_n(scores, evaluation.config.systems, {s.metric for s in scores if biased_in_n(s.metric)}),
         *(Finding("not_compared", "warning", (), why) for why in untested),
     ]
     return result

@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval import atomic, outputs, provenance, threads
+from clipsonic_eval.checks.evaluation import check_prompts, check_set
 from clipsonic_eval.clips import ClipStore
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import ConfigError, SpaceError, UserError
-from clipsonic_eval.harness import suspicions
 from clipsonic_eval.harness.audio_sets import system_set
 from clipsonic_eval.harness.cache import usable_cache
-from clipsonic_eval.harness.embedding import Embedder
+from clipsonic_eval.harness.embed import Embedder
 from clipsonic_eval.harness.features import read_features, read_prior
 from clipsonic_eval.harness.gap_statistics import gap_scores
 from clipsonic_eval.harness.queries import read_queries
@@ -231,7 +231,7 @@ def _from_clips(config: GapConfig, progress: Progress, given: Encoder | None) ->
 
 
 def _strangers(config: GapConfig, encoder: Encoder, said: Mapping[str, str]) -> list[Finding]:
-    return [*mark.strangers([encoder.card], [config.source]), *suspicions.of_texts(encoder, said)]
+    return [*mark.strangers([encoder.card], [config.source]), *check_prompts(encoder, said)]
 
 
 def _from_audio(config: GapConfig, progress: Progress, given: Encoder | None) -> Features:
@@ -247,7 +247,7 @@ def _from_audio(config: GapConfig, progress: Progress, given: Encoder | None) ->
     embedded = embedder.embed(audio, ["clap"], progress=progress)
     keys = tuple(k for k in embedded.keys if k in said)
     text = Embeddings(encoder.text([said[k] for k in keys]), keys, "text", encoder.card)
-    found = (*_strangers(config, encoder, said), *suspicions.of_set(embedded))
+    found = (*_strangers(config, encoder, said), *check_set(embedded.levels, embedded.spaces))
     return Features(embedded.spaces["clap"], text, skipped=(*unread, *embedded.skipped), findings=found)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clipsonic_eval import atomic, seeds
 from clipsonic_eval.arraytypes import Float32, Float64
-from clipsonic_eval.harness.embedding import Embedded
+from clipsonic_eval.harness.embed import EmbeddedSet
 from clipsonic_eval.media.audio import mono_at
 from clipsonic_eval.types import Clip
 
@@ -48,7 +48,7 @@ def _filters() -> Float64:
 
 
 def write_examples(
-    sets: Mapping[str, Embedded], prompts: Mapping[str, str], out: Path, *, k: int, seed: int
+    sets: Mapping[str, EmbeddedSet], prompts: Mapping[str, str], out: Path, *, k: int, seed: int
 ) -> Path | None:
     """Write pictures of the same few queries by every system that answered them.
 
@@ -79,7 +79,7 @@ def write_examples(
     return path
 
 
-def _chosen(sets: Mapping[str, Embedded], k: int, seed: int) -> list[str]:
+def _chosen(sets: Mapping[str, EmbeddedSet], k: int, seed: int) -> list[str]:
     counts: dict[str, int] = {}
     for embedded in sets.values():
         for key in embedded.digests:

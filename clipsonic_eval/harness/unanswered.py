@@ -16,7 +16,7 @@ import numpy as np
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import ShapeError, UserError
-from clipsonic_eval.harness.embedding import Embedded
+from clipsonic_eval.harness.embed import EmbeddedSet
 from clipsonic_eval.metrics import ClipMetric, Inputs, Metric
 from clipsonic_eval.records import COUNTED
 from clipsonic_eval.types import Clip, Embeddings, Finding, Score
@@ -40,7 +40,7 @@ class Unanswered:
     silence: Mapping[str, Float32]
 
 
-def find(embedded: Embedded, asked: Collection[str], encoders: Mapping[str, Encoder]) -> Unanswered | None:
+def find(embedded: EmbeddedSet, asked: Collection[str], encoders: Mapping[str, Encoder]) -> Unanswered | None:
     """Return what a system left open, None if it answered everything.
 
     Args:

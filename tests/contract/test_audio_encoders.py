@@ -21,7 +21,7 @@ from clipsonic_eval.encoders._panns.inference import FILES
 from clipsonic_eval.encoders._passt.network import Passt
 from clipsonic_eval.encoders._vggish.network import Vggish
 from clipsonic_eval.errors import ShapeError, UserError
-from clipsonic_eval.harness.embedding import Embedder
+from clipsonic_eval.harness.embed import Embedder
 from clipsonic_eval.types import Clip
 
 LADDER_DB = (50, 25, 5)

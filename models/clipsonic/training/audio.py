@@ -31,10 +31,10 @@ from clipsonic.training.continuing import (
 from clipsonic.training.prefetch import PART, Prefetch
 from clipsonic_eval import outputs, threads
 from clipsonic_eval.arraytypes import Float32
+from clipsonic_eval.checks.audio import ANOTHER_UNIT
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import write_json
-from clipsonic_eval.media.checks import ANOTHER_UNIT
 from clipsonic_eval.precision import described
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream

@@ -11,7 +11,7 @@ import pytest
 from clipsonic_eval import __version__
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import SpaceError, UserError
-from clipsonic_eval.harness.cache import EmbeddingCache
+from clipsonic_eval.harness.cache import embedding_cache
 from clipsonic_eval.harness.measures import biased_in_n
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.metrics._vectors import check_space
@@ -98,11 +98,11 @@ def test_embeddings_of_two_numerics_versions_do_not_meet() -> None:
 
 
 def test_the_cache_of_one_numerics_version_is_not_read_by_another(tmp_path: Path) -> None:
-    cache = EmbeddingCache(tmp_path, CARD)
+    cache = embedding_cache(tmp_path, CARD)
     cache.put("00", np.ones((1, CARD.dim), np.float32))
     cache.flush()
-    assert "00" in EmbeddingCache(tmp_path, CARD)
-    assert "00" not in EmbeddingCache(tmp_path, dataclasses.replace(CARD, num=2))
+    assert "00" in embedding_cache(tmp_path, CARD)
+    assert "00" not in embedding_cache(tmp_path, dataclasses.replace(CARD, num=2))
 
 
 def test_the_committed_study_compares_with_new_evaluations() -> None:

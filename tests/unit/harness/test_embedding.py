@@ -14,8 +14,8 @@ from fake_encoders import FakeClasses, FakeEncoder, card, tone
 
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.audio_sets import reference_set, system_set
-from clipsonic_eval.harness.cache import EmbeddingCache
-from clipsonic_eval.harness.embedding import Embedder
+from clipsonic_eval.harness.cache import embedding_cache
+from clipsonic_eval.harness.embed import Embedder
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import write_wav
 
@@ -162,14 +162,14 @@ def test_a_killed_job_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_a_damaged_shard_is_a_miss_not_a_crash(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    cache = EmbeddingCache(tmp_path, card("e", 2))
+    cache = embedding_cache(tmp_path, card("e", 2))
     for digest in ("a", "b"):
         cache.put(digest, np.ones((2, 2), np.float32))
         cache.flush()
     indices = sorted(tmp_path.rglob("*.npz"))
     indices[0].write_bytes(indices[0].read_bytes()[:40])
     with caplog.at_level(logging.WARNING):
-        again = EmbeddingCache(tmp_path, card("e", 2))
+        again = embedding_cache(tmp_path, card("e", 2))
     assert sum(d in again for d in ("a", "b")) == 1
     assert "damaged shard" in caplog.text
 
@@ -210,7 +210,7 @@ def test_a_file_that_needs_too_much_memory_costs_only_itself(tmp_path: Path, mon
 def test_a_cache_without_a_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file: is a file, not a folder; --cache names a folder"):
-        EmbeddingCache(tmp_path / "file" / "cache", card("e", 2))
+        embedding_cache(tmp_path / "file" / "cache", card("e", 2))
 
 
 def test_an_encoder_that_takes_no_audio_is_refused(tmp_path: Path) -> None:

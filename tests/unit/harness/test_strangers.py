@@ -9,12 +9,12 @@ import pytest
 from fake_encoders import encoders, tone
 
 from clipsonic_eval.analysis.runs import Run, sort
+from clipsonic_eval.checks.evaluation import check_prompts
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.encoders import ENCODERS, TextNote
-from clipsonic_eval.harness.embed import EmbedConfig, embed
+from clipsonic_eval.harness.embed_folders import EmbedConfig, embed_folders
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.gap import GapConfig, gap
-from clipsonic_eval.harness.suspicions import of_texts
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting.build import gather
@@ -86,7 +86,7 @@ def test_encoders_for_sound_at_large_are_left_alone(sounds: Path) -> None:
 
 
 def test_embed_gap_and_prepare_say_it_too(sounds: Path) -> None:
-    done = embed(EmbedConfig((sounds / "real",), ("toy-audio",), cache=sounds / "cache"))
+    done = embed_folders(EmbedConfig((sounds / "real",), ("toy-audio",), cache=sounds / "cache"))
     assert "world" in {f.check for f in done.findings[str(sounds / "real")]}
     told = GapConfig(
         sounds / "real", sounds / "prompts.csv", encoder="toy-clap", n_bootstrap=20, cache=sounds / "cache"
@@ -115,7 +115,7 @@ def test_words_that_a_text_encoder_does_not_know_are_named(sounds: Path) -> None
 def test_prompts_that_are_cut_are_named() -> None:
     encoder = ENCODERS["toy-clap"](None)
     texts = {"short": "a bell", "long": " ".join(["bell"] * 40)}
-    (finding,) = of_texts(encoder, texts)
+    (finding,) = check_prompts(encoder, texts)
     assert (finding.check, finding.keys) == ("cut_prompts", ("long",))
     assert encoder.text_notes(list(texts.values())) == [TextNote(), TextNote(cut=True)]
-    assert of_texts(encoders()["audio_text"], texts) == []  # says nothing about what it reads
+    assert check_prompts(encoders()["audio_text"], texts) == []  # says nothing about what it reads

@@ -1,18 +1,19 @@
-"""Does a piece of audio look broken? Pure functions of samples, one fault each, one sentence each.
+"""Does a clip look broken? One fault per check, one sentence per finding.
 
-Every check takes samples (n,), one channel, floating point with full scale at 1, and returns a
-:class:`~clipsonic_eval.types.Finding` or None. :func:`check_audio` runs them all on all channels of a clip. Thresholds
-are on the cautious side: music that was mastered loud touches full scale for single samples, not for runs of them.
+Samples are floating point with full scale at 1. Everything that the checks need is measured once per channel
+(:class:`Levels`) and can be cached in place of the samples, so that clips that are not decoded again are still checked.
+Thresholds are on the cautious side: music that was mastered loud touches full scale for single samples, not for runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from clipsonic_eval.arraytypes import AnyArray, Bool, Float64, FloatArray
+from clipsonic_eval.arraytypes import AnyArray, Bool, Float32, Float64, FloatArray
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.types import Clip, Finding
 
@@ -31,15 +32,15 @@ DC_LEAST = 1e-3
 
 
 class Levels(NamedTuple):
-    """What the checks need to know of one channel; kept instead of its samples.
+    """Levels of one channel.
 
     Attributes:
-        peak: largest magnitude.
-        quiet: share of the windows of 1024 samples whose peak is below the silence level.
-        flat: share of the samples that lie in flat tops.
-        mean: of the samples.
+        peak: largest magnitude, full scale 1.
+        quiet: share of the windows of 1024 samples whose peak is below -80 dB of full scale.
+        flat: share of the samples in flat tops.
+        mean: of the samples (DC offset).
         rms: root mean square.
-        whole: 1 if every sample is an integer.
+        whole: 1 if every sample is an integer, otherwise 0.
     """
 
     peak: float
@@ -50,11 +51,50 @@ class Levels(NamedTuple):
     whole: float = 0.0
 
 
+LEVEL_FIELDS = (*Levels._fields, "rate", "seconds")  # columns of ClipLevels.rows
+LEVELS_VERSION = "sound-levels-v2"  # raised when the same clip gives other rows
+
+
+@dataclass(frozen=True, slots=True)
+class ClipLevels:
+    """Levels of all channels of a clip, its sample rate and its duration.
+
+    Attributes:
+        channels: levels of each channel.
+        rate: Hz of the audio as stored.
+        seconds: duration.
+    """
+
+    channels: tuple[Levels, ...]
+    rate: float
+    seconds: float
+
+    @classmethod
+    def of(cls, clip: Clip) -> ClipLevels:
+        """Measure a clip; values are rounded to float32, as a cache keeps them."""
+        measured = tuple(levels(channel, clip.key) for channel in clip.samples)
+        return cls.from_rows(cls(measured, clip.sample_rate, clip.duration_s).rows())
+
+    def rows(self) -> Float32:
+        """Return one row per channel, (channels, 8) float32, columns as in ``LEVEL_FIELDS``."""
+        return np.array([(*channel, self.rate, self.seconds) for channel in self.channels], np.float32)
+
+    @classmethod
+    def from_rows(cls, rows: Float32) -> ClipLevels:
+        """Return the levels of rows that :meth:`rows` gave, (channels, 8) float32."""
+        values = rows.tolist()
+        return cls(tuple(Levels(*row[:-2]) for row in values), *values[0][-2:])
+
+
 def levels(samples: FloatArray, key: str) -> Levels:
     """Measure one channel.
 
+    Args:
+        samples: (n,) floating point, full scale 1.
+        key: of the clip, for the error.
+
     Raises:
-        ShapeError: the samples are not floating point of shape (n,) with n >= 1; so in all checks.
+        ShapeError: the samples are not floating point of shape (n,) with n >= 1.
     """
     x = _mono(samples, key)
     magnitude = np.abs(x)
@@ -65,7 +105,10 @@ def levels(samples: FloatArray, key: str) -> Levels:
 
 
 def check_audio(clip: Clip) -> list[Finding]:
-    """Run all checks on a clip, each fault once, the first channel that has it; broken samples end the list."""
+    """Run all checks on a clip; each fault is reported once, for the first channel that has it.
+
+    Samples that are empty, NaN or infinite end the list.
+    """
     if clip.samples.shape[1] == 0:
         return [Finding("empty", "error", (clip.key,), f"'{clip.key}' holds no samples; generate it again")]
     broken = (not_finite(channel, clip.key) for channel in clip.samples)
@@ -76,9 +119,9 @@ def check_audio(clip: Clip) -> list[Finding]:
 
 
 def check_levels(channels: Sequence[Levels], key: str) -> list[Finding]:
-    """Run the checks on what was measured of a clip's channels, as :func:`check_audio`."""
+    """Run the checks on the levels of a clip's channels, as :func:`check_audio` does on its samples."""
     found: list[Finding] = []
-    for check in (_unit, _silence, _peak, _clipping, _dc):
+    for check in (unit, silence, peak, clipping, dc):
         finding = next((f for f in (check(channel, key) for channel in channels) if f is not None), None)
         if finding is not None:
             found.append(finding)
@@ -88,13 +131,18 @@ def check_levels(channels: Sequence[Levels], key: str) -> list[Finding]:
 
 
 def unusable(channels: Sequence[Levels], key: str) -> str:
-    """Say why a clip's level makes every number of it meaningless, "" if it does not. Such clips are left out."""
-    finding = next((f for f in (_unit(channel, key) for channel in channels) if f is not None), None)
+    """Return why a clip must be left out (samples in another unit than full scale 1), "" if it need not be."""
+    finding = next((f for f in (unit(channel, key) for channel in channels) if f is not None), None)
     return "" if finding is None else finding.sentence.removeprefix(f"'{key}' ")
 
 
+def check_set(clips: Mapping[str, ClipLevels]) -> list[Finding]:
+    """Run the checks on the levels of a set, by key; one finding per kind of fault."""
+    return grouped(finding for key, clip in clips.items() for finding in check_levels(clip.channels, key))
+
+
 def grouped(findings: Iterable[Finding]) -> list[Finding]:
-    """Return one finding for each kind of fault, with the keys of all clips that have it."""
+    """Merge findings of single clips: one per kind of fault, with the keys of all clips that have it."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.check, finding.severity), []).append(finding)
@@ -111,7 +159,7 @@ def _one(group: Sequence[Finding]) -> Finding:
 
 
 def not_finite(samples: FloatArray, key: str) -> Finding | None:
-    """Find NaN and infinity."""
+    """Find NaN and infinity in samples (n,)."""
     broken = int(np.count_nonzero(~np.isfinite(_mono(samples, key))))
     if not broken:
         return None
@@ -119,12 +167,8 @@ def not_finite(samples: FloatArray, key: str) -> Finding | None:
     return Finding("not_finite", "error", (key,), sentence)
 
 
-def silence(samples: FloatArray, key: str) -> Finding | None:
-    """Find a peak below -80 dB of full scale (an error), or nine tenths of the windows of 64 ms at 16 kHz below it."""
-    return _silence(levels(samples, key), key)
-
-
-def _silence(channel: Levels, key: str) -> Finding | None:
+def silence(channel: Levels, key: str) -> Finding | None:
+    """Find a peak below -80 dB of full scale (an error), or more than 90 % of the windows of 1024 samples below it."""
     if channel.peak < SILENCE_PEAK:
         sentence = f"'{key}' is silent (peak {channel.peak:.1g}, below {SILENCE_PEAK:g}); it answers no prompt"
         return Finding("silence", "error", (key,), sentence)
@@ -134,12 +178,8 @@ def _silence(channel: Levels, key: str) -> Finding | None:
     return Finding("silence", "warning", (key,), sentence)
 
 
-def unit(samples: FloatArray, key: str) -> Finding | None:
+def unit(channel: Levels, key: str) -> Finding | None:
     """Find samples in another unit than full scale 1: integers stored as floats, or a peak above 4 times full scale."""
-    return _unit(levels(samples, key), key)
-
-
-def _unit(channel: Levels, key: str) -> Finding | None:
     if channel.whole and INTEGERS_FROM <= channel.peak <= 2**31:  # far above, every float32 is an integer
         bits = next((b for b in (16, 24) if channel.peak <= 2 ** (b - 1)), 32)
         sentence = (
@@ -156,12 +196,8 @@ def _unit(channel: Levels, key: str) -> Finding | None:
     return Finding("unit", "error", (key,), sentence)
 
 
-def peak(samples: FloatArray, key: str) -> Finding | None:
+def peak(channel: Levels, key: str) -> Finding | None:
     """Find samples above full scale (up to 4 times), which writing to integers cuts or wraps."""
-    return _peak(levels(samples, key), key)
-
-
-def _peak(channel: Levels, key: str) -> Finding | None:
     if channel.peak <= FULL_SCALE:
         return None
     sentence = (
@@ -170,15 +206,11 @@ def _peak(channel: Levels, key: str) -> Finding | None:
     return Finding("peak", "warning", (key,), sentence)
 
 
-def clipping(samples: FloatArray, key: str) -> Finding | None:
+def clipping(channel: Levels, key: str) -> Finding | None:
     """Find flat tops: a thousandth of the samples or more in runs of at least four at the extreme of either sign.
 
     The extreme is the clip's own, from half of full scale on, so that sound clipped before it was turned down is found.
     """
-    return _clipping(levels(samples, key), key)
-
-
-def _clipping(channel: Levels, key: str) -> Finding | None:
     if channel.flat < CLIP_SHARE:
         return None
     sentence = (
@@ -187,12 +219,8 @@ def _clipping(channel: Levels, key: str) -> Finding | None:
     return Finding("clipping", "warning", (key,), sentence)
 
 
-def dc(samples: FloatArray, key: str) -> Finding | None:
+def dc(channel: Levels, key: str) -> Finding | None:
     """Find a mean above a tenth of the root mean square (and above a thousandth of full scale)."""
-    return _dc(levels(samples, key), key)
-
-
-def _dc(channel: Levels, key: str) -> Finding | None:
     if abs(channel.mean) < max(DC_LEAST, DC_SHARE * channel.rms):
         return None
     sentence = f"'{key}' has a constant offset of {channel.mean:.3g} at a level of {channel.rms:.3g}; subtract the mean"

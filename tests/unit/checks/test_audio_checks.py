@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clipsonic_eval.checks import audio as checks
+from clipsonic_eval.checks.audio import ClipLevels, levels
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.media import checks
 from clipsonic_eval.types import Clip
 
 N = 16000
@@ -47,10 +48,10 @@ def test_a_silent_channel_beside_a_sounding_one_is_found() -> None:
 
 
 def test_a_peak_above_full_scale_is_named_with_its_size() -> None:
-    finding = checks.peak(tone(2.5), "a")
+    finding = checks.peak(levels(tone(2.5), "a"), "a")
     assert finding is not None
     assert "peaks at 2.5 times full scale" in finding.sentence
-    assert checks.peak(np.array([1.0, -1.0]), "a") is None
+    assert checks.peak(levels(np.array([1.0, -1.0]), "a"), "a") is None
 
 
 @pytest.mark.parametrize(
@@ -66,12 +67,12 @@ def test_samples_in_another_unit_are_an_error_and_end_the_list(samples: np.ndarr
     (finding,) = checks.check_audio(clip(tone(), samples.astype(np.float32)))
     assert (finding.check, finding.severity) == ("unit", "error")
     assert said in finding.sentence
-    assert said in checks.unusable([checks.levels(samples, "a")], "a")
+    assert said in checks.unusable([levels(samples, "a")], "a")
 
 
 @pytest.mark.parametrize("samples", [np.sign(tone()), tone(3.9), np.zeros(N, np.float32)])
 def test_what_is_in_the_right_unit_is_usable_however_it_sounds(samples: np.ndarray) -> None:
-    assert checks.unusable([checks.levels(samples, "a")], "a") == ""
+    assert checks.unusable([levels(samples, "a")], "a") == ""
 
 
 @pytest.mark.parametrize("gain", [1.0, 0.7])
@@ -79,21 +80,21 @@ def test_flat_tops_are_found_also_after_the_level_was_lowered(gain: float) -> No
     loud = np.clip(tone(2.0), -1, 1) * np.float32(gain)
     assert found(loud) == ["clipping"]
     one_side = np.clip(tone(2.0), -0.9, 1.0)
-    assert checks.clipping(np.minimum(tone(0.9), np.float32(0.6)), "a") is not None
-    assert checks.clipping(one_side, "a") is not None
+    assert checks.clipping(levels(np.minimum(tone(0.9), np.float32(0.6)), "a"), "a") is not None
+    assert checks.clipping(levels(one_side, "a"), "a") is not None
 
 
 def test_a_square_wave_counts_as_clipped_and_a_loud_sine_does_not() -> None:
-    assert checks.clipping(np.sign(tone()), "a") is not None
-    assert checks.clipping(tone(1.0), "a") is None
+    assert checks.clipping(levels(np.sign(tone()), "a"), "a") is not None
+    assert checks.clipping(levels(tone(1.0), "a"), "a") is None
 
 
 def test_an_offset_is_found_with_its_size() -> None:
-    finding = checks.dc(tone(0.5) + np.float32(0.1), "a")
+    finding = checks.dc(levels(tone(0.5) + np.float32(0.1), "a"), "a")
     assert finding is not None
     assert "constant offset of 0.1 " in finding.sentence
-    assert checks.dc(tone(0.5), "a") is None
-    assert checks.dc(noise(1e-3), "a") is None
+    assert checks.dc(levels(tone(0.5), "a"), "a") is None
+    assert checks.dc(levels(noise(1e-3), "a"), "a") is None
 
 
 def test_nan_ends_the_list_and_names_the_item() -> None:
@@ -107,9 +108,27 @@ def test_nan_ends_the_list_and_names_the_item() -> None:
 @pytest.mark.parametrize("samples", [np.zeros((2, 5)), np.zeros(0), np.zeros(5, np.int16)])
 def test_what_are_no_samples_is_refused(samples: np.ndarray) -> None:
     with pytest.raises(ShapeError, match="must be floating point of shape"):
-        checks.silence(samples, "a")
+        levels(samples, "a")
 
 
 def test_an_empty_clip_is_an_error() -> None:
     (finding,) = checks.check_audio(Clip("a", np.zeros((1, 0), np.float32), 16000))
     assert finding.check == "empty"
+
+
+def test_levels_survive_a_cache_and_say_the_same() -> None:
+    stereo = clip(np.clip(tone(2.0), -1, 1), tone() + np.float32(0.1))
+    measured = ClipLevels.of(stereo)
+    assert measured.rows().shape == (2, len(checks.LEVEL_FIELDS))
+    assert measured.rows().dtype == np.float32
+    assert ClipLevels.from_rows(measured.rows()) == measured
+    assert (measured.rate, measured.seconds) == (16000, 1.0)
+    assert [f.check for f in checks.check_levels(measured.channels, "a")] == found(*stereo.samples)
+
+
+def test_one_finding_per_fault_names_all_clips_of_a_set_that_have_it() -> None:
+    silent, fine = ClipLevels.of(clip(np.zeros(N, np.float32))), ClipLevels.of(clip(tone()))
+    (finding,) = checks.check_set({"b": silent, "c": fine, "a": silent})
+    assert (finding.check, finding.keys) == ("silence", ("a", "b"))
+    assert "(1 other clip likewise)" in finding.sentence
+    assert checks.check_set({"c": fine}) == []

@@ -1,8 +1,4 @@
-"""Is something wrong with a set before it is scored? A library of checks on embeddings, not metrics.
-
-Each check returns findings, one sentence each; :func:`check_embeddings` runs those that the material allows. Checks of
-the sound itself are in :mod:`clipsonic_eval.media.checks`.
-"""
+"""Checks on sets of embeddings: too few rows, duplicates, copies of training clips."""
 
 from __future__ import annotations
 
@@ -11,58 +7,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clipsonic_eval.arraytypes import Float64, FloatArray, Int
+from clipsonic_eval.arraytypes import Float64, Int
 from clipsonic_eval.errors import ShapeError, listed
 from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip
 from clipsonic_eval.stats.chunking import chunks
 from clipsonic_eval.stats.pairwise import squared_distances
 from clipsonic_eval.types import Embeddings, Finding
 
-NEAR = 0.5  # of the distance at which the reference's nearest clips lie
+NEAR = 0.5  # of the distance to the training set that only 1 % of the reference clips undercut
 QUANTILE = 0.01
 MIN_REFERENCE = 20
 
 
-def check_embeddings(
-    system: Embeddings, *, reference: Embeddings | None = None, training: Embeddings | None = None
-) -> list[Finding]:
-    """Run all checks on a system's embeddings.
-
-    Args:
-        system: what is to be scored.
-        reference: real audio that the system was not trained on.
-        training: what it was trained on; with the reference, copies of it are looked for.
-
-    Raises:
-        SpaceError: the sets come from different encoders.
-    """
-    found = [*few(system), *duplicates(system)]
-    if reference is not None and training is not None:
-        found += memorised(system, training, reference)
-    return found
-
-
-def not_finite(vectors: FloatArray, keys: Sequence[str]) -> list[Finding]:
-    """Find vectors with NaN or infinity, before they are made :class:`~clipsonic_eval.types.Embeddings`.
-
-    Args:
-        vectors: (n, d).
-        keys: (n,).
-
-    Raises:
-        ShapeError: the shapes do not fit.
-    """
-    if vectors.ndim != 2 or len(vectors) != len(keys):
-        raise ShapeError(f"vectors must be (n, d) with n keys, got {vectors.shape} and {len(keys)} keys")
-    broken = tuple(sorted({keys[int(i)] for i in np.flatnonzero(~np.isfinite(vectors).all(axis=1))}))
-    if not broken:
-        return []
-    sentence = f"embeddings of {_named(broken)} hold NaN or infinity; the audio or the encoder is broken"
-    return [Finding("not_finite", "error", broken, sentence)]
-
-
 def few(system: Embeddings) -> list[Finding]:
-    """Find a set with no more rows than dimensions, whose covariance is not of full rank."""
+    """Find a set (n, d) with n <= d rows, whose covariance matrix is not of full rank."""
     rows, dim = system.vectors.shape
     if rows > dim:
         return []
@@ -74,13 +32,14 @@ def few(system: Embeddings) -> list[Finding]:
 
 
 def duplicates(system: Embeddings, *, made: bool = True) -> list[Finding]:
-    """Find clips whose rows are equal to the last bit: the same file twice, or a system that ignores its seed.
-
-    One finding for each group of copies, the largest group first.
+    """Find clips with bit-identical embeddings: the same file twice, or a system that ignores its seed.
 
     Args:
-        system: the set.
-        made: by a system; in real audio copies are a warning.
+        system: embeddings (n, d) of the set.
+        made: by a system, for which duplicates are an error; in real audio they are a warning.
+
+    Returns:
+        One finding per group of duplicates, the largest group first.
     """
     keys, clip_of_row = clips_of(system.keys)
     rows = np.ascontiguousarray(system.vectors)
@@ -104,15 +63,19 @@ def duplicates(system: Embeddings, *, made: bool = True) -> list[Finding]:
 
 
 def memorised(system: Embeddings, training: Embeddings, reference: Embeddings) -> list[Finding]:
-    """Find clips that lie nearer to a training clip than fresh sound ever does.
+    """Find memorised clips: closer to a training clip than real audio that was not trained on.
 
-    The measure is the distance of a clip's mean vector to the nearest clip of the training set. Real clips that were
-    not trained on (the reference) say how near is ordinary: a clip is suspect at less than half the distance that only
-    one in a hundred of them undercuts.
+    Distances are Euclidean, from the mean embedding of a clip to its nearest neighbour in the training set. A clip is
+    suspect at less than half the distance that only 1 % of the reference clips undercut.
+
+    Args:
+        system: embeddings (n, d) of the system's clips.
+        training: embeddings (m, d) of the training set.
+        reference: embeddings (r, d) of real audio that was not trained on, at least 20 clips.
 
     Raises:
         SpaceError: the sets come from different encoders.
-        ShapeError: the reference has fewer than 20 clips, too few to say what is ordinary.
+        ShapeError: the reference has fewer than 20 clips.
     """
     check_space(training, system)
     check_space(reference, system)
@@ -121,7 +84,7 @@ def memorised(system: Embeddings, training: Embeddings, reference: Embeddings) -
     trained_keys, trained = _means(training)
     if len(held_out) < MIN_REFERENCE:
         raise ShapeError(
-            f"what lies suspiciously near to the training set is told by at least {MIN_REFERENCE} reference clips, "
+            f"a search for copies of training clips needs at least {MIN_REFERENCE} reference clips, "
             f"got {len(held_out)}; give more real audio that was not trained on"
         )
     ordinary = float(np.quantile(_nearest(held_out, trained)[0], QUANTILE))
