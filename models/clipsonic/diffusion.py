@@ -1,8 +1,14 @@
-"""Variance-preserving diffusion with v-prediction: the schedule, the identities and the training loss.
+"""Variance-preserving Gaussian diffusion with v-prediction: cosine noise schedule, identities, training loss, guidance.
 
-``x_t = alpha_t x_0 + sigma_t eps`` with ``alpha_t = sqrt(alpha_bar_t)``, ``sigma_t = sqrt(1 - alpha_bar_t)``,
-t = 0 .. T-1; the network predicts ``v = alpha_t eps - sigma_t x_0`` (Salimans and Ho 2022, section 4 and appendix D).
-Tables are float64.
+Notation, with ᾱ_t = Π_{s≤t} (1 − β_s), α_t = √ᾱ_t and σ_t = √(1 − ᾱ_t) for t = 0 … T−1::
+
+    x_t = α_t x_0 + σ_t ε        noisy data, ε ~ N(0, I)
+    v_t = α_t ε − σ_t x_0        what the network predicts
+
+Since α_t² + σ_t² = 1, (x_t, v_t) is a rotation of (x_0, ε), and each pair gives the other exactly. Tables are float64.
+
+Sources: Ho, Jain and Abbeel 2020 (DDPM); Nichol and Dhariwal 2021, section 3.2 (cosine schedule); Salimans and Ho 2022,
+section 4 and appendix D (v-prediction); Hang et al. 2023 (min-SNR weighting); Ho and Salimans 2022 (guidance).
 """
 
 from __future__ import annotations
@@ -17,23 +23,23 @@ import torch
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ConfigError
 
-Predictor = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+VPredictor = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class DiffusionConfig:
-    """How noise is added and how the loss is weighted.
+    """Noise schedule and loss weighting.
 
     Attributes:
         steps: T, the number of noise levels.
-        schedule: ``squaredcos_cap_v2`` is Nichol and Dhariwal's cosine schedule with beta capped at 0.999.
-        weighting: ``uniform``: the mean squared error of v as it is (in terms of x_0, a weight of SNR + 1).
-            ``min-snr``: v's error times ``min(SNR, gamma) / (SNR + 1)`` (Hang et al. 2023).
-        min_snr_gamma: gamma of the latter.
-        timesteps: how t is drawn in training: ``uniform``, or ``logit-normal`` (t / T = sigmoid of a standard normal:
-            more of the middle, fewer of the ends). Either way stratified over the batch, which lowers the variance
-            of the gradient and leaves each item's distribution as it is.
-        clamp_x0: in sampling, keep the predicted clean log-mel in the range that the training data had.
+        schedule: ``squaredcos_cap_v2`` is the cosine schedule of Nichol and Dhariwal with β capped at 0.999.
+        weighting: ``uniform``: plain mean squared error of v (equal to weighting the error of x_0 by SNR + 1).
+            ``min-snr``: the error of v times min(SNR, γ) / (SNR + 1).
+        min_snr_gamma: γ of min-SNR weighting.
+        timesteps: distribution of t in training: ``uniform``, or ``logit-normal`` (t / T = sigmoid of a standard
+            normal, more mass in the middle of the schedule). Both are stratified over the batch, which lowers the
+            variance of the gradient and leaves the distribution of each item unchanged.
+        clamp_x0: in sampling, clamp the predicted clean mel spectrogram to the range of the training data.
     """
 
     steps: int = 1000
@@ -49,88 +55,103 @@ class DiffusionConfig:
 
 
 def cosine_alpha_bar(steps: int) -> Float64:
-    """Return alpha_bar of the cosine schedule, (steps,) float64.
+    """Return ᾱ_t of the cosine noise schedule.
 
-    ``beta_t = min(1 - f((t+1)/T) / f(t/T), 0.999)`` with ``f(u) = cos^2(pi/2 (u + 0.008) / 1.008)``, and
-    ``alpha_bar_t`` the product of ``1 - beta`` up to and including t.
+    Args:
+        steps: T, the number of noise levels.
 
-    Source: Nichol and Dhariwal, Improved Denoising Diffusion Probabilistic Models, 2021, section 3.2.
+    Returns:
+        (steps,) float64, decreasing from about 1 (almost clean data) to about 0 (almost pure noise).
+
+    Source: Nichol and Dhariwal, Improved Denoising Diffusion Probabilistic Models, 2021, section 3.2, equation 17.
     """
     u = np.arange(steps + 1, dtype=np.float64) / steps
-    f = np.cos((u + 0.008) / 1.008 * np.pi / 2) ** 2
-    betas = np.minimum(1.0 - f[1:] / f[:-1], 0.999)
-    table: Float64 = np.cumprod(1.0 - betas)
-    return table
+    f = np.cos((u + 0.008) / 1.008 * np.pi / 2) ** 2  # f(u) = cos²(π/2 · (u + s) / (1 + s)), s = 0.008
+    betas = np.minimum(1.0 - f[1:] / f[:-1], 0.999)  # β_t = min(1 − f((t+1)/T) / f(t/T), 0.999)
+    alpha_bar: Float64 = np.cumprod(1.0 - betas)  # ᾱ_t = Π_{s≤t} (1 − β_s)
+    return alpha_bar
 
 
 class Diffusion:
-    """The tables of one schedule on one device."""
+    """The forward process and the training loss of one noise schedule on one device.
+
+    Attributes:
+        config: the schedule.
+        alpha_bar: ᾱ_t, (T,) float64.
+    """
 
     def __init__(self, config: DiffusionConfig, device: str | torch.device = "cpu") -> None:
         self.config = config
         self.alpha_bar = torch.tensor(cosine_alpha_bar(config.steps), dtype=torch.float64, device=device)
-        self._alpha = self.alpha_bar.sqrt()
-        self._sigma = (1.0 - self.alpha_bar).sqrt()
+        self._alpha = self.alpha_bar.sqrt()  # α_t = √ᾱ_t
+        self._sigma = (1.0 - self.alpha_bar).sqrt()  # σ_t = √(1 − ᾱ_t)
 
-    def _at(self, t: torch.Tensor, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _alpha_sigma(self, t: torch.Tensor, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return α_t and σ_t, (b, 1, …) in the precision of ``like`` (b, …), for t (b,) int64."""
         shape = (-1,) + (1,) * (like.ndim - 1)
         return self._alpha[t].to(like.dtype).view(shape), self._sigma[t].to(like.dtype).view(shape)
 
-    def noised(self, x0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """Return x_t for data and noise of one shape (b, ...) and integer t (b,)."""
-        alpha, sigma = self._at(t, x0)
-        return alpha * x0 + sigma * eps
+    def add_noise(self, x0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """Return noisy data x_t (b, …) from clean data and noise (b, …) at noise levels t (b,) int64."""
+        alpha, sigma = self._alpha_sigma(t, x0)
+        return alpha * x0 + sigma * eps  # x_t = α_t x_0 + σ_t ε
 
     def velocity(self, x0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """Return v, the network's target."""
-        alpha, sigma = self._at(t, x0)
-        return alpha * eps - sigma * x0
+        """Return v_t (b, …), the target of v-prediction, from clean data and noise (b, …) at t (b,) int64."""
+        alpha, sigma = self._alpha_sigma(t, x0)
+        return alpha * eps - sigma * x0  # v_t = α_t ε − σ_t x_0
 
     def x0_from_v(self, x_t: torch.Tensor, v: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """Return the clean data that x_t and v stand for: ``alpha x_t - sigma v``."""
-        alpha, sigma = self._at(t, x_t)
-        return alpha * x_t - sigma * v
+        """Return the clean data x_0 (b, …) implied by noisy data and v (b, …) at t (b,) int64."""
+        alpha, sigma = self._alpha_sigma(t, x_t)
+        return alpha * x_t - sigma * v  # x_0 = α_t x_t − σ_t v_t
 
     def eps_from_v(self, x_t: torch.Tensor, v: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """Return the noise that x_t and v stand for: ``sigma x_t + alpha v``."""
-        alpha, sigma = self._at(t, x_t)
-        return sigma * x_t + alpha * v
+        """Return the noise ε (b, …) implied by noisy data and v (b, …) at t (b,) int64."""
+        alpha, sigma = self._alpha_sigma(t, x_t)
+        return sigma * x_t + alpha * v  # ε = σ_t x_t + α_t v_t
 
-    def weight(self, t: torch.Tensor) -> torch.Tensor:
-        """Return the loss weight of each t, (b,) float64; see :class:`DiffusionConfig`."""
+    def loss_weight(self, t: torch.Tensor) -> torch.Tensor:
+        """Return the weight of the v-error at each noise level, (b,) float64 for t (b,) int64."""
         if self.config.weighting == "uniform":
             return torch.ones_like(self.alpha_bar[t])
-        snr = self.alpha_bar[t] / (1.0 - self.alpha_bar[t])
-        return snr.clamp(max=self.config.min_snr_gamma) / (snr + 1.0)
+        snr = self.alpha_bar[t] / (1.0 - self.alpha_bar[t])  # SNR_t = α_t² / σ_t² = ᾱ_t / (1 − ᾱ_t)
+        return snr.clamp(max=self.config.min_snr_gamma) / (snr + 1.0)  # w_t = min(SNR_t, γ) / (SNR_t + 1)
 
     def draw_timesteps(self, n: int, generator: torch.Generator) -> torch.Tensor:
-        """Return (n,) integer t, stratified: item i's quantile lies in the i-th n-th of [0, 1) after a common shift."""
+        """Return n stratified noise levels, (n,) int64 in [0, T), on the device of the generator."""
         device = generator.device
         shift = torch.rand((), generator=generator, device=device, dtype=torch.float64)
+        # u_i = (i / n + U) mod 1, U ~ Uniform[0, 1): one quantile in each n-th of the unit interval
         quantile = (torch.arange(n, device=device, dtype=torch.float64) / n + shift) % 1.0
         if self.config.timesteps == "logit-normal":
-            quantile = torch.special.expit(torch.special.ndtri(quantile.clamp(1e-9, 1 - 1e-9)))
-        return (quantile * self.config.steps).long().clamp(max=self.config.steps - 1)
+            quantile = torch.special.expit(torch.special.ndtri(quantile.clamp(1e-9, 1 - 1e-9)))  # sigmoid(Φ⁻¹(u))
+        return (quantile * self.config.steps).long().clamp(max=self.config.steps - 1)  # t = ⌊T u⌋
 
-    def loss(self, predict_v: Predictor, x0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """Return the weighted mean squared error of v, one number.
+    def loss(self, predict_v: VPredictor, x0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """Return the weighted mean squared error of v-prediction, a scalar.
 
         Args:
-            predict_v: (x_t, t) -> v.
-            x0: (b, ...) clean data at the network's scale.
-            eps: standard normal, the same shape.
-            t: (b,) integers.
+            predict_v: the network, (x_t (b, …), t (b,)) -> v (b, …).
+            x0: (b, …) clean data at the network's scale.
+            eps: (b, …) standard normal noise.
+            t: (b,) int64 noise levels.
         """
-        error = predict_v(self.noised(x0, eps, t), t).float() - self.velocity(x0, eps, t)
-        per_item = error.square().flatten(1).mean(dim=1)
+        error = predict_v(self.add_noise(x0, eps, t), t).float() - self.velocity(x0, eps, t)
+        per_item = error.square().flatten(1).mean(dim=1)  # |v̂ − v|² / dim
         if self.config.weighting == "uniform":
             return per_item.mean()
-        return (per_item * self.weight(t).to(per_item.dtype)).mean()
+        return (per_item * self.loss_weight(t).to(per_item.dtype)).mean()  # E[w_t |v̂ − v|² / dim]
 
 
 def guided(cond: torch.Tensor, uncond: torch.Tensor, w: float) -> torch.Tensor:
-    """Return classifier-free guidance ``uncond + w (cond - uncond)``: w = 1 is no guidance, w = 0 no condition.
+    """Return the prediction of classifier-free guidance.
 
-    Source: Ho and Salimans 2022, whose own weight is w - 1 here.
+    Args:
+        cond: (b, …) prediction under the condition.
+        uncond: (b, …) prediction under the null condition.
+        w: guidance scale; 1 is no guidance, 0 ignores the condition.
+
+    Source: Ho and Salimans, Classifier-Free Diffusion Guidance, 2022, equation 6, whose own scale is w − 1 here.
     """
-    return uncond + w * (cond - uncond)
+    return uncond + w * (cond - uncond)  # ŷ = y_∅ + w (y_c − y_∅)

@@ -1,10 +1,10 @@
-"""Log-mel front end in the layout of AudioLDM's vocoder, so that a pretrained one can be used on its output.
+"""Log-mel spectrogram front end in the layout of AudioLDM's vocoder, so that a pretrained vocoder can read its output.
 
-16 kHz, window = n_fft = 1024 (periodic Hann), hop 160, 64 Slaney mels of 0-8000 Hz on the *magnitude* spectrum,
-natural logarithm of ``max(mel, 1e-5)``. The signal is reflect-padded by (n_fft - hop) / 2 on each side and framed
-without centring, so that n samples give n / hop frames: 15,360 samples -> 96 frames, 64,000 -> 400.
+16 kHz, window = n_fft = 1024 samples (periodic Hann), hop 160 samples, 64 Slaney mel bands over 0–8000 Hz of the
+*magnitude* spectrum, natural logarithm with a floor of 1e-5. The signal is reflect-padded by (n_fft − hop) / 2 samples
+on each side and framed without centring, so that n samples give n / hop frames: 15,360 → 96, 64,000 → 400.
 
-Source: the values are those of AudioLDM's published configuration (cvssp/audioldm and its training code).
+Source: the published configuration of AudioLDM (cvssp/audioldm and its training code).
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class MelConfig:
 
     Attributes:
         sample_rate: Hz.
-        n_fft: samples of a transform; the window has the same length.
+        n_fft: length of the FFT and of its window, samples.
         hop: samples between frames.
-        n_mels: bands.
-        fmin: Hz, lower edge of the lowest band.
-        fmax: Hz, upper edge of the highest band.
-        floor: magnitudes below it count as it, before the logarithm.
-        mean: what is subtracted from a log-mel before the network: one number, or one per band. Empty: measured on
-            the training clips when training starts.
-        std: what it is divided by then; the same lengths.
+        n_mels: mel bands.
+        fmin: lower edge of the lowest band, Hz.
+        fmax: upper edge of the highest band, Hz.
+        floor: mel magnitudes below it are raised to it before the logarithm.
+        mean: subtracted from a log-mel before the network: one number, or one per band, nats. Empty: measured on the
+            training clips when training starts.
+        std: divides it after that; of the same length, nats.
     """
 
     sample_rate: int = 16000
@@ -58,21 +58,21 @@ class MelConfig:
 
     @property
     def pad(self) -> int:
-        """Samples of reflection on each side."""
+        """Samples of reflect padding on each side."""
         return (self.n_fft - self.hop) // 2
 
     def frames(self, n_samples: int) -> int:
-        """Return the number of frames of ``n_samples`` samples."""
+        """Return the number of frames in ``n_samples`` samples."""
         return n_samples // self.hop
 
     def samples(self, frames: int) -> int:
-        """Return the number of samples that ``frames`` frames stand for."""
+        """Return the number of samples that ``frames`` frames span."""
         return frames * self.hop
 
 
 def _hz_to_slaney(hz: Float64) -> Float64:
-    linear = hz / (200.0 / 3.0)
-    logarithmic = 15.0 + np.log(np.maximum(hz, 1e-10) / 1000.0) / (np.log(6.4) / 27.0)
+    linear = hz / (200.0 / 3.0)  # m = 3 f / 200 below 1 kHz
+    logarithmic = 15.0 + np.log(np.maximum(hz, 1e-10) / 1000.0) / (np.log(6.4) / 27.0)  # m = 15 + 27 log₆.₄(f / 1 kHz)
     return np.where(hz < 1000.0, linear, logarithmic)
 
 
@@ -82,26 +82,33 @@ def _slaney_to_hz(mel: Float64) -> Float64:
 
 @lru_cache(maxsize=8)
 def filterbank(config: MelConfig) -> Float64:
-    """Return the (n_mels, n_fft / 2 + 1) triangular filters with Slaney's scale and area normalisation.
+    """Return the mel filter bank: triangles on Slaney's scale with Slaney's area normalisation.
 
-    Slaney's scale is linear below 1 kHz (200 / 3 Hz a mel) and logarithmic above (27 mels for a factor of 6.4); each
-    triangle has area 1 in Hz (height 2 / (upper - lower)).
+    The scale is linear below 1 kHz (200 / 3 Hz per mel) and logarithmic above (27 mels per factor of 6.4).
+
+    Returns:
+        (n_mels, n_fft / 2 + 1) float64, 1 / Hz; read-only.
 
     Source: M. Slaney, Auditory Toolbox, Interval Research technical report 1998-010.
     """
     ends = _hz_to_slaney(np.array([config.fmin, config.fmax]))
-    edges = _slaney_to_hz(np.linspace(ends[0], ends[1], config.n_mels + 2))
-    bins = np.arange(config.n_fft // 2 + 1) * config.sample_rate / config.n_fft
-    rise = (bins[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    fall = (edges[2:, None] - bins[None]) / (edges[2:] - edges[1:-1])[:, None]
-    height = 2.0 / (edges[2:] - edges[:-2])
+    edges = _slaney_to_hz(np.linspace(ends[0], ends[1], config.n_mels + 2))  # Hz, equally spaced in mels
+    bins = np.arange(config.n_fft // 2 + 1) * config.sample_rate / config.n_fft  # f_k = k · rate / n_fft
+    rise = (bins[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]  # (f − l) / (c − l)
+    fall = (edges[2:, None] - bins[None]) / (edges[2:] - edges[1:-1])[:, None]  # (u − f) / (u − c)
+    height = 2.0 / (edges[2:] - edges[:-2])  # 2 / (u − l): area 1 in Hz
     bank: Float64 = np.maximum(0.0, np.minimum(rise, fall)) * height[:, None]
     bank.setflags(write=False)
     return bank
 
 
 class MelFrontEnd:
-    """Waveforms to log-mels, and log-mels to the network's scale and back."""
+    """Waveforms to log-mel spectrograms, and log-mels to the network's scale and back.
+
+    Attributes:
+        config: layout and scale.
+        device: of the transforms.
+    """
 
     def __init__(self, config: MelConfig, device: str | torch.device = "cpu") -> None:
         self.config = config
@@ -110,16 +117,17 @@ class MelFrontEnd:
         self._bank = torch.tensor(filterbank(replace(config, mean=(), std=())), dtype=torch.float32, device=self.device)
 
     def log_mel(self, samples: torch.Tensor) -> torch.Tensor:
-        """Return the log-mels of waveforms.
+        """Return the log-mel spectrograms of waveforms.
 
         Args:
-            samples: (b, n) float32 in [-1, 1] at the configuration's rate; n of at least n_fft.
+            samples: (b, n) float32 in [-1, 1] at the configured rate, n > (n_fft − hop) / 2.
 
         Returns:
-            (b, n_mels, n // hop) float32, natural logarithm of a magnitude; float32 also under the caller's autocast.
+            (b, n_mels, n // hop) float32, nats (natural logarithm of a magnitude); float32 under the caller's autocast
+            too.
 
         Raises:
-            ShapeError: the input is not (b, n), or too short to be reflected.
+            ShapeError: the input is not (b, n), or too short for reflect padding.
         """
         config = self.config
         if samples.ndim != 2 or samples.shape[1] <= config.pad:
@@ -128,23 +136,24 @@ class MelFrontEnd:
             )
         samples = samples[:, : config.samples(config.frames(samples.shape[1]))].to(self.device, torch.float32)
         padded = torch.nn.functional.pad(samples[:, None], (config.pad, config.pad), mode="reflect")[:, 0]
-        frames = padded.unfold(1, config.n_fft, config.hop) * self._window
-        magnitude = torch.fft.rfft(frames).abs()
+        frames = padded.unfold(1, config.n_fft, config.hop) * self._window  # w[n] x[m · hop + n]
+        magnitude = torch.fft.rfft(frames).abs()  # |X[m, k]| = |Σ_n w[n] x[m · hop + n] e^(−2πi k n / n_fft)|
         with torch.autocast(self.device.type, enabled=False):
-            mel = torch.matmul(magnitude, self._bank.T).transpose(1, 2)
-        return mel.clamp(min=config.floor).log()
+            mel = torch.matmul(magnitude, self._bank.T).transpose(1, 2)  # M[j, m] = Σ_k B[j, k] |X[m, k]|
+        return mel.clamp(min=config.floor).log()  # ln max(M, floor)
 
     def normalise(self, log_mel: torch.Tensor) -> torch.Tensor:
-        """Return (b, n_mels, frames) log-mels at the network's scale, about zero mean and unit deviation."""
-        mean, std = self._constants(log_mel)
+        """Return log-mels (b, n_mels, frames), nats, at the network's scale: about zero mean and unit deviation."""
+        mean, std = self._mean_std(log_mel)
         return (log_mel - mean) / std
 
     def denormalise(self, scaled: torch.Tensor) -> torch.Tensor:
-        """Undo :meth:`normalise`, and keep what lies below the floor at the floor."""
-        mean, std = self._constants(scaled)
+        """Return log-mels (b, n_mels, frames), nats, of normalised ones; values below the floor are raised to it."""
+        mean, std = self._mean_std(scaled)
         return (scaled * std + mean).clamp(min=float(np.log(self.config.floor)))
 
-    def _constants(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _mean_std(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mean and standard deviation, (1 or n_mels, 1) each, in the precision of ``like``."""
         if not self.config.mean:
             raise ConfigError("mel: mean and std are not set; measure them with clipsonic.mel.measured")
         pair = torch.tensor([self.config.mean, self.config.std], dtype=like.dtype, device=like.device)
@@ -152,9 +161,12 @@ class MelFrontEnd:
 
 
 def measured(config: MelConfig, log_mels: torch.Tensor, *, per_band: bool = True) -> MelConfig:
-    """Return the configuration with mean and std measured on (n, n_mels, frames) log-mels.
+    """Return the configuration with mean and standard deviation measured on log-mels (n, n_mels, frames), nats.
 
-    A band's deviation counts as at least a tenth of the whole set's, so that a silent band is not blown up.
+    The deviation of a band is at least a tenth of the whole set's, so that a silent band is not blown up.
+
+    Raises:
+        ShapeError: all values are equal, as those of silence are.
     """
     values = log_mels.double()
     whole = float(values.std())

@@ -8,8 +8,8 @@ from typing import Any
 
 from clipsonic.mel import MelConfig
 from clipsonic.precision import Precision
-from clipsonic.prior.model import PriorSettings
-from clipsonic.samplers import SamplerSettings
+from clipsonic.prior.model import check_sampling
+from clipsonic.samplers import check_sampler
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError, SpaceError
 from clipsonic_eval.types import EncoderCard
@@ -46,7 +46,7 @@ class MelSystemConfig:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        SamplerSettings(self.sampler, self.steps)
+        check_sampler(self.sampler, self.steps)
         if self.guidance < 0:
             raise ConfigError(f"guidance must not be negative, got {self.guidance}")
         if self.template.count("{}") != 1:
@@ -72,11 +72,15 @@ class PriorGuidedConfig(MelSystemConfig):
 
     def __post_init__(self) -> None:
         MelSystemConfig.__post_init__(self)
-        self.prior_settings()
+        check_sampling(**self.prior_sampling())
 
-    def prior_settings(self) -> PriorSettings:
-        """Return how the prior is sampled."""
-        return PriorSettings(self.prior_steps, self.prior_guidance, self.prior_candidates)
+    def prior_sampling(self) -> dict[str, Any]:
+        """Return steps, guidance and candidates, keywords of :meth:`~clipsonic.prior.model.DiffusionPrior.sample`."""
+        return {
+            "steps": self.prior_steps,
+            "guidance": self.prior_guidance,
+            "candidates": self.prior_candidates,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,10 +131,10 @@ class MelSystem:
         if not queries:
             return []
         settings = self.config
-        audio = self.model.generate_audio(
+        log_mel = self.model.generate_mel(
             self.conditions(queries, seeds), seeds, settings.guidance, settings.steps, settings.sampler
         )
-        return list(audio)
+        return list(self.model.vocode(log_mel, seeds))
 
     def _identity(self, query: Query, seed: int) -> tuple[object, ...]:
         """Return what the embedding of a query follows from."""
@@ -202,18 +202,18 @@ class PriorGuided(PromptEmbedded, MelSystem):
 
     def card(self) -> dict[str, Any]:
         """Return everything that the results depend on."""
-        settings = self.config.prior_settings()
-        return {**super().card(), "candidates": settings.candidates, "prior": self.prior.identity(settings)}
+        sampling = self.config.prior_sampling()
+        return {**super().card(), "candidates": sampling["candidates"], "prior": self.prior.identity(**sampling)}
 
     def _identity(self, query: Query, seed: int) -> tuple[object, ...]:
-        return ("prior", self.config.template, query.prompt, seed, self.config.prior_settings())
+        return ("prior", self.config.template, query.prompt, seed, *self.config.prior_sampling().values())
 
     def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         prompts = self.prompts(queries)
         tokens = None
-        if self.prior.network.config["num_embeddings"]:
+        if self.prior.text_tokens:
             tokens = self.encoder.text_tokens(prompts)  # type: ignore[attr-defined]
-        return self.prior.sample(self.encoder.text(prompts), seeds, self.config.prior_settings(), tokens=tokens)
+        return self.prior.sample(self.encoder.text(prompts), seeds, tokens=tokens, **self.config.prior_sampling())
 
 
 class RealMel:

@@ -4,79 +4,83 @@ A network is a diffusers ``ModelMixin`` with ``save_pretrained`` / ``from_pretra
 
     network(x (b, n_mels, frames), t (b,), cond (b, d), drop (b,) bool | None) -> v (b, n_mels, frames)
 
-``cond`` is the L2-normalised embedding times sqrt(d), without centring. Rows where ``drop`` is true see the network's
-own learnt null condition instead, which is how classifier-free guidance is trained and asked for.
+``cond`` is the L2-normalised condition embedding times √d, without centring. Rows where ``drop`` is true get the
+network's own learnt null condition instead, which classifier-free guidance is trained and sampled with.
 
-A file registers its class, which carries ``Options``, a frozen dataclass of what the configuration may set, and takes
-``(n_mels, frames, condition_dim, **options)``.
+A file registers its class, whose constructor takes ``n_mels``, ``frames`` and ``condition_dim``, which the data decide,
+and then its options, the keys of ``network.options``, with type hints and defaults.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
 
-from clipsonic_eval.config import as_tree, resolve
+from clipsonic_eval.config import as_tree, resolve_arguments
 from clipsonic_eval.registry import Registry
+from clipsonic_eval.seeds import derive
 
 NETWORKS: Registry[Any] = Registry("network", "clipsonic.networks")
+_GIVEN = ("n_mels", "frames", "condition_dim")
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Which network, and what of its options differs from the defaults."""
+    """Name of a network, and the options that differ from its defaults."""
 
     name: str = "unet1d"
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """What the data decides about a network: mel bands, frames of a clip, width of the condition."""
-
-    n_mels: int
-    frames: int
-    condition_dim: int
-
-
 def resolved_options(config: NetworkConfig) -> dict[str, Any]:
-    """Return all options of a network, defaults included.
+    """Return all options of a network, defaults included, as JSON-serialisable values.
 
     Raises:
         UserError: no network of that name.
-        ConfigError: an option that it does not have, or a value of the wrong kind.
+        ConfigError: an option that it does not have, or a value of the wrong type.
     """
-    options: dict[str, Any] = as_tree(
-        resolve(NETWORKS[config.name].Options, config.options, where=f"network.options ({config.name})")
-    )
+    network = NETWORKS[config.name].__init__
+    where = f"network.options ({config.name})"
+    chosen = resolve_arguments(network, config.options, where=where, given=_GIVEN)
+    parameters = inspect.signature(network).parameters
+    defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+    options: dict[str, Any] = as_tree({**defaults, **chosen})
     return options
 
 
-def build(config: NetworkConfig, sizes: Sizes, seed: int) -> nn.Module:
-    """Return a freshly initialised network; its weights depend on the seed only, and no global state is touched."""
+def build(config: NetworkConfig, *, n_mels: int, frames: int, condition_dim: int, seed: int) -> Any:
+    """Return a freshly initialised network.
+
+    Args:
+        config: which network.
+        n_mels: mel bands.
+        frames: of a mel spectrogram.
+        condition_dim: d, the dimension of a condition embedding.
+        seed: of the run; decides the weights. No global random state is touched.
+    """
     options = resolved_options(config)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network: nn.Module = NETWORKS[config.name](
-            n_mels=sizes.n_mels, frames=sizes.frames, condition_dim=sizes.condition_dim, **options
-        )
-    return network
+        torch.manual_seed(derive(seed, "", "weights"))
+        return NETWORKS[config.name](n_mels=n_mels, frames=frames, condition_dim=condition_dim, **options)
 
 
 def timestep_features(t: torch.Tensor, width: int) -> torch.Tensor:
-    """Return sinusoidal features of t in 0 .. 1000, (b, width) float32, periods from 2 pi to 2 pi 10,000."""
+    """Return sinusoidal features of t (b,) in 0 … 1000, (b, width) float32, periods from 2π to 2π · 10,000 steps.
+
+    Source: Vaswani et al. 2017, section 3.5, with cosines first.
+    """
     half = width // 2
     rates = torch.exp(torch.arange(half, device=t.device, dtype=torch.float32) * (-9.210340371976184 / half))
-    angles = t.float()[:, None] * rates[None]
+    angles = t.float()[:, None] * rates[None]  # t · 10000^(−i / (width / 2))
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
 def with_null(cond: torch.Tensor, null: torch.Tensor, drop: torch.Tensor | None) -> torch.Tensor:
-    """Return the conditions (b, d) with the null condition (d,) in the rows that ``drop`` marks."""
+    """Return conditions (b, d) with the null condition (d,) in the rows where ``drop`` (b,) bool is true."""
     if drop is None:
         # the null's gradient must exist in every step, or data-parallel training waits for it
         return cond + 0.0 * null

@@ -1,76 +1,60 @@
-"""The diffusion prior: from a text's embedding to the embedding of a picture that it might describe.
+"""The diffusion prior: draws an image embedding for a text embedding, to bridge the modality gap.
 
-As in DALL-E 2, the network predicts the clean embedding (x0) under a cosine schedule and is sampled with few ancestral
-steps; architecture, file layout and scheduler are those of diffusers' unCLIP priors (``PriorTransformer``), so that
-Karlo's shape is a matter of configuration. What a number made with a prior depends on, all of it in the card:
+As in DALL-E 2, the network predicts the clean embedding (x_0) under a cosine noise schedule and is sampled with few
+ancestral (DDPM) steps. Architecture, files and scheduler are those of the unCLIP priors in diffusers
+(``PriorTransformer``), so that Karlo's size is a matter of configuration. A draw depends on, all of it in the card:
 
-- scale: image embeddings are standardised by their mean and deviation per dimension over the training pairs
-  (``clip_mean``, ``clip_std``, kept in the network's file; **a fresh PriorTransformer holds zeros there**); text
-  embeddings enter L2-normalised times sqrt(d); the drawn embedding is L2-normalised at the end, as image encoders'
-  embeddings are.
-- candidates: of k drawn embeddings the one with the highest cosine to the text is kept; 1 keeps the only one.
-- guidance and steps. The null condition of guidance is the zero vector.
+- scale: image embeddings are standardised per dimension by mean and deviation over the training pairs (``clip_mean``,
+  ``clip_std``, stored with the weights; **a new PriorTransformer holds zeros there**); text embeddings enter
+  L2-normalised times √d; the drawn embedding is L2-normalised, as the embeddings of image encoders are;
+- candidates: of k drawn embeddings the one with the highest cosine to the text is kept;
+- steps, and the scale of classifier-free guidance, whose null condition is the zero vector.
 
-Layout of a folder: ``model_index.json``, ``prior/`` (diffusers), ``scheduler/`` (diffusers), ``card.json``,
-``SHA256SUMS`` of all but the first.
+Stored as a model folder (:mod:`clipsonic.model_folder`) with the network in ``prior/``.
 
-Source: Ramesh et al. 2022 (arXiv 2204.06125), section 2.2; settings of the scheduler: kakaobrain/karlo-v1-alpha.
+Source: Ramesh et al. 2022 (arXiv 2204.06125), section 2.2; scheduler settings of kakaobrain/karlo-v1-alpha.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from clipsonic import model_folder
 from clipsonic.conditions import normalised
-from clipsonic.model import FORMAT, WEIGHTS, read_checked_card, read_index
-from clipsonic.prior.network import TextConditions, predict, prior_scheduler
-from clipsonic_eval import atomic
+from clipsonic.diffusion import guided
+from clipsonic.prior.network import TextConditions, predict_x0, prior_scheduler
 from clipsonic_eval.arraytypes import AnyArray, Float32, FloatArray
 from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
-from clipsonic_eval.files import write_json
-from clipsonic_eval.hashing import file_sha256, write_sums
 from clipsonic_eval.seeds import derive
 
 if TYPE_CHECKING:
     from diffusers import PriorTransformer
 
 _KIND = "DiffusionPrior"
-_PARTS = (f"prior/{WEIGHTS}", "prior/config.json", "scheduler/scheduler_config.json", "card.json")
+_FILES = model_folder.parts("prior")
 
 
-@dataclass(frozen=True, slots=True)
-class PriorSettings:
-    """How a prior is sampled.
+def check_sampling(steps: int, guidance: float, candidates: int) -> None:
+    """Check how a prior is to be sampled, see :meth:`DiffusionPrior.sample`.
 
-    Attributes:
-        steps: of the ancestral sampler.
-        guidance: w of ``uncond + w (cond - uncond)``; 1 is none. In the toy world 2 came nearer to the true image
-            embeddings of 720 held-out clips than 1 (cosine 0.851 against 0.824, centred 0.632 against 0.562) for a
-            little distance between the distributions (Fréchet 0.037 against 0.031).
-        candidates: k of best-of-k by cosine to the text.
+    Raises:
+        ConfigError: steps or candidates below 1, or negative guidance.
     """
-
-    steps: int = 25
-    guidance: float = 2.0
-    candidates: int = 1
-
-    def __post_init__(self) -> None:
-        if self.steps < 1 or self.candidates < 1 or self.guidance < 0:
-            raise ConfigError("prior: steps and candidates must be at least 1 and guidance not negative")
+    if steps < 1 or candidates < 1 or guidance < 0:
+        raise ConfigError("prior: steps and candidates must be at least 1 and guidance not negative")
 
 
 class DiffusionPrior:
-    """A trained prior.
+    """A trained diffusion prior.
 
     Attributes:
-        network: diffusers' ``PriorTransformer`` in evaluation mode, its scale set.
-        card: JSON-serialisable: what it was trained on, the space of its embeddings, the weights' hash.
+        network: the ``PriorTransformer`` of diffusers in evaluation mode, its scale set.
+        card: JSON-serialisable: training data, embedding space, hash of the weights.
     """
 
     def __init__(
@@ -93,22 +77,32 @@ class DiffusionPrior:
 
     @property
     def dim(self) -> int:
-        """Width of the embeddings."""
+        """Dimension of the embeddings."""
         return int(self.network.config["embedding_dim"])
 
-    def texts(self, text: FloatArray, tokens: tuple[AnyArray, AnyArray] | None = None) -> TextConditions:
-        """Return text embeddings (b, d) of any norm, and hidden states with their mask, as the network takes them.
+    @property
+    def text_tokens(self) -> int:
+        """Hidden states of the text that the network takes next to the pooled embedding."""
+        return int(self.network.config["num_embeddings"])
+
+    def conditions(self, text: FloatArray, tokens: tuple[AnyArray, AnyArray] | None = None) -> TextConditions:
+        """Return text embeddings as the network takes them.
+
+        Args:
+            text: (b, d) embeddings of any norm.
+            tokens: hidden states (b, text_tokens, d) and their mask (b, text_tokens), for networks that take them.
 
         Raises:
-            ShapeError: another width, or hidden states are missing or not wanted.
+            ShapeError: the embeddings have another dimension, or hidden states are missing or not wanted.
         """
-        wanted = int(self.network.config["num_embeddings"])
         if text.ndim != 2 or text.shape[1] != self.dim:
             raise ShapeError(f"this prior takes text embeddings (b, {self.dim}), got {text.shape}")
-        pooled = torch.from_numpy(normalised(text) * math.sqrt(self.dim)).float()
-        if (tokens is None) != (wanted == 0) or (tokens is not None and tokens[0].shape[1] != wanted):
-            given = "none" if tokens is None else str(tokens[0].shape[1])
-            raise ShapeError(f"this prior takes {wanted or 'no'} hidden states per text, got {given}")
+        pooled = torch.from_numpy(normalised(text) * math.sqrt(self.dim)).float()  # c = √d e / |e|
+        given = 0 if tokens is None else tokens[0].shape[1]
+        if given != self.text_tokens:
+            raise ShapeError(
+                f"this prior takes {self.text_tokens or 'no'} hidden states per text, got {given or 'none'}"
+            )
         if tokens is None:
             return TextConditions(pooled).to(self.device)
         hidden, mask = torch.from_numpy(tokens[0]).float(), torch.from_numpy(tokens[1]).bool()
@@ -118,102 +112,90 @@ class DiffusionPrior:
         self,
         text: FloatArray,
         seeds: Sequence[int],
-        settings: PriorSettings | None = None,
         *,
+        steps: int = 25,
+        guidance: float = 2.0,
+        candidates: int = 1,
         tokens: tuple[AnyArray, AnyArray] | None = None,
         batch_size: int = 512,
     ) -> Float32:
-        """Draw one image embedding per text.
+        """Draw one image embedding per text embedding.
 
         Args:
             text: (b, d) text embeddings of any norm.
-            seeds: one per text; a draw depends on its own text and seed only.
-            settings: steps, guidance, candidates. The candidates of k are among those of any larger k.
-            tokens: hidden states (b, text_tokens, d) and their mask, for networks that take them.
-            batch_size: candidates worked on together, bounds memory.
+            seeds: b seeds; a draw depends on its own text and seed only.
+            steps: of ancestral sampling.
+            guidance: scale w of classifier-free guidance; 1 is none. In the toy world 2 came nearer to the true image
+                embeddings of 720 held-out clips than 1 (cosine 0.851 against 0.824, centred 0.632 against 0.562) at a
+                small cost in distribution (Fréchet distance 0.037 against 0.031).
+            candidates: k; of k draws the one with the highest cosine to the text is returned. The candidates of k are
+                among those of any larger k.
+            tokens: hidden states (b, text_tokens, d) and their mask (b, text_tokens), for networks that take them.
+            batch_size: embeddings drawn together; bounds memory.
 
         Returns:
-            (b, d) float32 of norm 1.
+            (b, d) float32 of L2 norm 1.
 
         Raises:
-            ShapeError: embeddings of another width or number.
+            ShapeError: the embeddings have another dimension or number.
+            ConfigError: the settings make no sense, see :func:`check_sampling`.
         """
-        settings = settings or PriorSettings()
+        check_sampling(steps, guidance, candidates)
         if len(text) != len(seeds):
             raise ShapeError(f"{len(text)} texts, but {len(seeds)} seeds")
-        texts = self.texts(text, tokens)
-        drawn = torch.empty(len(seeds), settings.candidates, self.dim)
-        for k in range(settings.candidates):
+        texts = self.conditions(text, tokens)
+        drawn = torch.empty(len(seeds), candidates, self.dim)
+        for k in range(candidates):
             own = [derive(int(seed), str(k), "prior-candidate") for seed in seeds]
             for start in range(0, len(seeds), batch_size):
                 rows = slice(start, start + batch_size)
-                drawn[rows, k] = self._draw(texts.rows(rows), own[rows], settings).cpu()
+                drawn[rows, k] = self._draw(texts.rows(rows), own[rows], steps, guidance).cpu()
         unit = torch.nn.functional.normalize(drawn.double(), dim=2)
+        # cos(e_k, c) of each candidate; k* = argmax
         cosine = (unit * torch.nn.functional.normalize(texts.pooled.cpu().double(), dim=1)[:, None]).sum(dim=2)
         best: Float32 = unit[torch.arange(len(seeds)), cosine.argmax(dim=1)].float().numpy()
         return best
 
     @torch.no_grad()
-    def _draw(self, texts: TextConditions, seeds: Sequence[int], settings: PriorSettings) -> torch.Tensor:
+    def _draw(self, texts: TextConditions, seeds: Sequence[int], steps: int, guidance: float) -> torch.Tensor:
+        """Return one embedding (b, d) per text and seed, not normalised, by ancestral sampling."""
         scheduler = self._scheduler
-        scheduler.set_timesteps(settings.steps)
+        scheduler.set_timesteps(steps)
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        x = torch.stack([torch.randn(self.dim, generator=g) for g in generators]).to(self.device)
-        everything = torch.ones(len(seeds), dtype=torch.bool, device=self.device)
-        null = texts.dropped(everything) if settings.guidance != 1.0 else None
+        x = torch.stack([torch.randn(self.dim, generator=g) for g in generators]).to(self.device)  # x_T ~ N(0, I)
+        every_row = torch.ones(len(seeds), dtype=torch.bool, device=self.device)
+        null = texts.dropped(every_row) if guidance != 1.0 else None
         for t in scheduler.timesteps:
-            clean = predict(self.network, x, t, texts)
+            clean = predict_x0(self.network, x, t, texts)
             if null is not None:
-                uncond = predict(self.network, x, t, null)
-                clean = uncond + settings.guidance * (clean - uncond)
+                clean = guided(clean, predict_x0(self.network, x, t, null), guidance)
             x = scheduler.step(clean, t, x, generator=generators).prev_sample
-        unscaled: torch.Tensor = self.network.post_process_latents(x)
+        unscaled: torch.Tensor = self.network.post_process_latents(x)  # e = s x_0 + μ
         return unscaled
 
     def save(self, folder: Path) -> Path:
-        """Write the folder (see the module) and return it; ``card["weights_sha256"]`` is set from what was written."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "model_index.json").unlink(missing_ok=True)
-        with atomic.replacing_folder(folder / "prior") as part:
-            self.network.save_pretrained(part, safe_serialization=True)
-        with atomic.replacing_folder(folder / "scheduler") as part:
-            self._scheduler.save_pretrained(part)
-        self.card["weights_sha256"] = file_sha256(folder / "prior" / WEIGHTS)
-        self.card["parameters"] = sum(p.numel() for p in self.network.parameters())
-        write_json(folder / "card.json", self.card)
-        write_sums(folder, _PARTS)
-        index = {
-            "_class_name": _KIND,
-            "format": FORMAT,
-            "prior": ["diffusers", "PriorTransformer"],
-            "scheduler": ["diffusers", "DDPMScheduler"],
-        }
-        write_json(folder / "model_index.json", index)
-        return folder
+        """Write the model folder and return it; ``card["weights_sha256"]`` is set from the file written."""
+        network_class = ("diffusers", "PriorTransformer")
+        return model_folder.write(folder, _KIND, "prior", self.network, network_class, self._scheduler, self.card)
 
     @classmethod
     def load(cls, folder: Path | str, device: str | torch.device = "cpu") -> DiffusionPrior:
-        """Read what :meth:`save` wrote.
+        """Read a model folder that :meth:`save` wrote.
 
         Raises:
-            UserError: the folder is no complete prior.
-            WeightsError: the weights are not the ones that the card names, or do not fit the network.
+            UserError: the folder is not a complete prior.
+            WeightsError: the weights are not those of the card, or do not fit the network.
         """
         from diffusers import DDPMScheduler, PriorTransformer
 
         folder = Path(folder)
-        read_index(folder, _KIND)
-        card = read_checked_card(folder, _PARTS, _PARTS[0])
-        try:
-            network = PriorTransformer.from_pretrained(
-                folder / "prior", use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
-            )
-            scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise WeightsError(f"{folder / 'prior'}: the weights do not fit the network ({reason})") from error
+        model_folder.read_index(folder, _KIND)
+        card = model_folder.read_checked_card(folder, _FILES)
+        network = model_folder.read_network(PriorTransformer, folder / "prior")
+        scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
         return cls(network, card, scheduler=scheduler, device=device)
 
-    def identity(self, settings: PriorSettings) -> dict[str, Any]:
-        """Return what a draw depends on, for a system's card."""
-        return {"weights_sha256": self.card["weights_sha256"], "data": self.card.get("data"), **asdict(settings)}
+    def identity(self, *, steps: int, guidance: float, candidates: int) -> dict[str, Any]:
+        """Return everything a draw depends on, for the card of a system."""
+        sampling = {"steps": steps, "guidance": guidance, "candidates": candidates}
+        return {"weights_sha256": self.card["weights_sha256"], "data": self.card.get("data"), **sampling}

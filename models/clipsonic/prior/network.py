@@ -1,4 +1,4 @@
-"""The network of the diffusion prior: diffusers' ``PriorTransformer``, its scale and its schedule."""
+"""The network of the diffusion prior: the ``PriorTransformer`` of diffusers, its scale and its noise schedule."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import nn
 
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.seeds import derive
 
 if TYPE_CHECKING:
     from diffusers import PriorTransformer
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PriorNetworkConfig:
-    """The transformer's size. Karlo's is 32 heads of 64, 20 layers, 77 text tokens, on 768-d embeddings.
+    """Size of the transformer. Karlo's has 32 heads of 64, 20 layers and 77 text tokens, on 768-d embeddings.
 
     Attributes:
-        heads: of the attention.
-        head_dim: width of one.
+        heads: attention heads.
+        head_dim: width of a head.
         layers: transformer blocks.
-        text_tokens: hidden states of the text that enter beside its embedding; 0: the embedding alone.
+        text_tokens: hidden states of the text encoder that enter next to its pooled embedding; 0: the embedding alone.
     """
 
     heads: int = 4
@@ -39,10 +40,10 @@ class PriorNetworkConfig:
 
 
 class TextConditions(NamedTuple):
-    """TextConditions as the network takes them.
+    """Text conditions of a batch.
 
     Attributes:
-        pooled: (b, d) embeddings at the network's scale.
+        pooled: (b, d) text embeddings, L2-normalised times √d.
         tokens: (b, text_tokens, d) hidden states, or None where the network takes none.
         mask: (b, text_tokens) bool, true where there is text; None with ``tokens``.
     """
@@ -52,27 +53,33 @@ class TextConditions(NamedTuple):
     mask: torch.Tensor | None = None
 
     def dropped(self, drop: torch.Tensor) -> TextConditions:
-        """Return the texts with the null condition in the rows that ``drop`` (b,) marks."""
+        """Return the conditions with the null condition (zeros) in the rows where ``drop`` (b,) bool is true."""
         pooled = self.pooled.masked_fill(drop[:, None], 0.0)
         if self.tokens is None or self.mask is None:
             return TextConditions(pooled)
         return TextConditions(pooled, self.tokens.masked_fill(drop[:, None, None], 0.0), self.mask | drop[:, None])
 
     def rows(self, rows: torch.Tensor | slice) -> TextConditions:
-        """Return some of the texts."""
+        """Return the conditions of some rows of the batch."""
         return TextConditions(*(None if part is None else part[rows] for part in self))  # type: ignore[arg-type]
 
     def to(self, device: torch.device) -> TextConditions:
-        """Return the texts on a device."""
+        """Return the conditions on a device."""
         return TextConditions(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
 
 
 def build_network(config: PriorNetworkConfig, dim: int, seed: int) -> PriorTransformer:
-    """Return a fresh network for embeddings of ``dim``; its weights depend on the seed only."""
+    """Return a freshly initialised network.
+
+    Args:
+        config: its size.
+        dim: d, the dimension of the embeddings.
+        seed: of the run; decides the weights. No global random state is touched.
+    """
     from diffusers import PriorTransformer
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(derive(seed, "", "prior-weights"))
         return PriorTransformer(
             num_attention_heads=config.heads,
             attention_head_dim=config.head_dim,
@@ -84,9 +91,9 @@ def build_network(config: PriorNetworkConfig, dim: int, seed: int) -> PriorTrans
 
 
 def set_scale(network: PriorTransformer, image: Float32) -> None:
-    """Measure ``clip_mean`` and ``clip_std`` on (..., d) image embeddings and keep them in the network, untrained.
+    """Measure ``clip_mean`` and ``clip_std`` on image embeddings (…, d) and store them in the network as constants.
 
-    A dimension that does not vary keeps deviation 1, so that it stays at its mean.
+    A dimension without variance gets deviation 1, so that it stays at its mean.
     """
     rows = image.reshape(-1, image.shape[-1]).astype(np.float64)
     std = rows.std(axis=0)
@@ -96,13 +103,13 @@ def set_scale(network: PriorTransformer, image: Float32) -> None:
 
 
 def standardised(network: PriorTransformer, image: torch.Tensor) -> torch.Tensor:
-    """Return image embeddings at the network's scale, the inverse of its ``post_process_latents``."""
-    scaled: torch.Tensor = (image - network.clip_mean) / network.clip_std
+    """Return image embeddings (b, d) at the network's scale, the inverse of its ``post_process_latents``."""
+    scaled: torch.Tensor = (image - network.clip_mean) / network.clip_std  # x_0 = (e − μ) / s, per dimension
     return scaled
 
 
-def predict(network: Callable[..., Any], x: torch.Tensor, t: torch.Tensor, texts: TextConditions) -> torch.Tensor:
-    """Return the predicted clean embedding (b, d) of x_t (b, d) at t (b,) or ()."""
+def predict_x0(network: Callable[..., Any], x: torch.Tensor, t: torch.Tensor, texts: TextConditions) -> torch.Tensor:
+    """Return the predicted clean embedding x̂_0 (b, d) of noisy embeddings x_t (b, d) at noise levels t (b,) or ()."""
     predicted: torch.Tensor = network(
         x, t, texts.pooled, encoder_hidden_states=texts.tokens, attention_mask=texts.mask
     ).predicted_image_embedding
@@ -110,7 +117,7 @@ def predict(network: Callable[..., Any], x: torch.Tensor, t: torch.Tensor, texts
 
 
 def prior_scheduler() -> Any:
-    """Return diffusers' scheduler of unCLIP priors, with which the prior is trained and sampled."""
+    """Return the scheduler of unCLIP priors (x_0-prediction, cosine schedule), for training and ancestral sampling."""
     from diffusers import DDPMScheduler
 
     return DDPMScheduler(

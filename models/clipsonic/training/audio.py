@@ -7,18 +7,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from clipsonic.conditions import Clips, condition_array
+from clipsonic.conditions import condition_array
 from clipsonic.diffusion import Diffusion
 from clipsonic.mel import MelFrontEnd, measured
 from clipsonic.model import MelDiffusion
-from clipsonic.networks import NETWORKS, Sizes, build, resolved_options
+from clipsonic.networks import NETWORKS, build, resolved_options
 from clipsonic.training import checkpoint, loop
 from clipsonic.training.config import AudioTrainingConfig, identity, settings_of
 from clipsonic.training.continuing import (
@@ -37,7 +37,10 @@ from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import write_json
 from clipsonic_eval.precision import described
 from clipsonic_eval.progress import SILENT, Progress
-from clipsonic_eval.seeds import derive, stream
+from clipsonic_eval.seeds import stream
+
+if TYPE_CHECKING:
+    from clipsonic_eval.clips import ClipStore
 
 _SCALE_ROWS = 2048  # clips on which the scale of the log-mels is measured
 
@@ -51,7 +54,7 @@ class MelSource:
         frames: of every log-mel.
     """
 
-    def __init__(self, store: Clips, front_end: MelFrontEnd, *, cache_mb: int, progress: Progress = SILENT) -> None:
+    def __init__(self, store: ClipStore, front_end: MelFrontEnd, *, cache_mb: int, progress: Progress = SILENT) -> None:
         self.store, self.front_end = store, front_end
         mel = front_end.config
         self.frames = mel.frames(store.n_samples)
@@ -185,7 +188,7 @@ def split_rows(n: int, validation: int, seed: int) -> tuple[torch.Tensor, torch.
     return order[held:].sort().values, order[:held].sort().values
 
 
-def split_clips(store: Clips, config: AudioTrainingConfig) -> tuple[torch.Tensor, torch.Tensor]:
+def split_clips(store: ClipStore, config: AudioTrainingConfig) -> tuple[torch.Tensor, torch.Tensor]:
     """Return :func:`split_rows` of the configured split, with all clips of one source on one side.
 
     Raises:
@@ -249,7 +252,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
 
 @threads.networks()
 def train_on(
-    store: Clips, config: AudioTrainingConfig, out: Path, *, progress: Progress = SILENT, overwrite: bool = False
+    store: ClipStore, config: AudioTrainingConfig, out: Path, *, progress: Progress = SILENT, overwrite: bool = False
 ) -> Path:
     """Train on clips that are already open; otherwise as :func:`train`."""
     if store.sample_rate != config.mel.sample_rate:
@@ -288,7 +291,7 @@ def _parent(folder: Path, config: AudioTrainingConfig, condition_card: Mapping[s
         "condition": space_tree(space),
     }
     theirs = {
-        "network": network_tree(name, parent.network.config),  # type: ignore[arg-type] # ConfigMixin's
+        "network": network_tree(name, parent.network.config),
         # the scale is the parent's, unless another one is configured
         "mel": as_tree(parent.mel if config.mel.mean else replace(parent.mel, mean=(), std=())),
         "diffusion": {"steps": parent.diffusion.steps, "schedule": parent.diffusion.schedule},
@@ -299,7 +302,7 @@ def _parent(folder: Path, config: AudioTrainingConfig, condition_card: Mapping[s
 
 
 def _train(
-    store: Clips,
+    store: ClipStore,
     config: AudioTrainingConfig,
     out: Path,
     progress: Progress,
@@ -318,8 +321,13 @@ def _train(
         config = replace(config, mel=parent.mel)
     mels = MelSource(store, MelFrontEnd(config.mel, device), cache_mb=config.mel_cache_mb, progress=progress)
     log_mel_range = _set_scale(mels, config)
-    sizes = Sizes(config.mel.n_mels, mels.frames, conditions.shape[-1])
-    network = build(config.network, sizes, derive(config.train.seed, "", "weights")).to(device)
+    network = build(
+        config.network,
+        n_mels=config.mel.n_mels,
+        frames=mels.frames,
+        condition_dim=conditions.shape[-1],
+        seed=config.train.seed,
+    ).to(device)
     if parent is not None:
         network.load_state_dict(parent.network.state_dict())
         log_mel_range = _united(log_mel_range, parent.card.get("log_mel_range", log_mel_range))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic.conditions import Clips
 from clipsonic_eval.arraytypes import Float32
+
+if TYPE_CHECKING:
+    from clipsonic_eval.clips import ClipStore
 
 PART = 64  # clips that are read, and made log-mels of, together
 BUFFER_MB = 256
@@ -26,7 +29,7 @@ class Prefetch:
         waited: seconds that callers have waited for sound so far.
     """
 
-    def __init__(self, store: Clips, *, buffer_mb: float = BUFFER_MB) -> None:
+    def __init__(self, store: ClipStore, *, buffer_mb: float = BUFFER_MB) -> None:
         self.waited = 0.0
         self._store = store
         # a part of long clips may be larger than the buffer; then it is that one part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from clipsonic.prior.data import Pairs, PairSource, load_pairs
-from clipsonic.prior.model import DiffusionPrior, PriorSettings
+from clipsonic.prior.model import DiffusionPrior
 from clipsonic.prior.network import (
     PriorNetworkConfig,
     TextConditions,
     build_network,
-    predict,
+    predict_x0,
     prior_scheduler,
     set_scale,
     standardised,
@@ -147,7 +147,7 @@ class PriorTask:
         rows, picture, t, drop, eps = (shard.of(part) for part in (rows, picture, t, drop, eps))
         x0 = standardised(self._network, self._image[rows, picture.cpu()].to(device))
         x_t = self._scheduler.add_noise(x0, eps, t)
-        return (predict(network, x_t, t, self._texts(rows).dropped(drop)).float() - x0).square().mean()
+        return (predict_x0(network, x_t, t, self._texts(rows).dropped(drop)).float() - x0).square().mean()
 
     def _texts(self, rows: torch.Tensor) -> TextConditions:
         pooled = self._text[rows]
@@ -233,7 +233,7 @@ def _train(
     if parent is not None:
         content.append(parent.card["weights_sha256"])
     run_identity = identity(_anywhere(config), *content)
-    network = build_network(config.network, pairs.text.shape[1], derive(config.train.seed, "", "prior-weights"))
+    network = build_network(config.network, pairs.text.shape[1], config.train.seed)
     network = network.to(device_named(config.device))
     task = PriorTask(config, network, pairs, _tokens_of(config))
     set_scale(network, pairs.image[task.training_rows.numpy()])
@@ -281,10 +281,10 @@ def closeness(prior: DiffusionPrior, pairs: Pairs, rows: IntArray, seed: int) ->
         draw (``prior_cosine``), of the draw after both are centred on the mean image (``prior_centred_cosine``), and
         the distance between the centroids of draws and images.
     """
-    settings = PriorSettings()
+    sampling: dict[str, Any] = {"steps": 25, "guidance": 2.0, "candidates": 1}
     text, image = pairs.text[rows].astype(np.float64), pairs.image[rows, 0].astype(np.float64)
     seeds = [derive(seed, str(row), "prior-held-out") for row in rows]
-    drawn = prior.sample(pairs.text[rows], seeds, settings).astype(np.float64)
+    drawn = prior.sample(pairs.text[rows], seeds, **sampling).astype(np.float64)
     centre = pairs.means()[1]
     numbers = {
         "text_cosine": _cosine(text, image),
@@ -292,7 +292,7 @@ def closeness(prior: DiffusionPrior, pairs: Pairs, rows: IntArray, seed: int) ->
         "prior_centred_cosine": _cosine(drawn - centre, image - centre),
         "centroid_distance": float(np.linalg.norm(drawn.mean(axis=0) - image.mean(axis=0))),
     }
-    return {"n": len(rows), **asdict(settings), **{name: round(value, 4) for name, value in numbers.items()}}
+    return {"n": len(rows), **sampling, **{name: round(value, 4) for name, value in numbers.items()}}
 
 
 def _cosine(a: Float64, b: Float64) -> float:

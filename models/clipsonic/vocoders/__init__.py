@@ -1,4 +1,4 @@
-"""Vocoders: log-mels back to waveforms. One file each; the folder is scanned.
+"""Vocoders: log-mel spectrograms to waveforms. One file each; the folder is scanned.
 
 A file registers a loader under its name::
 
@@ -17,19 +17,19 @@ from clipsonic_eval.registry import Registry
 
 
 class Vocoder(Protocol):
-    """What turns log-mels into sound. The result of an item depends on its log-mel and its seed only."""
+    """Converts log-mel spectrograms to waveforms. An item depends on its own log-mel and seed only."""
 
     def card(self) -> dict[str, Any]:
-        """Return what the result depends on, JSON-serialisable: name, settings, weights' hash."""
+        """Return everything the result depends on, JSON-serialisable: name, settings, hash of the weights."""
         ...
 
     def __call__(self, log_mel: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
-        """Return (b, frames * hop) float32 waveforms of (b, n_mels, frames) natural log-mels."""
+        """Return (b, frames * hop) float32 waveforms of (b, n_mels, frames) log-mels, nats, and b seeds."""
         ...
 
 
 def within_full_scale(audio: torch.Tensor) -> torch.Tensor:
-    """Return (b, n) waveforms, each of a peak above 1 divided by its peak; the others as they are."""
+    """Return waveforms (b, n) with peaks of at most 1: a higher peak divides its waveform, the others are unchanged."""
     return audio / audio.abs().amax(dim=1, keepdim=True).clamp(min=1.0) if audio.numel() else audio
 
 

@@ -1,16 +1,16 @@
-"""Griffin-Lim without any training: a linear spectrum that explains the mel, then phases that agree with it.
+"""Griffin-Lim vocoder, without training: a linear magnitude spectrogram that explains the mel, then consistent phases.
 
-1. Magnitudes: the filterbank's pseudo-inverse gives a first guess, multiplicative updates (Lee and Seung 2001) bring
-   it to a non-negative least-squares fit.
-2. Phases: *fast* Griffin-Lim (Perraudin, Balazs, Sondergaard 2013) with momentum 0.99 from random phases.
+1. Magnitudes: the pseudo-inverse of the mel filter bank gives an initial estimate, multiplicative updates (Lee and
+   Seung 2001) refine it to a non-negative least-squares fit.
+2. Phases: *fast* Griffin-Lim (Perraudin, Balazs and Sondergaard 2013) with momentum 0.99 from random phases.
 
-The transforms use the front end's own framing (reflect padding, no centring), so that frames stay where they were.
+STFT and inverse use the framing of the front end (reflect padding, no centring), so that frames stay aligned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -21,47 +21,47 @@ from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.seeds import derive
 
 
-@dataclass(frozen=True, slots=True)
-class GriffinLimSettings:
-    """How much work is done.
+@VOCODERS.register("griffin-lim")
+class GriffinLim:
+    """See the module; interface :class:`clipsonic.vocoders.Vocoder`.
 
-    Attributes:
-        iterations: of the phase search; more bring nothing on the toy world, where real sound comes to a FAD of 0.68,
-            0.67, 0.72 and 0.77 after 8, 16, 32 and 64 (0.71 without any detour through the mel).
-        momentum: 0 is plain Griffin-Lim.
-        updates: of the magnitudes.
-        chunk: clips worked on together; small, so that they stay in the processor's cache.
+    Args:
+        mel: layout of the log-mels.
+        iterations: of the phase retrieval. More bring nothing on the toy world, where real audio comes to a FAD of
+            0.68, 0.67, 0.72 and 0.77 after 8, 16, 32 and 64 (0.71 without a vocoder).
+        momentum: of fast Griffin-Lim; 0 is the plain algorithm.
+        updates: multiplicative updates of the magnitudes.
+        chunk: clips processed together; few, so that they stay in the processor's cache.
+        device: of the transforms.
     """
 
-    iterations: int = 16
-    momentum: float = 0.99
-    updates: int = 8
-    chunk: int = 8
-
-
-class GriffinLim:
-    """See the module; interface :class:`clipsonic.vocoders.Vocoder`."""
-
     def __init__(
-        self, mel: MelConfig, settings: GriffinLimSettings | None = None, *, device: str | torch.device = "cpu"
+        self,
+        mel: MelConfig,
+        *,
+        iterations: int = 16,
+        momentum: float = 0.99,
+        updates: int = 8,
+        chunk: int = 8,
+        device: str | torch.device = "cpu",
     ) -> None:
         self.mel = replace(mel, mean=(), std=())
-        self.settings = settings or GriffinLimSettings()
+        self.iterations, self.momentum, self.updates, self.chunk = iterations, momentum, updates, chunk
         self.device = torch.device(device)
         bank = torch.tensor(filterbank(self.mel))
         self._bank = bank.float().to(self.device)
-        # singular values below 1e-2 of the largest only carry noise; the updates mend what is lost
+        # singular values below 1e-2 of the largest only carry noise; the updates restore what is lost
         self._inverse = torch.linalg.pinv(bank, rtol=1e-2).float().to(self.device)
         self._window = torch.hann_window(mel.n_fft, periodic=True, device=self.device)
         self._overlap: dict[int, torch.Tensor] = {}
 
     def card(self) -> dict[str, Any]:
         """Return name and settings."""
-        return {"name": "griffin-lim", **asdict(self.settings), "mel": asdict(self.mel)}
+        settings = {name: getattr(self, name) for name in ("iterations", "momentum", "updates", "chunk")}
+        return {"name": "griffin-lim", **settings, "mel": asdict(self.mel)}
 
-    @torch.no_grad()
     def __call__(self, log_mel: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
-        """Return waveforms; see :class:`clipsonic.vocoders.Vocoder`.
+        """Return waveforms (b, frames * hop) float32 of log-mels (b, n_mels, frames), nats, and b seeds.
 
         Raises:
             ShapeError: the log-mels are not (b, n_mels, frames) with b seeds.
@@ -74,69 +74,84 @@ class GriffinLim:
         if not len(seeds):
             return torch.zeros(0, self.mel.samples(log_mel.shape[2]))
         parts = []
-        for start in range(0, len(seeds), self.settings.chunk):
-            stop = start + self.settings.chunk
+        for start in range(0, len(seeds), self.chunk):
+            stop = start + self.chunk
             magnitude = self.magnitude(log_mel[start:stop].to(self.device, torch.float32))
-            parts.append(self._phases(magnitude, seeds[start:stop]).cpu())
+            parts.append(self._waveform(magnitude, seeds[start:stop]).cpu())
         return torch.cat(parts)
 
     def magnitude(self, log_mel: torch.Tensor) -> torch.Tensor:
-        """Return (b, frames, n_fft / 2 + 1) non-negative magnitudes whose mel is near the one given."""
+        """Return non-negative STFT magnitudes whose mel spectrogram is near the one given.
+
+        Args:
+            log_mel: (b, n_mels, frames) float32, nats.
+
+        Returns:
+            (b, frames, n_fft / 2 + 1) float32.
+        """
         mel = log_mel.exp().transpose(1, 2)
-        # what the logarithm's floor added is not there
-        mel = (mel - self.mel.floor).clamp(min=0.0)
-        magnitude = torch.matmul(mel, self._inverse.T).clamp(min=1e-9)
-        wanted = torch.matmul(mel, self._bank)
-        for _ in range(self.settings.updates):
-            magnitude = magnitude * wanted / torch.matmul(torch.matmul(magnitude, self._bank.T), self._bank).add_(1e-12)
+        mel = (mel - self.mel.floor).clamp(min=0.0)  # the floor of the logarithm is not part of the signal
+        magnitude = torch.matmul(mel, self._inverse.T).clamp(min=1e-9)  # S ← max(B⁺ M, 0)
+        target = torch.matmul(mel, self._bank)  # Bᵀ M
+        for _ in range(self.updates):  # S ← S ⊙ Bᵀ M / Bᵀ B S
+            magnitude = magnitude * target / torch.matmul(torch.matmul(magnitude, self._bank.T), self._bank).add_(1e-12)
         return magnitude
 
-    def _phases(self, magnitude: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
+    def _waveform(self, magnitude: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
+        """Return waveforms (b, frames * hop) of magnitudes (b, frames, n_fft / 2 + 1), phases from random ones on."""
         angles = torch.stack(
             [
                 torch.rand(magnitude.shape[1:], generator=torch.Generator().manual_seed(derive(int(s), "", "phase")))
                 for s in seeds
             ]
         ).to(self.device)
-        spectrum = torch.polar(magnitude, angles * (2 * torch.pi))
+        spectrum = torch.polar(magnitude, angles * (2 * torch.pi))  # c_0 = S e^(iφ), φ ~ Uniform[0, 2π)
         previous = torch.zeros_like(spectrum)
-        momentum = self.settings.momentum / (1 + self.settings.momentum)
-        for _ in range(self.settings.iterations):
-            rebuilt = self._analyse(self._synthesise(spectrum))
+        momentum = self.momentum / (1 + self.momentum)
+        for _ in range(self.iterations):
+            # t_n = STFT(ISTFT(c_n)),  c_{n+1} = S ⊙ (t_n − m t_{n−1}) / |t_n − m t_{n−1}|,  m = α / (1 + α)
+            rebuilt = self._stft(self._istft(spectrum))
             direction = torch.sub(rebuilt, previous, alpha=momentum).sgn_()
             torch.view_as_real(direction).mul_(magnitude[..., None])
             previous, spectrum = rebuilt, direction
-        padded = self._synthesise(spectrum)
+        padded = self._istft(spectrum)
         return padded[:, self.mel.pad : self.mel.pad + self.mel.samples(magnitude.shape[1])]
 
-    def _analyse(self, padded: torch.Tensor) -> torch.Tensor:
+    def _stft(self, padded: torch.Tensor) -> torch.Tensor:
+        """Return spectra (b, frames, n_fft / 2 + 1) complex64 of padded waveforms (b, frames * hop + 2 pad)."""
         return torch.fft.rfft(padded.unfold(1, self.mel.n_fft, self.mel.hop) * self._window)
 
-    def _synthesise(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """Least-squares overlap-add (Griffin and Lim 1984, equation 6) -> (b, frames hop + 2 pad)."""
+    def _istft(self, spectrum: torch.Tensor) -> torch.Tensor:
+        """Return padded waveforms (b, frames * hop + 2 pad) of spectra, by least-squares overlap-add.
+
+        Source: Griffin and Lim 1984, equation 6.
+        """
+        # x[n] = Σ_m w[n − m hop] y_m[n − m hop] / Σ_m w²[n − m hop]
         frames = torch.fft.irfft(spectrum, n=self.mel.n_fft).mul_(self._window)
         return overlap_add(frames, self.mel.hop) * self._inverse_overlap(frames.shape[1])
 
     def _inverse_overlap(self, n: int) -> torch.Tensor:
         if n not in self._overlap:
             squares = (self._window**2).expand(1, n, self.mel.n_fft)
-            # the first and last samples are seen by the window's edge only; they lie in the padding, cut off later
+            # only the edge of a window covers the first and last samples; they lie in the padding, cut off later
             self._overlap[n] = 1.0 / overlap_add(squares, self.mel.hop).clamp(min=1e-4)
         return self._overlap[n]
 
 
 def overlap_add(frames: torch.Tensor, hop: int) -> torch.Tensor:
-    """Return (b, (n - 1) hop + width) sums of (b, n, width) frames that start every ``hop`` samples."""
+    """Return the sum of overlapping frames.
+
+    Args:
+        frames: (b, n, width), starting every ``hop`` samples.
+        hop: samples.
+
+    Returns:
+        (b, (n - 1) * hop + width).
+    """
     b, n, width = frames.shape
-    pieces = -(-width // hop)
-    total = frames.new_zeros(b, n + pieces - 1, hop)
-    for piece in range(pieces):
-        part = frames[:, :, piece * hop : (piece + 1) * hop]
-        total[:, piece : piece + n, : part.shape[2]] += part
+    blocks = -(-width // hop)  # of hop samples in a frame, the last perhaps shorter
+    total = frames.new_zeros(b, n + blocks - 1, hop)
+    for block in range(blocks):
+        part = frames[:, :, block * hop : (block + 1) * hop]
+        total[:, block : block + n, : part.shape[2]] += part
     return total.view(b, -1)[:, : (n - 1) * hop + width]
-
-
-@VOCODERS.register("griffin-lim")
-def load(mel: MelConfig, *, device: str = "cpu", **settings: Any) -> GriffinLim:
-    """Return Griffin-Lim for a mel layout."""
-    return GriffinLim(mel, GriffinLimSettings(**settings), device=device)

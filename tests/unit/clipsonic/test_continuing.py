@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file
 from unit.clipsonic.fakes import IMAGE_SPACE, D, FakeStore
 
-from clipsonic.model import WEIGHTS, MelDiffusion
+from clipsonic.model import MelDiffusion
+from clipsonic.model_folder import WEIGHTS
 from clipsonic.prior.data import Pairs, PairSource
 from clipsonic.prior.model import DiffusionPrior
 from clipsonic.prior.network import PriorNetworkConfig

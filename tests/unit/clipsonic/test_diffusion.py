@@ -35,7 +35,7 @@ def test_alpha_bar_agrees_with_diffusers() -> None:
 def test_v_x0_and_eps_say_the_same() -> None:
     x0, eps = _pair()
     diffusion = Diffusion(DiffusionConfig())
-    x_t, v = diffusion.noised(x0, eps, T), diffusion.velocity(x0, eps, T)
+    x_t, v = diffusion.add_noise(x0, eps, T), diffusion.velocity(x0, eps, T)
     assert torch.allclose(diffusion.x0_from_v(x_t, v, T), x0, atol=1e-12)
     assert torch.allclose(diffusion.eps_from_v(x_t, v, T), eps, atol=1e-12)
 
@@ -43,7 +43,7 @@ def test_v_x0_and_eps_say_the_same() -> None:
 def test_noising_keeps_unit_variance() -> None:
     diffusion = Diffusion(DiffusionConfig())
     ones, zeros = torch.ones(6, 1, dtype=torch.float64), torch.zeros(6, 1, dtype=torch.float64)
-    alpha, sigma = diffusion.noised(ones, zeros, T), diffusion.noised(zeros, ones, T)
+    alpha, sigma = diffusion.add_noise(ones, zeros, T), diffusion.add_noise(zeros, ones, T)
     assert torch.allclose(alpha**2 + sigma**2, ones)
 
 
@@ -59,7 +59,7 @@ def test_min_snr_weights_are_the_formula() -> None:
     diffusion = Diffusion(DiffusionConfig(weighting="min-snr", min_snr_gamma=5.0))
     bar = cosine_alpha_bar(1000)[T.numpy()]
     snr = bar / (1 - bar)
-    assert np.allclose(diffusion.weight(T).numpy(), np.minimum(snr, 5.0) / (snr + 1))
+    assert np.allclose(diffusion.loss_weight(T).numpy(), np.minimum(snr, 5.0) / (snr + 1))
 
 
 @pytest.mark.parametrize("kind", ["uniform", "logit-normal"])

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,13 @@ import torch
 
 from clipsonic.diffusion import DiffusionConfig
 from clipsonic.mel import MelConfig
-from clipsonic.model import WEIGHTS, MelDiffusion
-from clipsonic.networks import NETWORKS, NetworkConfig, Sizes, build, resolved_options
+from clipsonic.model import MelDiffusion
+from clipsonic.model_folder import WEIGHTS
+from clipsonic.networks import NETWORKS, NetworkConfig, build, resolved_options
 from clipsonic_eval.errors import ConfigError, ShapeError, UserError, WeightsError
 
 D = 16
-SIZES = Sizes(n_mels=64, frames=32, condition_dim=D)
+SIZES = {"n_mels": 64, "frames": 32, "condition_dim": D}
 TINY: dict[str, dict[str, Any]] = {
     "unet1d": {"channels": (16, 24), "embedding": 16, "groups": 4, "heads": 2},
     "unet2d": {"channels": (8, 16), "blocks": 1, "attention": 1, "head_dim": 8, "groups": 4},
@@ -43,14 +43,14 @@ def _awake(network: torch.nn.Module) -> torch.nn.Module:
 
 
 def _model(name: str = "unet1d") -> MelDiffusion:
-    network = _awake(build(NetworkConfig(name.split("-", maxsplit=1)[0], TINY[name]), SIZES, seed=0))
+    network = _awake(build(NetworkConfig(name.split("-", maxsplit=1)[0], TINY[name]), **SIZES, seed=0))
     mel = MelConfig(mean=(-5.0,), std=(2.0,))
     return MelDiffusion(network, mel, DiffusionConfig(), {"log_mel_range": {"low": [-11.0] * 64, "high": [1.0] * 64}})
 
 
 @pytest.mark.parametrize("name", list(TINY))
 def test_a_network_answers_in_the_shape_asked_and_uses_all_it_is_given(name: str) -> None:
-    network = _awake(build(NetworkConfig(name.split("-", maxsplit=1)[0], TINY[name]), SIZES, seed=0)).eval()
+    network = _awake(build(NetworkConfig(name.split("-", maxsplit=1)[0], TINY[name]), **SIZES, seed=0)).eval()
     generator = torch.Generator().manual_seed(0)
     x, cond = torch.randn(3, 64, 32, generator=generator), torch.randn(3, D, generator=generator)
     t = torch.tensor([10, 500, 900])
@@ -83,22 +83,22 @@ def test_options_and_constructor_have_the_same_defaults(name: str) -> None:
 def test_weights_depend_on_the_seed_only() -> None:
     torch.manual_seed(1)
     state = torch.random.get_rng_state()
-    a = build(NetworkConfig("unet1d", TINY["unet1d"]), SIZES, seed=5)
+    a = build(NetworkConfig("unet1d", TINY["unet1d"]), **SIZES, seed=5)
     assert torch.equal(state, torch.random.get_rng_state())
     torch.manual_seed(2)
-    b = build(NetworkConfig("unet1d", TINY["unet1d"]), SIZES, seed=5)
+    b = build(NetworkConfig("unet1d", TINY["unet1d"]), **SIZES, seed=5)
     assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
 
 
 def test_network_mistakes_are_named() -> None:
     with pytest.raises(UserError, match="Did you mean 'unet1d'"):
-        build(NetworkConfig("unet1"), SIZES, 0)
+        build(NetworkConfig("unet1"), **SIZES, seed=0)
     with pytest.raises(ConfigError, match="Did you mean 'channels'"):
-        build(NetworkConfig("unet1d", {"chanels": [8]}), SIZES, 0)
+        build(NetworkConfig("unet1d", {"chanels": [8]}), **SIZES, seed=0)
     with pytest.raises(ConfigError, match="multiples of groups"):
-        build(NetworkConfig("unet1d", {"channels": [10]}), SIZES, 0)
+        build(NetworkConfig("unet1d", {"channels": [10]}), **SIZES, seed=0)
     with pytest.raises(ConfigError, match="halved 2 times"):
-        build(NetworkConfig("unet1d"), replace(SIZES, frames=33), 0)
+        build(NetworkConfig("unet1d"), **{**SIZES, "frames": 33}, seed=0)
 
 
 @pytest.mark.parametrize("name", list(TINY))
@@ -218,13 +218,13 @@ def test_sound_above_full_scale_is_scaled_down_as_a_whole() -> None:
     loud = MelConfig(mean=(0.0,), std=(2.0,))
     model = MelDiffusion(_model().network, loud, DiffusionConfig(), {})
     assert np.abs(model.vocoder(model.generate_mel(COND, [1, 2, 3, 4], 8.0, 3), [1, 2, 3, 4]).numpy()).max() > 2
-    assert np.abs(model.generate_audio(COND, [1, 2, 3, 4], 8.0, 3)).max() <= 1.0
+    assert np.abs(model.vocode(model.generate_mel(COND, [1, 2, 3, 4], 8.0, 3), [1, 2, 3, 4])).max() <= 1.0
 
 
 def test_audio_has_hop_samples_a_frame_and_bad_conditions_are_refused() -> None:
     model = _model()
-    assert model.generate_audio(COND, [1, 2, 3, 4], steps=2).shape == (4, 32 * 160)
-    assert model.generate_audio(COND[:0], [], steps=2).shape == (0, 32 * 160)
+    assert model.vocode(model.generate_mel(COND, [1, 2, 3, 4], steps=2), [1, 2, 3, 4]).shape == (4, 32 * 160)
+    assert model.vocode(model.generate_mel(COND[:0], [], steps=2), []).shape == (0, 32 * 160)
     with pytest.raises(ShapeError, match=r"conditions \(b, 16\)"):
         model.generate_mel(np.zeros((1, 8)), [1])
     with pytest.raises(ShapeError, match="zero or not finite"):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from clipsonic.prior.data import Pairs, PairSource
-from clipsonic.prior.model import DiffusionPrior, PriorSettings
+from clipsonic.prior.model import DiffusionPrior, check_sampling
 from clipsonic.prior.network import PriorNetworkConfig, build_network, prior_scheduler, set_scale, standardised
 from clipsonic.training.prior import PriorOptimisation, PriorTrainingConfig, train_on
 from clipsonic_eval.errors import ConfigError, ShapeError, UserError, WeightsError
@@ -67,7 +67,7 @@ def test_a_known_map_is_recovered_from_new_texts(trained: Path) -> None:
     _, rotation, offset = gaussian_pairs()
     text = texts(300)
     expected = unit(0.8 * text @ rotation + offset)
-    drawn = prior.sample(text, range(300), PriorSettings(guidance=1.0))
+    drawn = prior.sample(text, range(300), guidance=1.0)
     # noise of 0.15 a coordinate on vectors of norm about 1.3 leaves a cosine of about 0.9 to the image without noise
     cosine = (drawn * expected).sum(axis=1)
     assert cosine.mean() > 0.85
@@ -83,7 +83,7 @@ def test_draws_spread_as_the_pairs_do_and_do_not_collapse_to_the_mean(trained: P
     prior = DiffusionPrior.load(trained)
     _, rotation, offset = gaussian_pairs()
     text = np.repeat(texts(1), 400, axis=0)
-    drawn = prior.sample(text, range(400), PriorSettings(guidance=1.0))
+    drawn = prior.sample(text, range(400), guidance=1.0)
     rng = np.random.default_rng(1)
     real = unit(0.8 * text @ rotation + offset + 0.15 * rng.standard_normal((400, D)))
     # few steps of training and of the sampler both draw too narrow: the ancestral sampler alone comes to 0.88 of the
@@ -126,12 +126,12 @@ def test_what_comes_out_has_norm_one(fresh: DiffusionPrior) -> None:
 
 
 def test_a_draw_depends_on_its_own_text_and_seed_only(fresh: DiffusionPrior) -> None:
-    text, settings = texts(9), PriorSettings(steps=10, candidates=2)
-    whole = fresh.sample(text, range(9), settings)
+    text, settings = texts(9), {"steps": 10, "candidates": 2}
+    whole = fresh.sample(text, range(9), **settings)
     order = np.random.default_rng(2).permutation(9)
-    parts = fresh.sample(text[order], order.tolist(), settings, batch_size=2)
+    parts = fresh.sample(text[order], order.tolist(), **settings, batch_size=2)
     np.testing.assert_allclose(parts, whole[order], atol=1e-5)
-    assert np.abs(fresh.sample(text, range(1, 10), settings) - whole).max() > 0.05
+    assert np.abs(fresh.sample(text, range(1, 10), **settings) - whole).max() > 0.05
 
 
 def test_the_norm_of_a_text_changes_nothing(fresh: DiffusionPrior) -> None:
@@ -141,22 +141,22 @@ def test_the_norm_of_a_text_changes_nothing(fresh: DiffusionPrior) -> None:
 
 def test_guidance_one_is_the_conditional_network_alone(fresh: DiffusionPrior) -> None:
     text = texts(4)
-    plain = fresh.sample(text, range(4), PriorSettings(guidance=1.0))
-    nearly = fresh.sample(text, range(4), PriorSettings(guidance=1.0 + 1e-6))
+    plain = fresh.sample(text, range(4), guidance=1.0)
+    nearly = fresh.sample(text, range(4), guidance=1.0 + 1e-6)
     np.testing.assert_allclose(nearly, plain, atol=1e-4)
-    assert np.abs(fresh.sample(text, range(4), PriorSettings(guidance=4.0)) - plain).max() > 1e-3
+    assert np.abs(fresh.sample(text, range(4), guidance=4.0) - plain).max() > 1e-3
 
 
 def test_guidance_zero_forgets_the_text(fresh: DiffusionPrior) -> None:
-    settings = PriorSettings(guidance=0.0)
+    settings = {"guidance": 0.0}
     np.testing.assert_allclose(
-        fresh.sample(texts(4), range(4), settings), fresh.sample(texts(4)[::-1], range(4), settings), atol=1e-5
+        fresh.sample(texts(4), range(4), **settings), fresh.sample(texts(4)[::-1], range(4), **settings), atol=1e-5
     )
 
 
 def test_the_best_of_k_is_the_candidate_nearest_to_the_text(fresh: DiffusionPrior) -> None:
     text = texts(12)
-    cosine = {k: (fresh.sample(text, range(12), PriorSettings(candidates=k)) * text).sum(axis=1) for k in (1, 2, 4, 8)}
+    cosine = {k: (fresh.sample(text, range(12), candidates=k) * text).sum(axis=1) for k in (1, 2, 4, 8)}
     for small, large in ((1, 2), (2, 4), (4, 8)):
         assert (cosine[large] >= cosine[small] - 1e-5).all()
     assert cosine[8].mean() > cosine[1].mean() + 0.01
@@ -224,7 +224,7 @@ def test_texts_that_do_not_fit_are_refused(
 @pytest.mark.parametrize("values", [{"steps": 0}, {"candidates": 0}, {"guidance": -1.0}])
 def test_settings_without_meaning_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="steps and candidates must be at least 1"):
-        PriorSettings(**values)  # type: ignore[arg-type]
+        check_sampling(**{"steps": 25, "guidance": 2.0, "candidates": 1, **values})
 
 
 def test_hidden_states_of_texts_enter_in_karlos_layout() -> None:

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from unit.clipsonic.fakes import FakeStore
 
 from clipsonic.conditions import ConditionSpec
-from clipsonic.model import WEIGHTS
+from clipsonic.model_folder import WEIGHTS
 from clipsonic.prior import data as prior_data
 from clipsonic.prior.data import Pairs, PairSource, load_pairs, pairs_of_clips, read_captions
 from clipsonic.prior.network import PriorNetworkConfig

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from clipsonic.diffusion import Diffusion, DiffusionConfig
-from clipsonic.samplers import SAMPLERS, SamplerSettings, noise_generators, sample
+from clipsonic.samplers import SAMPLERS, check_sampler, noise_generators, sample
 from clipsonic_eval.errors import UserError
 
 DIFFUSION = DiffusionConfig()
@@ -22,7 +22,7 @@ def _posterior_mean(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
 
 
 def _draw(sampler: str, steps: int, seeds: list[int], denoise=_posterior_mean) -> torch.Tensor:  # type: ignore[no-untyped-def]
-    return sample(denoise, (4, 25), seeds, SamplerSettings(sampler, steps), diffusion=DIFFUSION)
+    return sample(denoise, (4, 25), seeds, DIFFUSION, sampler=sampler, steps=steps)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,6 @@ def test_sampling_leaves_the_global_generator_alone() -> None:
 
 def test_unknown_samplers_and_too_many_steps_are_named() -> None:
     with pytest.raises(UserError, match="Did you mean 'ddim'"):
-        SamplerSettings("dim", 5)
+        check_sampler("dim", 5)
     with pytest.raises(UserError, match="exceed the 1000"):
         _draw("ddim", 1001, [1])

@@ -21,7 +21,8 @@ from safetensors.torch import load_file
 from unit.clipsonic.fakes import FakeStore
 
 from clipsonic.mel import MelFrontEnd
-from clipsonic.model import WEIGHTS, MelDiffusion
+from clipsonic.model import MelDiffusion
+from clipsonic.model_folder import WEIGHTS
 from clipsonic.training import loop, prefetch
 from clipsonic.training.audio import AudioTask, MelSource, split_clips, train_on
 from clipsonic.training.config import AudioTrainingConfig, TrainConfig, identity
@@ -287,12 +288,12 @@ def test_two_processes_see_the_halves_of_the_batch_that_one_sees() -> None:
 def _task() -> AudioTask:
     from clipsonic.diffusion import Diffusion
     from clipsonic.mel import MelConfig
-    from clipsonic.networks import Sizes, build
+    from clipsonic.networks import build
 
     config = _config()
     store = FakeStore()
     front_end = MelFrontEnd(MelConfig(mean=(-6.0,), std=(3.0,)))
-    network = build(config.network, Sizes(64, 32, 16), seed=0)
+    network = build(config.network, n_mels=64, frames=32, condition_dim=16, seed=0)
     mels = MelSource(store, front_end, cache_mb=100)
     assert store.image_embeddings is not None
     return AudioTask(config, network, mels, store.image_embeddings, Diffusion(config.diffusion))
@@ -399,7 +400,7 @@ def test_configuration_mistakes_are_named() -> None:
 def test_a_model_trained_on_the_same_seed_loads_and_speaks(tmp_path: Path) -> None:
     out = train_on(FakeStore(), _config(steps=2), tmp_path / "m")
     model = MelDiffusion.load(out)
-    audio = model.generate_audio(np.eye(16)[:2], [1, 2], steps=2)
+    audio = model.vocode(model.generate_mel(np.eye(16)[:2], [1, 2], steps=2), [1, 2])
     assert audio.shape == (2, 5120)
     assert model.card["clips"] == "c0ffee"
     assert model.card["condition"]["space"]["name"] == "toy-clip"

@@ -83,7 +83,7 @@ def test_tokens_are_the_text_towers_states_and_their_mask(encoder, folder) -> No
 
 
 def test_the_diffusion_prior_takes_tokens_and_does_not_look_beyond_the_mask(encoder) -> None:
-    from clipsonic.prior.network import PriorNetworkConfig, TextConditions, build_network, predict
+    from clipsonic.prior.network import PriorNetworkConfig, TextConditions, build_network, predict_x0
 
     hidden, mask = (torch.from_numpy(part) for part in encoder.text_tokens(TEXTS[:2]))
     width = hidden.shape[2]
@@ -93,7 +93,7 @@ def test_the_diffusion_prior_takes_tokens_and_does_not_look_beyond_the_mask(enco
     beyond = hidden.masked_fill(~mask[:, :, None], 9.0)
     with torch.inference_mode():
         one, other = (
-            predict(network, torch.ones(2, width), torch.tensor([5, 5]), TextConditions(pooled, states, mask))
+            predict_x0(network, torch.ones(2, width), torch.tensor([5, 5]), TextConditions(pooled, states, mask))
             for states in (hidden, beyond)
         )
     assert torch.allclose(one, other, atol=1e-5)

@@ -11,7 +11,7 @@ import torch
 from clipsonic.diffusion import DiffusionConfig
 from clipsonic.mel import MelConfig
 from clipsonic.model import MelDiffusion
-from clipsonic.networks import NetworkConfig, Sizes, build
+from clipsonic.networks import NetworkConfig, build
 from clipsonic.prior.model import DiffusionPrior
 from clipsonic.prior.network import PriorNetworkConfig, build_network, set_scale
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
@@ -33,7 +33,7 @@ def write_model(folder: Path, kind: str, encoder: str = "toy-clip") -> Path:
     """Write an untrained model whose output does depend on its condition."""
     mel = MelConfig(mean=(-5.0,), std=(2.0,))
     options = {"channels": [32, 32], "blocks": 1, "embedding": 32, "heads": 0}
-    network = build(NetworkConfig("unet1d", options), Sizes(mel.n_mels, FRAMES, CLIP_DIM), seed=0)
+    network = build(NetworkConfig("unet1d", options), n_mels=mel.n_mels, frames=FRAMES, condition_dim=CLIP_DIM, seed=0)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for weights in network.parameters():

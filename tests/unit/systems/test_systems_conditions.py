@@ -80,12 +80,12 @@ def test_mean_shift_adds_the_difference_of_the_centroids_and_goes_back_to_the_sp
 
 
 def test_pd_is_conditioned_on_what_the_prior_draws(material: Material) -> None:
-    from clipsonic.prior.model import DiffusionPrior, PriorSettings
+    from clipsonic.prior.model import DiffusionPrior
 
     queries = material[1]
     prior = DiffusionPrior.load(material[0]["PD"][1]["prior"])
     text = ENCODERS["toy-clip"](None).text([q.prompt for q in queries])
-    expected = prior.sample(text, SEEDS, PriorSettings(steps=4, guidance=2.0))
+    expected = prior.sample(text, SEEDS, steps=4, guidance=2.0)
     np.testing.assert_allclose(made(material, "PD").conditions(queries, SEEDS), expected, atol=1e-5)
 
 
