@@ -48,7 +48,7 @@ class Runs:
         clip_variants: evaluations by CLIP variant, the main one included; empty unless there are several.
         gaps: gap runs by CLIP variant.
         pooled: records of kind ``pooled``, which stand in for clip-level scores that were not kept, by CLIP variant and
-            guidance scale ("" for the table and the sweep over clip_variants).
+            guidance scale ("" for the table and the sweep over CLIP variants).
         clip_variant: the main one.
         notes: what was left out, and why.
     """

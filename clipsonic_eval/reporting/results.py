@@ -24,7 +24,7 @@ class Results:
         by_scale: cells of the guidance sweep by scale.
         chosen: the scale that the table shows, by system.
         guidance_split: where the sweep was made.
-        points: of the sweep over clip_variants.
+        points: of the sweep over CLIP variants.
         gap: the modality gap of the main CLIP variant, None where there is no gap run.
     """
 

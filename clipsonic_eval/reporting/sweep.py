@@ -1,4 +1,4 @@
-"""The sweep over clip_variants: when does the prior help, and when is the plain text embedding enough?"""
+"""The sweep over CLIP variants: when does the prior help, and when is the plain text embedding enough?"""
 
 from __future__ import annotations
 

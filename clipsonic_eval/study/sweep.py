@@ -1,8 +1,8 @@
-"""A sweep over clip_variants: the same study on CLIPs with narrower and wider modality gaps.
+"""A sweep over CLIP variants: the same study on CLIPs with narrower and wider modality gaps.
 
 Everything but the CLIP is the same (videos, captions, network, seeds, guidance), so the figure shows when the prior
 helps and when the text embedding is enough, as far as other things do not move with the gap: the report's gap table
-has each clip_variant's geometry beside it.
+has each CLIP variant's geometry beside it.
 """
 
 from __future__ import annotations

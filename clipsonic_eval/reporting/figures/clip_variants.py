@@ -1,4 +1,4 @@
-"""The sweep over clip_variants: what the prior and its rivals gain over plain text, by the width of the gap."""
+"""The sweep over CLIP variants: what the prior and its rivals gain over plain text, by the width of the gap."""
 
 from __future__ import annotations
 
