@@ -12,24 +12,27 @@ names by its SHA-256. Without that file a record still reads, less those values.
 from __future__ import annotations
 
 import dataclasses
+import html
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from clipsonic_eval import clip_values
+from clipsonic_eval import clip_values, frames
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import UserError, unknown_name
 from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.types import Finding, Score, Skip
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _Values = Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]]
 _log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 3
 RECORD_NAME = "record.json"
-COUNTED = "value_with_unanswered"  # among a score's details, where queries were left unanswered: with those counted
 IDENTICAL = "identical outputs"  # in place of a test's name: the systems gave the same bytes, there is nothing to test
 
 
@@ -76,7 +79,7 @@ class SetCount:
     left_out: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RunRecord:
     """Everything that one run of ``evaluate`` or ``gap`` found.
 
@@ -108,9 +111,103 @@ class RunRecord:
     sets: Mapping[str, SetCount] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
+    def __repr__(self) -> str:
+        problems = [finding.severity for found in self.findings.values() for finding in found]
+        parts = [
+            _counted(len(self.system_names), "system"),
+            _counted(len(self.metric_names), "metric"),
+            _counted(len(self.comparisons), "comparison"),
+            _counted(problems.count("error"), "error"),
+            _counted(problems.count("warning"), "warning"),
+            f"{sum(map(len, self.skipped.values()))} skipped",
+        ]
+        held = ", ".join(p for p in parts if not p.startswith("0 "))
+        return f"RunRecord({self.kind}: {held or 'empty'})"
+
+    def _repr_html_(self) -> str:
+        """Return the table, the paired tests and what the checks found as HTML, for notebooks."""
+        parts = [self.table().to_html()]
+        if self.comparisons:
+            parts.append(self.comparisons_frame().to_html(index=False, float_format="{:.4g}".format))
+        found = [(name, finding) for name, several in self.findings.items() for finding in several]
+        lines = [f"{f.severity} {name}: {f.sentence}" for name, f in sorted(found, key=lambda x: x[1].severity)]
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+        return "\n".join([*parts, *([f"<ul>{items}</ul>"] if items else [])])
+
+    @property
+    def system_names(self) -> tuple[str, ...]:
+        """Names of the systems that have scores, in the order of the run."""
+        return tuple(dict.fromkeys(s.system for s in self.scores))
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics that were computed, in the order of the run."""
+        return tuple(dict.fromkeys(s.metric for s in self.scores))
+
     def score(self, metric: str, system: str) -> Score | None:
         """Return one score, or None if the run has none of that name."""
         return next((s for s in self.scores if s.metric == metric and s.system == system), None)
+
+    def __getitem__(self, names: tuple[str, str]) -> Score:
+        """Return the score of ``run[system, metric]``.
+
+        Raises:
+            UserError: the run has no such score; names what it has.
+        """
+        if not isinstance(names, tuple) or len(names) != 2:
+            raise UserError(f"{names!r} names no score; write run[system, metric], e.g. run{[*self._first()]}")
+        system, metric = names
+        found = self.score(metric, system)
+        if found is not None:
+            return found
+        if self.score(system, metric) is not None:
+            raise UserError(f"'{system}' is a metric and '{metric}' a system; write run['{metric}', '{system}']")
+        if system not in self.system_names:
+            raise unknown_name("system", system, self.system_names)
+        own = [s.metric for s in self.scores if s.system == system]
+        raise unknown_name(f"metric of system '{system}'", metric, own)
+
+    def _first(self) -> tuple[str, str]:
+        return (self.scores[0].system, self.scores[0].metric) if self.scores else ("system", "metric")
+
+    def to_frame(self) -> DataFrame:
+        """Return one row per score: metric, system, value, interval, n, unit, direction, seed, signature.
+
+        See :func:`clipsonic_eval.frames.scores_frame` for the columns.
+        """
+        return frames.scores_frame(self.scores)
+
+    def table(self) -> DataFrame:
+        """Return systems × metrics with cells ``value [low, high]``; ↑ and ↓ show the direction of each metric."""
+        return frames.scores_table(self.scores)
+
+    def per_clip_frame(self) -> DataFrame:
+        """Return one row per clip, system and metric: its value, or its influence on a statistic of sets (FAD)."""
+        return frames.per_clip_frame(self.scores)
+
+    def comparisons_frame(self) -> DataFrame:
+        """Return one row per paired test: metric, a, b, difference (a − b), its interval, p-values, effect size, n."""
+        nan = float("nan")
+        rows = (
+            (c.metric, c.a, c.b, c.difference, *(c.ci or (nan, nan)), c.p_value, c.p_holm, c.effect_size, c.n, c.test)
+            for c in self.comparisons
+        )
+        columns = ["metric", "a", "b", "difference", "low", "high", "p_value", "p_holm", "effect_size", "n", "test"]
+        return frames.frame(rows, columns)
+
+    def findings_frame(self) -> DataFrame:
+        """Return one row per problem that a check found: system, check, severity, clips concerned, sentence."""
+        rows = ((n, f.check, f.severity, f.keys, f.sentence) for n, several in self.findings.items() for f in several)
+        return frames.frame(rows, ("system", "check", "severity", "keys", "sentence"))
+
+    def skipped_frame(self) -> DataFrame:
+        """Return one row per clip that was left out: system or set, key, reason."""
+        rows = ((name, skip.key, skip.reason) for name, several in self.skipped.items() for skip in several)
+        return frames.frame(rows, ("system", "key", "reason"))
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def write(record: RunRecord, folder: Path) -> Path:

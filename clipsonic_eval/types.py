@@ -21,6 +21,7 @@ from clipsonic_eval.arraytypes import Float32, FloatArray, IntArray
 from clipsonic_eval.errors import ShapeError
 
 Modality = Literal["audio", "text", "image"]
+WITH_UNANSWERED = "value_with_unanswered"  # among a score's details: the value with unanswered queries counted
 
 
 @dataclass(frozen=True, slots=True)

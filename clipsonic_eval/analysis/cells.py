@@ -17,8 +17,8 @@ from clipsonic_eval.analysis import names
 from clipsonic_eval.analysis.resampling import mean_interval
 from clipsonic_eval.analysis.runs import Run, number
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.records import COUNTED, RunRecord
-from clipsonic_eval.types import Score
+from clipsonic_eval.records import RunRecord
+from clipsonic_eval.types import WITH_UNANSWERED, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _cell(found: Mapping[str, tuple[str, Score]], trained: bool, pooled: RunReco
         unit=first.unit,
         higher_is_better=first.higher_is_better,
         signature=first.signature,
-        ranked=float(np.mean([score.details.get(COUNTED, score.value) for score in scores.values()])),
+        ranked=float(np.mean([score.details.get(WITH_UNANSWERED, score.value) for score in scores.values()])),
     )
 
 

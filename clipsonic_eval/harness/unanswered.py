@@ -18,8 +18,7 @@ from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import ShapeError, UserError
 from clipsonic_eval.harness.embed import EmbeddedSet
 from clipsonic_eval.metrics import ClipMetric, Inputs, Metric
-from clipsonic_eval.records import COUNTED
-from clipsonic_eval.types import Clip, Embeddings, Finding, Score
+from clipsonic_eval.types import WITH_UNANSWERED, Clip, Embeddings, Finding, Score
 
 ASKED = "asked"
 UNANSWERED = "unanswered"
@@ -75,7 +74,7 @@ def scored_both_ways(score: Score, metric: Metric, inputs: Inputs, open_: Unansw
     hits = isinstance(metric, ClipMetric) and metric.proportion
     value = score.value * score.n / (score.n + len(open_.keys)) if hits else _with_silence(metric, inputs, open_)
     if value is not None:
-        details[COUNTED] = value
+        details[WITH_UNANSWERED] = value
     return dataclasses.replace(score, details=details)
 
 
@@ -97,7 +96,11 @@ def _with_silence(metric: Metric, inputs: Inputs, open_: Unanswered) -> float | 
 
 def finding(open_: Unanswered, scores: Collection[Score]) -> Finding:
     """Say how many queries a system left open, and what its scores are when those are counted."""
-    told = [f"{s.metric} {s.details[COUNTED]:.4g} instead of {s.value:.4g}" for s in scores if COUNTED in s.details]
+    told = [
+        f"{s.metric} {s.details[WITH_UNANSWERED]:.4g} instead of {s.value:.4g}"
+        for s in scores
+        if WITH_UNANSWERED in s.details
+    ]
     instead = f"; with those counted {', '.join(told)}" if told else ""
     sentence = f"{len(open_.keys)} of {open_.asked} queries unanswered, the scores are over the others{instead}"
     return Finding(UNANSWERED, "warning", open_.keys, sentence)
