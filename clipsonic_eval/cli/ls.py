@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,9 +39,7 @@ def _entries(kind: str) -> Iterator[tuple[str, str]]:
     if kind == "encoders":
         from clipsonic_eval.encoders import ENCODERS
 
-        for name in ENCODERS:
-            module = inspect.getmodule(ENCODERS[name])  # its docstring describes the encoder
-            yield name, _first_line(module.__doc__ if module else "").replace("`", "") + _origin(ENCODERS, name)
+        yield from ((name, _first_line(ENCODERS[name].__doc__) + _origin(ENCODERS, name)) for name in ENCODERS)
     elif kind == "metrics":
         from clipsonic_eval.metrics import METRICS
 

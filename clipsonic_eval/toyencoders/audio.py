@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clipsonic_eval.encoders._toy.frontends import log_mel
-from clipsonic_eval.encoders._toy.networks import Hearing, HearingShape, Pair, PairShape
-from clipsonic_eval.encoders._toy.words import Vocabulary
+from clipsonic_eval.encoders.toy.frontend import log_mel
+from clipsonic_eval.encoders.toy.network import Hearing, HearingShape, Pair, PairShape
+from clipsonic_eval.encoders.toy.tokenizer import Vocabulary
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream

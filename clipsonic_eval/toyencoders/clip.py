@@ -18,10 +18,10 @@ from torch import Tensor
 
 from clipsonic_eval import threads, toyworld
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.encoders._toy.inference import planes
-from clipsonic_eval.encoders._toy.networks import Pair, PairShape
-from clipsonic_eval.encoders._toy.weights import as_stored, save
-from clipsonic_eval.encoders._toy.words import START, Vocabulary
+from clipsonic_eval.encoders.toy.encoder import planes
+from clipsonic_eval.encoders.toy.network import Pair, PairShape
+from clipsonic_eval.encoders.toy.tokenizer import START, Vocabulary
+from clipsonic_eval.encoders.toy.weights import as_stored, save
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.precision import chosen

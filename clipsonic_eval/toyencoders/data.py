@@ -19,7 +19,7 @@ from PIL import Image
 
 from clipsonic_eval import threads, toyworld
 from clipsonic_eval.arraytypes import Float32, UInt8
-from clipsonic_eval.encoders._toy.frontends import log_mel, square
+from clipsonic_eval.encoders.toy.frontend import log_mel, square
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import stream
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clipsonic_eval.encoders._toy.words import BUCKETS, PAD
+from clipsonic_eval.encoders.toy.tokenizer import BUCKETS, PAD
 
 
 def info_nce(a: Tensor, b: Tensor, temperature: float) -> Tensor:

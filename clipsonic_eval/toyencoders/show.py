@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from clipsonic_eval.encoders._toy.weights import find, load, read_card
+from clipsonic_eval.encoders.toy.weights import find, load, read_card
 
 _ROWS: Final[tuple[tuple[str, str], ...]] = (
     ("centroid_distance", "centroid distance"),

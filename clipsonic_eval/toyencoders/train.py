@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from clipsonic_eval import outputs, threads
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.encoders._toy.networks import HearingShape, PairShape
-from clipsonic_eval.encoders._toy.weights import as_stored, save
-from clipsonic_eval.encoders._toy.words import Vocabulary
+from clipsonic_eval.encoders.toy.network import HearingShape, PairShape
+from clipsonic_eval.encoders.toy.tokenizer import Vocabulary
+from clipsonic_eval.encoders.toy.weights import as_stored, save
 from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.progress import SILENT, Progress

@@ -16,10 +16,10 @@ from safetensors.torch import save_file
 from unit.encoders import clip_folder, laion_clap_file, published_panns
 
 from clipsonic_eval.encoders import ENCODERS, Encoder
-from clipsonic_eval.encoders._panns.frontend import AT_16K, AT_32K
-from clipsonic_eval.encoders._panns.inference import FILES
-from clipsonic_eval.encoders._passt.network import Passt
-from clipsonic_eval.encoders._vggish.network import Vggish
+from clipsonic_eval.encoders.panns.encoder import FILES
+from clipsonic_eval.encoders.panns.frontend import AT_16K, AT_32K
+from clipsonic_eval.encoders.passt.network import Passt
+from clipsonic_eval.encoders.vggish.network import Vggish
 from clipsonic_eval.errors import ShapeError, UserError
 from clipsonic_eval.harness.embed import Embedder
 from clipsonic_eval.types import Clip

@@ -11,7 +11,7 @@ import soxr
 
 from clipsonic_eval import toyworld
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders._toy.weights import SHIPPED
+from clipsonic_eval.encoders.toy.weights import SHIPPED
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError
 from clipsonic_eval.seeds import stream
 from clipsonic_eval.types import Clip

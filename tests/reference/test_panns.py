@@ -18,8 +18,8 @@ from unit.encoders.published_panns import checkpoint
 
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.encoders._log_mel import FrontEnd, log_mel, mel_filters
-from clipsonic_eval.encoders._panns.frontend import AT_16K, AT_32K, published_matrices
-from clipsonic_eval.encoders._panns.inference import FILES
+from clipsonic_eval.encoders.panns.encoder import FILES
+from clipsonic_eval.encoders.panns.frontend import AT_16K, AT_32K, published_matrices
 from clipsonic_eval.types import Clip
 
 stft = pytest.importorskip("torchlibrosa.stft")

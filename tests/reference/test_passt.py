@@ -66,7 +66,7 @@ def test_logits_and_features(theirs: Any, tmp_path: Path, seconds: float) -> Non
     with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
         wanted = theirs(torch.from_numpy(wave)[None])
         mel = theirs.mel(torch.from_numpy(wave)[None])
-    from clipsonic_eval.encoders._passt.frontend import log_mel
+    from clipsonic_eval.encoders.passt.frontend import log_mel
 
     assert (log_mel(torch.from_numpy(wave)[None]) - mel).abs().max() < 1e-4
     given = [Clip("a", wave[None], 32000)]

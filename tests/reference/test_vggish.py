@@ -58,7 +58,7 @@ def test_the_package_as_backend_agrees(theirs: Any, tmp_path: Path, layer: str) 
 def test_pca_is_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchvggish import torchvggish
 
-    from clipsonic_eval.encoders._vggish.pca import Pca
+    from clipsonic_eval.encoders.vggish.pca import Pca
 
     rng = np.random.default_rng(0)
     parameters = {"pca_eigen_vectors": rng.standard_normal((128, 128)), "pca_means": rng.standard_normal(128)}

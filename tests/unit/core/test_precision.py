@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from clipsonic.precision import autocast
 from clipsonic_eval import precision
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders._vggish.network import Vggish
+from clipsonic_eval.encoders.vggish.network import Vggish
 
 CPU = torch.device("cpu")
 

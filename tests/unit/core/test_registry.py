@@ -23,9 +23,7 @@ from clipsonic_eval.types import Query
 
 Install = Callable[..., None]
 
-ENCODER = '''
-"""Loudness as an embedding."""
-
+ENCODER = """
 import numpy as np
 
 from clipsonic_eval.encoders import EncoderBase
@@ -41,8 +39,9 @@ class Loudness(EncoderBase):
 
 
 def load(weights=None, *, device="cpu", floor=0.0):
+    "Loudness as an embedding."
     return Loudness(EncoderCard("loudness", "0" * 64, 1, ("audio",), f"floor:{floor:g}"))
-'''
+"""
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from unit.encoders import laion_clap_file as published
 
 from clipsonic_eval.conventions import CONVENTIONS
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders._clap import models
-from clipsonic_eval.encoders._clap.models import MODELS, Model
-from clipsonic_eval.encoders._clap.pieces import FRAMES, SIZE, Cutting
 from clipsonic_eval.encoders._log_mel import FrontEnd, mel_filters
+from clipsonic_eval.encoders.clap import models
+from clipsonic_eval.encoders.clap.models import MODELS, Model
+from clipsonic_eval.encoders.clap.windows import FRAMES, SIZE, Cutting
 from clipsonic_eval.errors import ConfigError, ShapeError, UserError, WeightsError
 from clipsonic_eval.harness.evaluate import EncoderChoice, EvaluateConfig, evaluate
 from clipsonic_eval.harness.measures import Convened

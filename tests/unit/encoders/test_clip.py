@@ -13,8 +13,8 @@ import torch
 from unit.encoders import clip_folder
 
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders._clip import models
-from clipsonic_eval.encoders._clip.models import MODELS, Model
+from clipsonic_eval.encoders.clip import models
+from clipsonic_eval.encoders.clip.models import MODELS, Model
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError
 from clipsonic_eval.types import Clip
 

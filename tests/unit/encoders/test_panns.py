@@ -12,9 +12,9 @@ from scipy.special import log_softmax, rel_entr, softmax
 from unit.encoders import published_panns as published
 
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders._audioset.labels import audioset_labels
+from clipsonic_eval.encoders._audioset import audioset_labels
 from clipsonic_eval.encoders._log_mel import log_mel, mel_filters
-from clipsonic_eval.encoders._panns.frontend import AT_16K, AT_32K, published_matrices
+from clipsonic_eval.encoders.panns.frontend import AT_16K, AT_32K, published_matrices
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError
 from clipsonic_eval.harness.evaluate import EncoderChoice, EvaluateConfig, evaluate
 from clipsonic_eval.hashing import file_sha256

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from clipsonic_eval import toyworld
 from clipsonic_eval.cli import main
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders._toy.frontends import log_mel, square, windows
-from clipsonic_eval.encoders._toy.words import BUCKETS, START, Vocabulary
+from clipsonic_eval.encoders.toy.frontend import log_mel, square, windows
+from clipsonic_eval.encoders.toy.tokenizer import BUCKETS, START, Vocabulary
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.toyencoders.audio import ClapConfig, HearingConfig
 from clipsonic_eval.toyencoders.clip import ClipConfig, train_clip

@@ -1,1 +1,0 @@
-"""CLAP: what a file holds, front end, inference."""

@@ -1,1 +1,0 @@
-"""PaSST: front end, network, published weights, inference."""

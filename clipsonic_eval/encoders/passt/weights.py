@@ -1,0 +1,40 @@
+"""The published weights: found, read as tensors only, and held against the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from clipsonic_eval.encoders._files import filled, torch_hub
+from clipsonic_eval.encoders.passt.network import Passt
+from clipsonic_eval.errors import WeightsError
+from clipsonic_eval.tensors import read_tensors
+
+FILE: Final = "passt-s-f128-p16-s10-ap.476-swa.pt"
+SOURCE: Final = f"https://github.com/kkoutini/PaSST/releases/download/v0.0.1-audioset/{FILE}"
+
+
+def find(weights: Path | None) -> Path:
+    """Return the weight file: the one given (or in the folder given), or torch.hub's copy.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    place = weights if weights is not None else torch_hub()
+    path = place / FILE if place.is_dir() else place
+    if not path.is_file():
+        raise WeightsError(
+            f"{path}: no PaSST weights here; fetch {FILE} from {SOURCE} and name it as the encoder's weights"
+        )
+    return path
+
+
+def load(path: Path) -> Passt:
+    """Build the network from the published file, another of its sizes, or a safetensors file.
+
+    Raises:
+        WeightsError: not readable without executing anything, or another network's.
+    """
+    again = f"fetch {FILE} from {SOURCE}"
+    tensors = read_tensors(path, again=again, under=("model", "state_dict"))
+    return filled(Passt, tensors, path, named="the tensors of PaSST-S", again=again)

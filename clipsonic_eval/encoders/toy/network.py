@@ -1,0 +1,162 @@
+"""The towers: a small residual convolutional network (pictures, log-mels) and a small text transformer."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clipsonic_eval.encoders.toy.tokenizer import LENGTH, PAD
+
+
+class _Block(nn.Module):
+    """Two convolutions with batch normalisation; the first may halve the picture; residual."""
+
+    def __init__(self, width_in: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width_in, width, 3, stride, 1, bias=False)
+        self.first_norm = nn.BatchNorm2d(width)
+        self.second = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.second_norm = nn.BatchNorm2d(width)
+        self.skip = nn.Conv2d(width_in, width, 1, bias=False) if width_in != width or stride > 1 else None
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.first_norm(self.first(x)))
+        y = self.second_norm(self.second(y))
+        if self.skip is not None:
+            x = self.skip(F.avg_pool2d(x, self.stride) if self.stride > 1 else x)
+        return F.relu(x + y)
+
+
+class ConvTower(nn.Module):
+    """(b, channels, h, w) -> (b, features): stem at a quarter, residual blocks, mean and maximum over the places.
+
+    Args:
+        channels: of the input (3 for pictures, 1 for log-mels).
+        widths: of the stem and of each block that halves the picture.
+    """
+
+    def __init__(self, channels: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(channels, widths[0], 6, 4, 1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(widths[0])
+        self.blocks = nn.ModuleList(_Block(a, b, 2) for a, b in itertools.pairwise(widths))
+        self.features = 2 * widths[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the pooled features, (b, features)."""
+        x = F.relu(self.stem_norm(self.stem(x)))
+        for block in self.blocks:
+            x = block(x)
+        return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
+
+
+class TextTower(nn.Module):
+    """(b, LENGTH) token numbers -> (b, width): pre-norm transformer, read at the start token as in CLIP at its end.
+
+    Args:
+        vocabulary: number of tokens.
+        width: of the residual stream.
+        layers: blocks.
+    """
+
+    def __init__(self, vocabulary: int, width: int, layers: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(vocabulary, width)
+        self.places = nn.Parameter(0.01 * torch.randn(LENGTH, width))
+        nn.init.normal_(self.words.weight, std=0.02)
+        self.blocks = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, max(1, width // 32), 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the state at the start token, (b, width)."""
+        # Only as many places as the longest text of the batch has; the padded ones are masked, so that the result of
+        # a text does not depend on its batch.
+        empty = tokens == PAD
+        used = int((~empty).sum(dim=1).max())
+        x = self.words(tokens[:, :used]) + self.places[:used]
+        mask = torch.zeros(x.shape[:2], dtype=x.dtype, device=x.device).masked_fill(empty[:, :used], float("-inf"))
+        for block in self.blocks:
+            x = block(x, src_key_padding_mask=mask)
+        return self.norm(x[:, 0])
+
+
+@dataclass(frozen=True)
+class PairShape:
+    """Sizes of a two-tower network.
+
+    Attributes:
+        channels: of the input of the convolutional tower.
+        widths: of its stem and blocks.
+        text_width: of the text transformer.
+        text_layers: of the text transformer.
+        dim: of the shared space.
+        vocabulary: number of tokens.
+    """
+
+    channels: int
+    widths: tuple[int, ...]
+    text_width: int
+    text_layers: int
+    dim: int
+    vocabulary: int
+
+
+class Pair(nn.Module):
+    """Two towers with a linear projection each into one space (CLIP: pictures and texts; CLAP: audio and texts)."""
+
+    def __init__(self, shape: PairShape) -> None:
+        super().__init__()
+        self.sense = ConvTower(shape.channels, shape.widths)
+        self.sense_norm = nn.LayerNorm(self.sense.features)
+        self.sense_projection = nn.Linear(self.sense.features, shape.dim, bias=False)
+        self.text = TextTower(shape.vocabulary, shape.text_width, shape.text_layers)
+        self.text_projection = nn.Linear(shape.text_width, shape.dim, bias=False)
+
+    def embed_sense(self, x: Tensor) -> Tensor:
+        """Return unit vectors of pictures or log-mels."""
+        return F.normalize(self.sense_projection(self.sense_norm(self.sense(x))).float(), dim=1)
+
+    def embed_text(self, tokens: Tensor) -> Tensor:
+        """Return unit vectors of texts."""
+        return F.normalize(self.text_projection(self.text(tokens)).float(), dim=1)
+
+
+@dataclass(frozen=True)
+class HearingShape:
+    """Sizes of the audio embedder.
+
+    Attributes:
+        widths: of stem and blocks.
+        dim: of the features.
+        classes: number of them.
+    """
+
+    widths: tuple[int, ...]
+    dim: int
+    classes: int
+
+
+class Hearing(nn.Module):
+    """Log-mel -> features -> heads for the class, the size and the count."""
+
+    def __init__(self, shape: HearingShape) -> None:
+        super().__init__()
+        self.sense = ConvTower(1, shape.widths)
+        self.squeeze = nn.Linear(self.sense.features, shape.dim)
+        self.classes = nn.Linear(shape.dim, shape.classes)
+        self.size = nn.Linear(shape.dim, 1)
+        self.count = nn.Linear(shape.dim, 3)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return (b, dim) features, not normalised."""
+        return self.squeeze(self.sense(x))
