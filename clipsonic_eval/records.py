@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 3
 RECORD_NAME = "record.json"
+ALPHA = 0.05  # level of the paired tests, after Holm's correction
 IDENTICAL = "identical outputs"  # in place of a test's name: the systems gave the same bytes, there is nothing to test
 
 
@@ -41,12 +42,15 @@ class Comparison:
     """A paired test of two systems on the same queries.
 
     Attributes:
-        difference: value of ``a`` minus value of ``b``, in the metric's unit.
-        ci: interval of the difference.
+        difference: value of ``a`` minus value of ``b``, in the metric's unit; the mean over training seeds where there
+            are several.
+        ci: 95 % interval of the difference.
         p_value: two-sided.
         p_holm: the same after Holm's correction over the family of this record.
-        effect_size: standardised difference of the paired values, NaN-free; None where the metric has no clip values.
         test: how it was made, e.g. ``paired-permutation-10000``, or :data:`IDENTICAL`.
+        higher_is_better: direction of the metric.
+        effect_size: standardised difference of the paired values, NaN-free; None where the metric has no clip values.
+        by_seed: difference by training seed, in records of kind ``pooled``.
     """
 
     metric: str
@@ -58,7 +62,50 @@ class Comparison:
     p_holm: float
     n: int
     test: str
+    higher_is_better: bool
     effect_size: float | None = None
+    by_seed: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def separated(self) -> bool:
+        """Whether the two systems differ at :data:`ALPHA` after Holm's correction."""
+        return self.p_holm < ALPHA
+
+    @property
+    def a_better(self) -> bool:
+        """Whether ``a`` has the better value, significantly or not."""
+        return self.gain > 0
+
+    @property
+    def gain(self) -> float:
+        """How much better ``a`` is: positive where it is better, whatever the metric's direction."""
+        return self.difference if self.higher_is_better else -self.difference
+
+    @property
+    def gain_ci(self) -> tuple[float, float] | None:
+        """Interval of the gain, lower end first."""
+        return self.ci if self.higher_is_better else _negated(self.ci)
+
+    @property
+    def seeds_agree(self) -> int:
+        """How many training seeds have a difference of the sign of the mean."""
+        return sum(difference * self.difference > 0 for difference in self.by_seed.values())
+
+    def reversed(self) -> Comparison:
+        """Return ``b`` against ``a``."""
+        return dataclasses.replace(
+            self,
+            a=self.b,
+            b=self.a,
+            difference=-self.difference,
+            ci=_negated(self.ci),
+            effect_size=None if self.effect_size is None else -self.effect_size,
+            by_seed={seed: -difference for seed, difference in self.by_seed.items()},
+        )
+
+
+def _negated(ci: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if ci is None else (-ci[1], -ci[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +131,8 @@ class RunRecord:
     """Everything that one run of ``evaluate`` or ``gap`` found.
 
     Attributes:
-        kind: ``evaluate`` or ``gap``.
+        kind: ``evaluate``, ``gap``, or ``pooled``: numbers over the training seeds of several runs, see
+            :mod:`clipsonic_eval.analysis`.
         scores: one per metric and system.
         comparisons: paired tests between systems.
         systems: by name, the card of what was scored (kind, weights, config hash, guidance, seeds, ...).
@@ -274,11 +322,13 @@ def upgrade_2_to_3(tree: dict[str, Any]) -> dict[str, Any]:
     """Return a record of version 2 as version 3 would have it.
 
     The tag ``instrument`` became ``clip_variant``, and ``per_item`` of a score, where an old record still holds it,
-    ``per_clip``.
+    ``per_clip``. A comparison takes the direction of its metric from the scores.
     """
     tags = {"clip_variant" if name == "instrument" else name: value for name, value in tree["tags"].items()}
     scores = [{("per_clip" if k == "per_item" else k): v for k, v in score.items()} for score in tree["scores"]]
-    return {**tree, "tags": tags, "scores": scores, "schema_version": 3}
+    higher = {score["metric"]: score["higher_is_better"] for score in scores}
+    comparisons = [{**c, "higher_is_better": higher[c["metric"]]} for c in tree["comparisons"]]
+    return {**tree, "tags": tags, "scores": scores, "comparisons": comparisons, "schema_version": 3}
 
 
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: upgrade_1_to_2, 2: upgrade_2_to_3}

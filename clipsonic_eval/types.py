@@ -257,6 +257,7 @@ class Score:
         influence: for statistics of sets, first-order effect of each clip of the system on the value, by key.
         reference_influence: the same for the clips of the reference set.
         details: further numbers by name, for reading only.
+        by_seed: value by training seed, where ``value`` is the mean over several runs (records of kind ``pooled``).
 
     Example:
         >>> score = Score("fad", "PD", 1.234, (1.1, 1.4), "bootstrap", 50, 50, "squared distance", False, "fad|n:50")
@@ -283,6 +284,12 @@ class Score:
     influence: Mapping[str, float] = field(default_factory=dict)
     reference_influence: Mapping[str, float] = field(default_factory=dict)
     details: Mapping[str, float] = field(default_factory=dict)
+    by_seed: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def seed_std(self) -> float | None:
+        """Standard deviation over training seeds (n - 1); None with fewer than two."""
+        return float(np.std(list(self.by_seed.values()), ddof=1)) if len(self.by_seed) > 1 else None
 
     def __float__(self) -> float:
         return float(self.value)

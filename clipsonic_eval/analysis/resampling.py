@@ -12,6 +12,7 @@ from clipsonic_eval.records import Comparison
 from clipsonic_eval.stats import bootstrap
 from clipsonic_eval.stats.bootstrap import Interval, resample_counts
 from clipsonic_eval.stats.paired import cohen_dz, sign_flip_test
+from clipsonic_eval.types import Score
 
 RESAMPLES = 2000
 PERMUTATIONS = 10_000
@@ -35,27 +36,26 @@ def _weights(keys: tuple[str, ...]) -> NDArray[np.uint16]:
     return resample_counts(keys, RESAMPLES, _SEED, "bootstrap-queries")  # the stream that `evaluate` draws from
 
 
-def paired_test(a: Mapping[str, float], b: Mapping[str, float], names: tuple[str, str, str]) -> Comparison:
-    """Test the mean difference of two systems over the queries that both have.
+def paired_test(a: Score, b: Score) -> Comparison:
+    """Test the mean difference of two systems over the queries that both answered.
 
     Args:
-        a: per-query mean over seeds, by key.
-        b: the same of the other system.
-        names: metric, first system, second system.
+        a: score of one system; ``per_clip`` holds the mean over seeds per query.
+        b: score of the other system on the same metric.
     """
-    gaps = {key: a[key] - b[key] for key in a if key in b}
+    gaps = {key: a.per_clip[key] - b.per_clip[key] for key in a.per_clip if key in b.per_clip}
     values = np.array(list(gaps.values()), np.float64)
     p, test = sign_flip_test(values, PERMUTATIONS, _SEED)
-    metric, first, second = names
     return Comparison(
-        metric=metric,
-        a=first,
-        b=second,
+        metric=a.metric,
+        a=a.system,
+        b=b.system,
         difference=float(values.mean()),
         ci=mean_interval(gaps, 0.95)[0],
         p_value=p,
         p_holm=p,
         n=len(values),
         test=f"{test}, per-query means over seeds",
+        higher_is_better=a.higher_is_better,
         effect_size=cohen_dz(values),
     )

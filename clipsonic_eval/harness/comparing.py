@@ -88,6 +88,7 @@ def compare_clips(
                 p_holm=p,
                 n=len(common),
                 test=test,
+                higher_is_better=scores[a].higher_is_better,
                 effect_size=paired.cohen_dz(differences),
             )
         )
@@ -166,7 +167,8 @@ def _compared(
             drawn = tuple(metric.replicates(both, config.n_bootstrap, config.seed))
         p, interval = paired.paired_bootstrap_test(difference, drawn[0] - drawn[1])
         test = f"paired-{metric.method}-{config.n_bootstrap}"
-    return Comparison(metric.card.name, a, b, difference, interval, p, p, len(common), test)
+    higher = metric.card.higher_is_better
+    return Comparison(metric.card.name, a, b, difference, interval, p, p, len(common), test, higher)
 
 
 def identical(
@@ -190,7 +192,7 @@ def identical(
 def compare_identical(scores: Mapping[str, Score], same: Mapping[tuple[str, str], Sequence[str]]) -> list[Comparison]:
     """Compare systems that gave the same bytes: there is no difference, and nothing to test."""
     return [
-        Comparison(scores[a].metric, a, b, 0.0, (0.0, 0.0), 1.0, 1.0, len(keys), IDENTICAL)
+        Comparison(scores[a].metric, a, b, 0.0, (0.0, 0.0), 1.0, 1.0, len(keys), IDENTICAL, scores[a].higher_is_better)
         for (a, b), keys in same.items()
         if a in scores and b in scores
     ]

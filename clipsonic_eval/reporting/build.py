@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval import atomic, outputs, threads
-from clipsonic_eval.analysis import cells as cells_
-from clipsonic_eval.analysis import pairs as pairs_
 from clipsonic_eval.analysis import runs as runs_
+from clipsonic_eval.analysis.comparisons import pool_comparisons
+from clipsonic_eval.analysis.pooling import pool_scores
 from clipsonic_eval.analysis.runs import Run, Runs
 from clipsonic_eval.files import csv_text, write_text
 from clipsonic_eval.reporting import export_records, formats, page, sweep, tables
@@ -21,6 +21,7 @@ from clipsonic_eval.reporting.drawing import draw_all
 from clipsonic_eval.reporting.formats import Table
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements import ordering
+from clipsonic_eval.types import Score
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ def gather(found: Runs) -> tuple[Results, list[str]]:
         UserError: runs contradict each other, or may not stand in one column.
     """
     pooled = found.pooled.get((found.clip_variant, ""))
-    cells = cells_.collect(found.table, pooled)
+    cells = pool_scores(found.table, pooled)
     tables.check_columns(cells)
     gaps = {name: g for name, runs in found.gaps.items() if (g := gap_.collect(runs)) is not None}
     points, notes = sweep.points(found, gap_.distances(gaps))
@@ -124,8 +125,8 @@ def gather(found: Runs) -> tuple[Results, list[str]]:
     results = Results(
         runs=found,
         cells=cells,
-        aside=cells_.collect(found.table, aside=True),
-        pairs=tuple(pairs_.collect(found.table, cells, pooled)),
+        aside=pool_scores(found.table, of_reference=True),
+        pairs=tuple(pool_comparisons(found.table, cells, pooled)),
         by_scale=by_scale,
         chosen=_chosen(found.table) if by_scale else {},
         guidance_split=found.guidance[0].tag("split") if found.guidance else "",
@@ -135,13 +136,13 @@ def gather(found: Runs) -> tuple[Results, list[str]]:
     return results, [*found.notes, *notes]
 
 
-def _by_scale(found: Runs) -> dict[float, dict[tuple[str, str], cells_.Cell]]:
+def _by_scale(found: Runs) -> dict[float, dict[tuple[str, str], Score]]:
     groups: dict[float, list[Run]] = {}
     for run in found.guidance:
         groups.setdefault(runs_.number(run.tag("guidance")), []).append(run)
     made = {}
     for scale, runs in sorted(groups.items()):
-        made[scale] = cells_.collect(runs, found.pooled.get((found.clip_variant, f"{scale:g}")))
+        made[scale] = pool_scores(runs, found.pooled.get((found.clip_variant, f"{scale:g}")))
     return made
 
 

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval import records
-from clipsonic_eval.analysis import cells as cells_
 from clipsonic_eval.analysis import figure_data, names
-from clipsonic_eval.analysis.cells import Cell
-from clipsonic_eval.analysis.pairs import Pair, asked_for
+from clipsonic_eval.analysis.comparisons import asked_for
+from clipsonic_eval.analysis.pooling import pool_scores
 from clipsonic_eval.analysis.runs import POOLED
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.reporting import sweep
@@ -82,33 +81,14 @@ def _pooled_records(results: Results) -> list[RunRecord]:
         made.append(_pooled(results.cells.values(), pairs.values(), {"clip_variant": found.clip_variant}))
     for name, pairs_of in by_name.items():
         if name != found.clip_variant:
-            cells = cells_.collect(found.clip_variants[name], found.pooled.get((name, "")))
+            cells = pool_scores(found.clip_variants[name], found.pooled.get((name, "")))
             made.append(_pooled(cells.values(), pairs_of, {"clip_variant": name}))
     for scale, cells_at in results.by_scale.items():
         made.append(_pooled(cells_at.values(), (), {"clip_variant": found.clip_variant, "guidance": f"{scale:g}"}))
     return made
 
 
-def _pooled(cells: Iterable[Cell], pairs: Iterable[Pair], tags: Mapping[str, str]) -> RunRecord:
-    scores = tuple(
-        Score(
-            metric=c.metric,
-            system=c.system,
-            value=c.value,
-            ci=c.ci,
-            ci_method=c.ci_method,
-            ci_level=c.ci_level,
-            n=c.n,
-            n_rows=c.n,
-            unit=c.unit,
-            higher_is_better=c.higher_is_better,
-            signature=c.signature,
-            details={} if c.seed_std is None else {"seed_std": c.seed_std},
-        )
-        for c in cells
-    )
-    tests = tuple(
-        Comparison(p.metric, p.a, p.b, p.difference, p.ci, p.p_value, p.p_holm, p.n, p.test, p.effect_size)
-        for p in pairs
-    )
-    return RunRecord(POOLED, scores, tests, tags={k: v for k, v in tags.items() if v})
+def _pooled(scores: Iterable[Score], comparisons: Iterable[Comparison], tags: Mapping[str, str]) -> RunRecord:
+    """Return a record of pooled numbers; the values per clip stay in the records of the seeds."""
+    slim = tuple(replace(s, per_clip={}, influence={}, reference_influence={}, skipped=()) for s in scores)
+    return RunRecord(POOLED, slim, tuple(comparisons), tags={k: v for k, v in tags.items() if v})

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipsonic_eval.analysis import cells as cells_
 from clipsonic_eval.analysis import names
-from clipsonic_eval.analysis.cells import Cell, Cells
+from clipsonic_eval.analysis.pooling import Scores, pool_scores
 from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.reporting import formats
 from clipsonic_eval.reporting.formats import Table, Text, percent
 from clipsonic_eval.reporting.tables import check_columns, seed_list
+from clipsonic_eval.types import Score
 
 DISTANCE = "centroid_distance"
 RAW = "matched_cosine"
@@ -51,7 +51,7 @@ class Gap:
         runs: where they come from.
     """
 
-    cells: Cells
+    cells: Scores
     runs: tuple[Run, ...]
 
     @property
@@ -66,7 +66,7 @@ class Gap:
         cell = self.cells.get((metric, condition))
         return None if cell is None else cell.value
 
-    def closed(self, metric: str, condition: str) -> Cell | None:
+    def closed(self, metric: str, condition: str) -> Score | None:
         """Return the share of a measure's gap that a condition closes (1: all of it; below 0: it widens)."""
         return self.cells.get((CLOSED[metric], condition))
 
@@ -77,11 +77,11 @@ def collect(runs: Sequence[Run]) -> Gap | None:
     Raises:
         UserError: runs contradict each other.
     """
-    found = Gap(cells_.collect(runs), tuple(runs)) if runs else None
+    found = Gap(pool_scores(runs), tuple(runs)) if runs else None
     return found if found is not None and found.conditions else None
 
 
-def distances(gaps: Mapping[str, Gap]) -> dict[str, Cell]:
+def distances(gaps: Mapping[str, Gap]) -> dict[str, Score]:
     """Return the centroid distance between text and image embeddings by CLIP variant."""
     return {name: gap.cells[DISTANCE, BEFORE] for name, gap in gaps.items() if (DISTANCE, BEFORE) in gap.cells}
 
@@ -116,12 +116,12 @@ def table(gap: Gap, *, label: str = "tab:gap") -> Table:
     )
 
 
-def _within(gap: Gap, condition: str) -> Cell | None:
+def _within(gap: Gap, condition: str) -> Score | None:
     """Return the cosine within the text embeddings, which goes by a name of its own."""
     return gap.cells.get((f"{condition}_{condition}_cosine", condition))
 
 
-def _cell(cell: Cell | None, share: bool) -> Text:
+def _cell(cell: Score | None, share: bool) -> Text:
     if cell is None:
         return Text("–")
     if share:
@@ -134,7 +134,7 @@ def _cell(cell: Cell | None, share: bool) -> Text:
 
 
 def _signatures(gap: Gap) -> list[str]:
-    first: dict[str, Cell] = {}
+    first: dict[str, Score] = {}
     for (metric, _), cell in gap.cells.items():
         if metric in (DISTANCE, RAW, CENTRED):
             first.setdefault(metric, cell)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from clipsonic_eval.analysis.cells import Cells
-from clipsonic_eval.analysis.pairs import Pair
+from clipsonic_eval.analysis.pooling import Scores
 from clipsonic_eval.analysis.runs import Runs
+from clipsonic_eval.records import Comparison
 from clipsonic_eval.reporting.gap import Gap
 from clipsonic_eval.reporting.sweep import Point
 
@@ -29,16 +29,16 @@ class Results:
     """
 
     runs: Runs
-    cells: Cells = field(default_factory=dict)
-    aside: Cells = field(default_factory=dict)
-    pairs: tuple[Pair, ...] = ()
-    by_scale: Mapping[float, Cells] = field(default_factory=dict)
+    cells: Scores = field(default_factory=dict)
+    aside: Scores = field(default_factory=dict)
+    pairs: tuple[Comparison, ...] = ()
+    by_scale: Mapping[float, Scores] = field(default_factory=dict)
     chosen: Mapping[str, float] = field(default_factory=dict)
     guidance_split: str = ""
     points: tuple[Point, ...] = ()
     gap: Gap | None = None
 
-    def pair(self, metric: str, a: str, b: str) -> Pair | None:
+    def pair(self, metric: str, a: str, b: str) -> Comparison | None:
         """Return one paired difference of the main table, None where it was not made."""
         return next((p for p in self.pairs if (p.metric, p.a, p.b) == (metric, a, b)), None)
 

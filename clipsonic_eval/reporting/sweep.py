@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipsonic_eval.analysis import cells as cells_
 from clipsonic_eval.analysis import names
-from clipsonic_eval.analysis import pairs as pairs_
-from clipsonic_eval.analysis.cells import Cell
-from clipsonic_eval.analysis.pairs import Pair
+from clipsonic_eval.analysis.comparisons import pool_comparisons
+from clipsonic_eval.analysis.pooling import pool_scores
 from clipsonic_eval.analysis.runs import Runs
+from clipsonic_eval.records import Comparison
 from clipsonic_eval.reporting import formats
 from clipsonic_eval.reporting.formats import Table, Text
 from clipsonic_eval.reporting.tables import seed_list
+from clipsonic_eval.types import Score
 
 # gain of the first over the second; ZS is the control of the sweep: it costs nothing
 GAINS = (("IQ", "ZS"), ("PD-best4", "ZS"), ("PD", "ZS"), ("mean-shift", "ZS"))
@@ -34,14 +34,14 @@ class Point:
     clip_variant: str
     gap: float
     gap_ci: tuple[float, float] | None
-    pairs: tuple[Pair, ...]
+    pairs: tuple[Comparison, ...]
 
-    def pair(self, metric: str, a: str, b: str) -> Pair | None:
+    def pair(self, metric: str, a: str, b: str) -> Comparison | None:
         """Return one difference, None where it was not made."""
         return next((p for p in self.pairs if (p.metric, p.a, p.b) == (metric, a, b)), None)
 
 
-def points(found: Runs, gaps: Mapping[str, Cell]) -> tuple[list[Point], list[str]]:
+def points(found: Runs, gaps: Mapping[str, Score]) -> tuple[list[Point], list[str]]:
     """Return one point per CLIP variant, by the width of its gap, and what had to be left out.
 
     Args:
@@ -57,7 +57,7 @@ def points(found: Runs, gaps: Mapping[str, Cell]) -> tuple[list[Point], list[str
             notes.append(f"CLIP variant '{name}' is left out of the sweep: no gap record with a centroid distance")
             continue
         pooled = found.pooled.get((name, ""))
-        made = pairs_.collect(runs, cells_.collect(runs, pooled), pooled, QUESTIONS)
+        made = pool_comparisons(runs, pool_scores(runs, pooled), pooled, QUESTIONS)
         if made:
             made_points.append(Point(name, gaps[name].value, gaps[name].ci, tuple(made)))
         else:
@@ -93,7 +93,7 @@ def table(points_: Sequence[Point], *, label: str = "tab:clip-variants") -> Tabl
     )
 
 
-def _gain(pair: Pair | None, decimals: int) -> Text:
+def _gain(pair: Comparison | None, decimals: int) -> Text:
     if pair is None:
         return Text("–")
     text = formats.number(pair.gain, decimals, sign=True)

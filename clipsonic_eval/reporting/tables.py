@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from clipsonic_eval.analysis import names
-from clipsonic_eval.analysis.cells import Cell, Cells
-from clipsonic_eval.analysis.pairs import Pair
+from clipsonic_eval.analysis.pooling import Scores, better_than
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.records import Comparison
 from clipsonic_eval.reporting import formats
 from clipsonic_eval.reporting.formats import Table, Text, percent
+from clipsonic_eval.types import Score
 
 RESULT_HEADS = (
     "system", "group", "metric", "direction", "value", "ci_low", "ci_high", "ci_level", "ci_method", "n", "n_seeds",
@@ -21,7 +22,7 @@ COMPARISON_HEADS = (
 )  # fmt: skip
 
 
-def check_columns(cells: Cells) -> None:
+def check_columns(cells: Scores) -> None:
     """Refuse a column whose numbers were not made in the same way.
 
     Raises:
@@ -29,7 +30,7 @@ def check_columns(cells: Cells) -> None:
     """
     from clipsonic_eval.signature import comparable
 
-    first: dict[str, Cell] = {}
+    first: dict[str, Score] = {}
     for cell in cells.values():
         known = first.setdefault(cell.metric, cell)
         if not comparable(known.signature, cell.signature):
@@ -39,7 +40,7 @@ def check_columns(cells: Cells) -> None:
             )
 
 
-def best_systems(cells: Cells) -> dict[str, str]:
+def best_systems(cells: Scores) -> dict[str, str]:
     """Return the best system of each metric, controls not in competition.
 
     None where there is only one, where the best share their place (equal systems), and where n differs among them and
@@ -50,13 +51,13 @@ def best_systems(cells: Cells) -> dict[str, str]:
     result = {}
     for metric in dict.fromkeys(c.metric for c in competing):
         rivals = [c for c in competing if c.metric == metric]
-        best = [c for c in rivals if not any(other.better_than(c) for other in rivals)]
+        best = [c for c in rivals if not any(better_than(other, c) for other in rivals)]
         if len(rivals) > 1 and len(best) == 1 and metric not in unequal:
             result[metric] = best[0].system
     return result
 
 
-def unequal_n(cells: Iterable[Cell]) -> dict[str, tuple[int, int]]:
+def unequal_n(cells: Iterable[Score]) -> dict[str, tuple[int, int]]:
     """Return the least and the largest n of the metrics that depend on n and whose cells differ in it."""
     from clipsonic_eval.harness.measures import biased_in_n
 
@@ -67,13 +68,13 @@ def unequal_n(cells: Iterable[Cell]) -> dict[str, tuple[int, int]]:
     return {metric: span for metric, span in spans.items() if span[0] != span[1] and biased_in_n(metric)}
 
 
-def heading(cells: Cells, metric: str) -> str:
+def heading(cells: Scores, metric: str) -> str:
     """Return the column heading: the metric's title and the arrow of the better direction."""
     cell = next(c for c in cells.values() if c.metric == metric)
     return f"{names.metric(metric).title} {'↑' if cell.higher_is_better else '↓'}"
 
 
-def results(cells: Cells, *, label: str = "tab:results") -> Table:
+def results(cells: Scores, *, label: str = "tab:results") -> Table:
     """Return the table of systems (rows, controls apart) and metrics (columns), the best system in bold.
 
     Raises:
@@ -100,7 +101,7 @@ def results(cells: Cells, *, label: str = "tab:results") -> Table:
 
 
 def _result_row(
-    system: str, metrics: Sequence[names.MetricName], cells: Cells, best: dict[str, str]
+    system: str, metrics: Sequence[names.MetricName], cells: Scores, best: dict[str, str]
 ) -> tuple[Text, ...]:
     row = [Text(system)]
     for metric in metrics:
@@ -116,7 +117,7 @@ def _result_row(
     return (*row, Text("–".join(str(n) for n in (counts if len(counts) < 3 else counts[:: len(counts) - 1]))))
 
 
-def _caption(cells: Cells) -> str:
+def _caption(cells: Scores) -> str:
     level = next(iter(cells.values())).ci_level
     seeds = max(len(c.by_seed) for c in cells.values())
     text = (
@@ -127,8 +128,8 @@ def _caption(cells: Cells) -> str:
     return text
 
 
-def _signature_notes(cells: Cells) -> list[str]:
-    first: dict[str, Cell] = {}
+def _signature_notes(cells: Scores) -> list[str]:
+    first: dict[str, Score] = {}
     for cell in cells.values():
         first.setdefault(cell.metric, cell)
     return [
@@ -137,7 +138,7 @@ def _signature_notes(cells: Cells) -> list[str]:
     ]
 
 
-def _n_notes(cells: Cells) -> list[str]:
+def _n_notes(cells: Scores) -> list[str]:
     """Warn where n differs in a column of a metric that depends on it."""
     return [
         f"n differs between rows of {names.metric(metric).title} ({least} to {most}); its expectation depends on n, so "
@@ -151,7 +152,7 @@ def _legend(systems: Iterable[str]) -> list[str]:
     return ["; ".join(known)] if known else []
 
 
-def results_rows(cells: Cells) -> list[dict[str, object]]:
+def results_rows(cells: Scores) -> list[dict[str, object]]:
     """Return the table in long form, one row a system and metric, with every seed's value."""
     best = best_systems(cells)
     rows = []
@@ -162,7 +163,7 @@ def results_rows(cells: Cells) -> list[dict[str, object]]:
     return rows
 
 
-def _long_row(cell: Cell, group: str, best: bool) -> dict[str, object]:
+def _long_row(cell: Score, group: str, best: bool) -> dict[str, object]:
     return {
         "system": cell.system,
         "group": group,
@@ -189,11 +190,11 @@ def seed_list(by_seed: object) -> str:
     return ";".join(f"{seed}={value:.10g}" if seed else f"{value:.10g}" for seed, value in by_seed.items())
 
 
-def comparisons(pairs: Sequence[Pair], *, label: str = "tab:comparisons") -> Table:
+def comparisons(pairs: Sequence[Comparison], *, label: str = "tab:comparisons") -> Table:
     """Return the table of paired differences, a section per metric, significant ones in bold."""
     metrics = list(dict.fromkeys(p.metric for p in pairs))
     several = max((len(p.by_seed) for p in pairs), default=1) > 1
-    heads = ["Pair", "Difference", "p", "p (Holm)", "Effect size", "n"]
+    heads = ["Comparison", "Difference", "p", "p (Holm)", "Effect size", "n"]
     if several:
         heads.insert(2, "By seed")
     sections = []
@@ -211,7 +212,7 @@ def comparisons(pairs: Sequence[Pair], *, label: str = "tab:comparisons") -> Tab
     return Table(caption, tuple(heads), tuple(sections), tuple(tests), label)
 
 
-def _pair_row(pair: Pair, decimals: int, several: bool) -> tuple[Text, ...]:
+def _pair_row(pair: Comparison, decimals: int, several: bool) -> tuple[Text, ...]:
     effect = "–" if pair.effect_size is None else formats.number(pair.effect_size, 2, sign=True)
     row = [
         Text(f"{pair.a} {formats.MINUS} {pair.b}"),
@@ -226,7 +227,7 @@ def _pair_row(pair: Pair, decimals: int, several: bool) -> tuple[Text, ...]:
     return tuple(row)
 
 
-def comparison_rows(pairs: Sequence[Pair]) -> list[dict[str, object]]:
+def comparison_rows(pairs: Sequence[Comparison]) -> list[dict[str, object]]:
     """Return the pairs for CSV."""
     return [
         {

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval.analysis import names
-from clipsonic_eval.analysis.cells import Cell, Cells
+from clipsonic_eval.analysis.pooling import Scores
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.formats import percent
 from clipsonic_eval.reporting.tables import heading
+from clipsonic_eval.types import Score
 
 _MARKERS = "osD^vPX*"
 _MOST_BANDS = 4  # more bands than these lie on each other as mud: bars then
 
 
-def draw(by_scale: Mapping[float, Cells], chosen: Mapping[str, float], split: str, stem: Path) -> str:
+def draw(by_scale: Mapping[float, Scores], chosen: Mapping[str, float], split: str, stem: Path) -> str:
     """Draw the figure and return its caption.
 
     Args:
@@ -56,7 +57,7 @@ def draw(by_scale: Mapping[float, Cells], chosen: Mapping[str, float], split: st
 
 
 def _line(
-    axis: Any, shown: Mapping[float, Cell], look: tuple[str, str], shift: float | None, chosen: float | None
+    axis: Any, shown: Mapping[float, Score], look: tuple[str, str], shift: float | None, chosen: float | None
 ) -> None:
     """Draw one system; ``shift`` moves its points sideways (a factor) and gives it bars instead of a band."""
     colour, marker = look
@@ -76,7 +77,7 @@ def _line(
         axis.plot(*spot, "o", markersize=8.5, markerfacecolor="none", color=colour, markeredgewidth=0.9)
 
 
-def _caption(by_scale: Mapping[float, Cells], chosen: Mapping[str, float], split: str, drawn: str) -> str:
+def _caption(by_scale: Mapping[float, Scores], chosen: Mapping[str, float], split: str, drawn: str) -> str:
     cells = [c for group in by_scale.values() for c in group.values()]
     counts: Sequence[int] = sorted({c.n for c in cells})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval.analysis import names
-from clipsonic_eval.analysis.cells import Cell, Cells
 from clipsonic_eval.analysis.names import SystemName
+from clipsonic_eval.analysis.pooling import Scores
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.formats import number, percent
 from clipsonic_eval.reporting.tables import heading
+from clipsonic_eval.types import Score
 
 
-def draw(cells: Cells, stem: Path) -> str:
+def draw(cells: Scores, stem: Path) -> str:
     """Draw the figure and return its caption.
 
     Args:
@@ -48,7 +49,7 @@ def _places(systems: list[SystemName]) -> dict[str, float]:
     return places
 
 
-def _panel(axis: Any, shown: dict[SystemName, Cell], places: dict[str, float]) -> None:
+def _panel(axis: Any, shown: dict[SystemName, Score], places: dict[str, float]) -> None:
     low, high = _range(shown)
     axis.set_xlim(low, high)
     axis.grid(axis="x")
@@ -69,10 +70,10 @@ def _panel(axis: Any, shown: dict[SystemName, Cell], places: dict[str, float]) -
         axis.plot([cell.value], [y], marker, color=entry.colour, markersize=3.6 if marker == "D" else 4.6)
 
 
-def _range(shown: dict[SystemName, Cell]) -> tuple[float, float]:
+def _range(shown: dict[SystemName, Score]) -> tuple[float, float]:
     """Return limits that hold all but a control so far off that it would squeeze the rest (noise, in FAD)."""
 
-    def ends(cell: Cell) -> tuple[float, ...]:
+    def ends(cell: Score) -> tuple[float, ...]:
         return (cell.value, *(cell.ci or ()), *cell.by_seed.values())
 
     core = [v for entry, cell in shown.items() if entry.group != names.CONTROL for v in ends(cell)]
@@ -82,7 +83,7 @@ def _range(shown: dict[SystemName, Cell]) -> tuple[float, float]:
     return style.limits(min(near + core), max(near + core))
 
 
-def _beyond(axis: Any, cell: Cell, y: float, edge: float) -> None:
+def _beyond(axis: Any, cell: Score, y: float, edge: float) -> None:
     """Mark a value outside the axis by an arrow and its number."""
     right = edge == axis.get_xlim()[1]
     size = abs(cell.value)
@@ -94,7 +95,7 @@ def _beyond(axis: Any, cell: Cell, y: float, edge: float) -> None:
     )  # fmt: skip
 
 
-def _caption(cells: Cells) -> str:
+def _caption(cells: Scores) -> str:
     counts = sorted({c.n for c in cells.values()})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
     level = next(iter(cells.values())).ci_level

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipsonic_eval.analysis import names
-from clipsonic_eval.analysis.pairs import Pair
+from clipsonic_eval.records import Comparison
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import plural, verdict
 
 _SHOWN = 12
 
 
-def _about(results: Results, a: str, b: str) -> list[Pair]:
+def _about(results: Results, a: str, b: str) -> list[Comparison]:
     return [p for p in results.pairs if (p.a, p.b) == (a, b)]
 
 
-def _line(intro: str, pairs: Sequence[Pair]) -> list[str]:
+def _line(intro: str, pairs: Sequence[Comparison]) -> list[str]:
     return [f"{intro} {'; '.join(verdict(p) for p in pairs)}."] if pairs else []
 
 

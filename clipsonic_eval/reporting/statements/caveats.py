@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from clipsonic_eval.analysis import names
-from clipsonic_eval.analysis.pairs import ALPHA
+from clipsonic_eval.records import ALPHA
 from clipsonic_eval.reporting.formats import p_value
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import listed, plural

@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 
 from clipsonic_eval.analysis import names
-from clipsonic_eval.analysis.pairs import Pair
+from clipsonic_eval.records import Comparison
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import listed, p_text, plural
 from clipsonic_eval.reporting.sweep import Point
@@ -49,7 +49,7 @@ def _question(points: Sequence[Point], metric: names.MetricName, a: str, b: str)
     return [f"{metric.title}: {listed(parts)}.{_trend(found, a, b)}"]
 
 
-def _trend(found: Sequence[tuple[float, Pair]], a: str, b: str) -> str:
+def _trend(found: Sequence[tuple[float, Comparison]], a: str, b: str) -> str:
     if len(found) < 4:
         return ""
     rho, p = rank_correlation([gap for gap, _ in found], [pair.gain for _, pair in found])

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from clipsonic_eval.analysis import names
-from clipsonic_eval.analysis.cells import Cell
+from clipsonic_eval.analysis.pooling import better_than
 from clipsonic_eval.reporting.formats import number, percent
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import listed
+from clipsonic_eval.types import Score
 
 
-def _text(cell: Cell) -> str:
+def _text(cell: Score) -> str:
     return number(cell.value, names.metric(cell.metric).decimals)
 
 
-def _systems(results: Results, metric: str) -> list[Cell]:
+def _systems(results: Results, metric: str) -> list[Score]:
     order = [s.name for s in names.ordered(s for m, s in results.cells if m == metric)]
     return [results.cells[metric, s] for s in order if not names.is_control(s)]
 
@@ -74,7 +75,7 @@ def _retrieval(results: Results) -> list[str]:
         systems = _systems(results, metric.name)
         if nearest is None or not systems:
             continue
-        beaten = [c.system for c in systems if nearest.better_than(c)]
+        beaten = [c.system for c in systems if better_than(nearest, c)]
         text = f"{metric.title}: retrieval of the nearest training clip reaches {_text(nearest)}, "
         if len(beaten) == len(systems) > 1:
             text += "better than every system; these are values without a test between them."
@@ -94,7 +95,7 @@ def _warnings(results: Results) -> list[str]:
             mark = results.cells.get((metric.name, control))
             if mark is None or (control == "shuffled" and not mark.higher_is_better):
                 continue  # a distance between sets does not see the prompts
-            worse = [c.system for c in systems if not c.better_than(mark)]
+            worse = [c.system for c in systems if not better_than(c, mark)]
             if worse:
                 verb = "is" if len(worse) == 1 else "are"
                 lines.append(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from clipsonic_eval.analysis.cells import Cell
 from clipsonic_eval.reporting import gap as gap_
 from clipsonic_eval.reporting.formats import interval, number, percent
 from clipsonic_eval.reporting.gap import Gap
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import listed
+from clipsonic_eval.types import Score
 
 
 def read(results: Results) -> list[str]:
@@ -76,13 +76,13 @@ def _centred(gap: Gap) -> list[str]:
     return lines
 
 
-def _ends(closed: Cell) -> str:
+def _ends(closed: Score) -> str:
     if closed.ci is None:
         return ""
     return f" [{number(100 * closed.ci[0], 0)}, {number(100 * closed.ci[1], 0)}]"
 
 
-def _meaning(closed: Cell) -> str:
+def _meaning(closed: Score) -> str:
     """Say what the interval of the centred share means; without an interval nothing is said to be shown."""
     low, high = closed.ci or (-1.0, 1.0)
     if low > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clipsonic_eval.analysis import names
-from clipsonic_eval.analysis.cells import Cells
+from clipsonic_eval.analysis.pooling import Scores, better_than
 from clipsonic_eval.reporting.formats import number
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import listed, plural
@@ -85,8 +85,8 @@ def _best_scale(results: Results, metric: str, system: str) -> float | None:
 
 
 def _order(results: Results, metric: names.MetricName) -> list[str]:
-    def ahead(cells: Cells) -> bool:
-        return cells[metric.name, "PD"].better_than(cells[metric.name, "ZS"])
+    def ahead(cells: Scores) -> bool:
+        return better_than(cells[metric.name, "PD"], cells[metric.name, "ZS"])
 
     both = {w: c for w, c in results.by_scale.items() if (metric.name, "PD") in c and (metric.name, "ZS") in c}
     if not both:

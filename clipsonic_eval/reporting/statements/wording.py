@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipsonic_eval.analysis import names
-from clipsonic_eval.analysis.pairs import Pair
-from clipsonic_eval.records import IDENTICAL
+from clipsonic_eval.records import IDENTICAL, Comparison
 from clipsonic_eval.reporting.formats import interval, number, p_value
 
 KEY = (
@@ -31,20 +30,20 @@ def plural(n: int, word: str, more: str = "") -> str:
     return f"{n} {word}" if n == 1 else f"{n} {more or word + 's'}"
 
 
-def numbers(pair: Pair) -> str:
+def numbers(pair: Comparison) -> str:
     """Return the advantage of the first-named, its interval, p and the seeds of that sign, as :data:`KEY` explains."""
     decimals = names.metric(pair.metric).decimals
     text = f"{number(pair.gain, decimals, sign=True)} {interval(pair.gain_ci, decimals)}".strip()
     return f"{text}, {p_text(pair.p_holm)}{_seeds(pair)}"
 
 
-def _seeds(pair: Pair) -> str:
+def _seeds(pair: Comparison) -> str:
     if len(pair.by_seed) < 2:
         return ""
     return f", {pair.seeds_agree}/{len(pair.by_seed)} seeds"
 
 
-def verdict(pair: Pair) -> str:
+def verdict(pair: Comparison) -> str:
     """Return a clause that says who is better on the pair's metric, or that the two are not separated, with numbers."""
     title = names.metric(pair.metric).in_text
     if pair.test == IDENTICAL:

@@ -119,7 +119,7 @@ def test_a_record_survives_the_disk_exactly(tmp_path: Path) -> None:
         "fad", "ZS", 1 / 3, (0.1, 0.9), "boot", 3, 5, "d2", False, "fad|x", skipped=(Skip("k", "why"),),
         per_clip={"a": 0.1},
     )  # fmt: skip
-    comparison = records.Comparison("fad", "ZS", "PD", 0.1, None, 0.5, 1.0, 3, "t")
+    comparison = records.Comparison("fad", "ZS", "PD", 0.1, None, 0.5, 1.0, 3, "t", higher_is_better=False)
     record = records.RunRecord("evaluate", (score,), (comparison,), tags={"split": "test"}, skipped={"ZS": ()})
     records.write(record, tmp_path)
     assert records.read(tmp_path) == record

@@ -65,11 +65,17 @@ def test_an_upgrade_is_one_pure_step() -> None:
 
 
 def test_names_of_version_2_are_read_as_those_of_version_3() -> None:
-    tree = {"tags": {"instrument": "toy-clip"}, "scores": [{"value": 1.0, "per_item": {"a": 1.0}}], "schema_version": 2}
+    tree = {
+        "tags": {"instrument": "toy-clip"},
+        "scores": [{"metric": "fad", "higher_is_better": False, "value": 1.0, "per_item": {"a": 1.0}}],
+        "comparisons": [{"metric": "fad", "a": "PD", "b": "ZS"}],
+        "schema_version": 2,
+    }
     before = copy.deepcopy(tree)
     after = records.upgrade_2_to_3(tree)
     assert after["tags"] == {"clip_variant": "toy-clip"}
-    assert after["scores"] == [{"value": 1.0, "per_clip": {"a": 1.0}}]
+    assert after["scores"] == [{"metric": "fad", "higher_is_better": False, "value": 1.0, "per_clip": {"a": 1.0}}]
+    assert after["comparisons"] == [{"metric": "fad", "a": "PD", "b": "ZS", "higher_is_better": False}]
     assert after["schema_version"] == 3
     assert tree == before
 

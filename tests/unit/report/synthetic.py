@@ -18,6 +18,7 @@ SIGNATURES = {
     "clap_score": "clap_score|enc:toy-clap+5e6f7a8b|rate:16k|mono:mean|pair:key|scale:1|n:{n}|v:0.1",
     "class_accuracy": "class_accuracy|enc:toy-audio-classes+9c0d1e2f|rate:16k|mono:mean|n:{n}|v:0.1",
 }
+LOWER_IS_BETTER = ("fad", "kl", "centroid_distance")
 UNITS = {"fad": "squared embedding units", "clap_score": "cosine", "class_accuracy": "fraction"}
 
 # FAD, CLAP score, class accuracy
@@ -67,7 +68,7 @@ def score(metric: str, system: str, value: float, **more: object) -> Score:
         "n": n,
         "n_rows": n,
         "unit": UNITS.get(metric, ""),
-        "higher_is_better": metric not in ("fad", "kl", "centroid_distance"),
+        "higher_is_better": metric not in LOWER_IS_BETTER,
         "signature": SIGNATURES.get(metric, metric + "|v:0.1").format(n=n),
         **more,
     }
@@ -115,7 +116,9 @@ def evaluation(made: Made, levels: Mapping[str, tuple[float, float, float]] = LE
 def fad_test(a: str, b: str, difference: float, n: int) -> Comparison:
     """A paired test of FAD with a standard error of 1."""
     p = _p(difference)
-    return Comparison("fad", a, b, difference, (difference - 2, difference + 2), p, p, n, "paired-bootstrap-10000")
+    return Comparison(
+        "fad", a, b, difference, (difference - 2, difference + 2), p, p, n, "paired-bootstrap-10000", False
+    )
 
 
 def _p(difference: float) -> float:
@@ -210,7 +213,8 @@ def simple(
 ) -> RunRecord:
     """A record of bare values; ``tests`` gives difference and p by (metric, a, b)."""
     comparisons = tuple(
-        Comparison(m, a, b, d, (d - 1, d + 1), p, p, 480, "a-test", 0.5) for (m, a, b), (d, p) in (tests or {}).items()
+        Comparison(m, a, b, d, (d - 1, d + 1), p, p, 480, "a-test", m not in LOWER_IS_BETTER, 0.5)
+        for (m, a, b), (d, p) in (tests or {}).items()
     )
     return RunRecord(kind, tuple(score(m, s, v) for (m, s), v in values.items()), comparisons, tags=tags)
 

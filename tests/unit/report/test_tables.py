@@ -6,16 +6,16 @@ import io
 import pytest
 from unit.report.synthetic import as_run, gap_record, score, simple
 
-from clipsonic_eval.analysis.cells import Cells, collect
-from clipsonic_eval.analysis.pairs import collect as pairs_of
+from clipsonic_eval.analysis.comparisons import pool_comparisons as pairs_of
+from clipsonic_eval.analysis.pooling import Scores, pool_scores
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import csv_text
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import formats, gap, tables
 
 
-def cells_of(*records: RunRecord) -> Cells:
-    return collect([as_run(r, f"r{i}") for i, r in enumerate(records)])
+def cells_of(*records: RunRecord) -> Scores:
+    return pool_scores([as_run(r, f"r{i}") for i, r in enumerate(records)])
 
 
 def rows_of(text: str) -> list[str]:
@@ -113,7 +113,7 @@ def test_comparisons_show_difference_seeds_and_corrected_p() -> None:
     for i in range(2):
         values = {("fad", "PD"): 20.0 + i, ("fad", "ZS"): 30.0}
         runs.append(as_run(simple(values, {("fad", "PD", "ZS"): (-10.0 + i, 0.01)}, train_seed=f"{i}")))
-    table = tables.comparisons(pairs_of(runs, collect(runs)))
+    table = tables.comparisons(pairs_of(runs, pool_scores(runs)))
     row = rows_of(formats.markdown(table))[-1]
     assert row == "| PD − ZS | **−9.50** [−10.50, −8.50] | −10.00, −9.00 | 0.010 | **0.010** | – | 480 |"
     assert "over the 1 row;" in table.caption

@@ -10,16 +10,16 @@ from scipy import stats
 from unit.report.synthetic import as_run, score, simple
 
 from clipsonic_eval.analysis import runs as runs_
-from clipsonic_eval.analysis.cells import collect as cells_of
-from clipsonic_eval.analysis.pairs import Pair, collect
+from clipsonic_eval.analysis.comparisons import pool_comparisons
+from clipsonic_eval.analysis.pooling import pool_scores
 from clipsonic_eval.analysis.runs import Run
-from clipsonic_eval.records import RunRecord
+from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.reporting import build, export_records
 from clipsonic_eval.reporting.statements import caveats
 
 
-def pairs_of(runs: list[Run]) -> dict[tuple[str, str, str], Pair]:
-    return {(p.metric, p.a, p.b): p for p in collect(runs, cells_of(runs))}
+def pairs_of(runs: list[Run]) -> dict[tuple[str, str, str], Comparison]:
+    return {(p.metric, p.a, p.b): p for p in pool_comparisons(runs, pool_scores(runs))}
 
 
 def of_one_run(values: Mapping[str, float], tests: Mapping[tuple[str, str], tuple[float, float]]) -> list[Run]:
@@ -59,7 +59,7 @@ def test_reversing_a_pair_twice_gives_it_back() -> None:
     assert pair.reversed().reversed() == pair
 
 
-def three_seeds(p_values: tuple[float, ...], differences: tuple[float, ...]) -> Pair:
+def three_seeds(p_values: tuple[float, ...], differences: tuple[float, ...]) -> Comparison:
     runs = []
     for seed, (p, d) in enumerate(zip(p_values, differences, strict=True)):
         record = simple(

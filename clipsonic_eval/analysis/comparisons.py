@@ -1,0 +1,141 @@
+"""Paired differences between systems, pooled over training seeds, with Holm's correction over the planned pairs.
+
+Where a metric has values per clip, the seeds are averaged within each query first and the test is over queries: a
+query counts once however many seeds answered it. Where it has none (FAD), every seed has a test of its own on the same
+queries. These are dependent, so their p-values are turned into signed normal scores and averaged: the mean of standard
+normal scores has a variance of at most one whatever their dependence, so reading it as standard normal errs on the safe
+side (it is exact where the seeds agree fully). The seeds' own differences are kept in :attr:`~Comparison.by_seed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.pooling import Scores
+from clipsonic_eval.analysis.resampling import paired_test
+from clipsonic_eval.analysis.runs import Run
+from clipsonic_eval.records import Comparison, RunRecord
+from clipsonic_eval.stats.paired import holm
+from clipsonic_eval.types import Score
+
+
+def pool_comparisons(
+    runs: Sequence[Run],
+    scores: Scores,
+    kept: RunRecord | None = None,
+    planned: Sequence[tuple[str, str]] = names.PLANNED,
+) -> list[Comparison]:
+    """Return the comparisons of the table, metric by metric in the order of the plan, Holm-corrected together.
+
+    Args:
+        runs: those that ``scores`` were pooled from; their own comparisons are used.
+        scores: by (metric, system).
+        kept: a pooled record of the same runs; gives comparisons whose values per clip are not there any more.
+        planned: pairs of systems; pairs that a run was asked for, and those with a foreign system that some run
+            compared, come after them.
+    """
+    planned = names.with_own_k(planned, (s for _, s in scores))
+    questions = [*planned, *_further(runs, planned)]
+    found = []
+    for metric in names.ordered_metrics(m for m, _ in scores):
+        for a, b in questions:
+            if (metric.name, a) in scores and (metric.name, b) in scores:
+                pooled = _pooled(scores[metric.name, a], scores[metric.name, b], runs, kept)
+                if pooled is not None:
+                    found.append(pooled)
+    corrected = holm([c.p_value for c in found])
+    return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
+
+
+def _further(runs: Sequence[Run], planned: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    known = {frozenset(q) for q in planned}
+    result: dict[frozenset[str], tuple[str, str]] = {}
+    for run in runs:
+        for c in run.record.comparisons:
+            pair = frozenset((c.a, c.b))
+            if pair not in known and (asked_for(run.record, c) or _is_foreign(c)):
+                result.setdefault(pair, (c.a, c.b))
+    return list(result.values())
+
+
+def _is_foreign(c: Comparison) -> bool:
+    groups = {names.system(c.a).group, names.system(c.b).group}
+    return names.OTHER in groups and names.CONTROL not in groups
+
+
+def asked_for(record: RunRecord, c: Comparison) -> bool:
+    """Say whether the settings of a run name a pair that it compared: as a pair, or one of the two as baseline."""
+    named = {frozenset(str(pair).split(":")) for pair in record.config.get("pairs") or ()}
+    baselines = set(record.config.get("baselines") or ())
+    return frozenset((c.a, c.b)) in named or (not named and bool(baselines & {c.a, c.b}))
+
+
+def _pooled(a: Score, b: Score, runs: Sequence[Run], kept: RunRecord | None) -> Comparison | None:
+    by_seed = _seed_differences(a, b)
+    recorded = _recorded(a, b, runs)
+    known = _oriented(kept.comparisons, a, b) if kept else None
+    if len(by_seed) == 1 and len(recorded) == 1:
+        made = recorded[0]
+    elif len(a.per_clip.keys() & b.per_clip.keys()) > 1:
+        made = paired_test(a, b)
+    elif known is not None:
+        made = known
+    elif recorded and len(recorded) >= len(by_seed):
+        made = _merge(recorded)
+    else:
+        return None
+    difference = a.value - b.value if len(by_seed) > 1 else made.difference
+    return replace(made, difference=difference, by_seed=by_seed)
+
+
+def _seed_differences(a: Score, b: Score) -> dict[str, float]:
+    """Return a minus b by seed; a system with one value is compared with every seed of the other."""
+    if len(a.by_seed) == 1 and len(b.by_seed) > 1:
+        return {seed: a.value - v for seed, v in b.by_seed.items()}
+    if len(b.by_seed) == 1 and len(a.by_seed) > 1:
+        return {seed: v - b.value for seed, v in a.by_seed.items()}
+    shared = [s for s in a.by_seed if s in b.by_seed]
+    return {s: a.by_seed[s] - b.by_seed[s] for s in shared} or {"": a.value - b.value}
+
+
+def _oriented(comparisons: Sequence[Comparison], a: Score, b: Score) -> Comparison | None:
+    """Return the first comparison of two systems on their metric, as ``a`` against ``b``; None where there is none."""
+    for c in comparisons:
+        if c.metric == a.metric and {c.a, c.b} == {a.system, b.system}:
+            return c if c.a == a.system else c.reversed()
+    return None
+
+
+def _recorded(a: Score, b: Score, runs: Sequence[Run]) -> list[Comparison]:
+    """Return the comparison of every seed that has one."""
+    by_seed: dict[str, Comparison] = {}
+    for run in runs:
+        found = _oriented(run.record.comparisons, a, b)
+        if found is not None:
+            by_seed.setdefault(run.tag("train_seed"), found)
+    return list(by_seed.values())
+
+
+def _merge(found: Sequence[Comparison]) -> Comparison:
+    """Merge the tests of several seeds on the same queries (see the module)."""
+    from scipy.stats import norm
+
+    # z_s = sign(d_s) Φ⁻¹(1 − p_s / 2) per seed;  p = 2 (1 − Φ(|mean z_s|))
+    scores = [float(np.sign(c.difference)) * float(norm.isf(max(c.p_value, 1e-300) / 2)) for c in found]
+    intervals = [c.ci for c in found if c.ci is not None]
+    ci = None
+    if len(intervals) == len(found):
+        ci = (float(np.mean([i[0] for i in intervals])), float(np.mean([i[1] for i in intervals])))
+    return replace(
+        found[0],
+        difference=float(np.mean([c.difference for c in found])),
+        ci=ci,
+        p_value=float(2 * norm.sf(abs(np.mean(scores)))),
+        n=min(c.n for c in found),
+        test=f"{found[0].test}, normal scores of {len(found)} seeds averaged",
+        effect_size=None,
+    )
