@@ -1,0 +1,112 @@
+"""The guides do what they say: Python blocks run, printed values are those shown, commands exist with their options."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from guide_blocks import PAGES, ROOT, Block, blocks, commands
+
+from clipsonic_eval import seeds
+from clipsonic_eval.cli import main
+from clipsonic_eval.media.audio import write_wav
+from clipsonic_eval.toyworld.captions import caption
+from clipsonic_eval.toyworld.scene import sample_scene
+from clipsonic_eval.toyworld.sounds import render_sound
+
+RATE = 16000
+N_CLIPS = 12
+
+
+def _name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``real/``, ``wavs/PD``, ``wavs/ZS`` and ``test.csv``, as the guides name them."""
+    place = tmp_path_factory.mktemp("guides")
+    rows = ["key,prompt,label"]
+    for i in range(N_CLIPS):
+        rng = seeds.stream(0, str(i), "guides")
+        scene = sample_scene(rng)
+        rows.append(f'clip-{i},"{caption(scene, rng)}",{scene.source}')
+        sound = render_sound(scene, rng)
+        for folder, noise in (("real", 0.0), ("wavs/PD", 0.02), ("wavs/ZS", 0.1)):
+            noisy = sound + noise * rng.standard_normal(len(sound))
+            write_wav(place / folder / f"clip-{i}.wav", np.clip(noisy, -1, 1).astype(np.float32), RATE)
+    (place / "test.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return place
+
+
+@pytest.fixture
+def here(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with the guides' folders, a cache of its own, and nothing left by another page."""
+    for item in folders.iterdir():
+        (tmp_path / item.name).symlink_to(item)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folders.parent / "cache"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if any(b.run for b in blocks(p))], ids=_name)
+def test_the_blocks_of_a_guide_run_and_print_what_it_shows(page: Path, here: Path) -> None:
+    namespace: dict[str, object] = {"__name__": "guide"}
+    printed = ""
+    for block in blocks(page):
+        where = f"{_name(page)}:{block.line}"
+        if not block.run:
+            continue
+        if block.title == "output":
+            assert printed.strip() == block.body.strip(), where
+        elif block.title:
+            (here / block.title).write_text(block.body, encoding="utf-8")
+        elif block.language == "python":
+            printed = _run(block, where, namespace)
+        elif block.language == "bash":
+            printed = "".join(_call(arguments, where) for arguments in commands(block))
+
+
+def _run(block: Block, where: str, namespace: dict[str, object]) -> str:
+    stream = io.StringIO()
+    with contextlib.redirect_stdout(stream):
+        exec(compile("\n" * (block.line - 1) + block.body, where, "exec"), namespace)
+    return stream.getvalue()
+
+
+def _call(arguments: list[str], where: str) -> str:
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code in {0, 3}, f"{where}: {' '.join(arguments)}\n{done.output}\n{done.exception}"
+    return done.stdout
+
+
+ALL_COMMANDS = [
+    pytest.param(arguments, id=f"{_name(page)}:{block.line}-{i}")
+    for page in PAGES
+    for block in blocks(page)
+    if block.language in {"", "bash", "text"}
+    for i, arguments in enumerate(commands(block))
+]
+
+
+@pytest.mark.parametrize("arguments", ALL_COMMANDS)
+def test_a_command_in_a_guide_exists_with_every_option_that_it_is_given(arguments: list[str]) -> None:
+    command: click.Command = main
+    context = click.Context(main)
+    while isinstance(command, click.Group) and arguments:
+        found = command.get_command(context, arguments[0])
+        assert found is not None, f"no command '{arguments[0]}'"
+        command, arguments = found, arguments[1:]
+    command.make_parser(click.Context(command, resilient_parsing=True)).parse_args(list(arguments))
+
+
+def test_every_guide_is_in_the_navigation_of_the_site() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert f": {page.relative_to(ROOT / 'docs').as_posix()}\n" in navigation
