@@ -14,7 +14,9 @@ from guide_blocks import PAGES, ROOT, Block, blocks, commands
 
 from clipsonic_eval import seeds
 from clipsonic_eval.cli import main
+from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.media.audio import write_wav
+from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.toyworld.captions import caption
 from clipsonic_eval.toyworld.scene import sample_scene
 from clipsonic_eval.toyworld.sounds import render_sound
@@ -47,6 +49,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def here(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with the guides' folders, a cache of its own, and nothing left by another page."""
+    for registry in (ENCODERS, METRICS):  # what a guide registers goes with its page
+        len(registry)
+        monkeypatch.setattr(registry, "_items", dict(registry._items))
     for item in folders.iterdir():
         (tmp_path / item.name).symlink_to(item)
     monkeypatch.chdir(tmp_path)
