@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted(p for p in (ROOT / "docs").rglob("*.md") if p.parent.name != "reference") + [ROOT / "README.md"]
+GUIDES = sorted(p for p in (ROOT / "docs").rglob("*.md") if p.parent.name != "reference")
+PAGES = [*GUIDES, ROOT / "README.md"]
 
 _BLOCK = re.compile(
-    r"^(?:<!-- not run: (?P<reason>[^>]+) -->\n)?```(?P<language>\w*)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<body>.*?)^```$",
+    r"^(?:<!-- not run: (?P<reason>[^>]+) -->\n)?"
+    r"```(?P<language>\w*)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<body>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 

@@ -1,4 +1,7 @@
-"""Griffe extension: turns the docstrings' roles (``:func:`~package.name```) into links of the site."""
+"""Griffe extension: what our docstrings write, in the form that the site's generator knows.
+
+Roles (``:func:`~package.name```) become links, and an ``Example:`` becomes a section of examples.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,18 @@ from typing import Any
 import griffe
 
 _ROLE = re.compile(r":(?:class|func|meth|mod|data|attr|exc):`(~?)([\w.]+)(?:\(\))?`")
+_EXAMPLE = re.compile(r"^Example:$", re.MULTILINE)
 _PACKAGES = ("clipsonic_eval.", "clipsonic.", "paired_tta.")
 
 
-class Roles(griffe.Extension):
+class Links(griffe.Extension):
     """Rewrites every docstring as it is read; a name that the site does not show stays plain code."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
-        """Replace the roles of one object."""
+        """Rewrite the docstring of one object."""
         del kwargs
         if obj.docstring is not None:
-            obj.docstring.value = _ROLE.sub(_link, obj.docstring.value)
+            obj.docstring.value = _EXAMPLE.sub("Examples:", _ROLE.sub(_link, obj.docstring.value))
 
 
 def _link(match: re.Match[str]) -> str:
