@@ -16,13 +16,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from clipsonic_eval import atomic
+from clipsonic_eval import atomic, filenames
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import require_regular
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.types import Score
 
-NAME: Final = "clips.parquet"
 FIELDS: Final = {"value": "per_clip", "influence": "influence", "reference_influence": "reference_influence"}
 _COLUMNS: Final = ("metric", "system", "what", "key", "value")
 _MOST_ROWS: Final = 100_000_000  # a small file may claim any number of rows
@@ -40,7 +39,7 @@ def write(scores: Iterable[Score], folder: Path) -> dict[str, Any] | None:
         for what, name in FIELDS.items()
         if (values := getattr(score, name))
     ]
-    path = folder / NAME
+    path = folder / filenames.CLIP_VALUES
     if not parts:
         path.unlink(missing_ok=True)
         return None
@@ -67,7 +66,7 @@ def write(scores: Iterable[Score], folder: Path) -> dict[str, Any] | None:
             column_encoding={"value": "BYTE_STREAM_SPLIT"},
             write_statistics=False,
         )
-    return {"file": NAME, "sha256": file_sha256(path), "rows": len(numbers)}
+    return {"file": filenames.CLIP_VALUES, "sha256": file_sha256(path), "rows": len(numbers)}
 
 
 def read(said: Mapping[str, Any], folder: Path) -> dict[tuple[str, str], dict[str, dict[str, float]]]:
@@ -80,7 +79,7 @@ def read(said: Mapping[str, Any], folder: Path) -> dict[tuple[str, str], dict[st
     Raises:
         UserError: the file is not the one that was written with the record.
     """
-    path = folder / NAME
+    path = folder / filenames.CLIP_VALUES
     require_regular(path)
     if file_sha256(path) != said["sha256"]:
         raise UserError(

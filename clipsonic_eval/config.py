@@ -317,3 +317,23 @@ def as_tree(config: Any) -> Any:
     if isinstance(config, (list, tuple)):
         return [as_tree(v) for v in config]
     return str(config) if isinstance(config, Path) else config
+
+
+def portable(tree: Any, names: int = 2) -> Any:
+    """Return a configuration without the machine's own places: of an absolute path only the last names are kept.
+
+    Args:
+        tree: nested mappings and lists of JSON values.
+        names: how many of a path's last names are kept.
+
+    Example:
+        >>> portable({"real": "/home/me/data/real", "steps": [100]})
+        {'real': 'data/real', 'steps': [100]}
+    """
+    if isinstance(tree, Mapping):
+        return {key: portable(value, names) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [portable(value, names) for value in tree]
+    if isinstance(tree, str) and Path(tree).is_absolute():
+        return "/".join(Path(tree).parts[-names:]).lstrip("/")
+    return tree

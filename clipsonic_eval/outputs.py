@@ -14,13 +14,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import atomic
+from clipsonic_eval import atomic, filenames
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.hashing import config_hash, file_sha256
-
-FILE = "run.json"
 
 _SHOWN = 6  # differences in one sentence
 _LONGEST = 60  # characters of a value in it
@@ -52,19 +50,19 @@ def claim(
     wanted = _wanted(kind, identity)
     made = make_folder(out)
     atomic.remove_leftovers(out)
-    earlier = _read(out / FILE)
+    earlier = _read(out / filenames.RUN)
     changed: list[str] = []
     if earlier != wanted and _contents(out):
         changed = _other_run(out, earlier, wanted, overwrite=overwrite)
         if not keep:
             _clear(out, kind)
     with _writing(out):
-        write_json(out / FILE, wanted)
+        write_json(out / filenames.RUN, wanted)
     try:
         yield changed
     except BaseException:
         if earlier != wanted and not _contents(out):
-            (out / FILE).unlink(missing_ok=True)
+            (out / filenames.RUN).unlink(missing_ok=True)
             for folder in made:
                 with contextlib.suppress(OSError):
                     folder.rmdir()
@@ -73,7 +71,7 @@ def claim(
 
 def changes(out: Path, kind: str, identity: Mapping[str, Any]) -> list[str]:
     """Return where the run that lies in a folder differs from the one that a command wants; empty where none lies."""
-    earlier = _read(out / FILE)
+    earlier = _read(out / filenames.RUN)
     return [] if earlier is None else differences(earlier, _wanted(kind, identity))
 
 
@@ -128,7 +126,7 @@ def _writing(folder: Path, option: str = "--out") -> Iterator[None]:
 
 def _contents(out: Path) -> list[str]:
     """Return the names of what lies in a folder beside the claim; hidden files do not count."""
-    return sorted(p.name for p in out.iterdir() if p.name != FILE and not p.name.startswith("."))
+    return sorted(p.name for p in out.iterdir() if p.name != filenames.RUN and not p.name.startswith("."))
 
 
 def _other_run(out: Path, earlier: dict[str, Any] | None, wanted: dict[str, Any], *, overwrite: bool) -> list[str]:
@@ -155,7 +153,7 @@ def _clear(out: Path, kind: str) -> None:
     Raises:
         UserError: runs of other commands lie below it.
     """
-    nested = next((p for p in out.rglob(FILE) if p.parent != out), None)
+    nested = next((p for p in out.rglob(filenames.RUN) if p.parent != out), None)
     if nested is not None and kind not in ("demo", "sweep"):  # these are made of other commands' runs
         raise UserError(
             f"{nested.parent}: another run lies below the one to be replaced; move it, or name another --out"
@@ -219,7 +217,7 @@ def state_of(path: Path | None) -> str | None:
         return None
     if path.is_file():
         return config_hash(_state(path))
-    clips = _read(path / "clips.json")
+    clips = _read(path / filenames.CLIPS)
     if clips is not None and "content_hash" in clips:
         return f"{clips.get('n_clips')} clips, {str(clips['content_hash'])[:12]}"
     states = []

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsonic_eval import clip_values, frames
+from clipsonic_eval import clip_values, filenames, frames
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError, unknown_name
 from clipsonic_eval.files import read_json, write_json
@@ -32,7 +32,6 @@ _Values = Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]]
 _log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 3
-RECORD_NAME = "record.json"
 ALPHA = 0.05  # level of the paired tests, after Holm's correction
 IDENTICAL = "identical outputs"  # in place of a test's name: the systems gave the same bytes, there is nothing to test
 
@@ -263,7 +262,7 @@ def write(record: RunRecord, folder: Path) -> Path:
 
     Each is written atomically. A record that was there goes away first: it would name other values of clips.
     """
-    path = folder / RECORD_NAME
+    path = folder / filenames.RECORD
     path.unlink(missing_ok=True)
     clips = clip_values.write(record.scores, folder)
     tree = as_tree(record)
@@ -280,9 +279,9 @@ def read(path: Path) -> RunRecord:
     Raises:
         UserError: there is none, it is no record, a newer release wrote it, or its values of clips are damaged.
     """
-    file = path / RECORD_NAME if path.is_dir() else path
+    file = path / filenames.RECORD if path.is_dir() else path
     if not file.exists():
-        raise UserError(f"{path}: no {RECORD_NAME} here; give a folder that `evaluate` or `gap` wrote")
+        raise UserError(f"{path}: no {filenames.RECORD} here; give a folder that `evaluate` or `gap` wrote")
     tree = read_json(file, mend="the run that wrote it did not finish, run it again")
     version = tree.get("schema_version") if isinstance(tree, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
@@ -344,8 +343,8 @@ def upgraded(tree: dict[str, Any]) -> dict[str, Any]:
 def _values(said: dict[str, Any] | None, folder: Path) -> _Values:
     if said is None:
         return {}
-    if not (folder / clip_values.NAME).exists():
-        _log.info("%s: not there, so the record has no values of clips", folder / clip_values.NAME)
+    if not (folder / filenames.CLIP_VALUES).exists():
+        _log.info("%s: not there, so the record has no values of clips", folder / filenames.CLIP_VALUES)
         return {}
     return clip_values.read(said, folder)
 

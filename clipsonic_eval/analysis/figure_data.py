@@ -14,14 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval import atomic
+from clipsonic_eval import atomic, filenames
 from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.arrays import read_npz
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import UserError
 
-EXAMPLES = "examples.npz"
-PROJECTION = "projection.npz"
 MAX_QUERIES = 4  # as many columns as a page has room for
 
 
@@ -47,7 +45,7 @@ def examples(runs: Iterable[Run]) -> Examples | None:
     """
     found: Examples | None = None
     for run in runs:
-        path = run.folder / EXAMPLES
+        path = run.folder / filenames.EXAMPLES
         if not path.exists():
             continue
         here = _read_examples(path)
@@ -86,7 +84,7 @@ def projection(run: Run) -> dict[str, Float32] | None:
     Raises:
         UserError: an array is not (n, 2).
     """
-    path = run.folder / PROJECTION
+    path = run.folder / filenames.PROJECTION
     if not path.exists():
         return None
     points: dict[str, Float32] = {}
@@ -102,12 +100,12 @@ def export_examples(shown: Examples, folder: Path) -> None:
     """Write the pictures that the figure shows, for it to be remade."""
     arrays: dict[str, Any] = {s: m[:MAX_QUERIES].astype(np.float16) for s, m in shown.mels.items()}
     arrays |= {"keys": np.array(shown.keys[:MAX_QUERIES]), "prompts": np.array(shown.prompts[:MAX_QUERIES])}
-    with atomic.replacing(folder / EXAMPLES) as temporary:
+    with atomic.replacing(folder / filenames.EXAMPLES) as temporary:
         np.savez_compressed(temporary, **arrays)
 
 
 def export_projection(points: Mapping[str, Float32], folder: Path) -> None:
     """Write projected points for the figure to be remade."""
     arrays: dict[str, Any] = dict(points)
-    with atomic.replacing(folder / PROJECTION) as temporary:
+    with atomic.replacing(folder / filenames.PROJECTION) as temporary:
         np.savez_compressed(temporary, **arrays)

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipsonic_eval import records
+from clipsonic_eval import filenames, records
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.records import RECORD_NAME, RunRecord
+from clipsonic_eval.records import RunRecord
 
 POOLED = "pooled"  # kind of the record that a report keeps in place of the clip-level scores it was made from
 DEFAULT_CLIP_VARIANTS = ("toy-clip", "calibrated")  # what the shipped CLIP variant is called
@@ -78,11 +78,11 @@ def find(paths: Iterable[Path]) -> list[Run]:
     for path in paths:
         if not path.exists():
             raise UserError(f"{path}: no such run; give folders that `evaluate` or `gap` wrote")
-        found = [path] if path.is_file() else [path / RECORD_NAME]
+        found = [path] if path.is_file() else [path / filenames.RECORD]
         if not found[0].exists():
-            found = sorted(path.rglob(RECORD_NAME))
+            found = sorted(path.rglob(filenames.RECORD))
         if not found:
-            raise UserError(f"{path}: no {RECORD_NAME} here or below; give folders that `evaluate` or `gap` wrote")
+            raise UserError(f"{path}: no {filenames.RECORD} here or below; give folders that `evaluate` or `gap` wrote")
         files.update({f.resolve(): f for f in found})
     if not files:
         raise UserError("no runs given; give one or more folders that `evaluate` or `gap` wrote")
@@ -92,7 +92,7 @@ def find(paths: Iterable[Path]) -> list[Run]:
 
 def _unique_names(files: Sequence[Path]) -> list[str]:
     def name(file: Path) -> str:
-        return file.parent.name if file.name == RECORD_NAME else file.stem
+        return file.parent.name if file.name == filenames.RECORD else file.stem
 
     count = Counter(name(f) for f in files)
     long = [name(f) if count[name(f)] == 1 else f"{f.parent.parent.name}-{name(f)}" for f in files]

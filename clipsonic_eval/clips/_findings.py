@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from clipsonic_eval import filenames
 from clipsonic_eval.checks.audio import grouped
 from clipsonic_eval.files import write_csv
 from clipsonic_eval.types import Finding
-
-NAME = "findings.csv"
 
 
 def all_of(sidecars: Sequence[dict[str, Any]]) -> list[Finding]:
@@ -38,4 +37,4 @@ def summary_of(sidecars: Sequence[dict[str, Any]]) -> tuple[Finding, ...]:
 def write(out: Path, sidecars: Sequence[dict[str, Any]]) -> None:
     """Write ``findings.csv``: one row for each clip and fault."""
     rows = [(f.keys[0], f.check, f.severity, f.sentence) for f in all_of(sidecars)]
-    write_csv(out / NAME, ("key", "check", "severity", "sentence"), rows)
+    write_csv(out / filenames.FINDINGS, ("key", "check", "severity", "sentence"), rows)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from clipsonic_eval import filenames
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.atomic import replacing
 from clipsonic_eval.clips import _findings
@@ -24,9 +25,7 @@ from clipsonic_eval.hashing import config_hash, file_sha256, seal, unsealed
 from clipsonic_eval.provenance import collect
 from clipsonic_eval.toyworld.mark import world_of
 
-EMBEDDINGS = "image_embeddings.npy"
-LEDGER = "skipped.csv"
-_LEDGER_COLUMNS = ("key", "path", "reason")
+_SKIPPED_COLUMNS = ("key", "path", "reason")
 
 
 def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -40,7 +39,7 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         return done
     skipped = [[s.key, "", s.reason] for s in plan.listing.skipped]
     skipped += [row for sidecar in sidecars for row in sidecar["skipped"]]
-    write_csv(out / LEDGER, _LEDGER_COLUMNS, skipped)
+    write_csv(out / filenames.SKIPPED, _SKIPPED_COLUMNS, skipped)
     _findings.write(out, sidecars)
     n_clips = sum(s["n_clips"] for s in sidecars)
     content, texts = _join(out, plan, n_clips)
@@ -49,8 +48,8 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         "schema_version": SCHEMA_VERSION,
         "content_hash": content,
         "texts_sha256": texts,
-        "ledger_sha256": file_sha256(out / LEDGER),
-        "embeddings_sha256": _sha256_if_there(out / EMBEDDINGS),
+        "ledger_sha256": file_sha256(out / filenames.SKIPPED),
+        "embeddings_sha256": _sha256_if_there(out / filenames.EMBEDDINGS),
         "plan_hash": config_hash(plan.tree),
         "n_clips": n_clips,
         "n_items": len(plan.listing.items),
@@ -67,15 +66,15 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         "world": world_of(plan.root),
         "provenance": collect(),
     }
-    write_json(out / "clips.json", seal(summary))
+    write_json(out / filenames.CLIPS, seal(summary))
     return summary
 
 
 def _already(out: Path, plan: Plan) -> dict[str, Any] | None:
     """Return the contents of ``clips.json`` if it and the files that it speaks of are of this plan, and whole."""
     try:
-        found = unsealed(read_json(out / "clips.json"))
-        there = (file_sha256(out / LEDGER), _sha256_if_there(out / EMBEDDINGS))
+        found = unsealed(read_json(out / filenames.CLIPS))
+        there = (file_sha256(out / filenames.SKIPPED), _sha256_if_there(out / filenames.EMBEDDINGS))
         whole = there == (found["ledger_sha256"], found["embeddings_sha256"])
     except (UserError, ValueError, KeyError):
         return None
@@ -88,7 +87,7 @@ def _sha256_if_there(path: Path) -> str | None:
 
 def read_ledger(out: Path) -> list[list[str]]:
     """Return the rows (key, path, reason) of ``skipped.csv``."""
-    return [[row[name] for name in _LEDGER_COLUMNS] for row in read_csv(out / LEDGER)]
+    return [[row[name] for name in _SKIPPED_COLUMNS] for row in read_csv(out / filenames.SKIPPED)]
 
 
 def _join(out: Path, plan: Plan, n_clips: int) -> tuple[str, str]:
@@ -97,7 +96,7 @@ def _join(out: Path, plan: Plan, n_clips: int) -> tuple[str, str]:
     content = hashlib.sha256(head.encode())
     keys: list[str] = []
     batches = [b for s in range(len(plan.hashes)) for b in read_batches(ShardPlace(out, s).arrow)]
-    with _embeddings(out / EMBEDDINGS, plan, n_clips) as joined:
+    with _embeddings(out / filenames.EMBEDDINGS, plan, n_clips) as joined:
         for batch in batches:
             if joined is not None:
                 joined[len(keys) : len(keys) + len(batch)] = matrix(batch, "image").reshape(-1, *joined.shape[1:])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipsonic_eval import filenames
 from clipsonic_eval.clips._shards import ShardPlace
 from clipsonic_eval.clips.config import PrepareConfig
 from clipsonic_eval.datasets import Listing, SourceItem
@@ -17,7 +18,6 @@ from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.types import EncoderCard
 
 SCHEMA_VERSION = 2
-_FILE = "plan.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,9 @@ def enter(out: Path, plan: Plan) -> None:
 
     Clips that another plan finished are no longer whole: its ``clips.json`` goes away before anything else does.
     """
-    if _read(out / _FILE) != plan.tree:
-        (out / "clips.json").unlink(missing_ok=True)
-        write_json(out / _FILE, plan.tree)
+    if _read(out / filenames.PLAN) != plan.tree:
+        (out / filenames.CLIPS).unlink(missing_ok=True)
+        write_json(out / filenames.PLAN, plan.tree)
 
 
 def _read(path: Path) -> Any:

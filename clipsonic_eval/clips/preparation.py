@@ -25,6 +25,7 @@ from clipsonic_eval.clips._shards import Row, ShardPlace, ShardWriter
 from clipsonic_eval.clips._work import Piece, Result, Task
 from clipsonic_eval.clips.config import PrepareConfig
 from clipsonic_eval.clips.source import Source
+from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Progress
@@ -102,13 +103,8 @@ def prepare(
 def _load(config: PrepareConfig) -> Encoder | None:
     if config.image_encoder is None:
         return None
-    device = config.device
-    load = ENCODERS[config.image_encoder]
-    if device == "auto":
-        import torch
-
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    encoder: Encoder = load(config.encoder_weights, device=device)
+    device = str(resolve_device(config.device))
+    encoder: Encoder = ENCODERS[config.image_encoder](config.encoder_weights, device=device)
     if "image" not in encoder.card.modalities:
         raise UserError(
             f"image_encoder {config.image_encoder}: takes {', '.join(encoder.card.modalities)}, no pictures"

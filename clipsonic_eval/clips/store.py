@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsonic_eval import filenames
 from clipsonic_eval.arrays import read_npy
 from clipsonic_eval.arraytypes import Float32, IntArray
-from clipsonic_eval.clips._finish import EMBEDDINGS
 from clipsonic_eval.clips._plan import SCHEMA_VERSION
 from clipsonic_eval.clips._shards import Row, ShardPlace, matrix, read_batches, texts_sha256
 from clipsonic_eval.errors import MediaError, UserError
@@ -78,9 +78,9 @@ class ClipStore:
         Raises:
             UserError: no clips there, not finished, of another version, or damaged.
         """
-        path = folder / "clips.json"
+        path = folder / filenames.CLIPS
         if not path.is_file():
-            unfinished = (folder / "plan.json").is_file()
+            unfinished = (folder / filenames.PLAN).is_file()
             mend = "run the same prepare command again" if unfinished else "make one with: clipsonic-eval prepare"
             raise UserError(f"{folder}: {'not finished' if unfinished else 'no folder of prepared clips'}; {mend}")
         try:
@@ -115,7 +115,7 @@ class ClipStore:
         if self.image_space is None:
             return None
         if self._embeddings is None:
-            path = self.folder / EMBEDDINGS
+            path = self.folder / filenames.EMBEDDINGS
             if file_sha256(path, MediaError) != self.info["embeddings_sha256"]:
                 raise MediaError(f"{path}: damaged, its bytes do not fit their sha256; {_AGAIN}")
             self._embeddings = read_npy(path, MediaError, mend=_AGAIN, mapped=True)

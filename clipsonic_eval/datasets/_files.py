@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsonic_eval import filenames
 from clipsonic_eval.errors import UserError, listed
 
 VIDEO_SUFFIXES = (
@@ -30,7 +31,7 @@ VIDEO_SUFFIXES = (
 )
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".mp3", ".aac", ".aiff", ".wma")
 MEDIA_SUFFIXES = VIDEO_SUFFIXES + AUDIO_SUFFIXES
-_COMPANIONS = ("samples.csv", "skipped.csv", "system.json", "run.json")
+_COMPANIONS = (filenames.SAMPLES, filenames.SKIPPED, filenames.SYSTEM, filenames.RUN)
 
 
 @dataclass(frozen=True, slots=True)

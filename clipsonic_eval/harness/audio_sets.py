@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from clipsonic_eval import filenames
 from clipsonic_eval.clips import ClipStore
 from clipsonic_eval.datasets import DATASETS, MEDIA_SUFFIXES, by_suffix, count_suffixes, near_matches, why_none
 from clipsonic_eval.errors import MediaError, UserError
@@ -18,9 +19,6 @@ from clipsonic_eval.media.audio import read_audio
 from clipsonic_eval.records import SetCount
 from clipsonic_eval.tables import read_table
 from clipsonic_eval.types import Clip, Skip
-
-SAMPLES_NAME = "samples.csv"
-SYSTEM_NAME = "system.json"
 
 
 class AudioItem(Protocol):
@@ -60,7 +58,7 @@ class FileItem:
         """Return the SHA-256 of the file's bytes."""
         digest = file_sha256(self.path, MediaError)
         if self.sha256 and digest != self.sha256:
-            raise MediaError(f"{self.path}: is not the file that {SAMPLES_NAME} lists (other sha256); sample again")
+            raise MediaError(f"{self.path}: its sha256 is not the one in {filenames.SAMPLES}; sample again")
         return digest
 
     def clip(self) -> Clip:
@@ -178,7 +176,7 @@ def system_set(name: str, folder: Path, keys: Collection[str] | None) -> AudioSe
 
 
 def _is_store(folder: Path) -> bool:
-    return (folder / "clips.json").is_file() or (folder / "plan.json").is_file()
+    return (folder / filenames.CLIPS).is_file() or (folder / filenames.PLAN).is_file()
 
 
 def _sorted(items: dict[str, Any]) -> tuple[AudioItem, ...]:
@@ -203,12 +201,12 @@ def _from_folder(name: str, folder: Path) -> AudioSet:
     prompts: dict[str, tuple[str, str | None]] = {}
     for sample in listed:
         if sample.key in items:
-            skipped.append(Skip(sample.key, f"{SAMPLES_NAME} names the key again; its first file was taken"))
+            skipped.append(Skip(sample.key, f"{filenames.SAMPLES} names the key again; its first file was taken"))
         else:
             items[sample.key] = FileItem(sample.key, folder / sample.file, sample.sha256)
             prompts |= {sample.key: (sample.prompt, sample.label)} if sample.prompt else {}
     extra = [path for path in files if listed and path.name not in names]
-    skipped += [Skip(path.stem, f"extra: {path.name} is not in {SAMPLES_NAME}") for path in extra]
+    skipped += [Skip(path.stem, f"extra: {path.name} is not in {filenames.SAMPLES}") for path in extra]
     for path in files if not listed else ():
         if path.stem in items:
             skipped.append(Skip(path.stem, f"{path.name}: {items[path.stem].path.name} has the same key; it was taken"))
@@ -225,7 +223,7 @@ def _from_folder(name: str, folder: Path) -> AudioSet:
         notes = (*notes, f"{name}: {len(below)} folders in it were not looked into, the first: {below[0]}")
     left_out = sum(other.values()) + len(extra)
     found = len(items) + len(skipped) + sum(other.values())
-    card = read_card(folder / SYSTEM_NAME)
+    card = read_card(folder / filenames.SYSTEM)
     return AudioSet(name, _sorted(items), tuple(skipped), card, prompts, notes, found, left_out)
 
 
@@ -242,14 +240,14 @@ class _Sample:
 
 def _read_samples(folder: Path) -> tuple[list[_Sample], list[Skip], tuple[str, ...]]:
     """Return the rows of ``samples.csv``, those that cannot be used, and how it was read; nothing if there is none."""
-    path = folder / SAMPLES_NAME
+    path = folder / filenames.SAMPLES
     if not path.exists():
         return [], [], ()
     columns = ("key", "path", "prompt", "label", "sha256", "seed", "query")
     try:
         table = read_table(path, columns, required=("path",))
     except UserError as error:
-        raise UserError(f"{error}; remove {SAMPLES_NAME} or sample again") from None
+        raise UserError(f"{error}; remove {filenames.SAMPLES} or sample again") from None
     rows: list[_Sample] = []
     skipped = list(table.skipped)
     for row in table.rows:
@@ -258,7 +256,7 @@ def _read_samples(folder: Path) -> tuple[list[_Sample], list[Skip], tuple[str, .
         if Path(file).name == file:
             rows.append(_Sample(key, file, row.get("prompt") or "", row.get("label"), row.get("sha256") or ""))
         else:
-            skipped.append(Skip(key, f"{SAMPLES_NAME} line {row.line}: '{file}' is no file of the same folder"))
+            skipped.append(Skip(key, f"{filenames.SAMPLES} line {row.line}: '{file}' is no file of the same folder"))
     if not rows:
         raise UserError(f"{path}: no row names a file of the same folder; remove it or sample again")
     return rows, skipped, tuple(note for note in table.notes if "read 'file' as path" not in note)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsonic_eval import seeds
+from clipsonic_eval import filenames, seeds
 from clipsonic_eval.checks.audio import check_audio
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import write_json
-from clipsonic_eval.harness.audio_sets import SYSTEM_NAME, AudioSet, read_card
+from clipsonic_eval.harness.audio_sets import AudioSet, read_card
 from clipsonic_eval.harness.embed import EmbeddedSet
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.systems.controls import Noise
@@ -69,8 +69,8 @@ def write_noise(keys: Sequence[str], reference: AudioSet, folder: Path, seed: in
     rate = clips[0].sample_rate
     noise = Noise(sample_rate=rate, duration_s=float(np.median([c.duration_s for c in clips])), rms=rms)
     card = {"name": "noise", "seed": seed, **noise.card()}
-    known = read_card(folder / SYSTEM_NAME) == card
-    write_json(folder / SYSTEM_NAME, card)
+    known = read_card(folder / filenames.SYSTEM) == card
+    write_json(folder / filenames.SYSTEM, card)
     for key in keys:
         path = folder / f"{key}.wav"
         if not (known and path.exists()):

@@ -13,12 +13,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsonic_eval import outputs, threads
+from clipsonic_eval import filenames, outputs, threads
 from clipsonic_eval.checks.evaluation import check_set, without_empty
+from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness import stored_statistics
-from clipsonic_eval.harness.audio_sets import SAMPLES_NAME, AudioSet, reference_set, system_set
+from clipsonic_eval.harness.audio_sets import AudioSet, reference_set, system_set
 from clipsonic_eval.harness.cache import usable_cache
 from clipsonic_eval.harness.embed import EmbeddedSet, Embedder
 from clipsonic_eval.harness.measures import Convened, convention_named
@@ -153,13 +154,12 @@ def load_encoder(name: str, weights: Path | None = None, *, device: str = "cpu")
     Args:
         name: of an encoder (``vggish``) or of a convention (``fad/fadtk``), see ``clipsonic-eval ls``.
         weights: weight file; None: where the encoder keeps its own.
-        device: ``cpu`` or ``cuda``; ``cuda`` takes the GPU of this process' rank under torchrun.
+        device: ``auto``, ``cpu`` or ``cuda``; under torchrun ``cuda`` is the process's own GPU.
 
     Raises:
         UserError: no encoder of that name, or its weights are missing.
     """
-    if device == "cuda":
-        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    device = str(resolve_device(device))
     convention = convention_named(name)
     if convention is None:
         plain: Encoder = ENCODERS[name](weights, device=device)
@@ -199,7 +199,7 @@ def embed_folder(
     """
     folder = Path(folder)
     loaded = load_encoder(encoder, device=device) if isinstance(encoder, str) else encoder
-    if keys is not None or (folder / SAMPLES_NAME).exists():
+    if keys is not None or (folder / filenames.SAMPLES).exists():
         audio = system_set(str(folder), folder, keys)
     else:
         audio = dataclasses.replace(reference_set(folder), name=str(folder))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval import outputs, provenance, threads
-from clipsonic_eval.config import as_tree
+from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.conventions import Convention
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
@@ -43,7 +43,7 @@ from clipsonic_eval.harness.material import (
     without_strange_labels,
 )
 from clipsonic_eval.harness.measures import measure
-from clipsonic_eval.harness.run_folder import portable, write_run
+from clipsonic_eval.harness.run_folder import write_run
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, Need, SetMetric
 from clipsonic_eval.progress import SILENT, Progress

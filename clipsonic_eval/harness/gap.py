@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval import atomic, outputs, provenance, threads
+from clipsonic_eval import atomic, filenames, outputs, provenance, threads
 from clipsonic_eval.checks.evaluation import check_prompts, check_set
 from clipsonic_eval.clips import ClipStore
-from clipsonic_eval.config import as_tree
+from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import ConfigError, SpaceError, UserError
 from clipsonic_eval.harness.audio_sets import system_set
@@ -30,7 +30,7 @@ from clipsonic_eval.harness.embed import Embedder
 from clipsonic_eval.harness.features import read_features, read_prior
 from clipsonic_eval.harness.gap_statistics import gap_scores
 from clipsonic_eval.harness.queries import read_queries
-from clipsonic_eval.harness.run_folder import portable, write_run
+from clipsonic_eval.harness.run_folder import write_run
 from clipsonic_eval.metrics.gap import mean_shift, paired
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
@@ -40,7 +40,6 @@ from clipsonic_eval.types import Embeddings, Finding, Skip
 __all__ = ["Features", "GapConfig", "gap", "gap_scores", "measure_gap"]
 
 MEAN_SHIFT = "mean-shift"
-PROJECTION_NAME = "projection.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +176,7 @@ def _read(config: GapConfig, progress: Progress, encoder: Encoder | None) -> Fea
     if config.source.is_file():
         read = read_features(config.source, config.space)
         features = Features(read["image"], read["text"], {k: v for k, v in read.items() if k not in ("image", "text")})
-    elif (config.source / "clips.json").is_file():
+    elif (config.source / filenames.CLIPS).is_file():
         features = _from_clips(config, progress, encoder)
     elif config.source.is_dir():
         features = _from_audio(config, progress, encoder)
@@ -269,5 +268,5 @@ def _write_projection(features: Features, prior: Mapping[str, Embeddings], out: 
     arrays["keys"] = np.array(keys)
     arrays["explained"] = values[:2] ** 2 / (values**2).sum()
     arrays["method"] = np.array("PCA of pooled image and text unit vectors, centred on their common mean")
-    with atomic.replacing(out / PROJECTION_NAME) as temporary:
+    with atomic.replacing(out / filenames.PROJECTION) as temporary:
         np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]

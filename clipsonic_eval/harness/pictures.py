@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsonic_eval import atomic, seeds
+from clipsonic_eval import atomic, filenames, seeds
 from clipsonic_eval.arraytypes import Float32, Float64
 from clipsonic_eval.harness.embed import EmbeddedSet
 from clipsonic_eval.media.audio import mono_at
 from clipsonic_eval.types import Clip
 
-EXAMPLES_NAME = "examples.npz"
 RATE = 16000
 BANDS = 64
 _FRAME = 1024
@@ -73,7 +72,7 @@ def write_examples(
         if all(key in embedded.digests for key in keys):
             items = {item.key: item for item in embedded.audio.items}
             arrays[name] = _stacked([log_mel(items[key].clip()) for key in keys])
-    path = out / EXAMPLES_NAME
+    path = out / filenames.EXAMPLES
     with atomic.replacing(path) as temporary:
         np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
     return path

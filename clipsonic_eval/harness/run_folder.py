@@ -48,14 +48,3 @@ def _findings(record: RunRecord) -> Iterable[dict[str, Any]]:
         for found in group:
             own = {"check": found.check, "severity": found.severity, "sentence": found.sentence}
             yield {"system": system, "keys": " ".join(found.keys), **own}
-
-
-def portable(tree: Any) -> Any:
-    """Return a configuration without the machine's own places: an absolute path is cut to its last two names."""
-    if isinstance(tree, dict):
-        return {key: portable(value) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return [portable(value) for value in tree]
-    if isinstance(tree, str) and Path(tree).is_absolute():
-        return "/".join(Path(tree).parts[-2:]).lstrip("/")
-    return tree

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from clipsonic_eval import hashing, outputs, seeds, threads
+from clipsonic_eval import filenames, hashing, outputs, seeds, threads
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.files import read_csv, write_csv, write_json
@@ -26,9 +26,6 @@ from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.systems import System
 from clipsonic_eval.types import Query, Skip
 
-SAMPLES_NAME = "samples.csv"
-SYSTEM_NAME = "system.json"
-SKIPPED_NAME = "skipped.csv"
 _COLUMNS = ("key", "file", "prompt", "label", "seed", "sha256", "query")
 _WRITE_EVERY_S = 5.0
 
@@ -130,8 +127,8 @@ class _Job:
     written: float = 0.0
 
     def __post_init__(self) -> None:
-        self.rows = _read_rows(self.out / SAMPLES_NAME)
-        write_json(self.out / SYSTEM_NAME, self.card)
+        self.rows = _read_rows(self.out / filenames.SAMPLES)
+        write_json(self.out / filenames.SYSTEM, self.card)
         self.written = time.monotonic()
 
     @property
@@ -204,12 +201,12 @@ class _Job:
     def write_table(self, *, every_s: float = 0.0) -> None:
         """Write ``samples.csv``, but not again within ``every_s`` seconds."""
         if time.monotonic() - self.written >= every_s:
-            write_csv(self.out / SAMPLES_NAME, _COLUMNS, [self.rows[key] for key in sorted(self.rows)])
+            write_csv(self.out / filenames.SAMPLES, _COLUMNS, [self.rows[key] for key in sorted(self.rows)])
             self.written = time.monotonic()
 
     def write_skipped(self) -> None:
         """Write ``skipped.csv``, or remove an old one."""
-        path = self.out / SKIPPED_NAME
+        path = self.out / filenames.SKIPPED
         path.unlink(missing_ok=True)
         if self.skipped:
             write_csv(path, ("key", "reason"), [(s.key, s.reason) for s in self.skipped])

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import atomic, outputs, threads
+from clipsonic_eval import atomic, filenames, outputs, threads
 from clipsonic_eval.analysis import runs as runs_
 from clipsonic_eval.analysis.comparisons import pool_comparisons
 from clipsonic_eval.analysis.pooling import pool_scores
 from clipsonic_eval.analysis.runs import Run, Runs
 from clipsonic_eval.files import csv_text, write_text
-from clipsonic_eval.reporting import export_records, formats, page, sweep, tables
+from clipsonic_eval.reporting import export_records, markup, page, sweep, tables
 from clipsonic_eval.reporting import gap as gap_
 from clipsonic_eval.reporting.drawing import draw_all
-from clipsonic_eval.reporting.formats import Table
+from clipsonic_eval.reporting.markup import Table
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements import ordering
 from clipsonic_eval.types import Score
@@ -93,14 +93,14 @@ def _build(config: ReportConfig, sorted_runs: Runs) -> ReportResult:
     results, left_out = gather(sorted_runs)
     made = _tables(results)
     with atomic.replacing_folder(config.out) as folder:
-        shutil.copyfile(config.out / outputs.FILE, folder / outputs.FILE)
+        shutil.copyfile(config.out / filenames.RUN, folder / filenames.RUN)
         figures, not_drawn = draw_all(results, folder)
         left_out += not_drawn
         if config.keep_records:
             export_records.write(results, folder / "records")
         for name, table in made.items():
-            write_text(folder / f"{name}.md", formats.markdown(table))
-            write_text(folder / f"{name}.tex", formats.latex(table))
+            write_text(folder / f"{name}.md", markup.markdown(table))
+            write_text(folder / f"{name}.tex", markup.latex(table))
         for name, text in _csvs(results).items():
             write_text(folder / f"{name}.csv", text)
         text = page.readme(results, made, figures, title=config.title, command=config.command, left_out=left_out)

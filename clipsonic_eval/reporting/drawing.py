@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsonic_eval import filenames
 from clipsonic_eval.analysis import figure_data
 from clipsonic_eval.reporting.page import Drawn
 from clipsonic_eval.reporting.results import Results
@@ -72,7 +73,7 @@ def _figures(results: Results) -> list[_Figure]:
             "spectrograms",
             "Spectrograms of the same queries",
             (lambda stem: spectrograms.draw(shown, stem)) if shown else None,
-            f"no {figure_data.EXAMPLES} beside the records: spectrograms left out",
+            f"no {filenames.EXAMPLES} beside the records: spectrograms left out",
         ),
         _Figure(
             "guidance",

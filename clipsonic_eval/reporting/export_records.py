@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from clipsonic_eval import records
 from clipsonic_eval.analysis import figure_data, names
 from clipsonic_eval.analysis.comparisons import asked_for
 from clipsonic_eval.analysis.pooling import pool_scores
 from clipsonic_eval.analysis.runs import POOLED
+from clipsonic_eval.config import portable
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.reporting import sweep
 from clipsonic_eval.reporting.results import Results
@@ -48,8 +48,8 @@ def _slim(record: RunRecord) -> RunRecord:
         record,
         scores=tuple(replace(s, skipped=()) for s in record.scores),
         comparisons=tuple(c for c in record.comparisons if _is_shown(c) or asked_for(record, c)),
-        systems=without_paths(record.systems),
-        config=without_paths(record.config),
+        systems=portable(record.systems, names=1),
+        config=portable(record.config, names=1),
     )
 
 
@@ -60,15 +60,6 @@ def _is_shown(c: Comparison) -> bool:
 
 def _any_k(name: str) -> str:
     return "PD-best4" if name.startswith("PD-best") else name
-
-
-def without_paths(tree: Any) -> Any:
-    """Return nested mappings and lists with absolute paths cut to their last part: they mean nothing elsewhere."""
-    if isinstance(tree, Mapping):
-        return {k: without_paths(v) for k, v in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return [without_paths(v) for v in tree]
-    return Path(tree).name if isinstance(tree, str) and Path(tree).is_absolute() else tree
 
 
 def _pooled_records(results: Results) -> list[RunRecord]:

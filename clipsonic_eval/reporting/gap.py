@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from clipsonic_eval import formats
 from clipsonic_eval.analysis import names
 from clipsonic_eval.analysis.pooling import Scores, pool_scores
 from clipsonic_eval.analysis.runs import Run
-from clipsonic_eval.reporting import formats
-from clipsonic_eval.reporting.formats import Table, Text, percent
+from clipsonic_eval.formats import percent
+from clipsonic_eval.reporting import markup
+from clipsonic_eval.reporting.markup import Table, Text
 from clipsonic_eval.reporting.tables import check_columns, seed_list
 from clipsonic_eval.types import Score
 
@@ -138,7 +140,7 @@ def _signatures(gap: Gap) -> list[str]:
     for (metric, _), cell in gap.cells.items():
         if metric in (DISTANCE, RAW, CENTRED):
             first.setdefault(metric, cell)
-    return [f"{names.metric(m).title}: {formats.code(c.signature)}" for m, c in first.items()]
+    return [f"{names.metric(m).title}: {markup.code(c.signature)}" for m, c in first.items()]
 
 
 def _image(gap: Gap) -> list[str]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipsonic_eval.analysis.runs import Run
-from clipsonic_eval.reporting import formats, summary
-from clipsonic_eval.reporting.formats import Table
+from clipsonic_eval.reporting import markup, summary
+from clipsonic_eval.reporting.markup import Table
 from clipsonic_eval.reporting.results import Results
 
 
@@ -64,7 +64,7 @@ def _table(tables: Mapping[str, Table], name: str) -> list[str]:
     if name not in tables:
         return []
     files = ", ".join(f"[{suffix}]({name}.{suffix})" for suffix in ("csv", "tex", "md"))
-    return [formats.markdown(tables[name]), f"As files: {files}", ""]
+    return [markup.markdown(tables[name]), f"As files: {files}", ""]
 
 
 def _figure(drawn: Mapping[str, Drawn], name: str) -> list[str]:
@@ -77,7 +77,7 @@ def _figure(drawn: Mapping[str, Drawn], name: str) -> list[str]:
 
 def provenance(runs: Sequence[Run]) -> list[str]:
     """Return what the records say of software, machine and time: one line each, a list where runs differ."""
-    lines = [f"- {len(runs)} run records: {', '.join(formats.code(r.name) for r in runs)}"]
+    lines = [f"- {len(runs)} run records: {', '.join(markup.code(r.name) for r in runs)}"]
     labels = {
         "commit": "commit",
         "clipsonic_eval": "clipsonic-eval",

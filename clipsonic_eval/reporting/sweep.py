@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from clipsonic_eval import formats
 from clipsonic_eval.analysis import names
 from clipsonic_eval.analysis.comparisons import pool_comparisons
 from clipsonic_eval.analysis.pooling import pool_scores
 from clipsonic_eval.analysis.runs import Runs
 from clipsonic_eval.records import Comparison
-from clipsonic_eval.reporting import formats
-from clipsonic_eval.reporting.formats import Table, Text
+from clipsonic_eval.reporting.markup import Table, Text
 from clipsonic_eval.reporting.tables import seed_list
 from clipsonic_eval.types import Score
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from clipsonic_eval import formats
 from clipsonic_eval.analysis import names
 from clipsonic_eval.analysis.pooling import Scores, better_than
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.formats import percent
 from clipsonic_eval.records import Comparison
-from clipsonic_eval.reporting import formats
-from clipsonic_eval.reporting.formats import Table, Text, percent
+from clipsonic_eval.reporting import markup
+from clipsonic_eval.reporting.markup import Table, Text
 from clipsonic_eval.types import Score
 
 RESULT_HEADS = (
@@ -133,7 +135,7 @@ def _signature_notes(cells: Scores) -> list[str]:
     for cell in cells.values():
         first.setdefault(cell.metric, cell)
     return [
-        f"{heading(cells, m.name)}: {formats.code(first[m.name].signature)}, interval: {first[m.name].ci_method}"
+        f"{heading(cells, m.name)}: {markup.code(first[m.name].signature)}, interval: {first[m.name].ci_method}"
         for m in names.ordered_metrics(first)
     ]
 
@@ -208,7 +210,7 @@ def comparisons(pairs: Sequence[Comparison], *, label: str = "tab:comparisons") 
         f"Holm-corrected over the {len(pairs)} {'row' if len(pairs) == 1 else 'rows'}; "
         "bold: separated at 0.05 after correction."
     )
-    tests = dict.fromkeys(f"{names.metric(p.metric).title}: {formats.code(p.test)}" for p in pairs)
+    tests = dict.fromkeys(f"{names.metric(p.metric).title}: {markup.code(p.test)}" for p in pairs)
     return Table(caption, tuple(heads), tuple(sections), tuple(tests), label)
 
 

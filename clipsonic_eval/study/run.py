@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval import outputs, records
-from clipsonic_eval.config import as_tree
+from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.files import write_json
-from clipsonic_eval.harness.run_folder import portable
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.reporting.build import ReportConfig, ReportResult, build
 from clipsonic_eval.study import entries, scoring

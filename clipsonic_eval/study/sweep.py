@@ -14,9 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from clipsonic_eval import outputs
-from clipsonic_eval.config import as_tree
+from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.errors import unknown_name
-from clipsonic_eval.harness.run_folder import portable
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.reporting.build import ReportConfig, ReportResult, build
 from clipsonic_eval.study.config import StudyConfig

@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from clipsonic_eval import filenames
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_json
 from clipsonic_eval.types import EncoderCard, Finding
 
 NAME = "toy"  # as on the cards of the encoders that know nothing else
-FILE = "world.json"  # at the root of a written world
 CHECK = "world"  # of the findings here
-_CLIPS = "clips.json"
 _ABOVE = 2  # folders above a part of a world, at most
 
 
 def world_of(place: Path) -> str:
     """Return the name of the world that a folder, or a list in one, is from: ``toy``, or "" where nothing says so."""
     folder = place if place.is_dir() else place.parent
-    prepared = _read(folder / _CLIPS)
+    prepared = _read(folder / filenames.CLIPS)
     if prepared is not None:
         return str(prepared.get("world", ""))
     above = [folder, *folder.absolute().parents[:_ABOVE]]
-    written = any("config_hash" in (_read(one / FILE) or {}) for one in above)
+    written = any("config_hash" in (_read(one / filenames.WORLD) or {}) for one in above)
     return NAME if written else ""
 
 

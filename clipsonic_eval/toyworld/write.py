@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clipsonic_eval import threads
+from clipsonic_eval import filenames, threads
 from clipsonic_eval.atomic import replacing
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
@@ -35,7 +35,6 @@ from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import stream
 from clipsonic_eval.toyworld.captions import caption
 from clipsonic_eval.toyworld.frames import render_frames, render_picture
-from clipsonic_eval.toyworld.mark import FILE
 from clipsonic_eval.toyworld.scene import Domain, Scene, sample_scene
 from clipsonic_eval.toyworld.sounds import RATE, render_sound
 
@@ -190,7 +189,7 @@ def write_world(config: WorldConfig, out: Path, progress: Progress = SILENT) -> 
         ConfigError: ``out`` holds another world.
     """
     tree = {k: v for k, v in as_tree(config).items() if k != "workers"}
-    card = out / FILE
+    card = out / filenames.WORLD
     _check_same(card, config_hash(tree))
     write_json(card, {"config": tree, "config_hash": config_hash(tree)})
     _write_tables(config, out)

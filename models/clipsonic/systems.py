@@ -26,9 +26,9 @@ from clipsonic.mel import MelFrontEnd
 from clipsonic.model import MelDiffusion
 from clipsonic.prior.model import DiffusionPrior
 from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig, RealMelConfig, check_space
-from clipsonic.training.audio import device_named
 from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
 from clipsonic_eval.arraytypes import Float32
+from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.media.video import query_picture
@@ -54,7 +54,7 @@ class MelSystem:
 
     def __init__(self, config: MelSystemConfig) -> None:
         self.config = config
-        device = device_named(config.device)
+        device = resolve_device(config.device)
         self.model = MelDiffusion.load(config.model, device, precision=config.precision)
         self.encoder: Encoder = ENCODERS[config.encoder](config.encoder_weights, device=str(device))
         self._embedded: dict[tuple[object, ...], Float32] = {}

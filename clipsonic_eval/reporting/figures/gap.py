@@ -10,9 +10,9 @@ import numpy as np
 
 from clipsonic_eval.analysis import names
 from clipsonic_eval.arraytypes import Float32
+from clipsonic_eval.formats import number, percent
 from clipsonic_eval.reporting import gap as gap_
 from clipsonic_eval.reporting.figures import style
-from clipsonic_eval.reporting.formats import number, percent
 from clipsonic_eval.reporting.gap import Gap
 
 _IMAGE = "#0072B2"

@@ -8,8 +8,8 @@ from typing import Any
 
 from clipsonic_eval.analysis import names
 from clipsonic_eval.analysis.pooling import Scores
+from clipsonic_eval.formats import percent
 from clipsonic_eval.reporting.figures import style
-from clipsonic_eval.reporting.formats import percent
 from clipsonic_eval.reporting.tables import heading
 from clipsonic_eval.types import Score
 

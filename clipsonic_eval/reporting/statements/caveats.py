@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from clipsonic_eval.analysis import names
+from clipsonic_eval.formats import p_value
 from clipsonic_eval.records import ALPHA
-from clipsonic_eval.reporting.formats import p_value
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import listed, plural
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clipsonic_eval.analysis import names
 from clipsonic_eval.analysis.pooling import better_than
-from clipsonic_eval.reporting.formats import number, percent
+from clipsonic_eval.formats import number, percent
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import listed
 from clipsonic_eval.types import Score

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from clipsonic_eval.formats import interval, number, percent
 from clipsonic_eval.reporting import gap as gap_
-from clipsonic_eval.reporting.formats import interval, number, percent
 from clipsonic_eval.reporting.gap import Gap
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import listed

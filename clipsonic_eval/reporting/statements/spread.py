@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clipsonic_eval.analysis import names
 from clipsonic_eval.analysis.pooling import Scores, better_than
-from clipsonic_eval.reporting.formats import number
+from clipsonic_eval.formats import number
 from clipsonic_eval.reporting.results import Results
 from clipsonic_eval.reporting.statements.wording import listed, plural
 from clipsonic_eval.reporting.tables import unequal_n

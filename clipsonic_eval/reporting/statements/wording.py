@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipsonic_eval.analysis import names
+from clipsonic_eval.formats import interval, number, p_value
 from clipsonic_eval.records import IDENTICAL, Comparison
-from clipsonic_eval.reporting.formats import interval, number, p_value
 
 KEY = (
     "In the brackets below: how much better the first-named system is (negative: worse), 95 % interval over test "

@@ -33,6 +33,7 @@ from clipsonic_eval import outputs, threads
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.checks.audio import ANOTHER_UNIT
 from clipsonic_eval.config import as_tree, resolve
+from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import write_json
 from clipsonic_eval.precision import described
@@ -207,23 +208,6 @@ def split_clips(store: ClipStore, config: AudioTrainingConfig) -> tuple[torch.Te
     return torch.from_numpy(rows[~held]), torch.from_numpy(rows[held])
 
 
-def device_named(name: str) -> torch.device:
-    """Return the device of a configuration; ``auto`` is a GPU if there is one.
-
-    Raises:
-        ConfigError: not known, or not there.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"device '{name}' is not known; use auto, cpu or cuda") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device 'cuda' is not available here; use auto or cpu")
-    return device
-
-
 def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, overwrite: bool = False) -> Path:
     """Train a model, or continue, or find it finished.
 
@@ -261,7 +245,7 @@ def train_on(
             "prepare them at the model's rate"
         )
     split_clips(store, config)  # before any work: are there clips at all?
-    device_named(config.device)
+    resolve_device(config.device)
     conditions, condition_card = condition_array(store, config.condition)
     decides = {**settings_of(config), "clips": store.content_hash, "conditions": condition_card}
     parent = None if config.init_from is None else _parent(config.init_from, config, condition_card)
@@ -309,7 +293,7 @@ def _train(
     condition: tuple[Float32, Mapping[str, Any]],
     parent: MelDiffusion | None,
 ) -> None:
-    device = device_named(config.device)
+    device = resolve_device(config.device)
     conditions, condition_card = condition
     content = [store.content_hash, json.dumps(condition_card, sort_keys=True)]
     resolved = as_tree(config) | {"network": {"name": config.network.name, "options": resolved_options(config.network)}}

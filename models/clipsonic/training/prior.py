@@ -24,12 +24,12 @@ from clipsonic.prior.network import (
     standardised,
 )
 from clipsonic.training import checkpoint, loop
-from clipsonic.training.audio import device_named
 from clipsonic.training.config import TrainConfig, identity, settings_of
 from clipsonic.training.continuing import check_fits, claim, lineage, space_tree
 from clipsonic_eval import outputs, threads
 from clipsonic_eval.arraytypes import Bool, Float32, Float64, IntArray
 from clipsonic_eval.config import as_tree, resolve
+from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import write_json
@@ -234,12 +234,12 @@ def _train(
         content.append(parent.card["weights_sha256"])
     run_identity = identity(_anywhere(config), *content)
     network = build_network(config.network, pairs.text.shape[1], config.train.seed)
-    network = network.to(device_named(config.device))
+    network = network.to(resolve_device(config.device))
     task = PriorTask(config, network, pairs, _tokens_of(config))
     set_scale(network, pairs.image[task.training_rows.numpy()])
     if parent is not None:
         network.load_state_dict(parent.network.state_dict())  # the scale belongs to the weights
-    network.to(device_named(config.device))
+    network.to(resolve_device(config.device))
     with loop.one_writer() as writes:
         if writes:
             write_json(out / "config.json", as_tree(config))
@@ -256,11 +256,11 @@ def _train(
         "val_loss": outcome.val_loss,
         "seconds": round(outcome.seconds, 1),
         "threads": outcome.threads,
-        "precision": described(config.train.precision, device_named(config.device)),
+        "precision": described(config.train.precision, resolve_device(config.device)),
     }
     if parent is not None:
         card["init_from"] = lineage(parent.card)
-    prior = DiffusionPrior(network, card, device=device_named(config.device))
+    prior = DiffusionPrior(network, card, device=resolve_device(config.device))
     if config.network.text_tokens == 0 and len(task.held_out):
         prior.card["held_out"] = closeness(prior, pairs, task.held_out.numpy(), config.train.seed)
         progress.note(

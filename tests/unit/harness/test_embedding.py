@@ -50,7 +50,7 @@ def test_the_list_of_a_samples_folder_is_believed_only_if_the_bytes_agree(tmp_pa
     assert "q2.wav is not in samples.csv" in reasons(found.skipped)["q2"]
     embedded = Embedder({"fad": FakeEncoder()}).embed(found, ["fad"])
     assert embedded.keys == ("first",)
-    assert "other sha256" in reasons(embedded.skipped)["second"]
+    assert "its sha256 is not the one in samples.csv" in reasons(embedded.skipped)["second"]
 
 
 def test_a_changed_card_of_a_system_is_not_believed(tmp_path: Path) -> None:

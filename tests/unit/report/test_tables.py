@@ -11,7 +11,7 @@ from clipsonic_eval.analysis.pooling import Scores, pool_scores
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import csv_text
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting import formats, gap, tables
+from clipsonic_eval.reporting import gap, markup, tables
 
 
 def cells_of(*records: RunRecord) -> Scores:
@@ -38,7 +38,7 @@ TWO_SEEDS = tuple(
 
 
 def test_the_table_has_systems_in_order_the_best_in_bold_and_controls_apart() -> None:
-    rows = rows_of(formats.markdown(tables.results(cells_of(*TWO_SEEDS))))
+    rows = rows_of(markup.markdown(tables.results(cells_of(*TWO_SEEDS))))
     assert rows == [
         "| System | FAD ↓ | CLAP score ↑ | n |",
         "| *text queries, no text–audio pairs* |  |  |  |",
@@ -75,11 +75,11 @@ def test_nothing_is_bold_across_different_n_where_the_metric_depends_on_it(metri
     """One population at n = 20 and 2,000 gives 1.609 and 0.145: the best is the largest set, not a system."""
     cells = cells_of(RunRecord("evaluate", (score(metric, "A", 1.609, n=20), score(metric, "B", 0.145, n=2000))))
     table = tables.results(cells)
-    assert ("**" in formats.markdown(table)) == bold
+    assert ("**" in markup.markdown(table)) == bold
     assert any("n differs" in note for note in table.notes) != bold
     assert any(row["best"] for row in tables.results_rows(cells)) == bold
     alike = cells_of(RunRecord("evaluate", (score(metric, "A", 1.609, n=20), score(metric, "B", 0.145, n=20))))
-    assert "**" in formats.markdown(tables.results(alike))
+    assert "**" in markup.markdown(tables.results(alike))
 
 
 def test_equal_systems_share_no_bold() -> None:
@@ -114,7 +114,7 @@ def test_comparisons_show_difference_seeds_and_corrected_p() -> None:
         values = {("fad", "PD"): 20.0 + i, ("fad", "ZS"): 30.0}
         runs.append(as_run(simple(values, {("fad", "PD", "ZS"): (-10.0 + i, 0.01)}, train_seed=f"{i}")))
     table = tables.comparisons(pairs_of(runs, pool_scores(runs)))
-    row = rows_of(formats.markdown(table))[-1]
+    row = rows_of(markup.markdown(table))[-1]
     assert row == "| PD − ZS | **−9.50** [−10.50, −8.50] | −10.00, −9.00 | 0.010 | **0.010** | – | 480 |"
     assert "over the 1 row;" in table.caption
 
@@ -122,7 +122,7 @@ def test_comparisons_show_difference_seeds_and_corrected_p() -> None:
 def test_the_gap_table_has_conditions_in_columns_raw_and_centred() -> None:
     found = gap.collect([as_run(gap_record({}))])
     assert found is not None
-    rows = rows_of(formats.markdown(gap.table(found)))
+    rows = rows_of(markup.markdown(gap.table(found)))
     assert rows[0] == "| Against the image embedding | text (ZS) | mean-shift | PD | PD-best4 |"
     assert rows[1].startswith("| Centroid distance ↓ | 0.840 [0.820, 0.860] | 0.020 ")
     assert rows[2] == "| – share of the gap closed | – | 98 % [95, 101] | 89 % [86, 92] | 89 % [86, 92] |"

@@ -5,9 +5,10 @@ import io
 
 import pytest
 
+from clipsonic_eval import formats
 from clipsonic_eval.files import csv_text
-from clipsonic_eval.reporting import formats
-from clipsonic_eval.reporting.formats import Table, Text
+from clipsonic_eval.reporting import markup
+from clipsonic_eval.reporting.markup import Table, Text
 
 TABLE = Table(
     caption="50 % of a_b",
@@ -38,12 +39,12 @@ def test_p_values_are_short(p: float, text: str) -> None:
 
 
 def test_every_special_character_of_latex_is_escaped() -> None:
-    assert formats.latex_escape(r"\&%$#_{}~^") == (r"\textbackslash{}\&\%\$\#\_\{\}\textasciitilde{}\textasciicircum{}")
-    assert formats.latex_escape("a|b<c ↑ ± −") == r"a\textbar{}b\textless{}c $\uparrow$ $\pm$ $-$"
+    assert markup.latex_escape(r"\&%$#_{}~^") == (r"\textbackslash{}\&\%\$\#\_\{\}\textasciitilde{}\textasciicircum{}")
+    assert markup.latex_escape("a|b<c ↑ ± −") == r"a\textbar{}b\textless{}c $\uparrow$ $\pm$ $-$"
 
 
 def test_latex_has_rules_bold_cells_and_typewriter_signatures() -> None:
-    text = formats.latex(TABLE)
+    text = markup.latex(TABLE)
     assert r"\caption{50 \% of a\_b}" in text
     assert r"my\textbar{}sys\_1 & \textbf{1.20} {\scriptsize [1.00, 1.40]} \\" in text
     assert r"\multicolumn{2}{l}{\emph{ours \& theirs}} \\" in text
@@ -54,7 +55,7 @@ def test_latex_has_rules_bold_cells_and_typewriter_signatures() -> None:
 
 
 def test_markdown_keeps_its_columns_whatever_a_name_holds() -> None:
-    lines = formats.markdown(TABLE).splitlines()
+    lines = markup.markdown(TABLE).splitlines()
     row = next(line for line in lines if "sys" in line)
     assert row == r"| my\|sys\_1 | **1.20** [1.00, 1.40] |"
 

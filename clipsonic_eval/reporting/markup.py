@@ -1,11 +1,9 @@
-"""A table as Markdown, CSV and LaTeX: what a cell says is decided elsewhere, here is how it is written."""
+"""Tables as Markdown and LaTeX: the content of a cell is decided elsewhere, its markup here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-MINUS = "−"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +32,6 @@ class Table:
     sections: tuple[tuple[str, tuple[tuple[Text, ...], ...]], ...]
     notes: tuple[str, ...] = ()
     label: str = "tab:results"
-
-
-def number(value: float, decimals: int, *, sign: bool = False) -> str:
-    """Format a number with a real minus sign; a value that rounds to zero has none."""
-    text = f"{value:+.{decimals}f}" if sign else f"{value:.{decimals}f}"
-    if float(text) == 0:
-        text = text.lstrip("+-")
-    return text.replace("-", MINUS)
-
-
-def percent(share: float, decimals: int = 0) -> str:
-    """Format a share as ``95 %``."""
-    return f"{number(100 * share, decimals)} %"
-
-
-def interval(ci: tuple[float, float] | None, decimals: int) -> str:
-    """Format an interval as ``[low, high]``, "" where there is none."""
-    return f"[{number(ci[0], decimals)}, {number(ci[1], decimals)}]" if ci else ""
-
-
-def p_value(p: float) -> str:
-    """Format a p-value: two significant digits, ``< 0.001`` below that."""
-    if p < 0.001:
-        return "< 0.001"
-    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def markdown(table: Table) -> str:

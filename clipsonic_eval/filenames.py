@@ -1,0 +1,28 @@
+"""Names of the files that one command writes and another reads."""
+
+from __future__ import annotations
+
+from typing import Final
+
+RUN: Final = "run.json"  # of any output folder: the command and the settings that it was claimed for
+
+# of a folder of prepared clips (`prepare`)
+CLIPS: Final = "clips.json"
+PLAN: Final = "plan.json"
+EMBEDDINGS: Final = "image_embeddings.npy"
+
+# of a folder of wavs (`sample`)
+SAMPLES: Final = "samples.csv"
+SYSTEM: Final = "system.json"
+
+# of a run folder (`evaluate`, `gap`)
+RECORD: Final = "record.json"
+CLIP_VALUES: Final = "clips.parquet"
+EXAMPLES: Final = "examples.npz"  # log-mel spectrograms of a few clips, by system
+PROJECTION: Final = "projection.npz"  # two-dimensional projection of image and text embeddings
+
+# of several of them
+SKIPPED: Final = "skipped.csv"
+FINDINGS: Final = "findings.csv"
+
+WORLD: Final = "world.json"  # of a written toy world

@@ -1,0 +1,110 @@
+"""Numbers and plain tables as text: digits, signs, intervals, p-values, durations, Markdown, aligned columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+MINUS: Final = "−"
+
+
+def number(value: float, decimals: int, *, sign: bool = False) -> str:
+    """Format a number with a true minus sign; a value that rounds to zero has no sign.
+
+    Example:
+        >>> number(-1.25, 1), number(0.5, 1, sign=True), number(-0.04, 1)
+        ('−1.2', '+0.5', '0.0')
+    """
+    text = f"{value:+.{decimals}f}" if sign else f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("+-")
+    return text.replace("-", MINUS)
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """Format a fraction as a percentage.
+
+    Example:
+        >>> percent(0.952)
+        '95 %'
+    """
+    return f"{number(100 * share, decimals)} %"
+
+
+def interval(ci: tuple[float, float] | None, decimals: int) -> str:
+    """Format a confidence interval as ``[low, high]``, "" where there is none.
+
+    Example:
+        >>> interval((-0.1, 0.25), 2)
+        '[−0.10, 0.25]'
+    """
+    return f"[{number(ci[0], decimals)}, {number(ci[1], decimals)}]" if ci else ""
+
+
+def estimate(value: float, ci: tuple[float, float] | None = None, digits: int = 3) -> str:
+    """Format a value of unknown scale with its confidence interval, each to some significant digits.
+
+    Example:
+        >>> estimate(0.12345, (0.1, 0.15)), estimate(1234.5, digits=5)
+        ('0.123 [0.1, 0.15]', '1234.5')
+    """
+    ends = f" [{ci[0]:.{digits}g}, {ci[1]:.{digits}g}]" if ci else ""
+    return f"{value:.{digits}g}{ends}"
+
+
+def p_value(p: float) -> str:
+    """Format a p-value: two significant digits down to 0.001.
+
+    Example:
+        >>> p_value(0.51234), p_value(0.0123), p_value(1e-6)
+        ('0.51', '0.012', '< 0.001')
+    """
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """Format a duration in the unit that suits it.
+
+    Example:
+        >>> duration(12.34), duration(354), duration(9000)
+        ('12.3 s', '5.9 min', '2.50 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.2f} h"
+
+
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    r"""Return a GitHub-flavoured Markdown table; the cells are Markdown already.
+
+    Example:
+        >>> print(markdown_table(["metric", "value"], [["fad", "1.5"]]), end="")
+        | metric | value |
+        |---|---|
+        | fad | 1.5 |
+    """
+    lines = [_markdown_row(heads), "|" + "---|" * len(heads), *(_markdown_row(row) for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as lines of aligned columns, for a terminal.
+
+    Args:
+        rows: equally long; the first one may be the header.
+
+    Example:
+        >>> print(aligned([["", "fad"], ["PD", "1.5"], ["shuffled", "9.1"]]))
+                  fad
+        PD        1.5
+        shuffled  9.1
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines)
