@@ -110,7 +110,7 @@ def test_a_command_in_a_guide_exists_with_every_option_that_it_is_given(argument
         found = command.get_command(context, arguments[0])
         assert found is not None, f"no command '{arguments[0]}'"
         command, arguments = found, arguments[1:]
-    command.make_parser(click.Context(command, resilient_parsing=True)).parse_args(list(arguments))
+    command.make_parser(click.Context(command)).parse_args(list(arguments))
 
 
 def test_every_guide_is_in_the_navigation_of_the_site() -> None:
