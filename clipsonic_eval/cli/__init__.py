@@ -36,16 +36,16 @@ class _LazyCommands(Commands):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            told, code = f"error: {error}", 2
+            message, code = f"error: {error}", 2
         except KeyboardInterrupt:
-            told, code = "stopped; the same command again continues where this one was", 130
+            message, code = "stopped; run the same command again to continue", 130
         except Exception as error:
             sentence = sentence_of(error)
             if sentence is None or isinstance(error, click.ClickException | click.exceptions.Exit):
                 raise
-            told, code = f"error: {sentence}", 2
-        # here the exception is forgotten, and with it the work that it interrupted: its bar has ended its line
-        click.echo(told, err=True)
+            message, code = f"error: {sentence}", 2
+        # outside the handlers: the exception and the interrupted work are freed, so that the progress bar ends its line
+        click.echo(message, err=True)
         return ctx.exit(code)
 
 
@@ -55,11 +55,11 @@ class _LazyCommands(Commands):
     "--threads",
     "number",
     type=click.IntRange(min=1),
-    show_default="as many as help and are idle",
-    help=f"Threads of a stage at most; exactly so many for networks. The same as {threads.VARIABLE}.",
+    show_default="chosen per stage from the idle cores",
+    help=f"At most this many threads per stage; networks use exactly this many. Same as {threads.VARIABLE}.",
 )
 def main(number: int | None) -> None:
-    """Train, sample and evaluate text-to-audio without text-audio pairs, and compare it with anything else."""
+    """Train, sample and evaluate text-to-audio systems; works on any folder of wavs."""
     if number is not None:
         threads.ask(number)
 

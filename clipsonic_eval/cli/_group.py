@@ -1,4 +1,4 @@
-"""How commands are shown and how they fail, in one place: help pages, the list of commands, errors of the machine."""
+"""Help pages, the list of commands, and messages for errors of the machine."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import errno
 import click
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_WORDS_OF_FULL = ("no space left", "os error 28", "quota exceeded")  # what libraries say instead of a number
+_WORDS_OF_FULL = ("no space left", "os error 28", "quota exceeded")  # in messages of libraries that give no errno
 
 
 class Commands(click.Group):
     r"""A group whose help pages keep the line breaks of their examples.
 
-    A docstring marks a paragraph that is not to be wrapped by a line ``\b``. Click looks for the control character,
-    which a raw docstring does not hold.
+    A line ``\b`` in a docstring marks a paragraph that is not wrapped. Click expects the control character, which a raw
+    docstring does not contain.
     """
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command whose help text bears the marks that click knows."""
+        """Return a command with click's control characters in its help text."""
         command = super().get_command(ctx, cmd_name)
         if command is not None and command.help:
             command.help = command.help.replace("\\b\n", "\b\n")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands with the whole first sentence of each; click's own list cuts it short."""
+        """List the commands with the whole first sentence of each; click truncates it."""
         found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl([(name, first_sentence(c.help or "")) for name, c in found if c is not None])
@@ -37,20 +37,20 @@ def first_sentence(text: str) -> str:
 
 
 def sentence_of(error: BaseException) -> str | None:
-    """Return what a person is told of an error of the machine (disk, rights, names); None for anything else.
+    """Return the message for an error of the machine (disk, permissions, file names); None for anything else.
 
-    Libraries report a full disk by exceptions of their own, by an ``OSError`` without a number (NumPy), or stumble over
-    it (matplotlib's PDF) so that it is only what another error was raised upon.
+    Libraries report a full disk by exceptions of their own, by an ``OSError`` without a number (NumPy), or as the
+    context of another error (matplotlib's PDF).
     """
-    again = "and give the same command again, which goes on with what was finished"
+    again = "and run the same command again; it continues from what is finished"
     cause: BaseException | None = error
     while cause is not None:
         if _is_full(cause):
-            return f"{_where(cause)}the disk is full or a quota used up ({_text(cause)}); make room {again}"
+            return f"{_where(cause)}the disk is full or a quota is used up ({_text(cause)}); make room {again}"
         cause = cause.__cause__ or cause.__context__
-    if not isinstance(error, OSError) or error.errno == errno.EPIPE:  # nobody reads our output: click ends quietly
+    if not isinstance(error, OSError) or error.errno == errno.EPIPE:  # closed pipe: click exits quietly
         return None
-    return f"{_where(error)}{_text(error)}; mend this, or name another place, {again}"
+    return f"{_where(error)}{_text(error)}; fix this, or name another place, {again}"
 
 
 def _is_full(error: BaseException) -> bool:

@@ -41,11 +41,11 @@ def test_it_ends_as_one_sentence(error: Exception, words: str) -> None:
     result = outcome(error)
     assert result.exit_code == 2
     assert words in result.stderr
-    assert "give the same command again" in result.stderr
+    assert "run the same command again" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_a_full_disk_that_a_library_stumbles_over_is_told() -> None:
+def test_a_full_disk_is_named_when_a_library_fails_on_it_with_another_error() -> None:
     def stumble() -> None:
         try:
             raise OSError(errno.ENOSPC, "No space left on device", "figures/a.pdf")
@@ -57,19 +57,19 @@ def test_a_full_disk_that_a_library_stumbles_over_is_told() -> None:
     assert "figures/a.pdf: the disk is full" in outcome(raised.value).stderr
 
 
-def test_a_fault_of_ours_stays_one() -> None:
+def test_a_bug_of_ours_stays_a_traceback() -> None:
     assert isinstance(outcome(ZeroDivisionError("x")).exception, ZeroDivisionError)
     assert "full" not in outcome(ValueError("3 written")).output
 
 
-def test_a_click_error_is_told_by_click() -> None:
+def test_click_prints_its_own_errors() -> None:
     result = outcome(click.UsageError("no space left"))
     assert result.exit_code == 2
     assert "disk is full" not in result.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_what_numpy_raises_on_a_full_disk_is_known() -> None:
+def test_the_error_of_numpy_on_a_full_disk_is_recognised() -> None:
     with pytest.raises(OSError, match=r"written|space") as raised, Path("/dev/full").open("wb") as stream:
         np.save(stream, np.zeros(10_000))
     assert "the disk is full" in outcome(raised.value).stderr
