@@ -1,49 +1,17 @@
-"""Scores and comparisons as plain text for a terminal; options that `evaluate` and `gap` share."""
+"""Scores and comparisons as plain text for a terminal."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.types import Score
 
 _SHOWN = 5
-
-
-def named(items: Sequence[str], option: str) -> dict[str, str]:
-    """Read NAME=VALUE options.
-
-    Raises:
-        ConfigError: no equals sign, an empty side, or a name twice.
-    """
-    result: dict[str, str] = {}
-    for item in items:
-        name, equals, value = item.partition("=")
-        if not equals or not name or not value:
-            raise ConfigError(f"{option} {item}: expected NAME=VALUE")
-        if name in result:
-            raise ConfigError(f"{option} {item}: '{name}' was given already")
-        result[name] = value
-    return result
-
-
-def merged(tree: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay options that were given over the tree of a file; sections are merged."""
-    result = dict(tree)
-    for key, value in options.items():
-        if value is None or value in ((), {}):
-            continue
-        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
-            result[key] = merged(result[key], value)
-        else:
-            result[key] = value
-    return result
 
 
 def show(record: RunRecord, *, as_json: bool, transposed: bool = False) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from clipsonic_eval.cli._options import overwrite_option
+from clipsonic_eval.cli._options import json_option, out_option, overwrite_option, set_option
 
 
 @click.command("calibrate")
@@ -18,12 +18,10 @@ from clipsonic_eval.cli._options import overwrite_option
 )
 @click.option("--repeats", type=int, show_default="400", help="Simulated evaluations for each metric and n.")
 @click.option("--seed", type=int, show_default="0", help="Of everything drawn.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. n_bootstrap=1000.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("runs/calibration"), help="Folder of the table and the page."
-)
+@set_option("n_bootstrap=1000")
+@out_option("Folder of the table and the page.", default="runs/calibration")
 @overwrite_option
-@click.option("--json", "as_json", is_flag=True, help="Print the cells as JSON.")
+@json_option("the cells")
 def command(
     metrics: tuple[str, ...],
     sizes: tuple[int, ...],

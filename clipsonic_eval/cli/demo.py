@@ -8,16 +8,16 @@ from pathlib import Path
 
 import click
 
-from clipsonic_eval.cli._options import overwrite_option
+from clipsonic_eval.cli._options import json_option, out_option, overwrite_option, set_option
 
 
 @click.command("demo")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/demo"), help="The study's folder.")
+@out_option("The study's folder.", default="runs/demo")
 @click.option("--fast", is_flag=True, help="Every stage at the least size (the numbers mean nothing).")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, help="Training seeds 0 to N-1.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set audio_steps=4000.")
+@set_option("audio_steps=4000")
 @overwrite_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option()
 def command(out: Path, fast: bool, seeds: int, sets: tuple[str, ...], overwrite: bool, as_json: bool) -> None:
     """Write a small world of .mp4 files, train every system on it, score them, write the report.
 

@@ -8,37 +8,22 @@ from pathlib import Path
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
-from clipsonic_eval.cli._scores import named
-
-_PATH = click.Path(path_type=Path)
-
-
-def _part(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    """Read ``i/n``."""
-    del ctx, parameter
-    if value is None:
-        return None
-    first, _, of = value.partition("/")
-    if first.isdecimal() and of.isdecimal() and 1 <= int(first) <= int(of):
-        return int(first), int(of)
-    raise click.BadParameter(f"'{value}': expected i/n with i counting from 1 to n, e.g. 1/4")
+from clipsonic_eval.cli._options import PATH, cache_option, json_option, named, shard_option
 
 
 @click.command("embed")
-@click.argument("folders", nargs=-1, required=True, type=_PATH)
+@click.argument("folders", nargs=-1, required=True, type=PATH)
 @click.option("--encoder", "encoders", multiple=True, required=True, help="Encoder or convention; repeatable.")
 @click.option("--weights", multiple=True, metavar="NAME=FILE", help="Weights of one of these; repeatable.")
-@click.option(
-    "--shard", "part", callback=_part, metavar="I/N", show_default="torchrun's rank", help="This process' share."
-)
+@shard_option(None, "torchrun's rank")
 @click.option("--device", default="cpu", help="cpu or cuda.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, help="Clips at once.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, help="Threads that decode.")
-@click.option("--cache", type=_PATH, show_default="the user's cache", help="Folder of embeddings by content.")
+@cache_option
 @click.option(
-    "--statistics", type=_PATH, metavar="FILE.npz", help="Write mean and covariance, a reference for evaluate."
+    "--statistics", type=PATH, metavar="FILE.npz", help="Write mean and covariance, a reference for evaluate."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option()
 @click.pass_context
 def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option)
     ctx: click.Context,

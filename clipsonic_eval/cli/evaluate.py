@@ -8,25 +8,33 @@ from typing import Any
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
-from clipsonic_eval.cli._options import overwrite_option
-from clipsonic_eval.cli._scores import merged, named, show
+from clipsonic_eval.cli._options import (
+    PATH,
+    cache_option,
+    config_option,
+    json_option,
+    merged,
+    named,
+    out_option,
+    overwrite_option,
+    set_option,
+)
+from clipsonic_eval.cli._scores import show
 from clipsonic_eval.config import apply_sets, read_yaml, resolve
-
-_PATH = click.Path(path_type=Path)
 
 
 @click.command("evaluate")
 @click.option("--system", "systems", multiple=True, metavar="NAME=FOLDER", help="Outputs, <key>.wav each; repeatable.")
 @click.option(
     "--reference",
-    type=_PATH,
+    type=PATH,
     help="Real audio to compare with: media files, prepared clips, or stored statistics (.npz).",
 )
 @click.option(
-    "--prompts", type=_PATH, show_default="the systems' own samples.csv", help="Table with key, prompt, label."
+    "--prompts", type=PATH, show_default="the systems' own samples.csv", help="Table with key, prompt, label."
 )
-@click.option("--real", type=_PATH, help="The queries' own audio by key; scored as system 'real'.")
-@click.option("--training", type=_PATH, help="What the systems were trained on; outputs that copy it are named.")
+@click.option("--real", type=PATH, help="The queries' own audio by key; scored as system 'real'.")
+@click.option("--training", type=PATH, help="What the systems were trained on; outputs that copy it are named.")
 @click.option(
     "--fad-encoder", metavar="NAME", show_default="toy-audio", help="Audio features for FAD; 'none' leaves FAD out."
 )
@@ -59,12 +67,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--pair", "pairs", multiple=True, metavar="A:B", help="Compare these two only; repeatable.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Written into the record, e.g. split=test.")
 @click.option("--seed", type=int, show_default="0", help="Of the bootstrap, the permutations and the controls.")
-@click.option("--cache", type=_PATH, show_default="the user's cache", help="Folder of embeddings by content.")
-@click.option("--config", "file", type=_PATH, help="YAML with any of these settings; options go over it.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. n_bootstrap=5000.")
-@click.option("--out", required=True, type=_PATH, help="Run folder: record.json, clips.parquet, csv files, pictures.")
+@cache_option
+@config_option
+@set_option("n_bootstrap=5000")
+@out_option("Run folder: record.json, clips.parquet, csv files, examples.npz.")
 @overwrite_option
-@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, values per clip included.")
+@json_option("the record")
 @click.pass_context
 def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str, ...], **options: Any) -> None:
     r"""Score systems on the same queries: value [95 % interval], n, paired tests, signatures.

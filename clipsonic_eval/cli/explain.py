@@ -9,27 +9,25 @@ from typing import Any
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
-from clipsonic_eval.cli._options import overwrite_option
-from clipsonic_eval.cli._scores import named, warn
+from clipsonic_eval.cli._options import PATH, cache_option, json_option, named, out_option, overwrite_option, set_option
+from clipsonic_eval.cli._scores import warn
 from clipsonic_eval.config import apply_sets, as_tree, resolve
 from clipsonic_eval.files import write_text
-
-_PATH = click.Path(path_type=Path)
 
 
 @click.command("explain")
 @click.option("--system", "systems", multiple=True, metavar="NAME=FOLDER", help="Outputs, <key>.wav each; repeatable.")
-@click.option("--reference", type=_PATH, help="Real audio to compare with: media files or prepared clips.")
-@click.option("--prompts", type=_PATH, show_default="the systems' own samples.csv", help="Table with key, prompt.")
-@click.option("--real", type=_PATH, help="The queries' own audio by key.")
+@click.option("--reference", type=PATH, help="Real audio to compare with: media files or prepared clips.")
+@click.option("--prompts", type=PATH, show_default="the systems' own samples.csv", help="Table with key, prompt.")
+@click.option("--real", type=PATH, help="The queries' own audio by key.")
 @click.option("--from", "start", metavar="NAME", required=True, help="Convention to set out from (ls conventions).")
 @click.option("--to", multiple=True, metavar="NAME", required=True, help="Convention to arrive at; repeatable.")
 @click.option("--weights", multiple=True, metavar="ENCODER=FILE", help="Weights of an encoder; repeatable.")
-@click.option("--cache", type=_PATH, show_default="the user's cache", help="Folder of embeddings by content.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. n_bootstrap=2000.")
-@click.option("--out", required=True, type=_PATH, help="Run folder: record.json of all steps, explain.md.")
+@cache_option
+@set_option("n_bootstrap=2000")
+@out_option("Run folder: record.json of all steps, explain.md.")
 @overwrite_option
-@click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON.")
+@json_option("the steps")
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -8,29 +8,37 @@ from typing import Any
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
-from clipsonic_eval.cli._options import overwrite_option
-from clipsonic_eval.cli._scores import merged, named, show
+from clipsonic_eval.cli._options import (
+    PATH,
+    cache_option,
+    config_option,
+    json_option,
+    merged,
+    named,
+    out_option,
+    overwrite_option,
+    set_option,
+)
+from clipsonic_eval.cli._scores import show
 from clipsonic_eval.config import apply_sets, read_yaml, resolve
-
-_PATH = click.Path(path_type=Path)
 
 
 @click.command("gap")
-@click.argument("source", type=_PATH)
+@click.argument("source", type=PATH)
 @click.option(
-    "--prompts", type=_PATH, show_default="the prompts of the prepared clips", help="Table with key and prompt."
+    "--prompts", type=PATH, show_default="the prompts of the prepared clips", help="Table with key and prompt."
 )
 @click.option("--encoder", metavar="NAME", help="Embeds the prompts; not needed for a file of features.")
 @click.option("--prior", multiple=True, metavar="NAME=FILE", help="Predicted embeddings, npz with keys and vectors.")
 @click.option("--space", metavar="NAME", help="What the encoder of a file of features is called.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Written into the record.")
 @click.option("--seed", type=int, show_default="0", help="Of the bootstrap.")
-@click.option("--cache", type=_PATH, show_default="the user's cache", help="Folder of embeddings by content.")
-@click.option("--config", "file", type=_PATH, help="YAML with any of these settings; options go over it.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, e.g. mean_shift=false.")
-@click.option("--out", required=True, type=_PATH, help="Run folder: record.json, csv files, projection.npz.")
+@cache_option
+@config_option
+@set_option("mean_shift=false")
+@out_option("Run folder: record.json, csv files, projection.npz.")
 @overwrite_option
-@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, values per clip included.")
+@json_option("the record")
 @click.pass_context
 def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str, ...], **options: Any) -> None:
     r"""Measure the gap between two modalities of one space.

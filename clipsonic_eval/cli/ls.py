@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from clipsonic_eval.cli._options import json_option
 from clipsonic_eval.registry import Registry
 
 _KINDS = ("encoders", "metrics", "conventions", "datasets", "systems")
@@ -18,7 +19,7 @@ _KINDS = ("encoders", "metrics", "conventions", "datasets", "systems")
 
 @click.command("ls")
 @click.argument("kind", required=False, type=click.Choice(_KINDS))
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@json_option()
 def command(kind: str | None, as_json: bool) -> None:
     """List encoders, metrics, conventions, datasets or systems, with one line on each; without KIND all of them."""
     found = {k: dict(_entries(k)) for k in ([kind] if kind else _KINDS)}

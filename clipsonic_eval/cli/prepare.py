@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
-from clipsonic_eval.cli._options import overwrite_option
+from clipsonic_eval.cli._options import (
+    PATH,
+    config_option,
+    json_option,
+    out_option,
+    overwrite_option,
+    set_option,
+    shard_option,
+)
 from clipsonic_eval.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,35 +27,19 @@ if TYPE_CHECKING:
 _SHOWN = 20  # skipped items that are named on the screen
 
 
-def _part(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, int]:
-    """Read ``i/n``."""
-    del ctx, parameter
-    first, _, of = value.partition("/")
-    if first.isdecimal() and of.isdecimal() and 1 <= int(first) <= int(of):
-        return int(first), int(of)
-    raise click.BadParameter(f"'{value}': expected i/n with i counting from 1 to n, e.g. 1/4")
-
-
 @click.command("prepare")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder of the clips; an earlier run in it is continued.",
-)
+@click.argument("source", type=PATH)
+@out_option("Folder of the clips; an earlier run in it is continued.")
 @click.option("--dataset", default="folder", metavar="NAME", help="Layout: folder, vggsound, manifest.")
-@click.option("--csv", type=click.Path(path_type=Path), help="List of the files, for vggsound and manifest.")
+@click.option("--csv", type=PATH, help="List of the files, for vggsound and manifest.")
 @click.option("--split", help="Only this part of the list, e.g. train.")
-@click.option("--prompts", type=click.Path(path_type=Path), help="Table with the columns key,prompt[,label].")
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file of settings.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. duration_s=10; repeatable.")
+@click.option("--prompts", type=PATH, help="Table with the columns key,prompt[,label].")
+@config_option
+@set_option("duration_s=10")
 @click.option("--workers", type=click.IntRange(min=1), show_default="one per core", help="Processes that decode.")
-@click.option(
-    "--shard", "part", default="1/1", callback=_part, metavar="I/N", help="This machine's share in a job array."
-)
+@shard_option((1, 1), "everything")
 @overwrite_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option()
 def command(  # noqa: PLR0913 (click hands over one argument per option)
     *,
     source: Path,
@@ -56,7 +48,7 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     csv: Path | None,
     split: str | None,
     prompts: Path | None,
-    config_file: Path | None,
+    file: Path | None,
     sets: tuple[str, ...],
     workers: int | None,
     part: tuple[int, int],
@@ -76,7 +68,7 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     from clipsonic_eval.config import apply_sets, read_yaml, resolve
     from clipsonic_eval.progress import Bars
 
-    settings = apply_sets(read_yaml(config_file) if config_file else {}, sets)
+    settings = apply_sets(read_yaml(file) if file else {}, sets)
     if workers is not None:
         settings["workers"] = workers
     config = resolve(PrepareConfig, settings, where="prepare")

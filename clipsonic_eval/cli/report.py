@@ -8,15 +8,15 @@ from pathlib import Path
 
 import click
 
-from clipsonic_eval.cli._options import overwrite_option
+from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite_option
 from clipsonic_eval.errors import ConfigError
 
 _MAIN = ("README.md", "table.md", "table.csv", "table.tex")
 
 
 @click.command("report")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the report.")
+@click.argument("runs", nargs=-1, required=True, type=PATH)
+@out_option("Folder of the report.")
 @click.option("--title", default="Report", help="Title of the page.")
 @click.option("--select", multiple=True, metavar="TAG=VALUE", help="Which runs the table shows, e.g. guidance=2.")
 @click.option("--command", "made_by", show_default="this command", help="Printed on the page as what makes it.")
@@ -24,7 +24,7 @@ _MAIN = ("README.md", "table.md", "table.csv", "table.tex")
     "--records/--no-records", "keep_records", default=True, help="Keep small records to remake the report from."
 )
 @overwrite_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option()
 def command(
     runs: tuple[Path, ...],
     out: Path,

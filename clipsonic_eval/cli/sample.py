@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
-from clipsonic_eval.cli._options import overwrite_option
+from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite_option, set_option
 from clipsonic_eval.config import apply_sets
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.queries import read_queries
@@ -24,17 +24,17 @@ _SHOWN = 5
 @click.option(
     "--queries",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="csv with the columns key, prompt and perhaps label, image (or path).",
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the wavs.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Setting of the system, e.g. guidance=2.")
+@out_option("Folder of the wavs.")
+@set_option("guidance=2")
 @click.option("--seed", default=0, help="Every query derives its own seed from it.")
 @click.option("--batch-size", default=32, help="Queries worked on at once; changes no result.")
 @click.option("--name", show_default="its own name", help="What tables call the system.")
 @overwrite_option
 @click.option("--first-caption", is_flag=True, help="Of keys with several prompts, ask the first one of the table.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option()
 @click.pass_context
 def command(
     ctx: click.Context,

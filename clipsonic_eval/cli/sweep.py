@@ -8,17 +8,17 @@ from pathlib import Path
 
 import click
 
-from clipsonic_eval.cli._options import overwrite_option
+from clipsonic_eval.cli._options import json_option, out_option, overwrite_option, set_option
 
 
 @click.command("sweep")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/sweep"), help="The sweep's folder.")
+@out_option("The sweep's folder.", default="runs/sweep")
 @click.option(
     "--only", metavar="NAMES", show_default="all", help="Some of the CLIP variants, e.g. narrow,calibrated,widest."
 )
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. study.audio_steps=800.")
+@set_option("study.audio_steps=800")
 @overwrite_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option()
 def command(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool, as_json: bool) -> None:
     """Train CLIPs with narrower and wider modality gaps and do the study with each: when does the prior help?
 

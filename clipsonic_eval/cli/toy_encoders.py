@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from clipsonic_eval.cli._group import Commands
-from clipsonic_eval.cli._options import overwrite_option
+from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite_option, set_option
 
 
 @click.group("toy-encoders", cls=Commands)
@@ -17,14 +17,14 @@ def command() -> None:
 
 
 @command.command("train")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the weights.")
+@out_option("Folder for the weights.")
 @click.option(
     "--only",
     metavar="NAME",
     show_default="all",
     help="One encoder: toy-clip, toy-clap, toy-clap-condition or toy-audio.",
 )
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a setting, e.g. clip.steps=500.")
+@set_option("clip.steps=500")
 @overwrite_option
 def train(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool) -> None:
     """Train the toy encoders; weights and cards go to OUT, where an encoder can be loaded from."""
@@ -39,10 +39,8 @@ def train(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool) -
 
 
 @command.command("show")
-@click.option(
-    "--weights", type=click.Path(path_type=Path), show_default="the frozen toy encoders", help="Folder or file."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--weights", type=PATH, show_default="the frozen toy encoders", help="Folder or file.")
+@json_option()
 def show(weights: Path | None, as_json: bool) -> None:
     """Print how near the toy CLIP comes to the geometry of real CLIP, and the quality of the audio encoders."""
     from clipsonic_eval.toyencoders.show import calibration, table

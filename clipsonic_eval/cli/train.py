@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from clipsonic_eval.cli._options import overwrite_option
+from clipsonic_eval.cli._options import PATH, json_option, overwrite_option, set_option
 from clipsonic_eval.config import apply_sets, read_yaml
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.files import read_csv
@@ -19,11 +19,11 @@ from clipsonic_eval.progress import Bars
 
 
 @click.command("train")
-@click.argument("config", type=click.Path(path_type=Path))
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set train.steps=2000.")
-@click.option("--out", type=click.Path(path_type=Path), show_default="`out` in CONFIG", help="Folder of the model.")
+@click.argument("config", type=PATH)
+@set_option("train.steps=2000")
+@click.option("--out", type=PATH, show_default="`out` in CONFIG", help="Folder of the model.")
 @overwrite_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option()
 def command(config: Path, sets: tuple[str, ...], out: Path | None, overwrite: bool, as_json: bool) -> None:
     r"""Train the model that CONFIG (YAML) describes; the same command again continues where it was.
 
