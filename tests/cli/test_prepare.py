@@ -78,7 +78,7 @@ def test_nothing_prepared_is_exit_code_2_with_the_place_of_the_reasons(tmp_path:
     [
         (["--set", "duraton_s=1"], "Did you mean 'duration_s'"),
         (["--dataset", "vgsound"], "Did you mean 'vggsound'"),
-        (["--shard", "3/2"], "expected i/n"),
+        (["--shard", "3/2"], "expected I/N"),
         (["--set", "image_encoder=toy-audio"], "no pictures"),
     ],
 )
