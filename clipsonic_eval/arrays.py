@@ -47,20 +47,20 @@ class Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_npy(path: Path, error: type[UserError] = UserError, *, mend: str = "", mapped: bool = False) -> AnyArray:
+def read_npy(path: Path, error: type[UserError] = UserError, *, fix: str = "", mapped: bool = False) -> AnyArray:
     """Read an ``.npy``.
 
     Args:
         path: of the file.
         error: what is raised.
-        mend: what to do about a file that cannot be read, as the end of a sentence.
+        fix: what to do about a file that cannot be read, as the end of a sentence.
         mapped: map the file, read-only, instead of reading it.
 
     Raises:
         UserError: of the class asked for: no regular file, no array, one of objects, or the file holds more or fewer
             bytes than its header claims.
     """
-    with _readable(path, error, mend), open_regular(path, error, mend=mend) as stream:
+    with _readable(path, error, fix), open_regular(path, error, fix=fix) as stream:
         header = _header(stream)
         begin = stream.tell()
         _fits(header, stream.seek(0, 2) - begin)
@@ -71,9 +71,9 @@ def read_npy(path: Path, error: type[UserError] = UserError, *, mend: str = "", 
         return _body(stream, header)
 
 
-def npz_headers(path: Path, error: type[UserError] = UserError, *, mend: str = "") -> dict[str, Header]:
+def npz_headers(path: Path, error: type[UserError] = UserError, *, fix: str = "") -> dict[str, Header]:
     """Return the headers of an ``.npz`` by name; no array is unpacked. Errors as in :func:`read_npz`."""
-    with _archive(path, error, mend) as archive:
+    with _archive(path, error, fix) as archive:
         found = {}
         for member in _members(archive).values():
             with archive.open(member) as stream:
@@ -82,7 +82,7 @@ def npz_headers(path: Path, error: type[UserError] = UserError, *, mend: str = "
 
 
 def read_npz(
-    path: Path, names: Collection[str] | None = None, error: type[UserError] = UserError, *, mend: str = ""
+    path: Path, names: Collection[str] | None = None, error: type[UserError] = UserError, *, fix: str = ""
 ) -> dict[str, AnyArray]:
     """Read arrays of an ``.npz``.
 
@@ -90,13 +90,13 @@ def read_npz(
         path: of the file.
         names: of the arrays that are wanted; those that are not there are left out. None: all.
         error: what is raised.
-        mend: what to do about a file that cannot be read, as the end of a sentence.
+        fix: what to do about a file that cannot be read, as the end of a sentence.
 
     Raises:
         UserError: of the class asked for: no regular file, damaged (every member carries a checksum), an array of
             objects, one whose bytes are not those of its header, or one that unpacks to far more than it is.
     """
-    with _archive(path, error, mend) as archive:
+    with _archive(path, error, fix) as archive:
         found = {}
         for name, member in _members(archive).items():
             if names is not None and name not in names:
@@ -113,10 +113,10 @@ def read_npz(
 
 
 @contextmanager
-def _archive(path: Path, error: type[UserError], mend: str) -> Iterator[zipfile.ZipFile]:
+def _archive(path: Path, error: type[UserError], fix: str) -> Iterator[zipfile.ZipFile]:
     with (
-        _readable(path, error, mend),
-        open_regular(path, error, mend=mend) as stream,
+        _readable(path, error, fix),
+        open_regular(path, error, fix=fix) as stream,
         zipfile.ZipFile(stream) as archive,
     ):
         yield archive
@@ -127,7 +127,7 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 @contextmanager
-def _readable(path: Path, error: type[UserError], mend: str) -> Iterator[None]:
+def _readable(path: Path, error: type[UserError], fix: str) -> Iterator[None]:
     try:
         yield
     except UserError:
@@ -145,7 +145,7 @@ def _readable(path: Path, error: type[UserError], mend: str) -> Iterator[None]:
         MemoryError,
     ) as problem:
         why = (str(problem).splitlines() or [type(problem).__name__])[0][:160]
-        end = f"; {mend}" if mend else ""
+        end = f"; {fix}" if fix else ""
         raise error(f"{path}: not readable as arrays without pickles ({why}){end}") from None
 
 

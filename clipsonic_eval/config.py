@@ -91,7 +91,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: the file is missing or no regular one, is no YAML, no mapping, or beyond the bounds.
     """
-    text = read_text(path, ConfigError, mend="give a YAML file of settings", limit=_MAX_BYTES)
+    text = read_text(path, ConfigError, fix="give a YAML file of settings", limit=_MAX_BYTES)
     try:
         value = _parsed(text)
     except yaml.YAMLError as error:

@@ -1,7 +1,7 @@
-"""The two worlds of failure: what the user can mend (these classes) and bugs (everything else).
+"""The two worlds of failure: what the user can fix (these classes) and bugs (everything else).
 
 A :class:`UserError` is printed as one sentence without a traceback, and the process exits with 2. Its text says
-what and where (file, key, value), the rule that it breaks, and the mend.
+what and where (file, key, value), the rule that it breaks, and the fix.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
-    """Something that the user can mend; the message is shown as it is."""
+    """Something that the user can fix; the message is shown as it is."""
 
 
 class ConfigError(UserError):

@@ -30,13 +30,13 @@ _KINDS: Final = (
 )
 
 
-def require_regular(path: Path, error: type[UserError] = UserError, *, mend: str = "", empty: bool = False) -> int:
+def require_regular(path: Path, error: type[UserError] = UserError, *, fix: str = "", empty: bool = False) -> int:
     """Refuse what is no regular file once links are followed; nothing is opened.
 
     Args:
         path: of the file.
         error: what is raised.
-        mend: what to do about a file that is not there, as the end of a sentence.
+        fix: what to do about a file that is not there, as the end of a sentence.
         empty: a file of no bytes will do.
 
     Returns:
@@ -45,7 +45,7 @@ def require_regular(path: Path, error: type[UserError] = UserError, *, mend: str
     Raises:
         UserError: of the class asked for: no such file, a folder, a pipe, a socket, a device, or empty.
     """
-    end = f"; {mend}" if mend else ""
+    end = f"; {fix}" if fix else ""
     try:
         state = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -63,10 +63,10 @@ def require_regular(path: Path, error: type[UserError] = UserError, *, mend: str
 
 
 def open_regular(
-    path: Path, error: type[UserError] = UserError, *, mend: str = "", empty: bool = False
+    path: Path, error: type[UserError] = UserError, *, fix: str = "", empty: bool = False
 ) -> io.BufferedReader:
     """Open a regular file for reading bytes; arguments and errors as in :func:`require_regular`."""
-    require_regular(path, error, mend=mend, empty=empty)
+    require_regular(path, error, fix=fix, empty=empty)
     try:
         return path.open("rb")
     except OSError as problem:
@@ -74,14 +74,14 @@ def open_regular(
 
 
 def read_text(
-    path: Path, error: type[UserError] = UserError, *, mend: str = "", limit: int = MAX_TEXT, empty: bool = True
+    path: Path, error: type[UserError] = UserError, *, fix: str = "", limit: int = MAX_TEXT, empty: bool = True
 ) -> str:
     """Read a text in UTF-8, with or without a byte order mark.
 
     Raises:
         UserError: of the class asked for: see :func:`require_regular`; larger than ``limit`` bytes, or not UTF-8.
     """
-    size = require_regular(path, error, mend=mend, empty=empty)
+    size = require_regular(path, error, fix=fix, empty=empty)
     if size > limit:
         raise error(f"{path}: {size} bytes, but a text of at most {limit} is read here; is it another file?")
     with open_regular(path, error, empty=empty) as stream:
@@ -89,23 +89,23 @@ def read_text(
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise error(f"{path}: not readable as a text in UTF-8{f'; {mend}' if mend else ''}") from None
+        raise error(f"{path}: not readable as a text in UTF-8{f'; {fix}' if fix else ''}") from None
 
 
-def read_json(path: Path, error: type[UserError] = UserError, *, mend: str = "") -> Any:
+def read_json(path: Path, error: type[UserError] = UserError, *, fix: str = "") -> Any:
     """Read JSON whose numbers are all finite.
 
     Args:
         path: of the file.
         error: what is raised.
-        mend: what to do about a file that is missing or no JSON, as the end of a sentence.
+        fix: what to do about a file that is missing or no JSON, as the end of a sentence.
 
     Raises:
         UserError: of the class asked for: see :func:`require_regular`; no JSON, nested too deep, or it holds NaN, an
             infinity, or a number beyond any type.
     """
-    text = read_text(path, error, mend=mend)
-    end = f"; {mend}" if mend else ""
+    text = read_text(path, error, fix=fix)
+    end = f"; {fix}" if fix else ""
     try:
         return parse_json(text)
     except ValueError as problem:
@@ -214,7 +214,7 @@ def read_csv(path: Path, error: type[UserError] = UserError, *, fix: str = "") -
     Raises:
         UserError: of the class asked for: see :func:`require_regular`; not readable as CSV.
     """
-    reader = csv.DictReader(io.StringIO(read_text(path, error, mend=fix), newline=""))
+    reader = csv.DictReader(io.StringIO(read_text(path, error, fix=fix), newline=""))
     try:
         return [row for row in reader if None not in row and None not in row.values()]
     except csv.Error as problem:

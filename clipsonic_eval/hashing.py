@@ -56,14 +56,14 @@ def write_sums(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return sums
 
 
-def check_sums(folder: Path, names: Iterable[str], error: type[UserError], *, mend: str) -> dict[str, str]:
+def check_sums(folder: Path, names: Iterable[str], error: type[UserError], *, fix: str) -> dict[str, str]:
     """Hold files against the folder's ``SHA256SUMS``.
 
     Args:
         folder: written with :func:`write_sums`.
         names: of the files that must be listed there, relative.
         error: what is raised.
-        mend: what to do about a damaged folder, as the end of a sentence.
+        fix: what to do about a damaged folder, as the end of a sentence.
 
     Returns:
         The hashes by name.
@@ -71,18 +71,18 @@ def check_sums(folder: Path, names: Iterable[str], error: type[UserError], *, me
     Raises:
         UserError: of the class asked for: a file is missing, not listed, or has other bytes.
     """
-    lines = read_text(folder / SUMS, error, mend=mend).splitlines()
+    lines = read_text(folder / SUMS, error, fix=fix).splitlines()
     parsed = [_LINE.fullmatch(line) for line in lines]
     listed = {found.group(2): found.group(1) for found in parsed if found}
     sums = {}
     for name in names:
         if name not in listed:
-            raise error(f"{folder / SUMS}: does not list {name}; {mend}")
+            raise error(f"{folder / SUMS}: does not list {name}; {fix}")
         sums[name] = file_sha256(folder / name, error)
         if sums[name] != listed[name]:
             raise error(
                 f"{folder / name}: its SHA-256 is {sums[name][:12]}…, but {SUMS} names {listed[name][:12]}…; the file "
-                f"is damaged or was changed, {mend}"
+                f"is damaged or was changed, {fix}"
             )
     return sums
 

@@ -282,7 +282,7 @@ def read(path: Path) -> RunRecord:
     file = path / filenames.RECORD if path.is_dir() else path
     if not file.exists():
         raise UserError(f"{path}: no {filenames.RECORD} here; give a folder that `evaluate` or `gap` wrote")
-    tree = read_json(file, mend="the run that wrote it did not finish, run it again")
+    tree = read_json(file, fix="the run that wrote it did not finish, run it again")
     version = tree.get("schema_version") if isinstance(tree, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise UserError(f"{file}: no record of a run, it names no schema version; give what `evaluate` or `gap` wrote")

@@ -120,7 +120,7 @@ def read_table(
     required: Sequence[str | tuple[str, ...]],
     layouts: Sequence[tuple[str, ...]] = (),
     captions: bool = False,
-    mend: str = "",
+    fix: str = "",
 ) -> Table:
     """Read a table of any format and encoding.
 
@@ -130,13 +130,13 @@ def read_table(
         required: meanings that every row must have a value of; of a tuple, at least one.
         layouts: what the columns are where the first row names none, one layout for each number of fields.
         captions: several prompts in one row (``caption_1`` to ``caption_5``, a list in jsonl) become rows of their own.
-        mend: what to do where there is no such file, as the end of a sentence.
+        fix: what to do where there is no such file, as the end of a sentence.
 
     Raises:
         UserError: no regular file, no text, no header, a column missing or misspelt, two of one meaning, or no row
             that can be used. All that is wrong with the header is said at once.
     """
-    data = _bytes(path, mend)
+    data = _bytes(path, fix)
     notes: list[str] = []
     if data.startswith(b"PAR1"):
         names, rows = _parquet(path)
@@ -171,8 +171,8 @@ def refuse_unknown_split(split: str | None, known: Iterable[str | None], where: 
 # ---- bytes to text
 
 
-def _bytes(path: Path, mend: str) -> bytes:
-    with open_regular(path, mend=mend, empty=True) as stream:
+def _bytes(path: Path, fix: str) -> bytes:
+    with open_regular(path, fix=fix, empty=True) as stream:
         data = stream.read(MAX_TEXT + 1)
     if len(data) > MAX_TEXT:
         raise UserError(f"{path}: larger than {MAX_TEXT} bytes; a table of this size is no list of clips, split it")

@@ -52,12 +52,12 @@ _STORAGES: Final = {
 }
 
 
-def read_tensors(path: Path, *, again: str, under: tuple[str, ...] = ()) -> dict[str, Tensor]:
+def read_tensors(path: Path, *, fix: str, under: tuple[str, ...] = ()) -> dict[str, Tensor]:
     """Read the tensors of a network by name.
 
     Args:
         path: ``.safetensors``, or any file that ``torch.save`` wrote.
-        again: what to do about a file that cannot be read, as the end of a sentence ("fetch it again from ...").
+        fix: what to do about a file that cannot be read, as the end of a sentence ("fetch it again from ...").
         under: keys under which checkpoints of training keep the network ("state_dict", "model"); the first that is
             there is taken, none: the file is the network.
 
@@ -67,7 +67,7 @@ def read_tensors(path: Path, *, again: str, under: tuple[str, ...] = ()) -> dict
     Raises:
         WeightsError: not readable without executing something, damaged, or no tensors by name.
     """
-    held = _read(path, again)
+    held = _read(path, fix)
     for key in under:
         if isinstance(held, Mapping) and isinstance(held.get(key), Mapping):
             held = held[key]
@@ -75,20 +75,20 @@ def read_tensors(path: Path, *, again: str, under: tuple[str, ...] = ()) -> dict
     import torch
 
     if not isinstance(held, Mapping) or not held:
-        raise WeightsError(f"{path}: holds no tensors by name but a {type(held).__name__}; {again}")
+        raise WeightsError(f"{path}: holds no tensors by name but a {type(held).__name__}; {fix}")
     found: dict[str, Tensor] = {}
     for name, value in held.items():
         if isinstance(value, _Array):
-            value = _as_tensor(path, name, value, again)  # noqa: PLW2901 # what the file means by it
+            value = _as_tensor(path, name, value, fix)  # noqa: PLW2901 # what the file means by it
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
-            raise WeightsError(f"{path}: '{name}' is a {type(value).__name__}, not a tensor by name; {again}")
+            raise WeightsError(f"{path}: '{name}' is a {type(value).__name__}, not a tensor by name; {fix}")
         found[name] = value
     return found
 
 
-def _read(path: Path, again: str) -> Any:
+def _read(path: Path, fix: str) -> Any:
     if not path.is_file():
-        raise WeightsError(f"{path}: no such weight file; {again}")
+        raise WeightsError(f"{path}: no such weight file; {fix}")
     try:
         if path.suffix == SAFETENSORS:
             from safetensors.torch import load_file
@@ -103,7 +103,7 @@ def _read(path: Path, again: str) -> Any:
                 return _Archive(path, archive).load()
     except Exception as error:  # a hostile file may end in any error of any library
         line = str(error).strip().partition("\n")[0].partition(". ")[0][:160] or type(error).__name__
-        raise WeightsError(f"{path}: not readable as tensors alone ({line}); {again}") from error
+        raise WeightsError(f"{path}: not readable as tensors alone ({line}); {fix}") from error
 
 
 class _Archive:
@@ -228,11 +228,11 @@ class _Ignored:
         del state
 
 
-def _as_tensor(path: Path, name: Any, array: _Array, again: str) -> Tensor:
+def _as_tensor(path: Path, name: Any, array: _Array, fix: str) -> Tensor:
     try:
         return array.tensor()
     except (pickle.UnpicklingError, TypeError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"{path}: '{name}' is not readable as a tensor ({error}); {again}") from error
+        raise WeightsError(f"{path}: '{name}' is not readable as a tensor ({error}); {fix}") from error
 
 
 class _Dtype(_Ignored):

@@ -60,7 +60,7 @@ def examples(runs: Iterable[Run]) -> Examples | None:
 
 
 def _read_examples(path: Path) -> Examples:
-    arrays = read_npz(path, mend="evaluate again to write it anew")
+    arrays = read_npz(path, fix="evaluate again to write it anew")
     if "keys" not in arrays:
         raise UserError(f"{path}: no array 'keys'; evaluate again to write it anew")
     keys = tuple(str(k) for k in arrays["keys"])
@@ -88,7 +88,7 @@ def projection(run: Run) -> dict[str, Float32] | None:
     if not path.exists():
         return None
     points: dict[str, Float32] = {}
-    for name, array in read_npz(path, mend="run `gap` again").items():
+    for name, array in read_npz(path, fix="run `gap` again").items():
         if array.ndim == 2 and array.shape[1] == 2 and np.issubdtype(array.dtype, np.floating):
             points[name] = np.round(array.astype(np.float64), 3).astype(np.float32)
     if "image" not in points or "text" not in points:

@@ -81,10 +81,10 @@ class ClipStore:
         path = folder / filenames.CLIPS
         if not path.is_file():
             unfinished = (folder / filenames.PLAN).is_file()
-            mend = "run the same prepare command again" if unfinished else "make one with: clipsonic-eval prepare"
-            raise UserError(f"{folder}: {'not finished' if unfinished else 'no folder of prepared clips'}; {mend}")
+            fix = "run the same prepare command again" if unfinished else "make one with: clipsonic-eval prepare"
+            raise UserError(f"{folder}: {'not finished' if unfinished else 'no folder of prepared clips'}; {fix}")
         try:
-            info = read_json(path, mend=_AGAIN)
+            info = read_json(path, fix=_AGAIN)
             if not isinstance(info, dict) or info.get("schema_version") != SCHEMA_VERSION:
                 raise UserError(f"{path}: written by another version of this program; prepare the clips again")
             store = cls(folder, unsealed(info))
@@ -118,7 +118,7 @@ class ClipStore:
             path = self.folder / filenames.EMBEDDINGS
             if file_sha256(path, MediaError) != self.info["embeddings_sha256"]:
                 raise MediaError(f"{path}: damaged, its bytes do not fit their sha256; {_AGAIN}")
-            self._embeddings = read_npy(path, MediaError, mend=_AGAIN, mapped=True)
+            self._embeddings = read_npy(path, MediaError, fix=_AGAIN, mapped=True)
         return self._embeddings
 
     def audio(self, rows: IntArray) -> Float32:

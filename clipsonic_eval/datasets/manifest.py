@@ -33,8 +33,8 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
     if csv is None and root.is_file():
         root, csv = root.parent, root
     path = csv if csv is not None else root / "manifest.csv"
-    mend = f"give the list with --csv (columns: {', '.join(COLUMNS)})"
-    table = read_table(path, COLUMNS, required=("path",), mend=mend)
+    fix = f"give the list with --csv (columns: {', '.join(COLUMNS)})"
+    table = read_table(path, COLUMNS, required=("path",), fix=fix)
     notes = list(table.notes)
     if "split" in table.columns or split is not None:
         refuse_unknown_split(split, (row.get("split") for row in table.rows), str(path))

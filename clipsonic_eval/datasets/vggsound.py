@@ -47,7 +47,7 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
         ("key", "path", "start_s", "label", "split"),
         required=(("key", "path"), "label"),
         layouts=(("key", "start_s", "label", "split"), ("path", "label")),
-        mend="give VGGSound's list with --csv",
+        fix="give VGGSound's list with --csv",
     )
     read = [_row(path, row) for row in table.rows]
     rows = [row for row in read if isinstance(row, _Listed)]

@@ -47,7 +47,7 @@ def read_network(
     for file in sorted({*folder.glob("*.safetensors"), *folder.glob("*.bin")}):
         check_promise(file, AGAIN)
     try:
-        written = json.loads(read_text(folder / "config.json", WeightsError, mend=AGAIN))
+        written = json.loads(read_text(folder / "config.json", WeightsError, fix=AGAIN))
         if written.get("model_type") != wanted:
             raise WeightsError(
                 f"{folder}: config.json is of model type {written.get('model_type')!r}, needed is '{wanted}'"

@@ -270,7 +270,7 @@ def read_card(path: Path) -> dict[str, Any]:
     """
     if not path.exists():
         return {"kind": "folder-of-wavs"}
-    card = read_json(path, mend="remove it or sample again")
+    card = read_json(path, fix="remove it or sample again")
     if not isinstance(card, dict):
         return {"kind": "folder-of-wavs"}
     said = card.get("card_hash")

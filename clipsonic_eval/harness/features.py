@@ -112,15 +112,15 @@ def _named(arrays: Mapping[str, AnyArray]) -> str:
 
 def _load(path: Path, names: Collection[str] | None) -> dict[str, AnyArray]:
     """Return the arrays of a file: those of these names, None: all, once their shapes are known to fit."""
-    mend = "give an npz, npy or Parquet file of features"
-    require_regular(path, mend=mend)
+    fix = "give an npz, npy or Parquet file of features"
+    require_regular(path, fix=fix)
     if path.suffix == ".parquet":
         return _load_parquet(path)
     if zipfile.is_zipfile(path):
         if names is None:
-            _check_shapes(path, npz_headers(path, mend=mend))
-        return read_npz(path, names, mend=mend)
-    loaded = read_npy(path, mend=mend)
+            _check_shapes(path, npz_headers(path, fix=fix))
+        return read_npz(path, names, fix=fix)
+    loaded = read_npy(path, fix=fix)
     if loaded.ndim != 3 or len(loaded) != 2:
         raise ShapeError(f"{path}: a single array must be (2, n, d), images first, got {loaded.shape}")
     return {"image": loaded[0], "text": loaded[1]}

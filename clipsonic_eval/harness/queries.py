@@ -32,7 +32,7 @@ class AskedQueries:
     notes: tuple[str, ...] = ()
     captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def single(self, path: Path, mend: str) -> tuple[Query, ...]:
+    def single(self, path: Path, fix: str) -> tuple[Query, ...]:
         """Return the queries where each key has one prompt.
 
         Raises:
@@ -42,7 +42,7 @@ class AskedQueries:
             key, prompts = next(iter(self.captions.items()))
             raise UserError(
                 f"{path}: {len(self.captions)} keys have several prompts (the first, '{key}', has {len(prompts)}), and "
-                f"one is needed here; {mend}"
+                f"one is needed here; {fix}"
             )
         return self.queries
 
@@ -65,8 +65,8 @@ def read_queries(path: Path) -> AskedQueries:
     Raises:
         UserError: the table cannot be read, a column is missing, or no row can be used.
     """
-    mend = "give a table with the columns key and prompt"
-    table = read_table(path, _COLUMNS, required=(("key", "path"), "prompt"), captions=True, mend=mend)
+    fix = "give a table with the columns key and prompt"
+    table = read_table(path, _COLUMNS, required=(("key", "path"), "prompt"), captions=True, fix=fix)
     if {"image", "path"} <= set(table.columns):
         raise UserError(f"{path}: has both columns 'image' and 'path'; keep the one that names the picture or video")
     keys = _keys(table.rows)

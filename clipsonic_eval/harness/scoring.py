@@ -91,7 +91,7 @@ def _refuse_bad(metric: ClipMetric, system: str, keys: Sequence[str], values: Fl
         key, value = keys[bad[0]], values[bad[0]]
         raise ShapeError(
             f"{metric.card.name} of '{key}' of {system} is {value} (so are {len(bad) - 1} more); leave the file out, "
-            "or mend the encoder that gave its embedding"
+            "or fix the encoder that gave its embedding"
         )
 
 

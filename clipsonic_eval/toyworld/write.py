@@ -210,6 +210,6 @@ def write_world(config: WorldConfig, out: Path, progress: Progress = SILENT) -> 
 def _check_same(card: Path, expected: str) -> None:
     if not card.exists():
         return
-    found = read_json(card, ConfigError, mend="choose another folder")
+    found = read_json(card, ConfigError, fix="choose another folder")
     if not isinstance(found, dict) or found.get("config_hash") != expected:
         raise ConfigError(f"{card}: the folder holds a toy world of another size or seed; choose another folder")

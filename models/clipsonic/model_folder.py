@@ -80,7 +80,7 @@ def read_index(folder: Path, kind: str) -> dict[str, Any]:
     path = folder / _INDEX
     if not path.is_file():
         raise UserError(f"{folder}: no model_index.json here; give a folder that `clipsonic-eval train` finished")
-    index = read_json(path, mend="train the model again")
+    index = read_json(path, fix="train the model again")
     if not isinstance(index, dict) or index.get("_class_name") != kind:
         found = index.get("_class_name") if isinstance(index, dict) else None
         raise UserError(f"{folder}: holds a model of kind {found}, but {kind} is needed here")
@@ -104,7 +104,7 @@ def read_checked_card(folder: Path, files: tuple[str, ...]) -> dict[str, Any]:
     weights = files[0]
     if not (folder / weights).is_file():
         raise WeightsError(f"{folder / weights}: the weights are missing; copy the whole folder")
-    sums = check_sums(folder, files, WeightsError, mend="train the model again or copy the whole folder")
+    sums = check_sums(folder, files, WeightsError, fix="train the model again or copy the whole folder")
     card: dict[str, Any] = read_json(folder / _CARD, WeightsError)
     if sums[weights] != card["weights_sha256"]:
         raise WeightsError(

@@ -24,7 +24,7 @@ LADDER_DB = (60, 20, 5, -20)  # signal over noise
 NOT_AT_EVERY_STEP = {
     "diversity": "some noise makes clips more different, much makes all alike",
     "diversity_distance": "as diversity",
-    "kad_kadtk": "its ruler is the evaluated set's own spread: the fault that kad mends",
+    "kad_kadtk": "its ruler is the evaluated set's own spread: the fault that kad fixes",
     "kad_kadtk_iq": "as kad_kadtk",
     "kad_kadtk_imq": "as kad_kadtk",
     "retrieval_audio_to_text_r1": "36 prompts that lie offset from their sounds: a little noise moves some nearer",

@@ -181,7 +181,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Copy(Path(folder))
         if not place.passes(list(TESTS)):
-            sys.exit("the tests fail without any fault; mend them first")
+            sys.exit("the tests fail without any fault; fix them first")
         for fault in sample:
             if time.monotonic() - started > 60 * options.minutes:
                 break

@@ -224,7 +224,7 @@ def load_clap(
 def _checked(name: str, path: Path) -> dict[str, torch.Tensor]:
     """Return the tensors of a checkpoint that is of the sizes that its name says."""
     model = MODELS.get(name)
-    tensors = bare(read_tensors(path, again=how_to_get(model), under=("state_dict",)))
+    tensors = bare(read_tensors(path, fix=how_to_get(model), under=("state_dict",)))
     tensors.pop("text_branch.embeddings.position_ids", None)
     proj = tensors.get("audio_branch.patch_embed.proj.weight")
     fusion = "audio_branch.patch_embed.mel_conv2d.weight" in tensors

@@ -36,7 +36,7 @@ def _front_end(folder: Path, *, fusion: bool) -> FrontEnd:
     """Return the front end that the folder's extractor describes; where it says nothing, that of LAION's training."""
     path = folder / "preprocessor_config.json"
     try:
-        said = json.loads(read_text(path, WeightsError, mend=AGAIN)) if path.exists() else {}
+        said = json.loads(read_text(path, WeightsError, fix=AGAIN)) if path.exists() else {}
         front = front_end(
             fusion=fusion, lowest=float(said.get("frequency_min", 50)), highest=float(said.get("frequency_max", 14000))
         )

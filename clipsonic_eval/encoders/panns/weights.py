@@ -45,7 +45,7 @@ def load(path: Path, front: FrontEnd) -> Cnn14:
         WeightsError: not readable without executing it, not a Cnn14, or made for another front end.
     """
     # the published files also hold the state of their sampler
-    tensors = read_tensors(path, again=f"fetch the file again from {RECORD}", under=("model",))
+    tensors = read_tensors(path, fix=f"fetch the file again from {RECORD}", under=("model",))
     own = _network_tensors(path, tensors, front)
     try:
         return build(own)

@@ -36,5 +36,5 @@ def load(path: Path) -> Passt:
         WeightsError: not readable without executing anything, or another network's.
     """
     again = f"fetch {FILE} from {SOURCE}"
-    tensors = read_tensors(path, again=again, under=("model", "state_dict"))
+    tensors = read_tensors(path, fix=again, under=("model", "state_dict"))
     return filled(Passt, tensors, path, named="the tensors of PaSST-S", again=again)

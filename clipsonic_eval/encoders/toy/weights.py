@@ -79,7 +79,7 @@ def find(weights: Path | None, name: str) -> Path:
 def read_card(path: Path) -> dict[str, Any]:
     """Return the card beside a weight file."""
     card = path.with_suffix(".json")
-    value = read_json(card, WeightsError, mend="copy both files, the weights and their card")
+    value = read_json(card, WeightsError, fix="copy both files, the weights and their card")
     if not isinstance(value, dict) or not isinstance(value.get("weights_sha256"), str):
         raise WeightsError(f"{card}: the card must hold 'weights_sha256'; copy it again from where the weights came")
     return value

@@ -48,7 +48,7 @@ def load(beside: Path) -> Pca:
     if path is None:
         raise WeightsError(f"{beside}: no parameters of VGGish's PCA here or in {torch_hub()}; {again}")
     check_promise(path, again)
-    tensors = read_tensors(path, again=again)
+    tensors = read_tensors(path, fix=again)
     matrix, means = tensors.get("pca_eigen_vectors"), tensors.get("pca_means")
     if matrix is None or means is None or matrix.shape != (DIM, DIM) or means.numel() != DIM:
         raise WeightsError(f"{path}: these are not the parameters of VGGish's PCA; {again}")

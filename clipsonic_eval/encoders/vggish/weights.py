@@ -36,4 +36,4 @@ def load(path: Path) -> Vggish:
         WeightsError: not readable without executing anything, or other tensors than VGGish's 18.
     """
     again = f"fetch {FILE} from {SOURCE}"
-    return filled(Vggish, read_tensors(path, again=again), path, named="VGGish's 18 tensors", again=again)
+    return filled(Vggish, read_tensors(path, fix=again), path, named="VGGish's 18 tensors", again=again)

@@ -128,7 +128,7 @@ def read_captions(path: Path | None, progress: Progress = SILENT) -> dict[str, s
     if path is None:
         return None
     table = read_table(
-        path, ("key", "prompt"), required=("key", "prompt"), mend="give a csv with the columns key and caption"
+        path, ("key", "prompt"), required=("key", "prompt"), fix="give a csv with the columns key and caption"
     )
     for sentence in (*table.notes, *(skip.reason for skip in table.skipped)):
         progress.note(sentence)

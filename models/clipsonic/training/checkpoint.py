@@ -111,7 +111,7 @@ def read(folder: Path, identity: str, *, note: Callable[[str], None] = lambda _:
 
 def _read(path: Path) -> State:
     """Return one checkpoint; UserError if it is not whole."""
-    check_sums(path, (_TREE, _TENSORS), UserError, mend="it is not used")
+    check_sums(path, (_TREE, _TENSORS), UserError, fix="it is not used")
     try:
         state = State(**json.loads(read_text(path / _TREE)))  # our own bytes: a loss in the log may be no number
         state.tensors = load_file(path / _TENSORS)

@@ -1,4 +1,4 @@
-"""Flipped bytes in prepared clips: found before they are used, named, and mended by the same command."""
+"""Flipped bytes in prepared clips: found before they are used, named, and fixed by the same command."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_what_is_no_array_is_one_sentence(tmp_path: Path, data: bytes, why: str)
     path = tmp_path / "a.npy"
     path.write_bytes(data)
     with pytest.raises(UserError, match=why) as told:
-        read_npy(path, mend="make it again")
+        read_npy(path, fix="make it again")
     assert str(told.value).endswith("; make it again")
     assert "\n" not in str(told.value)
 

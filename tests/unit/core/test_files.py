@@ -100,7 +100,7 @@ def test_an_open_file_is_the_file(tmp_path: Path) -> None:
         read_text(path, MediaError, limit=5)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="UTF-8; do so"):
-        read_text(path, mend="do so")
+        read_text(path, fix="do so")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_json_that_is_none_or_beyond_bounds_is_one_sentence(tmp_path: Path, text
     path = tmp_path / "a.json"
     path.write_text(text)
     with pytest.raises(UserError, match=why) as told:
-        read_json(path, mend="make it again")
+        read_json(path, fix="make it again")
     assert str(told.value).endswith("; make it again")
     path.write_text('{"a": [1, 2.5, null]}')
     assert read_json(path) == {"a": [1, 2.5, None]}

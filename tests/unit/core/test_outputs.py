@@ -72,7 +72,7 @@ def test_a_claim_whose_work_came_to_nothing_is_given_back(tmp_path: Path) -> Non
     with pytest.raises(UserError, match="weights"):
         fail()
     assert not (tmp_path / "a").exists()
-    run(tmp_path / "a/b", settings=OTHER)  # mended settings are no other run
+    run(tmp_path / "a/b", settings=OTHER)  # fixed settings are no other run
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])

@@ -56,7 +56,7 @@ def test_a_checkpoint_of_a_training_gives_its_network(tmp_path: Path, protocol: 
     torch.save(training, tmp_path / "c.pt", pickle_protocol=protocol)
     torch.save(training, tmp_path / "old.pt", pickle_protocol=protocol, _use_new_zipfile_serialization=False)
     for name in ("c.pt", "old.pt") if protocol == 2 else ("c.pt",):  # that protocol alone was in use in the old format
-        found = read_tensors(tmp_path / name, again=AGAIN, under=("model", "state_dict"))
+        found = read_tensors(tmp_path / name, fix=AGAIN, under=("model", "state_dict"))
         assert same(found, state())
         assert all(value.is_contiguous() for value in found.values())
 
@@ -67,8 +67,8 @@ def test_the_network_alone_in_three_formats(tmp_path: Path) -> None:
     plain = {name: value.detach().contiguous() for name, value in state().items()}
     save_file(plain, tmp_path / "c.safetensors")
     for name in ("new.pt", "old.pth"):
-        assert same(read_tensors(tmp_path / name, again=AGAIN), state())
-    by_name = dict(sorted(read_tensors(tmp_path / "c.safetensors", again=AGAIN).items()))
+        assert same(read_tensors(tmp_path / name, fix=AGAIN), state())
+    by_name = dict(sorted(read_tensors(tmp_path / "c.safetensors", fix=AGAIN).items()))
     assert same(by_name, dict(sorted(plain.items())))
 
 
@@ -80,13 +80,13 @@ def test_arrays_of_numbers_become_tensors_and_others_are_refused(tmp_path: Path,
         "c": torch.ones(2),
     }
     torch.save(held, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped_format)
-    found = read_tensors(tmp_path / "a.pth", again=AGAIN)
+    found = read_tensors(tmp_path / "a.pth", fix=AGAIN)
     assert all(np.array_equal(found[name].numpy(), np.asarray(held[name])) for name in held)
     assert found["a"].dtype == torch.float32
     for array in (np.array([None, 1], object), np.array(["a"])):
         torch.save({"a": array}, tmp_path / "o.pth", _use_new_zipfile_serialization=zipped_format)
         with pytest.raises(WeightsError, match=r"not (one of numbers|readable)"):
-            read_tensors(tmp_path / "o.pth", again=AGAIN)
+            read_tensors(tmp_path / "o.pth", fix=AGAIN)
 
 
 class Command:
@@ -127,7 +127,7 @@ def test_nothing_is_executed(tmp_path: Path, call: str, protocol: int) -> None:
     (tmp_path / "as.safetensors").write_bytes(bomb)
     for name in ("zip.pt", "bare.pt", "old.pt", "as.safetensors"):
         with pytest.raises(WeightsError, match="not readable as tensors alone") as caught:
-            read_tensors(tmp_path / name, again=AGAIN)
+            read_tensors(tmp_path / name, fix=AGAIN)
         assert str(caught.value).startswith(str(tmp_path / name))
         assert str(caught.value).endswith(AGAIN)
         assert "\n" not in str(caught.value)
@@ -153,7 +153,7 @@ def storage_pickle(count: int, size: tuple[int, ...], stride: tuple[int, ...], o
 
 def test_bombs_and_damage(tmp_path: Path) -> None:
     zipped(tmp_path / "fine.pt", storage_pickle(4, (2, 2), (2, 1)), {"0": struct.pack("<4f", 1, 2, 3, 4)})
-    assert read_tensors(tmp_path / "fine.pt", again=AGAIN)["weight"].tolist() == [[1, 2], [3, 4]]
+    assert read_tensors(tmp_path / "fine.pt", fix=AGAIN)["weight"].tolist() == [[1, 2], [3, 4]]
     zipped(tmp_path / "view.pt", storage_pickle(4, (1 << 20, 1 << 20), (0, 0)), {"0": bytes(16)})
     zipped(tmp_path / "beyond.pt", storage_pickle(4, (2, 2), (2, 1), 3), {"0": bytes(16)})
     zipped(tmp_path / "count.pt", storage_pickle(1 << 40, (2, 2), (2, 1)), {"0": bytes(16)})
@@ -185,7 +185,7 @@ def test_bombs_and_damage(tmp_path: Path) -> None:
     }
     for name, said in words.items():
         with pytest.raises(WeightsError, match=f"not readable as tensors alone.*{said}"):
-            read_tensors(tmp_path / name, again=AGAIN)
+            read_tensors(tmp_path / name, fix=AGAIN)
 
 
 @pytest.mark.parametrize("last", [torch.ones(3), torch.empty(0)])
@@ -193,11 +193,11 @@ def test_a_file_from_before_version_1_6_that_is_cut_anywhere_is_refused(tmp_path
     """Storages lie in the order of their addresses, so any one of them may be the last, one of no numbers too."""
     torch.save({"weight": last}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
     whole = (tmp_path / "old.pt").read_bytes()
-    assert torch.equal(read_tensors(tmp_path / "old.pt", again=AGAIN)["weight"], last)
+    assert torch.equal(read_tensors(tmp_path / "old.pt", fix=AGAIN)["weight"], last)
     for kept in range(1, len(whole)):
         (tmp_path / "old.pt").write_bytes(whole[:kept])
         with pytest.raises(WeightsError, match="not readable as tensors alone"):
-            read_tensors(tmp_path / "old.pt", again=AGAIN)
+            read_tensors(tmp_path / "old.pt", fix=AGAIN)
 
 
 def test_overlapping_members_are_refused(tmp_path: Path) -> None:
@@ -212,16 +212,16 @@ def test_overlapping_members_are_refused(tmp_path: Path) -> None:
     struct.pack_into("<I", tail, 12, struct.unpack_from("<I", tail, 12)[0] + copies * len(entry))
     (tmp_path / "a.pt").write_bytes(data[:end] + entry * copies + bytes(tail))
     with pytest.raises(WeightsError, match="larger than the file"):
-        read_tensors(tmp_path / "a.pt", again=AGAIN)
+        read_tensors(tmp_path / "a.pt", fix=AGAIN)
 
 
 def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
     for held, said in (([1, 2], "a list"), ({"a": 1}, "'a' is a int"), ({1: torch.ones(1)}, "'1'"), ({}, "a dict")):
         torch.save(held, tmp_path / "a.pt")
         with pytest.raises(WeightsError, match=said):
-            read_tensors(tmp_path / "a.pt", again=AGAIN)
+            read_tensors(tmp_path / "a.pt", fix=AGAIN)
     with pytest.raises(WeightsError, match="no such weight file; fetch it again"):
-        read_tensors(tmp_path / "nothing.pt", again=AGAIN)
+        read_tensors(tmp_path / "nothing.pt", fix=AGAIN)
 
 
 def test_a_pickle_cannot_change_what_later_ones_get(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_pickle_cannot_change_what_later_ones_get(tmp_path: Path) -> None:
     vandal = b"\x80\x02}X\x01\x00\x00\x00a(ccollections\nOrderedDict\nN}X\x06\x00\x00\x00markedK\x01s\x86blu."
     zipped(tmp_path / "a.pt", vandal)
     with pytest.raises(WeightsError):
-        read_tensors(tmp_path / "a.pt", again=AGAIN)
+        read_tensors(tmp_path / "a.pt", fix=AGAIN)
     assert not hasattr(OrderedDict, "marked")
 
 
