@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from clipsonic_eval import threads
 from clipsonic_eval.arraytypes import Float32, FloatArray
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders import ENCODERS
@@ -87,7 +88,8 @@ def _of_captions(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, Encode
         )
     encoder = ENCODERS[spec.encoder](spec.encoder_weights)
     unique = {prompt: row for row, prompt in enumerate(dict.fromkeys(p for p in store.prompts if p))}
-    vectors = np.asarray(encoder.text(list(unique)), dtype=np.float32)
+    with threads.networks():
+        vectors = np.asarray(encoder.text(list(unique)), dtype=np.float32)
     rows = np.array([unique[p] for p in store.prompts if p])
     card = encoder.card
     if vectors.shape != (len(unique), card.dim):

@@ -14,6 +14,7 @@ import numpy as np
 
 from clipsonic.conditions import ConditionSpec, condition_array, normalised
 from clipsonic.prior import shards as parquet
+from clipsonic_eval import threads
 from clipsonic_eval.arraytypes import Float32, Float64
 from clipsonic_eval.datasets import refuse_duplicates
 from clipsonic_eval.encoders import ENCODERS, Encoder
@@ -86,6 +87,7 @@ class Pairs:
         return self.text.mean(axis=0, dtype=np.float64), image.mean(axis=0, dtype=np.float64)
 
 
+@threads.networks()
 def load_pairs(
     source: PairSource, encoder: str, encoder_weights: Path | None = None, *, progress: Progress = SILENT
 ) -> Pairs:

@@ -24,7 +24,7 @@ _TREE, _TENSORS = "state.json", "state.safetensors"
 
 
 @dataclass(slots=True)
-class State:
+class Checkpoint:
     """Where a run stands.
 
     Attributes:
@@ -51,7 +51,7 @@ def _names(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
 
 def write(
     folder: Path,
-    state: State,
+    state: Checkpoint,
     module: nn.Module,
     average: dict[str, torch.Tensor],
     optimizer: torch.optim.Optimizer,
@@ -72,7 +72,7 @@ def write(
         write_sums(temporary, (_TREE, _TENSORS))
 
 
-def read(folder: Path, identity: str, *, note: Callable[[str], None] = lambda _: None) -> State | None:
+def read(folder: Path, identity: str, *, note: Callable[[str], None] = lambda _: None) -> Checkpoint | None:
     """Return the folder's last good checkpoint, None if there is none.
 
     Every byte is held against the hashes that were written with it. A damaged newest one is named and
@@ -109,11 +109,11 @@ def read(folder: Path, identity: str, *, note: Callable[[str], None] = lambda _:
     return None
 
 
-def _read(path: Path) -> State:
+def _read(path: Path) -> Checkpoint:
     """Return one checkpoint; UserError if it is not whole."""
     check_sums(path, (_TREE, _TENSORS), UserError, fix="it is not used")
     try:
-        state = State(**json.loads(read_text(path / _TREE)))  # our own bytes: a loss in the log may be no number
+        state = Checkpoint(**json.loads(read_text(path / _TREE)))  # our own bytes: a loss in the log may be no number
         state.tensors = load_file(path / _TENSORS)
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise UserError(f"{path}: not readable ({str(error).splitlines()[0]}), it is not used") from None
@@ -121,7 +121,7 @@ def _read(path: Path) -> State:
 
 
 def apply(
-    state: State,
+    state: Checkpoint,
     module: nn.Module,
     average: dict[str, torch.Tensor],
     optimizer: torch.optim.Optimizer,

@@ -1,4 +1,4 @@
-"""What a training run can be told; see ``models/clipsonic/configs`` for complete examples."""
+"""Configuration of training runs; see ``models/clipsonic/configs`` for complete examples."""
 
 from __future__ import annotations
 
@@ -9,39 +9,42 @@ from typing import Any, Literal
 from clipsonic.conditions import ConditionSpec
 from clipsonic.diffusion import DiffusionConfig
 from clipsonic.mel import MelConfig
-from clipsonic.networks import NetworkConfig
+from clipsonic.networks import NetworkConfig, resolved_options
 from clipsonic.precision import Precision
+from clipsonic.prior.data import PairSource
+from clipsonic.prior.network import PriorNetworkConfig
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.hashing import config_hash
 
-# what may differ between a run and its continuation: it changes when things happen, not what comes out
+# may differ between a run and its resumption: they change when things happen, not the result
 _RUNTIME_KEYS = ("checkpoint_every", "max_minutes", "log_every", "validate_every")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """The optimisation, for any model.
+    """Optimisation, of any model.
 
     Attributes:
-        steps: optimiser steps in all. A run whose rate does not depend on it (``final_lr_ratio`` 1) can be made longer
-            later: the same command with more steps goes on, to the result of one run of that many.
-        batch_size: items of a step over all processes together.
-        learning_rate: peak; linear warm-up, then a cosine to ``final_lr_ratio`` of it.
+        steps: optimiser steps in all. A run whose learning rate does not depend on it (``final_lr_ratio`` 1) can be
+            extended: the same command with more steps resumes, to the result of one run of that many.
+        batch_size: items per step, over all processes together.
+        learning_rate: peak; linear warm-up, then cosine decay to ``final_lr_ratio`` of it.
         warmup: steps.
-        final_lr_ratio: of the peak, at the last step; 1: the rate stays constant after the warm-up.
-        weight_decay: AdamW's, on weights of two and more dimensions only.
-        betas: AdamW's.
+        final_lr_ratio: of the peak, at the last step; 1: constant after the warm-up.
+        weight_decay: of AdamW, on weights of two and more dimensions only.
+        betas: of AdamW.
         gradient_clip: largest gradient norm.
-        ema: decay of the average of the weights, which is what is kept; ``min(ema, (1 + step) / (10 + step))``.
+        ema: decay d of the exponential moving average of the weights, which is what is kept of a run; at step t it is
+            min(d, (1 + t) / (10 + t)).
         precision: ``bf16`` computes matrix products and convolutions in bfloat16 (weights, sums and the optimiser stay
-            float32); ``auto``: so where the processor has instructions for it.
+            float32); ``auto``: bf16 where the processor has instructions for it.
         seed: of weights, batches and noise.
-        checkpoint_every: steps.
-        log_every: steps.
-        validate_every: steps.
-        validation: clips held out for the validation loss: at most this many and at most a tenth.
-        max_minutes: stop at a checkpoint after so long; the same command goes on.
+        checkpoint_every: steps between checkpoints.
+        log_every: steps between rows of the log.
+        validate_every: steps between validation losses.
+        validation: size of the held-out set: at most this many items, and at most a tenth of all.
+        max_minutes: stop at a checkpoint after this time; the same command resumes.
     """
 
     steps: int = 4000
@@ -72,7 +75,7 @@ class TrainConfig:
 
     @property
     def constant_rate(self) -> bool:
-        """Whether no step depends on how many there are in all."""
+        """Whether the learning rate of a step does not depend on the number of steps."""
         return self.final_lr_ratio == 1
 
 
@@ -82,19 +85,19 @@ class AudioTrainingConfig:
 
     Attributes:
         clips: folder of prepared clips.
-        split: only the clips of this split; None: all.
+        split: only clips of this split; None: all.
         condition: what a clip is conditioned on.
-        condition_dropout: share of the items that see the null condition.
-        mel: layout.
+        condition_dropout: share of the items that get the null condition, for classifier-free guidance.
+        mel: layout of the mel spectrogram.
         mel_scale: ``band``: each mel band to zero mean and unit deviation; ``global``: all with the same two numbers.
-        mel_cache_mb: the log-mels of all clips are kept in memory if they take no more; else made on the fly, with the
-            sound of the next batch read in the background (at most 256 MiB of it). The numbers are the same.
-        network: which, and its options.
-        diffusion: schedule and loss.
+        mel_cache_mb: MiB; the log-mels of all clips are cached in memory if they take no more, else computed on the fly
+            with the audio of the next batch read in the background (at most 256 MiB of it). The numbers are the same.
+        network: name and options of the denoising network.
+        diffusion: noise schedule and loss.
         train: the optimisation.
         device: ``auto``: a GPU if there is one.
         init_from: folder of a finished model whose weights and mel scale the run starts from (fine-tuning); network,
-            mel layout, noise schedule and condition space must be its own.
+            mel layout, noise schedule and condition space must be the same.
     """
 
     clips: Path
@@ -114,12 +117,60 @@ class AudioTrainingConfig:
         if not 0 <= self.condition_dropout < 1:
             raise ConfigError("condition_dropout must be in [0, 1)")
 
+    def resolved(self) -> dict[str, Any]:
+        """Return the configuration as JSON-serialisable values, all options of the network included."""
+        network = {"name": self.network.name, "options": resolved_options(self.network)}
+        return {**as_tree(self), "network": network}
+
+
+@dataclass(frozen=True, slots=True)
+class PriorOptimisation(TrainConfig):
+    """:class:`TrainConfig` with defaults for a prior."""
+
+    steps: int = 1500
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    ema: float = 0.995
+    precision: Precision = "fp32"
+    validation: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class PriorTrainingConfig:
+    """Everything that decides a prior.
+
+    Attributes:
+        data: the image-caption pairs.
+        encoder: registry name of an encoder with an image and a text tower, such as CLIP.
+        encoder_weights: weights other than the encoder's default.
+        network: size of the transformer. With ``text_tokens`` above 0 the encoder must have a method
+            ``text_tokens(texts) -> (hidden states (n, text_tokens, d), mask (n, text_tokens))``.
+        condition_dropout: share of the items that get the null condition, for classifier-free guidance.
+        train: the optimisation.
+        device: ``auto``: a GPU if there is one.
+        init_from: folder of a finished prior whose weights and scale the run starts from (fine-tuning); network and
+            embedding space must be the same.
+    """
+
+    data: PairSource
+    encoder: str = "toy-clip"
+    encoder_weights: Path | None = None
+    network: PriorNetworkConfig = field(default_factory=PriorNetworkConfig)
+    condition_dropout: float = 0.1
+    train: PriorOptimisation = field(default_factory=PriorOptimisation)
+    device: str = "auto"
+    init_from: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.condition_dropout < 1:
+            raise ConfigError("condition_dropout must be in [0, 1)")
+
 
 def settings_of(config: Any) -> dict[str, Any]:
-    """Return the settings that decide a result: the configuration without paths and pace.
+    """Return the settings that decide a result: the configuration without paths and logging intervals.
 
-    Where the learning rate does not depend on the number of steps, neither does the state after any of them, and it is
-    not among them either.
+    The number of steps is left out where the learning rate, and so the state after any step, does not depend on it.
     """
     tree: dict[str, Any] = as_tree(config)
     for key in ("clips", "mel_cache_mb", "device", "init_from"):
@@ -134,5 +185,5 @@ def settings_of(config: Any) -> dict[str, Any]:
 
 
 def identity(config: Any, *content_hashes: str) -> str:
-    """Return the hash of what decides a result: its settings, and the data's hashes."""
+    """Return the hash of everything that decides a result: its settings, and the hashes of the data."""
     return config_hash([settings_of(config), *content_hashes])

@@ -27,7 +27,7 @@ def save(folder: Path, step: int, identity: str = "x") -> None:
     net = torch.nn.Linear(64, 64)
     with torch.no_grad():
         net.weight.fill_(step)
-    state = checkpoint.State(identity, step, 0.5, [{"step": step, "loss": 0.25, "val_loss": math.inf}])
+    state = checkpoint.Checkpoint(identity, step, 0.5, [{"step": step, "loss": 0.25, "val_loss": math.inf}])
     checkpoint.write(folder, state, net, {}, torch.optim.AdamW(net.parameters()), torch.zeros(2))
 
 

@@ -20,8 +20,7 @@ from clipsonic.prior.data import Pairs, PairSource
 from clipsonic.prior.model import DiffusionPrior
 from clipsonic.prior.network import PriorNetworkConfig
 from clipsonic.training import audio, prior
-from clipsonic.training.config import AudioTrainingConfig
-from clipsonic.training.prior import PriorOptimisation, PriorTrainingConfig
+from clipsonic.training.config import AudioTrainingConfig, PriorOptimisation, PriorTrainingConfig
 from clipsonic_eval.config import resolve
 from clipsonic_eval.errors import ConfigError, UserError
 

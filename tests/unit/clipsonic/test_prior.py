@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from clipsonic.prior.data import Pairs, PairSource
 from clipsonic.prior.model import DiffusionPrior, check_sampling
 from clipsonic.prior.network import PriorNetworkConfig, build_network, prior_scheduler, set_scale, standardised
-from clipsonic.training.prior import PriorOptimisation, PriorTrainingConfig, train_on
+from clipsonic.training.config import PriorOptimisation, PriorTrainingConfig
+from clipsonic.training.prior import train_on
 from clipsonic_eval.errors import ConfigError, ShapeError, UserError, WeightsError
 from clipsonic_eval.types import EncoderCard
 

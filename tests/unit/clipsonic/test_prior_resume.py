@@ -23,7 +23,7 @@ def test_a_checkpoint_with_constants_in_the_network_is_restored_exactly(tmp_path
 
     net, optimiser = make()
     step(net, optimiser)
-    state = checkpoint.State(identity="x", step=1, seconds=0.0, log=[])
+    state = checkpoint.Checkpoint(identity="x", step=1, seconds=0.0, log=[])
     checkpoint.write(tmp_path, state, net, {}, optimiser, torch.zeros(1))
     other, other_optimiser = make()
     found = checkpoint.read(tmp_path, "x")

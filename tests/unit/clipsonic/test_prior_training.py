@@ -23,8 +23,10 @@ from clipsonic.model_folder import WEIGHTS
 from clipsonic.prior import data as prior_data
 from clipsonic.prior.data import Pairs, PairSource, load_pairs, pairs_of_clips, read_captions
 from clipsonic.prior.network import PriorNetworkConfig
-from clipsonic.training import prior as training
-from clipsonic.training.prior import PriorOptimisation, PriorTrainingConfig, split_pairs, train, train_on
+from clipsonic.training import prior_task
+from clipsonic.training.batches import held_out_split
+from clipsonic.training.config import PriorOptimisation, PriorTrainingConfig
+from clipsonic.training.prior import train, train_on
 from clipsonic_eval.errors import ConfigError, MediaError, SpaceError, UserError
 from clipsonic_eval.types import EncoderCard
 
@@ -81,7 +83,7 @@ class FakeClip:
 def fake_clip(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeClip.asked = 0
     monkeypatch.setattr(prior_data, "ENCODERS", {"toy-clip": FakeClip})
-    monkeypatch.setattr(training, "ENCODERS", {"toy-clip": FakeClip, "tokenless": lambda weights: object()})
+    monkeypatch.setattr(prior_task, "ENCODERS", {"toy-clip": FakeClip, "tokenless": lambda weights: object()})
 
 
 def pairs(n: int = 60, k: int = 2) -> Pairs:
@@ -129,7 +131,7 @@ def write_shards(folder: Path, n: int = 6, **columns: Any) -> Path:
 
 
 def test_a_killed_run_continues_to_the_same_weights_and_log(tmp_path: Path) -> None:
-    whole = train_on(pairs(), config(), tmp_path / "whole", progress=training.SILENT)
+    whole = train_on(pairs(), config(), tmp_path / "whole")
     for step in (1, 4, 5):
         with pytest.raises(KeyboardInterrupt):
             train_on(pairs(), config(), tmp_path / "pieces", progress=KilledAt(step))
@@ -157,7 +159,7 @@ def test_the_card_says_what_was_learnt_from_what(tmp_path: Path) -> None:
     assert card["space"]["weights_sha256"] == CARD.weights_sha256
     assert (card["seed"], card["steps"], card["held_out"]["n"]) == (0, 6, 6)
     expected = (pairs().text[:, None] * pairs().image[:, :1]).sum(axis=-1)[:, 0]
-    held = split_pairs(pairs().sources, config().train)[1].numpy()
+    held = held_out_split(pairs().sources, config().train.validation, config().train.seed)[1]
     assert card["held_out"]["text_cosine"] == pytest.approx(float(expected[held].mean()), abs=1e-4)
 
 
@@ -169,7 +171,7 @@ def test_the_seed_decides_the_weights(tmp_path: Path) -> None:
 
 def test_pairs_of_one_source_are_on_one_side() -> None:
     sources = tuple(f"video {i // 5}" for i in range(200))
-    training_rows, held = split_pairs(sources, PriorOptimisation(validation=12))
+    training_rows, held = held_out_split(sources, 12, 0)
     assert sorted([*training_rows.tolist(), *held.tolist()]) == list(range(200))
     assert 0 < len(held) <= 12
     assert not {sources[i] for i in training_rows} & {sources[i] for i in held}

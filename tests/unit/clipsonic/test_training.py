@@ -23,10 +23,12 @@ from unit.clipsonic.fakes import FakeStore
 from clipsonic.mel import MelFrontEnd
 from clipsonic.model import MelDiffusion
 from clipsonic.model_folder import WEIGHTS
-from clipsonic.training import loop, prefetch
-from clipsonic.training.audio import AudioTask, MelSource, split_clips, train_on
+from clipsonic.training import loop, mel_source
+from clipsonic.training.audio import train_on
+from clipsonic.training.audio_task import AudioTask, split_clips
+from clipsonic.training.batches import batch_rows
 from clipsonic.training.config import AudioTrainingConfig, TrainConfig, identity
-from clipsonic.training.prefetch import PART, Prefetch
+from clipsonic.training.mel_source import PART, MelSource, Prefetch
 from clipsonic_eval.config import resolve
 from clipsonic_eval.errors import ConfigError, UserError
 
@@ -134,12 +136,11 @@ def test_training_learns_the_pitch_of_a_tone_from_its_condition(tmp_path: Path) 
 
 
 def test_the_log_mels_are_the_same_from_memory_and_on_the_fly() -> None:
-    front_end = MelFrontEnd(_config().mel)
     rows = torch.tensor([5, 0, 39])
-    kept = MelSource(FakeStore(), front_end, cache_mb=100)(rows)
-    made = MelSource(FakeStore(), front_end, cache_mb=0)(rows)
+    kept = MelSource(FakeStore(), _config().mel, cache_mb=100)(rows)
+    made = MelSource(FakeStore(), _config().mel, cache_mb=0)(rows)
     assert torch.equal(kept, made)
-    source = MelSource(FakeStore(), front_end, cache_mb=0)
+    source = MelSource(FakeStore(), _config().mel, cache_mb=0)
     source.expect(rows)
     assert torch.equal(source(rows), made)
     source.expect(rows + 0)
@@ -169,7 +170,7 @@ class Shelf(FakeStore):
 
 def test_a_batch_of_any_size_is_read_in_the_background() -> None:
     store = Shelf()
-    source = MelSource(store, MelFrontEnd(_config().mel), cache_mb=0)
+    source = MelSource(store, _config().mel, cache_mb=0)
     rows = torch.randperm(400, generator=torch.Generator().manual_seed(0))[:150]
     wanted = source(rows)
     store.read.clear()
@@ -181,7 +182,7 @@ def test_a_batch_of_any_size_is_read_in_the_background() -> None:
 def test_waiting_for_sound_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     ahead = Prefetch(FakeStore())
     clock = itertools.count(step=3.0)
-    monkeypatch.setattr(prefetch, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(mel_source, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
     ahead.expect(np.arange(40))
     ahead.read(np.arange(40))
     ahead.read(np.arange(7))
@@ -227,8 +228,7 @@ def test_training_reads_ahead_to_the_same_weights_and_logs_the_pace(
 
 
 def test_the_pace_counts_items_and_waiting_between_two_lines() -> None:
-    first, second = loop.Pace(10, 100.0, 3.0), loop.Pace(30, 104.0, 3.5)
-    assert second.since(first, 64) == {"data_s": 0.5, "samples_per_s": 320.0}
+    assert loop.pace((10, 100.0, 3.0), (30, 104.0, 3.5), 64) == {"data_s": 0.5, "samples_per_s": 320.0}
 
 
 class Watched:
@@ -240,14 +240,14 @@ class Watched:
         self.inside: list[torch.dtype] = []
         self.waited = 0.0
 
-    def loss(self, network: loop.Network, step: int, shard: loop.Shard) -> torch.Tensor:
+    def loss(self, network: loop.Network, step: int, rows: slice) -> torch.Tensor:
         self.around.append(torch.is_autocast_enabled("cpu"))
         found = network(torch.ones(2, 4))
         self.inside.append(found.dtype)
         return found.float().square().mean()
 
     def validation_loss(self, network: loop.Network) -> float | None:
-        return float(self.loss(network, 0, loop.Shard()))
+        return float(self.loss(network, 0, slice(None)))
 
 
 def test_low_precision_is_the_networks_alone(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_low_precision_is_the_networks_alone(tmp_path: Path) -> None:
 
 def test_every_clip_is_seen_once_an_epoch_whatever_the_batch() -> None:
     for size in (4, 7, 23):
-        seen = torch.cat([loop.batch_rows(10, size, step, seed=3) for step in range(70)])[: 10 * (70 * size // 10)]
+        seen = torch.cat([batch_rows(10, size, step, seed=3) for step in range(70)])[: 10 * (70 * size // 10)]
         for epoch in seen.view(-1, 10):
             assert epoch.sort().values.tolist() == list(range(10))
 
@@ -275,10 +275,10 @@ def test_the_learning_rate_warms_up_and_falls_to_its_end() -> None:
 
 def test_two_processes_see_the_halves_of_the_batch_that_one_sees() -> None:
     whole = torch.arange(8)
-    halves = [loop.Shard(rank, 2).of(whole) for rank in (0, 1)]
+    halves = [whole[rank::2] for rank in (0, 1)]
     assert torch.cat(halves).sort().values.tolist() == whole.tolist()
     losses = []
-    for shards in ((loop.Shard(),), (loop.Shard(0, 2), loop.Shard(1, 2))):
+    for shards in ((slice(None),), (slice(0, None, 2), slice(1, None, 2))):
         torch.manual_seed(0)
         task = _task()
         losses.append(np.mean([float(task.loss(task.module, 3, s).detach()) for s in shards]))
@@ -286,17 +286,15 @@ def test_two_processes_see_the_halves_of_the_batch_that_one_sees() -> None:
 
 
 def _task() -> AudioTask:
-    from clipsonic.diffusion import Diffusion
     from clipsonic.mel import MelConfig
     from clipsonic.networks import build
 
     config = _config()
     store = FakeStore()
-    front_end = MelFrontEnd(MelConfig(mean=(-6.0,), std=(3.0,)))
     network = build(config.network, n_mels=64, frames=32, condition_dim=16, seed=0)
-    mels = MelSource(store, front_end, cache_mb=100)
+    mels = MelSource(store, MelConfig(mean=(-6.0,), std=(3.0,)), cache_mb=100)
     assert store.image_embeddings is not None
-    return AudioTask(config, network, mels, store.image_embeddings, Diffusion(config.diffusion))
+    return AudioTask(config, network, mels, store.image_embeddings)
 
 
 def test_held_out_clips_are_no_training_clips_nor_of_their_videos() -> None:

@@ -27,8 +27,8 @@ class Listening:
         self.seen: list[tuple[int, int]] = []
         self.waited = 0.0
 
-    def loss(self, module: loop.Network, step: int, shard: loop.Shard) -> torch.Tensor:
-        del step, shard
+    def loss(self, module: loop.Network, step: int, rows: slice) -> torch.Tensor:
+        del step, rows
         self.seen.append(now())
         loss: torch.Tensor = module(torch.ones(2, 2)).square().mean()
         return loss
@@ -71,7 +71,7 @@ def test_a_training_takes_the_idle_cores_says_so_and_goes_on_with_as_many(
         second = Listening()
         outcome = loop.run(second, CONFIG, tmp_path, identity="x")
         assert second.seen == [(1, IDLE)] * 2
-        assert outcome.threads == IDLE
+        assert outcome["threads"] == IDLE
         assert now() == (4, 4)
 
 

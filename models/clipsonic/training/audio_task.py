@@ -1,0 +1,165 @@
+"""The training task of the audio model: v-prediction of log-mel spectrograms under image or text conditions."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from clipsonic.diffusion import Diffusion
+from clipsonic.networks import build
+from clipsonic.training.batches import ALL_ROWS, batch_rows, held_out_split, step_generator
+from clipsonic.training.config import AudioTrainingConfig
+from clipsonic.training.loop import Network
+from clipsonic.training.mel_source import MelSource, united
+from clipsonic_eval.arraytypes import Float32
+from clipsonic_eval.devices import resolve_device
+from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from clipsonic.model import MelDiffusion
+    from clipsonic_eval.clips import ClipStore
+
+
+class AudioTask:
+    """The audio model's :class:`clipsonic.training.loop.TrainingTask`.
+
+    Args:
+        config: of the training.
+        module: the denoising network, see :mod:`clipsonic.networks`.
+        mels: log-mels of the clips.
+        conditions: (n, k, d) float32 of L2 norm 1: k frame embeddings per clip.
+
+    Attributes:
+        training_rows: (n_train,) int64 rows of the store.
+        held_out: (n_val,) int64 rows for the validation loss.
+    """
+
+    def __init__(self, config: AudioTrainingConfig, module: Any, mels: MelSource, conditions: Float32) -> None:
+        self.config, self.mels = config, mels
+        self.module: nn.Module = module
+        self._device = mels.front_end.device
+        self._diffusion = Diffusion(config.diffusion, self._device)
+        self._conditions = torch.from_numpy(conditions) * math.sqrt(conditions.shape[-1])  # c = √d e / |e|
+        self.training_rows, self.held_out = split_clips(mels.store, config)
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for data so far."""
+        return self.mels.waited
+
+    def loss(self, network: Network, step: int, rows: slice) -> torch.Tensor:
+        """Return the loss of a step's batch: random frames, noise levels, noise and dropped conditions."""
+        train = self.config.train
+        generator = step_generator(train.seed, step, "train-noise", self._device)
+        batch = self._batch(step)
+        x0 = self.mels.scaled(batch[rows])
+        if step + 1 < train.steps:
+            self.mels.expect(self._batch(step + 1)[rows])
+        return self._loss(network, batch, x0, generator, rows, dropout=self.config.condition_dropout)
+
+    def validation_loss(self, network: Network) -> float | None:
+        """Return the loss of the held-out clips at fixed noise levels and noise, with every condition present."""
+        if not len(self.held_out):
+            return None
+        total = 0.0
+        for number, batch in enumerate(self.held_out.split(self.config.train.batch_size)):
+            generator = step_generator(self.config.train.seed, number, "validation-noise", self._device)
+            loss = self._loss(network, batch, self.mels.scaled(batch), generator, ALL_ROWS, dropout=0.0)
+            total += float(loss) * len(batch)
+        return total / len(self.held_out)
+
+    def _batch(self, step: int) -> torch.Tensor:
+        train = self.config.train
+        return self.training_rows[batch_rows(len(self.training_rows), train.batch_size, step, train.seed)]
+
+    def _loss(
+        self,
+        network: Network,
+        batch: torch.Tensor,
+        x0: torch.Tensor,
+        generator: torch.Generator,
+        rows: slice,
+        *,
+        dropout: float,
+    ) -> torch.Tensor:
+        """Return the v-prediction loss of some rows of a batch; ``x0`` holds those rows, all else is drawn for all."""
+        n, device = len(batch), generator.device
+        frame = torch.randint(self._conditions.shape[1], (n,), generator=generator, device=device)
+        t = self._diffusion.draw_timesteps(n, generator)
+        drop = torch.rand(n, generator=generator, device=device) < dropout  # condition dropout trains the null
+        eps = torch.randn(n, *x0.shape[1:], generator=generator, device=device)
+        cond = self._conditions[batch[rows], frame[rows].cpu()].to(device)
+        return self._diffusion.loss(lambda x, t: network(x, t, cond, drop[rows]), x0, eps[rows], t[rows])
+
+
+def prepare(
+    store: ClipStore,
+    config: AudioTrainingConfig,
+    conditions: Float32,
+    *,
+    parent: MelDiffusion | None = None,
+    progress: Progress = SILENT,
+) -> tuple[AudioTask, dict[str, Any]]:
+    """Measure the scale of the log-mels and initialise the network.
+
+    Args:
+        store: prepared clips.
+        config: of the training.
+        conditions: (n, k, d) float32 of L2 norm 1.
+        parent: finished model whose weights and scale the run starts from.
+        progress: shows a bar while log-mels are cached.
+
+    Returns:
+        The task, and its part of the card: number of clips and range of the log-mels.
+    """
+    device = resolve_device(config.device)
+    mel = config.mel if parent is None else parent.mel
+    mels = MelSource(store, mel, device, cache_mb=config.mel_cache_mb, progress=progress)
+    log_mel_range = mels.measure_scale(store.rows(config.split), per_band=config.mel_scale == "band")
+    network = build(
+        config.network,
+        n_mels=mel.n_mels,
+        frames=mels.frames,
+        condition_dim=conditions.shape[-1],
+        seed=config.train.seed,
+    ).to(device)
+    if parent is not None:
+        network.load_state_dict(parent.network.state_dict())
+        log_mel_range = united(log_mel_range, parent.card.get("log_mel_range", log_mel_range))
+    task = AudioTask(config, network, mels, conditions)
+    return task, {"n_clips": len(task.training_rows) + len(task.held_out), "log_mel_range": log_mel_range}
+
+
+def check_clips(store: ClipStore, config: AudioTrainingConfig) -> None:
+    """Check before any work that there is something to train on, and a device to train on.
+
+    Raises:
+        ConfigError: the clips have another sample rate than the model, or there is no such device.
+        UserError: the configured split has no clips.
+    """
+    if store.sample_rate != config.mel.sample_rate:
+        raise ConfigError(
+            f"the clips are at {store.sample_rate} Hz, but mel.sample_rate is {config.mel.sample_rate}; "
+            "prepare them at the model's rate"
+        )
+    split_clips(store, config)
+    resolve_device(config.device)
+
+
+def split_clips(store: ClipStore, config: AudioTrainingConfig) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the rows to train on and the held-out rows of a store, (n,) int64 each, sorted.
+
+    Raises:
+        UserError: the configured split has no clips.
+    """
+    rows = store.rows(config.split)
+    if not len(rows):
+        hint = "; see the list of skipped files that `prepare` wrote" if config.split is None else ""
+        raise UserError(f"there are no clips to train on (split: {config.split}){hint}")
+    sources = [store.sources[row] for row in rows]
+    training, held_out = held_out_split(sources, config.train.validation, config.train.seed)
+    return torch.from_numpy(rows[training]), torch.from_numpy(rows[held_out])

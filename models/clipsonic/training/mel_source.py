@@ -1,0 +1,173 @@
+"""Log-mel spectrograms of training clips: cached in memory, or computed from audio read in the background."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from clipsonic.mel import MelConfig, MelFrontEnd, measured
+from clipsonic_eval.arraytypes import Float32, IntArray
+from clipsonic_eval.checks.audio import ANOTHER_UNIT
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from clipsonic_eval.clips import ClipStore
+
+PART = 64  # clips that are read, and converted to log-mels, together
+BUFFER_MB = 256
+_SCALE_CLIPS = 2048  # on which the scale of the log-mels is measured
+
+
+class Prefetch:
+    """Reads the audio of clips in the background, part by part in the expected order, while the network computes.
+
+    Reading ahead changes when a part is read, never what it holds; rows other than the expected ones are read at once.
+
+    Args:
+        store: the clips.
+        buffer_mb: MiB of audio held at most, but at least one part.
+
+    Attributes:
+        waited: seconds that callers have waited for audio so far.
+    """
+
+    def __init__(self, store: ClipStore, *, buffer_mb: float = BUFFER_MB) -> None:
+        self.waited = 0.0
+        self._store = store
+        self._most = max(1, int(buffer_mb * 2**20 / (4 * PART * store.n_samples)))
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="clips")
+        self._expected: deque[IntArray] = deque()
+        self._coming: deque[tuple[IntArray, Future[Float32]]] = deque()
+
+    def expect(self, rows: IntArray) -> None:
+        """Begin to read rows (b,), for which :meth:`read` will be called in parts of ``PART``."""
+        for _, future in self._coming:
+            future.cancel()
+        self._coming.clear()
+        self._expected = deque(rows[start : start + PART] for start in range(0, len(rows), PART))
+        self._fill()
+
+    def read(self, rows: IntArray) -> Float32:
+        """Return the audio of rows (b,), (b, n_samples) float32 in [-1, 1]."""
+        started = time.monotonic()
+        if self._coming and np.array_equal(self._coming[0][0], rows):
+            audio = self._coming.popleft()[1].result()
+            self._fill()
+        else:
+            audio = self._store.audio(rows)
+        self.waited += time.monotonic() - started
+        return audio
+
+    def _fill(self) -> None:
+        while self._expected and len(self._coming) < self._most:
+            part = self._expected.popleft()
+            self._coming.append((part, self._reader.submit(self._store.audio, part)))
+
+
+class MelSource:
+    """Log-mels of a store's clips by row: cached in memory where they fit, else computed when asked for.
+
+    Args:
+        store: the clips.
+        mel: layout, and scale if it is configured.
+        device: of the front end.
+        cache_mb: the log-mels are cached if they take no more MiB.
+        progress: shows a bar.
+
+    Attributes:
+        store: the clips.
+        front_end: layout, scale and device.
+        frames: of every log-mel.
+    """
+
+    def __init__(
+        self,
+        store: ClipStore,
+        mel: MelConfig,
+        device: str | torch.device = "cpu",
+        *,
+        cache_mb: int,
+        progress: Progress = SILENT,
+    ) -> None:
+        self.store, self.front_end = store, MelFrontEnd(mel, device)
+        self.frames = mel.frames(store.n_samples)
+        self._cached: torch.Tensor | None = None
+        self._prefetch = Prefetch(store)
+        if 4 * len(store) * mel.n_mels * self.frames <= cache_mb * 2**20:
+            cached = torch.empty(len(store), mel.n_mels, self.frames)
+            for start in progress.track(range(0, len(store), PART), label="log-mels"):
+                rows = np.arange(start, min(start + PART, len(store)))
+                cached[start : start + len(rows)] = self._compute(rows).cpu()
+            self._cached = cached
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for audio so far."""
+        return self._prefetch.waited
+
+    def expect(self, rows: torch.Tensor) -> None:
+        """Read the audio of rows (b,) int64 in the background: their log-mels are asked for next."""
+        if self._cached is None:
+            self._prefetch.expect(rows.numpy())
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the log-mels of rows (b,) int64, (b, n_mels, frames) float32, nats, on the device of the front end."""
+        if self._cached is not None:
+            return self._cached[rows].to(self.front_end.device)
+        return torch.cat([self._compute(part.numpy()) for part in rows.split(PART)])
+
+    def scaled(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the log-mels of rows (b,) int64 at the network's scale, (b, n_mels, frames) float32."""
+        return self.front_end.normalise(self(rows))
+
+    def measure_scale(self, rows: IntArray, *, per_band: bool) -> dict[str, list[float]]:
+        """Measure the range of the log-mels on an even spread of rows, and their scale unless it is configured.
+
+        Args:
+            rows: (n,) of the clips to train on.
+            per_band: each mel band to zero mean and unit deviation; else all with the same two numbers.
+
+        Returns:
+            ``low`` and ``high`` of each band, nats.
+        """
+        spread = torch.from_numpy(rows)[:: max(1, math.ceil(len(rows) / _SCALE_CLIPS))]
+        values = self(spread)
+        if not self.front_end.config.mean:
+            scaled = measured(self.front_end.config, values, per_band=per_band)
+            self.front_end = MelFrontEnd(scaled, self.front_end.device)
+        ends = {"low": values.amin(dim=(0, 2)), "high": values.amax(dim=(0, 2))}
+        return {end: [round(float(x), 4) for x in bands] for end, bands in ends.items()}
+
+    def _compute(self, rows: IntArray) -> torch.Tensor:
+        audio = self._prefetch.read(rows)
+        _check_unit(audio, [self.store.keys[row] for row in rows])
+        return self.front_end.log_mel(torch.from_numpy(audio))
+
+
+def _check_unit(audio: Float32, keys: Sequence[str]) -> None:
+    """Refuse audio that would ruin every step it enters: `prepare` leaves it out, other ways into a store may not.
+
+    Raises:
+        UserError: a clip (b, n_samples) peaks above 4 times full scale or is not finite.
+    """
+    peaks = np.abs(audio).max(axis=1, initial=0.0)
+    bad = np.flatnonzero(~(peaks <= ANOTHER_UNIT))
+    if len(bad):
+        raise UserError(
+            f"clip '{keys[bad[0]]}' peaks at {peaks[bad[0]]:.3g} times full scale, its samples are in another unit; "
+            "prepare the clips again, which leaves such clips out"
+        )
+
+
+def united(a: Mapping[str, list[float]], b: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Return the range of each band, ``low`` and ``high``, over two sets of log-mels."""
+    picks = (("low", min), ("high", max))
+    return {end: [pick(x, y) for x, y in zip(a[end], b[end], strict=True)] for end, pick in picks}
