@@ -110,16 +110,10 @@ def metrics() -> str:
         card: Any = METRICS[name].card
         direction = "↑" if card.higher_is_better else "↓"
         needs = ", ".join(card.needs) or "–"
-        return (
-            f"`{name}`",
-            f"{card.title} {direction}",
-            card.unit,
-            needs,
-            "yes" if card.biased_in_n else "no",
-            card.source,
-        )
+        biased = "yes" if card.biased_in_n else "no"
+        return f"`{name}` {direction}", card.description, card.unit, card.role, needs, biased, card.source
 
-    return table(("metric", "title", "unit", "needs", "biased in n", "source"), map(row, METRICS))
+    return table(("metric", "what it is", "unit", "role", "needs", "biased in n", "source"), map(row, METRICS))
 
 
 def conventions() -> str:
