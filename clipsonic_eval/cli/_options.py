@@ -42,12 +42,12 @@ def set_option(example: str) -> Callable[[F], F]:
     )
 
 
-def shard_option(default: tuple[int, int] | None, shown: str) -> Callable[[F], F]:
+def shard_option(default: tuple[int, int] | None, shown: str | bool = True) -> Callable[[F], F]:
     """Return ``--shard I/N``, the share of one process or machine in a job array.
 
     Args:
         default: (i, n) where the option is not given.
-        shown: the default as the help page names it.
+        shown: the default as the help page names it; True: as it is.
     """
     return click.option(
         "--shard",

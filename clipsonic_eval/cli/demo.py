@@ -12,16 +12,16 @@ from clipsonic_eval.cli._options import json_option, out_option, overwrite_optio
 
 
 @click.command("demo")
-@out_option("The study's folder.", default="runs/demo")
-@click.option("--fast", is_flag=True, help="Every stage at the least size (the numbers mean nothing).")
+@out_option("Output folder.", default="runs/demo")
+@click.option("--fast", is_flag=True, help="Every stage at its smallest size (the numbers mean nothing).")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, help="Training seeds 0 to N-1.")
 @set_option("audio_steps=4000")
 @overwrite_option
 @json_option()
 def command(out: Path, fast: bool, seeds: int, sets: tuple[str, ...], overwrite: bool, as_json: bool) -> None:
-    """Write a small world of .mp4 files, train every system on it, score them, write the report.
+    """Run the whole study in miniature: write toy videos, train every system, score them, write the report.
 
-    Needs no GPU and no download. Stopped anywhere, the same command continues.
+    Needs no GPU and no download. Can be stopped at any point; run again to continue.
     """
     from clipsonic_eval.config import apply_sets, resolve
     from clipsonic_eval.progress import Bars

@@ -14,14 +14,14 @@ from clipsonic_eval.cli._options import PATH, cache_option, json_option, named, 
 @click.command("embed")
 @click.argument("folders", nargs=-1, required=True, type=PATH)
 @click.option("--encoder", "encoders", multiple=True, required=True, help="Encoder or convention; repeatable.")
-@click.option("--weights", multiple=True, metavar="NAME=FILE", help="Weights of one of these; repeatable.")
+@click.option("--weights", multiple=True, metavar="NAME=FILE", help="Weight file of one of the encoders; repeatable.")
 @shard_option(None, "torchrun's rank")
 @click.option("--device", default="cpu", help="cpu or cuda.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=64, help="Clips at once.")
-@click.option("--workers", type=click.IntRange(min=1), default=2, help="Threads that decode.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, help="Clips per batch.")
+@click.option("--workers", type=click.IntRange(min=1), default=2, help="Decoder threads.")
 @cache_option
 @click.option(
-    "--statistics", type=PATH, metavar="FILE.npz", help="Write mean and covariance, a reference for evaluate."
+    "--statistics", type=PATH, metavar="FILE.npz", help="Also write mean and covariance, for evaluate --reference."
 )
 @json_option()
 @click.pass_context
@@ -39,9 +39,9 @@ def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option
     statistics: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Embed every sound in FOLDERS (media files, a system's wavs, prepared clips); `evaluate` finds them in the cache.
+    r"""Embed all audio in FOLDERS (media files, a system's wavs, prepared clips) into the cache that `evaluate` reads.
 
-    Several processes share the work: as a job array with --shard, or under torchrun by themselves.
+    Several processes can share the work: a job array with --shard, or torchrun, which needs no option.
 
     \b
     torchrun --standalone --nproc_per_node=8 -m clipsonic_eval embed wavs/PD \

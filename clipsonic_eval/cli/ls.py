@@ -21,7 +21,7 @@ _KINDS = ("encoders", "metrics", "conventions", "datasets", "systems")
 @click.argument("kind", required=False, type=click.Choice(_KINDS))
 @json_option()
 def command(kind: str | None, as_json: bool) -> None:
-    """List encoders, metrics, conventions, datasets or systems, with one line on each; without KIND all of them."""
+    """List encoders, metrics, conventions, datasets or systems, one line each; without an argument, all of them."""
     found = {k: dict(_entries(k)) for k in ([kind] if kind else _KINDS)}
     if as_json:
         click.echo(json.dumps(found[kind] if kind else found, ensure_ascii=False))

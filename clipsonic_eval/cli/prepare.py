@@ -29,15 +29,15 @@ _SHOWN = 20  # skipped items that are named on the screen
 
 @click.command("prepare")
 @click.argument("source", type=PATH)
-@out_option("Folder of the clips; an earlier run in it is continued.")
+@out_option("Output folder; an earlier run in it is continued.")
 @click.option("--dataset", default="folder", metavar="NAME", help="Layout: folder, vggsound, manifest.")
 @click.option("--csv", type=PATH, help="List of the files, for vggsound and manifest.")
-@click.option("--split", help="Only this part of the list, e.g. train.")
+@click.option("--split", help="Only this split of the list, e.g. train.")
 @click.option("--prompts", type=PATH, help="Table with the columns key,prompt[,label].")
 @config_option
 @set_option("duration_s=10")
-@click.option("--workers", type=click.IntRange(min=1), show_default="one per core", help="Processes that decode.")
-@shard_option((1, 1), "everything")
+@click.option("--workers", type=click.IntRange(min=1), show_default="one per core", help="Decoder processes.")
+@shard_option((1, 1))
 @overwrite_option
 @json_option()
 def command(  # noqa: PLR0913 (click hands over one argument per option)
@@ -55,14 +55,14 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    r"""Prepare clips from the videos or sounds in SOURCE.
+    r"""Prepare clips from the videos or audio files in SOURCE.
 
-    Sound becomes mono at one rate and length, frames become embeddings; files that cannot be used are listed with
-    their reason in skipped.csv, clips whose sound looks wrong in findings.csv. Exit code 3: some were skipped,
-    2: nothing could be prepared.
+    Audio is stored as mono at one sample rate and length, frames as image embeddings. Files that cannot be used are
+    listed in skipped.csv with the reason, clips whose audio looks wrong in findings.csv. Exit code 3: some files were
+    skipped; 2: nothing could be prepared.
 
     Settings (--set): sample_rate, duration_s, window (first, centre, all), min_s, keep_silence, frames_per_clip,
-    image_encoder (null: sound alone), encoder_weights, device, shard_size, batch_clips, workers.
+    image_encoder (null: audio only), encoder_weights, device, shard_size, batch_clips, workers.
     """
     from clipsonic_eval.clips import PrepareConfig, Source, prepare
     from clipsonic_eval.config import apply_sets, read_yaml, resolve

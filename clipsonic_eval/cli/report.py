@@ -16,12 +16,17 @@ _MAIN = ("README.md", "table.md", "table.csv", "table.tex")
 
 @click.command("report")
 @click.argument("runs", nargs=-1, required=True, type=PATH)
-@out_option("Folder of the report.")
+@out_option("Output folder.")
 @click.option("--title", default="Report", help="Title of the page.")
-@click.option("--select", multiple=True, metavar="TAG=VALUE", help="Which runs the table shows, e.g. guidance=2.")
-@click.option("--command", "made_by", show_default="this command", help="Printed on the page as what makes it.")
+@click.option("--select", multiple=True, metavar="TAG=VALUE", help="Runs shown in the table, e.g. guidance=2.")
 @click.option(
-    "--records/--no-records", "keep_records", default=True, help="Keep small records to remake the report from."
+    "--command", "made_by", show_default="this command", help="Command printed on the page as the one that makes it."
+)
+@click.option(
+    "--records/--no-records",
+    "keep_records",
+    default=True,
+    help="Keep small records from which the report can be remade.",
 )
 @overwrite_option
 @json_option()
@@ -37,12 +42,12 @@ def command(
 ) -> None:
     r"""Make tables (md, csv, tex), figures (pdf, png) and a summary in words from run records.
 
-    RUNS are folders that `evaluate` or `gap` wrote, or folders that hold such folders; whatever is there is reported,
-    and what could not be made is listed. Tags (split, train_seed, guidance, clip_variant) tell the runs apart.
+    RUNS are run folders of `evaluate` or `gap`, or folders that contain such folders. Everything found is reported;
+    what could not be made is listed. Tags (split, train_seed, guidance, clip_variant) distinguish the runs.
 
     \b
     clipsonic-eval report run/ --out report/
-    clipsonic-eval report report/records --out again/   (from what it kept)
+    clipsonic-eval report report/records --out again/   (from the kept records)
     """
     from clipsonic_eval.reporting.build import ReportConfig, build
 

@@ -25,15 +25,15 @@ _SHOWN = 5
     "--queries",
     required=True,
     type=PATH,
-    help="csv with the columns key, prompt and perhaps label, image (or path).",
+    help="Table with columns key, prompt and optionally label, image (or path).",
 )
-@out_option("Folder of the wavs.")
+@out_option("Output folder.")
 @set_option("guidance=2")
-@click.option("--seed", default=0, help="Every query derives its own seed from it.")
-@click.option("--batch-size", default=32, help="Queries worked on at once; changes no result.")
-@click.option("--name", show_default="its own name", help="What tables call the system.")
+@click.option("--seed", default=0, help="Base seed; each query derives its own.")
+@click.option("--batch-size", default=32, help="Queries per batch; does not change results.")
+@click.option("--name", show_default="its own name", help="Name of the system in tables.")
 @overwrite_option
-@click.option("--first-caption", is_flag=True, help="Of keys with several prompts, ask the first one of the table.")
+@click.option("--first-caption", is_flag=True, help="For keys with several prompts, use the first.")
 @json_option()
 @click.pass_context
 def command(
@@ -47,9 +47,9 @@ def command(
     as_json: bool,
     **settings: object,
 ) -> None:
-    r"""Write one wav for each query; the same command again continues where it was.
+    r"""Write one wav per query; run again to continue where it stopped.
 
-    SYSTEM is MODULE:CLASS or FILE.py:CLASS, or a folder of wavs.
+    SYSTEM is MODULE:CLASS, FILE.py:CLASS, a registered name (ls systems), or a folder of wavs.
 
     \b
     clipsonic-eval sample clipsonic.systems:ZeroShot --set model=models/video \

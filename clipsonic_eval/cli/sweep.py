@@ -12,17 +12,18 @@ from clipsonic_eval.cli._options import json_option, out_option, overwrite_optio
 
 
 @click.command("sweep")
-@out_option("The sweep's folder.", default="runs/sweep")
+@out_option("Output folder.", default="runs/sweep")
 @click.option(
-    "--only", metavar="NAMES", show_default="all", help="Some of the CLIP variants, e.g. narrow,calibrated,widest."
+    "--only", metavar="NAMES", show_default="all", help="Only these CLIP variants, e.g. narrow,calibrated,widest."
 )
 @set_option("study.audio_steps=800")
 @overwrite_option
 @json_option()
 def command(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool, as_json: bool) -> None:
-    """Train CLIPs with narrower and wider modality gaps and do the study with each: when does the prior help?
+    """Repeat the study on toy CLIPs with narrower and wider modality gaps: when does the prior help?
 
-    Takes about ten minutes per CLIP variant on two cores. Stopped anywhere, the same command continues.
+    Takes about ten minutes per CLIP variant on two cores. Can be stopped at any point;
+    run again to continue.
     """
     from clipsonic_eval.config import apply_sets, as_tree, resolve
     from clipsonic_eval.progress import Bars

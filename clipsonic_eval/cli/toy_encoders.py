@@ -13,11 +13,11 @@ from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite
 
 @click.group("toy-encoders", cls=Commands)
 def command() -> None:
-    """Train the toy world's encoders from scratch, or show the calibration of the frozen ones."""
+    """Train the encoders of the toy world from scratch, or show the calibration of the frozen ones."""
 
 
 @command.command("train")
-@out_option("Folder for the weights.")
+@out_option("Output folder.")
 @click.option(
     "--only",
     metavar="NAME",
@@ -27,7 +27,7 @@ def command() -> None:
 @set_option("clip.steps=500")
 @overwrite_option
 def train(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool) -> None:
-    """Train the toy encoders; weights and cards go to OUT, where an encoder can be loaded from."""
+    """Train the toy encoders; their weights and cards are written to OUT."""
     from clipsonic_eval.config import apply_sets, resolve
     from clipsonic_eval.progress import Bars
     from clipsonic_eval.toyencoders.train import ToyEncodersConfig
@@ -42,7 +42,7 @@ def train(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool) -
 @click.option("--weights", type=PATH, show_default="the frozen toy encoders", help="Folder or file.")
 @json_option()
 def show(weights: Path | None, as_json: bool) -> None:
-    """Print how near the toy CLIP comes to the geometry of real CLIP, and the quality of the audio encoders."""
+    """Print the geometry of the toy CLIP beside real CLIP's, and the quality of the audio encoders."""
     from clipsonic_eval.toyencoders.show import calibration, table
 
     values = calibration(weights)

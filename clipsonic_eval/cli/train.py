@@ -21,20 +21,20 @@ from clipsonic_eval.progress import Bars
 @click.command("train")
 @click.argument("config", type=PATH)
 @set_option("train.steps=2000")
-@click.option("--out", type=PATH, show_default="`out` in CONFIG", help="Folder of the model.")
+@click.option("--out", type=PATH, show_default="`out` in CONFIG", help="Output folder.")
 @overwrite_option
 @json_option()
 def command(config: Path, sets: tuple[str, ...], out: Path | None, overwrite: bool, as_json: bool) -> None:
-    r"""Train the model that CONFIG (YAML) describes; the same command again continues where it was.
+    r"""Train the model described by CONFIG (YAML); run again to continue where it stopped.
 
     \b
     CONFIG:
       trainer: clipsonic.training.audio:train     MODULE:NAME or FILE.py:NAME
-      out: models/video                           folder of the model
-      ...                                         the trainer's own keys
+      out: models/video                           output folder
+      ...                                         settings of the trainer
 
-    A finished model is fine-tuned with --set init_from=FOLDER and another --out; a finished run goes on with a larger
-    train.steps if its learning rate was constant (train.final_lr_ratio=1).
+    To fine-tune a finished model: --set init_from=FOLDER and another --out. To train it longer: a larger train.steps,
+    if the learning rate was constant (train.final_lr_ratio=1).
     """
     tree = apply_sets(read_yaml(config), sets)
     trainer = tree.pop("trainer", None)
