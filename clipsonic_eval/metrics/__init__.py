@@ -1,10 +1,20 @@
-"""Metrics: pure functions on embeddings. Files are families of metrics; the folder is scanned.
+"""Metrics of generated audio, each a function of arrays or embeddings that returns a score with its interval.
 
-The types are in :mod:`clipsonic_eval.metrics._base`. The modality-gap statistics are a library of their own,
-:mod:`clipsonic_eval.metrics.gap`.
+    >>> import numpy as np
+    >>> from clipsonic_eval.metrics import fad
+    >>> real = np.random.default_rng(0).standard_normal((200, 8))
+    >>> fad(real, real + 0.5)
+    fad of system: 2.0 [1.4, 2.6], n = 200
+
+The functions are found by name when they are first used; :data:`METRICS` holds what the harness needs of each
+(:mod:`clipsonic_eval.metrics._base`). Files of this package are families of metrics. A new metric is a new file, or an
+entry point ``clipsonic_eval.metrics`` of another package; nothing here is touched.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from clipsonic_eval.metrics._base import (
     METRICS,
@@ -18,6 +28,39 @@ from clipsonic_eval.metrics._base import (
     SetMetric,
     metric,
 )
+from clipsonic_eval.types import Score
+
+if TYPE_CHECKING:  # for editors and type checkers; at run time __getattr__ finds them
+    from clipsonic_eval.metrics.clap import clap_score as clap_score
+    from clipsonic_eval.metrics.classification import class_accuracy as class_accuracy
+    from clipsonic_eval.metrics.divergence import kl as kl
+    from clipsonic_eval.metrics.divergence import kl_mean_logits as kl_mean_logits
+    from clipsonic_eval.metrics.divergence import kl_reverse as kl_reverse
+    from clipsonic_eval.metrics.divergence import kl_reverse_mean_logits as kl_reverse_mean_logits
+    from clipsonic_eval.metrics.frechet import fad as fad
+    from clipsonic_eval.metrics.frechet import fad_inf as fad_inf
+    from clipsonic_eval.metrics.frechet import fad_per_clip as fad_per_clip
+    from clipsonic_eval.metrics.frechet_package import fad_package as fad_package
+    from clipsonic_eval.metrics.inception import inception_score as inception_score
+    from clipsonic_eval.metrics.inception import inception_score_10_splits as inception_score_10_splits
+    from clipsonic_eval.metrics.manifold import coverage as coverage
+    from clipsonic_eval.metrics.manifold import density as density
+    from clipsonic_eval.metrics.manifold import precision as precision
+    from clipsonic_eval.metrics.manifold import recall as recall
+    from clipsonic_eval.metrics.mmd import kad as kad
+    from clipsonic_eval.metrics.mmd import kad_kadtk as kad_kadtk
+    from clipsonic_eval.metrics.mmd import kad_kadtk_imq as kad_kadtk_imq
+    from clipsonic_eval.metrics.mmd import kad_kadtk_iq as kad_kadtk_iq
+    from clipsonic_eval.metrics.mmd import kid as kid
+    from clipsonic_eval.metrics.mmd import kid_subsets as kid_subsets
+    from clipsonic_eval.metrics.retrieval import retrieval_audio_to_text_r1 as retrieval_audio_to_text_r1
+    from clipsonic_eval.metrics.retrieval import retrieval_audio_to_text_r5 as retrieval_audio_to_text_r5
+    from clipsonic_eval.metrics.retrieval import retrieval_audio_to_text_r10 as retrieval_audio_to_text_r10
+    from clipsonic_eval.metrics.retrieval import retrieval_text_to_audio_r1 as retrieval_text_to_audio_r1
+    from clipsonic_eval.metrics.retrieval import retrieval_text_to_audio_r5 as retrieval_text_to_audio_r5
+    from clipsonic_eval.metrics.retrieval import retrieval_text_to_audio_r10 as retrieval_text_to_audio_r10
+    from clipsonic_eval.metrics.spread import diversity as diversity
+    from clipsonic_eval.metrics.spread import diversity_distance as diversity_distance
 
 __all__ = [
     "METRICS",
@@ -31,3 +74,16 @@ __all__ = [
     "SetMetric",
     "metric",
 ]
+
+
+def __getattr__(name: str) -> Callable[..., Score]:
+    """Return the function of a registered metric."""
+    if name.startswith("_") or name not in METRICS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; METRICS lists the metrics")
+    from clipsonic_eval.metrics._score import function_of
+
+    return function_of(METRICS[name])
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *METRICS])

@@ -1,4 +1,4 @@
-"""Class probabilities per clip, from an encoder whose vectors are log-probabilities, and their divergence."""
+"""Class probabilities per clip, from a classifier whose vectors are log-probabilities."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from scipy.special import log_softmax, logsumexp
 
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip
+from clipsonic_eval.metrics._vectors import clips_of, mean_by_clip
 from clipsonic_eval.types import Embeddings
 
 Pooling = Literal["probability", "logit"]
-
-_FLOOR = -100.0  # keeps a probability that underflowed from giving infinity
 
 
 def log_probabilities(embeddings: Embeddings, pooling: Pooling = "probability") -> tuple[tuple[str, ...], Float64]:
@@ -44,24 +42,3 @@ def log_probabilities(embeddings: Embeddings, pooling: Pooling = "probability") 
         return keys, np.asarray(log_softmax(mean_by_clip(rows, clip_of_row, len(keys)), axis=1))
     with np.errstate(divide="ignore"):
         return keys, np.log(mean_by_clip(np.exp(rows), clip_of_row, len(keys)))
-
-
-def divergence(first: Embeddings, second: Embeddings, pooling: Pooling = "probability") -> dict[str, float]:
-    """Return KL(first || second) by key, nats, for the keys that both sides have.
-
-    In float64 without an epsilon; log-probabilities below -100 count as -100.
-
-    Raises:
-        SpaceError: two different classifiers.
-        ShapeError: the vectors are no log-probabilities.
-    """
-    check_space(first, second)
-    keys, p = log_probabilities(first, pooling)
-    other_keys, q = log_probabilities(second, pooling)
-    row_of = {key: i for i, key in enumerate(other_keys)}
-    result = {}
-    for key, log_p in zip(keys, p, strict=True):
-        if key in row_of:
-            log_q = q[row_of[key]]
-            result[key] = float(np.exp(log_p) @ (np.maximum(log_p, _FLOOR) - np.maximum(log_q, _FLOOR)))
-    return result

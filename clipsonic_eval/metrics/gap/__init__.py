@@ -9,6 +9,8 @@ Source: W. Liang et al., Mind the Gap, NeurIPS 2022 (centroid distance of L2-nor
 
 from __future__ import annotations
 
+from clipsonic_eval.arraytypes import Float64
+from clipsonic_eval.metrics._ranking import own_item, recall_at
 from clipsonic_eval.metrics.gap.geometry import (
     centred_cosines,
     centroid_distance,
@@ -18,10 +20,15 @@ from clipsonic_eval.metrics.gap.geometry import (
     within_cosine,
 )
 from clipsonic_eval.metrics.gap.pairs import paired
-from clipsonic_eval.metrics.gap.retrieval import recall_at_1
 from clipsonic_eval.metrics.gap.separability import separability
 from clipsonic_eval.metrics.gap.shift import mean_shift
 from clipsonic_eval.metrics.gap.shift_curve import shift_curve
+
+
+def recall_at_1(queries: Float64, gallery: Float64) -> Float64:
+    """Return per query whether its own gallery item is the nearest one, (n,) in [0, 1]; ties share the hit."""
+    return recall_at(queries, gallery, 1, own_item(len(queries)))
+
 
 BIASED_IN_N = frozenset(
     {

@@ -19,8 +19,7 @@ from clipsonic_eval.errors import ShapeError, UserError, WeightsError
 from clipsonic_eval.harness.evaluate import EncoderChoice, EvaluateConfig, evaluate
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import write_wav
-from clipsonic_eval.metrics.inception_score import inception_score
-from clipsonic_eval.metrics.kl import kl
+from clipsonic_eval.metrics import inception_score, kl
 from clipsonic_eval.types import Clip, Embeddings
 
 NAMES = {
@@ -142,8 +141,8 @@ def test_class_rows_are_log_probabilities_that_the_metrics_take(encoders) -> Non
     clips = [clip(f"k{k}", noise(1, 32000, k), 32000) for k in range(4)]
     rows = Embeddings(encoder.audio(clips), tuple(encoder.audio_rows(clips)), "audio", encoder.card)
     assert np.exp(rows.vectors.astype(np.float64)).sum(axis=1) == pytest.approx(1, abs=1e-5)
-    assert kl(rows, rows) == {f"k{k}": 0.0 for k in range(4)}
-    assert 1 <= inception_score(rows) <= 4
+    assert kl(rows, real=rows).per_clip == {f"k{k}": 0.0 for k in range(4)}
+    assert 1 <= float(inception_score(rows)) <= 4
 
 
 def test_short_clips_are_filled_with_zeros_and_stereo_is_averaged(encoders) -> None:

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy.spatial import distance
 from unit.metrics.material import card, embeddings
 
+from clipsonic_eval import metrics
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.harness import scoring
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, SetMetric
-from clipsonic_eval.metrics.diversity import diversity, diversity_distance
-from clipsonic_eval.metrics.fad_per_clip import fad_per_clip
-from clipsonic_eval.metrics.manifold import coverage, density, precision, recall
-from clipsonic_eval.metrics.retrieval import retrieval
+from clipsonic_eval.metrics.retrieval import Direction, _metric
 from clipsonic_eval.stats.frechet import squared_frechet
 from clipsonic_eval.types import Embeddings
 
 RNG = np.random.default_rng
+
+
+def number(name: str) -> Callable[..., float]:
+    """Return a metric's function of embeddings, without an interval."""
+    return lambda *sets: float(getattr(metrics, name)(*sets, n_boot=0))
+
+
+precision, recall, density, coverage, diversity, diversity_distance = (
+    number(name) for name in ("precision", "recall", "density", "coverage", "diversity", "diversity_distance")
+)
+
+
+def fad_per_clip(reference: Embeddings, system: Embeddings) -> dict[str, float]:
+    return dict(metrics.fad_per_clip(reference, system, n_boot=0).per_clip)
+
+
+def retrieval(audio: Embeddings, text: Embeddings, direction: Direction, k: int) -> dict[str, float]:
+    """Recall at any k, also at one that no registered metric has."""
+    metric = _metric(direction, k)
+    return metric.per_clip(Inputs(audio, prompts=text))
 
 
 def test_the_four_shares_of_a_set_and_itself_and_of_sets_far_apart() -> None:

@@ -8,15 +8,24 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, rel_entr, softmax
 
+from clipsonic_eval import metrics
 from clipsonic_eval.errors import ShapeError, SpaceError
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs
-from clipsonic_eval.metrics.kl import kl
-from clipsonic_eval.metrics.kl_mean_logits import kl_mean_logits
-from clipsonic_eval.metrics.kl_reverse import kl_reverse
-from clipsonic_eval.metrics.kl_reverse_mean_logits import kl_reverse_mean_logits
 from clipsonic_eval.types import Embeddings, EncoderCard
 
-ALL = [kl, kl_reverse, kl_mean_logits, kl_reverse_mean_logits]
+
+def per_clip(name: str):
+    """Return a function of (real, generated) that gives a metric's values by key."""
+
+    def values(real: Embeddings, generated: Embeddings) -> dict[str, float]:
+        return dict(getattr(metrics, name)(generated, real=real, n_boot=0).per_clip)
+
+    values.__name__ = name
+    return values
+
+
+ALL = [per_clip(name) for name in ("kl", "kl_reverse", "kl_mean_logits", "kl_reverse_mean_logits")]
+kl, kl_reverse, kl_mean_logits, kl_reverse_mean_logits = ALL
 
 
 def card(classes: int) -> EncoderCard:

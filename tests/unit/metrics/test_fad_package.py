@@ -7,8 +7,7 @@ import pytest
 from unit.metrics.material import embeddings
 
 from clipsonic_eval.errors import ConfigError
-from clipsonic_eval.metrics import METRICS
-from clipsonic_eval.metrics.fad_package import fad_package
+from clipsonic_eval.metrics import METRICS, fad_package
 
 
 def test_without_the_package_it_says_how_to_get_it() -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, rel_entr, softmax
 
+from clipsonic_eval import metrics
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.harness.scoring import Scoring, score_sets
-from clipsonic_eval.metrics import METRICS, Inputs, SetMetric, _inception
-from clipsonic_eval.metrics.inception_score import inception_score
-from clipsonic_eval.metrics.inception_score_10_splits import inception_score_10_splits
+from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
+from clipsonic_eval.metrics.inception import score_influence, weighted_scores
 from clipsonic_eval.stats.bootstrap import damped_weights, resample_counts
 from clipsonic_eval.types import Embeddings, EncoderCard
 
@@ -22,6 +22,15 @@ def heard(logits: np.ndarray, keys: list[str] | None = None) -> Embeddings:
     card = EncoderCard("c", "1" * 64, classes, ("audio",), "rate:16k", labels=tuple(map(str, range(classes))))
     keys = [f"k{i:03d}" for i in range(len(logits))] if keys is None else keys
     return Embeddings(log_softmax(logits, axis=1), tuple(keys), "audio", card)
+
+
+def inception_score(system: Embeddings) -> float:
+    return float(metrics.inception_score(system, n_boot=0))
+
+
+def inception_score_10_splits(system: Embeddings) -> tuple[float, float]:
+    found = metrics.inception_score_10_splits(system, n_boot=0)
+    return float(found), found.details["split_std"]
 
 
 def by_definition(probabilities: np.ndarray) -> float:
@@ -142,7 +151,7 @@ def test_the_interval_covers_the_score_of_fresh_clips_of_the_same_kind() -> None
 
 def test_the_influence_of_a_clip_is_the_derivative_in_its_weight() -> None:
     probabilities = softmax(random_logits(20), axis=1)
-    found = _inception.influence(probabilities)
+    found = score_influence(probabilities)
     step = 1e-5 * np.eye(20)
-    ends = [_inception.scores(probabilities, 1 + sign * step) for sign in (1, -1)]
+    ends = [weighted_scores(probabilities, 1 + sign * step) for sign in (1, -1)]
     assert found == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6, abs=1e-9)

@@ -12,13 +12,37 @@ import pytest
 from scipy.spatial import distance
 from unit.metrics.material import embeddings
 
+from clipsonic_eval import metrics
 from clipsonic_eval.conventions import CONVENTIONS
 from clipsonic_eval.errors import ShapeError, SpaceError
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
-from clipsonic_eval.metrics.kad import bandwidth, kad, kad_kadtk
-from clipsonic_eval.metrics.kid import kid, kid_subsets
+from clipsonic_eval.types import Embeddings
 
 RNG = np.random.default_rng
+
+
+def kad(reference: Embeddings, system: Embeddings) -> float:
+    return float(metrics.kad(reference, system, n_boot=0))
+
+
+def kad_kadtk(reference: Embeddings, system: Embeddings, kernel: Any = "gaussian") -> float:
+    return float(metrics.kad_kadtk(reference, system, kernel=kernel, n_boot=0))
+
+
+def kid(reference: Embeddings, system: Embeddings) -> float:
+    return float(metrics.kid(reference, system, n_boot=0))
+
+
+def kid_subsets(reference: Embeddings, system: Embeddings, subsets: int, size: int) -> tuple[float, float]:
+    found = metrics.kid_subsets(reference, system, subsets=subsets, size=size, n_boot=0)
+    return float(found), found.details["subsets_std"]
+
+
+def bandwidth(name: str, inputs: Inputs) -> float:
+    metric = METRICS[name]
+    assert isinstance(metric, SetMetric)
+    assert metric.details is not None
+    return metric.details(inputs)["bandwidth"]
 
 
 def discrepancy(kxx: np.ndarray, kyy: np.ndarray, kxy: np.ndarray) -> float:
