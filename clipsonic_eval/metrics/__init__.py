@@ -80,7 +80,7 @@ def __getattr__(name: str) -> Callable[..., Score]:
     """Return the function of a registered metric."""
     if name.startswith("_") or name not in METRICS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; METRICS lists the metrics")
-    from clipsonic_eval.metrics._score import function_of
+    from clipsonic_eval.metrics.scoring import function_of
 
     return function_of(METRICS[name])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.metrics._base import ClipMetric, Inputs, MetricCard, metric
 from clipsonic_eval.metrics._classes import log_probabilities
-from clipsonic_eval.metrics._score import Labels, Vectors, score
+from clipsonic_eval.metrics.scoring import Labels, Vectors, score
 from clipsonic_eval.types import Score
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from clipsonic_eval.metrics._base import ClipMetric, Inputs, MetricCard, metric
 from clipsonic_eval.metrics._classes import Pooling, log_probabilities
-from clipsonic_eval.metrics._score import Vectors, score
+from clipsonic_eval.metrics.scoring import Vectors, score
 from clipsonic_eval.types import Score
 
 Direction = Literal["real-generated", "generated-real"]

@@ -17,7 +17,7 @@ from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics._base import ClipInfluence, Inputs, MetricCard, SetMetric, metric
 from clipsonic_eval.metrics._classes import log_probabilities
-from clipsonic_eval.metrics._score import Vectors, score
+from clipsonic_eval.metrics.scoring import Vectors, score
 from clipsonic_eval.stats.bootstrap import damped_weights, resample_counts
 from clipsonic_eval.stats.chunking import chunks
 from clipsonic_eval.stats.influence import linear_deviations

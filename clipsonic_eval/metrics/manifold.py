@@ -34,7 +34,7 @@ from clipsonic_eval.metrics._base import (
     metric,
 )
 from clipsonic_eval.metrics._rows import sorted_rows
-from clipsonic_eval.metrics._score import Vectors, score
+from clipsonic_eval.metrics.scoring import Vectors, score
 from clipsonic_eval.stats import manifold
 from clipsonic_eval.stats.bootstrap import DAMPING
 from clipsonic_eval.stats.influence import jackknife_influence

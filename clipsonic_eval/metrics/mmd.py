@@ -23,7 +23,7 @@ from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics._base import Influence, Inputs, MetricCard, SetMetric, linear_replicates, metric
 from clipsonic_eval.metrics._rows import one_row_per_clip, require_clips, sorted_rows
-from clipsonic_eval.metrics._score import Vectors, score
+from clipsonic_eval.metrics.scoring import Vectors, score
 from clipsonic_eval.stats.bootstrap import DAMPING
 from clipsonic_eval.stats.influence import jackknife_influence
 from clipsonic_eval.stats.mmd import (
