@@ -11,8 +11,8 @@ import numpy as np
 from clipsonic_eval import seeds
 from clipsonic_eval.errors import ShapeError, unknown_name
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
-from clipsonic_eval.harness.scoring import SetScores
 from clipsonic_eval.metrics import ClipInfluence, Inputs, SetMetric
+from clipsonic_eval.metrics.scoring import Scored
 from clipsonic_eval.records import IDENTICAL, Comparison
 from clipsonic_eval.stats import bootstrap, paired
 from clipsonic_eval.stats.bootstrap import Interval
@@ -98,7 +98,7 @@ def compare_clips(
 def compare_sets(
     metric: SetMetric,
     inputs: Mapping[str, Inputs],
-    scored: SetScores,
+    scored: Scored,
     pairs: Sequence[tuple[str, str]],
     config: EvaluateConfig,
     untested: list[str] | None = None,
@@ -140,7 +140,7 @@ def _too_few(metric: str, a: str, b: str, common: int, least: int) -> str:
 def _compared(
     metric: SetMetric,
     inputs: Mapping[str, Inputs],
-    scored: SetScores,
+    scored: Scored,
     pair: tuple[str, str],
     common: set[str],
     config: EvaluateConfig,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from clipsonic_eval.metrics._base import ClipMetric, Inputs, MetricCard, metric
-from clipsonic_eval.metrics.scoring import Vectors, score
 from clipsonic_eval.metrics._vectors import clips_of, mean_by_clip, unit
+from clipsonic_eval.metrics.scoring import Vectors, score
 from clipsonic_eval.types import Score
 
 

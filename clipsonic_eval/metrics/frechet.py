@@ -15,8 +15,8 @@ from clipsonic_eval import seeds
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics._base import ClipInfluence, ClipMetric, Inputs, MetricCard, SetMetric, metric
 from clipsonic_eval.metrics._rows import require_clips, sorted_rows
-from clipsonic_eval.metrics.scoring import Vectors, score
 from clipsonic_eval.metrics._vectors import clips_of
+from clipsonic_eval.metrics.scoring import Vectors, score
 from clipsonic_eval.stats.bootstrap import resample_counts
 from clipsonic_eval.stats.frechet import Gaussian, frechet_distance
 from clipsonic_eval.stats.frechet_bootstrap import ResampledSet, frechet_replicates, frechet_replicates_to

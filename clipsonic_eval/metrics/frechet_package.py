@@ -17,8 +17,8 @@ import numpy as np
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.metrics._base import Inputs, SetMetric, metric
-from clipsonic_eval.metrics.scoring import Vectors, score
 from clipsonic_eval.metrics.frechet import FAD, fad_influence
+from clipsonic_eval.metrics.scoring import Vectors, score
 from clipsonic_eval.types import Score
 
 PACKAGE = "frechet-audio-distance"

@@ -21,8 +21,8 @@ import numpy as np
 from clipsonic_eval.arraytypes import Bool, Float64, Int
 from clipsonic_eval.metrics._base import ClipMetric, Inputs, MetricCard, metric
 from clipsonic_eval.metrics._ranking import recall_at
-from clipsonic_eval.metrics.scoring import Vectors, score
 from clipsonic_eval.metrics._vectors import clips_of, mean_by_clip, unit
+from clipsonic_eval.metrics.scoring import Vectors, score
 from clipsonic_eval.stats.chunking import chunks
 from clipsonic_eval.types import Embeddings, Score
 

@@ -21,9 +21,9 @@ from clipsonic_eval import signature
 from clipsonic_eval.arraytypes import FloatArray
 from clipsonic_eval.conventions import CONVENTIONS
 from clipsonic_eval.encoders import ENCODERS, Encoder
-from clipsonic_eval.harness import scoring
 from clipsonic_eval.harness.gap_statistics import gap_scores
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric
+from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.types import Clip, Embeddings, EncoderCard, Modality, Score
 
 CLOSE = 1e-6
@@ -81,13 +81,7 @@ def inputs(metric: Metric) -> Inputs:
 def of_metric(metric: Metric) -> Golden:
     if metric.card.min_n > N and not isinstance(metric, ClipMetric):  # its resamples take seconds
         return Golden(metric.card.num, {"system": metric.value(inputs(metric))}, {})
-    shared = scoring.Scoring(0, N_BOOT, {metric.card.name: []})
-    given = {"system": inputs(metric)}
-    if isinstance(metric, ClipMetric):
-        found = scoring.score_clips(metric, given, shared)
-    else:
-        found = dict(scoring.score_sets(metric, given, shared).scores)
-    return of_scores(metric.card.num, found)
+    return of_scores(metric.card.num, score_systems(metric, {"system": inputs(metric)}, n_boot=N_BOOT, seed=0).scores)
 
 
 def of_scores(num: int, scores: Mapping[str, Score]) -> Golden:

@@ -12,10 +12,10 @@ import pytest
 
 from clipsonic_eval import signature
 from clipsonic_eval.errors import ShapeError, SpaceError
-from clipsonic_eval.harness import scoring
 from clipsonic_eval.harness.calibration import worlds
 from clipsonic_eval.harness.evaluation_config import ROLES
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, SetMetric
+from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.types import Clip, Embeddings
 
 PITCHES = np.geomspace(200, 6000, 36)
@@ -185,8 +185,7 @@ def test_sets_of_two_widths_are_refused(name: str) -> None:
 @pytest.mark.parametrize("metric", SETS)
 def test_its_interval_holds_the_value_and_stays_within_its_bounds(metric: SetMetric) -> None:
     given = {"a": inputs(metric, 20), "b": inputs(metric, -20)}
-    shared = scoring.Scoring(0, 200, {metric.card.name: []})
-    for score in scoring.score_sets(metric, given, shared).scores.values():
+    for score in score_systems(metric, given, n_boot=200, seed=0).scores.values():
         assert score.ci is not None
         assert metric.lowest <= score.ci[0] <= score.value <= score.ci[1] <= metric.highest
         if metric.proportion:

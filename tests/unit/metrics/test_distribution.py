@@ -11,9 +11,9 @@ from unit.metrics.material import card, embeddings
 
 from clipsonic_eval import metrics
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.harness import scoring
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, SetMetric
 from clipsonic_eval.metrics.retrieval import Direction, _metric
+from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.stats.frechet import squared_frechet
 from clipsonic_eval.types import Embeddings
 
@@ -69,8 +69,7 @@ def test_a_perfect_share_has_an_interval_of_some_width() -> None:
     x = embeddings(RNG(4).standard_normal((30, 2)))
     metric = METRICS["coverage"]
     assert isinstance(metric, SetMetric)
-    shared = scoring.Scoring(0, 100, {"coverage": []})
-    score = scoring.score_sets(metric, {"a": Inputs(x, x)}, shared).scores["a"]
+    score = score_systems(metric, {"a": Inputs(x, x)}, n_boot=100, seed=0).scores["a"]
     assert score.ci == pytest.approx((0.8865, 1.0), abs=1e-4)  # Wilson at 30 of 30
     assert score.ci_method == "halves-clip-100-wilson"
 
@@ -197,7 +196,7 @@ def test_clips_with_one_row_are_listed_and_left_out() -> None:
     metric = METRICS["fad_per_clip"]
     assert isinstance(metric, ClipMetric)
     given = {"s": Inputs(system, embeddings(rng.standard_normal((9, 3))))}
-    score = scoring.score_clips(metric, given, scoring.Scoring(0, 50, {"fad_per_clip": []}))["s"]
+    score = score_systems(metric, given, n_boot=50, seed=0).scores["s"]
     assert set(score.per_clip) == {"a", "c"}
     assert (score.n, score.n_rows) == (2, 4)
     assert [(s.key, "needs at least 2 embedding rows" in s.reason) for s in score.skipped] == [("b", True)]

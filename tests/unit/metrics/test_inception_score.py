@@ -8,9 +8,9 @@ from scipy.special import log_softmax, rel_entr, softmax
 
 from clipsonic_eval import metrics
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.harness.scoring import Scoring, score_sets
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
 from clipsonic_eval.metrics.inception import score_influence, weighted_scores
+from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.stats.bootstrap import damped_weights, resample_counts
 from clipsonic_eval.types import Embeddings, EncoderCard
 
@@ -125,7 +125,7 @@ def test_a_resample_is_the_definition_with_weighted_clips() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_harness_gives_it_an_interval_without_a_word_on_covariances(name: str, caplog) -> None:
     system = Inputs(heard(random_logits(60, 100)))  # fewer clips than classes
-    score = score_sets(metric(name), {"s": system}, Scoring(0, 400, {name: ()})).scores["s"]
+    score = score_systems(metric(name), {"s": system}, n_boot=400, seed=0).scores["s"]
     assert score.ci is not None
     assert 1 <= score.ci[0] < score.value < score.ci[1]
     assert not caplog.records
@@ -141,10 +141,11 @@ def test_the_interval_covers_the_score_of_fresh_clips_of_the_same_kind() -> None
     draw = [heard(kinds[rng.integers(0, 8, 80)] + rng.standard_normal((80, 12))) for _ in range(200)]
     centre = np.mean([inception_score(d) for d in draw])
     scored = metric("inception_score")
-    shared = Scoring(0, 300, {"inception_score": ()})
     inside = [
         low <= centre <= high
-        for low, high in (score_sets(scored, {"s": Inputs(d)}, shared).scores["s"].ci for d in draw[:100])
+        for low, high in (
+            score_systems(scored, {"s": Inputs(d)}, n_boot=300, seed=0).scores["s"].ci for d in draw[:100]
+        )
     ]
     assert np.mean(inside) > 0.87  # 95 % nominal; binomial standard error 0.022, less 3.6 of them
 
