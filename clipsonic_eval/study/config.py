@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from clipsonic_eval.bfloat16 import Precision
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
-from clipsonic_eval.precision import Precision
 from clipsonic_eval.toyworld.write import WorldConfig
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from clipsonic_eval import threads, toyworld
+from clipsonic_eval.bfloat16 import chosen
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders.toy.encoder import planes
 from clipsonic_eval.encoders.toy.network import Pair, PairShape
@@ -24,7 +25,6 @@ from clipsonic_eval.encoders.toy.tokenizer import START, Vocabulary
 from clipsonic_eval.encoders.toy.weights import as_stored, save
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.hashing import config_hash
-from clipsonic_eval.precision import chosen
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
 from clipsonic_eval.toyencoders.data import Pictures, pictures

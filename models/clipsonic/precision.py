@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from clipsonic_eval.precision import Precision, chosen
+from clipsonic_eval.bfloat16 import Precision, chosen
 
 __all__ = ["Precision", "autocast"]
 

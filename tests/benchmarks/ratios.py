@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipsonic_eval import precision, provenance, threads
+from clipsonic_eval import bfloat16, provenance, threads
 
 QUIET = 0.5  # load average up to which a machine counts as quiet
 COMMAND = "python -m tox run -e benchmarks -- tests/benchmarks --ratios reports/benchmarks/README.md"
@@ -33,7 +33,7 @@ class Machine:
     def here(cls) -> Machine:
         """Look at this machine, before anything is timed."""
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-        return cls(str(provenance.collect()["processor"]), threads.cores(), load, precision.is_native("cpu"))
+        return cls(str(provenance.collect()["processor"]), threads.cores(), load, bfloat16.is_native("cpu"))
 
     @property
     def sentence(self) -> str:

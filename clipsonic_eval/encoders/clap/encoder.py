@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from clipsonic_eval.arraytypes import Float32
+from clipsonic_eval.bfloat16 import chosen
 from clipsonic_eval.encoders._base import EncoderBase, TextNote
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders.clap import tokenizer as tokens
@@ -21,7 +22,6 @@ from clipsonic_eval.encoders.clap.windows import RATE, SIZE, Cutting
 from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import mono_at
-from clipsonic_eval.precision import chosen
 from clipsonic_eval.tensors import read_tensors
 from clipsonic_eval.types import Clip, EncoderCard
 

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from clipsonic_eval.arraytypes import Bool, Float32, UInt8
+from clipsonic_eval.bfloat16 import chosen
 from clipsonic_eval.encoders._base import EncoderBase, TextNote
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders.clip.models import MODELS, folder_of
 from clipsonic_eval.encoders.clip.reading import Parts, read
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.precision import chosen
 from clipsonic_eval.types import EncoderCard
 
 Precision = Literal["fp32", "bf16"]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from clipsonic_eval.arraytypes import Float32, FloatArray
+from clipsonic_eval.bfloat16 import chosen
 from clipsonic_eval.encoders._base import EncoderBase
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders.vggish.backends import Package
@@ -22,7 +23,6 @@ from clipsonic_eval.encoders.vggish.weights import SOURCE, find, load
 from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.resamplers import resampler
-from clipsonic_eval.precision import chosen
 from clipsonic_eval.types import Clip, EncoderCard
 
 Layer = Literal["pre-relu", "post-relu"]
