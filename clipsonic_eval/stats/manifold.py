@@ -1,21 +1,24 @@
-"""How two sets of points cover each other, with balls around points that reach to their k-th nearest neighbour.
+"""Precision, recall, density and coverage: estimates of two manifolds from k-nearest-neighbour balls.
 
-Precision is the share of a system's rows that lie in some ball of the reference, recall the share of the reference's
-rows that lie in some ball of the system, density the mean number of the reference's balls around a system's row, over
-k, coverage the share of the reference's balls that hold a row of the system.
+The manifold of a set is estimated by the balls around its rows that reach to their k-th nearest neighbours.
 
-Conventions: Euclidean; a row's neighbours are the other rows of its set, rows of its own clip too; balls are closed
-(distance <= radius), where a distance that exceeds a radius by rounding alone counts as equal (squared, 1e-12 of the
-squares of the radius and of the centre's distance from the reference's mean); a set against itself has precision,
+- precision: share of the system's rows that lie in some ball of the reference;
+- recall: share of the reference's rows that lie in some ball of the system;
+- density: mean number of the reference's balls around a row of the system, over k;
+- coverage: share of the reference's balls that hold a row of the system.
+
+Conventions: Euclidean; a row's neighbours are the other rows of its set, those of its own clip included; balls are
+closed (distance <= radius), where a distance that exceeds a radius by rounding alone counts as equal (squared, 1e-12 of
+the squares of the radius and of the centre's distance from the reference's mean). A set against itself has precision,
 recall and coverage 1.
 
-For the jackknife everything is also given without each clip in turn: its balls vanish, and balls that had one of its
-rows among their k neighbours grow to the next ones. That is exact, not an approximation.
+For the jackknife every estimate is also given without each clip in turn: its balls vanish, and balls that had one of
+its rows among their k neighbours grow to the next ones. That is exact, not an approximation.
 
-Cost: n^2 d for the neighbours and n m d for the distances between, in blocks of 32 MB.
+Cost: n² d for the neighbours and n m d for the distances between, in chunks of 32 MB.
 
-Source: T. Kynkaanniemi et al., Improved Precision and Recall Metric for Assessing Generative Models, NeurIPS 2019;
-M. F. Naeem et al., Reliable Fidelity and Diversity Metrics for Generative Models, ICML 2020.
+Source: T. Kynkäänniemi et al., Improved Precision and Recall Metric for Assessing Generative Models, NeurIPS 2019
+(equations 1 and 2); M. F. Naeem et al., Reliable Fidelity and Diversity Metrics for Generative Models, ICML 2020.
 """
 
 from __future__ import annotations
@@ -33,9 +36,9 @@ from clipsonic_eval.stats.pairwise import LeaveOneOut, Rows, squared_distances
 Streams = tuple[np.random.Generator, np.random.Generator]
 
 _TIE = 1e-12
-SPLITS = 200  # pairs of halves: the standard error is good to 5 % of itself
-PART = 250  # clips of a half, where there are more
-LEAST = 12  # clips that a half must have
+SPLITS = 200  # pairs of halves: the standard error is accurate to 5 %
+MAX_HALF = 250  # clips of a half, where there are more
+MIN_HALF = 12  # clips that a half must have
 
 
 Statistic = Literal["precision", "recall", "density", "coverage"]
@@ -43,15 +46,15 @@ Statistic = Literal["precision", "recall", "density", "coverage"]
 
 @dataclass(frozen=True, slots=True)
 class Balls:
-    """The k-nearest-neighbour balls of a set.
+    """The k-nearest-neighbour balls of a set, and how they grow where a clip is left out.
 
     Attributes:
-        centres: rows.
-        k: of the neighbours.
+        centres: (n, d) rows.
+        k: number of neighbours.
         radii: (n,) float64, squared.
-        ball: (s,) intp and
-        left_out: (s,) intp: ball ``ball`` has a row of clip ``left_out``, not its own, among its k nearest;
-        radii_without: (s,) float64, its squared radius without that clip.
+        ball: (s,) intp, index of a ball that has a row of another clip among its k nearest neighbours,
+        left_out: (s,) intp, that clip, and
+        radii_without: (s,) float64, the ball's squared radius without that clip.
     """
 
     centres: Rows
@@ -63,11 +66,15 @@ class Balls:
 
 
 def nearest_neighbour_balls(centres: Rows, k: int) -> Balls:
-    """Find the balls of a set of more than k rows.
+    """Return the balls around the rows of a set that reach to their k-th nearest neighbours.
 
     Args:
-        centres: n rows, near the origin.
-        k: neighbours.
+        centres: (n, d) rows near the origin, n > k.
+        k: number of neighbours.
+
+    Example:
+        >>> nearest_neighbour_balls(Rows(np.array([[0.0], [1.0], [3.0]]), np.arange(3)), k=1).radii.round(6)
+        array([1., 1., 4.])
     """
     x, clip = centres.vectors, centres.clip_of_row
     n = len(x)
@@ -100,14 +107,41 @@ def nearest_neighbour_balls(centres: Rows, k: int) -> Balls:
 
 
 def balls_of_both(system: Rows, reference: Rows, k: int) -> tuple[Balls, Balls]:
-    """Return the balls of two sets, measured from the reference's mean."""
+    """Return the balls of two sets, measured from the reference's mean.
+
+    Args:
+        system: (n, d) rows.
+        reference: (m, d) rows.
+        k: number of neighbours.
+
+    Example:
+        >>> rows = Rows(np.array([[0.0], [1.0], [3.0]]), np.arange(3))
+        >>> system, reference = balls_of_both(rows, rows, k=1)
+        >>> share_within(system.centres, reference).value, coverage(system.centres, reference).value
+        (1.0, 1.0)
+    """
     origin = reference.vectors.mean(axis=0)
     near = [Rows(rows.vectors - origin, rows.clip_of_row) for rows in (system, reference)]
     return nearest_neighbour_balls(near[0], k), nearest_neighbour_balls(near[1], k)
 
 
 def share_within(points: Rows, around: Balls) -> LeaveOneOut:
-    """Return the share of points that lie in some ball (precision: points of the system; recall: of the reference)."""
+    """Return the share of points that lie in some ball: precision for points of the system, recall of the reference.
+
+    Args:
+        points: (n, d) rows.
+        around: balls of the other set, measured from the same origin.
+
+    Returns:
+        The share, ``without_first`` (clips of the points,), ``without_second`` (clips of the balls,).
+
+    Source: T. Kynkäänniemi et al., 2019 (equations 1 and 2).
+
+    Example:
+        >>> balls = nearest_neighbour_balls(Rows(np.array([[0.0], [1.0], [3.0]]), np.arange(3)), k=1)
+        >>> share_within(Rows(np.array([[0.5], [9.0]]), np.arange(2)), balls).value
+        0.5
+    """
     clips, n = len(around.centres.counts), len(points.vectors)
     covered = np.empty(n, dtype=bool)
     remaining = np.zeros(clips)
@@ -128,7 +162,15 @@ def share_within(points: Rows, around: Balls) -> LeaveOneOut:
 
 
 def density(points: Rows, around: Balls) -> LeaveOneOut:
-    """Return the mean number of balls around a point, over k."""
+    """Return the mean number of balls around a point, over k; arguments and result as in :func:`share_within`.
+
+    Source: M. F. Naeem et al., 2020.
+
+    Example:
+        >>> balls = nearest_neighbour_balls(Rows(np.array([[0.0], [1.0], [3.0]]), np.arange(3)), k=1)
+        >>> density(Rows(np.array([[0.5], [9.0]]), np.arange(2)), balls).value  # in two balls, and in none
+        1.0
+    """
     n, k = len(points.vectors), around.k
     times = np.empty(n)
     held, held_grown = np.zeros(len(around.radii)), np.zeros(len(around.ball))
@@ -144,7 +186,15 @@ def density(points: Rows, around: Balls) -> LeaveOneOut:
 
 
 def coverage(points: Rows, around: Balls) -> LeaveOneOut:
-    """Return the share of balls that hold a point."""
+    """Return the share of balls that hold a point; arguments and result as in :func:`share_within`.
+
+    Source: M. F. Naeem et al., 2020.
+
+    Example:
+        >>> balls = nearest_neighbour_balls(Rows(np.array([[0.0], [1.0], [3.0]]), np.arange(3)), k=1)
+        >>> round(coverage(Rows(np.array([[0.5], [9.0]]), np.arange(2)), balls).value, 6)  # of the balls around 0 and 1
+        0.666667
+    """
     centres = around.centres
     clips = len(points.counts)
     starts = np.searchsorted(points.clip_of_row, np.arange(clips))
@@ -169,44 +219,42 @@ def coverage(points: Rows, around: Balls) -> LeaveOneOut:
 
 
 def half_deviations(system: Rows, reference: Rows, k: int, statistic: Statistic, rng: Streams) -> Float64 | None:
-    """Return deviations whose mean square is the variance of a share, from pairs of random halves, (SPLITS,).
+    """Return deviations whose mean square estimates the variance of a share, from pairs of random halves.
 
-    Two halves A and B of all clips, of the system and of the reference alike, are independent. So (T_A - T_B)^2 / 4 has
+    Two halves A and B of all clips, of the system and of the reference alike, are independent. So (T_A − T_B)² / 4 has
     the expectation Var(T_half) / 2, which is Var(T) for any statistic whose variance falls with 1 / n, as that of these
-    shares does, however far it is from linear. (The jackknife expects twice the variance and more here: whether a ball
-    holds a point hangs on one clip alone only where few others would do.) Of large sets smaller disjoint parts are
-    taken, a fraction f of the clips each, times 2 f.
+    shares does, however far it is from linear. (The jackknife estimates twice the variance or more here: whether a ball
+    holds a point depends on one clip alone only where few others would do.) From large sets, smaller disjoint parts are
+    drawn, a fraction f of the clips each, and scaled by 2 f.
 
     Args:
-        system: sorted per clip.
-        reference: sorted per clip.
-        k: of the neighbours.
+        system: (n, d) rows sorted by clip.
+        reference: (m, d) rows sorted by clip.
+        k: number of neighbours.
         statistic: which share.
         rng: for the system's clips and for the reference's; two systems of the same clips share their halves.
 
     Returns:
-        None where a half would have too few clips to speak of.
+        (SPLITS,) float64; None where a half would have too few clips.
 
     Source: the random groups method, K. M. Wolter, Introduction to Variance Estimation, 2007, chapter 2.
     """
     clips = [len(rows.counts) for rows in (system, reference)]
-    part = max(min(0.5, PART / max(clips)), LEAST / min(clips))
+    part = max(min(0.5, MAX_HALF / max(clips)), MIN_HALF / min(clips))
     if part > 0.5:
         return None
     deviations = np.empty(SPLITS)
     for i in range(SPLITS):
-        values = []
-        sides = [
+        halves = [
             _parts(rows, int(part * n), stream) for rows, n, stream in zip((system, reference), clips, rng, strict=True)
         ]
-        for x, y in zip(*sides, strict=True):
-            values.append(_quick(x, y, k, statistic))
-        deviations[i] = (values[0] - values[1]) * np.sqrt(part / 2)
+        first, second = (_share(x, y, k, statistic) for x, y in zip(*halves, strict=True))
+        deviations[i] = (first - second) * np.sqrt(part / 2)  # f = 1/2: (T_A − T_B) / 2
     return deviations
 
 
 def _parts(rows: Rows, size: int, rng: np.random.Generator) -> tuple[Float64, Float64]:
-    """Return the vectors of two disjoint random sets of clips."""
+    """Return the vectors of two disjoint random sets of ``size`` clips, (a, d) and (b, d)."""
     which = np.zeros(len(rows.counts), dtype=np.int8)
     drawn = rng.permutation(len(which))
     which[drawn[:size]], which[drawn[size : 2 * size]] = 1, 2
@@ -214,7 +262,7 @@ def _parts(rows: Rows, size: int, rng: np.random.Generator) -> tuple[Float64, Fl
     return rows.vectors[of_row == 1], rows.vectors[of_row == 2]
 
 
-def _quick(system: Float64, reference: Float64, k: int, statistic: Statistic) -> float:
+def _share(system: Float64, reference: Float64, k: int, statistic: Statistic) -> float:
     """Return a share of sets small enough for one matrix of distances."""
     centres, points = (system, reference) if statistic == "recall" else (reference, system)
     own = squared_distances(centres, centres)
@@ -226,7 +274,7 @@ def _quick(system: Float64, reference: Float64, k: int, statistic: Statistic) ->
 
 
 def _distances(points: Rows, around: Balls) -> Iterator[tuple[slice, Float64]]:
-    """Yield squared distances (centres, some points)."""
+    """Yield slices of the points with their squared distances from all centres, (centres, points of the slice)."""
     for part in chunks(len(points.vectors), len(around.radii)):
         yield part, squared_distances(around.centres.vectors, points.vectors[part])
 

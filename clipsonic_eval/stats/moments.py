@@ -1,13 +1,13 @@
-"""Mean and covariance of vectors that never lie in memory together: from a stream, from shards, from several machines.
+"""Mean and covariance of vectors that do not fit into memory: from a stream, from shards, from several machines.
 
 Vectors are measured from the first block's mean, so that float32 vectors far from the origin lose nothing, and sums are
 kept in float64. Moments of parts merge into those of the whole in any order and grouping, to rounding.
 
-:meth:`~clipsonic_eval.stats.frechet.Gaussian.fit` is the better choice where all vectors are at hand: where the
+Where all vectors are in memory, :meth:`~clipsonic_eval.stats.frechet.Gaussian.fit` is the better choice: where the
 covariance is close to singular it factorises the vectors themselves, and the sums here have lost what it needs for that
 (small eigenvalues carry an absolute error of about 1e-16 of the largest).
 
-Memory: 2 d^2 float64 numbers and one block; d = 512: 4 MB. Time: n d^2 multiplications.
+Memory: 2 d² float64 numbers and one block; d = 512: 4 MB. Time: n d² multiplications.
 
 Source of the merge: T. F. Chan, G. H. Golub and R. J. LeVeque, Updating formulae and a pairwise algorithm for
 computing sample variances, 1979.
@@ -31,9 +31,15 @@ class Moments:
     """Moments of n vectors.
 
     Attributes:
-        n: vectors.
+        n: number of vectors.
         mean: (d,) float64.
         scatter: (d, d) float64, sum of outer products of the vectors less their mean.
+
+    Example:
+        >>> whole = Moments.of([np.array([[0.0, 1.0], [2.0, 1.0]]), np.array([[4.0, 4.0]])])
+        >>> whole.n, whole.mean, whole.scatter
+        (3, array([2., 2.]), array([[8., 6.],
+               [6., 6.]]))
     """
 
     n: int
@@ -42,7 +48,10 @@ class Moments:
 
     @classmethod
     def of(cls, blocks: Iterable[FloatArray]) -> Moments:
-        """Take the moments of a stream of blocks, each (rows, d).
+        """Return the moments of a stream.
+
+        Args:
+            blocks: arrays (rows, d) floating point, any number of rows each.
 
         Raises:
             ShapeError: no vector at all, blocks of different width, or a value that is not finite.
@@ -73,16 +82,24 @@ class Moments:
 
         Raises:
             ShapeError: the dimensions differ.
+
+        Source: T. F. Chan, G. H. Golub and R. J. LeVeque, 1979.
+
+        Example:
+            >>> a, b = np.array([[0.0], [2.0]]), np.array([[10.0]])
+            >>> merged = Moments.of([a]).merged(Moments.of([b]))
+            >>> merged.mean, merged.scatter.round(6)
+            (array([4.]), array([[56.]]))
         """
         if len(self.mean) != len(other.mean):
             raise ShapeError(f"moments of different dimension, {len(self.mean)} and {len(other.mean)}")
         n = self.n + other.n
         apart = other.mean - self.mean
-        between = np.outer(apart, apart) * (self.n * other.n / n)
+        between = np.outer(apart, apart) * (self.n * other.n / n)  # S = S₁ + S₂ + n₁n₂/n (μ₂ − μ₁)(μ₂ − μ₁)ᵀ
         return Moments(n, self.mean + apart * (other.n / n), self.scatter + other.scatter + between)
 
     def gaussian(self) -> Gaussian:
-        """Return the Gaussian with this mean and covariance (n - 1).
+        """Return the Gaussian with this mean and covariance (divisor n − 1).
 
         Raises:
             ShapeError: fewer than two vectors.

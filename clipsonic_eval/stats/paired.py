@@ -33,21 +33,27 @@ _TIE = 1e-12  # sums that differ by rounding count as equal
 def sign_flip_test(differences: Float64, n_permutations: int, seed: int) -> tuple[float, str]:
     """Return the two-sided p-value of a mean paired difference and the name of the test.
 
-    The statistic is Hall's t, which has no skewness, computed again for each pattern of signs. So the level is exact
-    if the differences are symmetric about zero, as they are where the two systems' values of a clip are exchangeable,
-    and holds for large n if only their mean is zero. With the mean, of which Student's t is a function here, lognormal
-    differences of mean zero are told from zero in 10 % of the tests at 5 %, n = 30 or 100; with Hall's t in 6 %.
+    The statistic is Hall's skewness-corrected t, computed anew for each pattern of signs. So the level is exact if the
+    differences are symmetric about zero, as they are where the two systems' values of a clip are exchangeable, and
+    holds for large n if only their mean is zero. On lognormal differences of mean zero, n = 30 or 100, a test of the
+    mean (of which Student's t is a function here) rejects in 10 % of the tests at level 5 %, Hall's t in 6 %.
 
     Args:
-        differences: (n,) value of one system minus the other, per clip.
-        n_permutations: random sign patterns; all 2^n are taken instead where that is fewer.
-        seed: the run's seed.
+        differences: (n,) float64, value of one system minus that of the other, per clip.
+        n_permutations: number of random sign patterns; all 2ⁿ are taken instead where that is fewer.
+        seed: of the run.
 
     Returns:
         (p, name). The observed pattern counts as one of the random ones, so p is never zero.
 
     Raises:
         ShapeError: a difference is not finite.
+
+    Source: B. Phipson and G. K. Smyth, 2010 (the p-value); P. Hall, 1992 (the statistic).
+
+    Example:
+        >>> sign_flip_test(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 1000, seed=0)  # 2 of the 32 patterns
+        (0.0625, 'paired-sign-flip-hall-exact-32')
     """
     require_finite(differences, "paired differences")
     n = len(differences)
@@ -61,7 +67,7 @@ def sign_flip_test(differences: Float64, n_permutations: int, seed: int) -> tupl
 
 
 def _signs(n: int, n_permutations: int, seed: int) -> Iterator[Float64]:
-    """Yield patterns of signs, (some, n): random ones, or all 2^n where those are fewer."""
+    """Yield patterns of signs, (some, n) float64: random ones, or all 2ⁿ where those are fewer."""
     if 2**n <= n_permutations:
         for part in chunks(2**n, n):
             numbers = np.arange(part.start, part.stop)
@@ -74,16 +80,22 @@ def _signs(n: int, n_permutations: int, seed: int) -> Iterator[Float64]:
 
 
 def _hall(signs: Float64, d: Float64) -> Float64:
-    """Return the size of Hall's t under each pattern of signs, (b,); infinite where all differences are one number.
+    """Return |Hall's t| under each pattern of signs; infinite where all differences are one number.
 
-    With t the mean over the standard deviation (divisor n), g the skewness: t + g t^2 / 3 + g^2 t^3 / 27 + g / (6 n).
+    Args:
+        signs: (b, n) float64, each 1 or −1.
+        d: (n,) float64 differences.
+
+    Returns:
+        (b,) float64.
     """
     mean, square = signs @ d / len(d), float(d @ d) / len(d)
     variance = square - mean**2
     flat = variance <= _TIE * square
     variance[flat] = 1.0
     third = signs @ d**3 / len(d) - 3 * mean * square + 2 * mean**3
-    t, g = mean / np.sqrt(variance), third / variance**1.5
+    t, g = mean / np.sqrt(variance), third / variance**1.5  # mean over standard deviation (divisor n); skewness
+    # Hall: t + g t²/3 + g² t³/27 + g/(6n)
     size: Float64 = np.abs(t + g * t**2 / 3 + g**2 * t**3 / 27 + g / (6 * len(d)))
     size[flat] = np.inf if square > 0 else 0.0
     return size
@@ -91,46 +103,56 @@ def _hall(signs: Float64, d: Float64) -> Float64:
 
 def swap_test(
     difference: float,
-    by_clip: Float64,
+    per_clip: Float64,
     own: float,
     swapped: Sequence[float],
     n_permutations: int,
     seed: int,
     level: float = 0.95,
 ) -> tuple[float, Interval, str]:
-    """Return the p-value, the interval and the name of a test of two set statistics on the same queries.
+    """Test two set statistics on the same queries: p-value, confidence interval of the difference, name of the test.
 
-    Swapping the two systems' clips of a query turns the sign of what it contributes to the difference, if contributions
-    are taken at the *pooled* set of both systems. There the difference is odd in the swaps, so that what first order
-    leaves out is of third order; also where both systems are close to the reference, the first-order terms of each
-    system vanish and a bootstrap's spread is far too wide. So sums of contributions with random signs are what the
-    difference would be if the systems were exchangeable: the test holds its level at every n.
+    Swapping the two systems' clips of a query flips the sign of its contribution to the difference, if contributions
+    are taken at the *pooled* set of both systems. There the difference is odd in the swaps, so the error of the
+    first-order expansion is of third order. (Where both systems are close to the reference, the first-order terms of
+    each system vanish and the spread of a bootstrap is far too wide.) So sums of contributions with random signs are
+    distributed like the difference of exchangeable systems, and the test holds its level at every n.
 
-    Systems may differ and yet be equal in the statistic: the difference then scatters more than that, also by the
-    reference's clips, which the two systems meet differently. Its variance from the influences at each system's own set
-    (too large by as much as exchangeable systems show) tells by how much; the sums are spread by that factor.
+    Systems may differ and yet be equal in the statistic. The difference then scatters more than these sums, also by the
+    reference's clips, to which the two systems relate differently. How much more follows from the variance of the
+    difference by the influences at each system's own set, less what exchangeable systems show; the sums are widened by
+    that factor.
 
     Args:
         difference: of the two estimates.
-        by_clip: (n,) what each query contributes to it.
+        per_clip: (n,) float64, contribution of each query to the difference.
         own: variance of the difference from the influences at each system's own set.
         swapped: the same for some random swaps.
-        n_permutations: random sign patterns; all 2^n are taken instead where that is fewer.
-        seed: the run's.
+        n_permutations: number of random sign patterns; all 2ⁿ are taken instead where that is fewer.
+        seed: of the run.
         level: of the interval.
+
+    Returns:
+        (p, (low, high), name).
 
     Raises:
         ShapeError: a number is not finite.
+
+    Example:
+        >>> contributions = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+        >>> p, (low, high), name = swap_test(15.0, contributions, own=55.0, swapped=[55.0], n_permutations=1000, seed=0)
+        >>> p, low < 15.0 < high, name
+        (0.0625, True, 'paired-swap-exact-32')
     """
-    require_finite(np.array([difference, own, *swapped, *by_clip]), "the difference and its parts")
-    n = len(by_clip)
+    require_finite(np.array([difference, own, *swapped, *per_clip]), "the difference and its parts")
+    n = len(per_clip)
     exhaustive = 2**n <= n_permutations
     test = f"paired-swap-exact-{2**n}" if exhaustive else f"paired-swap-{n_permutations}"
-    largest = float(np.abs(by_clip).max())
+    largest = float(np.abs(per_clip).max())
     if largest == 0:  # equal systems
         half = float(special.stdtrit(n - 1, (1 + level) / 2) * np.sqrt(own))
         return 1.0, (difference - half, difference + half), test
-    g = by_clip / largest
+    g = per_clip / largest
     exchangeable = float(g @ g)
     excess = max(0.0, own - max(swapped)) / largest**2
     wider = np.sqrt(1 + excess / exchangeable)
@@ -145,36 +167,55 @@ def swap_test(
 
 
 def paired_bootstrap_test(difference: float, replicates: Float64, level: float = 0.95) -> tuple[float, Interval]:
-    """Return the two-sided p-value and the interval of a difference of two set statistics.
+    """Return the two-sided p-value and the confidence interval of a difference of two set statistics.
 
     Args:
         difference: of the two estimates.
-        replicates: (n_boot,) the same difference in each resample, damped weights, both systems and the reference
-            resampled alike.
+        replicates: (n_boot,) float64, the same difference in each resample (damped weights), with both systems and the
+            reference resampled alike.
         level: of the interval.
 
     Returns:
-        (p, interval): p is the share of centred replicates at least as far from zero, the estimate counted as one.
+        (p, (low, high)); p is the share of centred replicates at least as far from zero, the estimate counted as one.
 
     Raises:
         ShapeError: the difference or a replicate is not finite.
+
+    Example:
+        >>> p, (low, high) = paired_bootstrap_test(1.0, 1.0 + np.linspace(-0.1, 0.1, 99))
+        >>> p, low > 0
+        (0.01, True)
     """
     require_finite(np.append(replicates, difference), "the difference and its resamples")
     deviations = np.abs(replicates - replicates.mean()) / DAMPING
     extreme = int(np.count_nonzero(deviations >= abs(difference) * (1 - _TIE)))
+    # p = (1 + #{|δ*| >= |δ|}) / (1 + B)
     return (1 + extreme) / (1 + len(replicates)), centred_interval(difference, replicates, level)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return Holm's adjusted p-values, in the order given; they control the family-wise error rate.
+    """Return Holm's adjusted p-values, which control the family-wise error rate.
+
+    Args:
+        p_values: of the tests of one family, in any order.
+
+    Returns:
+        Adjusted p-values in the same order.
 
     Raises:
-        ShapeError: one is no number between 0 and 1.
+        ShapeError: one is not a number between 0 and 1.
+
+    Source: S. Holm, A simple sequentially rejective multiple test procedure, 1979.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
     """
     p = np.asarray(p_values, np.float64)
     if not ((p >= 0) & (p <= 1)).all():
         raise ShapeError(f"p-values lie between 0 and 1, got {sorted(p_values)}")
     order = np.argsort(p, kind="stable")
+    # p̃₍ᵢ₎ = max over j <= i of (m − j + 1) p₍ⱼ₎, at most 1
     steps = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(steps, 1.0)
@@ -182,10 +223,22 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def cohen_dz(differences: Float64) -> float | None:
-    """Return the mean paired difference in units of its standard deviation; None where that is zero or n < 2.
+    """Return Cohen's d_z, the mean paired difference in units of its standard deviation.
+
+    Args:
+        differences: (n,) float64.
+
+    Returns:
+        d_z; None where the standard deviation is zero and the mean is not, or n < 2.
 
     Raises:
         ShapeError: a difference is not finite.
+
+    Source: J. Cohen, Statistical power analysis for the behavioral sciences, 1988 (chapter 2).
+
+    Example:
+        >>> cohen_dz(np.array([1.0, 2.0, 3.0]))
+        2.0
     """
     require_finite(differences, "paired differences")
     if len(differences) < 2:

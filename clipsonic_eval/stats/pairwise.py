@@ -1,11 +1,11 @@
-"""Sums of a kernel over pairs of rows, in blocks: no n x n matrix is ever held.
+"""Means of a kernel over pairs of rows, in chunks: no n × n matrix is ever held.
 
-Rows come sorted per clip. Within a set, pairs of rows of one clip are left out (they are not two independent draws);
-with one row per clip, or ``clip_of_row`` the row numbers, that is the usual "without the diagonal". Sums are kept by
-clip, which is all that the jackknife needs.
+Rows are sorted by clip. Within a set, pairs of rows of one clip are left out (they are not two independent draws); with
+one row per clip that is the usual "without the diagonal". Sums are kept per clip, which is all that the jackknife
+needs.
 
-Cost: n^2 d / 2 multiplications within a set of n rows and n m d between two, plus as many evaluations of the kernel;
-memory a few times 32 MB beside the rows.
+Cost: n² d / 2 multiplications within a set of n rows and n m d between two, plus as many evaluations of the kernel;
+memory a few times 32 MB in addition to the rows.
 """
 
 from __future__ import annotations
@@ -26,11 +26,16 @@ _BINS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows sorted per clip.
+    """Embedding vectors sorted by clip.
 
     Attributes:
         vectors: (n, d) float64.
-        clip_of_row: (n,) ascending, 0 to clips - 1, every number used.
+        clip_of_row: (n,) intp, ascending from 0 to clips − 1; every clip has a row.
+
+    Example:
+        >>> rows = Rows(np.eye(3), np.array([0, 0, 1]))
+        >>> rows.counts, rows.sum_per_clip(np.array([1.0, 2.0, 4.0]))
+        (array([2, 1]), array([3., 4.]))
     """
 
     vectors: Float64
@@ -38,11 +43,11 @@ class Rows:
 
     @property
     def counts(self) -> Int:
-        """Rows of each clip, (clips,)."""
+        """Number of rows of each clip, (clips,) intp."""
         return np.bincount(self.clip_of_row)
 
     def sum_per_clip(self, values: Float64) -> Float64:
-        """Return the sums of row values per clip: (n,) -> (clips,)."""
+        """Return the sums of row values over each clip, (n,) -> (clips,) float64."""
         sums: Float64 = np.bincount(self.clip_of_row, weights=values)  # type: ignore[assignment] # weighted: floats
         return sums
 
@@ -63,10 +68,22 @@ class LeaveOneOut:
 
 
 def squared_distances(x: Float64, y: Float64) -> Float64:
-    """Return squared Euclidean distances (n, m), never negative.
+    """Return squared Euclidean distances of all pairs, never negative.
 
-    By products, so rounding is 1e-16 of the squared norms: bring both sets near the origin first.
+    Computed from products, so rounding is 1e-16 of the squared norms: bring both sets near the origin first.
+
+    Args:
+        x: (n, d) float64.
+        y: (m, d) float64.
+
+    Returns:
+        (n, m) float64.
+
+    Example:
+        >>> squared_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]))
+        array([[25.,  1.]])
     """
+    # |x − y|² = |x|² + |y|² − 2 x·y
     result = x @ y.T
     result *= -2
     result += np.einsum("ij,ij->i", x, x)[:, None]
@@ -76,7 +93,23 @@ def squared_distances(x: Float64, y: Float64) -> Float64:
 
 
 def mean_within(rows: Rows, kernel: Kernel) -> LeaveOneOut:
-    """Return the mean of a symmetric kernel over all pairs of rows of different clips; at least three clips."""
+    """Return the mean of a symmetric kernel over all pairs of rows of different clips, and without each clip.
+
+    Args:
+        rows: (n, d), of at least three clips.
+        kernel: (a, d), (b, d) -> (a, b).
+
+    Returns:
+        The mean, and ``without_first`` (clips,).
+
+    Source: A. Gretton et al., A Kernel Two-Sample Test, JMLR 2012 (equation 3, the sums within one sample).
+
+    Example:
+        >>> rows = Rows(np.array([[1.0], [2.0], [3.0]]), np.arange(3))
+        >>> found = mean_within(rows, lambda x, y: x @ y.T)  # pairs 1·2, 1·3, 2·3
+        >>> round(found.value, 6), found.without_first
+        (3.666667, array([6., 3., 2.]))
+    """
     x, clip = rows.vectors, rows.clip_of_row
     sums = np.zeros(len(x))
     for part in chunks(len(x), len(x)):
@@ -89,13 +122,28 @@ def mean_within(rows: Rows, kernel: Kernel) -> LeaveOneOut:
         sums[part.stop :] += block[:, size:].sum(axis=0)
     by_clip, count = rows.sum_per_clip(sums), rows.counts
     n = len(x)
-    total, pairs = float(by_clip.sum()), n * n - float((count**2).sum())
+    total, pairs = float(by_clip.sum()), n * n - float((count**2).sum())  # Σ k(xᵢ, xⱼ) over clips c(i) ≠ c(j)
     without = (total - 2 * by_clip) / (pairs - 2 * count * (n - count))
     return LeaveOneOut(total / pairs, without, np.empty(0))
 
 
 def mean_between(rows: Rows, others: Rows, kernel: Kernel) -> LeaveOneOut:
-    """Return the mean of a kernel over all pairs of a row of one set and a row of another; two clips in each."""
+    """Return the mean of a kernel over all pairs of a row of one set and a row of another, and without each clip.
+
+    Args:
+        rows: (n, d), of at least two clips.
+        others: (m, d), of at least two clips.
+        kernel: (a, d), (b, d) -> (a, b).
+
+    Returns:
+        The mean, ``without_first`` (clips of rows,) and ``without_second`` (clips of others,).
+
+    Example:
+        >>> a, b = Rows(np.array([[1.0], [2.0]]), np.arange(2)), Rows(np.array([[1.0], [3.0]]), np.arange(2))
+        >>> found = mean_between(a, b, lambda x, y: x @ y.T)
+        >>> found.value, found.without_first, found.without_second
+        (3.0, array([4., 2.]), array([4.5, 1.5]))
+    """
     x, y = rows.vectors, others.vectors
     sums, other_sums = np.zeros(len(x)), np.zeros(len(y))
     for part in chunks(len(x), len(y)):
@@ -113,12 +161,16 @@ def median_distance(x: Float64, *, lower: bool = False) -> float:
     """Return the median Euclidean distance over all pairs i < j, exactly, for any n.
 
     Distances are counted in bins first and only those of the bin that holds the median are kept, so memory stays
-    bounded; n (n - 1) / 2 distances are computed twice where they do not all fit.
+    bounded; n (n − 1) / 2 distances are computed twice where they do not all fit.
 
     Args:
-        x: (n, d) with n >= 2.
-        lower: for an even number of pairs, the lower of the two middle distances (as torch.median) instead of their
-            mean.
+        x: (n, d) float64, n >= 2.
+        lower: for an even number of pairs, return the lower of the two middle distances (as torch.median does) instead
+            of their mean.
+
+    Example:
+        >>> median_distance(np.array([[0.0], [1.0], [3.0]]))  # of 1, 2 and 3
+        2.0
     """
     n = len(x)
     pairs = n * (n - 1) // 2

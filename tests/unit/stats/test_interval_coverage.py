@@ -57,7 +57,7 @@ def test_the_t_interval_of_normal_means_covers_as_the_textbook_says() -> None:
         return float(low), float(high)
 
     found = measure_coverage(lambda rng: rng.standard_normal(8) + 2, interval, 2.0, repeats=1000)
-    assert found.sure[0] <= 0.95 <= found.sure[1]
+    assert found.ci[0] <= 0.95 <= found.ci[1]
     assert found.share + found.below + found.above == pytest.approx(1)
     assert found.width == pytest.approx(2 * 2.3646 / np.sqrt(8) * 0.965, rel=0.03)  # E s = 0.965
 
@@ -160,8 +160,8 @@ def test_intervals_of_set_metrics_cover_93_to_97_percent(name: str, shift: float
     values = estimates(sets, name, 1000)
     found = measure_coverage(sets.draw, interval_of(name), float(values.mean()), repeats=400)
     # 400 repeats know the share to 2 %: refuse what they show to be below or above
-    assert found.sure[1] >= 0.93
-    assert found.sure[0] <= 0.975
+    assert found.ci[1] >= 0.93
+    assert found.ci[0] <= 0.975
     assert 0.85 <= found.width / (2 * 1.96 * values.std()) <= 1.25
 
 
@@ -170,7 +170,7 @@ def test_intervals_of_set_metrics_cover_93_to_97_percent(name: str, shift: float
 def test_intervals_of_the_extrapolated_distance_cover_the_population(spread: float, shift: float) -> None:
     sets = GaussianSets(n=200, d=8, spread=spread, shift=shift, n_reference=4000)
     found = measure_coverage(sets.draw, interval_of("fad_inf"), sets.distance, repeats=200)
-    assert found.sure[1] >= 0.93
+    assert found.ci[1] >= 0.93
     assert found.width <= 1.5 * 2 * 1.96 * estimates(sets, "fad_inf", 200).std()
 
 
