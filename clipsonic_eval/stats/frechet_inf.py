@@ -18,7 +18,8 @@ replacement 0.705; n = 1500, d = 128, 6 repeats: 2.85, −0.07 ± 0.02, 2.84.
 
 Cost: 2 n d² for the moments and 25 times (4/3) d³.
 
-Source: M. J. Chong and D. Forsyth, Effectively Unbiased FID and Inception Score, CVPR 2020; for audio A. Gui et al., Adapting Fréchet Audio Distance for Generative Music Evaluation, ICASSP 2024.
+Source: M. J. Chong and D. Forsyth, Effectively Unbiased FID and Inception Score, CVPR 2020; for audio A. Gui et al.,
+Adapting Fréchet Audio Distance for Generative Music Evaluation, ICASSP 2024.
 """
 
 from __future__ import annotations

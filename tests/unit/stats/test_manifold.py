@@ -110,7 +110,7 @@ def test_a_scattered_system_reaches_everything_and_is_not_precise() -> None:
 @pytest.mark.parametrize("name", ["precision", "recall", "density", "coverage"])
 def test_the_shares_of_halves_are_those_of_a_loop(name: manifold.Statistic) -> None:
     system, reference = material(9)
-    found = manifold._quick(system.vectors, reference.vectors, K, name)
+    found = manifold._share(system.vectors, reference.vectors, K, name)
     assert found == pytest.approx(looped(system.vectors, reference.vectors, K)[name], abs=1e-12)
 
 
@@ -131,7 +131,7 @@ def test_the_spread_of_halves_is_that_of_fresh_samples() -> None:
     values, spreads = [], []
     for i in range(60):
         system, reference = material(i, n=60, m=60)
-        values.append(manifold._quick(system.vectors, reference.vectors, K, "recall"))
+        values.append(manifold._share(system.vectors, reference.vectors, K, "recall"))
         if i < 12:
             rng = np.random.default_rng([1, i]), np.random.default_rng([2, i])
             found = manifold.half_deviations(system, reference, K, "recall", rng)
