@@ -12,14 +12,16 @@ from clipsonic_eval.cli._options import json_option, out_option, overwrite_optio
 
 
 @click.command("calibrate")
-@click.option("--metric", "metrics", multiple=True, metavar="NAME", show_default="all", help="Only these; repeatable.")
 @click.option(
-    "--n", "sizes", multiple=True, type=int, show_default="50, 200, 1000", help="Clips of an evaluation; repeatable."
+    "--metric", "metrics", multiple=True, metavar="NAME", show_default="all", help="Only this metric; repeatable."
 )
-@click.option("--repeats", type=int, show_default="400", help="Simulated evaluations for each metric and n.")
-@click.option("--seed", type=int, show_default="0", help="Of everything drawn.")
+@click.option(
+    "--n", "sizes", multiple=True, type=int, show_default="50, 200, 1000", help="Clips per evaluation; repeatable."
+)
+@click.option("--repeats", type=int, show_default="400", help="Simulated evaluations per metric and n.")
+@click.option("--seed", type=int, show_default="0", help="Seed of the simulation.")
 @set_option("n_bootstrap=1000")
-@out_option("Folder of the table and the page.", default="runs/calibration")
+@out_option("Output folder.", default="runs/calibration")
 @overwrite_option
 @json_option("the cells")
 def command(
@@ -32,9 +34,10 @@ def command(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Simulate evaluations whose truth is known, and count how often intervals hold it and tests cry wolf.
+    """Measure coverage of the intervals, and false alarms and power of the tests, by simulation.
 
-    Stopped anywhere, the same command goes on. All metrics at the default settings take an hour or two on one core.
+    Can be stopped at any point; run again to continue. All metrics at the default settings take one to two hours on
+    one core.
     """
     from clipsonic_eval.config import apply_sets, as_tree, resolve
     from clipsonic_eval.harness.calibration.cells import CalibrateConfig, as_row

@@ -16,13 +16,21 @@ from clipsonic_eval.files import write_text
 
 
 @click.command("explain")
-@click.option("--system", "systems", multiple=True, metavar="NAME=FOLDER", help="Outputs, <key>.wav each; repeatable.")
+@click.option(
+    "--system",
+    "systems",
+    multiple=True,
+    metavar="NAME=FOLDER",
+    help="Folder of a system's outputs, <key>.wav; repeatable.",
+)
 @click.option("--reference", type=PATH, help="Real audio to compare with: media files or prepared clips.")
-@click.option("--prompts", type=PATH, show_default="the systems' own samples.csv", help="Table with key, prompt.")
+@click.option(
+    "--prompts", type=PATH, show_default="the systems' own samples.csv", help="Table with columns key and prompt."
+)
 @click.option("--real", type=PATH, help="The queries' own audio by key.")
-@click.option("--from", "start", metavar="NAME", required=True, help="Convention to set out from (ls conventions).")
-@click.option("--to", multiple=True, metavar="NAME", required=True, help="Convention to arrive at; repeatable.")
-@click.option("--weights", multiple=True, metavar="ENCODER=FILE", help="Weights of an encoder; repeatable.")
+@click.option("--from", "start", metavar="NAME", required=True, help="Convention to start from (ls conventions).")
+@click.option("--to", multiple=True, metavar="NAME", required=True, help="Target convention; repeatable.")
+@click.option("--weights", multiple=True, metavar="ENCODER=FILE", help="Weight file of an encoder; repeatable.")
 @cache_option
 @set_option("n_bootstrap=2000")
 @out_option("Run folder: record.json of all steps, explain.md.")
@@ -39,7 +47,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    r"""Score one set of clips under two conventions and at every step between them: which step moved the number.
+    r"""Score the same clips under two conventions and at every step between: which step moved the number?
 
     \b
     clipsonic-eval explain --reference real/ --system PD=wavs/PD \

@@ -28,11 +28,16 @@ from clipsonic_eval.config import apply_sets, read_yaml, resolve
 @click.option(
     "--prompts", type=PATH, show_default="the prompts of the prepared clips", help="Table with key and prompt."
 )
-@click.option("--encoder", metavar="NAME", help="Embeds the prompts; not needed for a file of features.")
-@click.option("--prior", multiple=True, metavar="NAME=FILE", help="Predicted embeddings, npz with keys and vectors.")
-@click.option("--space", metavar="NAME", help="What the encoder of a file of features is called.")
-@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Written into the record.")
-@click.option("--seed", type=int, show_default="0", help="Of the bootstrap.")
+@click.option("--encoder", metavar="NAME", help="Encoder of the prompts; not needed for a file of features.")
+@click.option(
+    "--prior",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="Embeddings predicted by a prior, npz with keys and vectors; repeatable.",
+)
+@click.option("--space", metavar="NAME", help="Name of the embedding space of a file of features.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Tag of the record; repeatable.")
+@click.option("--seed", type=int, show_default="0", help="Seed of the bootstrap.")
 @cache_option
 @config_option
 @set_option("mean_shift=false")
@@ -41,9 +46,9 @@ from clipsonic_eval.config import apply_sets, read_yaml, resolve
 @json_option("the record")
 @click.pass_context
 def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str, ...], **options: Any) -> None:
-    r"""Measure the gap between two modalities of one space.
+    r"""Measure the modality gap between two sets of embeddings in one space.
 
-    SOURCE is a folder of prepared clips (pictures against prompts), a file of features (npz with image and text,
+    SOURCE is a folder of prepared clips (images against prompts), a file of features (npz with image and text,
     npy (2, n, d), Parquet), or a folder of <key>.wav (audio against prompts).
 
     \b
