@@ -12,6 +12,7 @@ from clipsonic_eval.errors import ShapeError, listed
 from clipsonic_eval.types import Embeddings, EncoderCard, Finding, Score
 
 EVALUATION = "evaluation"  # findings about the run as a whole stand under this name
+NOT_COMPUTED = "not_computed"  # a metric that a system has no score of
 SAME_SHARE = 0.1  # of a system's clips, from which on it is reported that another set holds the same files
 _SHOWN = 5
 _WINDOW = re.compile(r"(?:^|\|)win:(\d+(?:\.\d+)?)\b[^|]*zero-padded")

@@ -36,16 +36,19 @@ from clipsonic_eval.config import apply_sets, read_yaml, resolve
 @click.option("--real", type=PATH, help="The queries' own audio by key; scored as system 'real'.")
 @click.option("--training", type=PATH, help="What the systems were trained on; outputs that copy it are named.")
 @click.option(
-    "--fad-encoder", metavar="NAME", show_default="toy-audio", help="Audio features for FAD; 'none' leaves FAD out."
+    "--encoder",
+    "encoders",
+    multiple=True,
+    metavar="ROLE=NAME",
+    show_default="audio=toy-audio, audio_text=toy-clap, classifier=toy-audio-classes",
+    help="Encoder of a role of metrics, or none to leave them out; repeatable (ls encoders).",
 )
 @click.option(
-    "--clap-encoder", metavar="NAME", show_default="toy-clap", help="Audio-text encoder of the CLAP score, or 'none'."
-)
-@click.option(
-    "--class-encoder",
-    metavar="NAME",
-    show_default="toy-audio-classes",
-    help="Classifier of class_accuracy and kl, or 'none'.",
+    "--weights",
+    multiple=True,
+    metavar="ROLE=FILE",
+    show_default="where each encoder keeps its own",
+    help="Weight file of a role, or of a convention such as fad/fadtk; repeatable.",
 )
 @click.option(
     "--metric",
@@ -84,12 +87,14 @@ def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str
     clipsonic-eval evaluate --reference real/ --prompts test.csv \
         --system PD=wavs/PD --system ZS=wavs/ZS --out run/
     """
+    from clipsonic_eval.checks.evaluation import NOT_COMPUTED
     from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
-    from clipsonic_eval.harness.evaluation_findings import NOT_COMPUTED
     from clipsonic_eval.progress import Bars
 
     as_json, overwrite = options.pop("as_json"), options.pop("overwrite")
-    tree = merged(read_yaml(file) if file else {}, _tree(options))
+    below = read_yaml(file) if file else {}
+    tree = merged(below, _tree(options))
+    tree["encoders"] = {**(below.get("encoders") or {}), **_encoders(options["encoders"])}
     config = resolve(EvaluateConfig, apply_sets({"systems": {}, **tree}, sets), where="evaluate")
     record = evaluate(config, out, progress=Bars(), overwrite=overwrite)
     show(record, as_json=as_json)
@@ -101,12 +106,10 @@ def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str
 
 def _tree(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options as a configuration; those not given are None or empty."""
-    roles = {"audio": "fad_encoder", "audio_text": "clap_encoder", "classifier": "class_encoder"}
-    chosen = {role: options.pop(name) for role, name in roles.items()}
-    encoders = {role: None if name == "none" else name for role, name in chosen.items() if name is not None}
-    return {
-        **options,
-        "systems": named(options["systems"], "--system"),
-        "tags": named(options["tags"], "--tag"),
-        "encoders": encoders,
-    }
+    pairs = {name: named(options[name], f"--{name.removesuffix('s')}") for name in ("systems", "tags")}
+    return {**options, **pairs, "weights": named(options["weights"], "--weights"), "encoders": {}}
+
+
+def _encoders(options: tuple[str, ...]) -> dict[str, str | None]:
+    """Return the encoder of each role that was named; ``none`` declines the metrics of a role."""
+    return {role: None if name == "none" else name for role, name in named(options, "--encoder").items()}

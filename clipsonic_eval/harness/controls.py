@@ -1,4 +1,4 @@
-"""Numbers to hold the others against: shuffled prompts, noise, and two halves of the reference."""
+"""Control systems, which frame the others: real audio with shuffled prompts, noise, and two halves of the reference."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from clipsonic_eval.checks.audio import check_audio
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import write_json
 from clipsonic_eval.harness.audio_sets import AudioSet, read_card
-from clipsonic_eval.harness.embed import EmbeddedSet
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.systems.controls import Noise
 from clipsonic_eval.types import Embeddings, Query
 
-_LEVEL_CLIPS = 64  # of the reference, that set level, rate and length of the noise
+REAL = "real"  # the queries' own audio
+SHUFFLED = "shuffled"
+NOISE = "noise"
+HALVES = "halves"
+
+_LEVEL_CLIPS = 64  # of the reference, which set level, rate and length of the noise
 
 
 def derangement(keys: Sequence[str], seed: int) -> dict[str, str]:
@@ -37,23 +41,28 @@ def derangement(keys: Sequence[str], seed: int) -> dict[str, str]:
     return dict(zip(order, cycle, strict=True))
 
 
-def renamed(embeddings: Embeddings, names: dict[str, str]) -> Embeddings:
-    """Return the same vectors under other keys: real audio that is held against another query's prompt."""
-    return Embeddings(
-        embeddings.vectors, tuple(names[key] for key in embeddings.keys), embeddings.modality, embeddings.space
-    )
+def with_shuffled_keys(real: Embeddings | None, seed: int) -> Embeddings:
+    """Return real audio, embeddings (n, d), under the keys of other queries: it is scored with their prompts.
+
+    Raises:
+        UserError: there is no real audio, or that of one query only.
+    """
+    if real is None:
+        raise UserError("control 'shuffled' needs the queries' own audio; give --real FOLDER")
+    names = derangement(sorted(set(real.keys)), seed)
+    return Embeddings(real.vectors, tuple(names[key] for key in real.keys), real.modality, real.space)
 
 
 def write_noise(keys: Sequence[str], reference: AudioSet, folder: Path, seed: int) -> Path:
-    """Write white noise for every query, with the rate and the median length and level of the reference.
+    """Write white noise for every query, at the sample rate and the median length and level of the reference.
 
-    What is there already is kept, so that a killed job goes on, unless it was made with other settings.
+    Files that are there already are kept, so that a killed job resumes, unless other settings made them.
 
     Returns:
         ``folder``, with ``<key>.wav`` and ``system.json``.
 
     Raises:
-        UserError: no clip of the reference has any sound.
+        UserError: every clip of the reference is silent or broken.
     """
     clips = []
     for item in reference.items[:_LEVEL_CLIPS]:
@@ -79,16 +88,16 @@ def write_noise(keys: Sequence[str], reference: AudioSet, folder: Path, seed: in
     return folder
 
 
-def halves(reference: EmbeddedSet, role: str, seed: int) -> tuple[Embeddings, Embeddings]:
-    """Split the clips of the reference in two at random.
+def halves(reference: Embeddings, seed: int) -> tuple[Embeddings, Embeddings]:
+    """Split the clips of the reference, embeddings (n, d), in two at random.
 
     Raises:
         UserError: fewer than four clips.
     """
-    if len(reference.keys) < 4:
-        raise UserError(f"two halves of the reference need at least 4 clips, got {len(reference.keys)}")
-    order = sorted(reference.keys, key=lambda key: (seeds.derive(seed, key, "halves"), key))
+    keys = set(reference.keys)
+    if len(keys) < 4:
+        raise UserError(f"two halves of the reference need at least 4 clips, got {len(keys)}")
+    order = sorted(keys, key=lambda key: (seeds.derive(seed, key, "halves"), key))
     first = set(order[: len(order) // 2])
-    embeddings = reference.spaces[role]
-    side = np.array([key in first for key in embeddings.keys])
-    return embeddings.take(np.flatnonzero(side)), embeddings.take(np.flatnonzero(~side))
+    side = np.array([key in first for key in reference.keys])
+    return reference.take(np.flatnonzero(side)), reference.take(np.flatnonzero(~side))

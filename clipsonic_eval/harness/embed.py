@@ -1,230 +1,242 @@
-"""Embed sets of audio: decoded by a few threads, in batches, each clip once for all encoders.
-
-Memory holds two batches of audio and the embeddings. A clip whose embeddings are all in the cache is not even decoded.
-Clips that cannot be read, are empty, not finite or in another unit than full scale 1, or that an encoder refuses, are
-skipped and listed; the set goes on without them. Silence is embedded like any other clip.
-"""
+"""Second step of an evaluation: embed every set of audio and every prompt, and check what came in."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from clipsonic_eval import threads
 from clipsonic_eval.arraytypes import Float32
-from clipsonic_eval.checks.audio import LEVEL_FIELDS, LEVELS_VERSION, ClipLevels, unusable
+from clipsonic_eval.checks import evaluation as checks
 from clipsonic_eval.encoders import Encoder
-from clipsonic_eval.errors import MediaError, UserError
-from clipsonic_eval.harness.audio_sets import AudioItem, AudioSet
-from clipsonic_eval.harness.cache import ClipCache, embedding_cache
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.harness.audio_sets import AudioSet, system_set
+from clipsonic_eval.harness.controls import NOISE, REAL, SHUFFLED, halves, with_shuffled_keys, write_noise
+from clipsonic_eval.harness.embedder import EmbeddedSet, Embedder
+from clipsonic_eval.harness.plan import FAD_HALVES, Plan
+from clipsonic_eval.metrics import Inputs, Metric
 from clipsonic_eval.progress import SILENT, Progress
-from clipsonic_eval.types import Clip, Embeddings, Skip
-
-_AHEAD = 2  # batches that are decoded before they are asked for
+from clipsonic_eval.types import Clip, Embeddings, Finding, Skip
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddedSet:
-    """A set of audio in several embedding spaces.
+class Embedded:
+    """Everything that the scores are computed from.
 
     Attributes:
-        audio: the set as listed.
-        spaces: embeddings (n, d) float32 by role; rows in the order of the set, all roles hold the same clips.
-        levels: sound levels of the same clips, by key.
-        digests: content hash of the same clips, by key.
-        skipped: everything that was left out, by the listing or because it could not be embedded.
+        plan: of the evaluation.
+        sets: by system, those with usable audio; the controls made here among them.
+        reference: the reference set, if a metric or a control needs its embeddings.
+        training: what the systems were trained on, if it was given.
+        text: embeddings (captions, d) of the prompts by role, where a metric needs them.
+        silence: for systems with unanswered queries, by role, the rows (r, d) of a silent clip as long as the system's
+            own; a role whose encoder refuses silence is missing.
+        skipped: what was left out, by set.
+        findings: what looks wrong with the sets and the prompts, by set.
     """
 
-    audio: AudioSet
-    spaces: Mapping[str, Embeddings]
-    levels: Mapping[str, ClipLevels]
-    digests: Mapping[str, str]
-    skipped: tuple[Skip, ...]
+    plan: Plan
+    sets: Mapping[str, EmbeddedSet]
+    reference: EmbeddedSet | None
+    training: EmbeddedSet | None
+    text: Mapping[str, Embeddings]
+    silence: Mapping[str, Mapping[str, Float32]]
+    skipped: Mapping[str, tuple[Skip, ...]]
+    findings: Mapping[str, list[Finding]]
 
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Keys of the clips that were embedded, in order."""
-        return tuple(self.digests)
+    def inputs(self, metric: Metric, seed: int = 0) -> dict[str, Inputs]:
+        """Return the inputs of a metric by system, the controls that are made of embeddings among them.
 
-
-@dataclass(slots=True)
-class _Clip:
-    """One clip on its way: hashed, decoded unless it is cached, measured, embedded; ``problem`` ends the way."""
-
-    item: AudioItem
-    digest: str = ""
-    audio: Clip | None = None
-    levels: ClipLevels | None = None
-    rows: dict[str, Float32] = field(default_factory=dict)
-    problem: str = ""
-
-    def decoded(self) -> Clip:
-        """Return the audio, decoded again if only some of its embeddings are in the cache."""
-        if self.audio is None:
-            self.audio = self.item.clip()
-        return self.audio
-
-
-class Embedder:
-    """Embeds sets with encoders by role, through their caches.
-
-    Args:
-        encoders: by role.
-        cache: folder of the caches; None: nothing is cached.
-        batch_size: clips that an encoder gets at once; changes no result beyond rounding.
-        workers: threads that decode.
-    """
-
-    def __init__(
-        self, encoders: Mapping[str, Encoder], *, cache: Path | None = None, batch_size: int = 64, workers: int = 2
-    ) -> None:
-        self._encoders = dict(encoders)
-        self._caches: dict[str, ClipCache] = {}
-        self._levels: ClipCache | None = None
-        if cache is not None:
-            self._caches = {role: embedding_cache(cache, encoder.card) for role, encoder in encoders.items()}
-            self._levels = ClipCache(cache / LEVELS_VERSION, len(LEVEL_FIELDS))
-        self._batch_size = batch_size
-        self._workers = workers
-
-    def embed(self, audio: AudioSet, roles: Sequence[str], *, progress: Progress = SILENT) -> EmbeddedSet:
-        """Embed a set in the spaces of some roles.
+        Args:
+            metric: of the plan.
+            seed: of the shuffled prompts and the halves of the reference.
 
         Raises:
-            UserError: an encoder takes no audio, or no clip of the set is usable.
+            UserError: a control cannot be made.
         """
-        clips: list[_Clip] = []
-        label = f"embed {audio.name}"
-        try:
-            with ThreadPoolExecutor(self._workers, thread_name_prefix="decode") as pool:
-                for clip in progress.track(self._clips(pool, audio, roles), label=label, total=len(audio.items)):
-                    clips.append(clip)
-        finally:
-            for cache in (self._levels, *self._caches.values()):
-                if cache is not None:
-                    cache.flush()
-        return _gathered(audio, clips, {role: self._encoders[role] for role in roles})
+        card, plan = metric.card, self.plan
+        reference = self.reference.spaces[card.role] if self.reference and "reference" in card.needs else None
+        if card.name == FAD_HALVES and reference is not None:
+            first, second = halves(reference, seed)
+            return {"reference": Inputs(first, second)}
+        spaces = {name: one.spaces[card.role] for name, one in self.sets.items()}
+        real = spaces.get(REAL)
+        per_query = bool(card.needs) and "reference" not in card.needs  # otherwise other keys change nothing
+        if SHUFFLED in plan.controls and per_query:
+            spaces[SHUFFLED] = with_shuffled_keys(real, seed)
+        if "real" in card.needs:
+            spaces.pop(REAL, None)  # it would be compared with itself
+        stored = plan.stored.gaussian if plan.stored is not None and "reference" in card.needs else None
+        labels, text = plan.queries.labels, self.text.get(card.role)
+        return {name: Inputs(space, reference, text, labels, real, stored) for name, space in spaces.items()}
 
-    def _clips(self, pool: ThreadPoolExecutor, audio: AudioSet, roles: Sequence[str]) -> Iterator[_Clip]:
-        """Yield every clip of a set, embedded or with a problem, while the next batches are being decoded."""
-        waiting: deque[list[Future[_Clip]]] = deque()
-        starts = range(0, len(audio.items), self._batch_size)
-        for start in starts:
-            batch = audio.items[start : start + self._batch_size]
-            waiting.append([pool.submit(self._decode, item, roles) for item in batch])
-            if len(waiting) >= _AHEAD:
-                yield from self._embed([future.result() for future in waiting.popleft()], roles)
-        while waiting:
-            yield from self._embed([future.result() for future in waiting.popleft()], roles)
-
-    def _decode(self, item: AudioItem, roles: Sequence[str]) -> _Clip:
-        """Hash one item and, unless everything about it is cached, decode it; runs in a thread."""
-        try:
-            digest = item.digest()
-            if self._levels is not None and all(
-                digest in c for c in (self._levels, *map(self._caches.get, roles)) if c
-            ):
-                return _Clip(item, digest)
-            audio = item.clip()
-        except MediaError as error:
-            return _Clip(item, problem=str(error))
-        except MemoryError:
-            return _Clip(item, problem="decoding it takes more memory than there is")
-        return _Clip(item, digest, audio, problem=_problem(audio))
-
-    def _embed(self, batch: list[_Clip], roles: Sequence[str]) -> list[_Clip]:
-        """Measure and embed a batch, and put what is new into the caches."""
-        for clip in batch:
-            if not clip.problem:
-                self._measure(clip)
-        for role in roles:
-            self._encode(role, [clip for clip in batch if not clip.problem])
-        for clip in batch:
-            if not clip.problem:
-                self._remember(clip)
-            clip.audio = None
-        return batch
-
-    def _measure(self, clip: _Clip) -> None:
-        """Measure the levels of a clip; audio in another unit reaches no encoder."""
-        rows = self._levels.get(clip.digest) if self._levels is not None else None
-        clip.levels = ClipLevels.of(clip.decoded()) if rows is None else ClipLevels.from_rows(rows)
-        clip.problem = unusable(clip.levels.channels, clip.item.key)
-
-    def _encode(self, role: str, batch: Sequence[_Clip]) -> None:
-        """Embed the clips of a batch that are not cached."""
-        cache = self._caches.get(role)
-        for clip in batch:
-            rows = cache.get(clip.digest) if cache is not None else None
-            if rows is not None:
-                clip.rows[role] = rows
-        missing = {clip.item.key: clip for clip in batch if role not in clip.rows}
-        for key, found in _encoded(self._encoders[role], [clip.decoded() for clip in missing.values()]):
-            if isinstance(found, str):
-                missing[key].problem = found
-            else:
-                missing[key].rows[role] = found
-
-    def _remember(self, clip: _Clip) -> None:
-        if self._levels is not None and clip.levels is not None and clip.digest not in self._levels:
-            self._levels.put(clip.digest, clip.levels.rows())
-        for role, rows in clip.rows.items():
-            if role in self._caches and clip.digest not in self._caches[role]:
-                self._caches[role].put(clip.digest, rows)
+    def identity(self, metric: Metric) -> list[tuple[str, str]]:
+        """Return the signature fields that say what a metric compares the systems with."""
+        plan, real = self.plan, self.sets.get(REAL)
+        reference = f"stats+{plan.stored.digest}" if plan.stored else self.reference.content if self.reference else ""
+        against = {
+            "reference": ("ref", reference),
+            "real": ("ref", real.content if real else ""),
+            "prompts": ("queries", plan.queries.hash),
+            "labels": ("queries", plan.queries.hash),
+        }
+        fields = [against[need] for need in metric.card.needs]
+        return fields + ([("captions", "mean")] if plan.queries.captions and "prompts" in metric.card.needs else [])
 
 
-def _problem(audio: Clip) -> str:
-    """Return why nothing can be measured of a clip, "" if something can."""
-    if audio.samples.size == 0:
-        return "holds no samples"
-    return "" if np.isfinite(audio.samples).all() else "holds samples that are not finite"
+@threads.networks()
+def embed(
+    plan: Plan,
+    *,
+    cache: Path | None,
+    scratch: Path,
+    batch_size: int = 64,
+    workers: int = 2,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> Embedded:
+    """Embed the systems, the reference, the training set and the prompts of an evaluation.
 
-
-def _encoded(encoder: Encoder, clips: Sequence[Clip]) -> Iterator[tuple[str, Float32 | str]]:
-    """Yield (key, rows) per clip, or (key, why not): one clip that an encoder refuses does not fail the batch."""
-    if not clips:
-        return
-    if "audio" not in encoder.card.modalities:
-        raise UserError(f"encoder '{encoder.card.name}' takes no audio; see clipsonic-eval ls encoders")
-    try:
-        vectors, keys = encoder.audio(clips), np.array(encoder.audio_rows(clips), dtype=object)
-    except UserError as error:
-        if len(clips) == 1:
-            yield clips[0].key, str(error)
-            return
-        for clip in clips:
-            yield from _encoded(encoder, [clip])
-        return
-    for clip in clips:
-        rows = vectors[keys == clip.key]
-        if len(rows) == 0:
-            yield clip.key, f"encoder '{encoder.card.name}' gave no embedding; the clip is too short for it"
-        elif not np.isfinite(rows).all():
-            yield clip.key, f"encoder '{encoder.card.name}' gave an embedding that is not finite"
-        else:
-            yield clip.key, rows
-
-
-def _gathered(audio: AudioSet, clips: Sequence[_Clip], encoders: Mapping[str, Encoder]) -> EmbeddedSet:
-    """Return the embeddings of the clips without a problem.
+    Args:
+        plan: of the evaluation.
+        cache: folder of the embedding cache; None: nothing is cached.
+        scratch: folder that receives the noise control, ``controls/noise/<key>.wav``.
+        batch_size: clips that an encoder gets at once.
+        workers: threads that decode.
+        seed: of the noise control.
+        progress: shows every clip.
 
     Raises:
-        UserError: there is none.
+        UserError: no system has any usable audio, or the reference has none.
     """
-    skipped = (*audio.skipped, *(Skip(clip.item.key, clip.problem) for clip in clips if clip.problem))
-    usable = [clip for clip in clips if not clip.problem]
-    if not usable and audio.unmatched:
-        raise UserError(f"{audio.name}: {audio.unmatched}")
-    if not usable:
-        first = f"; the first: {skipped[0].key}: {skipped[0].reason}" if skipped else ""
-        raise UserError(f"{audio.name}: none of its {len(audio.items)} audio files is usable{first}")
-    spaces = {}
+    embedder = Embedder(plan.encoders, cache=cache, batch_size=batch_size, workers=workers)
+    reference = training = None
+    if plan.training is not None:
+        training = embedder.embed(plan.training, [plan.first_role], progress=progress)
+    near = {*plan.roles("reference"), *([plan.first_role] if plan.training is not None else [])}
+    if plan.reference is not None and near:
+        roles = [role for role in plan.encoders if role in near]
+        reference = embedder.embed(plan.reference, roles, progress=progress)
+    systems = dict(plan.systems)
+    if NOISE in plan.controls:
+        systems[NOISE] = _noise(plan, scratch / "controls" / NOISE, seed)
+    sets, unusable = _embed_systems(embedder, systems, list(plan.encoders), progress)
+    skipped = {"prompts": plan.queries.skipped}
+    skipped |= {
+        name: one.skipped for name, one in (("training", training), ("reference", reference)) if one is not None
+    }
+    skipped |= {name: unusable[name] if name in unusable else sets[name].skipped for name in systems}
+    texts = plan.queries.texts
+    keys = tuple(key for key, _ in texts)
+    text = {
+        role: Embeddings(plan.encoders[role].text([t for _, t in texts]), keys, "text", plan.encoders[role].card)
+        for role in plan.roles("prompts")
+    }
+    return Embedded(
+        plan,
+        sets,
+        reference,
+        training,
+        text,
+        {
+            name: _silence(sets[name], plan.encoders)
+            for name in plan.given
+            if name in sets and unanswered(plan, sets[name])[0]
+        },
+        {name: skips for name, skips in skipped.items() if skips},
+        _findings(plan, sets, reference, training),
+    )
+
+
+def unanswered(plan: Plan, system: EmbeddedSet) -> tuple[tuple[str, ...], int]:
+    """Return the queries without a usable output, sorted, and how many queries there are.
+
+    Without prompts a system's own files are its queries.
+    """
+    asked = set(plan.queries.prompts) or {item.key for item in system.audio.items}
+    return tuple(sorted(asked - set(system.digests))), len(asked)
+
+
+def _embed_systems(
+    embedder: Embedder, systems: Mapping[str, AudioSet], roles: Sequence[str], progress: Progress
+) -> tuple[dict[str, EmbeddedSet], dict[str, tuple[Skip, ...]]]:
+    """Return the embedded systems, and why others are missing: one without usable audio does not fail the others.
+
+    Raises:
+        UserError: no system has any usable audio; the reason of the first.
+    """
+    sets: dict[str, EmbeddedSet] = {}
+    skipped: dict[str, tuple[Skip, ...]] = {}
+    errors = []
+    for name, audio in systems.items():
+        try:
+            sets[name] = embedder.embed(audio, roles, progress=progress)
+        except UserError as error:
+            errors.append(error)
+            skipped[name] = (*audio.skipped, Skip("*", str(error)))
+    if not sets:
+        raise errors[0]
+    return sets, skipped
+
+
+def _noise(plan: Plan, folder: Path, seed: int) -> AudioSet:
+    """Write the noise control and list it."""
+    first = next(iter(plan.systems.values()))
+    keys = sorted(plan.queries.prompts) or [item.key for item in first.items]
+    return system_set(NOISE, write_noise(keys, plan.reference or first, folder, seed), keys)
+
+
+def _silence(system: EmbeddedSet, encoders: Mapping[str, Encoder]) -> dict[str, Float32]:
+    """Embed a silent clip as long as the system's own, by role; encoders that refuse silence are left out."""
+    item = next(item for item in system.audio.items if item.key in system.digests)
+    try:
+        clip = item.clip()
+    except UserError:  # gone since it was embedded
+        return {}
+    silent = Clip("silence", np.zeros_like(clip.samples), clip.sample_rate)
+    found = {}
     for role, encoder in encoders.items():
-        keys = tuple(clip.item.key for clip in usable for _ in clip.rows[role])
-        spaces[role] = Embeddings(np.concatenate([clip.rows[role] for clip in usable]), keys, "audio", encoder.card)
-    levels = {clip.item.key: clip.levels for clip in usable if clip.levels is not None}
-    return EmbeddedSet(audio, spaces, levels, {clip.item.key: clip.digest for clip in usable}, skipped)
+        try:
+            rows = encoder.audio([silent])
+        except UserError:
+            continue
+        if len(rows) and np.isfinite(rows).all():
+            found[role] = rows
+    return found
+
+
+def _findings(
+    plan: Plan, sets: Mapping[str, EmbeddedSet], reference: EmbeddedSet | None, training: EmbeddedSet | None
+) -> dict[str, list[Finding]]:
+    """Return what looks wrong with the sets and the prompts, by set."""
+    found: dict[str, list[Finding]] = {}
+    near = {
+        name: None if one is None else one.spaces for name, one in (("reference", reference), ("training", training))
+    }
+    earlier: dict[str, Mapping[str, str]] = {}
+    real = {"reference": reference, "training": training, REAL: None if REAL in plan.given else sets.get(REAL)}
+    for name, one in sets.items():
+        if name == NOISE:
+            continue
+        found[name] = checks.check_set(one.levels, one.spaces, fitted=plan.fitted(), made=name != REAL, **near)
+        if name in plan.given:
+            # identical systems are not reported here: their comparison says so
+            others = {n: digests for n, digests in earlier.items() if digests != one.digests}
+            others |= {n: other.digests for n, other in real.items() if other is not None}
+            found[name] += checks.same_files(name, one.digests, others)
+            earlier[name] = one.digests
+    if reference is not None:
+        fitted = plan.fitted("reference")
+        found["reference"] = checks.check_set(reference.levels, reference.spaces, fitted=fitted)
+    if training is not None:
+        found["training"] = checks.check_set(training.levels, training.spaces)
+    if plan.stored is not None and plan.roles("reference"):
+        found["reference"] = list(plan.stored.findings())
+    found[checks.EVALUATION] = [
+        *plan.findings,
+        *(f for role in plan.roles("prompts") for f in checks.check_prompts(plan.encoders[role], plan.queries.prompts)),
+    ]
+    return found

@@ -15,15 +15,14 @@ from pathlib import Path
 
 from clipsonic_eval import filenames, outputs, threads
 from clipsonic_eval.checks.evaluation import check_set, without_empty
-from clipsonic_eval.devices import resolve_device
-from clipsonic_eval.encoders import ENCODERS, Encoder
+from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness import stored_statistics
 from clipsonic_eval.harness.audio_sets import AudioSet, reference_set, system_set
 from clipsonic_eval.harness.cache import usable_cache
-from clipsonic_eval.harness.embed import EmbeddedSet, Embedder
-from clipsonic_eval.harness.measures import Convened, convention_named
+from clipsonic_eval.harness.embedder import EmbeddedSet, Embedder
 from clipsonic_eval.harness.queries import read_queries
+from clipsonic_eval.harness.resolve import load_encoder
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.stats.moments import Moments
 from clipsonic_eval.toyworld import mark
@@ -148,25 +147,6 @@ def _share(whole: AudioSet, share: tuple[int, int]) -> AudioSet:
     return dataclasses.replace(whole, items=whole.items[first - 1 :: of], skipped=tuple(kept))
 
 
-def load_encoder(name: str, weights: Path | None = None, *, device: str = "cpu") -> Encoder:
-    """Load an encoder, or the encoder of a convention together with the convention's preprocessing.
-
-    Args:
-        name: of an encoder (``vggish``) or of a convention (``fad/fadtk``), see ``clipsonic-eval ls``.
-        weights: weight file; None: where the encoder keeps its own.
-        device: ``auto``, ``cpu`` or ``cuda``; under torchrun ``cuda`` is the process's own GPU.
-
-    Raises:
-        UserError: no encoder of that name, or its weights are missing.
-    """
-    device = str(resolve_device(device))
-    convention = convention_named(name)
-    if convention is None:
-        plain: Encoder = ENCODERS[name](weights, device=device)
-        return plain
-    return Convened(ENCODERS[convention.encoder](weights, device=device, **convention.options), convention)
-
-
 @threads.networks()
 def embed_folder(
     folder: Path | str,
@@ -234,12 +214,7 @@ def embed_prompts(
         UserError: the table cannot be read, or the encoder takes no text.
     """
     loaded = load_encoder(encoder, device=device) if isinstance(encoder, str) else encoder
-    if isinstance(prompts, Mapping):
-        texts = sorted(prompts.items())
-    else:
-        asked = read_queries(Path(prompts))
-        known = {q.key: asked.captions.get(q.key, (q.prompt,)) for q in asked.queries}
-        texts = [(key, text) for key in sorted(known) for text in known[key]]
+    texts = sorted(prompts.items()) if isinstance(prompts, Mapping) else read_queries(Path(prompts)).texts
     if not texts:
         raise UserError("no prompts to embed; give at least one")
     vectors = loaded.text([text for _, text in texts])

@@ -1,74 +1,54 @@
-"""What an evaluation can be told."""
+"""Settings of an evaluation."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from clipsonic_eval.errors import ConfigError
+from clipsonic_eval import outputs
+from clipsonic_eval.config import as_tree
+from clipsonic_eval.errors import ConfigError, unknown_name
+from clipsonic_eval.harness import stored_statistics
+from clipsonic_eval.harness.resolve import metric_roles
 
 Control = Literal["shuffled", "noise", "halves"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
-ROLES = ("audio", "audio_text", "classifier")
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderChoice:
-    """Which encoder embeds for what; None: the metrics of that role are left out.
-
-    Attributes:
-        audio: audio features for Fréchet and kernel distances.
-        audio_text: audio and text in one space, for the CLAP score; not the one that conditions a system.
-        classifier: class log-probabilities.
-        weights: weight files by role, or by convention, where an encoder's own are not meant.
-    """
-
-    audio: str | None = "toy-audio"
-    audio_text: str | None = "toy-clap"
-    classifier: str | None = "toy-audio-classes"
-    weights: dict[str, Path] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        unknown = sorted(role for role in self.weights if role not in ROLES and "/" not in role)
-        if unknown:
-            raise ConfigError(f"weights of '{unknown[0]}': roles are {', '.join(ROLES)} and names of conventions")
-
-    def name(self, role: str) -> str | None:
-        """Return the encoder of a role."""
-        return {"audio": self.audio, "audio_text": self.audio_text, "classifier": self.classifier}[role]
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateConfig:
-    """An evaluation of systems on the same queries.
+    """An evaluation of systems on the same queries; strings are taken for paths, lists for tuples.
 
     Attributes:
         systems: folder by name: written by ``sample``, any folder of ``<key>.wav``, or prepared clips.
-        reference: real audio to compare with: a folder of any media files, prepared clips, or stored statistics
+        reference: real audio to compare with: a folder of media files, prepared clips, or stored statistics
             (:mod:`clipsonic_eval.harness.stored_statistics`).
-        prompts: csv with key, prompt and perhaps label; None: what the systems' own ``samples.csv`` say.
-        training: what the systems were trained on (as ``reference``): outputs that copy a clip of it are named.
+        prompts: table with key, prompt and perhaps label; None: the systems' own ``samples.csv``.
         real: the queries' own audio by key, scored as a system named ``real``.
-        encoders: by role.
-        metrics: which, also by names of conventions (``fad/fadtk``), which bring an encoder of their own; empty: all
-            default ones for which there is an encoder and what they need.
-        controls: ``shuffled`` (``real`` with the prompts dealt anew), ``noise`` (white, at the reference's level),
-            ``halves`` (the distance of two random halves of the reference, as metric ``fad_halves``).
+        training: audio that the systems were trained on, in the forms of ``reference``; outputs that copy it are found.
+        encoders: name of the encoder by role (``audio``, ``audio_text``, ``classifier``, and any other that a metric
+            has), where the default of the metrics is not meant; None leaves the metrics of a role out. The encoder of
+            ``audio_text`` should not be the one that conditions a system.
+        weights: weight file by role or by convention, where an encoder's own are not meant.
+        metrics: names of metrics and of conventions (``fad/fadtk``, which bring their own encoder); empty: all default
+            ones that can be computed.
+        controls: ``shuffled`` (``real`` with shuffled prompts), ``noise`` (white noise at the level of the reference),
+            ``halves`` (the distance between two random halves of the reference, as metric ``fad_halves``).
         n_bootstrap: resamples of the clips.
         n_permutations: of the paired tests.
         seed: of the bootstrap, the permutations and the controls.
-        baselines: systems that every other one is compared with; empty: all pairs, the controls made here aside.
+        baselines: systems that every other one is compared with; empty: all pairs of the given systems.
         pairs: comparisons as ``A:B``, instead of ``baselines``.
         compare: False: no paired tests.
         tags: written into the record, e.g. split, train_seed, guidance, clip_variant.
-        examples: queries whose log-mel pictures are kept.
+        examples: number of queries whose mel spectrograms are kept.
         batch_size: clips that an encoder gets at once.
         workers: threads that decode.
         device: of the encoders.
-        cache: folder of embeddings by content; None: the user's cache folder.
+        cache: folder of the embedding cache; None: the user's.
     """
 
     systems: dict[str, Path]
@@ -76,7 +56,8 @@ class EvaluateConfig:
     prompts: Path | None = None
     real: Path | None = None
     training: Path | None = None
-    encoders: EncoderChoice = field(default_factory=EncoderChoice)
+    encoders: dict[str, str | None] = field(default_factory=dict)
+    weights: dict[str, Path] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
     controls: tuple[Control, ...] = ()
     n_bootstrap: int = 2000
@@ -94,6 +75,7 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         self._coerce()
+        self._check_roles()
         if not self.systems and self.real is None:
             raise ConfigError("no system to evaluate; give at least one NAME=FOLDER")
         for name in self.systems:
@@ -113,10 +95,36 @@ class EvaluateConfig:
             if pair.count(":") != 1:
                 raise ConfigError(f"pair '{pair}': expected A:B with the names of two systems")
 
+    def _check_roles(self) -> None:
+        """Fill in the default encoders of the roles.
+
+        Raises:
+            UserError: an encoder or weights are given for a role that no metric has.
+        """
+        roles = metric_roles()
+        for role in (*self.encoders, *(name for name in self.weights if "/" not in name)):
+            if role not in roles:
+                raise unknown_name("role of an encoder", role, roles)
+        defaults = {role: name for role, name in roles.items() if name}
+        object.__setattr__(self, "encoders", {**defaults, **self.encoders})
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the result: the settings, and the state of the files in place of their paths."""
+        elsewhere = ("systems", "reference", "prompts", "real", "training", "batch_size", "workers", "device", "cache")
+        settings = {name: value for name, value in as_tree(self).items() if name not in elsewhere}
+        settings["weights"] = {name: outputs.state_of(path) for name, path in self.weights.items()}
+        files = {"reference": self.reference, "prompts": self.prompts, "real": self.real, "training": self.training}
+        inputs = {name: outputs.state_of(path) for name, path in files.items() if path is not None}
+        if self.reference is not None and not self.reference.exists():  # FILE.npz:MODEL
+            file, model = stored_statistics.parts(self.reference)
+            inputs["reference"] = f"{outputs.state_of(file)}:{model}"
+        systems = {name: outputs.state_of(folder) for name, folder in self.systems.items()}
+        return {**settings, "inputs": inputs, "systems": systems}
+
     def _coerce(self) -> None:
-        """Make paths of strings, and tuples of lists, so that a notebook may give either."""
-        paths = {name: Path(folder) for name, folder in self.systems.items()}
-        object.__setattr__(self, "systems", paths)
+        """Take strings for paths and lists for tuples, as a notebook gives them."""
+        for name in ("systems", "weights"):
+            object.__setattr__(self, name, {key: Path(path) for key, path in getattr(self, name).items()})
         for name in ("reference", "prompts", "real", "training", "cache"):
             given = getattr(self, name)
             object.__setattr__(self, name, None if given is None else Path(given))

@@ -16,7 +16,8 @@ from clipsonic_eval.conventions import CONVENTIONS, Convention
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.harness.evaluate import evaluate
-from clipsonic_eval.harness.evaluation_config import EncoderChoice, EvaluateConfig
+from clipsonic_eval.harness.evaluation_config import EvaluateConfig
+from clipsonic_eval.harness.resolve import ConventionEncoder
 from clipsonic_eval.media.preprocessing import AudioPreprocessing
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Score
@@ -113,7 +114,7 @@ def explain(
         reference=config.reference,
         prompts=config.prompts,
         real=config.real,
-        encoders=EncoderChoice(weights=weights),
+        weights=weights,
         metrics=tuple(named),
         n_bootstrap=config.n_bootstrap,
         seed=config.seed,
@@ -179,9 +180,8 @@ def _nameless(convention: Convention) -> Convention:
 
 def _wrapped(named: Mapping[str, Convention], encoders: Mapping[str, Encoder]) -> dict[str, Encoder]:
     """Return the encoders that are in memory, under the names of the steps that use them as they are loaded here."""
-    from clipsonic_eval.harness.measures import Convened
-
-    return {n: Convened(encoders[c.encoder], c) for n, c in named.items() if c.encoder in encoders and not c.options}
+    known = {name: c for name, c in named.items() if c.encoder in encoders and not c.options}
+    return {name: ConventionEncoder(encoders[c.encoder], c) for name, c in known.items()}
 
 
 def table(found: list[Step]) -> str:

@@ -26,11 +26,11 @@ from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import ConfigError, SpaceError, UserError
 from clipsonic_eval.harness.audio_sets import system_set
 from clipsonic_eval.harness.cache import usable_cache
-from clipsonic_eval.harness.embed import Embedder
+from clipsonic_eval.harness.embedder import Embedder
 from clipsonic_eval.harness.features import read_features, read_prior
 from clipsonic_eval.harness.gap_statistics import gap_scores
 from clipsonic_eval.harness.queries import read_queries
-from clipsonic_eval.harness.run_folder import write_run
+from clipsonic_eval.harness.write import write
 from clipsonic_eval.metrics.gap import mean_shift, paired
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
@@ -154,7 +154,7 @@ def _measure(features: Features, config: GapConfig, out: Path) -> RunRecord:
         provenance=provenance.collect(),
     )
     _write_projection(features, prior, out)
-    write_run(record, out)
+    write(record, out)
     return record
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clipsonic_eval.datasets import AUDIO_SUFFIXES, key_of, without_suffix
 from clipsonic_eval.errors import UserError, listed
+from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.tables import Row, read_table
 from clipsonic_eval.types import Query, Skip
@@ -17,14 +18,14 @@ _LONGEST_KEY = 200  # bytes; with the suffix and a temporary file's additions st
 
 
 @dataclass(frozen=True, slots=True)
-class AskedQueries:
-    """What a table of queries holds.
+class QuerySet:
+    """Text queries that every system is asked.
 
     Attributes:
-        queries: one for each key, with its first prompt.
-        skipped: rows that could not be used.
+        queries: one per key, with its first caption.
+        skipped: rows of the table that could not be used.
         notes: sentences about how the table was read.
-        captions: all prompts of the keys that have several, in the order of the table.
+        captions: all captions of the keys that have several, in the order of the table.
     """
 
     queries: tuple[Query, ...]
@@ -32,8 +33,30 @@ class AskedQueries:
     notes: tuple[str, ...] = ()
     captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def prompts(self) -> dict[str, str]:
+        """First caption by key."""
+        return {query.key: query.prompt for query in self.queries}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Class name by key, where there is one."""
+        return {query.key: query.label for query in self.queries if query.label}
+
+    @property
+    def texts(self) -> list[tuple[str, str]]:
+        """(key, caption) of every caption, sorted by key."""
+        return [(key, text) for key, p in sorted(self.prompts.items()) for text in self.captions.get(key, (p,))]
+
+    @property
+    def hash(self) -> str:
+        """Eight hex digits over keys, captions and labels."""
+        captions = {key: list(texts) for key, texts in self.captions.items()}
+        labels = self.labels
+        return config_hash([[k, captions.get(k, p), labels.get(k)] for k, p in sorted(self.prompts.items())])[:8]
+
     def single(self, path: Path, fix: str) -> tuple[Query, ...]:
-        """Return the queries where each key has one prompt.
+        """Return the queries, where each key must have one caption only.
 
         Raises:
             UserError: a key has several.
@@ -52,7 +75,7 @@ class AskedQueries:
             progress.note(note)
 
 
-def read_queries(path: Path) -> AskedQueries:
+def read_queries(path: Path) -> QuerySet:
     """Read queries from a table (see :mod:`clipsonic_eval.tables`).
 
     Columns: ``key`` (identity; becomes the name of the output file), ``prompt``, and, where there are any, ``label``
@@ -95,7 +118,7 @@ def read_queries(path: Path) -> AskedQueries:
     several = {key: tuple(prompts) for key, prompts in captions.items() if len(prompts) > 1}
     if several:
         notes.append(f"{path}: {len(several)} of {len(queries)} keys have several captions")
-    return AskedQueries(queries, tuple(skipped), tuple(notes), several)
+    return QuerySet(queries, tuple(skipped), tuple(notes), several)
 
 
 def _contradicts(query: Query, known: Query, line: int) -> str:
@@ -110,7 +133,7 @@ def check_keys(queries: Iterable[Query], *, where: str = "queries") -> None:
     """Refuse keys that appear twice or cannot be the name of a file.
 
     Raises:
-        UserError: so it is; names the first one.
+        UserError: a key appears twice or cannot be a file name; names the first one.
     """
     seen: set[str] = set()
     for query in queries:

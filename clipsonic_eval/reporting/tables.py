@@ -61,7 +61,7 @@ def best_systems(cells: Scores) -> dict[str, str]:
 
 def unequal_n(cells: Iterable[Score]) -> dict[str, tuple[int, int]]:
     """Return the least and the largest n of the metrics that depend on n and whose cells differ in it."""
-    from clipsonic_eval.harness.measures import biased_in_n
+    from clipsonic_eval.harness.resolve import biased_in_n
 
     counts: dict[str, list[int]] = {}
     for cell in cells:

@@ -58,7 +58,7 @@ def controls(config: StudyConfig, at: Layout) -> list[Entry]:
     """List what stands beside the systems; `real` must be among them."""
     return [
         Entry("real", "clipsonic_eval.systems.controls:RealAudio", {"duration_s": WINDOW_S}),
-        Entry("real-mel", "paired_tta.systems:RealMel", {"duration_s": WINDOW_S}),
+        Entry("real-mel", "clipsonic.systems:RealMel", {"duration_s": WINDOW_S}),
         Entry("retrieval", "paired_tta.systems:Retrieval", {"clips": str(at.clips("videos")), **_clip(config)}),
     ]
 

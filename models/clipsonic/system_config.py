@@ -1,11 +1,12 @@
-"""Configuration of the systems, and the check that a query encoder is the one a network was trained with."""
+"""What systems are told, and the check that their encoder is the one that their network knows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clipsonic.mel import MelConfig
 from clipsonic.precision import Precision
 from clipsonic.prior.model import check_sampling
 from clipsonic.samplers import check_sampler
@@ -16,27 +17,26 @@ from clipsonic_eval.types import EncoderCard
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MelSystemConfig:
-    """Settings of every system with a trained network.
+    """What every system with a trained network is told.
 
     Attributes:
         model: folder that ``clipsonic-eval train`` wrote.
-        name: name in tables; "": the default of the system.
-        encoder: registry name of the query encoder, which must be the one the model was trained with; "": the default
-            of the system.
-        encoder_weights: weights other than the encoder's default.
-        guidance: scale w of classifier-free guidance; 1 is none.
+        name: what tables call the system.
+        encoder: registry name of the encoder of queries; must be the one that the model was trained with.
+        encoder_weights: weights other than the encoder's own default place.
+        guidance: w of ``uncond + w (cond - uncond)``; 1 is none.
         steps: of the sampler.
         sampler: a name in :data:`clipsonic.samplers.SAMPLERS`.
-        template: prompt template, ``{}`` stands for the prompt. For class labels, for example "a photo of {}" (CLIP) or
-            "the sound of {}" (CLAP).
+        template: how a prompt is put before it is embedded; ``{}`` stands for it. For class labels, for example
+            "a photo of {}" (CLIP) or "the sound of {}" (CLAP).
         precision: ``fp32``, or ``bf16`` or ``auto``, which take about half the time on processors made for it and
-            change the audio slightly.
+            change the sounds a little.
         device: ``auto``: a GPU if there is one.
     """
 
     model: Path
     name: str = ""
-    encoder: str = ""
+    encoder: str = "toy-clip"
     encoder_weights: Path | None = None
     guidance: float = 2.0
     steps: int = 20
@@ -49,19 +49,20 @@ class MelSystemConfig:
         check_sampler(self.sampler, self.steps)
         if self.guidance < 0:
             raise ConfigError(f"guidance must not be negative, got {self.guidance}")
-        check_template(self.template)
+        if self.template.count("{}") != 1:
+            raise ConfigError(f"template '{self.template}' must hold {{}} once, where the prompt goes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriorGuidedConfig(MelSystemConfig):
-    """Settings of a system with a diffusion prior between text and network.
+    """A system with a prior between text and network.
 
     Attributes:
         prior: folder of the prior.
         prior_steps: of its sampler.
-        prior_guidance: scale of its own classifier-free guidance; 1 is none.
+        prior_guidance: its own guidance; 1 is none.
         prior_candidates: k; of k drawn embeddings the one nearest to the text is used. Above 1 it shows in the card,
-            since selection by the text raises text-based scores.
+            since choosing by the text raises text-based scores.
     """
 
     prior: Path
@@ -75,29 +76,46 @@ class PriorGuidedConfig(MelSystemConfig):
 
     def prior_sampling(self) -> dict[str, Any]:
         """Return steps, guidance and candidates, keywords of :meth:`~clipsonic.prior.model.DiffusionPrior.sample`."""
-        return {"steps": self.prior_steps, "guidance": self.prior_guidance, "candidates": self.prior_candidates}
+        return {
+            "steps": self.prior_steps,
+            "guidance": self.prior_guidance,
+            "candidates": self.prior_candidates,
+        }
 
 
-def check_template(template: str) -> None:
-    """Check that a prompt template has one place for the prompt.
+@dataclass(frozen=True, slots=True)
+class RealMelConfig:
+    """Which front end, and how much of the query's sound.
 
-    Raises:
-        ConfigError: it holds ``{}`` not at all or twice.
+    Attributes:
+        name: of the system.
+        mel: layout.
+        vocoder: a name in :data:`clipsonic.vocoders.VOCODERS`.
+        duration_s: longer sounds are cut at the end, shorter ones continue in silence; None: as they are, less a
+            last piece shorter than a hop.
     """
-    if template.count("{}") != 1:
-        raise ConfigError(f"template '{template}' must hold {{}} once, where the prompt goes")
+
+    name: str = "real-mel"
+    mel: MelConfig = field(default_factory=MelConfig)
+    vocoder: str = "griffin-lim"
+    duration_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.duration_s is not None and self.duration_s <= 0:
+            raise ConfigError("duration_s must be above 0")
 
 
 def check_space(space: Any, card: EncoderCard, owner: str) -> None:
-    """Refuse an encoder other than the one a model was trained with.
+    """Refuse an encoder that is not the one that something was trained with.
 
     Args:
-        space: card of the encoder in training, as JSON.
+        space: the encoder's card as kept in the trained thing's own card.
         card: of the encoder at hand.
-        owner: the model, for the error.
+        owner: how the error names the trained thing.
 
     Raises:
-        SpaceError: they differ in name, weights, preprocessing or numerics (a card without numerics has version 1).
+        SpaceError: they differ in name, weights, preprocessing or numerics (cards from before these were counted
+            stand for their first version).
     """
     here = as_tree(card)
     for part in ("name", "weights_sha256", "preprocessing", "num"):

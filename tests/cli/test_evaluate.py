@@ -36,11 +36,11 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def call(world: Path, *options: str) -> Any:
-    encoders = ["--fad-encoder", "fa", "--clap-encoder", "fc", "--class-encoder", "fk"]
+def call(world: Path, *options: str, encoders: tuple[str, ...] = ("audio=fa", "audio_text=fc", "classifier=fk")) -> Any:
+    named = [part for encoder in encoders for part in ("--encoder", encoder)]
     common = ["--set", "n_bootstrap=40", "--set", "n_permutations=100", "--cache", str(world / "cache")]
     out = ["--out", str(world / "run")]
-    return CliRunner().invoke(main, ["evaluate", *encoders, *common, *out, *options])
+    return CliRunner().invoke(main, ["evaluate", *named, *common, *out, *options])
 
 
 def both(world: Path) -> list[str]:
@@ -94,7 +94,7 @@ def test_a_configuration_file_is_laid_under_the_options(world: Path) -> None:
 
 
 def test_an_encoder_can_be_left_out(world: Path) -> None:
-    done = call(world, *both(world), "--clap-encoder", "none", "--class-encoder", "none", "--json")
+    done = call(world, *both(world), "--json", encoders=("audio=fa", "audio_text=none", "classifier=none"))
     assert {s["metric"] for s in json.loads(done.stdout)["scores"]} == {"fad"}
 
 

@@ -39,7 +39,7 @@ def run(*words: object) -> Any:
 def test_evaluate_lists_them_and_scores_the_rest(folders: Path) -> None:
     done = run(
         "evaluate", "--reference", folders / "real", "--system", f"mine={folders / 'mine'}", "--out", folders / "run",
-        "--metric", "fad", "--fad-encoder", "fa", "--cache", folders / "cache",
+        "--metric", "fad", "--encoder", "audio=fa", "--cache", folders / "cache",
         "--set", "n_bootstrap=20", "--set", "n_permutations=20",
     )  # fmt: skip
     assert done.exit_code == 3, done.output

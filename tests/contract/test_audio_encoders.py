@@ -21,7 +21,7 @@ from clipsonic_eval.encoders.panns.frontend import AT_16K, AT_32K
 from clipsonic_eval.encoders.passt.network import Passt
 from clipsonic_eval.encoders.vggish.network import Vggish
 from clipsonic_eval.errors import ShapeError, UserError
-from clipsonic_eval.harness.embed import Embedder
+from clipsonic_eval.harness.embedder import Embedder
 from clipsonic_eval.types import Clip
 
 LADDER_DB = (50, 25, 5)

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from unit.metrics.material import embeddings
 
-from clipsonic_eval.harness.evaluate import EncoderChoice, EvaluateConfig, evaluate
+from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
 
 RATE, CLIPS, SECONDS = 22050, 40, 5
@@ -93,7 +93,7 @@ def ours(folders: Path, convention: str, weights: Path, out: Path) -> float:
     config = EvaluateConfig(
         systems={"s": folders / "fake"},
         reference=folders / "real",
-        encoders=EncoderChoice(weights={convention: weights}),
+        weights={convention: weights},
         metrics=(convention,),
         n_bootstrap=20,
         n_permutations=20,

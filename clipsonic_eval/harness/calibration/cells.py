@@ -8,17 +8,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from clipsonic_eval import seeds
 from clipsonic_eval.errors import ConfigError
-from clipsonic_eval.harness import comparing, scoring
 from clipsonic_eval.harness.calibration.worlds import draw
-from clipsonic_eval.harness.evaluation_config import EvaluateConfig
+from clipsonic_eval.harness.compare import compare_systems, corrected
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric
+from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.records import Comparison
 from clipsonic_eval.stats.bootstrap import wilson_interval
 from clipsonic_eval.types import Score
@@ -149,7 +148,7 @@ def run_cell(name: str, n: int, config: CalibrateConfig) -> Cell:
         intervals.append(first.ci)
         null = [c for c in comparisons if "worse" not in (c.a, c.b)]
         alone.append(null[0].p_value <= ALPHA)
-        family.append(min(c.p_holm for c in comparing.corrected(null)) <= ALPHA)
+        family.append(min(c.p_holm for c in corrected(null)) <= ALPHA)
         power.append(next(c for c in comparisons if c.b == "worse").p_value <= ALPHA)
     ends = np.array(intervals)
     hit = (ends[:, 0] <= truth) & (truth <= ends[:, 1])
@@ -173,19 +172,12 @@ def run_cell(name: str, n: int, config: CalibrateConfig) -> Cell:
 def _evaluate(
     metric: Metric, systems: dict[str, Inputs], config: CalibrateConfig, seed: int
 ) -> tuple[dict[str, Score], list[Comparison]]:
-    settings = EvaluateConfig(
-        systems=dict.fromkeys(systems, Path()),
-        n_bootstrap=config.n_bootstrap,
-        n_permutations=config.n_permutations,
-        seed=seed,
-    )
     pairs = [("a", "b"), ("a", "c"), ("b", "c"), ("a", "worse")]
-    shared = scoring.Scoring(seed, config.n_bootstrap, {metric.card.name: []})
-    if isinstance(metric, ClipMetric):
-        scores = scoring.score_clips(metric, systems, shared)
-        return scores, comparing.compare_clips(scores, pairs, settings)
-    found = scoring.score_sets(metric, systems, shared)
-    return dict(found.scores), comparing.compare_sets(metric, systems, found, pairs, settings)
+    scored = score_systems(metric, systems, n_boot=config.n_bootstrap, seed=seed)
+    comparisons, _ = compare_systems(
+        metric, systems, scored, pairs, n_boot=config.n_bootstrap, n_permutations=config.n_permutations, seed=seed
+    )
+    return dict(scored.scores), comparisons
 
 
 def _truth(metric: Metric, n: int, config: CalibrateConfig) -> tuple[float, str]:

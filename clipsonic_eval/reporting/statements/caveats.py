@@ -97,7 +97,7 @@ def _is_toy(results: Results) -> bool:
 
 
 def _sizes(results: Results) -> list[str]:
-    from clipsonic_eval.harness.measures import biased_in_n
+    from clipsonic_eval.harness.resolve import biased_in_n
 
     counts = sorted({c.n for c in results.cells.values()})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"

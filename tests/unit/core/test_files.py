@@ -13,7 +13,7 @@ from clipsonic_eval.config import apply_sets, read_yaml
 from clipsonic_eval.errors import ConfigError, MediaError, UserError
 from clipsonic_eval.files import finite_number, open_regular, read_json, read_text
 from clipsonic_eval.harness.audio_sets import read_card, reference_set, system_set
-from clipsonic_eval.harness.embed import Embedder
+from clipsonic_eval.harness.embedder import Embedder
 from clipsonic_eval.harness.features import read_features
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import read_audio, write_wav

@@ -21,8 +21,8 @@ from clipsonic_eval.encoders.clap import models
 from clipsonic_eval.encoders.clap.models import MODELS, Model
 from clipsonic_eval.encoders.clap.windows import FRAMES, SIZE, Cutting
 from clipsonic_eval.errors import ConfigError, ShapeError, UserError, WeightsError
-from clipsonic_eval.harness.evaluate import EncoderChoice, EvaluateConfig, evaluate
-from clipsonic_eval.harness.measures import Convened
+from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
+from clipsonic_eval.harness.resolve import ConventionEncoder
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.types import Clip
 
@@ -327,7 +327,7 @@ def test_conventions_ask_for_options_that_there_are(folder: Path) -> None:
     assert {c.metric for c in asked} == {"fad", "clap_score", "kad_kadtk"}
     for convention in asked:
         file = "fusion.pt" if convention.encoder == "clap-laion-fusion" else "plain.pt"
-        encoder = Convened(ENCODERS["clap-laion"](folder / file, **convention.options), convention)
+        encoder = ConventionEncoder(ENCODERS["clap-laion"](folder / file, **convention.options), convention)
         given = [clip("a", 2.5, 16000, 2), clip("b", 12, 44100)]
         rows = encoder.audio(given)
         assert rows.shape == (len(encoder.audio_rows(given)), 24)
@@ -351,7 +351,7 @@ def test_an_evaluation_by_a_convention_with_clap(folder: Path, tmp_path: Path, m
         systems={"s": tmp_path / "fake"},
         reference=tmp_path / "real",
         prompts=tmp_path / "prompts.csv",
-        encoders=EncoderChoice(weights=dict.fromkeys(wanted, folder / "plain.pt")),
+        weights=dict.fromkeys(wanted, folder / "plain.pt"),
         metrics=wanted,
         n_bootstrap=20,
         n_permutations=20,

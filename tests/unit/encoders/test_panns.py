@@ -16,7 +16,7 @@ from clipsonic_eval.encoders._audioset import audioset_labels
 from clipsonic_eval.encoders._log_mel import log_mel, mel_filters
 from clipsonic_eval.encoders.panns.frontend import AT_16K, AT_32K, published_matrices
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError
-from clipsonic_eval.harness.evaluate import EncoderChoice, EvaluateConfig, evaluate
+from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.metrics import inception_score, kl
@@ -177,12 +177,8 @@ def test_an_evaluation_takes_them_by_role_with_their_weights(folder, tmp_path) -
         systems={"s": tmp_path / "s"},
         reference=tmp_path / "real",
         real=tmp_path / "real",
-        encoders=EncoderChoice(
-            audio="panns-cnn14-16k-features",
-            audio_text=None,
-            classifier="panns-cnn14-16k",
-            weights={"audio": folder, "classifier": folder},
-        ),
+        encoders={"audio": "panns-cnn14-16k-features", "audio_text": None, "classifier": "panns-cnn14-16k"},
+        weights={"audio": folder, "classifier": folder},
         metrics=("fad", "kl", "kl_reverse", "inception_score"),
         n_bootstrap=30,
         cache=tmp_path / "cache",

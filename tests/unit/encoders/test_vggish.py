@@ -15,7 +15,7 @@ from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.encoders.vggish.frontend import mel_matrix, patches
 from clipsonic_eval.encoders.vggish.network import Vggish
 from clipsonic_eval.errors import ConfigError, UserError, WeightsError
-from clipsonic_eval.harness.embed import Embedder
+from clipsonic_eval.harness.embedder import Embedder
 from clipsonic_eval.types import Clip
 
 

@@ -15,7 +15,7 @@ from fake_encoders import FakeClasses, FakeEncoder, card, tone
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.audio_sets import reference_set, system_set
 from clipsonic_eval.harness.cache import embedding_cache
-from clipsonic_eval.harness.embed import Embedder
+from clipsonic_eval.harness.embedder import Embedder
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import write_wav
 

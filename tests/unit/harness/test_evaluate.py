@@ -16,7 +16,7 @@ from clipsonic_eval import records
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.harness.controls import derangement
-from clipsonic_eval.harness.evaluate import EncoderChoice, EvaluateConfig, evaluate
+from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.types import Finding
@@ -194,7 +194,7 @@ def test_prompts_are_taken_from_the_samples_where_no_csv_is_given(world: Path) -
 def test_without_prompts_only_distances_are_measured(world: Path) -> None:
     record = run(world, prompts=None)
     assert {s.metric for s in record.scores} == {"fad"}
-    with pytest.raises(ConfigError, match="clap_score cannot be computed: nobody says the prompts; give --prompts"):
+    with pytest.raises(ConfigError, match="clap_score cannot be computed: there are no prompts; give --prompts"):
         run(world, prompts=None, metrics=("clap_score",))
     with pytest.raises(ConfigError, match="cannot be computed"):
         run(world, prompts=None, reference=None)
@@ -483,8 +483,8 @@ def test_copies_of_training_clips_are_not_looked_for_beside_few_reference_clips(
 def test_metrics_that_are_left_out_for_lack_of_something_are_named(world: Path) -> None:
     found = [f.sentence for f in run(world, prompts=None).findings["evaluation"]]
     assert found == [
-        "clap_score left out: nobody says the prompts; give --prompts CSV",
+        "clap_score left out: there are no prompts; give --prompts CSV",
         "class_accuracy left out: no query has a label; give --prompts CSV with a column label",
     ]
-    without = run(world, "without", prompts=None, encoders=EncoderChoice(audio_text=None, classifier=None))
+    without = run(world, "without", prompts=None, encoders={"audio_text": None, "classifier": None})
     assert "evaluation" not in without.findings  # they were declined

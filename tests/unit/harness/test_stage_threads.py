@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,11 @@ from stage_threads import IDLE, a_busy_machine, default_is, now
 
 from clipsonic_eval import threads
 from clipsonic_eval.clips import _pool
-from clipsonic_eval.harness import scoring
+from clipsonic_eval.harness import score as score_module
 from clipsonic_eval.harness.calibration import run as calibration
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.sample import sample
 from clipsonic_eval.media.audio import write_wav
-from clipsonic_eval.metrics import Inputs
 from clipsonic_eval.types import Clip, Query
 
 
@@ -67,18 +66,14 @@ def test_an_evaluation_embeds_on_the_idle_cores_and_scores_small_sets_on_one_thr
     for folder, noise in (("reference", 0.01), ("a", 0.1), ("b", 0.3)):
         for i in range(6):
             write_wav(tmp_path / folder / f"{i}.wav", tone(400 + 100 * i, seed=i, noise=noise), 16000)
-    seen: dict[str, set[tuple[int, int]]] = {"sets": set(), "clips": set()}
-    real = {"sets": scoring.score_sets, "clips": scoring.score_clips}
+    seen: set[tuple[int, int]] = set()
+    real = score_module.score_systems
 
-    def watched(kind: str) -> Any:
-        def score(metric: Any, inputs: Mapping[str, Inputs], shared: scoring.Scoring) -> Any:
-            seen[kind].add(now())
-            return real[kind](metric, inputs, shared)
+    def watched(*args: Any, **more: Any) -> Any:
+        seen.add(now())
+        return real(*args, **more)
 
-        return score
-
-    monkeypatch.setattr(scoring, "score_sets", watched("sets"))
-    monkeypatch.setattr(scoring, "score_clips", watched("clips"))
+    monkeypatch.setattr(score_module, "score_systems", watched)
     ears, bars = Listening("fake-audio"), Bars()
     settings = EvaluateConfig(
         systems={"a": tmp_path / "a", "b": tmp_path / "b"},
@@ -92,8 +87,8 @@ def test_an_evaluation_embeds_on_the_idle_cores_and_scores_small_sets_on_one_thr
     )
     evaluate(settings, tmp_path / "run", encoders={**encoders(), "audio": ears}, progress=bars)
     assert ears.seen == {(1, IDLE)}
-    assert seen["sets"] == {(1, 1)}
-    assert bars.tracked["score, 40 resamples"] == (4, 4)
+    assert seen == {(1, 1)}
+    assert bars.tracked["score, 40 resamples"] == (5, 5)  # fad and kad of two systems, and the halves
 
 
 def test_a_system_is_sampled_on_the_idle_cores(tmp_path: Path) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.harness.calibration import worlds
-from clipsonic_eval.harness.comparing import compare_sets
-from clipsonic_eval.harness.evaluation_config import EvaluateConfig
-from clipsonic_eval.harness.scoring import Scoring, score_sets
+from clipsonic_eval.harness.compare import compare_systems
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
+from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.records import Comparison
 from clipsonic_eval.stats import bootstrap, paired
 from clipsonic_eval.stats.frechet import Gaussian
@@ -69,11 +67,11 @@ def test_the_contributions_with_signs_are_the_differences_of_swapped_systems(nam
 def compared(name: str, a: Inputs, b: Inputs, seed: int = 0, permutations: int = 199) -> Comparison:
     metric = set_metric(name)
     inputs = {"a": a, "b": b}
-    scored = score_sets(metric, inputs, Scoring(seed, 20, {name: []}))
-    config = EvaluateConfig(
-        systems=dict.fromkeys(inputs, Path()), n_bootstrap=20, n_permutations=permutations, seed=seed
+    scored = score_systems(metric, inputs, n_boot=20, seed=seed)
+    (found,), _ = compare_systems(
+        metric, inputs, scored, [("a", "b")], n_boot=20, n_permutations=permutations, seed=seed
     )
-    return compare_sets(metric, inputs, scored, [("a", "b")], config)[0]
+    return found
 
 
 def drawn(seed: int, apart: float, n: int = 40) -> tuple[Inputs, Inputs]:

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from clipsonic_eval import records
-from clipsonic_eval.harness import comparing
+from clipsonic_eval.harness.compare import compare_systems
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.media.audio import write_wav
+from clipsonic_eval.metrics import METRICS
+from clipsonic_eval.metrics.scoring import Scored
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting.build import ReportConfig, build
 from clipsonic_eval.stats.paired import sign_flip_test
@@ -55,7 +57,15 @@ def test_a_test_over_clips_is_made_again_to_the_digit(
 ) -> None:
     whole, slim, config = kept
     (made,) = [c for c in whole.comparisons if c.metric == metric]
-    (again,) = comparing.compare_clips(by_system(slim, metric), [(made.a, made.b)], config)
+    (again,), _ = compare_systems(
+        METRICS[metric],
+        {},
+        Scored(by_system(slim, metric)),
+        [(made.a, made.b)],
+        n_boot=config.n_bootstrap,
+        n_permutations=config.n_permutations,
+        seed=config.seed,
+    )
     assert (again.p_value, again.difference, again.ci, again.n) == (made.p_value, made.difference, made.ci, made.n)
 
 

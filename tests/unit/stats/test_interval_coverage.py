@@ -10,8 +10,8 @@ import scipy.stats
 from unit.metrics.material import embeddings
 
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.harness.scoring import Scoring, score_sets
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
+from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.stats import bootstrap
 from clipsonic_eval.stats.bootstrap import Interval, resample_counts
 from clipsonic_eval.stats.frechet import Gaussian, squared_frechet
@@ -33,7 +33,7 @@ def interval_of(name: str) -> Callable[[Sets, int], Interval]:
     assert isinstance(metric, SetMetric)
 
     def interval(sets: Sets, seed: int) -> Interval:
-        found = score_sets(metric, {"a": inputs(sets)}, Scoring(seed, N_BOOT, {name: []})).scores["a"].ci
+        found = score_systems(metric, {"a": inputs(sets)}, n_boot=N_BOOT, seed=seed).scores["a"].ci
         assert found is not None
         return found
 

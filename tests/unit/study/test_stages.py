@@ -76,9 +76,9 @@ def test_only_the_supervised_baselines_see_pairs_and_only_the_supervised_prior_s
 
 
 def test_no_system_is_scored_by_the_encoder_that_conditions_it() -> None:
-    from clipsonic_eval.harness.evaluate import EncoderChoice
+    from clipsonic_eval.harness.resolve import metric_roles
 
-    judges = {EncoderChoice().audio, EncoderChoice().audio_text, EncoderChoice().classifier}
+    judges = set(metric_roles().values())
     for entry in systems(resolve(StudyConfig, FAST), Layout(Path("x")), 0):
         assert entry.settings.get("encoder", "toy-clip") not in judges
 

@@ -1,24 +1,30 @@
-"""What an evaluation computes: metrics by their own names, and by the names of conventions (``fad/fadtk``)."""
+"""Names to objects: metrics and encoders by their own names, and by the names of conventions (``fad/fadtk``)."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float32, Float64, UInt8
 from clipsonic_eval.conventions import CONVENTIONS, Convention
-from clipsonic_eval.encoders import Encoder, TextNote, text_notes
+from clipsonic_eval.devices import resolve_device
+from clipsonic_eval.encoders import ENCODERS, Encoder, TextNote, text_notes
 from clipsonic_eval.metrics import METRICS, ClipInfluence, ClipMetric, Inputs, Metric, gap
 from clipsonic_eval.types import Clip, EncoderCard
 
+Encoders = Mapping[str, Encoder]  # by role, or by name
+Conventions = Mapping[str, Convention]  # by name
 
-def convention_named(name: str, more: Mapping[str, Convention] | None = None) -> Convention | None:
-    """Return the convention of a name, None if the name is a metric's own.
+
+def resolve_convention(name: str, more: Conventions | None = None) -> Convention | None:
+    """Return the convention of a name; None if the name is that of a metric or an encoder.
 
     Args:
-        name: of a metric or convention; only conventions have a ``/`` in theirs.
+        name: only names of conventions contain a ``/``.
         more: conventions that are not registered, by name.
 
     Raises:
@@ -29,13 +35,17 @@ def convention_named(name: str, more: Mapping[str, Convention] | None = None) ->
     return CONVENTIONS[name] if "/" in name else None
 
 
-def measure(name: str, more: Mapping[str, Convention] | None = None) -> Metric:
-    """Return the metric of a name; a convention's has its own name and role, and the tool's scale.
+def resolve_metric(name: str, more: Conventions | None = None) -> Metric:
+    """Return the metric of a name; for a convention: its metric under its name, role and scale.
+
+    Args:
+        name: of a metric (``fad``) or a convention (``fad/fadtk``).
+        more: conventions that are not registered, by name.
 
     Raises:
         UserError: there is none of that name.
     """
-    convention = convention_named(name, more)
+    convention = resolve_convention(name, more)
     if convention is None:
         return METRICS[name]
     metric = METRICS[convention.metric]
@@ -71,10 +81,10 @@ def _scaled_influence(influence: Callable[[Inputs], ClipInfluence], scale: float
 
 
 def biased_in_n(name: str) -> bool:
-    """Say whether values of a metric compare at equal n only, by the name that a record gives it.
+    """Return whether the expectation of a metric depends on n, by the name that a record gives the metric.
 
-    The name is a metric's, a convention's (that of a step to one begins with its metric's), a gap statistic's, or that
-    of two halves of the reference. A name that nobody here knows counts as unbiased.
+    The name is that of a metric, of a convention or a step to one (``metric/...``), of a gap statistic, or
+    ``fad_halves``. An unknown name counts as unbiased.
     """
     if name in CONVENTIONS:
         name = CONVENTIONS[name].metric
@@ -83,10 +93,50 @@ def biased_in_n(name: str) -> bool:
     return name in gap.BIASED_IN_N or (name in METRICS and METRICS[name].card.biased_in_n)
 
 
-class Convened:
-    """An encoder that hears what a convention lets it hear.
+def metric_roles() -> dict[str, str]:
+    """Return the roles of all metrics with the name of their default encoder, "" where there is none."""
+    roles: dict[str, str] = {}
+    for name in METRICS:
+        card = METRICS[name].card
+        roles[card.role] = roles.get(card.role) or card.encoder
+    return roles
 
-    Its card is another than the encoder's own, so that its embeddings are cached and compared as a space of their own.
+
+def load_encoder(
+    name: str,
+    weights: Path | None = None,
+    *,
+    device: str = "cpu",
+    conventions: Conventions | None = None,
+    loaded: dict[tuple[Any, ...], Encoder] | None = None,
+) -> Encoder:
+    """Load an encoder, or the encoder of a convention together with the convention's preprocessing.
+
+    Args:
+        name: of an encoder (``vggish``) or of a convention (``fad/fadtk``), see ``clipsonic-eval ls``.
+        weights: weight file; None: where the encoder keeps its own.
+        device: ``auto``, ``cpu`` or ``cuda``; under torchrun ``cuda`` is the process's own GPU.
+        conventions: not registered ones, by name.
+        loaded: what was loaded before, and is loaded now; conventions that differ in preprocessing share an encoder.
+
+    Raises:
+        UserError: no encoder of that name, or its weights are missing.
+    """
+    device = str(resolve_device(device))
+    convention = resolve_convention(name, conventions)
+    options = dict(convention.options) if convention else {}
+    plain = convention.encoder if convention else name
+    loaded = {} if loaded is None else loaded
+    identity = (plain, weights, *sorted(options.items()))
+    if identity not in loaded:
+        loaded[identity] = ENCODERS[plain](weights, device=device, **options)
+    return ConventionEncoder(loaded[identity], convention) if convention else loaded[identity]
+
+
+class ConventionEncoder:
+    """An encoder behind the preprocessing of a convention.
+
+    Its card differs from the encoder's own, so that its embeddings are cached and compared as a space of their own.
     """
 
     def __init__(self, encoder: Encoder, convention: Convention) -> None:
@@ -108,7 +158,7 @@ class Convened:
         return self._card
 
     def audio(self, clips: Sequence[Clip]) -> Float32:
-        """Embed clips as the convention loads them."""
+        """Embed clips, preprocessed as in the convention -> (rows, d) float32."""
         vectors = self._encoder.audio([self._loading(clip) for clip in clips])
         if not self._half:
             return vectors
@@ -120,14 +170,14 @@ class Convened:
         return self._encoder.audio_rows([self._loading(clip) for clip in clips])
 
     def text(self, texts: Sequence[str]) -> Float32:
-        """Embed texts."""
+        """Embed texts -> (n, d) float32."""
         vectors = self._encoder.text(texts)
         return vectors.astype(np.float16).astype(np.float32) if self._half else vectors
 
     def text_notes(self, texts: Sequence[str]) -> list[TextNote]:
-        """Return by text what the encoder does not read of it, as far as it says so."""
+        """Return, per text, what the encoder does not read of it, as far as it says so."""
         return text_notes(self._encoder, texts)
 
     def image(self, images: Sequence[UInt8]) -> Float32:
-        """Embed images."""
+        """Embed images, (height, width, 3) each -> (n, d) float32."""
         return self._encoder.image(images)

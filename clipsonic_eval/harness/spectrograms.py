@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clipsonic_eval import atomic, filenames, seeds
 from clipsonic_eval.arraytypes import Float32, Float64
-from clipsonic_eval.harness.embed import EmbeddedSet
+from clipsonic_eval.harness.embedder import EmbeddedSet
 from clipsonic_eval.media.audio import mono_at
 from clipsonic_eval.types import Clip
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind beside its record: the same numbers as csv, for people and spreadsheets."""
+"""Last step of an evaluation: the record, the same numbers as CSV, and spectrograms of a few clips."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from clipsonic_eval import records
 from clipsonic_eval.files import write_csv
+from clipsonic_eval.harness.embed import Embedded
+from clipsonic_eval.harness.spectrograms import write_examples
 from clipsonic_eval.records import RunRecord
 
 _SCORES = ("metric", "system", "value", "ci_low", "ci_high", "ci_level", "ci_method", "n", "n_rows", "unit",
@@ -15,8 +17,18 @@ _SCORES = ("metric", "system", "value", "ci_low", "ci_high", "ci_level", "ci_met
 _COMPARISONS = ("metric", "a", "b", "difference", "ci_low", "ci_high", "p_value", "p_holm", "effect_size", "n", "test")
 
 
-def write_run(record: RunRecord, out: Path) -> None:
-    """Write scores, comparisons, values by item, skips and findings as csv and, last, ``record.json``."""
+def write(record: RunRecord, out: Path, embedded: Embedded | None = None, *, examples: int = 0, seed: int = 0) -> None:
+    """Write scores, comparisons, values per clip, skips and findings as CSV and, last, ``record.json``.
+
+    Args:
+        record: of the run.
+        out: the run folder.
+        embedded: of an evaluation, for ``examples.npz``: mel spectrograms of the same few queries by every system.
+        examples: number of these queries.
+        seed: of their choice.
+    """
+    if embedded is not None:
+        write_examples(embedded.sets, embedded.plan.queries.prompts, out, k=examples, seed=seed)
     write_csv(out / "scores.csv", _SCORES, (_row(s, _SCORES) for s in record.scores))
     write_csv(out / "comparisons.csv", _COMPARISONS, (_row(c, _COMPARISONS) for c in record.comparisons))
     write_csv(out / "per_clip.csv", ("key", "system", "metric", "value"), _items(record))

@@ -1,0 +1,296 @@
+"""First step of an evaluation: list audio and queries, choose metrics, load encoders. No audio is decoded."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from clipsonic_eval.errors import ConfigError, UserError, unknown_name
+from clipsonic_eval.harness.audio_sets import AudioSet, reference_set, system_set
+from clipsonic_eval.harness.controls import HALVES, NOISE, REAL, SHUFFLED
+from clipsonic_eval.harness.evaluation_config import EvaluateConfig
+from clipsonic_eval.harness.queries import QuerySet, read_queries
+from clipsonic_eval.harness.resolve import Conventions, Encoders, load_encoder, resolve_convention, resolve_metric
+from clipsonic_eval.harness.stored_statistics import StoredStatistics, is_stored, read
+from clipsonic_eval.metrics import METRICS, Metric, MetricCard, SetMetric
+from clipsonic_eval.toyworld import mark
+from clipsonic_eval.types import Finding, Query
+
+FAD_HALVES = "fad_halves"  # FAD between two halves of the reference: what remains where nothing differs, at half the n
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is settled before the first clip is decoded.
+
+    Attributes:
+        queries: what every system was asked: prompts, captions and labels.
+        systems: listed audio per system, in the order of the tables, ``real`` among them.
+        given: names of the systems that the user gave: not ``real``, not the controls made here.
+        reference: listed audio of the reference set, if there is one.
+        stored: mean and covariance of the reference, in place of ``reference``.
+        training: listed audio that the systems were trained on, if it was given.
+        metrics: by the name that their scores carry, grouped by encoder.
+        encoders: by role, in memory; only the roles that a metric needs.
+        controls: ``shuffled``, ``noise``, ``halves``, as far as they were asked for.
+        pairs: systems to compare.
+        notes: how tables and folders were read, for the screen.
+        findings: what looks wrong so far: encoders that do not know this kind of audio, metrics left out.
+    """
+
+    queries: QuerySet
+    systems: Mapping[str, AudioSet]
+    given: tuple[str, ...]
+    reference: AudioSet | None
+    stored: StoredStatistics | None
+    training: AudioSet | None
+    metrics: Mapping[str, Metric]
+    encoders: Encoders
+    controls: tuple[str, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def roles(self, need: str) -> list[str]:
+        """Return the roles of the metrics with a need, in the order of the encoders."""
+        used = {metric.card.role for metric in self.metrics.values() if need in metric.card.needs}
+        return [role for role in self.encoders if role in used]
+
+    @property
+    def first_role(self) -> str:
+        """Role in whose space duplicates and copies of training clips are looked for."""
+        return next(iter(self.encoders))
+
+    def fitted(self, need: str | None = None) -> set[str]:
+        """Return the roles for which a metric, or one with a need, estimates a covariance matrix."""
+        found = (
+            m for n, m in self.metrics.items() if isinstance(m, SetMetric) and m.fits_covariance and n != FAD_HALVES
+        )
+        return {m.card.role for m in found if need is None or need in m.card.needs}
+
+
+def plan(
+    config: EvaluateConfig,
+    *,
+    encoders: Encoders | None = None,
+    conventions: Conventions | None = None,
+) -> Plan:
+    """Settle what an evaluation computes, on which audio, with which encoders.
+
+    Args:
+        config: of the evaluation.
+        encoders: by role, already in memory; the others are loaded.
+        conventions: not registered ones, by name; ``config.metrics`` may name them.
+
+    Raises:
+        ConfigError: a metric that was named cannot be computed, or none can.
+        UserError: a folder or a table is missing or empty, or an encoder or its weights are missing.
+    """
+    folders = {**config.systems, **({REAL: config.real} if config.real is not None else {})}
+    queries, systems = _queries_and_systems(config.prompts, folders)
+    stored, reference, training = _real_audio(config)
+    notes = (*queries.notes, *(n for audio in (*systems.values(), reference, training) if audio for n in audio.notes))
+    names = {**dict.fromkeys(encoders or (), ""), **config.encoders}
+    lacking = {
+        "reference": "" if reference or stored else "no reference set; give --reference FOLDER",
+        "prompts": "" if queries.prompts else "there are no prompts; give --prompts CSV",
+        "labels": "" if queries.labels else "no query has a label; give --prompts CSV with a column label",
+        "real": "" if REAL in systems else "the queries' own audio is missing; give --real FOLDER",
+    }
+    if stored is not None:
+        lacking["reference audio"] = (
+            "the reference is stored statistics, and this needs its embeddings; give the folder of sounds"
+        )
+    metrics, left_out = _choose_metrics(config.metrics, names, lacking, conventions)
+    loaded = _load_encoders(config, metrics, names, encoders or {}, conventions)
+    if not config.metrics:
+        left_out += _drop_unknown_labels(metrics, queries, loaded)
+        used = {metric.card.role for metric in metrics.values()}
+        loaded = {role: encoder for role, encoder in loaded.items() if role in used}
+    if not metrics:
+        raise ConfigError(f"no metric can be computed: {left_out[-1]}")
+    if HALVES in config.controls and reference is not None and METRICS["fad"].card.role in loaded:
+        metrics[FAD_HALVES] = _renamed(METRICS["fad"], FAD_HALVES)
+    real_folders = [folder for folder in (config.reference, config.real, config.training) if folder is not None]
+    findings = [
+        *mark.strangers((e.card for e in loaded.values()), real_folders or list(config.systems.values())),
+        *(Finding("left_out", "warning", (), why) for why in left_out),
+    ]
+    planned = Plan(
+        queries, systems, tuple(config.systems), reference, stored, training, metrics, loaded, tuple(config.controls),
+        tuple(_pairs(config, [*systems, *(name for name in (NOISE, SHUFFLED) if name in config.controls)])),
+        tuple(dict.fromkeys(notes)), tuple(findings),
+    )  # fmt: skip
+    if stored is not None:
+        stored.check({role: loaded[role].card for role in planned.roles("reference")})
+    return planned
+
+
+def _queries_and_systems(prompts: Path | None, folders: Mapping[str, Path]) -> tuple[QuerySet, dict[str, AudioSet]]:
+    """List the systems' audio and match it to the queries: of the table, else of the systems' own ``samples.csv``."""
+    if prompts is not None:
+        queries = read_queries(prompts)
+    else:
+        queries = _queries_of({name: system_set(name, folder, None) for name, folder in folders.items()})
+    keys = queries.prompts.keys() or None
+    return queries, {name: system_set(name, folder, keys) for name, folder in folders.items()}
+
+
+def _queries_of(systems: Mapping[str, AudioSet]) -> QuerySet:
+    """Return the queries that the systems' own ``samples.csv`` list.
+
+    Raises:
+        UserError: two systems list different prompts under one key.
+    """
+    queries: dict[str, Query] = {}
+    for name, audio in systems.items():
+        for key, (prompt, label) in audio.prompts.items():
+            known = queries.setdefault(key, Query(key, prompt, label=label))
+            if known.prompt != prompt:
+                raise UserError(
+                    f"{name}: query '{key}' is '{prompt}' here and '{known.prompt}' in another system's samples.csv; "
+                    "say with --prompts what is to be scored"
+                )
+            if label and not known.label:
+                queries[key] = Query(key, prompt, label=label)
+    return QuerySet(tuple(queries.values()))
+
+
+def _real_audio(config: EvaluateConfig) -> tuple[StoredStatistics | None, AudioSet | None, AudioSet | None]:
+    """Return the reference as stored statistics or as audio, and the training set, as far as they were given.
+
+    Raises:
+        UserError: not readable.
+        ConfigError: the reference is stored statistics, and its audio is needed.
+    """
+    training = None
+    if config.training is not None:
+        training = dataclasses.replace(reference_set(config.training), name="training")
+    if config.reference is None:
+        return None, None, training
+    if not is_stored(config.reference):
+        return None, reference_set(config.reference), training
+    asked = {"training": training is not None, "control halves": HALVES in config.controls}
+    for what in (what for what, is_asked in asked.items() if is_asked):
+        raise ConfigError(
+            f"{config.reference}: stored statistics hold no sounds, and {what} needs those of the reference; give "
+            "its folder instead"
+        )
+    return read(config.reference), None, None
+
+
+def _choose_metrics(
+    asked: tuple[str, ...],
+    names: Mapping[str, str | None],
+    lacking: Mapping[str, str],
+    conventions: Conventions | None,
+) -> tuple[dict[str, Metric], list[str]]:
+    """Return the metrics to compute, grouped by role, conventions last, and why others are left out.
+
+    Args:
+        asked: names of metrics and conventions; empty: all default ones.
+        names: of the encoders, by role; None: declined.
+        lacking: for each need why it cannot be met, "" if it can.
+        conventions: not registered ones.
+
+    Raises:
+        ConfigError: a metric that was named cannot be computed, or none can.
+        UserError: there is no metric of that name.
+    """
+    wanted = {name: resolve_metric(name, conventions) for name in asked or _by_default()}
+    own = {name for name in wanted if resolve_convention(name, conventions) is None}
+    stuck: dict[str, str] = {}
+    for name, metric in wanted.items():
+        why = _obstacle(metric.card, lacking)
+        if name in own and names.get(metric.card.role) is None:
+            why = f"no encoder for '{metric.card.role}'; name one with --encoder {metric.card.role}=NAME"
+        if why:
+            stuck[name] = why
+    if stuck and (asked or len(stuck) == len(wanted)):
+        name, why = next(iter(stuck.items()))
+        raise ConfigError(f"{name} cannot be computed: {why}")
+    computed = [name for name in wanted if name not in stuck]
+    ordered = sorted((name for name in computed if name in own), key=lambda name: (wanted[name].card.role, name))
+    ordered += [name for name in computed if name not in own]
+    declined = {name for name in stuck if names.get(wanted[name].card.role, "") is None}
+    left_out = [f"{name} left out: {why}" for name, why in stuck.items() if name not in declined]
+    return {name: wanted[name] for name in ordered}, left_out
+
+
+def _renamed(metric: Metric, name: str) -> Metric:
+    return dataclasses.replace(metric, card=dataclasses.replace(metric.card, name=name))
+
+
+def _by_default() -> list[str]:
+    return [name for name in METRICS if METRICS[name].card.by_default]
+
+
+def _obstacle(card: MetricCard, lacking: Mapping[str, str]) -> str:
+    """Return why a metric cannot be computed, "" if it can."""
+    for need in card.needs:
+        if need not in lacking:
+            return f"it takes {need} embeddings, which an evaluation of audio does not have; see clipsonic-eval gap"
+        if lacking[need]:
+            return lacking[need]
+    needs_rows = "reference" in card.needs and not card.reference_moments
+    return lacking.get("reference audio", "") if needs_rows else ""
+
+
+def _load_encoders(
+    config: EvaluateConfig,
+    metrics: Mapping[str, Metric],
+    names: Mapping[str, str | None],
+    given: Encoders,
+    conventions: Conventions | None,
+) -> dict[str, Any]:
+    """Return the encoders by role, those of conventions among them."""
+    encoders: dict[str, Any] = {}
+    loaded: dict[Any, Any] = {}
+    for role in dict.fromkeys(metric.card.role for metric in metrics.values()):
+        if role in given:
+            encoders[role] = given[role]
+        else:
+            weights = config.weights.get(role)
+            name = names.get(role) or role  # the role of a convention is its name
+            encoders[role] = load_encoder(name, weights, device=config.device, conventions=conventions, loaded=loaded)
+    return encoders
+
+
+def _drop_unknown_labels(metrics: dict[str, Metric], queries: QuerySet, encoders: Encoders) -> list[str]:
+    """Take metrics on labels out of ``metrics`` where the classifier does not know a label; return why."""
+    left_out = []
+    for role in dict.fromkeys(m.card.role for m in metrics.values() if "labels" in m.card.needs):
+        card = encoders[role].card
+        unknown = sorted({label for label in queries.labels.values() if label not in card.labels})
+        if unknown:
+            affected = [n for n, m in metrics.items() if m.card.role == role and "labels" in m.card.needs]
+            for name in affected:
+                del metrics[name]
+            left_out.append(f"{', '.join(affected)} left out: '{unknown[0]}' is no class of encoder '{card.name}'")
+    return left_out
+
+
+def _pairs(config: EvaluateConfig, systems: list[str]) -> list[tuple[str, str]]:
+    """Return which systems are compared with which.
+
+    Raises:
+        UserError: a baseline or a member of a pair is no system of this evaluation.
+    """
+    if not config.compare:
+        return []
+    named = [tuple(pair.split(":")) for pair in config.pairs]
+    for name in (*config.baselines, *(name for pair in named for name in pair)):
+        if name not in systems:
+            raise unknown_name("system to compare with", name, systems)
+    if named:
+        wanted = [(a, b) for a, b in named]
+    elif config.baselines:
+        wanted = [(a, b) for b in config.baselines for a in systems]
+    else:
+        wanted = list(combinations([name for name in systems if name in config.systems], 2))
+    first = {frozenset(pair): pair for pair in reversed(wanted) if pair[0] != pair[1]}
+    return [pair for pair in dict.fromkeys(wanted) if first.get(frozenset(pair)) == pair]

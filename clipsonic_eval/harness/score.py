@@ -1,0 +1,126 @@
+"""Third step of an evaluation: scores with intervals, paired tests, and what a reader of them has to know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from clipsonic_eval import threads
+from clipsonic_eval.checks import evaluation as checks
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.harness.compare import compare_systems, corrected
+from clipsonic_eval.harness.controls import SHUFFLED
+from clipsonic_eval.harness.embed import Embedded
+from clipsonic_eval.harness.resolve import biased_in_n
+from clipsonic_eval.harness.unanswered import unanswered_finding, with_unanswered
+from clipsonic_eval.metrics import Inputs, Metric, SetMetric
+from clipsonic_eval.metrics.scoring import score_systems
+from clipsonic_eval.progress import SILENT, Progress
+from clipsonic_eval.records import IDENTICAL, Comparison, RunRecord, SetCount
+from clipsonic_eval.types import Finding, Score
+
+
+def score(
+    embedded: Embedded, *, n_boot: int = 2000, n_permutations: int = 10000, seed: int = 0, progress: Progress = SILENT
+) -> RunRecord:
+    """Score all systems by all metrics, and compare them.
+
+    Args:
+        embedded: the embeddings of an evaluation.
+        n_boot: resamples of the clips.
+        n_permutations: of the paired tests.
+        seed: of both, and of the shuffled prompts and the halves of the reference.
+        progress: shows every metric and system.
+
+    Returns:
+        The record, still without configuration, tags and provenance.
+
+    Raises:
+        UserError: no metric can be computed for any system.
+    """
+    plan = embedded.plan
+    digests = {name: one.digests for name, one in embedded.sets.items()}
+    present = {*embedded.sets, *([SHUFFLED] if SHUFFLED in plan.controls else [])}
+    pairs = [(a, b) for a, b in plan.pairs if a in present and b in present]
+    work = [(metric, embedded.inputs(metric, seed)) for metric in plan.metrics.values()]
+    scores: list[Score] = []
+    comparisons: list[Comparison] = []
+    unscored: dict[str, list[str]] = {}
+    not_compared: list[str] = []
+
+    def each() -> Iterator[str]:
+        for metric, inputs in work:
+            with threads.matrices(_side(metric, inputs)):
+                found = score_systems(metric, inputs, n_boot=n_boot, seed=seed, identity=embedded.identity(metric))
+                more, why = compare_systems(
+                    metric, inputs, found, pairs, digests, n_boot=n_boot, n_permutations=n_permutations, seed=seed
+                )
+                scores.extend(with_unanswered(s, metric, inputs[s.system], embedded) for s in found.scores.values())
+            comparisons.extend(more)
+            not_compared.extend(why)
+            for name, reason in found.unscored.items():
+                unscored.setdefault(name, []).append(f"{metric.card.name} not computed: {reason}")
+            yield from inputs
+
+    label = f"score, {n_boot} resamples"
+    for _ in progress.track(each(), label=label, total=sum(len(inputs) for _, inputs in work)):
+        pass
+    if not scores:
+        first = next(f"{name}: {why}" for name, reasons in unscored.items() for why in reasons)
+        raise UserError(f"nothing could be scored; the first reason: {first}")
+    findings = _findings(embedded, scores, unscored, comparisons, not_compared)
+    return RunRecord(
+        kind="evaluate",
+        scores=tuple(scores),
+        comparisons=corrected(comparisons),
+        systems={name: one.audio.card for name, one in embedded.sets.items()},
+        skipped=embedded.skipped,
+        sets=_counts(embedded),
+        findings=checks.without_empty(findings),
+    )
+
+
+def _side(metric: Metric, inputs: Mapping[str, Inputs]) -> int:
+    """Return how many rows and columns the matrices of a metric have: covariances, or distances from clip to clip."""
+    shapes = [one.system.vectors.shape for one in inputs.values()]
+    pairwise = isinstance(metric, SetMetric) and not metric.fits_covariance
+    return max((rows if pairwise else min(rows, dim) for rows, dim in shapes), default=1)
+
+
+def _findings(
+    embedded: Embedded,
+    scores: Sequence[Score],
+    unscored: Mapping[str, Sequence[str]],
+    comparisons: Sequence[Comparison],
+    not_compared: Sequence[str],
+) -> dict[str, list[Finding]]:
+    """Return what looks wrong, by set: what the earlier steps found, and what a reader of the scores has to know."""
+    found = {name: list(findings) for name, findings in embedded.findings.items()}
+    for name, reasons in unscored.items():
+        found.setdefault(name, []).extend(Finding(checks.NOT_COMPUTED, "error", (), why) for why in reasons)
+    for name in embedded.silence:
+        found[name].append(unanswered_finding(embedded, name, scores))
+    for a, b in dict.fromkeys((c.a, c.b) for c in comparisons if c.test == IDENTICAL):
+        common = tuple(sorted(embedded.sets[a].digests.keys() & embedded.sets[b].digests.keys()))
+        sentence = f"identical outputs: all {len(common)} common clips are the same bytes as those of '{a}'"
+        found.setdefault(b, []).append(Finding("identical", "warning", common, sentence))
+    biased = {s.metric for s in scores if biased_in_n(s.metric)}
+    found[checks.EVALUATION] += [
+        *checks.unequal_n(scores, embedded.plan.given, biased),
+        *(Finding("not_compared", "warning", (), why) for why in not_compared),
+    ]
+    return found
+
+
+def _counts(embedded: Embedded) -> dict[str, SetCount]:
+    """Return how many clips of every set were found, used and skipped; a set that nothing needed used none."""
+    plan = embedded.plan
+    listed = {**plan.systems, "reference": plan.reference, "training": plan.training}
+    used = {**embedded.sets, "reference": embedded.reference, "training": embedded.training}
+    counts = {}
+    for name, audio in listed.items():
+        one = used.get(name)
+        if audio is not None and one is not None:
+            counts[name] = audio.count(len(one.keys))
+        elif audio is not None:
+            counts[name] = audio.count(0) if name in plan.systems else SetCount(audio.found, 0, 0, audio.found)
+    return counts
