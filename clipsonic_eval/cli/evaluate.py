@@ -24,30 +24,39 @@ from clipsonic_eval.config import apply_sets, read_yaml, resolve
 
 
 @click.command("evaluate")
-@click.option("--system", "systems", multiple=True, metavar="NAME=FOLDER", help="Outputs, <key>.wav each; repeatable.")
+@click.option(
+    "--system",
+    "systems",
+    multiple=True,
+    metavar="NAME=FOLDER",
+    help="Folder of a system's outputs, <key>.wav; repeatable.",
+)
 @click.option(
     "--reference",
     type=PATH,
     help="Real audio to compare with: media files, prepared clips, or stored statistics (.npz).",
 )
 @click.option(
-    "--prompts", type=PATH, show_default="the systems' own samples.csv", help="Table with key, prompt, label."
+    "--prompts",
+    type=PATH,
+    show_default="the systems' own samples.csv",
+    help="Table with columns key, prompt and optionally label.",
 )
-@click.option("--real", type=PATH, help="The queries' own audio by key; scored as system 'real'.")
-@click.option("--training", type=PATH, help="What the systems were trained on; outputs that copy it are named.")
+@click.option("--real", type=PATH, help="Real audio of the queries, by key; scored as system 'real'.")
+@click.option("--training", type=PATH, help="Training audio of the systems; outputs that copy it are reported.")
 @click.option(
     "--encoder",
     "encoders",
     multiple=True,
     metavar="ROLE=NAME",
     show_default="audio=toy-audio, audio_text=toy-clap, classifier=toy-audio-classes",
-    help="Encoder of a role of metrics, or none to leave them out; repeatable (ls encoders).",
+    help="Encoder for the metrics of a role, or none to leave them out; repeatable (ls encoders).",
 )
 @click.option(
     "--weights",
     multiple=True,
     metavar="ROLE=FILE",
-    show_default="where each encoder keeps its own",
+    show_default="default place of each encoder",
     help="Weight file of a role, or of a convention such as fad/fadtk; repeatable.",
 )
 @click.option(
@@ -56,20 +65,24 @@ from clipsonic_eval.config import apply_sets, read_yaml, resolve
     multiple=True,
     metavar="NAME",
     show_default="every default metric that can be computed",
-    help="Only these; repeatable (ls metrics).",
+    help="Only this metric or convention; repeatable (ls metrics).",
 )
-@click.option("--control", "controls", multiple=True, metavar="NAME", help="shuffled, noise or halves; repeatable.")
+@click.option(
+    "--control", "controls", multiple=True, metavar="NAME", help="Add a control: shuffled, noise or halves; repeatable."
+)
 @click.option(
     "--baseline",
     "baselines",
     multiple=True,
     metavar="NAME",
     show_default="all pairs",
-    help="Compare every system with this one; repeatable.",
+    help="Compare every system with this one only; repeatable.",
 )
-@click.option("--pair", "pairs", multiple=True, metavar="A:B", help="Compare these two only; repeatable.")
-@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Written into the record, e.g. split=test.")
-@click.option("--seed", type=int, show_default="0", help="Of the bootstrap, the permutations and the controls.")
+@click.option("--pair", "pairs", multiple=True, metavar="A:B", help="Compare only these two systems; repeatable.")
+@click.option(
+    "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Tag of the record, e.g. split=test; repeatable."
+)
+@click.option("--seed", type=int, show_default="0", help="Seed of the bootstrap, the permutations and the controls.")
 @cache_option
 @config_option
 @set_option("n_bootstrap=5000")
@@ -80,8 +93,8 @@ from clipsonic_eval.config import apply_sets, read_yaml, resolve
 def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str, ...], **options: Any) -> None:
     r"""Score systems on the same queries: value [95 % interval], n, paired tests, signatures.
 
-    Any folder of wavs can be a system. Killed and started again it goes on where it was. Exit code 3: done, but items
-    were skipped (listed in skipped.csv).
+    Any folder of wavs can be a system. Can be stopped at any point; run again to continue. Exit code 3: done, but some
+    clips were skipped (listed in skipped.csv).
 
     \b
     clipsonic-eval evaluate --reference real/ --prompts test.csv \
