@@ -1,4 +1,4 @@
-"""The last step of a preparation: when all shards are there, the ledger, the embeddings in one file, ``clips.json``."""
+"""The last step of a preparation: skipped items, findings, all embeddings in one file, and ``clips.json``."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ import numpy as np
 from clipsonic_eval import filenames
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.atomic import replacing
-from clipsonic_eval.clips import _findings
-from clipsonic_eval.clips._plan import SCHEMA_VERSION, Plan, card_tree, remove_leftovers
-from clipsonic_eval.clips._shards import ShardPlace, matrix, read_batches, texts_sha256
+from clipsonic_eval.checks.audio import grouped
+from clipsonic_eval.clips._plan import SCHEMA_VERSION, Plan, remove_leftovers
+from clipsonic_eval.clips._shards import ShardFiles, matrix, read_batches, texts_sha256
+from clipsonic_eval.config import as_tree
 from clipsonic_eval.datasets import refuse_duplicates
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_csv, read_json, write_csv, write_json
 from clipsonic_eval.hashing import config_hash, file_sha256, seal, unsealed
 from clipsonic_eval.provenance import collect
 from clipsonic_eval.toyworld.mark import world_of
+from clipsonic_eval.types import Finding
 
 _SKIPPED_COLUMNS = ("key", "path", "reason")
+_FINDING_COLUMNS = ("key", "check", "severity", "sentence")
 
 
 def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Write what belongs to the folder as a whole, and return the contents of ``clips.json``.
+    """Write the files of the folder as a whole, and return the contents of ``clips.json``.
 
-    Written in an order in which ``clips.json`` appears last: a folder without it is not finished.
+    ``clips.json`` is written last: a folder without it is not finished.
     """
     remove_leftovers(out, len(sidecars))
     done = _already(out, plan)
@@ -40,7 +43,10 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
     skipped = [[s.key, "", s.reason] for s in plan.listing.skipped]
     skipped += [row for sidecar in sidecars for row in sidecar["skipped"]]
     write_csv(out / filenames.SKIPPED, _SKIPPED_COLUMNS, skipped)
-    _findings.write(out, sidecars)
+    findings = clip_findings(sidecars)
+    write_csv(
+        out / filenames.FINDINGS, _FINDING_COLUMNS, [(f.keys[0], f.check, f.severity, f.sentence) for f in findings]
+    )
     n_clips = sum(s["n_clips"] for s in sidecars)
     content, texts = _join(out, plan, n_clips)
     seconds = sum(s["seconds"] for s in sidecars)
@@ -48,7 +54,7 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         "schema_version": SCHEMA_VERSION,
         "content_hash": content,
         "texts_sha256": texts,
-        "ledger_sha256": file_sha256(out / filenames.SKIPPED),
+        "skipped_sha256": file_sha256(out / filenames.SKIPPED),
         "embeddings_sha256": _sha256_if_there(out / filenames.EMBEDDINGS),
         "plan_hash": config_hash(plan.tree),
         "n_clips": n_clips,
@@ -60,9 +66,9 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         "n_samples": plan.config.n_samples,
         "duration_s": plan.config.duration_s,
         "frames_per_clip": plan.config.n_frames,
-        "encoder": card_tree(plan.card),
+        "encoder": as_tree(plan.card),
         "config": plan.config.identity(),
-        "findings": {f.check: len(f.keys) for f in _findings.summary_of(sidecars)},
+        "findings": {f.check: len(f.keys) for f in summary_of(sidecars)},
         "world": world_of(plan.root),
         "provenance": collect(),
     }
@@ -71,11 +77,11 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
 
 
 def _already(out: Path, plan: Plan) -> dict[str, Any] | None:
-    """Return the contents of ``clips.json`` if it and the files that it speaks of are of this plan, and whole."""
+    """Return the contents of ``clips.json`` if it and the files that it names are of this plan, and intact."""
     try:
         found = unsealed(read_json(out / filenames.CLIPS))
         there = (file_sha256(out / filenames.SKIPPED), _sha256_if_there(out / filenames.EMBEDDINGS))
-        whole = there == (found["ledger_sha256"], found["embeddings_sha256"])
+        whole = there == (found["skipped_sha256"], found["embeddings_sha256"])
     except (UserError, ValueError, KeyError):
         return None
     return found if whole and found.get("plan_hash") == config_hash(plan.tree) else None
@@ -85,17 +91,39 @@ def _sha256_if_there(path: Path) -> str | None:
     return file_sha256(path) if path.exists() else None
 
 
-def read_ledger(out: Path) -> list[list[str]]:
+def read_skipped(out: Path) -> tuple[tuple[str, str, str], ...]:
     """Return the rows (key, path, reason) of ``skipped.csv``."""
-    return [[row[name] for name in _SKIPPED_COLUMNS] for row in read_csv(out / filenames.SKIPPED)]
+    return tuple((row["key"], row["path"], row["reason"]) for row in read_csv(out / filenames.SKIPPED))
+
+
+def clip_findings(sidecars: Sequence[dict[str, Any]]) -> list[Finding]:
+    """Return every finding of the shards' clips, and the clips that hold the same audio as another one."""
+    found = [
+        Finding(check, severity, (key,), sentence)
+        for sidecar in sidecars
+        for key, check, severity, sentence in sidecar.get("findings", [])
+    ]
+    first: dict[str, str] = {}
+    for sidecar in sidecars:
+        for key, digest in sidecar.get("sounds", {}).items():
+            original = first.setdefault(digest, key)
+            if original != key:
+                sentence = f"'{key}' holds the same sound as '{original}', sample by sample; is one file there twice?"
+                found.append(Finding("duplicates", "warning", (key,), sentence))
+    return found
+
+
+def summary_of(sidecars: Sequence[dict[str, Any]]) -> tuple[Finding, ...]:
+    """Return one finding for each kind of fault of the shards' clips."""
+    return tuple(grouped(clip_findings(sidecars)))
 
 
 def _join(out: Path, plan: Plan, n_clips: int) -> tuple[str, str]:
     """Copy the embeddings into one array that can be mapped, check the keys, and hash contents and texts."""
-    head = json.dumps([plan.config.sample_rate, plan.config.n_samples, card_tree(plan.card)], sort_keys=True)
+    head = json.dumps([plan.config.sample_rate, plan.config.n_samples, as_tree(plan.card)], sort_keys=True)
     content = hashlib.sha256(head.encode())
     keys: list[str] = []
-    batches = [b for s in range(len(plan.hashes)) for b in read_batches(ShardPlace(out, s).arrow)]
+    batches = [b for s in range(len(plan.shards)) for b in read_batches(ShardFiles(out, s).arrow)]
     with _embeddings(out / filenames.EMBEDDINGS, plan, n_clips) as joined:
         for batch in batches:
             if joined is not None:
@@ -108,7 +136,7 @@ def _join(out: Path, plan: Plan, n_clips: int) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def _embeddings(target: Path, plan: Plan, n_clips: int) -> Iterator[Float32 | None]:
-    """Yield the array that is to be filled, None where there are no pictures."""
+    """Yield the array (clips, frames, d) float32 that is to be filled, None where there are no frames."""
     target.unlink(missing_ok=True)
     if plan.card is None or n_clips == 0:
         yield None

@@ -1,6 +1,7 @@
-"""Shards: one Arrow IPC file and one JSON beside it, which is written last and says that the shard is whole.
+"""Shards of prepared clips: one Arrow IPC file each, and a JSON sidecar that is written last.
 
-Whole means to the byte: the JSON holds the hash of the Arrow file and of itself, and every row holds its own.
+A shard with a sidecar is complete to the byte: the sidecar holds the hash of the Arrow file and of itself, and every
+clip holds its own.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ TEXTS = ("key", "source", "prompt", "label", "split")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One finished clip.
+class StoredClip:
+    """One clip as it is stored.
 
     Attributes:
         texts: key, source (key of the item), prompt, label, split.
-        start_s: where it begins in its file.
-        valid_s: seconds of sound; zeros follow.
+        start_s: where it begins in its file, seconds.
+        valid_s: seconds of audio; zeros follow.
         audio: (n_samples,) float32.
-        image: (k, d) float32, None for sound alone.
+        image: (k, d) float32 embeddings of its frames, None for audio alone.
     """
 
     texts: tuple[str | None, ...]
@@ -43,7 +44,7 @@ class Row:
     image: Float32 | None
 
     def digest(self) -> bytes:
-        """Hash everything that the clip is."""
+        """Return the SHA-256 of the clip's texts, times, audio and embeddings, 32 bytes."""
         head = json.dumps([*self.texts, self.start_s, self.valid_s], separators=(",", ":"))
         whole = hashlib.sha256(head.encode() + b"\0")
         for part in (self.audio, self.image):
@@ -53,7 +54,7 @@ class Row:
 
 
 class ShardWriter:
-    """Appends batches of rows to a shard."""
+    """Appends batches of clips to a shard."""
 
     def __init__(self, sink: Any, n_samples: int, image_shape: tuple[int, int] | None) -> None:
         import pyarrow as pa
@@ -66,17 +67,17 @@ class ShardWriter:
         self._schema = pa.schema(fields)
         self._writer = pa.ipc.new_file(sink, self._schema)
 
-    def write(self, rows: Sequence[Row]) -> None:
-        """Write rows as one record batch; nothing for no rows."""
+    def write(self, clips: Sequence[StoredClip]) -> None:
+        """Write clips as one record batch; nothing for no clips."""
         import pyarrow as pa
 
-        if not rows:
+        if not clips:
             return
-        columns = [pa.array([r.texts[i] for r in rows], pa.string()) for i in range(len(TEXTS))]
-        columns += [pa.array([getattr(r, name) for r in rows], pa.float64()) for name in ("start_s", "valid_s")]
-        columns.append(pa.array([r.digest() for r in rows], pa.binary(32)))
+        columns = [pa.array([c.texts[i] for c in clips], pa.string()) for i in range(len(TEXTS))]
+        columns += [pa.array([getattr(c, name) for c in clips], pa.float64()) for name in ("start_s", "valid_s")]
+        columns.append(pa.array([c.digest() for c in clips], pa.binary(32)))
         for name in self._schema.names[len(columns) :]:
-            block = np.stack([getattr(r, name).reshape(-1) for r in rows])
+            block = np.stack([getattr(c, name).reshape(-1) for c in clips])
             columns.append(pa.FixedSizeListArray.from_arrays(pa.array(block.reshape(-1)), block.shape[1]))
         self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
 
@@ -86,8 +87,8 @@ class ShardWriter:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardPlace:
-    """Where shard ``number`` of a folder lies."""
+class ShardFiles:
+    """The files of shard ``number`` of a folder."""
 
     folder: Path
     number: int
@@ -99,7 +100,7 @@ class ShardPlace:
 
     @property
     def sidecar(self) -> Path:
-        """The proof that the clips are whole, with what was skipped."""
+        """JSON that says that the clips are complete, and what was skipped."""
         return self.arrow.with_suffix(".json")
 
     def read(self) -> dict[str, Any] | None:
@@ -111,7 +112,7 @@ class ShardPlace:
             return None
 
     def verified(self) -> dict[str, Any] | None:
-        """Return the sidecar's contents; None unless the shard is there and whole to the byte."""
+        """Return the sidecar's contents; None unless the shard is there and intact to the byte."""
         found = self.read()
         try:
             return found if found is not None and file_sha256(self.arrow) == found["arrow_sha256"] else None
@@ -119,7 +120,7 @@ class ShardPlace:
             return None
 
     def remove(self) -> None:
-        """Remove the shard, proof first."""
+        """Remove the shard, sidecar first."""
         self.sidecar.unlink(missing_ok=True)
         self.arrow.unlink(missing_ok=True)
 
@@ -136,10 +137,10 @@ class ShardPlace:
             finally:
                 writer.close()
 
-    def prove(self, sidecar: Mapping[str, Any]) -> None:
-        """Write the sidecar of a shard that was just written."""
-        told = {"bytes": self.arrow.stat().st_size, "arrow_sha256": file_sha256(self.arrow)}
-        write_json(self.sidecar, seal({**sidecar, **told}))
+    def commit(self, summary: Mapping[str, Any]) -> None:
+        """Write the sidecar of a shard that was just written, which makes the shard complete."""
+        written = {"bytes": self.arrow.stat().st_size, "arrow_sha256": file_sha256(self.arrow)}
+        write_json(self.sidecar, seal({**summary, **written}))
 
 
 def read_batches(path: Path) -> list[Any]:
@@ -159,7 +160,7 @@ def read_batches(path: Path) -> list[Any]:
 
 
 def texts_sha256(batches: Sequence[Any]) -> str:
-    """Return the hash of what is read of all clips at once: texts, times and the rows' own hashes."""
+    """Return the hash of what is read of all clips at once: texts, times and the clips' own hashes."""
     digest = hashlib.sha256()
     for name in (*TEXTS, "start_s", "valid_s"):
         column = [value for batch in batches for value in batch.column(name).to_pylist()]
@@ -170,7 +171,7 @@ def texts_sha256(batches: Sequence[Any]) -> str:
 
 
 def matrix(batch: Any, column: str) -> Float32:
-    """Return a fixed-size list column as (rows, width) without copying; read-only."""
+    """Return a fixed-size list column as (clips, width) float32 without copying; read-only."""
     array = batch.column(column)
     flat: Float32 = array.flatten().to_numpy(zero_copy_only=True)
     return flat.reshape(len(array), array.type.list_size)

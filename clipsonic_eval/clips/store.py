@@ -1,8 +1,8 @@
-"""Prepared clips, read: memory-mapped, so that a set larger than memory can be trained on by several processes.
+"""Reads prepared clips, memory-mapped, so that several processes can train on a set larger than memory.
 
-Nothing damaged is used. Opening checks ``clips.json`` and what is read of all clips at once (texts, times, the hashes
-of the rows), the embeddings are checked when they are first asked for, and a clip's sound when it is first read: that
-costs each process one SHA-256 of every clip that it reads.
+Nothing damaged is used. Opening checks ``clips.json`` and what is read of all clips at once (texts, times, the clips'
+hashes). The embeddings are checked on first access, and a clip's audio when it is first read: that costs each process
+one SHA-256 of every clip that it reads.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from clipsonic_eval import filenames
 from clipsonic_eval.arrays import read_npy
 from clipsonic_eval.arraytypes import Float32, IntArray
 from clipsonic_eval.clips._plan import SCHEMA_VERSION
-from clipsonic_eval.clips._shards import Row, ShardPlace, matrix, read_batches, texts_sha256
-from clipsonic_eval.errors import MediaError, UserError
+from clipsonic_eval.clips._shards import ShardFiles, StoredClip, matrix, read_batches, texts_sha256
+from clipsonic_eval.config import resolve
+from clipsonic_eval.errors import ConfigError, MediaError, UserError
 from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import file_sha256, unsealed
 from clipsonic_eval.types import Clip, EncoderCard
@@ -29,21 +30,21 @@ _AGAIN: Final = "the same prepare command makes anew what is damaged"
 class ClipStore:
     """A folder of prepared clips, opened with :meth:`open`.
 
-    Travels to other processes as its path; each of them maps the same files.
+    Pickled as its path; each process maps the same files.
 
     Attributes:
-        folder: where it lies.
+        folder: of the clips.
         keys: key of each clip.
         sources: key of the item that each clip was cut from; clips of one item are dependent.
         prompts: text of each clip or None.
         labels: class name of each clip or None.
         splits: part of the data set of each clip or None.
         start_s: (n,) float64, where each clip begins in its file, seconds.
-        valid_s: (n,) float64, seconds of sound in each clip; zeros follow.
-        sample_rate: of the sound, Hz.
+        valid_s: (n,) float64, seconds of audio in each clip; zeros follow.
+        sample_rate: of the audio, Hz.
         n_samples: samples per clip.
-        image_space: card of the encoder of the pictures, None for sound alone.
-        content_hash: of all clips; equal for equal clips, however they were dealt to shards.
+        image_space: card of the encoder of the frames, None for audio alone.
+        content_hash: of all clips; equal for equal clips, whatever the shards.
         info: contents of ``clips.json``.
     """
 
@@ -53,8 +54,8 @@ class ClipStore:
         self.sample_rate = int(info["sample_rate"])
         self.n_samples = int(info["n_samples"])
         self.content_hash = str(info["content_hash"])
-        self.image_space = _card(info["encoder"])
-        batches = [b for s in range(info["n_shards"]) for b in read_batches(ShardPlace(folder, s).arrow)]
+        self.image_space = None if info["encoder"] is None else resolve(EncoderCard, info["encoder"])
+        batches = [b for s in range(info["n_shards"]) for b in read_batches(ShardFiles(folder, s).arrow)]
         self.keys: tuple[str, ...] = _column(batches, "key")
         self.sources: tuple[str, ...] = _column(batches, "source")
         self.prompts: tuple[str | None, ...] = _column(batches, "prompt")
@@ -63,10 +64,10 @@ class ClipStore:
         self.start_s = np.array(_column(batches, "start_s"), np.float64)
         self.valid_s = np.array(_column(batches, "valid_s"), np.float64)
         if texts_sha256(batches) != info["texts_sha256"]:
-            raise ValueError("texts or times in its shards do not fit their sha256")
+            raise ValueError("texts or times in its shards do not match their sha256")
         self._digests: tuple[bytes, ...] = _column(batches, "sha256")
-        self._sound = [matrix(b, "audio") for b in batches]
-        self._pictures = [matrix(b, "image") for b in batches] if self.image_space else []
+        self._audio = [matrix(b, "audio") for b in batches]
+        self._image = [matrix(b, "image") for b in batches] if self.image_space else []
         self._ends = np.cumsum([len(b) for b in batches])
         self._checked = np.zeros(len(self.keys), np.bool_)
         self._embeddings: Float32 | None = None
@@ -88,7 +89,7 @@ class ClipStore:
             if not isinstance(info, dict) or info.get("schema_version") != SCHEMA_VERSION:
                 raise UserError(f"{path}: written by another version of this program; prepare the clips again")
             store = cls(folder, unsealed(info))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
             raise UserError(f"{folder}: damaged ({str(error).splitlines()[0]}); {_AGAIN}") from None
         if len(store) == 0:
             raise UserError(f"{folder}: holds no clips; skipped.csv says why")
@@ -102,12 +103,12 @@ class ClipStore:
 
     @property
     def centre(self) -> int:
-        """Which of the pictures of a clip is the middle one."""
+        """Index of the middle one of a clip's frames."""
         return int(self.info["frames_per_clip"]) // 2
 
     @property
     def image_embeddings(self) -> Float32 | None:
-        """(n, k, d) float32 of k pictures per clip, mapped and read-only; None for sound alone.
+        """Image embeddings of k frames per clip, (n, k, d) float32, mapped and read-only; None for audio alone.
 
         Raises:
             MediaError: the file is damaged.
@@ -117,18 +118,18 @@ class ClipStore:
         if self._embeddings is None:
             path = self.folder / filenames.EMBEDDINGS
             if file_sha256(path, MediaError) != self.info["embeddings_sha256"]:
-                raise MediaError(f"{path}: damaged, its bytes do not fit their sha256; {_AGAIN}")
+                raise MediaError(f"{path}: damaged, its bytes do not match their sha256; {_AGAIN}")
             self._embeddings = read_npy(path, MediaError, fix=_AGAIN, mapped=True)
         return self._embeddings
 
     def audio(self, rows: IntArray) -> Float32:
-        """Return a copy of the sound of some clips.
+        """Return a copy of the audio of some clips.
 
         Args:
             rows: (b,) integers in [0, n), in any order.
 
         Returns:
-            (b, n_samples) float32.
+            (b, n_samples) float32 in [-1, 1].
 
         Raises:
             IndexError: a row that is not there.
@@ -139,42 +140,35 @@ class ClipStore:
             raise IndexError(f"rows must lie in [0, {len(self)}), got {rows.min()} to {rows.max()}")
         out = np.empty((len(rows), self.n_samples), np.float32)
         for i, (row, batch) in enumerate(zip(rows, np.searchsorted(self._ends, rows, side="right"), strict=True)):
-            block = self._sound[batch]
+            block = self._audio[batch]
             within = int(row - (self._ends[batch] - len(block)))
             out[i] = block[within]
             self._check(int(row), int(batch), within)
         return out
 
     def _check(self, row: int, batch: int, within: int) -> None:
-        """Hold a clip against its hash, once."""
+        """Check a clip against its hash, once."""
         if self._checked[row]:
             return
         texts = (self.keys[row], self.sources[row], self.prompts[row], self.labels[row], self.splits[row])
-        image = self._pictures[batch][within] if self._pictures else None
-        sound = self._sound[batch][within]
-        if Row(texts, float(self.start_s[row]), float(self.valid_s[row]), sound, image).digest() != self._digests[row]:
+        times = float(self.start_s[row]), float(self.valid_s[row])
+        image = self._image[batch][within] if self._image else None
+        if StoredClip(texts, *times, self._audio[batch][within], image).digest() != self._digests[row]:
             raise MediaError(
-                f"{self.folder}: clip '{self.keys[row]}' is damaged, its bytes do not fit their sha256; {_AGAIN}"
+                f"{self.folder}: clip '{self.keys[row]}' is damaged, its bytes do not match their sha256; {_AGAIN}"
             )
         self._checked[row] = True
 
     def clip(self, row: int) -> Clip:
-        """Return one clip without the zeros at its end."""
+        """Return one clip, (1, n) float32, without the zeros at its end."""
         n = min(self.n_samples, max(1, round(float(self.valid_s[row]) * self.sample_rate)))
         return Clip(self.keys[row], self.audio(np.array([row]))[:, :n], self.sample_rate, self.prompts[row])
 
     def rows(self, split: str | None = None) -> NDArray[np.int64]:
-        """Return the rows of a split; None: all."""
+        """Return the indices of the clips of a split, (m,) int64; None: all."""
         chosen = [i for i, name in enumerate(self.splits) if split is None or name == split]
         return np.array(chosen, np.int64)
 
 
 def _column(batches: list[Any], name: str) -> tuple[Any, ...]:
     return tuple(value for batch in batches for value in batch.column(name).to_pylist())
-
-
-def _card(tree: dict[str, Any] | None) -> EncoderCard | None:
-    if tree is None:
-        return None
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in tree.items()}
-    return EncoderCard(**fields)

@@ -79,7 +79,7 @@ def test_nothing_prepared_is_exit_code_2_with_the_place_of_the_reasons(tmp_path:
         (["--set", "duraton_s=1"], "Did you mean 'duration_s'"),
         (["--dataset", "vgsound"], "Did you mean 'vggsound'"),
         (["--shard", "3/2"], "expected I/N"),
-        (["--set", "image_encoder=toy-audio"], "no pictures"),
+        (["--set", "image_encoder=toy-audio"], "no images"),
     ],
 )
 def test_mistakes_of_the_command_line_are_one_sentence(

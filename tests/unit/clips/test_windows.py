@@ -98,7 +98,7 @@ def test_short_and_silent_items_are_left_out_unless_asked_for(tmp_path: Path) ->
     done = prepare(folder, tmp_path / "out", PrepareConfig(image_encoder=None, workers=1, duration_s=1.0))
     reasons = {key: reason for key, _, reason in done.skipped}
     assert reasons.keys() == {"short", "silent"}
-    assert reasons["short"].startswith("0.010 s of sound")
+    assert reasons["short"].startswith("0.010 s of audio")
     assert "silence" in reasons["silent"]
     kept = made(folder, tmp_path / "kept", keep_silence=True, min_s=0.01)
     assert kept.keys == ("a", "short", "silent")

@@ -146,18 +146,18 @@ def test_preparing_goes_on_past_all_of_them(tmp_path: Path) -> None:
 def test_a_file_that_takes_more_memory_than_there_is_costs_only_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
-    from clipsonic_eval.clips import _work
+    from clipsonic_eval.clips import _decoding
 
     for name in ("a", "b"):
         write_wav(tmp_path / "in" / f"{name}.wav", np.full(RATE, 0.25, np.float32), RATE)
-    real: Callable[..., object] = _work.read_audio
+    real: Callable[..., object] = _decoding.read_audio
 
     def hungry(path: Path, **segment: object) -> object:
         if path.stem == "a":
             raise fault
         return real(path, **segment)
 
-    monkeypatch.setattr(_work, "read_audio", hungry)
+    monkeypatch.setattr(_decoding, "read_audio", hungry)
     settings = PrepareConfig(duration_s=1.0, image_encoder=None, workers=1)
     done = prepare(Source(tmp_path / "in"), tmp_path / "clips", settings)
     assert done.n_clips == 1

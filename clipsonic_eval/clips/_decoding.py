@@ -1,4 +1,4 @@
-"""What one worker does with one item: decode, cut, resample, take frames. A pure function; no torch."""
+"""Decode one item: cut it into clips, resample them, take frames. A pure function for worker processes; no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.checks.audio import check_levels, levels, unusable
-from clipsonic_eval.clips.config import PrepareConfig
+from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.datasets import SourceItem
 from clipsonic_eval.errors import MediaError
 from clipsonic_eval.media.audio import PastEndError, read_audio, resample
@@ -19,95 +19,102 @@ from clipsonic_eval.media.video import probe, read_frames
 from clipsonic_eval.types import Clip, Finding, Skip
 
 logger = logging.getLogger(__name__)
-_WINDOWS = 16  # of a long item are decoded at a time, at most
-_SECONDS = 1800.0  # of it, unless one window is longer
+_MAX_WINDOWS = 16  # windows of a long item that are decoded at a time
+_MAX_SECONDS = 1800.0  # seconds of it, unless one window is longer
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """One item, from its ``window``-th clip on."""
+class DecodeTask:
+    """One item of a shard, from its ``window``-th clip on."""
 
-    index: int
+    shard: int
     item: SourceItem
     config: PrepareConfig
     window: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One clip before its pictures are embedded."""
+class DecodedClip:
+    """One clip before its frames are embedded.
+
+    Attributes:
+        key: of the clip.
+        start_s: where it begins in its file, seconds.
+        valid_s: seconds of audio in it; zeros follow.
+        audio: (n_samples,) float32.
+        frames: (height, width, 3) uint8 RGB each.
+        findings: what looks wrong with its audio.
+    """
 
     key: str
     start_s: float
     valid_s: float
     audio: Float32
-    pictures: list[UInt8]
+    frames: list[UInt8]
     findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a task.
+class Decoded:
+    """The result of a task.
 
     Attributes:
-        index: of the item.
-        pieces: its clips.
-        skipped: why it, or a part of it, is left out.
-        following: the window to go on from, where the item is longer than what is decoded at a time.
+        clips: of the item.
+        skipped: why the item, or a part of it, is left out.
+        next_window: the window to continue with, where the item is longer than what is decoded at a time.
     """
 
-    index: int
-    pieces: list[Piece]
+    clips: list[DecodedClip]
     skipped: list[Skip]
-    following: int | None = None
+    next_window: int | None = None
 
 
-def work(task: Task) -> Result:
-    """Do a task; whatever a file does becomes a skip."""
+def decode(task: DecodeTask) -> Decoded:
+    """Decode an item; whatever is wrong with its file becomes a skip."""
     try:
-        return _decode(task)
+        return _decode_windows(task)
     except PastEndError as error:
         done = task.window > 0  # the item ended exactly with the last window of the last task
-        return Result(task.index, [], [] if done else [_skip(task, error)])
+        return Decoded([], [] if done else [_skip(task, error)])
     except MediaError as error:
-        return Result(task.index, [], [_skip(task, error)])
+        return Decoded([], [_skip(task, error)])
     except MemoryError:
-        return Result(task.index, [], [Skip(task.item.key, "decoding it takes more memory than there is")])
+        return Decoded([], [Skip(task.item.key, "decoding it takes more memory than there is")])
     except Exception as error:  # one odd file in 200 000 must not end the job
         logger.exception("unexpected failure on %s", task.item.path)
-        return Result(task.index, [], [Skip(task.item.key, f"unexpected {type(error).__name__}: {error}")])
+        return Decoded([], [Skip(task.item.key, f"unexpected {type(error).__name__}: {error}")])
 
 
-def _skip(task: Task, error: MediaError) -> Skip:
+def _skip(task: DecodeTask, error: MediaError) -> Skip:
     return Skip(task.item.key, str(error).removeprefix(f"{task.item.path}: "))
 
 
-def _decode(task: Task) -> Result:
+def _decode_windows(task: DecodeTask) -> Decoded:
     item, config = task.item, task.config
     windows = _windows(task)
     begin, length = _span(task, windows)
     clip = read_audio(item.path, key=item.key, start_s=begin, duration_s=length)
-    cuts = [_cut(clip, task, w, begin) for w in range(windows)]
-    pieces = [cut for cut in cuts if isinstance(cut, Piece)]
-    _take_frames(item.path, pieces, config.n_frames)
-    whole = clip.duration_s >= len(cuts) * config.duration_s - 0.5 / clip.sample_rate
-    following = task.window + len(cuts) if config.window == "all" and whole else None
-    return Result(task.index, pieces, [cut for cut in cuts if isinstance(cut, Skip)], following)
+    cut = [_clip_of_window(clip, task, w, begin) for w in range(windows)]
+    clips = [one for one in cut if isinstance(one, DecodedClip)]
+    _take_frames(item.path, clips, config.n_frames)
+    whole = clip.duration_s >= len(cut) * config.duration_s - 0.5 / clip.sample_rate
+    next_window = task.window + len(cut) if config.window == "all" and whole else None
+    return Decoded(clips, [one for one in cut if isinstance(one, Skip)], next_window)
 
 
-def _windows(task: Task) -> int:
+def _windows(task: DecodeTask) -> int:
     """Return how many windows are decoded at a time: fewer where windows are long or frames large."""
     config = task.config
     if config.window != "all":
         return 1
-    at_most = min(_WINDOWS, int(_SECONDS / config.duration_s))
+    at_most = min(_MAX_WINDOWS, int(_MAX_SECONDS / config.duration_s))
     video = probe(task.item.path).video if config.n_frames else None
     if video is not None:
         at_most = min(at_most, MAX_PIXELS // max(1, video.width * video.height * config.n_frames))
     return max(1, at_most)
 
 
-def _cut(clip: Clip, task: Task, window: int, begin_s: float) -> Piece | Skip | None:
+def _clip_of_window(clip: Clip, task: DecodeTask, window: int, begin_s: float) -> DecodedClip | Skip | None:
     """Return one clip of what was read, or why there is none; None after the end."""
     config, number, seconds = task.config, task.window + window, task.config.duration_s
     first, last = (round(i * seconds * clip.sample_rate) for i in (window, window + 1))
@@ -115,19 +122,19 @@ def _cut(clip: Clip, task: Task, window: int, begin_s: float) -> Piece | Skip | 
     valid = min(native.size / clip.sample_rate, seconds)
     name = f"{clip.key}-w{number:04d}" if config.window == "all" else clip.key
     if valid < config.min_s:
-        short = f"{valid:.3f} s of sound, less than min_s = {config.min_s:g} s"
+        short = f"{valid:.3f} s of audio, less than min_s = {config.min_s:g} s"
         return Skip(name, short) if number == 0 else None
     channels = [levels(native, name)]
     if why := unusable(channels, name):
         return Skip(name, why)
-    audio = _fit(resample(native[None], clip.sample_rate, config.sample_rate)[0], config.n_samples)
+    audio = _pad_or_trim(resample(native[None], clip.sample_rate, config.sample_rate)[0], config.n_samples)
     if not config.keep_silence and float(np.abs(audio).max()) < config.silence_peak:
         return Skip(name, f"silence, no sample reaches {config.silence_peak:g} (keep_silence keeps it)")
-    found = (*check_levels(channels, name), *_rate(clip, name, config.sample_rate))
-    return Piece(name, begin_s + window * seconds, valid, audio, [], found)
+    found = (*check_levels(channels, name), *_rate_finding(clip, name, config.sample_rate))
+    return DecodedClip(name, begin_s + window * seconds, valid, audio, [], found)
 
 
-def _rate(clip: Clip, name: str, wanted: int) -> list[Finding]:
+def _rate_finding(clip: Clip, name: str, wanted: int) -> list[Finding]:
     if clip.sample_rate >= wanted:
         return []
     sentence = (
@@ -137,7 +144,7 @@ def _rate(clip: Clip, name: str, wanted: int) -> list[Finding]:
     return [Finding("rate", "warning", (name,), sentence)]
 
 
-def _span(task: Task, windows: int) -> tuple[float, float]:
+def _span(task: DecodeTask, windows: int) -> tuple[float, float]:
     """Return where to begin and how much to read, in seconds."""
     item, config = task.item, task.config
     if config.window == "all":
@@ -151,33 +158,33 @@ def _span(task: Task, windows: int) -> tuple[float, float]:
     wanted = config.duration_s if item.duration_s is None else min(config.duration_s, item.duration_s)
     if config.window == "first":
         return item.start_s, wanted
-    there = max(0.0, _length(item.path) - item.start_s)
+    there = max(0.0, _duration_s(item.path) - item.start_s)
     length = there if item.duration_s is None else min(there, item.duration_s)
     return item.start_s + max(0.0, (length - wanted) / 2), wanted
 
 
-def _length(path: Path) -> float:
-    """Return the length of a file's sound; files that do not state it are decoded."""
+def _duration_s(path: Path) -> float:
+    """Return the length of a file's audio in seconds; files that do not state it are decoded."""
     track = probe(path).audio
     if track is None:
         raise MediaError(f"{path}: no audio track")
     return track.duration_s if track.duration_s is not None else read_audio(path).duration_s
 
 
-def _fit(audio: Float32, n: int) -> Float32:
+def _pad_or_trim(audio: Float32, n: int) -> Float32:
     return np.pad(audio[:n], (0, max(0, n - len(audio))))
 
 
-def _take_frames(path: Path, pieces: list[Piece], k: int) -> None:
-    """Give every piece its pictures: in the middle of ``k`` equal parts of its valid time."""
-    if not k or not pieces:
+def _take_frames(path: Path, clips: list[DecodedClip], k: int) -> None:
+    """Add its frames to every clip: in the middle of ``k`` equal parts of its valid time."""
+    if not k or not clips:
         return
-    times = [p.start_s + (j + 0.5) / k * p.valid_s for p in pieces for j in range(k)]
+    times = [clip.start_s + (j + 0.5) / k * clip.valid_s for clip in clips for j in range(k)]
     try:
-        pictures = read_frames(path, times)
+        frames = read_frames(path, times)
     except MediaError as error:
         if "no video track" in str(error):
-            raise MediaError(f"{path}: no video track (image_encoder null prepares sound alone)") from None
+            raise MediaError(f"{path}: no video track (image_encoder null prepares audio alone)") from None
         raise
-    for i, piece in enumerate(pieces):
-        piece.pictures.extend(pictures[i * k : (i + 1) * k])
+    for i, clip in enumerate(clips):
+        clip.frames.extend(frames[i * k : (i + 1) * k])

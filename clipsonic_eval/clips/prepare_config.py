@@ -1,4 +1,4 @@
-"""What is made of the videos: the settings of a folder of prepared clips."""
+"""Settings of a folder of prepared clips."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clipsonic_eval.checks.audio import SILENCE_PEAK
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
 
-_ELSEWHERE = ("workers", "device")  # where it is computed, not what
+_NOT_IDENTITY = ("workers", "device", "encoder_weights")  # where the clips are computed; the card names the weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +18,19 @@ class PrepareConfig:
     """How videos become clips.
 
     Attributes:
-        sample_rate: of the stored sound in Hz; mono, mean of the channels, soxr HQ.
-        duration_s: length of every clip in seconds; shorter ones are filled with zeros at the end.
-        window: which part of an item: its first ``duration_s``, the one in its centre, or ``all`` one after another.
-        min_s: an item with less sound is skipped; in ``all``, a remainder with less is dropped.
-        keep_silence: keep clips without any sound.
+        sample_rate: of the stored audio in Hz; mono (mean of the channels), resampled with soxr HQ.
+        duration_s: length of every clip in seconds; shorter ones are padded with zeros at the end.
+        window: which part of an item: its first ``duration_s``, the one in its centre, or ``all``, one after another.
+        min_s: an item with less audio, in seconds, is skipped; in ``all``, a remainder with less is dropped.
+        keep_silence: keep silent clips.
         silence_peak: a clip is silent if no sample's magnitude reaches this.
-        frames_per_clip: pictures per clip, in the middle of that many equal parts; odd, so that one is the centre.
-        image_encoder: which encoder embeds the pictures; None: sound alone.
+        frames_per_clip: video frames per clip, in the middle of that many equal parts; odd, so that one is the centre.
+        image_encoder: encoder of the frames; None: audio alone.
         encoder_weights: its weights; None: its own default.
-        device: ``auto`` takes a GPU if there is one.
-        shard_size: items per shard: what a killed job does again at most, and what job arrays are dealt.
+        device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
+        shard_size: items per shard: the most that a killed job repeats, and the unit of a job array's shares.
         batch_clips: clips that are embedded and written at a time (bounds the memory).
-        workers: processes that decode; None: as many as there are cores, 1: none beside this one.
+        workers: processes that decode; None: one per core where that pays, 1: decode in this process.
     """
 
     sample_rate: int = 16000
@@ -64,10 +64,10 @@ class PrepareConfig:
 
     @property
     def n_frames(self) -> int:
-        """Pictures per clip; 0 for sound alone."""
+        """Video frames per clip; 0 for audio alone."""
         return self.frames_per_clip if self.image_encoder is not None else 0
 
     def identity(self) -> dict[str, Any]:
-        """Return what changes the clips, JSON-serialisable (the encoder's weights are named by its card)."""
+        """Return the settings that change the clips, JSON-serialisable."""
         tree = as_tree(self)
-        return {k: v for k, v in tree.items() if k not in (*_ELSEWHERE, "encoder_weights")}
+        return {k: v for k, v in tree.items() if k not in _NOT_IDENTITY}
