@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from clipsonic_eval.cli._options import json_option, out_option, overwrite_option, set_option
+
+if TYPE_CHECKING:
+    from clipsonic_eval.study.run import StudyResult
+    from clipsonic_eval.types import Score
 
 
 @click.command("demo")
@@ -26,18 +31,60 @@ def command(out: Path, fast: bool, seeds: int, sets: tuple[str, ...], overwrite:
     from clipsonic_eval.config import apply_sets, resolve
     from clipsonic_eval.progress import Bars
     from clipsonic_eval.study.config import FAST, StudyConfig
-    from clipsonic_eval.study.run import run_study, screen
+    from clipsonic_eval.study.run import run_study
 
     values = apply_sets({**(FAST if fast else {}), "train_seeds": list(range(seeds))}, sets)
-    said = " ".join(
-        ["clipsonic-eval demo", *(["--fast"] if fast else []), *([f"--seeds {seeds}"] if seeds > 1 else [])]
-    )
-    said += "".join(f" --set {shlex.quote(s)}" for s in sets)
-    folder = _fast(out) if fast else out
-    result = run_study(resolve(StudyConfig, values), folder, Bars(), command=said, overwrite=overwrite)
-    click.echo(json.dumps(result.as_json()) if as_json else screen(result))
+    words = ["clipsonic-eval demo", *(["--fast"] if fast else []), *([f"--seeds {seeds}"] if seeds > 1 else [])]
+    words += [f"--set {shlex.quote(item)}" for item in sets]
+    if fast and out == Path("runs/demo"):
+        out = Path("runs/demo-fast")  # not into the default folder of the full study
+    result = run_study(resolve(StudyConfig, values), out, Bars(), command=" ".join(words), overwrite=overwrite)
+    click.echo(json.dumps(_tree(result)) if as_json else _screen(result))
 
 
-def _fast(out: Path) -> Path:
-    """Keep the fast study out of the real one's default folder."""
-    return Path("runs/demo-fast") if out == Path("runs/demo") else out
+def _tree(result: StudyResult) -> dict[str, Any]:
+    return {
+        "report": str(result.report.out),
+        "headline": result.report.headline,
+        "guidance": dict(result.guidance),
+        "timings_s": dict(result.timings_s),
+        "seconds": round(result.seconds, 1),
+        "peak_mib": round(result.peak_mib),
+    }
+
+
+def _screen(result: StudyResult) -> str:
+    """Return the scores of the first seed, the headline, and where everything is."""
+    from clipsonic_eval import records
+
+    runs = sorted(p for p in (result.layout.root / "runs").glob("test-seed-*"))
+    record = records.read(runs[0])
+    metrics = ("fad", "clap_score", "class_accuracy")
+    lines = ["", f"{'system':<12}" + "".join(f"{m:>28}" for m in metrics)]
+    for name in dict.fromkeys(s.system for s in record.scores):
+        scores = [record.score(m, name) for m in metrics]
+        if any(scores):
+            lines.append(f"{name:<12}" + "".join(f"{_cell(s):>28}" for s in scores))
+    n = max((s.n for s in record.scores), default=0)
+    lines += [
+        "",
+        f"95 % intervals over {n} test queries, training seed {record.tags.get('train_seed')} of {len(runs)}; "
+        "FAD: lower is better, the others: higher.",
+        *([result.report.headline] if result.report.headline else []),
+        "This is a toy world; the report says what it shows and what it does not show.",
+        "",
+        f"report   {result.report.out / 'README.md'}",
+        f"figures  {result.report.out / 'figures'}",
+        f"audio    {result.layout.root}/seed-*/wavs/test/<system>/<query>.wav",
+        f"videos   {result.layout.world / 'test'}",
+        f"done in {result.seconds / 60:.1f} min (all stages {sum(result.timings_s.values()) / 60:.1f} min), "
+        f"peak memory {result.peak_mib / 1024:.1f} GiB",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(score: Score | None) -> str:
+    if score is None:
+        return "–"
+    interval = f" [{score.ci[0]:.3g}, {score.ci[1]:.3g}]" if score.ci else ""
+    return f"{score.value:.3g}{interval}"

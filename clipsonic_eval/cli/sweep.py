@@ -32,10 +32,10 @@ def command(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool,
     values = as_tree(SweepConfig())
     if only:
         values["clip_variants"] = [name.strip() for name in only.split(",")]
-    said = " ".join(
-        ["clipsonic-eval sweep", *([f"--only {only}"] if only else []), *(f"--set {shlex.quote(s)}" for s in sets)]
-    )
-    report = run_sweep(resolve(SweepConfig, apply_sets(values, sets)), out, Bars(), command=said, overwrite=overwrite)
+    words = ["clipsonic-eval sweep", *([f"--only {only}"] if only else [])]
+    words += [f"--set {shlex.quote(item)}" for item in sets]
+    config = resolve(SweepConfig, apply_sets(values, sets))
+    report = run_sweep(config, out, Bars(), command=" ".join(words), overwrite=overwrite)
     if as_json:
         click.echo(json.dumps({"report": str(report.out), "headline": report.headline, "left_out": report.left_out}))
         return

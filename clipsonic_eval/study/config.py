@@ -1,4 +1,4 @@
-"""What a study can be told. The defaults are the demo; ``FAST`` runs every stage in the least time."""
+"""Configuration of a study. The defaults are the demo; ``FAST`` runs every stage in the least time."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class StudyConfig:
     """A study over the toy world.
 
     Attributes:
-        world: sizes of its parts.
+        world: sizes of the toy world.
         train_seeds: one set of trainings per seed, all on the same clips and tested on the same queries.
-        clip_variant: what the records call the CLIP.
+        clip_variant: name of the CLIP in the records.
         clip_weights: another CLIP than the shipped one (a CLIP variant of the sweep).
-        supervised: also train CLIP-TTA and CLAP-TTA.
-        candidates: k of the best-of-k prior, beside k = 1; 1 leaves that system out.
+        supervised: also train the supervised baselines CLIP-TTA and CLAP-TTA.
+        candidates: k of the best-of-k prior, in addition to k = 1; 1 leaves that system out.
         audio_steps: optimiser steps of each audio model.
-        prior_steps: optimiser steps of each prior.
+        prior_steps: optimiser steps of each diffusion prior.
         learning_rate: peak, of the audio models.
-        guidance_scales: tried on the validation split; each system is tested at the one of lowest validation FAD.
+        guidance_scales: tried on the validation split; each system is tested at its scale of lowest validation FAD.
         sampler_steps: of DPM-Solver++.
         precision: of sampling; ``auto`` takes bfloat16 where the processor has instructions for it.
         n_boot: bootstrap resamples and permutations.
-        n_boot_validation: the same for the validation runs, which only choose.
+        n_boot_validation: the same for the validation runs, which only choose the guidance.
     """
 
     world: WorldConfig = field(default_factory=lambda: WorldConfig(val=120))
@@ -56,8 +56,12 @@ class StudyConfig:
         if self.candidates < 1:
             raise ConfigError("candidates must be at least 1")
 
+    def clip_weights_name(self) -> str | None:
+        """Return the path of the CLIP weights as text, None for the shipped ones."""
+        return None if self.clip_weights is None else str(self.clip_weights)
+
     def identity(self) -> dict[str, Any]:
-        """Return what changes a result; more training seeds may be added to a study, and workers change nothing."""
+        """Return everything that changes a result; training seeds may be added later, and workers change nothing."""
         tree: dict[str, Any] = as_tree(self)
         del tree["train_seeds"], tree["world"]["workers"]
         return {**tree, "first_seed": self.train_seeds[0]}

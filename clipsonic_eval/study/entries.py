@@ -1,76 +1,76 @@
-"""Which systems a study asks, by their names and settings, as a user would give them to `sample`."""
+"""The systems of the study: their names and settings, as a user would give them to `sample`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from clipsonic_eval.analysis.names import PLANNED, with_own_k
 from clipsonic_eval.study.config import StudyConfig
+from clipsonic_eval.study.data import WINDOW_S
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.material import WINDOW_S
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class StudySystem(NamedTuple):
     """One system of the study.
 
     Attributes:
-        name: in tables.
+        name: name in tables.
         spec: as given to ``clipsonic_eval.systems.resolve``.
-        settings: its configuration.
-        condition: whether it aims at image embeddings (it then appears in the gap statistics).
+        settings: its settings.
+        bridges_gap: whether its conditions approximate image embeddings; it is then in the gap statistics.
     """
 
     name: str
     spec: str
     settings: dict[str, Any]
-    condition: bool = False
+    bridges_gap: bool = False
 
 
-def systems(config: StudyConfig, at: Layout, seed: int) -> list[Entry]:
+def systems(config: StudyConfig, layout: Layout, seed: int) -> list[StudySystem]:
     """List the trained systems of one seed; all of them have a guidance scale."""
-    video = _model(config, at, seed, "video") | _clip(config)
+    video = _model(config, layout, seed, "video") | _clip(config)
 
-    def guided(name: str, prior: str, k: int = 1) -> Entry:
-        settings = {**video, "prior": str(at.model(seed, prior)), "prior_candidates": k, "name": name}
-        return Entry(name, "clipsonic.systems:PriorGuided", settings, condition=True)
+    def guided(name: str, prior: str, k: int = 1) -> StudySystem:
+        settings = {**video, "prior": str(layout.model(seed, prior)), "prior_candidates": k, "name": name}
+        return StudySystem(name, "clipsonic.systems:PriorGuided", settings, bridges_gap=True)
 
-    pairs = {"pictures": str(at.world / "pictures")}
+    pairs = {"pictures": str(layout.world / "pictures")}
     listed = [
-        Entry("IQ", "clipsonic.systems:ImageQueried", video),
-        Entry("ZS", "clipsonic.systems:ZeroShot", video),
+        StudySystem("IQ", "clipsonic.systems:ImageQueried", video),
+        StudySystem("ZS", "clipsonic.systems:ZeroShot", video),
         guided("PD", "prior-pd"),
         guided("SD", "prior-sd"),
-        Entry("mean-shift", "paired_tta.systems:MeanShift", {**video, "pairs": pairs}, condition=True),
+        StudySystem("mean-shift", "paired_tta.systems:MeanShift", {**video, "pairs": pairs}, bridges_gap=True),
     ]
     if config.candidates > 1:
         listed.append(guided(f"PD-best{config.candidates}", "prior-pd", config.candidates))
     if config.supervised:
-        clip = _model(config, at, seed, "clip-tta") | _clip(config)
-        clap = _model(config, at, seed, "clap-tta") | {"encoder": "toy-clap-condition"}
-        listed.append(Entry("CLIP-TTA", "paired_tta.systems:ClipTTA", clip))
-        listed.append(Entry("CLAP-TTA", "paired_tta.systems:ClapTTA", clap))
+        clip = _model(config, layout, seed, "clip-tta") | _clip(config)
+        clap = _model(config, layout, seed, "clap-tta") | {"encoder": "toy-clap-condition"}
+        listed.append(StudySystem("CLIP-TTA", "paired_tta.systems:ClipTTA", clip))
+        listed.append(StudySystem("CLAP-TTA", "paired_tta.systems:ClapTTA", clap))
     return listed
 
 
-def controls(config: StudyConfig, at: Layout) -> list[Entry]:
-    """List what stands beside the systems; `real` must be among them."""
+def controls(config: StudyConfig, layout: Layout) -> list[StudySystem]:
+    """List the controls, which need no training; `real` must be among them."""
     return [
-        Entry("real", "clipsonic_eval.systems.controls:RealAudio", {"duration_s": WINDOW_S}),
-        Entry("real-mel", "clipsonic.systems:RealMel", {"duration_s": WINDOW_S}),
-        Entry("retrieval", "paired_tta.systems:Retrieval", {"clips": str(at.clips("videos")), **_clip(config)}),
+        StudySystem("real", "clipsonic_eval.systems.controls:RealAudio", {"duration_s": WINDOW_S}),
+        StudySystem("real-mel", "paired_tta.systems:RealMel", {"duration_s": WINDOW_S}),
+        StudySystem(
+            "retrieval", "paired_tta.systems:Retrieval", {"clips": str(layout.clips("videos")), **_clip(config)}
+        ),
     ]
 
 
-def questions(names: list[str]) -> tuple[str, ...]:
-    """Return the planned comparisons, ``A:B``, among these systems."""
+def planned_pairs(names: list[str]) -> tuple[str, ...]:
+    """Return the planned comparisons among these systems, ``A:B`` each."""
     return tuple(f"{a}:{b}" for a, b in with_own_k(PLANNED, names) if a in names and b in names)
 
 
-def _model(config: StudyConfig, at: Layout, seed: int, name: str) -> dict[str, Any]:
-    return {"model": str(at.model(seed, name)), "steps": config.sampler_steps, "precision": config.precision}
+def _model(config: StudyConfig, layout: Layout, seed: int, name: str) -> dict[str, Any]:
+    return {"model": str(layout.model(seed, name)), "steps": config.sampler_steps, "precision": config.precision}
 
 
 def _clip(config: StudyConfig) -> dict[str, Any]:
-    return {"encoder": "toy-clip", "encoder_weights": None if config.clip_weights is None else str(config.clip_weights)}
+    return {"encoder": "toy-clip", "encoder_weights": config.clip_weights_name()}

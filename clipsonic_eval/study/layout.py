@@ -1,4 +1,4 @@
-"""Where a study keeps what: the only place that knows its folders."""
+"""The folders of a study, known here only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Layout:
     """The folders of one study.
 
     Attributes:
-        root: all but, perhaps, the world.
+        root: holds everything but, perhaps, the world.
         shared_world: media files of another study with the same world; None: its own.
     """
 
@@ -52,5 +52,5 @@ class Layout:
 
     @property
     def report(self) -> Path:
-        """What a person reads."""
+        """The report."""
         return self.root / "report"

@@ -1,4 +1,4 @@
-"""The study's sounds: every system asks the same queries; each folder is a job that resumes."""
+"""The samples of the study: every system answers the same queries; each folder of wavs is a job that resumes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.queries import read_queries
 from clipsonic_eval.harness.sample import SampleSettings, sample
-from clipsonic_eval.progress import Progress
 from clipsonic_eval.seeds import derive
-from clipsonic_eval.study.entries import Entry
-from clipsonic_eval.study.layout import Layout
+from clipsonic_eval.study.entries import StudySystem
+from clipsonic_eval.study.study import Study
 from clipsonic_eval.systems import resolve
 from clipsonic_eval.types import Embeddings, Query
 
@@ -20,37 +19,44 @@ _BATCH = 64
 
 
 class SystemRunner:
-    """The study's systems of one seed, loaded when first asked and kept: network and query embeddings are reused."""
+    """Samples the systems of one training seed, each loaded once: network and query embeddings are reused.
 
-    def __init__(self, entries: Sequence[Entry], at: Layout, seed: int | None, progress: Progress) -> None:
-        self.entries = {e.name: e for e in entries}
-        self._at, self._seed, self._progress = at, seed, progress
+    Args:
+        study: at work.
+        systems: to be sampled.
+        seed: of their training and sampling; None for controls, which need no training.
+
+    Attributes:
+        systems: by name.
+        seed: as given.
+    """
+
+    def __init__(self, study: Study, systems: Sequence[StudySystem], seed: int | None) -> None:
+        self.systems = {system.name: system for system in systems}
+        self.seed = seed
+        self._layout, self._progress = study.layout, study.progress
         self._loaded: dict[str, Any] = {}
 
-    def system(self, name: str) -> Any:
-        """Return a loaded system."""
-        if name not in self._loaded:
-            entry = self.entries[name]
-            self._loaded[name] = resolve(entry.spec, entry.settings)
-        return self._loaded[name]
-
     def sample(self, name: str, split: str, *, guidance: float | None = None, sweep: bool = False) -> Path:
-        """Answer a split's queries with one system and return the folder of wavs.
+        """Sample one system on the queries of a split.
 
         Args:
-            name: of the entry.
+            name: of the system.
             split: ``val`` or ``test``.
-            guidance: scale, for systems that have one.
+            guidance: scale of classifier-free guidance, for systems that have one.
             sweep: keep folders of several scales apart.
+
+        Returns:
+            The folder of wavs.
 
         Raises:
             UserError: a query could not be answered; in the study's own world that is a fault.
         """
-        system = self.system(name)
+        system = self._system(name)
         if guidance is not None:
             system = system.with_guidance(guidance)
-        out = self._at.wavs(split, name, self._seed, guidance if sweep else None)
-        settings = SampleSettings(seed=self._seed or 0, batch_size=_BATCH, name=name)
+        out = self._layout.wavs(split, name, self.seed, guidance if sweep else None)
+        settings = SampleSettings(seed=self.seed or 0, batch_size=_BATCH, name=name)
         done = sample(system, self._queries(split), out, settings, progress=self._progress)
         if done.skipped:
             first = done.skipped[0]
@@ -60,12 +66,19 @@ class SystemRunner:
         return out
 
     def conditions(self, name: str, split: str) -> Embeddings:
-        """Return what a system hands to the network for each query: for the gap statistics."""
-        queries, system = self._queries(split), self.system(name)
-        seeds = [derive(self._seed or 0, q.key, "sample") for q in queries]
+        """Return the condition embeddings of a system on a split, one row per query, for the gap statistics."""
+        queries, system = self._queries(split), self._system(name)
+        seeds = [derive(self.seed or 0, q.key, "sample") for q in queries]
         vectors = system.conditions(queries, seeds)
         modality = "text" if name == "ZS" else "image"
         return Embeddings(vectors, tuple(q.key for q in queries), modality, system.encoder.card)  # type: ignore[arg-type]
 
+    def _system(self, name: str) -> Any:
+        if name not in self._loaded:
+            system = self.systems[name]
+            self._loaded[name] = resolve(system.spec, system.settings)
+        return self._loaded[name]
+
     def _queries(self, split: str) -> list[Query]:
-        return list(read_queries(self._at.queries(split)).single(self._at.queries(split), "prepare the world again"))
+        path = self._layout.queries(split)
+        return list(read_queries(path).single(path, "prepare the world again"))

@@ -1,8 +1,7 @@
-"""The study's numbers: guidance chosen on the validation split, the test scored once per seed, the gap of each seed."""
+"""The scores of the study: guidance chosen on the validation split, test and modality gap measured per seed."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -13,101 +12,124 @@ from clipsonic_eval.config import resolve
 from clipsonic_eval.files import write_json
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.gap import Features, GapConfig, measure_gap
-from clipsonic_eval.progress import Progress
+from clipsonic_eval.study import entries
 from clipsonic_eval.study.config import StudyConfig
-from clipsonic_eval.study.entries import questions
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.sampling import SystemRunner
-from clipsonic_eval.study.stages import Stages
+from clipsonic_eval.study.study import Study
 
-CHOICE = "fad"  # lower is better; decided before any number was seen
+CRITERION = "fad"  # lower is better; decided before any number was seen
 
 
-def choose_guidance(
-    config: StudyConfig, at: Layout, runner: SystemRunner, seed: int, stages: Stages, progress: Progress
-) -> dict[str, float]:
-    """Sample and score the validation split at every scale; return each system's scale of lowest FAD.
+def score_all(study: Study) -> dict[str, float]:
+    """Sample and score everything: the validation split first, then controls, test and modality gap seed by seed.
 
-    The choice is made once, with the first seed's models, and holds for all seeds.
+    Returns:
+        The guidance scale of each system.
     """
-    names = list(runner.entries)
-    done = []
-    for scale in config.guidance_scales:
-        run = at.run(f"val-guidance-{scale:g}")
-        fingerprint = [_fingerprint(config), seed, scale, names]
-        stages.run(
-            run,
-            f"validation at guidance {scale:g}",
-            fingerprint,
-            partial(_validate, config, at, runner, scale, run, progress),
-        )
-        done.append((scale, records.read(run)))
+    config, layout, stages = study.config, study.layout, study.stages
+    runners = [SystemRunner(study, entries.systems(config, layout, seed), seed) for seed in config.train_seeds]
+    guidance = choose_guidance(study, runners[0])
+    controls = SystemRunner(study, entries.controls(config, layout), None)
+    for name in controls.systems:
+        sample = partial(controls.sample, name, "test")
+        stages.run(layout.wavs("test", name, None), f"control {name}", config.identity(), sample)
+    for runner in runners:
+        seed = runner.seed
+        fingerprint = [config.identity(), seed, guidance]
+        test = partial(score_test, study, runner, guidance)
+        stages.run(layout.run(f"test-seed-{seed}"), f"test, seed {seed}", fingerprint, test)
+        gap = partial(score_gap, study, runner)
+        stages.run(layout.run(f"gap-seed-{seed}"), f"modality gap, seed {seed}", fingerprint, gap)
+    return guidance
+
+
+def number_of_stages(config: StudyConfig, layout: Layout) -> int:
+    """Return how many stages :func:`score_all` has."""
+    per_seed = 2  # test and gap
+    return len(config.guidance_scales) + len(entries.controls(config, layout)) + per_seed * len(config.train_seeds)
+
+
+def choose_guidance(study: Study, runner: SystemRunner) -> dict[str, float]:
+    """Sample and score the validation split at every guidance scale; return each system's scale of lowest FAD.
+
+    The choice is made once, with the models of the first seed, and holds for all seeds.
+    """
+    names = list(runner.systems)
+    scored = []
+    for scale in study.config.guidance_scales:
+        run = study.layout.run(f"val-guidance-{scale:g}")
+        fingerprint = [study.fingerprint(), runner.seed, scale, names]
+        validate = partial(_validate, study, runner, scale, run)
+        study.stages.run(run, f"validation at guidance {scale:g}", fingerprint, validate)
+        scored.append((scale, records.read(run)))
     chosen = {}
     for name in names:
-        fad = {scale: score.value for scale, record in done if (score := record.score(CHOICE, name))}
+        fad = {scale: score.value for scale, record in scored if (score := record.score(CRITERION, name))}
         chosen[name] = min(fad, key=lambda scale: (fad[scale], scale))
-    write_json(at.root / "guidance.json", {"criterion": f"lowest {CHOICE} on val", "seed": seed, **chosen})
+    choice = {"criterion": f"lowest {CRITERION} on val", "seed": runner.seed, **chosen}
+    write_json(study.layout.root / "guidance.json", choice)
     return chosen
 
 
-def _validate(
-    config: StudyConfig, at: Layout, runner: SystemRunner, scale: float, run: Path, progress: Progress
-) -> None:
-    folders = {name: runner.sample(name, "val", guidance=scale, sweep=True) for name in runner.entries}
-    told = {
-        **_common(config, at, config.n_boot_validation),
-        "systems": folders,
+def _validate(study: Study, runner: SystemRunner, scale: float, run: Path) -> None:
+    settings = {
+        **_common(study, study.config.n_boot_validation),
+        "systems": {name: runner.sample(name, "val", guidance=scale, sweep=True) for name in runner.systems},
         "compare": False,
         "examples": 0,
-        "tags": _tags(config, "val", train_seed=config.train_seeds[0]) | {"guidance": f"{scale:g}"},
+        "tags": _tags(study, runner, "val") | {"guidance": f"{scale:g}"},
     }
-    evaluate(resolve(EvaluateConfig, told), run, progress=progress)
+    evaluate(resolve(EvaluateConfig, settings), run, progress=study.progress)
 
 
-def score_test(
-    config: StudyConfig, at: Layout, runner: SystemRunner, seed: int, chosen: Mapping[str, float], progress: Progress
-) -> None:
-    """Score one seed's systems and the controls on the test queries."""
-    folders = {name: runner.sample(name, "test", guidance=chosen[name]) for name in runner.entries}
-    beside = {name: at.wavs("test", name, None) for name in ("real-mel", "retrieval")}
-    told = {
-        **_common(config, at, config.n_boot),
-        "systems": {**folders, **beside},
-        "real": at.wavs("test", "real", None),
+def score_test(study: Study, runner: SystemRunner, guidance: Mapping[str, float]) -> None:
+    """Score the systems of one seed and the controls on the test queries.
+
+    Args:
+        study: at work.
+        runner: of the seed.
+        guidance: scale of each system.
+    """
+    folders = {name: runner.sample(name, "test", guidance=guidance[name]) for name in runner.systems}
+    controls = {name: study.layout.wavs("test", name, None) for name in ("real-mel", "retrieval")}
+    settings = {
+        **_common(study, study.config.n_boot),
+        "systems": {**folders, **controls},
+        "real": study.layout.wavs("test", "real", None),
         "controls": ("shuffled", "noise", "halves"),
-        "pairs": questions(list(folders)),
-        "tags": _tags(config, "test", train_seed=seed),
+        "pairs": entries.planned_pairs(list(folders)),
+        "tags": _tags(study, runner, "test"),
     }
-    evaluate(resolve(EvaluateConfig, told), at.run(f"test-seed-{seed}"), progress=progress)
+    evaluate(resolve(EvaluateConfig, settings), study.layout.run(f"test-seed-{runner.seed}"), progress=study.progress)
 
 
-def score_gap(config: StudyConfig, at: Layout, runner: SystemRunner, seed: int) -> None:
-    """Measure the gap of the test queries before and after everything that aims over it."""
-    aiming = [name for name, entry in runner.entries.items() if entry.condition]
+def score_gap(study: Study, runner: SystemRunner) -> None:
+    """Measure the modality gap of the test queries, and what is left of it after each system that bridges it."""
+    bridges = [name for name, system in runner.systems.items() if system.bridges_gap]
     with threads.networks():
         features = Features(
             runner.conditions("IQ", "test"),
             runner.conditions("ZS", "test"),
-            {name: runner.conditions(name, "test") for name in aiming},
+            {name: runner.conditions(name, "test") for name in bridges},
         )
-    told = GapConfig(
-        source=at.clips("test"), n_bootstrap=config.n_boot, seed=0, tags=_tags(config, "test", train_seed=seed)
+    config = GapConfig(
+        source=study.layout.clips("test"),
+        n_bootstrap=study.config.n_boot,
+        seed=0,
+        tags=_tags(study, runner, "test"),
     )
-    measure_gap(features, told, at.run(f"gap-seed-{seed}"))
+    measure_gap(features, config, study.layout.run(f"gap-seed-{runner.seed}"))
 
 
-def _common(config: StudyConfig, at: Layout, n_boot: int) -> dict[str, Any]:
+def _common(study: Study, n_boot: int) -> dict[str, Any]:
     return {
-        "reference": at.clips("reference"),
+        "reference": study.layout.clips("reference"),
         "n_bootstrap": n_boot,
         "n_permutations": max(20, 5 * n_boot),
-        "cache": at.cache,
+        "cache": study.layout.cache,
     }
 
 
-def _tags(config: StudyConfig, split: str, *, train_seed: int) -> dict[str, str]:
-    return {"split": split, "train_seed": str(train_seed), "clip_variant": config.clip_variant}
-
-
-def _fingerprint(config: StudyConfig) -> str:
-    return json.dumps(config.identity(), sort_keys=True)
+def _tags(study: Study, runner: SystemRunner, split: str) -> dict[str, str]:
+    return {"split": split, "train_seed": str(runner.seed), "clip_variant": study.config.clip_variant}

@@ -1,4 +1,4 @@
-"""Stages that are done once: a marker with the fingerprint of what went in, written when the work is complete."""
+"""Stages that run once: a marker with the fingerprint of the inputs is written when a stage is complete."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Stages:
 
     Args:
         root: the study's folder.
-        progress: shows which stage is at work.
-        total: stages that will be asked for, so that a person knows how many are left; None: not known.
+        progress: shows which stage runs.
+        total: number of stages, for display; None: not known.
     """
 
     def __init__(self, root: Path, progress: Progress, total: int | None = None) -> None:
@@ -33,7 +33,7 @@ class Stages:
         self._number = 0
 
     def always(self, label: str, work: Callable[[], T]) -> T:
-        """Do a stage that leaves no marker, and return what it gives."""
+        """Run a stage that leaves no marker, and return its result."""
         self._number += 1
         self._announce(label)
         return work()
@@ -43,16 +43,16 @@ class Stages:
         self._progress.note(f"• {of}{label}")
 
     def run(self, folder: Path, label: str, fingerprint: Any, work: Callable[[], object]) -> Path:
-        """Do ``work`` unless ``folder`` carries a marker of the same fingerprint.
+        """Run ``work`` unless ``folder`` has a marker of the same fingerprint.
 
-        ``work`` may find a part of its results there and goes on from them. The seconds in the marker add up over
-        interrupted tries only as far as the last one goes: an interrupted try leaves no marker.
+        ``work`` may find part of its results there and resume. The seconds in the marker are those of the last attempt:
+        an interrupted one leaves no marker.
 
         Args:
-            folder: where the stage's results lie.
-            label: what a person reads.
+            folder: of the stage's results.
+            label: for display.
             fingerprint: JSON-serialisable; everything that changes the result.
-            work: does the stage.
+            work: computes the stage.
 
         Returns:
             ``folder``.
@@ -65,18 +65,18 @@ class Stages:
         self._announce(label)
         started = time.perf_counter()
         work()
-        told = {"label": label, "fingerprint": wanted, "seconds": round(time.perf_counter() - started, 1)}
-        write_json(marker, seal(told))
+        done = {"label": label, "fingerprint": wanted, "seconds": round(time.perf_counter() - started, 1)}
+        write_json(marker, seal(done))
         return folder
 
     def timings(self) -> dict[str, float]:
-        """Return the seconds of every finished stage, by its label, in the order in which they were finished."""
+        """Return the seconds of every complete stage by label, in the order of completion."""
         found = sorted(self._root.rglob(_MARKER), key=lambda p: p.stat().st_mtime_ns)
         return {marked["label"]: marked["seconds"] for p in found if (marked := _marked(p)) is not None}
 
 
 def _marked(marker: Path) -> dict[str, Any] | None:
-    """Return what a marker says; None where there is none, or a damaged one: the stage is then done again."""
+    """Return the contents of a marker; None if it is missing or damaged, and the stage runs again."""
     try:
         return unsealed(read_json(marker))
     except (UserError, ValueError):

@@ -1,8 +1,8 @@
 """A sweep over CLIP variants: the same study on CLIPs with narrower and wider modality gaps.
 
-Everything but the CLIP is the same (videos, captions, network, seeds, guidance), so the figure shows when the prior
-helps and when the text embedding is enough, as far as other things do not move with the gap: the report's gap table
-has each CLIP variant's geometry beside it.
+Everything but the CLIP is the same (videos, captions, network, seeds, guidance), so the figure shows when the
+diffusion prior helps and when zero-shot transfer is enough, as far as nothing else moves with the gap: the gap table of
+the report gives the geometry of each CLIP variant.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ TITLE = "When does the prior help? CLIP variants with narrower and wider modalit
 
 @dataclass(frozen=True, slots=True)
 class SweepConfig:
-    """Which CLIP variants, and the study on each.
+    """CLIP variants, and the study on each.
 
     Attributes:
         clip_variants: names in :data:`clipsonic_eval.toyencoders.sweep.VARIANTS`.
-        study: what is done with each; its world is written once.
+        study: its settings; the world is written once.
     """
 
     clip_variants: tuple[str, ...] = tuple(VARIANTS)
@@ -45,18 +45,18 @@ class SweepConfig:
     def __post_init__(self) -> None:
         for name in self.clip_variants:
             if name not in VARIANTS:
-                raise unknown_name("clip_variant", name, VARIANTS)
+                raise unknown_name("CLIP variant", name, VARIANTS)
 
 
 def run_sweep(
     config: SweepConfig, out: Path, progress: Progress, *, command: str = "", overwrite: bool = False
 ) -> ReportResult:
-    """Train every CLIP variant and do the study with it; stopped anywhere, it goes on.
+    """Train every CLIP variant and run the study with it; resumes where it was stopped.
 
     Args:
-        config: what.
-        out: ``clip_variants/``, a study's folder per CLIP variant, ``world/`` and ``report/``.
-        progress: told of everything.
+        config: of the sweep.
+        out: gets ``clip_variants/``, a folder per study, ``world/`` and ``report/``.
+        progress: shows bars and notes.
         command: printed in the report as what makes it.
         overwrite: replace a sweep of other settings.
 
@@ -71,7 +71,7 @@ def run_sweep(
             weights = None if name == SHIPPED else _clip_variant(name, out / "clip_variants" / name, stages, progress)
             study = dataclasses.replace(config.study, clip_variant=name, clip_weights=weights)
             result = run_study(study, out / name, progress, world=out / "world")
-            runs += _test_runs(result.at.root)
+            runs += _test_runs(result.layout.root)
         return build(ReportConfig(tuple(runs), out / "report", title=TITLE, command=command, overwrite=True))
 
 

@@ -9,7 +9,7 @@ from clipsonic_eval.config import resolve
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.progress import SILENT
 from clipsonic_eval.study.config import FAST, StudyConfig
-from clipsonic_eval.study.entries import questions, systems
+from clipsonic_eval.study.entries import planned_pairs, systems
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.run import run_study
 from clipsonic_eval.study.stages import Stages
@@ -48,7 +48,7 @@ def test_a_folder_with_another_study_is_refused_and_more_seeds_are_welcome(
     def stop(*_: object) -> None:
         raise StoppedError
 
-    monkeypatch.setattr("clipsonic_eval.study.run.make_material", stop)
+    monkeypatch.setattr("clipsonic_eval.study.run.make_data", stop)
     for seeds in ((0,), (0, 1, 2)):
         with pytest.raises(StoppedError):
             run_study(StudyConfig(train_seeds=seeds), tmp_path, SILENT)
@@ -69,22 +69,22 @@ def test_wrong_settings_are_refused() -> None:
 
 def test_only_the_supervised_baselines_see_pairs_and_only_the_supervised_prior_sees_captions_of_videos() -> None:
     at = Layout(Path("x"))
-    told = {t.name: json.dumps(t.config) for t in trainings(StudyConfig(), at, 0)}
-    assert {name for name, text in told.items() if str(at.clips("pairs")) in text} == {"clip-tta", "clap-tta"}
-    assert {name for name, text in told.items() if "video_captions" in text} == {"prior-sd"}
-    assert str(at.clips("videos")) in told["video"]
+    settings = {t.name: json.dumps(t.config) for t in trainings(StudyConfig(), at, 0)}
+    assert {name for name, text in settings.items() if str(at.clips("pairs")) in text} == {"clip-tta", "clap-tta"}
+    assert {name for name, text in settings.items() if "video_captions" in text} == {"prior-sd"}
+    assert str(at.clips("videos")) in settings["video"]
 
 
 def test_no_system_is_scored_by_the_encoder_that_conditions_it() -> None:
     from clipsonic_eval.harness.resolve import metric_roles
 
-    judges = set(metric_roles().values())
+    scoring = set(metric_roles().values())
     for entry in systems(resolve(StudyConfig, FAST), Layout(Path("x")), 0):
-        assert entry.settings.get("encoder", "toy-clip") not in judges
+        assert entry.settings.get("encoder", "toy-clip") not in scoring
 
 
-def test_questions_are_the_planned_ones_among_those_present() -> None:
-    assert questions(["IQ", "PD", "ZS"]) == ("PD:ZS", "IQ:PD", "IQ:ZS")
+def test_comparisons_are_the_planned_ones_among_the_systems_present() -> None:
+    assert planned_pairs(["IQ", "PD", "ZS"]) == ("PD:ZS", "IQ:PD", "IQ:ZS")
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"fingerprint": "x"}', "digit"])
