@@ -143,7 +143,7 @@ def test_an_evaluation_of_other_files_is_another_one() -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_a_disk_that_fills_up_ends_in_a_sentence_and_the_same_command_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from clipsonic_eval.harness import sample
+    from clipsonic_eval.harness import sample_folder
 
     written: list[Path] = []
 
@@ -154,7 +154,7 @@ def test_a_disk_that_fills_up_ends_in_a_sentence_and_the_same_command_goes_on(mo
         write_wav(path, samples, rate)
 
     with monkeypatch.context() as full:
-        full.setattr(sample, "write_wav", filling)
+        full.setattr(sample_folder, "write_wav", filling)
         assert "out/b.wav: the disk is full" in refused("sample", "out")
     result = CliRunner().invoke(main, [*COMMANDS["sample"], "out", "--json"])
     assert result.exit_code == 0

@@ -1,0 +1,95 @@
+"""The folder of a system's samples: ``<key>.wav``, ``samples.csv``, ``system.json`` and ``skipped.csv``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clipsonic_eval import filenames, hashing
+from clipsonic_eval.arraytypes import Float32
+from clipsonic_eval.errors import MediaError
+from clipsonic_eval.files import read_csv, write_csv, write_json
+from clipsonic_eval.media.audio import write_wav
+from clipsonic_eval.types import Query, Skip
+
+_COLUMNS = ("key", "file", "prompt", "label", "seed", "sha256", "query")
+
+
+class SampleFolder:
+    """A claimed folder of samples, written query by query.
+
+    Args:
+        folder: with or without samples of an earlier, interrupted job of the same system.
+        card: contents of ``system.json``; its sample rate (Hz) is that of the wavs.
+        skipped: rows of the queries' table that could not be used.
+
+    Attributes:
+        skipped: queries without a sample, with the reason.
+    """
+
+    def __init__(self, folder: Path, card: Mapping[str, Any], skipped: Sequence[Skip] = ()) -> None:
+        self.skipped = list(skipped)
+        self._folder = folder
+        self._sample_rate = int(card["sample_rate"])
+        self._rows = _read_rows(folder / filenames.SAMPLES)
+        write_json(folder / filenames.SYSTEM, card)
+        self._written = time.monotonic()
+
+    def holds(self, query: Query, seed: int) -> bool:
+        """Return whether an earlier job wrote the sample of this very query and seed, and it is unchanged."""
+        row = self._rows.get(query.key)
+        if row is None or row["seed"] != str(seed) or row["query"] != _fingerprint(query):
+            return False
+        path = self._folder / row["file"]
+        return path.is_file() and hashing.file_sha256(path) == row["sha256"]
+
+    def write(self, query: Query, seed: int, samples: Float32) -> None:
+        """Write the sample of a query, (n,) float32, as a 32-bit float wav."""
+        path = self._folder / f"{query.key}.wav"
+        write_wav(path, samples, self._sample_rate)
+        self._rows[query.key] = {
+            "key": query.key,
+            "file": path.name,
+            "prompt": query.prompt,
+            "label": query.label or "",
+            "seed": str(seed),
+            "sha256": hashing.file_sha256(path),
+            "query": _fingerprint(query),
+        }
+
+    def skip(self, skip: Skip) -> None:
+        """Note a query without a sample, and remove an older one of its key: it answers another prompt or image."""
+        self.skipped.append(skip)
+        stale = self._rows.pop(skip.key, None)
+        if stale is not None:
+            (self._folder / stale["file"]).unlink(missing_ok=True)
+
+    def write_table(self, *, every_s: float = 0.0) -> None:
+        """Write ``samples.csv``, but not again within ``every_s`` seconds."""
+        if time.monotonic() - self._written >= every_s:
+            write_csv(self._folder / filenames.SAMPLES, _COLUMNS, [self._rows[key] for key in sorted(self._rows)])
+            self._written = time.monotonic()
+
+    def write_skipped(self) -> None:
+        """Write ``skipped.csv``, or remove an old one."""
+        path = self._folder / filenames.SKIPPED
+        path.unlink(missing_ok=True)
+        if self.skipped:
+            write_csv(path, ("key", "reason"), [(s.key, s.reason) for s in self.skipped])
+
+
+def _fingerprint(query: Query) -> str:
+    """Return 12 hex digits that change with the prompt or the bytes of the image."""
+    image = ""
+    if query.image is not None and query.image.is_file():
+        image = hashing.file_sha256(query.image)
+    return hashing.config_hash([query.prompt, image])
+
+
+def _read_rows(path: Path) -> dict[str, dict[str, str]]:
+    if not path.exists():
+        return {}
+    rows = read_csv(path, MediaError, fix="remove the folder and sample again")
+    return {row["key"]: {c: row[c] for c in _COLUMNS} for row in rows if row.keys() >= set(_COLUMNS)}
