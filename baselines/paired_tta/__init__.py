@@ -1,1 +1,1 @@
-"""Supervised text-to-audio baselines and the controls that stand beside every system."""
+"""Supervised text-to-audio baselines, and controls next to every system."""

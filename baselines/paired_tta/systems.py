@@ -1,11 +1,12 @@
-"""What IQ, ZS, PD and SD are compared with: supervised systems, and two cheap ways over the modality gap.
+"""Baselines and controls for IQ, ZS, PD and SD: supervised systems, cheap bridges of the modality gap, resynthesis.
 
-==========  =========  ====================================================================================
-CLIP-TTA    ClipTTA    the same network, trained on text-audio pairs with CLIP's text embeddings
-CLAP-TTA    ClapTTA    the same with CLAP's text embeddings (not the CLAP that scores)
-mean-shift  MeanShift  ZS with the difference of the two centroids added to the text's embedding
-retrieval   Retrieval  no generation: the sound of the training clip whose frame is nearest to the text
-==========  =========  ====================================================================================
+==========  =========  ==============================================================================================
+CLIP-TTA    ClipTTA    the same network, trained on text-audio pairs with CLIP text embeddings (supervised)
+CLAP-TTA    ClapTTA    the same with CLAP text embeddings, of another CLAP than the one that scores
+mean-shift  MeanShift  ZS with the difference of the modality centroids added to the text embedding
+retrieval   Retrieval  no generation: the audio of the training clip whose frame is nearest to the text
+real-mel    RealMel    no network: real audio through mel spectrogram and vocoder, the cost of these two
+==========  =========  ==============================================================================================
 """
 
 from __future__ import annotations
@@ -16,58 +17,52 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from clipsonic.conditions import ConditionSpec, condition_array, normalised
+from clipsonic.mel import MelConfig, MelFrontEnd
 from clipsonic.prior.data import PairSource, load_pairs
-from clipsonic.system_config import MelSystemConfig
-from clipsonic.systems import MelSystem, PromptEmbedded
-from clipsonic_eval.arraytypes import Float32
+from clipsonic.system_config import MelSystemConfig, check_template
+from clipsonic.systems import PEAK_RULE, MelSystem
+from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
+from clipsonic_eval.arraytypes import Float32, IntArray
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.systems.controls import own_audio
 from clipsonic_eval.types import Query
 
 
-class ClipTTA(PromptEmbedded, MelSystem):
-    """CLIP-TTA: a network trained on the CLIP text embeddings of captions, queried with the same."""
+class ClipTTA(MelSystem):
+    """CLIP-TTA: a network trained on, and queried with, the CLIP text embeddings of captions."""
 
     trained_on = "text"
     default_name = "CLIP-TTA"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClapTTAConfig(MelSystemConfig):
-    """:class:`clipsonic.systems.MelSystemConfig` with the CLAP that conditions."""
-
-    encoder: str = "toy-clap-condition"
-
-
-class ClapTTA(PromptEmbedded, MelSystem):
-    """CLAP-TTA: a network trained on the CLAP text embeddings of captions, queried with the same."""
+class ClapTTA(MelSystem):
+    """CLAP-TTA: a network trained on, and queried with, the CLAP text embeddings of captions."""
 
     trained_on = "text"
     default_name = "CLAP-TTA"
-
-    def __init__(self, config: ClapTTAConfig) -> None:
-        super().__init__(config)
+    default_encoder = "toy-clap-condition"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeanShiftConfig(MelSystemConfig):
-    """A video-trained network and the pairs on which the shift is measured.
+    """Settings of mean-shift.
 
     Attributes:
-        pairs: image-caption pairs for training, the ones that the prior of PD learns from.
+        pairs: image-caption pairs on which the shift is measured, those that the prior of PD is trained on.
     """
 
     pairs: PairSource
 
 
-class MeanShift(PromptEmbedded, MelSystem):
-    """ZS with ``text + (mean image - mean text)``, L2-normalised again: the cheapest way over the gap.
+class MeanShift(MelSystem):
+    """ZS with the centroid difference added to the text embedding: the cheapest bridge of the modality gap.
 
     The two means are those of the L2-normalised embeddings of the *training* pairs, unweighted, not normalised
-    themselves.
+    themselves; the shifted embedding is L2-normalised again.
     """
 
     trained_on = "image"
@@ -77,13 +72,13 @@ class MeanShift(PromptEmbedded, MelSystem):
 
     def __init__(self, config: MeanShiftConfig) -> None:
         super().__init__(config)
-        pairs = load_pairs(config.pairs, config.encoder, config.encoder_weights)
+        pairs = load_pairs(config.pairs, config.encoder or self.default_encoder, config.encoder_weights)
         mean_text, mean_image = pairs.means()
-        self.shift = mean_image - mean_text
+        self.shift = mean_image - mean_text  # Δ = μ_image − μ_text
         self._pairs = {"kind": pairs.kind, "sha256": pairs.content, "n": len(pairs)}
 
     def card(self) -> dict[str, Any]:
-        """Return everything that the results depend on."""
+        """Return everything the results depend on."""
         length = round(float(np.linalg.norm(self.shift)), 4)
         return {
             **super().card(),
@@ -96,49 +91,44 @@ class MeanShift(PromptEmbedded, MelSystem):
         return ("shifted", *super()._identity(query, seed))
 
     def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
-        return normalised(normalised(super()._embed(queries, seeds)) + self.shift)
-
-
-@dataclass(frozen=True, slots=True)
-class RetrievalConfig:
-    """Where the answers come from.
-
-    Attributes:
-        clips: folder of prepared clips with frame embeddings: the training videos.
-        split: only clips of this split; None: all.
-        name: of the system.
-        encoder: of the texts; the frames must have been embedded by the same.
-        encoder_weights: weights other than the encoder's own default place.
-        template: how a prompt is put before it is embedded; ``{}`` stands for it.
-    """
-
-    clips: Path
-    split: str | None = None
-    name: str = "retrieval"
-    encoder: str = "toy-clip"
-    encoder_weights: Path | None = None
-    template: str = "{}"
-
-    def __post_init__(self) -> None:
-        if self.template.count("{}") != 1:
-            raise ConfigError(f"template '{self.template}' must hold {{}} once, where the prompt goes")
+        text = normalised(super()._embed(queries, seeds))
+        return normalised(text + self.shift)  # (e + Δ) / |e + Δ|
 
 
 class Retrieval:
-    """The sound of the training clip whose middle frame has the highest cosine to the text; seeds change nothing."""
+    """The audio of the training clip whose middle frame has the highest cosine to the text; seeds change nothing.
 
-    def __init__(self, config: RetrievalConfig) -> None:
+    Args:
+        clips: folder of prepared clips with frame embeddings: the training videos.
+        split: only clips of this split; None: all.
+        name: name in tables.
+        encoder: of the texts; the frames must have been embedded by the same.
+        encoder_weights: weights other than the encoder's default.
+        template: prompt template, ``{}`` stands for the prompt.
+    """
+
+    def __init__(
+        self,
+        clips: Path,
+        *,
+        split: str | None = None,
+        name: str = "retrieval",
+        encoder: str = "toy-clip",
+        encoder_weights: Path | None = None,
+        template: str = "{}",
+    ) -> None:
         from clipsonic_eval.clips import ClipStore
 
-        self.config = config
-        self.name = config.name
-        self._store = ClipStore.open(config.clips)
+        check_template(template)
+        self.name = name
+        self._template = template
+        self._store = ClipStore.open(clips)
         self.sample_rate = self._store.sample_rate
-        self._encoder: Encoder = ENCODERS[config.encoder](config.encoder_weights)
-        frames, _ = condition_array(self._store, ConditionSpec("image", config.encoder, config.encoder_weights))
-        self._rows = self._store.rows(config.split)
+        self._encoder: Encoder = ENCODERS[encoder](encoder_weights)
+        frames, _ = condition_array(self._store, ConditionSpec("image", encoder, encoder_weights))
+        self._rows = self._store.rows(split)
         if not len(self._rows):
-            raise UserError(f"{config.clips}: no clips of split '{config.split}' to retrieve from")
+            raise UserError(f"{clips}: no clips of split '{split}' to retrieve from")
         self._frames = frames[self._rows, self._store.centre]
 
     def card(self) -> dict[str, Any]:
@@ -146,17 +136,66 @@ class Retrieval:
         return {
             "kind": type(self).__name__,
             "encoder": self._encoder.card.short,
-            "template": self.config.template,
+            "template": self._template,
             "clips": self._store.content_hash,
             "n_clips": len(self._rows),
         }
 
-    def nearest(self, queries: Sequence[Query]) -> NDArray[np.int64]:
-        """Return the row in the store of each query's clip; of equally near ones the first."""
-        texts = self._encoder.text([self.config.template.replace("{}", query.prompt) for query in queries])
-        return self._rows[np.argmax(normalised(texts) @ self._frames.T, axis=1)]
+    def nearest(self, queries: Sequence[Query]) -> IntArray:
+        """Return the row in the store of each query's clip, (b,) int64; of equally near ones the first."""
+        texts = self._encoder.text([self._template.replace("{}", query.prompt) for query in queries])
+        cosines = normalised(texts) @ self._frames.T  # (b, n)
+        return self._rows[np.argmax(cosines, axis=1)]
 
     def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
-        """Return the sounds of the nearest clips."""
+        """Return the audio of the nearest clips, (n,) float32 each."""
         del seeds
         return list(self._store.audio(self.nearest(queries))) if queries else []
+
+
+class RealMel:
+    """The audio of the query's own video, resynthesised from its log-mel spectrogram by the vocoder.
+
+    Args:
+        name: name in tables.
+        mel: layout of the mel spectrogram; None: the default.
+        vocoder: a name in :data:`clipsonic.vocoders.VOCODERS`.
+        duration_s: seconds; longer audio is cut at the end, shorter audio zero-padded. None: as it is, less a remainder
+            shorter than a hop.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "real-mel",
+        mel: MelConfig | None = None,
+        vocoder: str = "griffin-lim",
+        duration_s: float | None = None,
+    ) -> None:
+        if duration_s is not None and duration_s <= 0:
+            raise ConfigError("duration_s must be above 0")
+        mel = mel or MelConfig()
+        self.name = name
+        self.sample_rate = mel.sample_rate
+        self._duration_s = duration_s
+        self._front_end = MelFrontEnd(mel)
+        self._vocoder: Vocoder = VOCODERS[vocoder](mel)
+
+    def card(self) -> dict[str, Any]:
+        """Return front end, vocoder and length."""
+        own = {"kind": "real-mel", "duration_s": self._duration_s}
+        return {**own, "vocoder": self._vocoder.card(), "peak": PEAK_RULE}
+
+    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
+        """Return the resynthesised audio of each query, (n,) float32 in [-1, 1].
+
+        Raises:
+            UserError: a query names no file, one without readable audio, or one too short for a frame.
+        """
+        return [self._resynthesised(query, seed) for query, seed in zip(queries, seeds, strict=True)]
+
+    def _resynthesised(self, query: Query, seed: int) -> Float32:
+        samples = own_audio(query, self.sample_rate, self._duration_s)
+        log_mel = self._front_end.log_mel(torch.from_numpy(samples)[None])
+        audio: Float32 = within_full_scale(self._vocoder(log_mel, [seed]))[0].numpy()
+        return audio

@@ -1,12 +1,11 @@
-"""What systems are told, and the check that their encoder is the one that their network knows."""
+"""Configuration of the systems, and the check that a query encoder is the one a network was trained with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipsonic.mel import MelConfig
 from clipsonic.precision import Precision
 from clipsonic.prior.model import check_sampling
 from clipsonic.samplers import check_sampler
@@ -17,26 +16,27 @@ from clipsonic_eval.types import EncoderCard
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MelSystemConfig:
-    """What every system with a trained network is told.
+    """Settings of every system with a trained network.
 
     Attributes:
         model: folder that ``clipsonic-eval train`` wrote.
-        name: what tables call the system.
-        encoder: registry name of the encoder of queries; must be the one that the model was trained with.
-        encoder_weights: weights other than the encoder's own default place.
-        guidance: w of ``uncond + w (cond - uncond)``; 1 is none.
+        name: name in tables; "": the default of the system.
+        encoder: registry name of the query encoder, which must be the one the model was trained with; "": the default
+            of the system.
+        encoder_weights: weights other than the encoder's default.
+        guidance: scale w of classifier-free guidance; 1 is none.
         steps: of the sampler.
         sampler: a name in :data:`clipsonic.samplers.SAMPLERS`.
-        template: how a prompt is put before it is embedded; ``{}`` stands for it. For class labels, for example
-            "a photo of {}" (CLIP) or "the sound of {}" (CLAP).
+        template: prompt template, ``{}`` stands for the prompt. For class labels, for example "a photo of {}" (CLIP) or
+            "the sound of {}" (CLAP).
         precision: ``fp32``, or ``bf16`` or ``auto``, which take about half the time on processors made for it and
-            change the sounds a little.
+            change the audio slightly.
         device: ``auto``: a GPU if there is one.
     """
 
     model: Path
     name: str = ""
-    encoder: str = "toy-clip"
+    encoder: str = ""
     encoder_weights: Path | None = None
     guidance: float = 2.0
     steps: int = 20
@@ -49,20 +49,19 @@ class MelSystemConfig:
         check_sampler(self.sampler, self.steps)
         if self.guidance < 0:
             raise ConfigError(f"guidance must not be negative, got {self.guidance}")
-        if self.template.count("{}") != 1:
-            raise ConfigError(f"template '{self.template}' must hold {{}} once, where the prompt goes")
+        check_template(self.template)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriorGuidedConfig(MelSystemConfig):
-    """A system with a prior between text and network.
+    """Settings of a system with a diffusion prior between text and network.
 
     Attributes:
         prior: folder of the prior.
         prior_steps: of its sampler.
-        prior_guidance: its own guidance; 1 is none.
+        prior_guidance: scale of its own classifier-free guidance; 1 is none.
         prior_candidates: k; of k drawn embeddings the one nearest to the text is used. Above 1 it shows in the card,
-            since choosing by the text raises text-based scores.
+            since selection by the text raises text-based scores.
     """
 
     prior: Path
@@ -76,46 +75,29 @@ class PriorGuidedConfig(MelSystemConfig):
 
     def prior_sampling(self) -> dict[str, Any]:
         """Return steps, guidance and candidates, keywords of :meth:`~clipsonic.prior.model.DiffusionPrior.sample`."""
-        return {
-            "steps": self.prior_steps,
-            "guidance": self.prior_guidance,
-            "candidates": self.prior_candidates,
-        }
+        return {"steps": self.prior_steps, "guidance": self.prior_guidance, "candidates": self.prior_candidates}
 
 
-@dataclass(frozen=True, slots=True)
-class RealMelConfig:
-    """Which front end, and how much of the query's sound.
+def check_template(template: str) -> None:
+    """Check that a prompt template has one place for the prompt.
 
-    Attributes:
-        name: of the system.
-        mel: layout.
-        vocoder: a name in :data:`clipsonic.vocoders.VOCODERS`.
-        duration_s: longer sounds are cut at the end, shorter ones continue in silence; None: as they are, less a
-            last piece shorter than a hop.
+    Raises:
+        ConfigError: it holds ``{}`` not at all or twice.
     """
-
-    name: str = "real-mel"
-    mel: MelConfig = field(default_factory=MelConfig)
-    vocoder: str = "griffin-lim"
-    duration_s: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.duration_s is not None and self.duration_s <= 0:
-            raise ConfigError("duration_s must be above 0")
+    if template.count("{}") != 1:
+        raise ConfigError(f"template '{template}' must hold {{}} once, where the prompt goes")
 
 
 def check_space(space: Any, card: EncoderCard, owner: str) -> None:
-    """Refuse an encoder that is not the one that something was trained with.
+    """Refuse an encoder other than the one a model was trained with.
 
     Args:
-        space: the encoder's card as kept in the trained thing's own card.
+        space: card of the encoder in training, as JSON.
         card: of the encoder at hand.
-        owner: how the error names the trained thing.
+        owner: the model, for the error.
 
     Raises:
-        SpaceError: they differ in name, weights, preprocessing or numerics (cards from before these were counted
-            stand for their first version).
+        SpaceError: they differ in name, weights, preprocessing or numerics (a card without numerics has version 1).
     """
     here = as_tree(card)
     for part in ("name", "weights_sha256", "preprocessing", "num"):

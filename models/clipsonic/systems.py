@@ -1,14 +1,17 @@
-"""The systems that learn from unlabeled videos: IQ, ZS, PD and SD. One trained network; they differ in the query.
+"""The CLIPSonic systems, trained on unlabeled videos: IQ, ZS, PD and SD. One network; they differ in its condition.
 
-========  ============  =================================================================================
-IQ        ImageQueried  the embedding of the query's picture: what the network was trained with
-ZS        ZeroShot      the embedding of the query's text, put in its place as it is
-PD        PriorGuided   a picture's embedding drawn from the text by a prior trained on image-caption pairs
-SD        PriorGuided   the same with a prior trained on frames and captions of the videos (supervised)
-real-mel  RealMel       no network: real sound through the front end and the vocoder, their own cost
-========  ============  =================================================================================
+======  ============  =============================================================================================
+IQ      ImageQueried  image-queried: the CLIP embedding of the query's image, as in training
+ZS      ZeroShot      zero-shot modality transfer: the CLIP embedding of the query's text in place of an image's
+PD      PriorGuided   pretrained diffusion prior: an image embedding drawn from the text, by a prior trained on
+                      image-caption pairs of the web
+SD      PriorGuided   supervised diffusion prior: the same, by a prior trained on frames and captions of the videos
+======  ============  =============================================================================================
 
 Every system is built from one frozen configuration, and is a :class:`clipsonic_eval.systems.System`.
+
+Source: Dong et al., CLIPSonic: Text-to-Audio Synthesis with Unlabeled Videos and Pretrained Language-Vision Models,
+WASPAA 2023 (arXiv 2306.09635).
 """
 
 from __future__ import annotations
@@ -19,20 +22,16 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
-import torch
 
 from clipsonic.conditions import normalised
-from clipsonic.mel import MelFrontEnd
 from clipsonic.model import MelDiffusion
 from clipsonic.prior.model import DiffusionPrior
-from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig, RealMelConfig, check_space
-from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
+from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig, check_space
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.media.video import query_picture
-from clipsonic_eval.systems.controls import own_audio
 from clipsonic_eval.types import Query
 
 S = TypeVar("S", bound="MelSystem")
@@ -40,23 +39,27 @@ PEAK_RULE = "above 1: scaled to 1"
 
 
 class MelSystem:
-    """What the systems with a trained network share; a subclass says what a query is embedded as.
+    """Base of the systems with a trained network, conditioned on the embedding of the query's text.
+
+    A subclass may override what a query is embedded as, :meth:`_embed`, and what that depends on, :meth:`_identity`.
 
     Attributes:
-        config: as given.
-        model: the network.
+        config: the settings.
+        model: the audio model.
         encoder: of the queries.
     """
 
     trained_on: ClassVar[Literal["image", "text"]]
     default_name: ClassVar[str]
+    default_encoder: ClassVar[str] = "toy-clip"
     _loading: ClassVar[frozenset[str]] = frozenset({"model", "encoder", "encoder_weights", "precision", "device"})
 
     def __init__(self, config: MelSystemConfig) -> None:
         self.config = config
         device = resolve_device(config.device)
         self.model = MelDiffusion.load(config.model, device, precision=config.precision)
-        self.encoder: Encoder = ENCODERS[config.encoder](config.encoder_weights, device=str(device))
+        name = config.encoder or self.default_encoder
+        self.encoder: Encoder = ENCODERS[name](config.encoder_weights, device=str(device))
         self._embedded: dict[tuple[object, ...], Float32] = {}
         condition = self.model.card["condition"]
         if condition["kind"] != self.trained_on:
@@ -68,16 +71,16 @@ class MelSystem:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Name in tables."""
         return self.config.name or self.default_name
 
     @property
     def sample_rate(self) -> int:
-        """Hz."""
+        """Sample rate of the output, Hz."""
         return self.model.sample_rate
 
     def card(self) -> dict[str, Any]:
-        """Return everything that the results depend on."""
+        """Return everything the results depend on."""
         return {
             "kind": type(self).__name__,
             "model": {
@@ -108,14 +111,21 @@ class MelSystem:
         return other
 
     def with_guidance(self: S, guidance: float) -> S:
-        """Return the same system at another guidance scale."""
+        """Return the same system at another scale of classifier-free guidance."""
         return self.variant(guidance=guidance)
 
     def conditions(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
-        """Return the embedding (b, d), of norm 1, that each query becomes; kept, so that asking again is free.
+        """Return the condition embedding of each query; kept, so that asking again is free.
+
+        Args:
+            queries: b queries.
+            seeds: b seeds.
+
+        Returns:
+            (b, d) float32 of L2 norm 1.
 
         Raises:
-            MediaError: a query has no readable picture where one is needed.
+            MediaError: a query has no readable image where one is needed.
         """
         wanted = [self._identity(query, seed) for query, seed in zip(queries, seeds, strict=True)]
         new = {key: i for i, key in enumerate(wanted) if key not in self._embedded}
@@ -127,7 +137,7 @@ class MelSystem:
         return np.stack([self._embedded[key] for key in wanted]) if wanted else empty
 
     def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
-        """Return one waveform per query; see :class:`clipsonic_eval.systems.System`."""
+        """Generate one waveform (n,) float32 in [-1, 1] per query; see :class:`clipsonic_eval.systems.System`."""
         if not queries:
             return []
         settings = self.config
@@ -136,35 +146,23 @@ class MelSystem:
         )
         return list(self.model.vocode(log_mel, seeds))
 
-    def _identity(self, query: Query, seed: int) -> tuple[object, ...]:
-        """Return what the embedding of a query follows from."""
-        raise NotImplementedError
-
-    def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
-        raise NotImplementedError
-
-
-class PromptEmbedded:
-    """What of a :class:`MelSystem` is its own where the condition is the embedding of the query's text."""
-
-    config: MelSystemConfig
-    encoder: Encoder
+    def prompts(self, queries: Sequence[Query]) -> list[str]:
+        """Return the prompts of queries in the template."""
+        return [self.config.template.replace("{}", query.prompt) for query in queries]
 
     def _identity(self, query: Query, seed: int) -> tuple[object, ...]:
+        """Return everything the embedding of a query depends on."""
         del seed
         return ("text", self.config.template, query.prompt)
 
     def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
+        """Return the embeddings of queries, (b, d) of any norm."""
         del seeds
         return self.encoder.text(self.prompts(queries))
 
-    def prompts(self, queries: Sequence[Query]) -> list[str]:
-        """Return the queries' texts, put into the template."""
-        return [self.config.template.replace("{}", query.prompt) for query in queries]
-
 
 class ImageQueried(MelSystem):
-    """IQ: conditioned on the query's picture, or the centre frame of its video."""
+    """IQ, image-queried: conditioned on the query's image, or the centre frame of its video."""
 
     trained_on = "image"
     default_name = "IQ"
@@ -180,15 +178,15 @@ class ImageQueried(MelSystem):
         return self.encoder.image([query_picture(query.image) for query in queries if query.image is not None])
 
 
-class ZeroShot(PromptEmbedded, MelSystem):
-    """ZS: the text's embedding in the place of a picture's, across the modality gap."""
+class ZeroShot(MelSystem):
+    """ZS, zero-shot: the text embedding in place of an image embedding, across the modality gap."""
 
     trained_on = "image"
     default_name = "ZS"
 
 
-class PriorGuided(PromptEmbedded, MelSystem):
-    """PD and SD: conditioned on a picture's embedding that the prior draws from the text."""
+class PriorGuided(MelSystem):
+    """PD and SD: conditioned on an image embedding that a diffusion prior draws from the text."""
 
     trained_on = "image"
     default_name = "PD"
@@ -201,7 +199,7 @@ class PriorGuided(PromptEmbedded, MelSystem):
         check_space(self.prior.card["space"], self.encoder.card, str(config.prior))
 
     def card(self) -> dict[str, Any]:
-        """Return everything that the results depend on."""
+        """Return everything the results depend on."""
         sampling = self.config.prior_sampling()
         return {**super().card(), "candidates": sampling["candidates"], "prior": self.prior.identity(**sampling)}
 
@@ -214,33 +212,3 @@ class PriorGuided(PromptEmbedded, MelSystem):
         if self.prior.text_tokens:
             tokens = self.encoder.text_tokens(prompts)  # type: ignore[attr-defined]
         return self.prior.sample(self.encoder.text(prompts), seeds, tokens=tokens, **self.config.prior_sampling())
-
-
-class RealMel:
-    """The sound of the query's own video, through log-mel and vocoder."""
-
-    def __init__(self, config: RealMelConfig) -> None:
-        self.config = config
-        self.name = config.name
-        self.sample_rate = config.mel.sample_rate
-        self._front_end = MelFrontEnd(config.mel)
-        self._vocoder: Vocoder = VOCODERS[config.vocoder](config.mel)
-
-    def card(self) -> dict[str, Any]:
-        """Return front end, vocoder and length."""
-        own = {"kind": "real-mel", "duration_s": self.config.duration_s}
-        return {**own, "vocoder": self._vocoder.card(), "peak": PEAK_RULE}
-
-    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
-        """Return each query's own sound as the vocoder renders its log-mel.
-
-        Raises:
-            UserError: a query names no file, one without readable sound, or one too short for a frame.
-        """
-        return [self._rendered(query, seed) for query, seed in zip(queries, seeds, strict=True)]
-
-    def _rendered(self, query: Query, seed: int) -> Float32:
-        samples = own_audio(query, self.sample_rate, self.config.duration_s)
-        log_mel = self._front_end.log_mel(torch.from_numpy(samples)[None])
-        rendered: Float32 = within_full_scale(self._vocoder(log_mel, [seed]))[0].numpy()
-        return rendered

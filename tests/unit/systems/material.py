@@ -115,6 +115,6 @@ def write_material(root: Path) -> tuple[dict[str, tuple[str, dict[str, Any]]], l
         "CLAP-TTA": ("paired_tta.systems:ClapTTA", clap),
         "retrieval": ("paired_tta.systems:Retrieval", {"clips": str(root / "clips")}),
         "real": ("clipsonic_eval.systems.controls:RealAudio", yard),
-        "real-mel": ("clipsonic.systems:RealMel", yard),
+        "real-mel": ("paired_tta.systems:RealMel", yard),
         "noise": ("clipsonic_eval.systems.controls:Noise", yard),
     }, queries
