@@ -200,7 +200,8 @@ def _numbers(values: ArrayLike, name: str) -> FloatArray:
     try:
         array = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors on a GPU or with a gradient
-        raise ShapeError(f"{name}: not readable as an array of shape (n, d) ({error})") from None
+        why = str(error).partition(". ")[0]
+        raise ShapeError(f"{name}: not readable as an array of shape (n, d): {why}") from None
     if array.dtype.kind not in "fiub":
         raise ShapeError(f"{name}: needs an array of real numbers of shape (n, d), got one of {array.dtype}")
     floating: FloatArray = array if array.dtype.kind == "f" else array.astype(np.float64)

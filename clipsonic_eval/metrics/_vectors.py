@@ -29,8 +29,8 @@ def check_space(a: Embeddings, b: Embeddings, *, across: bool = False) -> None:
     )
     if not same or a.vectors.shape[1] != b.vectors.shape[1]:
         raise SpaceError(
-            f"embeddings of two spaces do not meet: {left.short} ({a.vectors.shape[1]}-d {a.modality}) and "
-            f"{right.short} ({b.vectors.shape[1]}-d {b.modality}); embed both with one encoder"
+            f"embeddings of different spaces cannot be compared: {left.short} (d = {a.vectors.shape[1]}, {a.modality}) "
+            f"and {right.short} (d = {b.vectors.shape[1]}, {b.modality}); embed both with one encoder"
         )
     if a.modality != b.modality and not across:
         raise SpaceError(

@@ -1,0 +1,422 @@
+"""What ``import clipsonic_eval as ce`` offers beside the metrics: evaluate, embed, explain, modality_gap, report, load.
+
+Strings are taken for paths, a single item for a list of one, and nothing is written unless ``out`` names a folder.
+Everything returns an object that a notebook shows as a table. The functions of the metrics are in
+:mod:`clipsonic_eval.metric_functions`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+from clipsonic_eval import frames, records
+from clipsonic_eval.encoders import ENCODERS, Encoder
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.metrics import METRICS
+from clipsonic_eval.records import RunRecord
+from clipsonic_eval.types import Embeddings, as_embeddings
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+StrPath = str | os.PathLike[str]
+
+
+def evaluate(
+    systems: Mapping[str, StrPath] | Sequence[StrPath] | StrPath,
+    reference: StrPath | None = None,
+    *,
+    prompts: StrPath | None = None,
+    real: StrPath | None = None,
+    training: StrPath | None = None,
+    metrics: Sequence[str] | str = (),
+    encoders: Mapping[str, str | Encoder | None] | None = None,
+    weights: Mapping[str, StrPath] | None = None,
+    controls: Sequence[str] | str = (),
+    baselines: Sequence[str] | str = (),
+    compare: bool = True,
+    n_bootstrap: int = 2000,
+    n_permutations: int = 10000,
+    seed: int = 0,
+    tags: Mapping[str, str] | None = None,
+    device: str = "cpu",
+    cache: StrPath | None = None,
+    progress: bool = False,
+    out: StrPath | None = None,
+    overwrite: bool = False,
+) -> RunRecord:
+    """Score systems on the same queries: every metric with an interval, every pair of systems with a paired test.
+
+    Args:
+        systems: folder of ``<key>.wav`` by name of the system; folders without names are called as the folders are.
+        reference: real audio to compare with: a folder of media files, prepared clips, or stored statistics (``.npz``).
+        prompts: table with the columns ``key``, ``prompt`` and perhaps ``label``; None: what the systems' own
+            ``samples.csv`` say.
+        real: the queries' own audio by key, scored as a system named ``real``.
+        training: what the systems were trained on; outputs that copy a training clip are reported.
+        metrics: names (:func:`list_metrics`) or conventions (``fad/fadtk``); none: all default ones that can be
+            computed.
+        encoders: encoder by role (``audio``, ``audio_text``, ``classifier``): a name (:func:`list_encoders`), an
+            encoder object, or None to leave out the metrics of the role. The default ones know the toy world only.
+        weights: weight files by role, where an encoder's are not in their default place.
+        controls: ``shuffled`` (real audio under other queries' prompts), ``noise``, ``halves`` (of the reference).
+        baselines: systems that every other one is compared with; none: all pairs are compared.
+        compare: False: no paired tests.
+        n_bootstrap: resamples of the clips for the intervals.
+        n_permutations: of the paired tests.
+        seed: of the resamples, the permutations and the controls.
+        tags: written into the record, e.g. ``{"split": "test"}``.
+        device: of the encoders, ``cpu`` or ``cuda``.
+        cache: folder of the embedding cache; None: the user's.
+        progress: show bars.
+        out: folder for the record, csv files and spectrograms; None: nothing is written.
+        overwrite: replace another run in ``out``.
+
+    Returns:
+        The record: ``run.table()``, ``run.to_frame()``, ``run["PD", "fad"]``, ``run.comparisons_frame()``.
+
+    Raises:
+        UserError: a folder or table is missing or empty, or a metric named here cannot be computed.
+
+    Example:
+        >>> run = evaluate({"PD": "wavs/PD", "ZS": "wavs/ZS"}, reference="real/", metrics=["fad", "kad"])
+        >>> run
+        RunRecord(evaluate: 2 systems, 2 metrics, 2 comparisons...)
+        >>> float(run["PD", "fad"]) < float(run["ZS", "fad"])
+        True
+        >>> run.table().columns.tolist()
+        ['fad ↓', 'kad ↓', 'n']
+        >>> run.comparisons_frame()[["metric", "a", "b", "n"]].values.tolist()
+        [['fad', 'PD', 'ZS', 24], ['kad', 'PD', 'ZS', 24]]
+    """
+    from clipsonic_eval.harness.evaluate import EvaluateConfig
+    from clipsonic_eval.harness.evaluate import evaluate as evaluate_
+
+    chosen = dict(encoders or {})
+    in_memory = {role: one for role, one in chosen.items() if one is not None and not isinstance(one, str)}
+    named = {role: one for role, one in chosen.items() if one is None or isinstance(one, str)}
+    config = EvaluateConfig(
+        systems=_systems(systems),
+        reference=_path(reference),
+        prompts=_path(prompts),
+        real=_path(real),
+        training=_path(training),
+        encoders=named,
+        weights={role: Path(file) for role, file in (weights or {}).items()},
+        metrics=_several(metrics),
+        controls=_several(controls),  # type: ignore[arg-type]
+        baselines=_several(baselines),
+        compare=compare,
+        n_bootstrap=n_bootstrap,
+        n_permutations=n_permutations,
+        seed=seed,
+        tags=dict(tags or {}),
+        device=device,
+        cache=_path(cache),
+    )
+    record = evaluate_(config, _path(out), progress=_progress(progress), encoders=in_memory, overwrite=overwrite)
+    _warn_of_errors(record)
+    return record
+
+
+def _systems(systems: Mapping[str, StrPath] | Sequence[StrPath] | StrPath) -> dict[str, Path]:
+    if isinstance(systems, Mapping):
+        return {name: Path(folder) for name, folder in systems.items()}
+    folders = [Path(folder) for folder in ([systems] if isinstance(systems, str | os.PathLike) else systems)]
+    named = {folder.resolve().name: folder for folder in folders}
+    if len(named) != len(folders):
+        raise UserError("systems: two folders have the same name; give a dict with a name for each")
+    return named
+
+
+def _several(names: Sequence[str] | str) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _path(given: StrPath | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _progress(shown: bool) -> Any:
+    from clipsonic_eval.progress import SILENT, Bars
+
+    return Bars() if shown else SILENT
+
+
+def _warn_of_errors(record: RunRecord) -> None:
+    """Warn where a check found that numbers of the record cannot be trusted."""
+    found = [
+        f"{name}: {f.sentence}" for name, several in record.findings.items() for f in several if f.severity == "error"
+    ]
+    if found:
+        more = f" ({len(found) - 1} more, see run.findings_frame())" if len(found) > 1 else ""
+        warnings.warn(f"{found[0]}{more}", stacklevel=3)
+
+
+def embed(
+    folder: StrPath,
+    encoder: str | Encoder,
+    *,
+    weights: StrPath | None = None,
+    device: str = "cpu",
+    cache: StrPath | None = None,
+    progress: bool = False,
+) -> Embeddings:
+    """Embed a folder of audio, to compute several metrics on it or to look at the vectors.
+
+    Args:
+        folder: of media files, a system's ``<key>.wav``, or prepared clips.
+        encoder: a name (:func:`list_encoders`), a convention (``fad/fadtk``), or an encoder object.
+        weights: weight file, where it is not in the encoder's default place.
+        device: ``cpu`` or ``cuda``.
+        cache: folder of the embedding cache; None: the user's.
+        progress: show a bar.
+
+    Returns:
+        Embeddings: ``vectors`` (n, d) float32 and ``keys`` (n,), clips sorted by key.
+
+    Raises:
+        UserError: the folder, the encoder or its weights are missing, or no file in the folder is usable.
+
+    Example:
+        >>> real = embed("real/", "toy-audio")
+        >>> real.modality, len(real.keys) == len(real.vectors)
+        ('audio', True)
+    """
+    from clipsonic_eval.harness.embed_folders import embed_folder
+    from clipsonic_eval.harness.resolve import load_encoder
+
+    loaded = load_encoder(encoder, _path(weights), device=device) if isinstance(encoder, str) else encoder
+    return embed_folder(Path(folder), loaded, cache=_path(cache), progress=_progress(progress))
+
+
+def modality_gap(
+    image: ArrayLike | Embeddings,
+    text: ArrayLike | Embeddings,
+    *,
+    prior: Mapping[str, ArrayLike | Embeddings] | None = None,
+    mean_shift: bool = True,
+    n_bootstrap: int = 2000,
+    seed: int = 0,
+) -> RunRecord:
+    """Measure the modality gap between paired embeddings, and how much of it a prior closes.
+
+    Args:
+        image: (n, d) image embeddings (or audio embeddings, in an audio-text space).
+        text: (n, d) text embeddings, row i (or the same key) belongs to row i of ``image``.
+        prior: by name, (n, d) embeddings that a model (a diffusion prior) predicts from the text, in the image's place.
+        mean_shift: also score the text embeddings moved by the difference of the centroids, the baseline of a prior.
+        n_bootstrap: resamples of the pairs.
+        seed: of the resamples.
+
+    Returns:
+        A record with a system for each condition: ``text``, each prior, ``mean-shift``. Its metrics include
+        ``centroid_distance``, ``matched_cosine``, ``recall_at_1_to_image`` and ``gap_closed``.
+
+    Raises:
+        ShapeError: an argument is no (n, d) array, or fewer than five pairs have common keys.
+        SpaceError: the sets come from different encoders or differ in d.
+
+    Source: W. Liang et al., Mind the Gap, NeurIPS 2022 (centroid distance).
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> image = rng.standard_normal((200, 16)) + 1
+        >>> text = image + 0.5 * rng.standard_normal((200, 16)) - 2
+        >>> run = modality_gap(image, text)
+        >>> run["text", "separability"].value > 0.95
+        True
+        >>> run["mean-shift", "gap_closed_centroid"].value > 0.9
+        True
+    """
+    from clipsonic_eval.harness.gap import Features, GapConfig, measure_gap
+
+    sides = as_embeddings(image, "image", modality="image"), as_embeddings(text, "text", modality="text")
+    others = {
+        name: as_embeddings(one, f"prior '{name}'", modality=sides[0].modality) for name, one in (prior or {}).items()
+    }
+    for name, one in {"text": sides[1], **others}.items():
+        if not isinstance(image, Embeddings) and len(one) != len(sides[0]):
+            raise UserError(
+                f"{name}: {len(one)} rows, and the image side has {len(sides[0])}; row i of each is one pair"
+            )
+    config = GapConfig(source=Path("array"), mean_shift=mean_shift, n_bootstrap=n_bootstrap, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        return measure_gap(Features(*sides, others), config, Path(folder))
+
+
+def explain(
+    systems: Mapping[str, StrPath] | Sequence[StrPath] | StrPath,
+    *,
+    start: str,
+    to: Sequence[str] | str,
+    reference: StrPath | None = None,
+    prompts: StrPath | None = None,
+    real: StrPath | None = None,
+    weights: Mapping[str, StrPath] | None = None,
+    encoders: Mapping[str, Encoder] | None = None,
+    n_bootstrap: int = 200,
+    seed: int = 0,
+    device: str = "cpu",
+    cache: StrPath | None = None,
+    progress: bool = False,
+) -> DataFrame:
+    """Compute every step between two conventions of a metric on the same clips: which step moves the number?
+
+    Args:
+        systems: folder of ``<key>.wav`` by name of the system.
+        start: convention to begin with, e.g. ``fad/clipsonic-eval`` (:func:`list_conventions`).
+        to: conventions to arrive at, e.g. ``fad/fadtk``.
+        reference: folder of real audio.
+        prompts: table with the columns ``key`` and ``prompt``.
+        real: the queries' own audio by key.
+        weights: weight files by encoder, where they are not in their default place.
+        encoders: encoder objects by name, where they are in memory already.
+        n_bootstrap: resamples of the clips.
+        seed: of the resamples.
+        device: ``cpu`` or ``cuda``.
+        cache: folder of the embedding cache; None: the user's.
+        progress: show bars.
+
+    Returns:
+        A row per step and system: ``to``, ``step`` (what changes), ``system``, ``value``, ``low``, ``high``, ``change``
+        (from the step before).
+
+    Raises:
+        UserError: a convention, a folder or the weights of an encoder are missing.
+
+    Example:
+        >>> small = ENCODERS["toy-audio"]()  # stands in for VGGish, whose weights are your download
+        >>> explain("wavs/PD", reference="real/", start="fad/clipsonic-eval", to="fad/frechet-audio-distance",
+        ...         encoders={"vggish": small, "vggish-exact": small})["step"].tolist()
+        ['start', 'encoder: vggish → vggish-exact']
+    """
+    from clipsonic_eval.harness.explain import ExplainConfig
+    from clipsonic_eval.harness.explain import explain as explain_
+
+    config = ExplainConfig(
+        systems=_systems(systems),
+        to=_several(to),
+        start=start,
+        reference=_path(reference),
+        prompts=_path(prompts),
+        real=_path(real),
+        weights={name: Path(file) for name, file in (weights or {}).items()},
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+        device=device,
+        cache=_path(cache),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        steps = explain_(config, Path(folder) / "run", progress=_progress(progress), encoders=encoders)
+    rows: list[tuple[Any, ...]] = []
+    before: dict[tuple[str, str], float] = {}
+    for step in steps:
+        for system, score in step.scores.items():
+            low, high = score.ci or (float("nan"), float("nan"))
+            change = score.value - before.get((step.target, system), float("nan"))
+            before[step.target, system] = score.value
+            rows.append((step.target, step.change, system, score.value, low, high, change))
+    return frames.frame(rows, ("to", "step", "system", "value", "low", "high", "change"))
+
+
+def report(
+    runs: Iterable[RunRecord | StrPath] | RunRecord | StrPath,
+    out: StrPath,
+    *,
+    title: str = "Report",
+    overwrite: bool = False,
+) -> Path:
+    """Write tables (Markdown, CSV, LaTeX), figures and a summary in words.
+
+    Args:
+        runs: records, run folders, or folders that hold run folders.
+        out: folder of the report; a report of the same runs is replaced.
+        title: of its page.
+        overwrite: replace a report of other runs.
+
+    Returns:
+        The page, ``out/README.md``.
+
+    Raises:
+        UserError: no runs, or numbers whose signatures do not allow them in one column.
+
+    Example:
+        >>> run = evaluate({"PD": "wavs/PD", "ZS": "wavs/ZS"}, reference="real/", metrics="fad")
+        >>> report([run], out="report/").read_text().splitlines()[0]
+        '# Report'
+    """
+    from clipsonic_eval.reporting.build import MARKER, ReportConfig, build
+
+    several = [runs] if isinstance(runs, RunRecord | str | os.PathLike) else list(runs)
+    with tempfile.TemporaryDirectory() as folder:
+        places = [_written(run, Path(folder) / f"run-{i}") for i, run in enumerate(several, start=1)]
+        build(ReportConfig(tuple(places), Path(out), title=title, overwrite=overwrite))
+    return Path(out) / MARKER
+
+
+def _written(run: RunRecord | StrPath, folder: Path) -> Path:
+    if not isinstance(run, RunRecord):
+        return Path(run)
+    folder.mkdir()
+    records.write(run, folder)
+    return folder
+
+
+def load(path: StrPath) -> RunRecord:
+    """Read the record of a run, of this or any older schema version.
+
+    Args:
+        path: a folder that ``evaluate`` or ``gap`` wrote, or its ``record.json``.
+
+    Raises:
+        UserError: there is no record, or it is damaged or of a newer release.
+
+    Example:
+        >>> run = evaluate("wavs/PD", reference="real/", metrics="fad", out="runs/eval")
+        >>> load("runs/eval")["PD", "fad"] == run["PD", "fad"]
+        True
+    """
+    return records.read(Path(path))
+
+
+def list_metrics() -> list[str]:
+    """Return the names of all metrics; each is a function of this package.
+
+    Example:
+        >>> {"fad", "kid", "clap_score"} <= set(list_metrics())
+        True
+        >>> METRICS["fad"].card.unit
+        'squared distance'
+    """
+    return list(METRICS)
+
+
+def list_encoders() -> list[str]:
+    """Return the names of all encoders.
+
+    Example:
+        >>> {"vggish", "toy-audio"} <= set(list_encoders())
+        True
+    """
+    return list(ENCODERS)
+
+
+def list_conventions() -> list[str]:
+    """Return the names of all conventions: what other toolkits compute under a metric's name.
+
+    Example:
+        >>> "fad/fadtk" in list_conventions()
+        True
+    """
+    from clipsonic_eval.conventions import CONVENTIONS
+
+    return list(CONVENTIONS)
