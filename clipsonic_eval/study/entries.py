@@ -34,7 +34,7 @@ def systems(config: StudyConfig, layout: Layout, seed: int) -> list[StudySystem]
         settings = {**video, "prior": str(layout.model(seed, prior)), "prior_candidates": k, "name": name}
         return StudySystem(name, "clipsonic.systems:PriorGuided", settings, bridges_gap=True)
 
-    pairs = {"pictures": str(layout.world / "pictures")}
+    pairs = {"images": str(layout.world / "pictures")}
     listed = [
         StudySystem("IQ", "clipsonic.systems:ImageQueried", video),
         StudySystem("ZS", "clipsonic.systems:ZeroShot", video),

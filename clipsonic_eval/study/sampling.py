@@ -66,7 +66,7 @@ class SystemRunner:
         return out
 
     def conditions(self, name: str, split: str) -> Embeddings:
-        """Return the condition embeddings of a system on a split, one row per query, for the gap statistics."""
+        """Return the condition embeddings of a system on a split, (n, d) for n queries, for the gap statistics."""
         queries, system = self._queries(split), self._system(name)
         seeds = [derive(self.seed or 0, q.key, "sample") for q in queries]
         vectors = system.conditions(queries, seeds)

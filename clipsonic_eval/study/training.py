@@ -41,7 +41,7 @@ def train_models(study: Study, seed: int) -> None:
 def trainings(config: StudyConfig, layout: Layout, seed: int) -> list[Training]:
     """List the models of one seed. Only the supervised baselines are trained on text-audio pairs."""
     clip = {"encoder": "toy-clip", "encoder_weights": config.clip_weights_name()}
-    web = {"pictures": str(layout.world / "pictures")}
+    web = {"images": str(layout.world / "pictures")}
     in_domain = {"clips": str(layout.clips("videos")), "captions": str(layout.world / "video_captions.csv")}
     train = {"steps": config.prior_steps, "seed": seed}
     pretrained = {**clip, "data": web, "train": train}

@@ -76,7 +76,7 @@ class _WithCard:
         return {"kind": kind.__qualname__, "source_sha256": digest, "settings": as_tree(self._settings)}
 
     def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
-        """Generate audio by the system, see :meth:`System.generate`."""
+        """Generate one waveform (n,) float32 per query by the system, see :meth:`System.generate`."""
         return list(self._system.generate(queries, seeds))
 
 

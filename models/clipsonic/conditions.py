@@ -98,7 +98,7 @@ def _of_captions(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, Encode
 
 
 def normalised(vectors: FloatArray) -> Float32:
-    """Return vectors (…, d) divided by their L2 norms, float32.
+    """Return vectors, (n, d) or (n, k, d), divided by their L2 norms, float32.
 
     Raises:
         ShapeError: one of them is zero or not finite.

@@ -170,7 +170,7 @@ class ImageQueried(MelSystem):
     def _identity(self, query: Query, seed: int) -> tuple[object, ...]:
         del seed
         if query.image is None:
-            raise MediaError(f"query '{query.key}': has no picture; {self.name} needs one in column `image` or `path`")
+            raise MediaError(f"query '{query.key}': has no image; {self.name} needs one in column `image` or `path`")
         return ("image", query.image)
 
     def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:

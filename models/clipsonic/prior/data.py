@@ -32,28 +32,28 @@ _BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class PairSource:
-    """Source of image-caption pairs: either ``pictures`` or ``clips``.
+    """Source of image-caption pairs: either ``images`` or ``clips``.
 
     Attributes:
-        pictures: folder of ``shard-*.parquet``.
+        images: folder of ``shard-*.parquet``.
         clips: folder of prepared clips with frame embeddings.
         captions: for ``clips``: a csv with the columns key and caption, where key is that of the clip or of its source
             video; None: the prompts of the clips. Clips without a caption are left out.
         split: for ``clips``: only those of this split; None: all.
-        cache: for ``pictures``: folder for their embeddings; None: ``embeddings`` next to the shards.
+        cache: for ``images``: folder for their embeddings; None: ``embeddings`` next to the shards.
     """
 
-    pictures: Path | None = None
+    images: Path | None = None
     clips: Path | None = None
     captions: Path | None = None
     split: str | None = None
     cache: Path | None = None
 
     def __post_init__(self) -> None:
-        if (self.pictures is None) == (self.clips is None):
-            raise ConfigError("image-caption pairs come either from `pictures` or from `clips`; give one of the two")
-        if self.pictures is not None and (self.captions is not None or self.split is not None):
-            raise ConfigError("`captions` and `split` belong to `clips`; pictures carry their captions in their shards")
+        if (self.images is None) == (self.clips is None):
+            raise ConfigError("image-caption pairs come either from `images` or from `clips`; give one of the two")
+        if self.images is not None and (self.captions is not None or self.split is not None):
+            raise ConfigError("`captions` and `split` belong to `clips`; images carry their captions in their shards")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Pairs:
         sources: n keys of what each pair was taken from; pairs of one source are dependent.
         space: card of the encoder.
         content: hash of images and captions.
-        kind: ``pictures`` or ``clips``.
+        kind: ``images`` or ``clips``.
     """
 
     text: Float32
@@ -103,8 +103,8 @@ def load_pairs(
         UserError: there are no pairs, or a file cannot be used; the message names it.
         SpaceError: the frames of the clips were embedded by another encoder.
     """
-    if source.pictures is not None:
-        return _pairs_of_images(source.pictures, source.cache, ENCODERS[encoder](encoder_weights), progress)
+    if source.images is not None:
+        return _pairs_of_images(source.images, source.cache, ENCODERS[encoder](encoder_weights), progress)
     from clipsonic_eval.clips import ClipStore
 
     assert source.clips is not None
@@ -118,7 +118,7 @@ def _pairs_of_images(folder: Path, cache: Path | None, encoder: Encoder, progres
     captions, keys = parquet.column(shards, "caption"), parquet.column(shards, "key")
     text, image = parquet.embeddings(shards, cache or folder / "embeddings", encoder, len(captions), progress=progress)
     content = parquet.content_hash(shards)
-    return Pairs(text, image[:, None], captions, keys, encoder.card, content, "pictures")
+    return Pairs(text, image[:, None], captions, keys, encoder.card, content, "images")
 
 
 def read_captions(path: Path | None, progress: Progress = SILENT) -> dict[str, str] | None:

@@ -60,7 +60,7 @@ class TextConditions(NamedTuple):
         return TextConditions(pooled, self.tokens.masked_fill(drop[:, None, None], 0.0), self.mask | drop[:, None])
 
     def rows(self, rows: torch.Tensor | slice) -> TextConditions:
-        """Return the conditions of some rows of the batch."""
+        """Return the conditions of some rows (b,) of the batch."""
         return TextConditions(*(None if part is None else part[rows] for part in self))  # type: ignore[arg-type]
 
     def to(self, device: torch.device) -> TextConditions:
@@ -91,7 +91,7 @@ def build_network(config: PriorNetworkConfig, dim: int, seed: int) -> PriorTrans
 
 
 def set_scale(network: PriorTransformer, image: Float32) -> None:
-    """Measure ``clip_mean`` and ``clip_std`` on image embeddings (…, d) and store them in the network as constants.
+    """Store ``clip_mean`` and ``clip_std`` of image embeddings, (n, d) or (n, k, d), in the network as constants.
 
     A dimension without variance gets deviation 1, so that it stays at its mean.
     """

@@ -157,6 +157,6 @@ def _decoded(data: Any, key: str) -> UInt8:
     """Decode an image (height, width, 3) uint8 from its bytes, bare or in the ``{"bytes": ...}`` of Hugging Face."""
     raw = data.get("bytes") if isinstance(data, dict) else data
     if not isinstance(raw, bytes):
-        raise MediaError(f"picture '{key}': holds no bytes; remove its row from the shards")
-    with opened_picture(io.BytesIO(raw), f"picture '{key}'") as picture:
+        raise MediaError(f"image '{key}': holds no bytes; remove its row from the shards")
+    with opened_picture(io.BytesIO(raw), f"image '{key}'") as picture:
         return np.asarray(picture.convert("RGB"))

@@ -52,7 +52,7 @@ class AudioTask:
         return self.mels.waited
 
     def loss(self, network: Network, step: int, rows: slice) -> torch.Tensor:
-        """Return the loss of a step's batch: random frames, noise levels, noise and dropped conditions."""
+        """Return the loss of a step's batch, a scalar: random frames, noise levels, noise and dropped conditions."""
         train = self.config.train
         generator = step_generator(train.seed, step, "train-noise", self._device)
         batch = self._batch(step)

@@ -26,7 +26,7 @@ def held_out_split(sources: Sequence[str], validation: int, seed: int) -> tuple[
         seed: of the run.
 
     Returns:
-        Rows for training and held-out rows, both sorted.
+        Rows for training (n_train,) and held-out rows (n_val,), both sorted int64.
     """
     names, inverse = np.unique(np.array(sources), return_inverse=True)
     order = stream(seed, "", "held-out").permutation(len(names))

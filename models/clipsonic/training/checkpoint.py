@@ -1,4 +1,4 @@
-"""Checkpoints of a run: tensors, JSON and their hashes in a folder that is replaced whole; the last two are kept."""
+"""Checkpoints of a training run: safetensors, JSON and their hashes, replaced as a whole; the last two are kept."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _TREE, _TENSORS = "state.json", "state.safetensors"
 
 @dataclass(slots=True)
 class Checkpoint:
-    """Where a run stands.
+    """State of a run after some steps.
 
     Attributes:
-        identity: hash of what decides the result.
-        step: the next one's number.
+        identity: hash of everything that decides the result.
+        step: number of the next step.
         seconds: spent so far.
-        log: the lines of the log so far.
+        log: rows of the log so far.
         threads: of torch on the processor, on which sums depend by rounding; 0: not known.
-        tensors: weights (``model.``), their average (``average.``), the optimiser's moments (``exp_avg.``,
-            ``exp_avg_sq.``, ``opt_step.``) and the losses since the last log line (``window``).
+        tensors: weights (``model.``), their EMA (``average.``), the moments of the optimiser (``opt.``), and sum and
+            number of the losses since the last log row (``window``).
     """
 
     identity: str
@@ -57,7 +57,16 @@ def write(
     optimizer: torch.optim.Optimizer,
     window: torch.Tensor,
 ) -> None:
-    """Write ``folder/checkpoint``; the one before it is kept beside it, as ``checkpoint.earlier``."""
+    """Write ``folder/checkpoint``; the previous one is kept next to it, as ``checkpoint.earlier``.
+
+    Args:
+        folder: of the run.
+        state: all but the tensors.
+        module: the network.
+        average: EMA of its weights, by name.
+        optimizer: AdamW.
+        window: (2,) float64, sum and number of the losses since the last log row.
+    """
     tensors = {"window": window}
     tensors |= {f"model.{name}": value for name, value in module.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.items()}
@@ -73,18 +82,18 @@ def write(
 
 
 def read(folder: Path, identity: str, *, note: Callable[[str], None] = lambda _: None) -> Checkpoint | None:
-    """Return the folder's last good checkpoint, None if there is none.
+    """Return the last intact checkpoint of a folder, None if there is none.
 
-    Every byte is held against the hashes that were written with it. A damaged newest one is named and
-    the one before it taken.
+    All files are checked against their hashes. If the newest checkpoint is damaged, that is noted and the one before it
+    is returned.
 
     Args:
         folder: of the run.
-        identity: hash of what decides the result.
-        note: is told of a damaged checkpoint.
+        identity: hash of everything that decides the result.
+        note: takes a sentence about a damaged checkpoint.
 
     Raises:
-        UserError: it belongs to a run of another configuration or other data, or all there are are damaged.
+        UserError: the checkpoint belongs to a run of another configuration or other data, or all are damaged.
     """
     there = [path for path in (folder / FOLDER, folder / EARLIER) if path.is_dir()]
     problem = ""
@@ -110,10 +119,10 @@ def read(folder: Path, identity: str, *, note: Callable[[str], None] = lambda _:
 
 
 def _read(path: Path) -> Checkpoint:
-    """Return one checkpoint; UserError if it is not whole."""
+    """Return one checkpoint; UserError if it is damaged."""
     check_sums(path, (_TREE, _TENSORS), UserError, fix="it is not used")
     try:
-        state = Checkpoint(**json.loads(read_text(path / _TREE)))  # our own bytes: a loss in the log may be no number
+        state = Checkpoint(**json.loads(read_text(path / _TREE)))  # plain json: a loss in the log may be NaN
         state.tensors = load_file(path / _TENSORS)
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise UserError(f"{path}: not readable ({str(error).splitlines()[0]}), it is not used") from None
@@ -127,7 +136,7 @@ def apply(
     optimizer: torch.optim.Optimizer,
     window: torch.Tensor,
 ) -> None:
-    """Put a checkpoint's tensors where they belong."""
+    """Load the tensors of a checkpoint into network, average, optimiser and window (2,); as in :func:`write`."""
     tensors = state.tensors
     with torch.no_grad():
         window.copy_(tensors["window"])
@@ -136,8 +145,8 @@ def apply(
         for name, value in average.items():
             value.copy_(tensors[f"average.{name}"])
     for name, parameter in _names(module):
-        if not parameter.requires_grad:  # a constant kept in the network, such as a prior's scale: the optimiser
-            continue  # has no moments of it
+        if not parameter.requires_grad:  # a constant stored in the network, such as a prior's scale, has no moments
+            continue
         moments = {}
         for key in ("step", "exp_avg", "exp_avg_sq"):
             moments[key] = tensors[f"opt.{key}.{name}"].to(parameter.device)
@@ -145,16 +154,16 @@ def apply(
 
 
 def is_there(folder: Path) -> bool:
-    """Return whether the folder holds a checkpoint, good or not."""
+    """Return whether the folder holds a checkpoint, intact or not."""
     return any((folder / name).is_dir() for name in (FOLDER, EARLIER))
 
 
 def remove(folder: Path, *, keep_newest: bool = False) -> None:
-    """Remove the folder's checkpoints: the run is finished and its model written.
+    """Remove the checkpoints of a finished run.
 
     Args:
         folder: of the run.
-        keep_newest: the run may be made longer, and goes on from there.
+        keep_newest: the run may be extended from there.
     """
     for name in (EARLIER,) if keep_newest else (FOLDER, EARLIER):
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -162,6 +171,6 @@ def remove(folder: Path, *, keep_newest: bool = False) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what a killed writer left; there is one writer at a time."""
+    """Remove temporary folders of a killed writer; there is one writer at a time."""
     for left in folder.glob(f".{FOLDER}.*"):
         shutil.rmtree(left, ignore_errors=True)

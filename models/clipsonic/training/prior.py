@@ -95,4 +95,4 @@ def _train(
 
 def _without_paths(config: PriorTrainingConfig) -> PriorTrainingConfig:
     """Return the configuration without the paths of the data, which decide nothing."""
-    return replace(config, data=PairSource(pictures=Path()), encoder_weights=None)
+    return replace(config, data=PairSource(images=Path()), encoder_weights=None)

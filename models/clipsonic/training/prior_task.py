@@ -68,7 +68,7 @@ class PriorTask:
         return 0.0
 
     def loss(self, network: Network, step: int, rows: slice) -> torch.Tensor:
-        """Return the loss of a step's batch: random images of a caption, noise levels, noise and dropped texts."""
+        """Return the loss of a step's batch, a scalar: random images, noise levels, noise and dropped texts."""
         train = self.config.train
         generator = step_generator(train.seed, step, "prior-noise", self.device)
         batch = self.training_rows[batch_rows(len(self.training_rows), train.batch_size, step, train.seed)]

@@ -51,7 +51,7 @@ def pairs(seed: int = 0, offset: float = 0.0) -> Pairs:
 def prior_config(init_from: Path | None = None, layers: int = 1, **train: Any) -> PriorTrainingConfig:
     network = PriorNetworkConfig(heads=2, head_dim=8, layers=layers)
     optimisation = resolve(PriorOptimisation, {**TRAIN, **train})
-    return PriorTrainingConfig(PairSource(pictures=Path()), network=network, train=optimisation, init_from=init_from)
+    return PriorTrainingConfig(PairSource(images=Path()), network=network, train=optimisation, init_from=init_from)
 
 
 def train(kind: str, out: Path, *, init_from: Path | None = None, other_data: bool = False, **settings: Any) -> Path:

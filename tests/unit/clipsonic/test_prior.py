@@ -34,12 +34,12 @@ def gaussian_pairs(n: int = 2000, noise: float = 0.15) -> tuple[Pairs, NDArray[n
     text = unit(rng.standard_normal((n, D)))
     image = unit(0.8 * text @ rotation + offset + noise * rng.standard_normal((n, D)))[:, None]
     names = tuple(f"pair {i}" for i in range(n))
-    return Pairs(text, image, names, names, SPACE, "c0ffee", "pictures"), rotation, offset
+    return Pairs(text, image, names, names, SPACE, "c0ffee", "images"), rotation, offset
 
 
 def config(**train: object) -> PriorTrainingConfig:
     return PriorTrainingConfig(
-        PairSource(pictures=Path("unused")),
+        PairSource(images=Path("unused")),
         network=PriorNetworkConfig(heads=4, head_dim=16, layers=2),
         train=PriorOptimisation(**{"steps": 300, "batch_size": 64, "learning_rate": 5e-3, "warmup": 20, **train}),  # type: ignore[arg-type]
         device="cpu",

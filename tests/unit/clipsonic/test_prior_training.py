@@ -92,13 +92,13 @@ def pairs(n: int = 60, k: int = 2) -> Pairs:
     image /= np.linalg.norm(image, axis=-1, keepdims=True)
     text /= np.linalg.norm(text, axis=-1, keepdims=True)
     names = tuple(f"pair {i}" for i in range(n))
-    return Pairs(text.astype(np.float32), image.astype(np.float32), names, names, CARD, "c0ffee", "pictures")
+    return Pairs(text.astype(np.float32), image.astype(np.float32), names, names, CARD, "c0ffee", "images")
 
 
 def config(**train_values: Any) -> PriorTrainingConfig:
     values = {"steps": 6, "batch_size": 8, "checkpoint_every": 3, "log_every": 2, "validate_every": 3, "warmup": 2}
     return PriorTrainingConfig(
-        PairSource(pictures=Path("unused")),
+        PairSource(images=Path("unused")),
         network=PriorNetworkConfig(heads=2, head_dim=8, layers=1),
         train=PriorOptimisation(**{**values, **train_values}),
         device="cpu",
@@ -145,7 +145,7 @@ def test_a_killed_run_continues_to_the_same_weights_and_log(tmp_path: Path) -> N
 def test_a_finished_run_is_found_finished_wherever_its_pairs_lie_and_another_is_refused(tmp_path: Path) -> None:
     out = train_on(pairs(), config(), tmp_path / "m")
     before = (out / "prior" / WEIGHTS).stat().st_mtime_ns
-    moved = dataclasses.replace(config(), data=PairSource(pictures=Path("elsewhere")))
+    moved = dataclasses.replace(config(), data=PairSource(images=Path("elsewhere")))
     assert train_on(pairs(), moved, out) == out
     assert (out / "prior" / WEIGHTS).stat().st_mtime_ns == before
     with pytest.raises(UserError, match=r"train.seed: 0 → 1"):
@@ -155,7 +155,7 @@ def test_a_finished_run_is_found_finished_wherever_its_pairs_lie_and_another_is_
 def test_the_card_says_what_was_learnt_from_what(tmp_path: Path) -> None:
     out = train_on(pairs(), config(), tmp_path / "m")
     card = json.loads((out / "card.json").read_text())
-    assert card["data"] == {"kind": "pictures", "sha256": "c0ffee", "n": 60}
+    assert card["data"] == {"kind": "images", "sha256": "c0ffee", "n": 60}
     assert card["space"]["weights_sha256"] == CARD.weights_sha256
     assert (card["seed"], card["steps"], card["held_out"]["n"]) == (0, 6, 6)
     expected = (pairs().text[:, None] * pairs().image[:, :1]).sum(axis=-1)[:, 0]
@@ -191,13 +191,13 @@ def test_too_few_pairs_are_refused(tmp_path: Path) -> None:
 
 
 def test_pictures_are_embedded_once_and_in_order(tmp_path: Path) -> None:
-    source = PairSource(pictures=write_shards(tmp_path / "pictures"))
+    source = PairSource(images=write_shards(tmp_path / "pictures"))
     first = load_pairs(source, "toy-clip")
     encoder = FakeClip()
     expected = encoder.image([np.full((2, 2, 3), (40 * i, 10, 255 - 40 * i), np.uint8) for i in range(6)])
     np.testing.assert_allclose(first.image[:, 0], expected, atol=1e-6)
     np.testing.assert_allclose(first.text, encoder.text([f"caption {i}" for i in range(6)]), atol=1e-6)
-    assert (first.captions[4], first.sources[4], first.kind) == ("caption 4", "p4", "pictures")
+    assert (first.captions[4], first.sources[4], first.kind) == ("caption 4", "p4", "images")
     FakeClip.asked = 0
     again = load_pairs(source, "toy-clip")
     assert FakeClip.asked == 0
@@ -206,7 +206,7 @@ def test_pictures_are_embedded_once_and_in_order(tmp_path: Path) -> None:
 
 
 def test_changed_pictures_are_embedded_again(tmp_path: Path) -> None:
-    source = PairSource(pictures=write_shards(tmp_path / "pictures"), cache=tmp_path / "cache")
+    source = PairSource(images=write_shards(tmp_path / "pictures"), cache=tmp_path / "cache")
     first = load_pairs(source, "toy-clip")
     write_shards(tmp_path / "pictures", caption=[f"other {i}" for i in range(6)])
     again = load_pairs(source, "toy-clip")
@@ -219,8 +219,8 @@ def test_changed_pictures_are_embedded_again(tmp_path: Path) -> None:
 
 def test_pictures_in_the_layout_of_hugging_face_are_read(tmp_path: Path) -> None:
     nested = [{"bytes": png((40 * i, 10, 255 - 40 * i)), "path": None} for i in range(6)]
-    flat = load_pairs(PairSource(pictures=write_shards(tmp_path / "a")), "toy-clip")
-    found = load_pairs(PairSource(pictures=write_shards(tmp_path / "b", image=nested)), "toy-clip")
+    flat = load_pairs(PairSource(images=write_shards(tmp_path / "a")), "toy-clip")
+    found = load_pairs(PairSource(images=write_shards(tmp_path / "b", image=nested)), "toy-clip")
     np.testing.assert_array_equal(found.image, flat.image)
 
 
@@ -260,21 +260,21 @@ def test_frames_of_another_encoder_are_refused() -> None:
     ("columns", "message"),
     [
         ({"caption": None}, "column 'caption' is missing; found: key, image"),
-        ({"image": [b"no picture"] * 6}, "picture 'p0': not readable"),
+        ({"image": [b"no picture"] * 6}, "image 'p0': not readable"),
     ],
 )
 def test_shards_that_cannot_be_used_are_named(tmp_path: Path, columns: dict[str, Any], message: str) -> None:
     folder = write_shards(tmp_path / "pictures", **columns)
     with pytest.raises((UserError, MediaError), match=message):
-        load_pairs(PairSource(pictures=folder), "toy-clip")
+        load_pairs(PairSource(images=folder), "toy-clip")
 
 
 def test_a_file_that_is_no_parquet_and_a_folder_without_shards_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no shard-\*\.parquet here"):
-        load_pairs(PairSource(pictures=tmp_path), "toy-clip")
+        load_pairs(PairSource(images=tmp_path), "toy-clip")
     (tmp_path / "shard-0000.parquet").write_text("nothing of the kind")
     with pytest.raises(UserError, match=r"shard-0000\.parquet: not readable as Parquet"):
-        load_pairs(PairSource(pictures=tmp_path), "toy-clip")
+        load_pairs(PairSource(images=tmp_path), "toy-clip")
 
 
 @pytest.mark.parametrize(
@@ -293,12 +293,12 @@ def test_a_list_of_captions_that_cannot_be_used_is_named(tmp_path: Path, text: s
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"data": {}}, "either from `pictures` or from `clips`"),
-        ({"data": {"pictures": "a", "clips": "b"}}, "either from `pictures` or from `clips`"),
-        ({"data": {"pictures": "a", "captions": "b"}}, "belong to `clips`"),
-        ({"data": {"pictures": "a"}, "condition_dropout": 1.0}, "must be in"),
-        ({"data": {"pictures": "a"}, "train": {"stepps": 1}}, "Did you mean 'steps'"),
-        ({"data": {"pictures": "a"}, "network": {"layers": 0}}, "must be at least 1"),
+        ({"data": {}}, "either from `images` or from `clips`"),
+        ({"data": {"images": "a", "clips": "b"}}, "either from `images` or from `clips`"),
+        ({"data": {"images": "a", "captions": "b"}}, "belong to `clips`"),
+        ({"data": {"images": "a"}, "condition_dropout": 1.0}, "must be in"),
+        ({"data": {"images": "a"}, "train": {"stepps": 1}}, "Did you mean 'steps'"),
+        ({"data": {"images": "a"}, "network": {"layers": 0}}, "must be at least 1"),
         ({}, "key 'data' is required"),
     ],
 )
@@ -309,7 +309,7 @@ def test_a_configuration_that_makes_no_sense_is_refused(tmp_path: Path, values: 
 
 def test_the_whole_way_from_shards_to_a_prior(tmp_path: Path) -> None:
     tree = {
-        "data": {"pictures": str(write_shards(tmp_path / "pictures", n=20))},
+        "data": {"images": str(write_shards(tmp_path / "pictures", n=20))},
         "network": {"heads": 2, "head_dim": 8, "layers": 1},
         "train": {"steps": 2, "batch_size": 4},
         "device": "cpu",
@@ -337,7 +337,7 @@ def _flip(path: Path, at: int, n: int) -> None:
 
 
 def test_damaged_embeddings_of_pairs_are_named_and_made_again(tmp_path: Path) -> None:
-    source = PairSource(pictures=write_shards(tmp_path / "pictures"))
+    source = PairSource(images=write_shards(tmp_path / "pictures"))
     first = load_pairs(source, "toy-clip")
     (kept,) = (tmp_path / "pictures" / "embeddings").iterdir()
     _flip(kept, kept.stat().st_size // 4, 4)
@@ -357,7 +357,7 @@ def test_a_damaged_shard_of_the_toy_world_is_named(tmp_path: Path) -> None:
     shard = tmp_path / "pictures" / "shard-0000.parquet"
     _flip(shard, shard.stat().st_size // 2, 40)  # in the middle of a JPEG, which decodes all the same
     with pytest.raises(UserError, match=r"shard-0000.parquet: damaged .*CRC.*; make it again"):
-        load_pairs(PairSource(pictures=tmp_path / "pictures"), "toy-clip")
+        load_pairs(PairSource(images=tmp_path / "pictures"), "toy-clip")
 
 
 def test_a_picture_that_is_a_bomb_is_named(tmp_path: Path) -> None:
@@ -368,5 +368,5 @@ def test_a_picture_that_is_a_bomb_is_named(tmp_path: Path) -> None:
     stream = io.BytesIO()
     Image.new("1", (9000, 8000)).save(stream, "PNG")
     folder = write_shards(tmp_path / "pictures", image=[stream.getvalue()] * 6)
-    with pytest.raises(UserError, match=r"picture 'p0'.*9000 x 8000 pixels; at most 67108864"):
-        load_pairs(PairSource(pictures=folder), "toy-clip")
+    with pytest.raises(UserError, match=r"image 'p0'.*9000 x 8000 pixels; at most 67108864"):
+        load_pairs(PairSource(images=folder), "toy-clip")

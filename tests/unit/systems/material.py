@@ -52,7 +52,7 @@ def write_prior(folder: Path) -> Path:
     network = build_network(PriorNetworkConfig(heads=2, head_dim=16, layers=1), CLIP_DIM, seed=0)
     set_scale(network, unit(np.random.default_rng(0).standard_normal((200, CLIP_DIM)) + 1.0))
     space = as_tree(ENCODERS["toy-clip"](None).card)
-    return DiffusionPrior(network, {"space": space, "data": {"kind": "pictures"}}).save(folder)
+    return DiffusionPrior(network, {"space": space, "data": {"kind": "images"}}).save(folder)
 
 
 def write_pictures(folder: Path, n: int = 12) -> Path:
@@ -101,7 +101,7 @@ def write_material(root: Path) -> tuple[dict[str, tuple[str, dict[str, Any]]], l
     prepare(Source(root / "videos"), root / "clips", clips)
     video = {"model": str(write_model(root / "video", "image")), "steps": 3}
     prior = {**video, "prior": str(write_prior(root / "prior")), "prior_steps": 4}
-    pictures = {"pictures": str(write_pictures(root / "pictures"))}
+    images = {"images": str(write_pictures(root / "pictures"))}
     clip = {"model": str(write_model(root / "clip-tta", "text")), "steps": 3}
     clap = {"model": str(write_model(root / "clap-tta", "text", "toy-clap-condition")), "steps": 3}
     yard = {"duration_s": N / RATE}
@@ -110,7 +110,7 @@ def write_material(root: Path) -> tuple[dict[str, tuple[str, dict[str, Any]]], l
         "ZS": ("clipsonic.systems:ZeroShot", video),
         "PD": ("clipsonic.systems:PriorGuided", prior),
         "PD-best2": ("clipsonic.systems:PriorGuided", {**prior, "prior_candidates": 2, "name": "PD-best2"}),
-        "mean-shift": ("paired_tta.systems:MeanShift", {**video, "pairs": pictures}),
+        "mean-shift": ("paired_tta.systems:MeanShift", {**video, "pairs": images}),
         "CLIP-TTA": ("paired_tta.systems:ClipTTA", clip),
         "CLAP-TTA": ("paired_tta.systems:ClapTTA", clap),
         "retrieval": ("paired_tta.systems:Retrieval", {"clips": str(root / "clips")}),

@@ -70,7 +70,7 @@ def test_mean_shift_adds_the_difference_of_the_centroids_and_goes_back_to_the_sp
     from PIL import Image
 
     queries, encoder = material[1], ENCODERS["toy-clip"](None)
-    folder = Path(material[0]["mean-shift"][1]["pairs"]["pictures"])
+    folder = Path(material[0]["mean-shift"][1]["pairs"]["images"])
     rows = pyarrow.parquet.read_table(folder / "shard-0000.parquet").to_pylist()
     image = encoder.image([np.asarray(Image.open(io.BytesIO(r["image"]))) for r in rows]).astype(np.float64)
     text = encoder.text([r["caption"] for r in rows]).astype(np.float64)
@@ -203,7 +203,7 @@ def test_a_prior_of_another_space_is_refused(material: Material, tmp_path: Path)
         ("retrieval", {"template": "{} {}"}, "must hold {} once"),
         ("retrieval", {"split": "train"}, "no clips of split 'train'"),
         ("PD", {"prior_candidates": 0}, "steps and candidates must be at least 1"),
-        ("mean-shift", {"pairs": {}}, "either from `pictures` or from `clips`"),
+        ("mean-shift", {"pairs": {}}, "either from `images` or from `clips`"),
         ("ZS", {"model": "nowhere"}, "nowhere: no model_index"),
     ],
 )
