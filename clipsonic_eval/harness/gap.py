@@ -28,16 +28,15 @@ from clipsonic_eval.harness.audio_sets import system_set
 from clipsonic_eval.harness.cache import usable_cache
 from clipsonic_eval.harness.embedder import Embedder
 from clipsonic_eval.harness.features import read_features, read_prior
-from clipsonic_eval.harness.gap_statistics import gap_scores
 from clipsonic_eval.harness.queries import read_queries
 from clipsonic_eval.harness.write import write
-from clipsonic_eval.metrics.gap import mean_shift, paired
+from clipsonic_eval.metrics.gap import gap_scores, mean_shift, paired
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.toyworld import mark
 from clipsonic_eval.types import Embeddings, Finding, Skip
 
-__all__ = ["Features", "GapConfig", "gap", "gap_scores", "measure_gap"]
+__all__ = ["Features", "GapConfig", "gap", "measure_gap"]
 
 MEAN_SHIFT = "mean-shift"
 

@@ -13,7 +13,8 @@ from clipsonic_eval.arraytypes import Float32, Float64, UInt8
 from clipsonic_eval.conventions import CONVENTIONS, Convention
 from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.encoders import ENCODERS, Encoder, TextNote, text_notes
-from clipsonic_eval.metrics import METRICS, ClipInfluence, ClipMetric, Inputs, Metric, gap
+from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.metrics import METRICS, ClipInfluence, ClipMetric, Inputs, Metric, PairMetric
 from clipsonic_eval.types import Clip, EncoderCard
 
 Encoders = Mapping[str, Encoder]  # by role, or by name
@@ -44,11 +45,16 @@ def resolve_metric(name: str, more: Conventions | None = None) -> Metric:
 
     Raises:
         UserError: there is none of that name.
+        ConfigError: it is a statistic of the modality gap.
     """
     convention = resolve_convention(name, more)
+    metric = METRICS[name if convention is None else convention.metric]
+    if isinstance(metric, PairMetric):
+        raise ConfigError(
+            f"{name} is a statistic of the modality gap, of embeddings in pairs; compute it with `clipsonic-eval gap`"
+        )
     if convention is None:
-        return METRICS[name]
-    metric = METRICS[convention.metric]
+        return metric
     scale = convention.scale
     fields = [metric.card.signature, *([] if scale == 1 else [f"scale:{scale:g}"])]
     card = dataclasses.replace(metric.card, name=name, role=name, signature="|".join(fields))
@@ -83,14 +89,14 @@ def _scaled_influence(influence: Callable[[Inputs], ClipInfluence], scale: float
 def biased_in_n(name: str) -> bool:
     """Return whether the expectation of a metric depends on n, by the name that a record gives the metric.
 
-    The name is that of a metric, of a convention or a step to one (``metric/...``), of a gap statistic, or
-    ``fad_halves``. An unknown name counts as unbiased.
+    The name is that of a metric, of a convention or a step to one (``metric/...``), or ``fad_halves``. An unknown name
+    counts as unbiased.
     """
     if name in CONVENTIONS:
         name = CONVENTIONS[name].metric
     elif name not in METRICS:
         name = name.partition("/")[0].removesuffix("_halves")
-    return name in gap.BIASED_IN_N or (name in METRICS and METRICS[name].card.biased_in_n)
+    return name in METRICS and METRICS[name].card.biased_in_n
 
 
 def metric_roles() -> dict[str, str]:
@@ -98,7 +104,8 @@ def metric_roles() -> dict[str, str]:
     roles: dict[str, str] = {}
     for name in METRICS:
         card = METRICS[name].card
-        roles[card.role] = roles.get(card.role) or card.encoder
+        if not isinstance(METRICS[name], PairMetric):  # whose sides are embedded already
+            roles[card.role] = roles.get(card.role) or card.encoder
     return roles
 
 

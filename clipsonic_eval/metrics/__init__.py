@@ -25,6 +25,7 @@ from clipsonic_eval.metrics._base import (
     Metric,
     MetricCard,
     Need,
+    PairMetric,
     SetMetric,
     metric,
 )
@@ -41,6 +42,21 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time __getattr__ find
     from clipsonic_eval.metrics.frechet import fad_inf as fad_inf
     from clipsonic_eval.metrics.frechet import fad_per_clip as fad_per_clip
     from clipsonic_eval.metrics.frechet_package import fad_package as fad_package
+    from clipsonic_eval.metrics.gap.centroids import centroid_distance as centroid_distance
+    from clipsonic_eval.metrics.gap.centroids import centroid_distance_corrected as centroid_distance_corrected
+    from clipsonic_eval.metrics.gap.closed import gap_closed as gap_closed
+    from clipsonic_eval.metrics.gap.closed import gap_closed_centred as gap_closed_centred
+    from clipsonic_eval.metrics.gap.closed import gap_closed_centroid as gap_closed_centroid
+    from clipsonic_eval.metrics.gap.cosines import audio_audio_cosine as audio_audio_cosine
+    from clipsonic_eval.metrics.gap.cosines import image_image_cosine as image_image_cosine
+    from clipsonic_eval.metrics.gap.cosines import matched_cosine as matched_cosine
+    from clipsonic_eval.metrics.gap.cosines import matched_cosine_centred as matched_cosine_centred
+    from clipsonic_eval.metrics.gap.cosines import text_text_cosine as text_text_cosine
+    from clipsonic_eval.metrics.gap.cosines import unmatched_cosine as unmatched_cosine
+    from clipsonic_eval.metrics.gap.cosines import within_cosine as within_cosine
+    from clipsonic_eval.metrics.gap.discrimination import recall_at_1_from_image as recall_at_1_from_image
+    from clipsonic_eval.metrics.gap.discrimination import recall_at_1_to_image as recall_at_1_to_image
+    from clipsonic_eval.metrics.gap.discrimination import separability as separability
     from clipsonic_eval.metrics.inception import inception_score as inception_score
     from clipsonic_eval.metrics.inception import inception_score_10_splits as inception_score_10_splits
     from clipsonic_eval.metrics.manifold import coverage as coverage
@@ -71,6 +87,7 @@ __all__ = [
     "Metric",
     "MetricCard",
     "Need",
+    "PairMetric",
     "SetMetric",
     "metric",
 ]

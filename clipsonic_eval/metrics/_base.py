@@ -1,10 +1,11 @@
 """What a metric is: its card, its inputs, the kinds of metrics, and the registry of all of them.
 
-A metric never loads an encoder and never opens a file: it receives :class:`Inputs`. There are two kinds:
+A metric never loads an encoder and never opens a file: it receives :class:`Inputs`. There are three kinds:
 
 - :class:`ClipMetric`: the mean of one value per clip (CLAP score, class accuracy). Interval and paired test follow from
   the values.
 - :class:`SetMetric`: a statistic of whole sets of clips (FAD). It also gives its values in resamples of the clips.
+- :class:`PairMetric`: a statistic of the modality gap, of vectors that are paired by key (image and text).
 
 A file of this package makes one and registers it, together with the function that people call, by :func:`metric`.
 """
@@ -25,6 +26,7 @@ from clipsonic_eval.registry import Registry
 from clipsonic_eval.types import Embeddings, Score
 
 if TYPE_CHECKING:
+    from clipsonic_eval.metrics.gap._pairs import Pairs
     from clipsonic_eval.stats.frechet import Gaussian
 
 Need = Literal["reference", "prompts", "labels", "real", "image", "text"]
@@ -308,14 +310,34 @@ def linear_replicates(
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class PairMetric:
+    """A statistic of the modality gap.
+
+    Attributes:
+        card: what the metric is; it needs ``image`` (against the text or a prior), and perhaps ``text`` (a prior
+            against the text); a statistic of one side needs neither.
+        estimate: gives the value with its interval; None where it is not defined.
+        side: the one side that it describes: a modality, or ``prior``; "" for statistics of two sides.
+        independent: it assumes independent items, so it is not computed for vectors that were cross-fitted.
+        function: by which people call the metric.
+    """
+
+    card: MetricCard
+    estimate: Callable[[Pairs], Estimate | None]
+    side: str = ""
+    independent: bool = False
+    function: Callable[..., Score] | None = None
+
+
 Metric = ClipMetric | SetMetric
-METRICS: Registry[Metric] = Registry(
-    "metric", "clipsonic_eval.metrics", accepts=lambda thing: isinstance(thing, ClipMetric | SetMetric)
+METRICS: Registry[Metric | PairMetric] = Registry(
+    "metric", "clipsonic_eval.metrics", accepts=lambda thing: isinstance(thing, ClipMetric | SetMetric | PairMetric)
 )
 F = TypeVar("F", bound=Callable[..., Score])
 
 
-def metric(entry: Metric) -> Callable[[F], F]:
+def metric(entry: Metric | PairMetric) -> Callable[[F], F]:
     """Register a metric together with the function by which people call it (a decorator of that function)."""
 
     def register(function: F) -> F:

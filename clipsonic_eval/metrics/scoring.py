@@ -26,6 +26,7 @@ from clipsonic_eval.metrics._base import (
     Interval,
     Metric,
     MetricCard,
+    PairMetric,
     SetMetric,
 )
 from clipsonic_eval.stats import bootstrap
@@ -37,7 +38,7 @@ Identity = Sequence[tuple[str, str]]
 
 SYSTEM = "system"
 _NORMAL = 1.959964  # 97.5 % point of the normal distribution
-_LEAST_RESAMPLES = 20
+LEAST_RESAMPLES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +269,8 @@ def score(
         SpaceError: two sets come from different encoders or have different widths.
         ConfigError: too few resamples.
     """
-    if n_boot and n_boot < _LEAST_RESAMPLES:
-        raise ConfigError(f"n_boot must be 0 (no interval) or at least {_LEAST_RESAMPLES}, better 2000; got {n_boot}")
+    if n_boot and n_boot < LEAST_RESAMPLES:
+        raise ConfigError(f"n_boot must be 0 (no interval) or at least {LEAST_RESAMPLES}, better 2000; got {n_boot}")
     classes = _classes(metric.card, system)
     scored = as_embeddings(system, "system", labels=classes)
     inputs = Inputs(
@@ -339,10 +340,16 @@ def _content(embeddings: Embeddings) -> str:
     return digest.hexdigest()[:8]
 
 
-def function_of(entry: Metric) -> Callable[..., Score]:
-    """Return the function by which people call a metric; one is made for a metric that brings none."""
+def function_of(entry: Metric | PairMetric) -> Callable[..., Score]:
+    """Return the function by which people call a metric; one is made for a metric that brings none.
+
+    Raises:
+        TypeError: a statistic of pairs brings none.
+    """
     if entry.function is not None:
         return entry.function
+    if isinstance(entry, PairMetric):
+        raise TypeError(f"{entry.card.name}: register it with @metric on its function")
 
     def function(*sets: Vectors, n_boot: int = 2000, seed: int = 0, **more: Any) -> Score:
         names = ["reference", "system"] if "reference" in entry.card.needs else ["system"]

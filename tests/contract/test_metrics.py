@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import doctest
 import functools
+import inspect
+import re
 from collections.abc import Mapping
 
 import fake_encoders
 import numpy as np
 import pytest
 
-from clipsonic_eval import signature
+from clipsonic_eval import metrics, signature
+from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import ShapeError, SpaceError
 from clipsonic_eval.harness.calibration import worlds
-from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, SetMetric
+from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, PairMetric, SetMetric
 from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.types import Clip, Embeddings
 
@@ -29,12 +33,15 @@ NOT_AT_EVERY_STEP = {
     "retrieval_audio_to_text_r1": "36 prompts that lie offset from their sounds: a little noise moves some nearer",
     "retrieval_audio_to_text_r5": "as r1",
 }
-NAMES = [name for name in METRICS if not METRICS[name].card.package]  # those of packages: tests/reference
+EVERY = {name: METRICS[name] for name in METRICS}
+OURS = {  # metrics of packages: tests/reference
+    n: m for n, m in EVERY.items() if not isinstance(m, PairMetric) and not m.card.package
+}
 MANY = 400  # metrics that need more clips than this are tested with the slow ones
-PARAMS = [pytest.param(n, marks=pytest.mark.slow) if METRICS[n].card.min_n > MANY else n for n in NAMES]
+PARAMS = [pytest.param(n, marks=pytest.mark.slow) if m.card.min_n > MANY else n for n, m in OURS.items()]
 SETS = [
     pytest.param(m, marks=pytest.mark.slow) if m.card.min_n > MANY else m
-    for m in map(METRICS.__getitem__, NAMES)
+    for m in OURS.values()
     if isinstance(m, SetMetric)
 ]
 
@@ -101,22 +108,51 @@ def as_type(given: Inputs, dtype: type) -> Inputs:
     return dataclasses.replace(given, **changed)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", PARAMS)
+@pytest.mark.parametrize("name", EVERY)
 def test_its_card_is_complete(name: str) -> None:
-    card = METRICS[name].card
+    card = EVERY[name].card
     assert card.name == name
+    for text in (card.title, card.description, card.unit, card.role, card.source):
+        assert text
+        assert text == text.strip()
     assert card.role.isidentifier()
-    assert card.title
-    assert card.unit
-    assert card.source
+    assert (card.role == "paired") == isinstance(EVERY[name], PairMetric)
+    assert card.role == "paired" or card.encoder in ENCODERS
     assert card.min_n >= 1
     text = signature.build(name, fake_encoders.card("e"), card.signature, [], 5, num=card.num)
     assert signature.parse(text).metric == name
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_it_has_a_function_whose_docstring_says_shapes_units_and_an_example(name: str) -> None:
+    function = getattr(metrics, name)
+    assert function is EVERY[name].function
+    assert function.__name__ == name
+    assert name in dir(metrics)
+    text = inspect.getdoc(function) or ""
+    assert text.startswith("Return ")
+    arrays = [
+        p
+        for p in inspect.signature(function).parameters
+        if p not in {"n_boot", "seed", "k", "labels", "kernel", "subsets", "size"}
+    ]
+    for argument in arrays:
+        assert re.search(rf"^    {argument}: \((n|m|rows), (d|classes)\) ", text, re.MULTILINE), argument
+    examples = doctest.DocTestParser().get_examples(text)
+    assert len(examples) >= 3
+    assert any(example.want for example in examples)
+
+
+def test_a_name_that_no_metric_has_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="METRICS lists the metrics"):
+        metrics.frechet_audio_distance  # noqa: B018
+    with pytest.raises(ImportError):
+        from clipsonic_eval.metrics import nothing  # noqa: F401
+
+
 @pytest.mark.parametrize("name", PARAMS)
 def test_it_gets_worse_down_a_ladder_of_noise(name: str) -> None:
-    metric = METRICS[name]
+    metric = OURS[name]
     values = [value(metric, inputs(metric, db)) for db in LADDER_DB]
     signs = np.diff(values) * (-1 if metric.card.higher_is_better else 1)
     assert (signs >= 0).all() or name in NOT_AT_EVERY_STEP, values
@@ -125,7 +161,7 @@ def test_it_gets_worse_down_a_ladder_of_noise(name: str) -> None:
 
 @pytest.mark.parametrize("name", PARAMS)
 def test_order_does_not_matter(name: str) -> None:
-    metric = METRICS[name]
+    metric = OURS[name]
     given = inputs(metric, 5)
     turned = dataclasses.replace(
         given,
@@ -138,7 +174,7 @@ def test_order_does_not_matter(name: str) -> None:
 
 @pytest.mark.parametrize("name", PARAMS)
 def test_single_precision_is_enough_and_double_changes_nothing(name: str) -> None:
-    metric = METRICS[name]
+    metric = OURS[name]
     given = inputs(metric, 5)
     assert value(metric, as_type(given, np.float64)) == value(metric, given)
     assert given.system.vectors.dtype == np.float32
@@ -146,7 +182,7 @@ def test_single_precision_is_enough_and_double_changes_nothing(name: str) -> Non
 
 @pytest.mark.parametrize("name", PARAMS)
 def test_the_same_clips_give_the_same_value(name: str) -> None:
-    metric = METRICS[name]
+    metric = OURS[name]
     assert value(metric, inputs(metric, 20)) == value(metric, inputs(metric, 20))
 
 
@@ -161,7 +197,7 @@ def test_resamples_follow_the_seed_and_not_the_company(metric: SetMetric) -> Non
 
 @pytest.mark.parametrize("name", PARAMS)
 def test_what_it_needs_and_does_not_get_is_named(name: str) -> None:
-    metric = METRICS[name]
+    metric = OURS[name]
     needed = [need for need in metric.card.needs if need != "labels"]
     for need in needed:
         bare = dataclasses.replace(inputs(metric, 20), **{need: None})
@@ -171,7 +207,7 @@ def test_what_it_needs_and_does_not_get_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", PARAMS)
 def test_sets_of_two_widths_are_refused(name: str) -> None:
-    metric = METRICS[name]
+    metric = OURS[name]
     given = inputs(metric, 20)
     narrow = dataclasses.replace(given.system, vectors=given.system.vectors[:, :-1])
     needed = {"reference", "prompts", "real"} & set(metric.card.needs)
@@ -205,7 +241,7 @@ def drawn_value(metric: Metric, rng: np.random.Generator, n: int) -> float:
 
 @pytest.mark.parametrize("name", PARAMS)
 def test_whether_its_expectation_depends_on_n_is_as_its_card_says(name: str) -> None:
-    metric = METRICS[name]
+    metric = OURS[name]
     small = max(20 if name == "fad_inf" else 8, metric.card.min_n)  # fad_inf: half of them, more than dimensions
     draws = 60 if small <= MANY else 4
     few, many = (

@@ -16,7 +16,8 @@ from clipsonic_eval import seeds
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.harness.calibration.worlds import draw
 from clipsonic_eval.harness.compare import compare_systems, corrected
-from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric
+from clipsonic_eval.harness.resolve import resolve_metric
+from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, SetMetric
 from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.records import Comparison
 from clipsonic_eval.stats.bootstrap import wilson_interval
@@ -127,13 +128,15 @@ def names(config: CalibrateConfig) -> list[tuple[str, int]]:
     Raises:
         UserError: a metric of that name does not exist.
     """
-    chosen = config.metrics or tuple(name for name in METRICS if not METRICS[name].card.package)
+    chosen = config.metrics or tuple(
+        name for name in METRICS if isinstance(METRICS[name], ClipMetric | SetMetric) and not METRICS[name].card.package
+    )
     return [(name, n) for name in chosen for n in config.n if n >= METRICS[name].card.min_n]
 
 
 def run_cell(name: str, n: int, config: CalibrateConfig) -> Cell:
     """Simulate a cell."""
-    metric = METRICS[name]
+    metric = resolve_metric(name)
     truth, kind = _truth(metric, n, config)
     intervals, alone, family, power = [], [], [], []
     method = ""

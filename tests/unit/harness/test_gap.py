@@ -13,9 +13,10 @@ from clipsonic_eval import records
 from clipsonic_eval.analysis import runs as runs_
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.errors import ConfigError, ShapeError, SpaceError, UserError
-from clipsonic_eval.harness.gap import GapConfig, gap, gap_scores
+from clipsonic_eval.harness.gap import GapConfig, gap
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.media.encode import write_video
+from clipsonic_eval.metrics.gap import gap_scores
 from clipsonic_eval.reporting import build
 from clipsonic_eval.signature import comparable, explain_difference
 from clipsonic_eval.types import Embeddings, EncoderCard, Score
