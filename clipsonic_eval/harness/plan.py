@@ -114,7 +114,7 @@ def plan(
     if not metrics:
         raise ConfigError(f"no metric can be computed: {left_out[-1]}")
     if HALVES in config.controls and reference is not None and METRICS["fad"].card.role in loaded:
-        metrics[FAD_HALVES] = _renamed(METRICS["fad"], FAD_HALVES)
+        metrics[FAD_HALVES] = _renamed(resolve_metric("fad"), FAD_HALVES)
     real_folders = [folder for folder in (config.reference, config.real, config.training) if folder is not None]
     findings = [
         *mark.strangers((e.card for e in loaded.values()), real_folders or list(config.systems.values())),

@@ -127,7 +127,7 @@ def test_lists_name_what_there_is() -> None:
     assert {"clipsonic.systems:ZeroShot", "paired_tta.systems:ClipTTA"} <= set(found["systems"])
     assert "clipsonic.systems:Conditioned" not in found["systems"]
     plain = CliRunner().invoke(main, ["ls", "metrics"])
-    assert plain.stdout.startswith("clap_score")
+    assert plain.stdout.startswith("audio_audio_cosine")
 
 
 def test_lists_load_no_torch_and_no_system() -> None:
