@@ -126,7 +126,7 @@ def _ours(frame: FrameType) -> str | None:
 
 
 def trace() -> tuple[list[str], list[str]]:
-    """Evaluate two folders by FAD; return our files that ran, and those of the harness in the order of entering."""
+    """Evaluate two folders by FAD; return our files that ran, and those of the harness in the order of their calls."""
     import numpy as np
     import soundfile
 
@@ -147,9 +147,8 @@ def trace() -> tuple[list[str], list[str]]:
         if pair in known:  # a loop over clips is one call for whoever reads
             return
         known.add(pair)
-        for place in (_ours(caller) if caller else None, name):
-            if place and "/harness/" in place and (not walk or walk[-1] != place):
-                walk.append(place)
+        if caller and name != _ours(caller) and "/harness/" in name:
+            walk.append(name)
 
     with tempfile.TemporaryDirectory() as folder:
         top = Path(folder)
@@ -172,7 +171,7 @@ def trace() -> tuple[list[str], list[str]]:
 
 
 def returns(walk: list[str]) -> int:
-    """Return how often a file is entered that was left before."""
+    """Return how often a file is called that was called before."""
     seen: set[str] = set()
     again = 0
     for name in walk:
@@ -191,7 +190,7 @@ def main() -> None:
         click.echo(f"{name}: {value}")
     ran, walk = trace()
     click.echo(f"files that run from wav to record: {len(ran)}")
-    click.echo(f"files of the harness entered again after they were left: {returns(walk)} of {len(walk)}")
+    click.echo(f"calls from file to file of the harness: {len(walk)}, of these to one called before: {returns(walk)}")
     if "-v" in sys.argv:
         click.echo("\n".join([*ran, "", *walk]))
 
