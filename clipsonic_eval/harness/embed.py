@@ -113,10 +113,10 @@ def embed(
         UserError: no system has any usable audio, or the reference has none.
     """
     embedder = Embedder(plan.encoders, cache=cache, batch_size=batch_size, workers=workers)
-    reference = training = None
+    reference, training, first = None, None, next(iter(plan.encoders))
     if plan.training is not None:
-        training = embedder.embed(plan.training, [plan.first_role], progress=progress)
-    near = {*plan.roles("reference"), *([plan.first_role] if plan.training is not None else [])}
+        training = embedder.embed(plan.training, [first], progress=progress)
+    near = {*plan.roles["reference"], *([first] if plan.training is not None else [])}
     if plan.reference is not None and near:
         roles = [role for role in plan.encoders if role in near]
         reference = embedder.embed(plan.reference, roles, progress=progress)
@@ -133,7 +133,7 @@ def embed(
     keys = tuple(key for key, _ in texts)
     text = {
         role: Embeddings(plan.encoders[role].text([t for _, t in texts]), keys, "text", plan.encoders[role].card)
-        for role in plan.roles("prompts")
+        for role in plan.roles["prompts"]
     }
     return Embedded(
         plan,
@@ -221,7 +221,7 @@ def _findings(
     for name, one in sets.items():
         if name == NOISE:
             continue
-        found[name] = checks.check_set(one.levels, one.spaces, fitted=plan.fitted(), made=name != REAL, **near)
+        found[name] = checks.check_set(one.levels, one.spaces, fitted=plan.fitted, made=name != REAL, **near)
         if name in plan.given:
             # identical systems are not reported here: their comparison says so
             others = {n: digests for n, digests in earlier.items() if digests != one.digests}
@@ -229,14 +229,14 @@ def _findings(
             found[name] += checks.same_files(name, one.digests, others)
             earlier[name] = one.digests
     if reference is not None:
-        fitted = plan.fitted("reference")
+        fitted = plan.fitted & set(plan.roles["reference"])
         found["reference"] = checks.check_set(reference.levels, reference.spaces, fitted=fitted)
     if training is not None:
         found["training"] = checks.check_set(training.levels, training.spaces)
-    if plan.stored is not None and plan.roles("reference"):
+    if plan.stored is not None and plan.roles["reference"]:
         found["reference"] = list(plan.stored.findings())
     found[checks.EVALUATION] = [
         *plan.findings,
-        *(f for role in plan.roles("prompts") for f in checks.check_prompts(plan.encoders[role], plan.queries.prompts)),
+        *(f for role in plan.roles["prompts"] for f in checks.check_prompts(plan.encoders[role], plan.queries.prompts)),
     ]
     return found

@@ -26,6 +26,7 @@ from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Clip, Embeddings, Skip
 
 _AHEAD = 2  # batches that are decoded before they are asked for
+_LEVELS = "sound levels"  # beside the roles: what the checks measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class EmbeddedSet:
 
 @dataclass(slots=True)
 class _Clip:
-    """One clip on its way: hashed, decoded unless it is cached, measured, embedded; ``problem`` ends the way."""
+    """One clip on its way: hashed, looked up in the caches or decoded, measured, embedded; a problem ends the way."""
 
     item: AudioItem
     digest: str = ""
@@ -67,12 +68,6 @@ class _Clip:
     levels: ClipLevels | None = None
     rows: dict[str, Float32] = field(default_factory=dict)
     problem: str = ""
-
-    def decoded(self) -> Clip:
-        """Return the audio, decoded again if only some of its embeddings are in the cache."""
-        if self.audio is None:
-            self.audio = self.item.clip()
-        return self.audio
 
 
 class Embedder:
@@ -90,10 +85,9 @@ class Embedder:
     ) -> None:
         self._encoders = dict(encoders)
         self._caches: dict[str, ClipCache] = {}
-        self._levels: ClipCache | None = None
         if cache is not None:
             self._caches = {role: embedding_cache(cache, encoder.card) for role, encoder in encoders.items()}
-            self._levels = ClipCache(cache / LEVELS_VERSION, len(LEVEL_FIELDS))
+            self._caches[_LEVELS] = ClipCache(cache / LEVELS_VERSION, len(LEVEL_FIELDS))
         self._batch_size = batch_size
         self._workers = workers
 
@@ -110,16 +104,14 @@ class Embedder:
                 for clip in progress.track(self._clips(pool, audio, roles), label=label, total=len(audio.items)):
                     clips.append(clip)
         finally:
-            for cache in (self._levels, *self._caches.values()):
-                if cache is not None:
-                    cache.flush()
+            for cache in self._caches.values():
+                cache.flush()
         return _gathered(audio, clips, {role: self._encoders[role] for role in roles})
 
     def _clips(self, pool: ThreadPoolExecutor, audio: AudioSet, roles: Sequence[str]) -> Iterator[_Clip]:
         """Yield every clip of a set, embedded or with a problem, while the next batches are being decoded."""
         waiting: deque[list[Future[_Clip]]] = deque()
-        starts = range(0, len(audio.items), self._batch_size)
-        for start in starts:
+        for start in range(0, len(audio.items), self._batch_size):
             batch = audio.items[start : start + self._batch_size]
             waiting.append([pool.submit(self._decode, item, roles) for item in batch])
             if len(waiting) >= _AHEAD:
@@ -128,59 +120,51 @@ class Embedder:
             yield from self._embed([future.result() for future in waiting.popleft()], roles)
 
     def _decode(self, item: AudioItem, roles: Sequence[str]) -> _Clip:
-        """Hash one item and, unless everything about it is cached, decode it; runs in a thread."""
+        """Hash one item, look it up in the caches and, unless everything is there, decode it; runs in a thread."""
+        clip = _Clip(item)
         try:
-            digest = item.digest()
-            if self._levels is not None and all(
-                digest in c for c in (self._levels, *map(self._caches.get, roles)) if c
-            ):
-                return _Clip(item, digest)
-            audio = item.clip()
+            clip.digest = item.digest()
+            for name, cache in self._caches.items():
+                rows = cache.get(clip.digest) if name in (_LEVELS, *roles) else None
+                if rows is not None:
+                    clip.rows[name] = rows
+            if len(clip.rows) <= len(roles):  # the roles and the levels are one more
+                clip.audio = item.clip()
+                clip.problem = _problem(clip.audio)
         except MediaError as error:
-            return _Clip(item, problem=str(error))
+            clip.problem = str(error)
         except MemoryError:
-            return _Clip(item, problem="decoding it takes more memory than there is")
-        return _Clip(item, digest, audio, problem=_problem(audio))
+            clip.problem = "decoding it takes more memory than there is"
+        return clip
 
     def _embed(self, batch: list[_Clip], roles: Sequence[str]) -> list[_Clip]:
-        """Measure and embed a batch, and put what is new into the caches."""
+        """Measure and embed the clips of a batch, and put what is new into the caches."""
+        known = [set(clip.rows) for clip in batch]
         for clip in batch:
             if not clip.problem:
-                self._measure(clip)
+                _measure(clip)
         for role in roles:
-            self._encode(role, [clip for clip in batch if not clip.problem])
-        for clip in batch:
-            if not clip.problem:
-                self._remember(clip)
+            missing = {clip.item.key: clip for clip in batch if not clip.problem and role not in clip.rows}
+            audio = [clip.audio for clip in missing.values() if clip.audio is not None]
+            for key, found in _encoded(self._encoders[role], audio):
+                if isinstance(found, str):
+                    missing[key].problem = found
+                else:
+                    missing[key].rows[role] = found
+        for clip, cached in zip(batch, known, strict=True):
             clip.audio = None
+            for name in self._caches.keys() & clip.rows.keys() if not clip.problem else ():
+                if name not in cached:
+                    self._caches[name].put(clip.digest, clip.rows[name])
         return batch
 
-    def _measure(self, clip: _Clip) -> None:
-        """Measure the levels of a clip; audio in another unit reaches no encoder."""
-        rows = self._levels.get(clip.digest) if self._levels is not None else None
-        clip.levels = ClipLevels.of(clip.decoded()) if rows is None else ClipLevels.from_rows(rows)
-        clip.problem = unusable(clip.levels.channels, clip.item.key)
 
-    def _encode(self, role: str, batch: Sequence[_Clip]) -> None:
-        """Embed the clips of a batch that are not cached."""
-        cache = self._caches.get(role)
-        for clip in batch:
-            rows = cache.get(clip.digest) if cache is not None else None
-            if rows is not None:
-                clip.rows[role] = rows
-        missing = {clip.item.key: clip for clip in batch if role not in clip.rows}
-        for key, found in _encoded(self._encoders[role], [clip.decoded() for clip in missing.values()]):
-            if isinstance(found, str):
-                missing[key].problem = found
-            else:
-                missing[key].rows[role] = found
-
-    def _remember(self, clip: _Clip) -> None:
-        if self._levels is not None and clip.levels is not None and clip.digest not in self._levels:
-            self._levels.put(clip.digest, clip.levels.rows())
-        for role, rows in clip.rows.items():
-            if role in self._caches and clip.digest not in self._caches[role]:
-                self._caches[role].put(clip.digest, rows)
+def _measure(clip: _Clip) -> None:
+    """Measure the levels of a clip; audio in another unit reaches no encoder."""
+    if _LEVELS not in clip.rows and clip.audio is not None:
+        clip.rows[_LEVELS] = ClipLevels.of(clip.audio).rows()
+    clip.levels = ClipLevels.from_rows(clip.rows[_LEVELS])
+    clip.problem = unusable(clip.levels.channels, clip.item.key)
 
 
 def _problem(audio: Clip) -> str:

@@ -14,7 +14,7 @@ from clipsonic_eval.harness.audio_sets import AudioSet, reference_set, system_se
 from clipsonic_eval.harness.controls import HALVES, NOISE, REAL, SHUFFLED
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.queries import QuerySet, read_queries
-from clipsonic_eval.harness.resolve import Conventions, Encoders, load_encoder, resolve_convention, resolve_metric
+from clipsonic_eval.harness.resolve import Conventions, Encoders, load_encoder, resolve_metric
 from clipsonic_eval.harness.stored_statistics import StoredStatistics, is_stored, read
 from clipsonic_eval.metrics import METRICS, Metric, MetricCard, SetMetric
 from clipsonic_eval.toyworld import mark
@@ -35,7 +35,11 @@ class Plan:
         stored: mean and covariance of the reference, in place of ``reference``.
         training: listed audio that the systems were trained on, if it was given.
         metrics: by the name that their scores carry, grouped by encoder.
-        encoders: by role, in memory; only the roles that a metric needs.
+        encoders: by role, in memory; only the roles that a metric needs. Duplicates and copies of training clips are
+            looked for in the space of the first.
+        roles: for each need of a metric (``reference``, ``prompts``, …), the roles of the metrics that have it, in the
+            order of the encoders.
+        fitted: roles in which a metric estimates the covariance matrix of the systems.
         controls: ``shuffled``, ``noise``, ``halves``, as far as they were asked for.
         pairs: systems to compare.
         notes: how tables and folders were read, for the screen.
@@ -50,27 +54,12 @@ class Plan:
     training: AudioSet | None
     metrics: Mapping[str, Metric]
     encoders: Encoders
+    roles: Mapping[str, tuple[str, ...]]
+    fitted: frozenset[str] = frozenset()
     controls: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
-
-    def roles(self, need: str) -> list[str]:
-        """Return the roles of the metrics with a need, in the order of the encoders."""
-        used = {metric.card.role for metric in self.metrics.values() if need in metric.card.needs}
-        return [role for role in self.encoders if role in used]
-
-    @property
-    def first_role(self) -> str:
-        """Role in whose space duplicates and copies of training clips are looked for."""
-        return next(iter(self.encoders))
-
-    def fitted(self, need: str | None = None) -> set[str]:
-        """Return the roles for which a metric, or one with a need, estimates a covariance matrix."""
-        found = (
-            m for n, m in self.metrics.items() if isinstance(m, SetMetric) and m.fits_covariance and n != FAD_HALVES
-        )
-        return {m.card.role for m in found if need is None or need in m.card.needs}
 
 
 def plan(
@@ -120,24 +109,40 @@ def plan(
         *mark.strangers((e.card for e in loaded.values()), real_folders or list(config.systems.values())),
         *(Finding("left_out", "warning", (), why) for why in left_out),
     ]
-    planned = Plan(
-        queries, systems, tuple(config.systems), reference, stored, training, metrics, loaded, tuple(config.controls),
+    roles = {need: _roles(need, metrics, loaded) for need in lacking}
+    if stored is not None:
+        stored.check({role: loaded[role].card for role in roles["reference"]})
+    return Plan(
+        queries, systems, tuple(config.systems), reference, stored, training, metrics, loaded, roles, _fitted(metrics),
+        tuple(config.controls),
         tuple(_pairs(config, [*systems, *(name for name in (NOISE, SHUFFLED) if name in config.controls)])),
         tuple(dict.fromkeys(notes)), tuple(findings),
     )  # fmt: skip
-    if stored is not None:
-        stored.check({role: loaded[role].card for role in planned.roles("reference")})
-    return planned
+
+
+def _roles(need: str, metrics: Mapping[str, Metric], encoders: Encoders) -> tuple[str, ...]:
+    """Return the roles of the metrics that have a need, in the order of the encoders."""
+    used = {metric.card.role for metric in metrics.values() if need in metric.card.needs}
+    return tuple(role for role in encoders if role in used)
+
+
+def _fitted(metrics: Mapping[str, Metric]) -> frozenset[str]:
+    """Return the roles in which a metric estimates the covariance matrix of the systems."""
+    fitting = {n: m for n, m in metrics.items() if isinstance(m, SetMetric) and m.fits_covariance and n != FAD_HALVES}
+    return frozenset(metric.card.role for metric in fitting.values())
 
 
 def _queries_and_systems(prompts: Path | None, folders: Mapping[str, Path]) -> tuple[QuerySet, dict[str, AudioSet]]:
     """List the systems' audio and match it to the queries: of the table, else of the systems' own ``samples.csv``."""
+    listed = {}
     if prompts is not None:
         queries = read_queries(prompts)
     else:
-        queries = _queries_of({name: system_set(name, folder, None) for name, folder in folders.items()})
-    keys = queries.prompts.keys() or None
-    return queries, {name: system_set(name, folder, keys) for name, folder in folders.items()}
+        listed = {name: system_set(name, folder, None) for name, folder in folders.items()}
+        queries = _queries_of(listed)
+    if queries.prompts:
+        listed = {name: system_set(name, folder, queries.prompts.keys()) for name, folder in folders.items()}
+    return queries, listed
 
 
 def _queries_of(systems: Mapping[str, AudioSet]) -> QuerySet:
@@ -202,7 +207,7 @@ def _choose_metrics(
         UserError: there is no metric of that name.
     """
     wanted = {name: resolve_metric(name, conventions) for name in asked or _by_default()}
-    own = {name for name in wanted if resolve_convention(name, conventions) is None}
+    own = {name for name, metric in wanted.items() if metric.card.role != name}  # the role of a convention is its name
     stuck: dict[str, str] = {}
     for name, metric in wanted.items():
         why = _obstacle(metric.card, lacking)
@@ -255,7 +260,7 @@ def _load_encoders(
             encoders[role] = given[role]
         else:
             weights = config.weights.get(role)
-            name = names.get(role) or role  # the role of a convention is its name
+            name = names.get(role) or role  # of a convention
             encoders[role] = load_encoder(name, weights, device=config.device, conventions=conventions, loaded=loaded)
     return encoders
 

@@ -26,34 +26,30 @@ class QuerySet:
         skipped: rows of the table that could not be used.
         notes: sentences about how the table was read.
         captions: all captions of the keys that have several, in the order of the table.
+        prompts: first caption by key.
+        labels: class name by key, where there is one.
+        texts: (key, caption) of every caption, sorted by key.
+        hash: eight hex digits over keys, captions and labels.
     """
 
     queries: tuple[Query, ...]
     skipped: tuple[Skip, ...] = ()
     notes: tuple[str, ...] = ()
     captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    prompts: Mapping[str, str] = field(init=False)
+    labels: Mapping[str, str] = field(init=False)
+    texts: tuple[tuple[str, str], ...] = field(init=False)
+    hash: str = field(init=False)
 
-    @property
-    def prompts(self) -> dict[str, str]:
-        """First caption by key."""
-        return {query.key: query.prompt for query in self.queries}
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Class name by key, where there is one."""
-        return {query.key: query.label for query in self.queries if query.label}
-
-    @property
-    def texts(self) -> list[tuple[str, str]]:
-        """(key, caption) of every caption, sorted by key."""
-        return [(key, text) for key, p in sorted(self.prompts.items()) for text in self.captions.get(key, (p,))]
-
-    @property
-    def hash(self) -> str:
-        """Eight hex digits over keys, captions and labels."""
-        captions = {key: list(texts) for key, texts in self.captions.items()}
-        labels = self.labels
-        return config_hash([[k, captions.get(k, p), labels.get(k)] for k, p in sorted(self.prompts.items())])[:8]
+    def __post_init__(self) -> None:
+        prompts = {query.key: query.prompt for query in self.queries}
+        labels = {query.key: query.label for query in self.queries if query.label}
+        captions = {key: list(self.captions.get(key, [prompt])) for key, prompt in sorted(prompts.items())}
+        said = [[key, texts if key in self.captions else texts[0], labels.get(key)] for key, texts in captions.items()]
+        object.__setattr__(self, "prompts", prompts)
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "texts", tuple((key, text) for key, texts in captions.items() for text in texts))
+        object.__setattr__(self, "hash", config_hash(said)[:8])
 
     def single(self, path: Path, fix: str) -> tuple[Query, ...]:
         """Return the queries, where each key must have one caption only.

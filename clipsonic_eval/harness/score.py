@@ -10,7 +10,6 @@ from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.compare import compare_systems, corrected
 from clipsonic_eval.harness.controls import SHUFFLED
 from clipsonic_eval.harness.embed import Embedded
-from clipsonic_eval.harness.resolve import biased_in_n
 from clipsonic_eval.harness.unanswered import unanswered_finding, with_unanswered
 from clipsonic_eval.metrics import Inputs, Metric, SetMetric
 from clipsonic_eval.metrics.scoring import score_systems
@@ -103,7 +102,7 @@ def _findings(
         common = tuple(sorted(embedded.sets[a].digests.keys() & embedded.sets[b].digests.keys()))
         sentence = f"identical outputs: all {len(common)} common clips are the same bytes as those of '{a}'"
         found.setdefault(b, []).append(Finding("identical", "warning", common, sentence))
-    biased = {s.metric for s in scores if biased_in_n(s.metric)}
+    biased = {name for name, metric in embedded.plan.metrics.items() if metric.card.biased_in_n}
     found[checks.EVALUATION] += [
         *checks.unequal_n(scores, embedded.plan.given, biased),
         *(Finding("not_compared", "warning", (), why) for why in not_compared),
