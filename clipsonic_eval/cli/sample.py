@@ -1,4 +1,4 @@
-"""``clipsonic-eval sample``: let a system answer queries."""
+"""``clipsonic-eval sample``: generate audio for queries."""
 
 from __future__ import annotations
 
@@ -55,17 +55,19 @@ def command(
     clipsonic-eval sample clipsonic.systems:ZeroShot --set model=models/video \
         --queries test.csv --out wavs/ZS
     """
-    asked = read_queries(queries)
-    asked.tell(Bars())
+    query_set = read_queries(queries)
+    query_set.show_notes(Bars())
     if not first_caption:
-        asked.single(queries, "say --first-caption to take the first of each, or give every caption a key of its own")
+        query_set.single(queries, "use the first of each with --first-caption, or give every caption a key of its own")
     built = resolve(system, apply_sets({}, sets))
-    how = SampleSettings(**settings)  # type: ignore[arg-type]
-    result = sample(built, asked.queries, out, how, unread=asked.skipped, progress=Bars())
+    job = SampleSettings(**settings)  # type: ignore[arg-type]
+    result = sample(built, query_set.queries, out, job, unread=query_set.skipped, progress=Bars())
     if as_json:
         click.echo(json.dumps(_tree(result)))
     else:
-        click.echo(f"{result.out}: {result.n} of {len(asked.queries)} queries by {result.name}, {result.seconds:.1f} s")
+        click.echo(
+            f"{result.out}: {result.n} of {len(query_set.queries)} queries by {result.name}, {result.seconds:.1f} s"
+        )
         for skip in result.skipped[:_SHOWN]:
             click.echo(f"skipped {skip.key}: {skip.reason}", err=True)
         if len(result.skipped) > _SHOWN:

@@ -199,7 +199,7 @@ def _prompts(config: GapConfig, progress: Progress) -> tuple[dict[str, str] | No
     if config.prompts is None:
         return None, ()
     asked = read_queries(config.prompts)
-    asked.tell(progress)
+    asked.show_notes(progress)
     single = asked.single(config.prompts, "keep one row for each key")
     return {q.key: q.prompt for q in single}, asked.skipped
 

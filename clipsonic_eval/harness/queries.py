@@ -1,4 +1,4 @@
-"""Queries from a table: what is asked of every system."""
+"""Text queries from a table: the prompts, and perhaps images, that every system is sampled on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_KEY = 200  # bytes; with the suffix and a temporary file's additions st
 
 @dataclass(frozen=True, slots=True)
 class QuerySet:
-    """Text queries that every system is asked.
+    """Queries read from a table.
 
     Attributes:
         queries: one per key, with its first caption.
@@ -65,8 +65,8 @@ class QuerySet:
             )
         return self.queries
 
-    def tell(self, progress: Progress) -> None:
-        """Show the notes."""
+    def show_notes(self, progress: Progress) -> None:
+        """Show how the table was read."""
         for note in self.notes:
             progress.note(note)
 
@@ -74,12 +74,11 @@ class QuerySet:
 def read_queries(path: Path) -> QuerySet:
     """Read queries from a table (see :mod:`clipsonic_eval.tables`).
 
-    Columns: ``key`` (identity; becomes the name of the output file), ``prompt``, and, where there are any, ``label``
-    and ``image`` or ``path`` (a picture or a video, relative to the table's folder). Without a key the name of the
-    file makes it; a key that is the name of a media file loses its suffix. Other columns are noted as not read.
-    A key may stand in several rows with different prompts, or have columns ``caption_1`` to ``caption_5``: these are
-    its captions. Whether the files exist is found out when they are needed: the query is skipped then, the others go
-    on.
+    Columns: ``key`` (becomes the name of the output file), ``prompt``, and optionally ``label`` and ``image`` or
+    ``path`` (an image or a video, relative to the folder of the table). Without a key the name of the file serves; a
+    key that is the name of a media file loses its suffix. Other columns are noted as unread. A key with several rows of
+    different prompts, or with columns ``caption_1`` to ``caption_5``, has several captions. Whether the files exist is
+    checked when they are needed: then the query is skipped.
 
     Raises:
         UserError: the table cannot be read, a column is missing, or no row can be used.
@@ -87,9 +86,9 @@ def read_queries(path: Path) -> QuerySet:
     fix = "give a table with the columns key and prompt"
     table = read_table(path, _COLUMNS, required=(("key", "path"), "prompt"), captions=True, fix=fix)
     if {"image", "path"} <= set(table.columns):
-        raise UserError(f"{path}: has both columns 'image' and 'path'; keep the one that names the picture or video")
+        raise UserError(f"{path}: has both columns 'image' and 'path'; keep the one that names the image or video")
     keys = _keys(table.rows)
-    shortened = [said for row, key in zip(table.rows, keys, strict=True) if (said := row.get("key")) not in (None, key)]
+    shortened = [k for row, key in zip(table.rows, keys, strict=True) if (k := row.get("key")) not in (None, key)]
     notes = list(table.notes)
     if shortened:
         notes.append(f"{path}: keys that are names of files were read without the suffix: {listed(shortened)}")
@@ -103,7 +102,7 @@ def read_queries(path: Path) -> QuerySet:
         if not problem and known is not query:
             problem = _contradicts(query, known, line)
         if not problem and query.prompt in captions.get(key, ()):
-            problem = f"says again what an earlier row says of key '{key}'"
+            problem = f"repeats an earlier row of key '{key}'"
         if problem:
             skipped.append(Skip(f"line-{row.line}", f"{path.name} line {row.line}: {problem}"))
         else:
@@ -118,7 +117,7 @@ def read_queries(path: Path) -> QuerySet:
 
 
 def _contradicts(query: Query, known: Query, line: int) -> str:
-    """Say what a further row of a key says otherwise than the first, "" if only the prompt is another one."""
+    """Return in what another row of a key contradicts the first, "" if only the prompt differs."""
     for what, other, own in (("label", known.label, query.label), ("file", known.image, query.image)):
         if other != own:
             return f"key '{query.key}' has the {what} '{own}' here and '{other}' in line {line}"
@@ -141,7 +140,7 @@ def check_keys(queries: Iterable[Query], *, where: str = "queries") -> None:
 
 
 def _problem(key: str) -> str:
-    """Say why a key cannot be the name of a file, "" if it can."""
+    """Return why a key cannot be the name of a file, "" if it can."""
     if not key or key.startswith(".") or len(key.encode()) > _LONGEST_KEY or any(c in "/\\\0\r\n" for c in key):
         return (
             f"key '{key}' cannot be the name of a file; keys are 1 to {_LONGEST_KEY} bytes without slashes and do not "
@@ -152,13 +151,13 @@ def _problem(key: str) -> str:
 
 def _keys(rows: Sequence[Row]) -> list[str]:
     """Return the keys; names of media files lose their suffix, unless two keys would become one."""
-    said = [row.get("key") or key_of(Path(row.values["path"].rsplit("/", 1)[-1])) for row in rows]
-    short = [without_suffix(key) for key in said]
-    return short if len(set(short)) == len(set(said)) else said
+    written = [row.get("key") or key_of(Path(row.values["path"].rsplit("/", 1)[-1])) for row in rows]
+    short = [without_suffix(key) for key in written]
+    return short if len(set(short)) == len(set(written)) else written
 
 
 def _query(folder: Path, key: str, row: Row) -> Query:
     file = row.get("image") or row.get("path")
     if file is not None and Path(file).suffix.lower() in AUDIO_SUFFIXES:
-        file = None  # a list of sounds: nothing to look at
+        file = None  # an audio file is no query image
     return Query(key, row.values["prompt"], None if file is None else folder / file, row.get("label"))

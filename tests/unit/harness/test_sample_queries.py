@@ -72,7 +72,7 @@ def test_rows_of_one_key_are_its_captions(tmp_path: Path) -> None:
     assert asked.queries == (Query("a", "rain", None, "x"), Query("b", "wind", None, "y"))
     assert asked.captions == {"a": ("rain", "it pours")}
     reasons = " | ".join(skip.reason for skip in asked.skipped)
-    assert "line 5: says again what an earlier row says of key 'a'" in reasons
+    assert "line 5: repeats an earlier row of key 'a'" in reasons
     assert "line 6: key 'a' has the label 'z' here and 'x' in line 2" in reasons
     assert "line 7 (key 'c'): has no prompt" in reasons
     with pytest.raises(UserError, match=r"1 keys have several prompts .*'a', has 2.*; take one"):
