@@ -6,7 +6,7 @@ from clipsonic_eval.conventions._base import CONVENTIONS, Convention
 from clipsonic_eval.media.preprocessing import AudioPreprocessing
 
 FADTK_LOADING = AudioPreprocessing(mono="mean", rate=48000, resampler="torchaudio-kaiser-best", int16="round")
-FADTK_ROWS = {"long": "windows", "hop_s": 1.0, "tail": "zeros", "rows": "window"}
+FADTK_ROWS = {"truncation": "windows", "hop_s": 1.0, "tail": "zeros", "rows": "window"}
 
 for _kind in ("audio", "music"):
     CONVENTIONS.add(

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from clipsonic_eval.arraytypes import Float32, UInt8
-from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.errors import ConfigError, ShapeError, UserError
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.types import Clip, EncoderCard, Modality
 
@@ -96,6 +98,16 @@ class EncoderBase:
     def _unsupported(self, modality: Modality) -> UserError:
         able = ", ".join(self._card.modalities)
         return UserError(f"encoder '{self._card.name}' does not take {modality}; it takes {able}: choose another")
+
+
+def check_image(image: UInt8) -> None:
+    """Refuse an array that is no RGB image.
+
+    Raises:
+        ShapeError: not (height, width, 3) uint8, or empty.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise ShapeError(f"images must be uint8 of shape (height, width, 3), got {image.dtype} {image.shape}")
 
 
 ENCODERS: Registry[Callable[..., Any]] = Registry("encoder", "clipsonic_eval.encoders", accepts=callable)

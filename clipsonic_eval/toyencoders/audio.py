@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipsonic_eval.encoders.toy.frontend import log_mel
-from clipsonic_eval.encoders.toy.network import Hearing, HearingShape, Pair, PairShape
+from clipsonic_eval.encoders.toy.network import AudioNetwork, ContrastiveNetwork
 from clipsonic_eval.encoders.toy.tokenizer import Vocabulary
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.progress import SILENT, Progress
@@ -99,6 +99,23 @@ class HearingConfig:
             raise ConfigError("sounds, steps, batch and validation must be at least 1")
 
 
+def clap_sizes(config: ClapConfig, vocabulary: int) -> dict[str, Any]:
+    """Return the arguments of a toy CLAP's network, as they also stand in the weight file."""
+    return {
+        "channels": 1,
+        "widths": list(config.widths),
+        "text_width": config.text_width,
+        "text_layers": config.text_layers,
+        "dim": config.dim,
+        "vocabulary": vocabulary,
+    }
+
+
+def audio_sizes(config: HearingConfig) -> dict[str, Any]:
+    """Return the arguments of the audio embedder's network, as they also stand in the weight file."""
+    return {"widths": list(config.widths), "dim": config.dim, "classes": len(SOURCES)}
+
+
 def noisy_mels(data: Sounds, seed: int) -> NDArray[np.float16]:
     """Return two log-mels of each sound, clean and with noise of 0 to 30 dB, (n, 2, 1, 64, 96)."""
     n = len(data.waves)
@@ -152,29 +169,29 @@ def _descend(
     return losses
 
 
-def fit_clap(data: Sounds, words: Vocabulary, config: ClapConfig, progress: Progress = SILENT) -> Pair:
+def fit_clap(data: Sounds, words: Vocabulary, config: ClapConfig, progress: Progress = SILENT) -> ContrastiveNetwork:
     """Build and train a toy CLAP."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(config.seed, "", "instrument-clap-weights"))
-        net = Pair(PairShape(1, config.widths, config.text_width, config.text_layers, config.dim, len(words)))
+        net = ContrastiveNetwork(**clap_sizes(config, len(words)))
     tokens = torch.from_numpy(np.stack([words.encode(c) for c in data.captions]))
     rng = stream(config.seed, "", "instrument-clap-batches")
 
     def loss_of(rows: NDArray[np.int64], x: Tensor) -> Tensor:
         which = torch.from_numpy(rng.integers(0, tokens.shape[1], len(rows)))
         text = net.embed_text(forget(tokens[torch.from_numpy(rows), which], rng))
-        return info_nce(net.embed_sense(x), text, config.temperature)
+        return info_nce(net.embed_media(x), text, config.temperature)
 
     batches = _batches(noisy_mels(data, config.seed), config.batch, config.steps, rng)
     _descend(net, batches, loss_of, config, "train a toy-clap", progress)
     return net
 
 
-def fit_hearing(data: Sounds, config: HearingConfig, progress: Progress = SILENT) -> Hearing:
+def fit_hearing(data: Sounds, config: HearingConfig, progress: Progress = SILENT) -> AudioNetwork:
     """Build and train the audio embedder."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(config.seed, "", "instrument-audio-weights"))
-        net = Hearing(HearingShape(config.widths, config.dim, len(SOURCES)))
+        net = AudioNetwork(**audio_sizes(config))
     label = torch.tensor([s.label for s in data.scenes])
     size = torch.tensor([s.size for s in data.scenes], dtype=torch.float32)
     count = torch.tensor([s.count - 1 for s in data.scenes])
@@ -195,9 +212,9 @@ def fit_hearing(data: Sounds, config: HearingConfig, progress: Progress = SILENT
 
 
 @torch.inference_mode()
-def clap_report(net: Pair, words: Vocabulary, data: Sounds) -> dict[str, Any]:
+def clap_report(net: ContrastiveNetwork, words: Vocabulary, data: Sounds) -> dict[str, Any]:
     """Return matched and shuffled cosines on held-out sounds, for audio captions and for full ones."""
-    a = net.embed_sense(torch.from_numpy(log_mel(data.waves))).numpy()
+    a = net.embed_media(torch.from_numpy(log_mel(data.waves))).numpy()
     result: dict[str, Any] = {"n": len(a)}
     for column, style in enumerate(("audio", "full")):
         t = net.embed_text(torch.from_numpy(words.encode([c[column] for c in data.captions]))).numpy()
@@ -210,7 +227,7 @@ def clap_report(net: Pair, words: Vocabulary, data: Sounds) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def hearing_report(net: Hearing, data: Sounds) -> dict[str, Any]:
+def hearing_report(net: AudioNetwork, data: Sounds) -> dict[str, Any]:
     """Return the accuracies of the heads on held-out sounds."""
     features = net.features(torch.from_numpy(log_mel(data.waves)))
     label = np.array([s.label for s in data.scenes])

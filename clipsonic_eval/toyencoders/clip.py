@@ -19,8 +19,8 @@ from torch import Tensor
 from clipsonic_eval import threads, toyworld
 from clipsonic_eval.bfloat16 import chosen
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.encoders.toy.encoder import planes
-from clipsonic_eval.encoders.toy.network import Pair, PairShape
+from clipsonic_eval.encoders.toy.frontend import image_tensor
+from clipsonic_eval.encoders.toy.network import ContrastiveNetwork
 from clipsonic_eval.encoders.toy.tokenizer import START, Vocabulary
 from clipsonic_eval.encoders.toy.weights import as_stored, save
 from clipsonic_eval.errors import ConfigError
@@ -88,18 +88,31 @@ def _shift(x: Tensor, rng: np.random.Generator) -> Tensor:
     return torch.roll(x, (int(dy), int(dx)), dims=(2, 3)) * gain
 
 
-def build(config: ClipConfig, words: int) -> Pair:
+def _sizes(config: ClipConfig, vocabulary: int) -> dict[str, Any]:
+    """Return the arguments of the network, as they also stand in the weight file."""
+    return {
+        "channels": 3,
+        "widths": list(config.widths),
+        "text_width": config.text_width,
+        "text_layers": config.text_layers,
+        "dim": config.dim,
+        "vocabulary": vocabulary,
+    }
+
+
+def build(config: ClipConfig, words: int) -> ContrastiveNetwork:
     """Return the network with its initial weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(config.seed, "", "instrument-clip-weights"))
-        shape = PairShape(3, config.widths, config.text_width, config.text_layers, config.dim, words)
-        net = Pair(shape)
+        net = ContrastiveNetwork(**_sizes(config, words))
         with torch.no_grad():
             net.text.words.weight[START] *= config.start_std / 0.02
         return net
 
 
-def fit(net: Pair, data: Pictures, words: Vocabulary, config: ClipConfig, progress: Progress = SILENT) -> list[float]:
+def fit(
+    net: ContrastiveNetwork, data: Pictures, words: Vocabulary, config: ClipConfig, progress: Progress = SILENT
+) -> list[float]:
     """Train in place; return the loss of every step."""
     tokens = torch.from_numpy(np.stack([words.encode(c) for c in data.captions]))
     if config.locked_projections:
@@ -123,9 +136,9 @@ def fit(net: Pair, data: Pictures, words: Vocabulary, config: ClipConfig, progre
         for group in optimiser.param_groups:
             group["lr"] = config.lr * group["scale"] * rate_at(step, steps=config.steps, warmup=config.warmup)
         which = torch.from_numpy(rng.integers(0, tokens.shape[1], len(rows)))
-        x = _shift(planes(data.pixels[rows]), rng).contiguous(memory_format=torch.channels_last)
+        x = _shift(image_tensor(data.pixels[rows]), rng).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            a = net.embed_sense(x)
+            a = net.embed_media(x)
         b = net.embed_text(forget(tokens[torch.from_numpy(rows), which], rng))
         loss = info_nce(a, b, config.temperature)
         optimiser.zero_grad()
@@ -140,10 +153,10 @@ def fit(net: Pair, data: Pictures, words: Vocabulary, config: ClipConfig, progre
 
 
 @torch.inference_mode()
-def measure(net: Pair, words: Vocabulary, data: Pictures) -> dict[str, Any]:
+def measure(net: ContrastiveNetwork, words: Vocabulary, data: Pictures) -> dict[str, Any]:
     """Return the geometry of held-out pictures with their first captions, with intervals of its main numbers."""
     rows = range(0, len(data.pixels), 250)
-    image = torch.cat([net.embed_sense(planes(data.pixels[k : k + 250])) for k in rows]).numpy()
+    image = torch.cat([net.embed_media(image_tensor(data.pixels[k : k + 250])) for k in rows]).numpy()
     text = net.embed_text(torch.from_numpy(words.encode([c[0] for c in data.captions]))).numpy()
     prompts = net.embed_text(torch.from_numpy(words.encode([f"a photo of a {s}" for s in toyworld.SOURCES]))).numpy()
     values = geometry(
@@ -176,10 +189,9 @@ def validation_sets(config: ClipConfig, progress: Progress = SILENT) -> dict[str
     }
 
 
-def store_clip(net: Pair, words: Vocabulary, config: ClipConfig, out: Path, card: dict[str, Any]) -> Path:
+def store_clip(net: ContrastiveNetwork, words: Vocabulary, config: ClipConfig, out: Path, card: dict[str, Any]) -> Path:
     """Write ``toy-clip.safetensors`` and its card into a folder; return the weight file."""
-    shape = PairShape(3, config.widths, config.text_width, config.text_layers, config.dim, len(words))
-    network = {"kind": "pair-image", "shape": as_tree(shape), "vocabulary": list(words.known)}
+    network = {"kind": "pair-image", "shape": _sizes(config, len(words)), "vocabulary": list(words.known)}
     path = out / "toy-clip.safetensors"
     tree = as_tree(config)
     save(path, net.state_dict(), network, {"config": tree, "config_hash": config_hash(tree), **card})

@@ -33,7 +33,7 @@ def calibration(weights: Path | None = None) -> dict[str, Any]:
         WeightsError: no such weights, or they are not those of the card.
     """
     path = find(weights, "toy-clip")
-    load(path, "toy-clip", "pair-image")
+    load(path, "toy-clip", "pair-image")  # compares the hash
     card = read_card(path)
     audio = {}
     for name in _AUDIO:

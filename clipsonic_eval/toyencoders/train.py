@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from clipsonic_eval import outputs, threads
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.encoders.toy.network import HearingShape, PairShape
 from clipsonic_eval.encoders.toy.tokenizer import Vocabulary
 from clipsonic_eval.encoders.toy.weights import as_stored, save
 from clipsonic_eval.errors import unknown_name
@@ -19,7 +18,9 @@ from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.toyencoders.audio import (
     ClapConfig,
     HearingConfig,
+    audio_sizes,
     clap_report,
+    clap_sizes,
     fit_clap,
     fit_hearing,
     hearing_report,
@@ -79,8 +80,7 @@ def train_clap(name: str, config: ClapConfig, out: Path, progress: Progress = SI
     net = fit_clap(data, words, config, progress)
     seconds = time.monotonic() - started
     net.load_state_dict(as_stored(net.state_dict()))
-    shape = PairShape(1, config.widths, config.text_width, config.text_layers, config.dim, len(words))
-    network = {"kind": "pair-audio", "shape": as_tree(shape), "vocabulary": list(words.known)}
+    network = {"kind": "pair-audio", "shape": clap_sizes(config, len(words)), "vocabulary": list(words.known)}
     card = _card(name, config, clap_report(net, words, _held_out(config, progress)), seconds)
     path = out / f"{name}.safetensors"
     save(path, net.state_dict(), network, card)
@@ -95,8 +95,7 @@ def train_hearing(config: HearingConfig, out: Path, progress: Progress = SILENT)
     net = fit_hearing(data, config, progress)
     seconds = time.monotonic() - started
     net.load_state_dict(as_stored(net.state_dict()))
-    shape = HearingShape(config.widths, config.dim, len(SOURCES))
-    network = {"kind": "hearing", "shape": as_tree(shape), "labels": list(SOURCES)}
+    network = {"kind": "hearing", "shape": audio_sizes(config), "labels": list(SOURCES)}
     path = out / "toy-audio.safetensors"
     save(
         path,

@@ -17,6 +17,7 @@ import torch
 
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ConfigError, ShapeError
+from clipsonic_eval.media.mel import mel_filter_bank
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,34 +71,16 @@ class MelConfig:
         return frames * self.hop
 
 
-def _hz_to_slaney(hz: Float64) -> Float64:
-    linear = hz / (200.0 / 3.0)  # m = 3 f / 200 below 1 kHz
-    logarithmic = 15.0 + np.log(np.maximum(hz, 1e-10) / 1000.0) / (np.log(6.4) / 27.0)  # m = 15 + 27 log₆.₄(f / 1 kHz)
-    return np.where(hz < 1000.0, linear, logarithmic)
-
-
-def _slaney_to_hz(mel: Float64) -> Float64:
-    return np.where(mel < 15.0, mel * (200.0 / 3.0), 1000.0 * np.exp((mel - 15.0) * (np.log(6.4) / 27.0)))
-
-
 @lru_cache(maxsize=8)
 def filterbank(config: MelConfig) -> Float64:
     """Return the mel filter bank: triangles on Slaney's scale with Slaney's area normalisation.
 
-    The scale is linear below 1 kHz (200 / 3 Hz per mel) and logarithmic above (27 mels per factor of 6.4).
-
     Returns:
         (n_mels, n_fft / 2 + 1) float64, 1 / Hz; read-only.
-
-    Source: M. Slaney, Auditory Toolbox, Interval Research technical report 1998-010.
     """
-    ends = _hz_to_slaney(np.array([config.fmin, config.fmax]))
-    edges = _slaney_to_hz(np.linspace(ends[0], ends[1], config.n_mels + 2))  # Hz, equally spaced in mels
-    bins = np.arange(config.n_fft // 2 + 1) * config.sample_rate / config.n_fft  # f_k = k · rate / n_fft
-    rise = (bins[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]  # (f − l) / (c − l)
-    fall = (edges[2:, None] - bins[None]) / (edges[2:] - edges[1:-1])[:, None]  # (u − f) / (u − c)
-    height = 2.0 / (edges[2:] - edges[:-2])  # 2 / (u − l): area 1 in Hz
-    bank: Float64 = np.maximum(0.0, np.minimum(rise, fall)) * height[:, None]
+    c = config
+    weights = mel_filter_bank(c.sample_rate, c.n_fft, c.n_mels, c.fmin, c.fmax, scale="slaney", unit_area=True)
+    bank = np.ascontiguousarray(weights.T)
     bank.setflags(write=False)
     return bank
 

@@ -157,7 +157,7 @@ def test_an_encoder_refuses_what_it_does_not_take(encoders):
         encoders["toy-audio"].text(["a"])
     with pytest.raises(UserError, match="'toy-clap' does not take image"):
         encoders["toy-clap"].image(_pictures(1))
-    with pytest.raises(ShapeError, match="pictures must be uint8"):
+    with pytest.raises(ShapeError, match="images must be uint8"):
         encoders["toy-clip"].image([np.zeros((8, 8), np.uint8)])
     with pytest.raises(ShapeError, match="at least one sample"):
         encoders["toy-clap"].audio([_clip(0, np.zeros((1, 0), np.float32))])

@@ -181,8 +181,8 @@ def build(name: str, root: Path) -> Encoder:
     from safetensors.torch import load_file, save_file
     from unit.encoders import clip_folder, laion_clap_file, published_panns
 
-    from clipsonic_eval.encoders.panns.encoder import FILES
     from clipsonic_eval.encoders.panns.frontend import AT_16K, AT_32K
+    from clipsonic_eval.encoders.panns.weights import FILES
     from clipsonic_eval.encoders.passt.network import Passt
     from clipsonic_eval.encoders.vggish.network import Vggish
 

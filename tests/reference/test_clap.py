@@ -79,7 +79,7 @@ def test_long_sounds_by_their_lots(pair: tuple[Any, Path], seconds: float, monke
     from torchvision import transforms
 
     module, path = pair
-    ours = ENCODERS["clap-laion"](path, long="random")
+    ours = ENCODERS["clap-laion"](path, truncation="random")
     clip = sound("long", seconds)
     # torchvision did not smooth when LAION trained, and does now: the older behaviour is the one that we follow
     resize = transforms.Resize
@@ -89,7 +89,7 @@ def test_long_sounds_by_their_lots(pair: tuple[Any, Path], seconds: float, monke
     with torch.no_grad():
         wanted = module.get_audio_embedding_from_data(x=clip.samples)
     np.testing.assert_allclose(ours.audio([clip]), wanted, atol=1e-6)
-    theirs = ENCODERS["clap-laion"](path, long="random", backend="laion-clap")
+    theirs = ENCODERS["clap-laion"](path, truncation="random", backend="laion-clap")
     np.testing.assert_allclose(theirs.audio([clip]), wanted, atol=1e-6)
 
 

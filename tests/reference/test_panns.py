@@ -17,9 +17,9 @@ import torch
 from unit.encoders.published_panns import checkpoint
 
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders._log_mel import FrontEnd, log_mel, mel_filters
-from clipsonic_eval.encoders.panns.encoder import FILES
+from clipsonic_eval.encoders._logmel import LogMel
 from clipsonic_eval.encoders.panns.frontend import AT_16K, AT_32K, published_matrices
+from clipsonic_eval.encoders.panns.weights import FILES
 from clipsonic_eval.types import Clip
 
 stft = pytest.importorskip("torchlibrosa.stft")
@@ -27,7 +27,7 @@ stft = pytest.importorskip("torchlibrosa.stft")
 FRONTS = pytest.mark.parametrize("front", [AT_32K, AT_16K], ids=["32k", "16k"])
 
 
-def reference_network(front: FrontEnd) -> Any:
+def reference_network(front: LogMel) -> Any:
     """The published Cnn14 with random weights and statistics.
 
     The package itself is not imported: on import it fetches the list of labels with wget.
@@ -58,15 +58,15 @@ def noise(seconds: float, rate: int) -> np.ndarray:
 
 
 @FRONTS
-def test_log_mel_is_torchlibrosas(front: FrontEnd) -> None:
+def test_log_mel_is_torchlibrosas(front: LogMel) -> None:
     spectrogram = stft.Spectrogram(n_fft=front.window, hop_length=front.hop, win_length=front.window)
     to_mel = stft.LogmelFilterBank(
         sr=front.rate, n_fft=front.window, n_mels=64, fmin=front.lowest, fmax=front.highest, top_db=None
     )
     waves = torch.from_numpy(np.stack([noise(1, front.rate), noise(1, front.rate)[::-1]]))
     expected = to_mel(spectrogram(waves))[:, 0]
-    assert (log_mel(waves, front) - expected).abs().max() < 1e-4
-    assert (torch.from_numpy(mel_filters(front)) - to_mel.melW).abs().max() < 1e-8
+    assert (front(waves) - expected).abs().max() < 1e-4
+    assert (torch.from_numpy(front.filters()) - to_mel.melW).abs().max() < 1e-8
     held = {"spectrogram_extractor." + k: v for k, v in spectrogram.state_dict().items()}
     held |= {"logmel_extractor." + k: v for k, v in to_mel.state_dict().items()}
     ours = published_matrices(front)
@@ -75,7 +75,7 @@ def test_log_mel_is_torchlibrosas(front: FrontEnd) -> None:
 
 
 @FRONTS
-def test_a_checkpoint_of_the_reference_gives_its_embedding_and_its_classes(front: FrontEnd, tmp_path) -> None:
+def test_a_checkpoint_of_the_reference_gives_its_embedding_and_its_classes(front: LogMel, tmp_path) -> None:
     net = reference_network(front)
     torch.save(checkpoint(net.state_dict()), tmp_path / FILES[front])
     wave = noise(2, front.rate)

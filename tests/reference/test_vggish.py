@@ -58,13 +58,13 @@ def test_the_package_as_backend_agrees(theirs: Any, tmp_path: Path, layer: str) 
 def test_pca_is_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchvggish import torchvggish
 
-    from clipsonic_eval.encoders.vggish.pca import Pca
+    from clipsonic_eval.encoders.vggish.network import quantised_pca
 
     rng = np.random.default_rng(0)
     parameters = {"pca_eigen_vectors": rng.standard_normal((128, 128)), "pca_means": rng.standard_normal(128)}
     monkeypatch.setattr(torchvggish.hub, "load_state_dict_from_url", lambda _: parameters)
     embedded = torch.from_numpy(rng.standard_normal((5, 128))).float()
     wanted = torchvggish.Postprocessor().postprocess(embedded)
-    ours = Pca(*(torch.from_numpy(v).float() for v in parameters.values()), "0" * 64)(embedded)
+    ours = quantised_pca(embedded, *(torch.from_numpy(v).float() for v in parameters.values()))
     assert (ours - wanted).abs().max() <= 1
     assert (ours != wanted).float().mean() < 0.01

@@ -1,4 +1,4 @@
-"""RoBERTa's tokenizer, found beside the weights or in the Hugging Face cache, and held against what it should know."""
+"""RoBERTa's tokenizer, found with the weights or in the Hugging Face cache, and compared with what it should know."""
 
 from __future__ import annotations
 
@@ -7,73 +7,74 @@ from pathlib import Path
 from typing import Any, Final
 
 from clipsonic_eval.encoders._base import TextNote
-from clipsonic_eval.encoders._hub import cached
+from clipsonic_eval.encoders._weights import hub_file
 from clipsonic_eval.errors import WeightsError
 
-PLACES: Final = 77
+MAX_TOKENS: Final = 77
 PAD: Final = 1
 _REPOSITORIES: Final = ("FacebookAI/roberta-base", "roberta-base")
 _FILES: Final = ("tokenizer.json", "vocab.json")
-_ROBERTA: Final = 50265
-_KNOWN: Final = ("Hello world", [0, 31414, 232, 2])  # of the published vocabulary
+_ROBERTA: Final = 50265  # size of the published vocabulary
+_SAMPLE: Final = ("Hello world", [0, 31414, 232, 2])  # a text and its tokens in the published vocabulary
 
 
-def find(beside: Path, given: Path | None) -> Path | None:
-    """Return the folder of a tokenizer: the one given, that of the weights, or the cache's; None: there is none."""
-    for folder in [given] if given is not None else [beside]:
-        if any((folder / name).is_file() for name in _FILES):
-            return folder
-    if given is None:
+def find(weights_dir: Path, folder: Path | None) -> Path | None:
+    """Return a folder with a tokenizer: the one given, that of the weights, or the cache's; None if there is none."""
+    place = weights_dir if folder is None else folder
+    if any((place / name).is_file() for name in _FILES):
+        return place
+    if folder is None:
         for repository in _REPOSITORIES:
             for name in _FILES:
-                if (path := cached(repository, name)) is not None:
+                if (path := hub_file(repository, name)) is not None:
                     return path.parent
     return None
 
 
-def load(folder: Path | None, beside: Path, size: int) -> Any:
-    """Return the tokenizer.
+def load(weights_dir: Path, folder: Path | None, vocab_size: int) -> Any:
+    """Return the tokenizer, transformers' ``RobertaTokenizer``.
 
     Args:
-        folder: see :func:`find`.
-        beside: the folder of the weights, for the sentence.
-        size: words that the text tower knows.
+        weights_dir: folder of the weights.
+        folder: of the tokenizer; None: that of the weights, or the Hugging Face cache.
+        vocab_size: tokens that the text tower knows.
 
     Raises:
-        WeightsError: there is none, or it is of another vocabulary. transformers gives an empty one where files are
-            missing, which maps every text to the same tokens.
+        WeightsError: there is none, or it has another vocabulary. transformers gives an empty tokenizer where files
+            are missing, which maps every text to the same tokens.
     """
-    if folder is None:
+    place = find(weights_dir, folder)
+    if place is None:
         raise WeightsError(
-            f"{beside}: texts need RoBERTa's tokenizer, which is neither there nor in the Hugging Face cache; fetch it "
-            f"with 'hf download {_REPOSITORIES[0]} --include \"*.json\" --include merges.txt', or put its "
-            "tokenizer.json beside the weights"
+            f"{folder or weights_dir}: texts need RoBERTa's tokenizer, which is neither there nor in the Hugging Face "
+            f"cache; fetch it with 'hf download {_REPOSITORIES[0]} --include \"*.json\" --include merges.txt', or put "
+            "its tokenizer.json into the folder of the weights"
         )
     from transformers import RobertaTokenizer
 
     try:
-        tokenizer = RobertaTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = RobertaTokenizer.from_pretrained(place, local_files_only=True)
         one, other = (tokenizer(text).input_ids for text in ("a dog barks", "rain on a roof"))
     except Exception as error:  # the tokenizers library raises bare exceptions
         line = str(error).strip().partition("\n")[0]
-        raise WeightsError(f"{folder}: the tokenizer's files are damaged ({line}); fetch them again") from error
-    if len(tokenizer) != size or one == other or tokenizer.pad_token_id != PAD:
+        raise WeightsError(f"{place}: the tokenizer's files are damaged ({line}); fetch them again") from error
+    if len(tokenizer) != vocab_size or one == other or tokenizer.pad_token_id != PAD:
         raise WeightsError(
-            f"{folder}: the tokenizer knows {len(tokenizer)} words and the text tower {size}; it needs RoBERTa's "
+            f"{place}: the tokenizer knows {len(tokenizer)} tokens and the text tower {vocab_size}; it needs RoBERTa's "
             "tokenizer.json, or vocab.json and merges.txt"
         )
-    if size == _ROBERTA and tokenizer(_KNOWN[0]).input_ids != _KNOWN[1]:
-        raise WeightsError(f"{folder}: the tokenizer has another vocabulary than RoBERTa's; fetch roberta-base's")
+    if vocab_size == _ROBERTA and tokenizer(_SAMPLE[0]).input_ids != _SAMPLE[1]:
+        raise WeightsError(f"{place}: the tokenizer has another vocabulary than RoBERTa's; fetch roberta-base's")
     return tokenizer
 
 
-def notes(tokenizer: Any, texts: Sequence[str]) -> list[TextNote]:
-    """Return by text whether it is longer than 77 tokens."""
-    return [TextNote(cut=len(ids) > PLACES) for ids in tokenizer(list(texts)).input_ids] if texts else []
+def text_notes(tokenizer: Any, texts: Sequence[str]) -> list[TextNote]:
+    """Return for each text whether it is longer than 77 tokens and truncated."""
+    return [TextNote(cut=len(ids) > MAX_TOKENS) for ids in tokenizer(list(texts)).input_ids] if texts else []
 
 
-def tokens(tokenizer: Any, texts: Sequence[str]) -> Any:
-    """Return ids (n, 77) as a tensor; all places are filled, so that a text does not depend on its batch."""
+def encode(tokenizer: Any, texts: Sequence[str]) -> Any:
+    """Return token ids, a tensor (n, 77) int64; always padded to 77, so that a text does not depend on its batch."""
     return tokenizer(
-        list(texts), padding="max_length", truncation=True, max_length=PLACES, return_tensors="pt"
+        list(texts), padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
     ).input_ids

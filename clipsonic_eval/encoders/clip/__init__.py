@@ -1,13 +1,15 @@
-"""``clip-vit-l-14``, ``clip-vit-b-16``, ``clip-vit-b-32``: OpenAI's CLIP; ``clip-transformers``: any CLIP folder.
+"""CLIP: images and texts as unit vectors after the projection, and hidden states of texts for diffusion priors.
 
-Pictures and texts as unit vectors after the projection, 768-d (L/14) or 512-d, and hidden states of texts for diffusion
-priors (``text_tokens``). Through transformers; pictures are resized by PIL as in OpenAI's own code, never by
-torchvision's tensors, whose bicubic gives slightly other numbers. The edge of the centre crop is rounded down, as
-transformers does; OpenAI's code rounds halves to even, which is a pixel aside for one width in four.
+``clip-vit-l-14`` (768-d), ``clip-vit-b-16`` and ``clip-vit-b-32`` (512-d) are OpenAI's models, ``clip-transformers`` is
+any CLIP folder of transformers. The networks are those of transformers. Images are resized by PIL as in OpenAI's code,
+never by torchvision, whose bicubic filter gives slightly other numbers. The centre crop's edge is rounded down, as
+transformers does; OpenAI's code rounds half to even, one pixel apart for one width in four.
 
 Weights: a folder as transformers writes it (``config.json``, ``model.safetensors``, ``preprocessor_config.json``, the
-tokenizer's files); without one, the Hugging Face cache. Nothing is fetched unless asked for, by ``download=True`` or
+tokenizer's files); without one, the Hugging Face cache. Nothing is downloaded unless asked for, by ``download=True`` or
 the environment variable ``CLIPSONIC_EVAL_DOWNLOAD=1``.
+
+Source: A. Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021.
 """
 
 from __future__ import annotations

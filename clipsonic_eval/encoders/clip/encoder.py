@@ -1,4 +1,4 @@
-"""CLIP as the harness sees it: unit vectors of pictures and texts, and the hidden states that a prior takes."""
+"""CLIP as an encoder: unit vectors of images and texts, and the hidden states that a diffusion prior takes."""
 
 from __future__ import annotations
 
@@ -11,77 +11,80 @@ import torch
 
 from clipsonic_eval.arraytypes import Bool, Float32, UInt8
 from clipsonic_eval.bfloat16 import chosen
-from clipsonic_eval.encoders._base import EncoderBase, TextNote
+from clipsonic_eval.encoders._base import EncoderBase, TextNote, check_image
 from clipsonic_eval.encoders._batches import in_batches
-from clipsonic_eval.encoders.clip.models import MODELS, folder_of
-from clipsonic_eval.encoders.clip.reading import Parts, read
-from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.encoders._weights import tensors_sha256
+from clipsonic_eval.encoders.clip import frontend, tokenizer, weights
 from clipsonic_eval.types import EncoderCard
 
 Precision = Literal["fp32", "bf16"]
 
 
 class ClipEncoder(EncoderBase):
-    """Both towers of a CLIP, frozen, in batches.
+    """Both towers of a CLIP, frozen, in batches of one size.
 
     Args:
-        parts: what its folder holds.
+        network: transformers' ``CLIPModel``.
+        tokenizer: its ``CLIPTokenizer``.
+        processor: its ``CLIPImageProcessorPil``.
         card: its identity.
-        device: where the towers lie.
+        device: of the towers.
         precision: ``bf16`` runs the towers in bfloat16 (another space, as the card says); vectors are normalised in
             float32 either way.
-        batch_size: pictures or texts at a time, batches are filled up to it; None: 4 on a CPU, 32 on a GPU. Another
-            size changes results by rounding.
+        batch_size: images or texts per batch, filled up to it; None: 4 on a CPU, 32 on a GPU. Another size changes
+            results by rounding.
     """
 
     def __init__(
         self,
-        parts: Parts,
+        network: Any,
+        tokenizer: Any,
+        processor: Any,
         card: EncoderCard,
         device: str = "cpu",
         precision: Precision = "fp32",
         batch_size: int | None = None,
     ) -> None:
         super().__init__(card)
-        self._dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[chosen(precision, device, card.name)]
-        self._parts = parts
-        self._network = parts.network.to(device, self._dtype)
-        self._device = device
+        self._dtype = torch.bfloat16 if chosen(precision, device, card.name) == "bf16" else torch.float32
+        self._network = network.to(device, self._dtype)
+        self._tokenizer, self._processor, self._device = tokenizer, processor, device
+        self._max_tokens = _max_tokens(network)
         self._batch_size = batch_size or (4 if device == "cpu" else 32)
 
     def image(self, images: Sequence[UInt8]) -> Float32:
-        """Embed RGB pictures, each (height, width, 3) uint8 of any size -> (n, d) unit vectors.
+        """Embed RGB images, each (height, width, 3) uint8 of any size -> (n, d) float32 unit vectors.
 
         Raises:
-            ShapeError: a picture has another shape or type.
+            ShapeError: an image has another shape or type.
         """
-        for picture in images:
-            if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or 0 in picture.shape:
-                raise ShapeError(
-                    f"pictures must be uint8 of shape (height, width, 3), got {picture.dtype} {picture.shape}"
-                )
-        return self._embedded(images, self._pixels, self._see)
+        for image in images:
+            check_image(image)
+        return self._unit_vectors(images, lambda part: frontend.pixels(self._processor, part), self._image_features)
 
     def text(self, texts: Sequence[str]) -> Float32:
-        """Embed texts -> (n, d) unit vectors; what does not fit into the tower's places is cut off."""
-        return self._embedded(texts, self._ids, self._read)
+        """Embed texts -> (n, d) float32 unit vectors; texts beyond the tower's tokens are truncated."""
+        return self._unit_vectors(texts, lambda part: self._encode(part).input_ids, self._text_features)
+
+    def text_notes(self, texts: Sequence[str]) -> list[TextNote]:
+        """Return for each text whether it is truncated."""
+        return tokenizer.text_notes(self._tokenizer, texts, self._max_tokens)
 
     @torch.inference_mode()
     def text_tokens(self, texts: Sequence[str]) -> tuple[Float32, Bool]:
         """Return hidden states of the text tower for diffusion priors.
 
-        Of the last layer after its normalisation, before the projection; this is what unCLIP priors were trained with.
+        Of the last layer after its normalisation, before the projection; unCLIP priors were trained with these.
 
         Returns:
-            (n, 77, width) float32, and (n, 77) true from the start to the end token; what stands beyond is to be
-            masked.
+            (n, 77, width) float32, and (n, 77) bool, true from the start to the end token; mask the rest.
         """
         width = self._network.config.text_config.hidden_size
-        hidden = np.zeros((len(texts), self._parts.places, width), np.float32)
+        hidden = np.zeros((len(texts), self._max_tokens, width), np.float32)
         mask = np.zeros(hidden.shape[:2], np.bool_)
         for start in range(0, len(texts), self._batch_size):
             part = slice(start, start + self._batch_size)
-            tokens = self._tokens(texts[part])
+            tokens = self._encode(texts[part])
             flat = in_batches(
                 self._states, tokens.input_ids, size=self._batch_size, device=self._device, dim=hidden[0].size
             )
@@ -89,117 +92,80 @@ class ClipEncoder(EncoderBase):
             mask[part] = tokens.attention_mask.numpy() > 0
         return hidden, mask
 
-    def _states(self, ids: torch.Tensor) -> torch.Tensor:
-        states: torch.Tensor = self._network.text_model(input_ids=ids).last_hidden_state
-        return states.flatten(1)
-
     @torch.inference_mode()
-    def _embedded(
+    def _unit_vectors(
         self,
         items: Sequence[Any],
-        read: Callable[[Sequence[Any]], torch.Tensor],
+        prepare: Callable[[Sequence[Any]], torch.Tensor],
         tower: Callable[[torch.Tensor], torch.Tensor],
     ) -> Float32:
         result = np.zeros((len(items), self._card.dim), np.float32)
         for start in range(0, len(items), self._batch_size):
             part = slice(start, start + self._batch_size)
-            given = read(items[part])
-            found = in_batches(tower, given, size=self._batch_size, device=self._device, dim=self._card.dim)
-            # in float64, row by row: what is added in which order does not hang on the number of rows
+            inputs = prepare(items[part])
+            found = in_batches(tower, inputs, size=self._batch_size, device=self._device, dim=self._card.dim)
+            # in float64, row by row: the order of the sum does not depend on the number of rows
             norms = np.sqrt(np.square(found, dtype=np.float64).sum(axis=1, keepdims=True))
-            result[part] = found / np.maximum(norms, 1e-12)
+            result[part] = found / np.maximum(norms, 1e-12)  # x / |x|
         return result
 
-    def _pixels(self, pictures: Sequence[UInt8]) -> torch.Tensor:
-        from PIL import Image
+    def _encode(self, texts: Sequence[str]) -> Any:
+        return tokenizer.encode(self._tokenizer, texts, self._max_tokens)
 
-        # As images, not arrays: of an array the processor guesses which axis holds the colours, and may guess wrong.
-        images = [Image.fromarray(picture) for picture in pictures]
-        pixels: torch.Tensor = self._parts.processor(images=images, return_tensors="pt")["pixel_values"]
-        return pixels
+    def _states(self, ids: torch.Tensor) -> torch.Tensor:
+        states: torch.Tensor = self._network.text_model(input_ids=ids).last_hidden_state
+        return states.flatten(1)
 
-    def _see(self, pixels: torch.Tensor) -> torch.Tensor:
-        return _pooled(self._network.get_image_features(pixel_values=pixels.to(self._dtype)))
+    def _image_features(self, pixels: torch.Tensor) -> torch.Tensor:
+        return _vectors(self._network.get_image_features(pixel_values=pixels.to(self._dtype)))
 
-    def _ids(self, texts: Sequence[str]) -> torch.Tensor:
-        ids: torch.Tensor = self._tokens(texts).input_ids
-        return ids
-
-    def text_notes(self, texts: Sequence[str]) -> list[TextNote]:
-        """Return by text whether it is cut off."""
-        if not texts:
-            return []
-        return [TextNote(cut=len(ids) > self._parts.places) for ids in self._parts.tokenizer(list(texts)).input_ids]
-
-    def _read(self, ids: torch.Tensor) -> torch.Tensor:
-        return _pooled(self._network.get_text_features(input_ids=ids))
-
-    def _tokens(self, texts: Sequence[str]) -> Any:
-        # Always all places, so that a text does not depend on its batch. No mask goes to the network: its attention is
-        # causal, so that nothing before the end token sees what stands behind it.
-        return self._parts.tokenizer(
-            list(texts),
-            padding="max_length",
-            truncation=True,
-            max_length=self._parts.places,
-            return_tensors="pt",
-        )
+    def _text_features(self, ids: torch.Tensor) -> torch.Tensor:
+        return _vectors(self._network.get_text_features(input_ids=ids))
 
 
-def _pooled(output: Any) -> torch.Tensor:
-    """Return the projected vectors: transformers 5 wraps them."""
+def _vectors(output: Any) -> torch.Tensor:
+    """Return the projected vectors, which transformers 5 wraps."""
     vectors: torch.Tensor = getattr(output, "pooler_output", output)
     return vectors
 
 
-def preprocessing(parts: Parts, precision: str) -> str:
-    """Return everything that is done to pictures and texts, and to the vectors, as a signature fragment."""
-    p = parts.processor
-    steps = ["rgb"]
-    if p.do_resize:
-        filters = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
-        short = p.size.get("shortest_edge")
-        size = f"short-side-{short}" if short else f"{p.size['height']}x{p.size['width']}"
-        steps.append(f"{size}-{filters[int(p.resample)]}-pil")
-    if p.do_center_crop:
-        steps.append(f"centre-{p.crop_size['height']}x{p.crop_size['width']}-floor")
-    if p.do_rescale:
-        steps.append(f"times-{p.rescale_factor:.6g}")
-    if p.do_normalize:
-        steps += [f"{name}-{'/'.join(f'{v:.8g}' for v in values)}" for name, values in _moments(p)]
-    text = f"clip-bpe-{len(parts.tokenizer)}+{parts.vocabulary},cut-{parts.places}"
-    return f"image:{','.join(steps)}|text:{text}|layer:projection,l2|dtype:{precision}"
-
-
-def _moments(processor: Any) -> list[tuple[str, Sequence[float]]]:
-    return [("mean", processor.image_mean), ("std", processor.image_std)]
+def _max_tokens(network: Any) -> int:
+    """Return how many tokens the text tower takes, start and end included."""
+    return int(network.config.text_config.max_position_embeddings)
 
 
 def load_clip(
     name: str,
-    weights: Path | None,
+    folder: Path | None,
     device: str,
     *,
     precision: Precision = "fp32",
     batch_size: int | None = None,
     download: bool | None = None,
 ) -> ClipEncoder:
-    """Load a CLIP by its registered name; see :mod:`clipsonic_eval.encoders.clip`.
+    """Load a CLIP by its registry name; arguments as of :class:`ClipEncoder`, weights as of the package.
 
     Raises:
         WeightsError: its folder is missing, incomplete, unsafe or of another model.
     """
-    model = MODELS.get(name)
-    folder = folder_of(name, weights, download=download)
-    parts = read(folder, model)
+    model = weights.MODELS.get(name)
+    folder = weights.find(name, folder, download=download)
+    network = weights.load(folder, model)
+    read = tokenizer.load_tokenizer(folder, network.config.text_config)
+    processor = frontend.load_processor(folder, int(network.config.vision_config.image_size))
+    fields = [
+        frontend.signature(processor),
+        tokenizer.signature(read, _max_tokens(network)),
+        f"layer:projection,l2|dtype:{precision}",
+        *([] if batch_size is None else [f"batch:{batch_size}"]),  # results differ by rounding: another space
+    ]
     card = EncoderCard(
         name,
-        parts.sha256,
-        int(parts.network.config.projection_dim),
-        ("image", "text"),
-        # results of another batch size differ by rounding: another space
-        preprocessing(parts, precision) + (f"|batch:{batch_size}" if batch_size is not None else ""),
+        weights_sha256=tensors_sha256(network.state_dict()),
+        dim=int(network.config.projection_dim),
+        modalities=("image", "text"),
+        preprocessing="|".join(fields),
         licence="MIT" if model else "",
         source=f"https://huggingface.co/{model.repository}" if model else str(folder.name),
     )
-    return ClipEncoder(parts, card, device, precision, batch_size)
+    return ClipEncoder(network, read, processor, card, device, precision, batch_size)

@@ -1,11 +1,12 @@
-"""``panns-cnn14``, ``panns-cnn14-16k``: log-probabilities of AudioSet's classes; with ``-features``: the layer before.
+"""PANNs Cnn14: log-probabilities of the AudioSet classes, or the features of the layer before (``-features``).
 
-Cnn14 of PANNs, the classifier of most published KL and inception scores of text-to-audio systems; the Fréchet distance
-of its 2048 features is what they print as "FD". The weights are the user's download:
-``Cnn14_mAP=0.431.pth`` (32 kHz) and ``Cnn14_16k_mAP=0.438.pth`` of https://zenodo.org/records/3987831.
+The classifier of most published KL divergences and inception scores of text-to-audio systems; the Fréchet distance of
+its 2048 features is what they print as "FD". The weights are a download of your own: ``Cnn14_mAP=0.431.pth`` (32 kHz)
+and ``Cnn14_16k_mAP=0.438.pth`` (16 kHz) from https://zenodo.org/records/3987831. Without ``weights`` they are searched
+where panns_inference and audioldm_eval keep them.
 
-What differs from audioldm_eval, which first published such numbers: channels are averaged (it takes the first), the
-mean is not subtracted, and soxr resamples.
+Differences from audioldm_eval, which first published such numbers: channels are averaged (it takes the first), the mean
+is not subtracted, and soxr resamples. The convention ``kl/audioldm-eval`` reproduces it.
 """
 
 from __future__ import annotations
@@ -15,33 +16,19 @@ from pathlib import Path
 from clipsonic_eval.encoders._base import ENCODERS, Encoder
 
 
-@ENCODERS.register("panns-cnn14")
-def load(weights: Path | None = None, *, device: str = "cpu") -> Encoder:
-    """PANNs Cnn14 at 32 kHz: log-probabilities of the 527 AudioSet classes."""
-    from clipsonic_eval.encoders.panns.encoder import load_panns
+def _register(name: str, sample_rate: int, *, classes: bool, description: str) -> None:
+    @ENCODERS.register(name)
+    def load(weights: Path | None = None, *, device: str = "cpu") -> Encoder:
+        from clipsonic_eval.encoders.panns.encoder import load_panns
 
-    return load_panns("panns-cnn14", weights, device, 32000, classes=True)
+        return load_panns(name, weights, device, sample_rate, classes=classes)
 
-
-@ENCODERS.register("panns-cnn14-features")
-def load_features(weights: Path | None = None, *, device: str = "cpu") -> Encoder:
-    """PANNs Cnn14 at 32 kHz: 2048 features of the layer before the classes."""
-    from clipsonic_eval.encoders.panns.encoder import load_panns
-
-    return load_panns("panns-cnn14-features", weights, device, 32000, classes=False)
+    load.__doc__ = description
 
 
-@ENCODERS.register("panns-cnn14-16k")
-def load_16k(weights: Path | None = None, *, device: str = "cpu") -> Encoder:
-    """PANNs Cnn14 at 16 kHz: log-probabilities of the 527 AudioSet classes."""
-    from clipsonic_eval.encoders.panns.encoder import load_panns
-
-    return load_panns("panns-cnn14-16k", weights, device, 16000, classes=True)
-
-
-@ENCODERS.register("panns-cnn14-16k-features")
-def load_16k_features(weights: Path | None = None, *, device: str = "cpu") -> Encoder:
-    """PANNs Cnn14 at 16 kHz: 2048 features of the layer before the classes."""
-    from clipsonic_eval.encoders.panns.encoder import load_panns
-
-    return load_panns("panns-cnn14-16k-features", weights, device, 16000, classes=False)
+for _name, _rate in (("panns-cnn14", 32000), ("panns-cnn14-16k", 16000)):
+    _khz = f"PANNs Cnn14 at {_rate // 1000} kHz"
+    _register(_name, _rate, classes=True, description=f"{_khz}: log-probabilities of the 527 AudioSet classes.")
+    _register(
+        f"{_name}-features", _rate, classes=False, description=f"{_khz}: 2048 features of the layer before the classes."
+    )

@@ -1,4 +1,4 @@
-"""The front ends of the published Cnn14s, and how their files hold them."""
+"""Front ends of the published Cnn14s, and how their checkpoints store them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ import torch
 from torch import Tensor
 
 from clipsonic_eval.arraytypes import AnyArray
-from clipsonic_eval.encoders._log_mel import FrontEnd, mel_filters
+from clipsonic_eval.encoders._logmel import LogMel
 
-AT_32K: Final = FrontEnd(32000, 1024, 320, 50, 14000)
-AT_16K: Final = FrontEnd(16000, 512, 160, 50, 8000)
+AT_32K: Final = LogMel(32000, 1024, 320, 50, 14000)
+AT_16K: Final = LogMel(16000, 512, 160, 50, 8000)
 
 
-def published_matrices(front: FrontEnd) -> dict[str, Tensor]:
-    """Return what a checkpoint's own front end must hold, by the names of its tensors.
+def published_matrices(front: LogMel) -> dict[str, Tensor]:
+    """Return the front end as a checkpoint stores it, by the names of its tensors.
 
-    Published files keep the windowed transform as two convolutions and the filters as a matrix; a file of another rate
-    or band has others.
+    Published files hold the windowed Fourier transform as two convolutions and the mel filter bank as a matrix; a file
+    of another sample rate or band differs.
+
+    Returns:
+        Real and imaginary part, (n_fft / 2 + 1, 1, n_fft) each, and filter bank, (n_fft / 2 + 1, 64); float32.
     """
-    n = np.arange(front.window)
-    angle = 2 * np.pi * np.outer(np.arange(front.window // 2 + 1), n) / front.window
-    taper = 0.5 - 0.5 * np.cos(2 * np.pi * n / front.window)
+    n = np.arange(front.n_fft)
+    angle = 2 * np.pi * np.outer(np.arange(front.n_fft // 2 + 1), n) / front.n_fft  # 2π k n / N
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * n / front.n_fft)  # periodic Hann
     matrices: dict[str, AnyArray] = {
-        "spectrogram_extractor.stft.conv_real.weight": (np.cos(angle) * taper)[:, None],
-        "spectrogram_extractor.stft.conv_imag.weight": (-np.sin(angle) * taper)[:, None],
-        "logmel_extractor.melW": mel_filters(front),
+        "spectrogram_extractor.stft.conv_real.weight": (np.cos(angle) * window)[:, None],
+        "spectrogram_extractor.stft.conv_imag.weight": (-np.sin(angle) * window)[:, None],
+        "logmel_extractor.melW": front.filters(),
     }
     return {name: torch.from_numpy(matrix.astype(np.float32)) for name, matrix in matrices.items()}

@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clipsonic_eval.encoders._log_mel import BANDS
+from clipsonic_eval.encoders._logmel import N_MELS
 
 WIDTHS: Final = (64, 128, 256, 512, 1024, 2048)
-SHRINK: Final = 32  # frames that become one; fewer leave nothing
 
 
 class _Block(nn.Module):
@@ -31,16 +30,16 @@ class _Block(nn.Module):
 
 
 class Cnn14(nn.Module):
-    """Log-mel (b, frames, 64) in dB -> features (b, widths[-1]) >= 0 -> one logit for each class.
+    """Log-mel spectrogram (b, frames, 64) in dB -> features (b, widths[-1]), not negative -> logits (b, classes).
 
     Args:
-        widths: of the six blocks.
-        classes: number of them.
+        widths: output channels of the six blocks.
+        classes: number of classes.
     """
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS, classes: int = 527) -> None:
         super().__init__()
-        self.bn0 = nn.BatchNorm2d(BANDS)
+        self.bn0 = nn.BatchNorm2d(N_MELS)
         self.conv_block1 = _Block(1, widths[0])
         self.conv_block2 = _Block(widths[0], widths[1])
         self.conv_block3 = _Block(widths[1], widths[2])
@@ -51,32 +50,28 @@ class Cnn14(nn.Module):
         self.fc_audioset = nn.Linear(widths[5], classes)
 
     def features(self, mel: Tensor) -> Tensor:
-        """Return the layer before the classes, after its ReLU."""
-        x = self.bn0(mel.transpose(1, 2)[:, :, None]).permute(0, 2, 3, 1)  # normalised band by band -> (b, 1, t, 64)
+        """Return the layer before the classes after its ReLU, (b, frames, 64) dB -> (b, widths[-1])."""
+        x = self.bn0(mel.transpose(1, 2)[:, :, None]).permute(0, 2, 3, 1)  # normalised per band -> (b, 1, frames, 64)
         for block in (self.conv_block1, self.conv_block2, self.conv_block3, self.conv_block4, self.conv_block5):
             x = F.avg_pool2d(block(x), 2)
-        x = self.conv_block6(x).mean(dim=3)
-        return F.relu(self.fc1(x.amax(dim=2) + x.mean(dim=2)))
+        x = self.conv_block6(x).mean(dim=3)  # over bands
+        return F.relu(self.fc1(x.amax(dim=2) + x.mean(dim=2)))  # maximum + mean over time
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Return logits (b, classes). They were trained under a sigmoid each: several classes may be true at once."""
+        """Return logits, (b, classes). Each was trained under its own sigmoid: several classes may be true at once."""
         logits: Tensor = self.fc_audioset(self.features(mel))
         return logits
 
 
-def widths_of(tensors: dict[str, Tensor]) -> tuple[int, ...]:
-    """Return the widths of the blocks that tensors of a checkpoint belong to."""
-    return tuple(tensors[f"conv_block{k}.conv2.weight"].shape[0] for k in range(1, 7))
-
-
 def build(tensors: dict[str, Tensor]) -> Cnn14:
-    """Return the network of a checkpoint's tensors, for inference.
+    """Return the network of a checkpoint, for inference; its sizes follow from the tensors.
 
     Raises:
         KeyError: a block is missing.
         RuntimeError: names or shapes are not a Cnn14's.
     """
+    widths = tuple(tensors[f"conv_block{k}.conv2.weight"].shape[0] for k in range(1, 7))
     with torch.device("meta"):
-        net = Cnn14(widths_of(tensors), tensors["fc_audioset.bias"].shape[0])
+        net = Cnn14(widths, tensors["fc_audioset.bias"].shape[0])
     net.load_state_dict(tensors, assign=True)
     return net.eval().requires_grad_(requires_grad=False)

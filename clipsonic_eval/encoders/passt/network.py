@@ -11,13 +11,13 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from clipsonic_eval.encoders.passt.frontend import BANDS
+from clipsonic_eval.encoders.passt.frontend import N_MELS
 
 WIDTH: Final = 768
 CLASSES: Final = 527
 PATCH: Final = 16
 _STRIDE, _DEPTH, _HEADS = 10, 12, 12
-_PLACES = (12, 99)  # patches in frequency and time
+_POSITIONS = (12, 99)  # patches in frequency and time
 
 
 class _Attention(nn.Module):
@@ -29,8 +29,8 @@ class _Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, n, _ = x.shape
         query, key, value = self.qkv(x).reshape(b, n, 3, _HEADS, WIDTH // _HEADS).permute(2, 0, 3, 1, 4)
-        seen = nn.functional.scaled_dot_product_attention(query, key, value)
-        out: Tensor = self.proj(seen.transpose(1, 2).reshape(b, n, WIDTH))
+        attended = nn.functional.scaled_dot_product_attention(query, key, value)
+        out: Tensor = self.proj(attended.transpose(1, 2).reshape(b, n, WIDTH))
         return out
 
 
@@ -59,7 +59,7 @@ class _Block(nn.Module):
 
 
 class Passt(nn.Module):
-    """Log-mels (b, 128, t), 16 <= t <= 1005 -> features (b, 768); ``classes`` makes logits (b, 527) of them."""
+    """Log-mel spectrogram (b, 128, frames), 16 <= frames <= 1005 -> features (b, 768) -> logits (b, 527)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,16 +67,16 @@ class Passt(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, WIDTH))
         self.dist_token = nn.Parameter(torch.zeros(1, 1, WIDTH))
         self.new_pos_embed = nn.Parameter(torch.zeros(1, 2, WIDTH))
-        self.freq_new_pos_embed = nn.Parameter(torch.zeros(1, WIDTH, _PLACES[0], 1))
-        self.time_new_pos_embed = nn.Parameter(torch.zeros(1, WIDTH, 1, _PLACES[1]))
+        self.freq_new_pos_embed = nn.Parameter(torch.zeros(1, WIDTH, _POSITIONS[0], 1))
+        self.time_new_pos_embed = nn.Parameter(torch.zeros(1, WIDTH, 1, _POSITIONS[1]))
         self.blocks = nn.Sequential(*(_Block() for _ in range(_DEPTH)))
         self.norm = nn.LayerNorm(WIDTH, eps=1e-6)
         self.head = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, CLASSES))
-        self.head_dist = nn.Linear(WIDTH, CLASSES)  # of the training only
+        self.head_dist = nn.Linear(WIDTH, CLASSES)  # used in training only
 
     def forward(self, mels: Tensor) -> Tensor:
-        """Return the mean of the two tokens."""
-        assert mels.shape[1] == BANDS
+        """Return the features, the mean of the class and distillation tokens: (b, 128, frames) -> (b, 768)."""
+        assert mels.shape[1] == N_MELS
         x: Tensor = self.patch_embed["proj"](mels[:, None])
         x = x + self.time_new_pos_embed[..., : x.shape[-1]] + self.freq_new_pos_embed
         tokens = torch.cat([self.cls_token, self.dist_token], dim=1) + self.new_pos_embed
@@ -85,6 +85,6 @@ class Passt(nn.Module):
         return x[:, :2].mean(dim=1)
 
     def classes(self, features: Tensor) -> Tensor:
-        """Return the logits of features."""
+        """Return the logits of the classes: features (b, 768) -> (b, 527)."""
         logits: Tensor = self.head(features)
         return logits

@@ -1,11 +1,11 @@
-"""The published weights: found, read as tensors only, and held against the network."""
+"""The published weights of PaSST-S: found, read as tensors only, and compared with the network."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
-from clipsonic_eval.encoders._files import filled, torch_hub
+from clipsonic_eval.encoders._weights import fill_network, torch_hub
 from clipsonic_eval.encoders.passt.network import Passt
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.tensors import read_tensors
@@ -15,7 +15,7 @@ SOURCE: Final = f"https://github.com/kkoutini/PaSST/releases/download/v0.0.1-aud
 
 
 def find(weights: Path | None) -> Path:
-    """Return the weight file: the one given (or in the folder given), or torch.hub's copy.
+    """Return the weight file: the one given, the published name in the folder given, or torch.hub's copy.
 
     Raises:
         WeightsError: there is none.
@@ -35,6 +35,6 @@ def load(path: Path) -> Passt:
     Raises:
         WeightsError: not readable without executing anything, or another network's.
     """
-    again = f"fetch {FILE} from {SOURCE}"
-    tensors = read_tensors(path, fix=again, under=("model", "state_dict"))
-    return filled(Passt, tensors, path, named="the tensors of PaSST-S", again=again)
+    fix = f"fetch {FILE} from {SOURCE}"
+    tensors = read_tensors(path, fix=fix, under=("model", "state_dict"))
+    return fill_network(Passt, tensors, path, named="the tensors of PaSST-S", fix=fix)

@@ -15,38 +15,38 @@ from clipsonic_eval.encoders._base import ENCODERS, Encoder
 @ENCODERS.register("toy-clip")
 def load_clip(weights: Path | None = None, *, device: str = "cpu") -> Encoder:
     """Toy CLIP: images and texts in one space, calibrated to the geometry of real CLIP."""
-    from clipsonic_eval.encoders.toy.encoder import load_pair
+    from clipsonic_eval.encoders.toy.encoder import load_contrastive
 
-    return load_pair("toy-clip", weights, device, "image")
+    return load_contrastive("toy-clip", weights, device, "image")
 
 
 @ENCODERS.register("toy-clap")
 def load_clap(weights: Path | None = None, *, device: str = "cpu") -> Encoder:
     """Toy CLAP: audio and texts in one space; for evaluation only, never as a condition."""
-    from clipsonic_eval.encoders.toy.encoder import load_pair
+    from clipsonic_eval.encoders.toy.encoder import load_contrastive
 
-    return load_pair("toy-clap", weights, device, "audio")
+    return load_contrastive("toy-clap", weights, device, "audio")
 
 
 @ENCODERS.register("toy-clap-condition")
 def load_clap_condition(weights: Path | None = None, *, device: str = "cpu") -> Encoder:
     """Toy CLAP of other training data and another seed, which conditions CLAP-TTA."""
-    from clipsonic_eval.encoders.toy.encoder import load_pair
+    from clipsonic_eval.encoders.toy.encoder import load_contrastive
 
-    return load_pair("toy-clap-condition", weights, device, "audio")
+    return load_contrastive("toy-clap-condition", weights, device, "audio")
 
 
 @ENCODERS.register("toy-audio")
 def load_audio(weights: Path | None = None, *, device: str = "cpu") -> Encoder:
     """Toy audio embedder for FAD: 64 features per window of 0.96 s."""
-    from clipsonic_eval.encoders.toy.encoder import load_hearing
+    from clipsonic_eval.encoders.toy.encoder import load_toy_audio
 
-    return load_hearing("toy-audio", weights, device, classes=False)
+    return load_toy_audio("toy-audio", weights, device, classes=False)
 
 
 @ENCODERS.register("toy-audio-classes")
 def load_audio_classes(weights: Path | None = None, *, device: str = "cpu") -> Encoder:
     """Toy audio classifier: log-probabilities of the 12 sound sources per window of 0.96 s."""
-    from clipsonic_eval.encoders.toy.encoder import load_hearing
+    from clipsonic_eval.encoders.toy.encoder import load_toy_audio
 
-    return load_hearing("toy-audio-classes", weights, device, classes=True)
+    return load_toy_audio("toy-audio-classes", weights, device, classes=True)

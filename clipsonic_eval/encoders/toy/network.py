@@ -1,19 +1,19 @@
-"""The towers: a small residual convolutional network (pictures, log-mels) and a small text transformer."""
+"""Networks of the toy encoders: a residual ConvNet (images, log-mel spectrograms) and a text transformer."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clipsonic_eval.encoders.toy.tokenizer import LENGTH, PAD
+from clipsonic_eval.encoders.toy.tokenizer import MAX_TOKENS, PAD
 
 
 class _Block(nn.Module):
-    """Two convolutions with batch normalisation; the first may halve the picture; residual."""
+    """Two convolutions with batch normalisation; the first may halve the resolution; residual."""
 
     def __init__(self, width_in: int, width: int, stride: int) -> None:
         super().__init__()
@@ -32,15 +32,15 @@ class _Block(nn.Module):
         return F.relu(x + y)
 
 
-class ConvTower(nn.Module):
-    """(b, channels, h, w) -> (b, features): stem at a quarter, residual blocks, mean and maximum over the places.
+class _ConvTower(nn.Module):
+    """(b, channels, height, width) -> (b, features): stem at a quarter, residual blocks, mean and maximum pooling.
 
     Args:
-        channels: of the input (3 for pictures, 1 for log-mels).
-        widths: of the stem and of each block that halves the picture.
+        channels: of the input: 3 for images, 1 for log-mel spectrograms.
+        widths: of the stem and of each block, which halves the resolution.
     """
 
-    def __init__(self, channels: int, widths: tuple[int, ...]) -> None:
+    def __init__(self, channels: int, widths: Sequence[int]) -> None:
         super().__init__()
         self.stem = nn.Conv2d(channels, widths[0], 6, 4, 1, bias=False)
         self.stem_norm = nn.BatchNorm2d(widths[0])
@@ -55,8 +55,8 @@ class ConvTower(nn.Module):
         return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
 
 
-class TextTower(nn.Module):
-    """(b, LENGTH) token numbers -> (b, width): pre-norm transformer, read at the start token as in CLIP at its end.
+class _TextTower(nn.Module):
+    """Token ids (b, 32) -> (b, width): pre-norm transformer, read at the start token as CLIP is at its end token.
 
     Args:
         vocabulary: number of tokens.
@@ -67,7 +67,7 @@ class TextTower(nn.Module):
     def __init__(self, vocabulary: int, width: int, layers: int) -> None:
         super().__init__()
         self.words = nn.Embedding(vocabulary, width)
-        self.places = nn.Parameter(0.01 * torch.randn(LENGTH, width))
+        self.places = nn.Parameter(0.01 * torch.randn(MAX_TOKENS, width))
         nn.init.normal_(self.words.weight, std=0.02)
         self.blocks = nn.ModuleList(
             nn.TransformerEncoderLayer(
@@ -79,8 +79,8 @@ class TextTower(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return the state at the start token, (b, width)."""
-        # Only as many places as the longest text of the batch has; the padded ones are masked, so that the result of
-        # a text does not depend on its batch.
+        # only as many positions as the longest text of the batch has; padding is masked, so that a text does not depend
+        # on its batch
         empty = tokens == PAD
         used = int((~empty).sum(dim=1).max())
         x = self.words(tokens[:, :used]) + self.places[:used]
@@ -90,12 +90,11 @@ class TextTower(nn.Module):
         return self.norm(x[:, 0])
 
 
-@dataclass(frozen=True)
-class PairShape:
-    """Sizes of a two-tower network.
+class ContrastiveNetwork(nn.Module):
+    """Two towers with a linear projection each into one space: CLIP (images and texts) or CLAP (audio and texts).
 
-    Attributes:
-        channels: of the input of the convolutional tower.
+    Args:
+        channels: of the input of the convolutional tower: 3 for images, 1 for log-mel spectrograms.
         widths: of its stem and blocks.
         text_width: of the text transformer.
         text_layers: of the text transformer.
@@ -103,60 +102,42 @@ class PairShape:
         vocabulary: number of tokens.
     """
 
-    channels: int
-    widths: tuple[int, ...]
-    text_width: int
-    text_layers: int
-    dim: int
-    vocabulary: int
-
-
-class Pair(nn.Module):
-    """Two towers with a linear projection each into one space (CLIP: pictures and texts; CLAP: audio and texts)."""
-
-    def __init__(self, shape: PairShape) -> None:
+    def __init__(
+        self, channels: int, widths: Sequence[int], text_width: int, text_layers: int, dim: int, vocabulary: int
+    ) -> None:
         super().__init__()
-        self.sense = ConvTower(shape.channels, shape.widths)
+        self.sense = _ConvTower(channels, widths)
         self.sense_norm = nn.LayerNorm(self.sense.features)
-        self.sense_projection = nn.Linear(self.sense.features, shape.dim, bias=False)
-        self.text = TextTower(shape.vocabulary, shape.text_width, shape.text_layers)
-        self.text_projection = nn.Linear(shape.text_width, shape.dim, bias=False)
+        self.sense_projection = nn.Linear(self.sense.features, dim, bias=False)
+        self.text = _TextTower(vocabulary, text_width, text_layers)
+        self.text_projection = nn.Linear(text_width, dim, bias=False)
 
-    def embed_sense(self, x: Tensor) -> Tensor:
-        """Return unit vectors of pictures or log-mels."""
+    def embed_media(self, x: Tensor) -> Tensor:
+        """Return unit vectors of images (b, 3, 48, 48) or log-mel spectrograms (b, 1, 64, 96), (b, dim)."""
         return F.normalize(self.sense_projection(self.sense_norm(self.sense(x))).float(), dim=1)
 
     def embed_text(self, tokens: Tensor) -> Tensor:
-        """Return unit vectors of texts."""
+        """Return unit vectors of texts, token ids (b, 32) -> (b, dim)."""
         return F.normalize(self.text_projection(self.text(tokens)).float(), dim=1)
 
 
-@dataclass(frozen=True)
-class HearingShape:
-    """Sizes of the audio embedder.
+class AudioNetwork(nn.Module):
+    """Log-mel spectrogram -> features -> heads for the class, the size and the count.
 
-    Attributes:
+    Args:
         widths: of stem and blocks.
         dim: of the features.
-        classes: number of them.
+        classes: number of classes.
     """
 
-    widths: tuple[int, ...]
-    dim: int
-    classes: int
-
-
-class Hearing(nn.Module):
-    """Log-mel -> features -> heads for the class, the size and the count."""
-
-    def __init__(self, shape: HearingShape) -> None:
+    def __init__(self, widths: Sequence[int], dim: int, classes: int) -> None:
         super().__init__()
-        self.sense = ConvTower(1, shape.widths)
-        self.squeeze = nn.Linear(self.sense.features, shape.dim)
-        self.classes = nn.Linear(shape.dim, shape.classes)
-        self.size = nn.Linear(shape.dim, 1)
-        self.count = nn.Linear(shape.dim, 3)
+        self.sense = _ConvTower(1, widths)
+        self.squeeze = nn.Linear(self.sense.features, dim)
+        self.classes = nn.Linear(dim, classes)
+        self.size = nn.Linear(dim, 1)
+        self.count = nn.Linear(dim, 3)
 
     def features(self, x: Tensor) -> Tensor:
-        """Return (b, dim) features, not normalised."""
+        """Return features, not normalised: log-mel spectrograms (b, 1, 64, 96) -> (b, dim)."""
         return self.squeeze(self.sense(x))

@@ -1,10 +1,9 @@
-"""Weight files of the toy encoders: safetensors that describe themselves, and a card with their hash beside each."""
+"""Weight files of the toy encoders: safetensors that describe their network, and a JSON card with their hash."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,25 +16,8 @@ SHIPPED: Final = Path(__file__).parent / "shipped"
 _ENTRY: Final = "clipsonic_eval.toy"
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What a weight file holds.
-
-    Attributes:
-        tensors: by name, float32.
-        network: kind, sizes and vocabulary of the network, as written when it was saved (covered by the hash).
-        sha256: of the file.
-        path: of the file.
-    """
-
-    tensors: dict[str, Any]
-    network: dict[str, Any]
-    sha256: str
-    path: Path
-
-
 def as_stored(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a state dict rounded as a weight file rounds it (float16), in float32: what is measured is shipped."""
+    """Return a state dict rounded to float16 as in a weight file, in float32: what is measured is what ships."""
     return {k: (v.half().float() if v.is_floating_point() else v) for k, v in tensors.items()}
 
 
@@ -45,11 +27,11 @@ def save(path: Path, tensors: Mapping[str, Any], network: Mapping[str, Any], car
     Args:
         path: ends in .safetensors.
         tensors: a state dict.
-        network: JSON; what is needed to build the network again.
-        card: JSON; what a reader wants to know (training command, seeds, measurements).
+        network: JSON: kind, sizes and vocabulary, all that is needed to build the network again.
+        card: JSON for readers: training command, seeds, measurements.
 
     Returns:
-        The SHA-256 of the weight file.
+        The SHA-256 of the weight file, which the card also holds.
     """
     import torch
     from safetensors.torch import save_file
@@ -65,19 +47,27 @@ def save(path: Path, tensors: Mapping[str, Any], network: Mapping[str, Any], car
 
 
 def find(weights: Path | None, name: str) -> Path:
-    """Return the weight file that a loader's ``weights`` argument means: the shipped one, a file, or a folder's."""
+    """Return the weight file that a loader's ``weights`` argument means: the shipped one, a file, or a folder's.
+
+    Raises:
+        WeightsError: there is none.
+    """
     path = SHIPPED / f"{name}.safetensors" if weights is None else weights
     if path.is_dir():
         path = path / f"{name}.safetensors"
     if not path.is_file():
         raise WeightsError(
-            f"{path}: no such weight file; make it with 'clipsonic-eval toy-encoders train --out FOLDER'"
+            f"{path}: no such weight file; train it with 'clipsonic-eval toy-encoders train --out FOLDER'"
         )
     return path
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """Return the card beside a weight file."""
+    """Return the card of a weight file.
+
+    Raises:
+        WeightsError: it is missing or damaged.
+    """
     card = path.with_suffix(".json")
     value = read_json(card, WeightsError, fix="copy both files, the weights and their card")
     if not isinstance(value, dict) or not isinstance(value.get("weights_sha256"), str):
@@ -85,22 +75,24 @@ def read_card(path: Path) -> dict[str, Any]:
     return value
 
 
-def load(weights: Path | None, name: str, kind: str) -> Stored:
-    """Read a weight file, after its hash has been compared with the card's.
+def load(path: Path, name: str, kind: str) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Read a weight file, after comparing its hash with the card's.
 
     Args:
-        weights: see :func:`find`.
-        name: the encoder's name, which is the file's name in a folder.
-        kind: of the network that the caller can build.
+        path: see :func:`find`.
+        name: the encoder's name, for error messages.
+        kind: of the network that the caller builds.
+
+    Returns:
+        Tensors by name, in float32; kind, sizes and vocabulary of the network as written when it was saved (covered by
+        the hash); the SHA-256 of the file.
 
     Raises:
-        WeightsError: file or card missing, hash differs, not safetensors, or another kind of network.
+        WeightsError: the card is missing, the hash differs, not safetensors, or another kind of network.
     """
     from safetensors import SafetensorError, safe_open
 
-    path = find(weights, name)
-    digest = file_sha256(path)
-    expected = read_card(path)["weights_sha256"]
+    digest, expected = file_sha256(path), read_card(path)["weights_sha256"]
     if digest != expected:
         raise WeightsError(
             f"{path}: the file's SHA-256 {digest[:12]}… is not the card's {expected[:12]}…; it is damaged or was "
@@ -114,7 +106,7 @@ def load(weights: Path | None, name: str, kind: str) -> Stored:
         raise WeightsError(f"{path}: not readable as safetensors ({error}); copy the file again") from error
     if network.get("kind") != kind:
         raise WeightsError(f"{path}: holds a network of kind {network.get('kind')!r}, '{name}' needs {kind!r}")
-    return Stored(tensors, network, digest, path)
+    return tensors, network, digest
 
 
 def _single(tensor: Any) -> Any:

@@ -1,28 +1,30 @@
-"""The network, with the names of torchvggish's tensors."""
+"""VGGish's network, with the tensor names of torchvggish, and the quantised PCA of AudioSet's released embeddings."""
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from typing import Final
 
-WIDTHS = (64, 0, 128, 0, 256, 256, 0, 512, 512, 0)  # 0: halve both axes
-DIM = 128
+import torch
+from torch import Tensor, nn
+
+WIDTHS: Final = (64, 0, 128, 0, 256, 256, 0, 512, 512, 0)  # output channels; 0: max-pooling that halves both axes
+DIM: Final = 128
 
 
 class Vggish(nn.Module):
-    """Six convolutions and three linear layers: (n, 96, 64) log-mels -> (n, 128).
+    """Six convolutions and three linear layers: log-mel patches (n, 96, 64) -> features (n, 128).
 
-    72.1 million parameters. The last layer's ReLU is left out: ``layer`` is applied by the caller.
+    72.1 million parameters. The last ReLU is left to the caller.
     """
 
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        before = 1
+        width_in = 1
         for width in WIDTHS:
             if width:
-                layers += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU(inplace=True)]
-                before = width
+                layers += [nn.Conv2d(width_in, width, 3, padding=1), nn.ReLU(inplace=True)]
+                width_in = width
             else:
                 layers.append(nn.MaxPool2d(2, 2))
         self.features = nn.Sequential(*layers)
@@ -30,8 +32,25 @@ class Vggish(nn.Module):
             nn.Linear(512 * 6 * 4, 4096), nn.ReLU(True), nn.Linear(4096, 4096), nn.ReLU(True), nn.Linear(4096, DIM)
         )
 
-    def forward(self, patches: torch.Tensor) -> torch.Tensor:
-        """Return the 128 values before the last ReLU; the flattening is time, frequency, channel, as it was trained."""
-        seen = self.features(patches[:, None].contiguous(memory_format=torch.channels_last))
-        embedded: torch.Tensor = self.embeddings(seen.permute(0, 2, 3, 1).flatten(1))
+    def forward(self, patches: Tensor) -> Tensor:
+        """Return the 128 values before the last ReLU; flattened as time, frequency, channel, as it was trained."""
+        maps = self.features(patches[:, None].contiguous(memory_format=torch.channels_last))
+        embedded: Tensor = self.embeddings(maps.permute(0, 2, 3, 1).flatten(1))
         return embedded
+
+
+def quantised_pca(features: Tensor, components: Tensor, means: Tensor) -> Tensor:
+    """Apply the PCA, clipping and 8-bit rounding with which AudioSet's embeddings were released.
+
+    Args:
+        features: (n, 128).
+        components: (128, 128), a component per row.
+        means: (128,).
+
+    Returns:
+        (n, 128) float32, whole numbers from 0 to 255.
+
+    Source: torchvggish 0.2, Postprocessor; tensorflow/models, research/audioset/vggish.
+    """
+    turned = (features.float() - means) @ components.T  # P (x − m)
+    return torch.round((turned.clamp(-2, 2) + 2) * (255 / 4))  # round(255 (clip(·, −2, 2) + 2) / 4)

@@ -16,10 +16,10 @@ from unit.encoders import laion_clap_file as published
 
 from clipsonic_eval.conventions import CONVENTIONS
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders._log_mel import FrontEnd, mel_filters
-from clipsonic_eval.encoders.clap import models
-from clipsonic_eval.encoders.clap.models import MODELS, Model
-from clipsonic_eval.encoders.clap.windows import FRAMES, SIZE, Cutting
+from clipsonic_eval.encoders._logmel import LogMel
+from clipsonic_eval.encoders.clap import weights
+from clipsonic_eval.encoders.clap.weights import CHECKPOINTS, ClapCheckpoint
+from clipsonic_eval.encoders.clap.windows import FRAMES, WINDOW, Windowing
 from clipsonic_eval.errors import ConfigError, ShapeError, UserError, WeightsError
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.resolve import ConventionEncoder
@@ -77,7 +77,7 @@ def test_the_checkpoint_is_the_network_that_it_was_made_of(plain: Any) -> None:
 def test_texts_are_those_of_the_network(plain: Any) -> None:
     from transformers import RobertaTokenizer
 
-    tokenizer = RobertaTokenizer.from_pretrained(plain._beside)
+    tokenizer = RobertaTokenizer.from_pretrained(plain._weights_dir)
     ids = tokenizer(TEXTS, padding=True, truncation=True, max_length=77, return_tensors="pt")
     with torch.inference_mode():
         wanted = published.network().get_text_features(**ids).pooler_output.numpy()
@@ -119,57 +119,63 @@ def test_windows_as_rows_by_the_rule_of_fadtk(folder: Path, plain: Any) -> None:
     sound, short = clip("s", 3.5), clip("t", 0.5)
     rows = encoder.audio([sound, short])
     assert encoder.audio_rows([sound, short]) == ["s"] * 4 + ["t"]
-    padded = np.pad(sound.samples[:, 2 * 48000 :], ((0, 0), (0, SIZE - 72000)))
+    padded = np.pad(sound.samples[:, 2 * 48000 :], ((0, 0), (0, WINDOW - 72000)))
     np.testing.assert_allclose(rows[2], plain.audio([Clip("p", padded, 48000)])[0], atol=1e-6)
     assert encoder.card.preprocessing != plain.card.preprocessing
 
 
 def test_pieces_of_a_short_sound_are_repeated_and_filled() -> None:
     wave = np.linspace(0.1, 1, 200_000, dtype=np.float32)
-    piece = Cutting().piece(wave, 0)
-    assert piece.shape == (SIZE,)
+    piece = Windowing().window(wave, 0)
+    assert piece.shape == (WINDOW,)
     np.testing.assert_array_equal(piece[:400_000], np.tile(wave, 2))
     assert not piece[400_000:].any()
-    assert not Cutting(tail="zeros").piece(wave, 0)[200_000:].any()
+    assert not Windowing(tail="zeros").window(wave, 0)[200_000:].any()
 
 
 @pytest.mark.parametrize(("seconds", "starts"), [(1, [0]), (10, [0]), (20, [0, 480000]), (21, [0, 480000, 528000])])
 def test_where_windows_begin(seconds: int, starts: list[int]) -> None:
-    assert Cutting().starts(seconds * 48000) == starts
-    assert len(Cutting(tail="zeros", hop_s=1).starts(seconds * 48000)) == seconds
+    assert Windowing().starts(seconds * 48000) == starts
+    assert len(Windowing(tail="zeros", hop_s=1).starts(seconds * 48000)) == seconds
 
 
 def test_the_way_through_16_bits() -> None:
     wave = np.array([0.5, -0.5, 1.5, 3e-5, 4e-5], np.float32)
-    np.testing.assert_allclose(Cutting().level(wave) * 32767, [16383, -16383, 32767, 0, 1], atol=1e-3)
-    np.testing.assert_array_equal(Cutting(int16=False).level(wave), wave)
+    np.testing.assert_allclose(Windowing().quantised(wave) * 32767, [16383, -16383, 32767, 0, 1], atol=1e-3)
+    np.testing.assert_array_equal(Windowing(int16=False).quantised(wave), wave)
 
 
 def test_lots_are_drawn_from_the_sound_and_the_seed(folder: Path, plain: Any) -> None:
     sound = clip("long", 14)
-    by_lot = [ENCODERS["clap-laion"](folder / "plain.pt", long="random", seed=s).audio([sound])[0] for s in (0, 0, 1)]
+    by_lot = [
+        ENCODERS["clap-laion"](folder / "plain.pt", truncation="random", seed=s).audio([sound])[0] for s in (0, 0, 1)
+    ]
     np.testing.assert_array_equal(by_lot[0], by_lot[1])
     assert np.abs(by_lot[0] - by_lot[2]).max() > 1e-4
     short = [clip("short", 4)]
-    encoder = ENCODERS["clap-laion"](folder / "plain.pt", long="random")
+    encoder = ENCODERS["clap-laion"](folder / "plain.pt", truncation="random")
     np.testing.assert_array_equal(encoder.audio(short), plain.audio(short))
 
 
 def test_fusion_takes_the_middles_of_the_thirds(fusing: Any, folder: Path) -> None:
     frames = 2311
     wave = np.zeros(frames * 480, np.float32)
-    assert Cutting(long="fusion").thirds(wave, frames) == (218, 655, 1092)  # of 1311 places, 437 in a third
-    assert Cutting(long="fusion").thirds(wave, FRAMES + 1) == (0, 1, 0)
+    assert Windowing(truncation="fusion").thirds(wave, frames) == (218, 655, 1092)  # of 1311 places, 437 in a third
+    assert Windowing(truncation="fusion").thirds(wave, FRAMES + 1) == (0, 1, 0)
     sound = clip("long", 23.1)
     centres = fusing.audio([sound])
-    assert np.abs(centres - ENCODERS["clap-laion"](folder / "fusion.pt", long="random").audio([sound])).max() > 1e-4
-    assert np.abs(centres - ENCODERS["clap-laion"](folder / "fusion.pt", long="windows").audio([sound])).max() > 1e-4
+    assert (
+        np.abs(centres - ENCODERS["clap-laion"](folder / "fusion.pt", truncation="random").audio([sound])).max() > 1e-4
+    )
+    assert (
+        np.abs(centres - ENCODERS["clap-laion"](folder / "fusion.pt", truncation="windows").audio([sound])).max() > 1e-4
+    )
     assert "fusion-of-thirds" in fusing.card.preprocessing
 
 
 def test_fusion_hears_in_htk_bands() -> None:
     edges = 700 * (10 ** (np.linspace(2595 * np.log10(1 + 50 / 700), 2595 * np.log10(1 + 14000 / 700), 66) / 2595) - 1)
-    filters = mel_filters(FrontEnd(48000, 1024, 480, 50, 14000, "htk"))
+    filters = LogMel(48000, 1024, 480, 50, 14000, "htk").filters()
     grid = np.arange(513) * 48000 / 1024
     for band in (0, 20, 63):
         assert abs(grid[filters[:, band].argmax()] - edges[band + 1]) <= 48000 / 1024
@@ -210,11 +216,11 @@ def test_half_precision_is_another_space_and_close(folder: Path, plain: Any) -> 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"long": "fusion"}, "needs a checkpoint with fusion"),
-        ({"long": "all"}, "must be one of windows"),
+        ({"truncation": "fusion"}, "needs a checkpoint with fusion"),
+        ({"truncation": "all"}, "must be one of windows"),
         ({"hop_s": 0.0}, "hop_s 0 must be above 0"),
         ({"hop": 1.0}, "no option 'hop'"),
-        ({"long": "random", "rows": "window"}, "one row for each clip"),
+        ({"truncation": "random", "rows": "window"}, "one row per clip"),
         ({"precision": "fp16"}, "precision is fp32 or bf16"),
         ({"backend": "onnx"}, "backend transformers or laion-clap"),
         ({"backend": "laion-clap", "precision": "bf16"}, "in fp32 only"),
@@ -240,7 +246,7 @@ def test_texts_without_the_right_tokenizer(tmp_path: Path, folder: Path, monkeyp
     with pytest.raises(WeightsError, match="texts need RoBERTa's tokenizer"):
         encoder.text(["a"])
     published.write_tokenizer(tmp_path / "other", words=290)
-    with pytest.raises(WeightsError, match="knows 290 words and the text tower 300"):
+    with pytest.raises(WeightsError, match="knows 290 tokens and the text tower 300"):
         ENCODERS["clap-laion"](tmp_path / "plain.pt", tokenizer=tmp_path / "other").text(["a"])
     (tmp_path / "other" / "vocab.json").write_text("{")
     with pytest.raises(WeightsError, match="damaged"):
@@ -301,11 +307,11 @@ def test_published_names_take_their_own_file_only(
         ENCODERS["clap-laion-music"](tmp_path)
     with pytest.raises(WeightsError, match="has no weights of its own"):
         ENCODERS["clap-laion"]()
-    name = MODELS["clap-laion-music"].file
+    name = CHECKPOINTS["clap-laion-music"].file
     shutil.copy(folder / "plain.pt", tmp_path / name)
     with pytest.raises(WeightsError, match="SHA-256 is not that of the published file"):
         ENCODERS["clap-laion-music"](tmp_path)
-    monkeypatch.setitem(models.MODELS, "clap-laion-audio", Model("plain.pt", 16))
+    monkeypatch.setitem(weights.CHECKPOINTS, "clap-laion-audio", ClapCheckpoint("plain.pt", 16))
     assert ENCODERS["clap-laion-audio"](folder).card.source.endswith("lukewys/laion_clap")
 
 
@@ -313,7 +319,7 @@ def test_a_copy_in_the_hub_cache_is_found(folder: Path, tmp_path: Path, monkeypa
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setitem(models.MODELS, "clap-laion-audio", Model("plain.pt", 16))
+    monkeypatch.setitem(weights.CHECKPOINTS, "clap-laion-audio", ClapCheckpoint("plain.pt", 16))
     place = tmp_path / "models--lukewys--laion_clap"
     (place / "refs").mkdir(parents=True)
     (place / "refs" / "main").write_text("0" * 40)
@@ -340,7 +346,7 @@ def test_conventions_ask_for_options_that_there_are(folder: Path) -> None:
 
 
 def test_an_evaluation_by_a_convention_with_clap(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(models.MODELS, "clap-laion-audio", Model("plain.pt", 16))
+    monkeypatch.setitem(weights.CHECKPOINTS, "clap-laion-audio", ClapCheckpoint("plain.pt", 16))
     for name in ("real", "fake"):
         for k in range(12):
             sound = clip(f"{name}{k}", 1.2, 16000).samples

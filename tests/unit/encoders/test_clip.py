@@ -13,8 +13,8 @@ import torch
 from unit.encoders import clip_folder
 
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders.clip import models
-from clipsonic_eval.encoders.clip.models import MODELS, Model
+from clipsonic_eval.encoders._weights import DOWNLOAD
+from clipsonic_eval.encoders.clip.weights import MODELS, ClipModel
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError
 from clipsonic_eval.types import Clip
 
@@ -40,7 +40,7 @@ def copied(folder, tmp_path) -> Path:
 @pytest.fixture
 def tiny_l14(monkeypatch) -> None:
     """Lets the small network pass for the published one."""
-    sizes = Model("openai/clip-vit-large-patch14", 24, clip_folder.PATCH, clip_folder.LAYERS)
+    sizes = ClipModel("openai/clip-vit-large-patch14", 24, clip_folder.PATCH, clip_folder.LAYERS)
     monkeypatch.setitem(MODELS, "clip-vit-l-14", sizes)
 
 
@@ -184,7 +184,7 @@ def test_position_numbers_that_older_files_hold_are_no_news(encoder, copied) -> 
 
 def test_what_is_no_picture_and_sound_are_refused(encoder) -> None:
     for wrong in (np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3)), np.zeros((0, 8, 3), np.uint8)):
-        with pytest.raises(ShapeError, match="pictures must be uint8"):
+        with pytest.raises(ShapeError, match="images must be uint8"):
             encoder.image([wrong])
     with pytest.raises(UserError, match="'clip-transformers' does not take audio; it takes image, text"):
         encoder.audio([Clip("a", np.zeros((1, 9), np.float32), 16000)])
@@ -329,7 +329,7 @@ def test_weights_come_from_the_hub_cache_without_a_network(encoder, folder, tmp_
 
 def test_without_weights_the_model_and_the_command_are_named(tmp_path, monkeypatch, folder) -> None:
     hub(monkeypatch, tmp_path)
-    monkeypatch.delenv(models.DOWNLOAD, raising=False)
+    monkeypatch.delenv(DOWNLOAD, raising=False)
     message = (
         r"openai/clip-vit-large-patch14 is not in the Hugging Face cache; fetch it with 'hf download "
         r'openai/clip-vit-large-patch14 --include "\*\.json" --include "merges.txt" --include "model.safetensors"\''
@@ -358,13 +358,13 @@ def test_weights_are_fetched_only_when_asked_for(folder, tmp_path, monkeypatch, 
         return str(folder)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
-    monkeypatch.setenv(models.DOWNLOAD, "0")
+    monkeypatch.setenv(DOWNLOAD, "0")
     with pytest.raises(WeightsError, match="not in the Hugging Face cache"):
         ENCODERS["clip-vit-l-14"]()
     assert asked == []
     options = {"download": True} if how == "option" else {}
     if how == "environment":
-        monkeypatch.setenv(models.DOWNLOAD, "1")
+        monkeypatch.setenv(DOWNLOAD, "1")
     assert ENCODERS["clip-vit-l-14"](**options).card.dim == 24
     assert asked == [("openai/clip-vit-large-patch14", ["*.json", "merges.txt", "model.safetensors"])]
 

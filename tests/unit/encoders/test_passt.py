@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from clipsonic_eval.conventions import CONVENTIONS
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders.passt.encoder import RATE, SHORTEST, WINDOW, windows
-from clipsonic_eval.encoders.passt.frontend import log_mel, mel_filters
+from clipsonic_eval.encoders.passt.frontend import RATE, log_mel, mel_filters
 from clipsonic_eval.encoders.passt.network import Passt
 from clipsonic_eval.encoders.passt.weights import FILE
+from clipsonic_eval.encoders.passt.windows import SHORTEST, WINDOW, windows
 from clipsonic_eval.errors import ConfigError, ShapeError, UserError, WeightsError
 from clipsonic_eval.metrics import kl
 from clipsonic_eval.types import Clip, Embeddings

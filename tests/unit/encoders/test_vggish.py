@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from clipsonic_eval.encoders import ENCODERS, Encoder
-from clipsonic_eval.encoders.vggish.frontend import mel_matrix, patches
+from clipsonic_eval.encoders import ENCODERS, Encoder, load_encoder
+from clipsonic_eval.encoders.vggish.frontend import mel_filters, patches
 from clipsonic_eval.encoders.vggish.network import Vggish
 from clipsonic_eval.errors import ConfigError, UserError, WeightsError
 from clipsonic_eval.harness.embedder import Embedder
@@ -50,9 +50,9 @@ def test_a_tone_lies_in_the_band_that_the_mel_scale_says() -> None:
 
 def test_silence_is_the_logarithm_of_the_offset_and_no_band_hears_the_mean() -> None:
     np.testing.assert_allclose(patches(np.zeros(16000), 96), np.log(0.01), rtol=1e-6)
-    assert mel_matrix().shape == (257, 64)
-    assert not mel_matrix()[0].any()
-    assert mel_matrix().max() <= 1
+    assert mel_filters().shape == (257, 64)
+    assert not mel_filters()[0].any()
+    assert mel_filters().max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,9 @@ def test_the_pca_and_eight_bits_are_the_published_formula(weights: Path, tmp_pat
 def test_without_the_package_its_backend_says_how_to_get_it(weights: Path) -> None:
     with pytest.raises(ConfigError, match=r"torchvggish package cannot be imported .*clipsonic-eval\[reference\]"):
         ENCODERS["vggish-exact"](weights, backend="torchvggish")
-    with pytest.raises(ConfigError, match="ask vggish-exact"):
-        ENCODERS["vggish"](weights, backend="torchvggish")
+    with pytest.raises(ConfigError, match=r"fp32 and has a hop of 0\.96 s"):
+        load_encoder("vggish-exact", weights, backend="torchvggish", hop_s=0.5)
+    with pytest.raises(ConfigError, match="vggish: no option 'backend'; there are hop_s, layer, pca, precision"):
+        load_encoder("vggish", weights, backend="torchvggish")
     with pytest.raises(ConfigError, match="no option 'hop'"):
-        ENCODERS["vggish"](weights, hop=1)
+        load_encoder("vggish", weights, hop=1)
