@@ -13,6 +13,7 @@ from clipsonic_eval import atomic, filenames, seeds
 from clipsonic_eval.arraytypes import Float32, Float64
 from clipsonic_eval.harness.embedder import EmbeddedSet
 from clipsonic_eval.media.audio import mono_at
+from clipsonic_eval.media.mel import hz_to_mel, mel_filter_bank, mel_to_hz
 from clipsonic_eval.types import Clip
 
 RATE = 16000
@@ -36,12 +37,11 @@ def log_mel(clip: Clip) -> Float32:
 @functools.cache
 def _filters() -> Float64:
     """Return (513, 64) triangles on the HTK mel scale from 50 Hz to 8 kHz, each summing to 1."""
-    low_end, high_end = (2595 * float(np.log10(1 + f / 700)) for f in (50.0, RATE / 2))
-    edges = 700 * (10 ** (np.linspace(low_end, high_end, BANDS + 2) / 2595) - 1)
-    grid = np.fft.rfftfreq(_FRAME, 1 / RATE)[:, None]
-    low, peak, high = edges[:-2], edges[1:-1], edges[2:]
-    triangles = np.maximum(0, np.minimum((grid - low) / (peak - low), (high - grid) / (high - peak)))
-    triangles[np.abs(grid - peak).argmin(axis=0), np.arange(BANDS)] += 1e-9  # low bands narrower than a bin
+    triangles = mel_filter_bank(RATE, _FRAME, BANDS, 50, RATE / 2, scale="htk")
+    low, high = hz_to_mel([50, RATE / 2], "htk").tolist()
+    peaks = mel_to_hz(np.linspace(low, high, BANDS + 2), "htk")[1:-1]  # Hz
+    bins = np.fft.rfftfreq(_FRAME, 1 / RATE)[:, None]  # Hz
+    triangles[np.abs(bins - peaks).argmin(axis=0), np.arange(BANDS)] += 1e-9  # low bands narrower than a bin
     weights: Float64 = triangles / triangles.sum(axis=0)
     return weights
 
