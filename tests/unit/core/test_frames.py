@@ -20,7 +20,7 @@ def score(metric: str, system: str, value: float, ci: tuple[float, float] | None
 FAD = score("fad", "PD", 5.312, (4.9, 6.1), influence={"a": 0.5, "b": -0.5})
 CLAP = score("clap_score", "PD", 0.3124, (0.3011, 0.3243), per_clip={"a": 0.3, "b": 0.32}, n=48)
 OTHER = score("fad", "ZS", 7.1, (6.0, 8.8), details={WITH_UNANSWERED: 8.0})
-TEST = Comparison("fad", "PD", "ZS", -1.8, (-2.5, -0.9), 0.001, 0.002, 50, "swaps-10000")
+TEST = Comparison("fad", "PD", "ZS", -1.8, (-2.5, -0.9), 0.001, 0.002, 50, "swaps-10000", higher_is_better=False)
 RUN = RunRecord(
     "evaluate",
     (FAD, CLAP, OTHER),
