@@ -195,6 +195,10 @@ class RunRecord:
         """Return one score, or None if the run has none of that name."""
         return next((s for s in self.scores if s.metric == metric and s.system == system), None)
 
+    def comparison(self, metric: str, a: str, b: str) -> Comparison | None:
+        """Return the paired test of ``a`` against ``b``, in this order, or None if the run has none."""
+        return next((c for c in self.comparisons if (c.metric, c.a, c.b) == (metric, a, b)), None)
+
     def __getitem__(self, names: tuple[str, str]) -> Score:
         """Return the score of ``run[system, metric]``.
 

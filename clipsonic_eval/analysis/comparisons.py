@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.catalogue import Catalogue, Pair
 from clipsonic_eval.analysis.pooling import Scores
 from clipsonic_eval.analysis.resampling import paired_test
 from clipsonic_eval.analysis.runs import Run
@@ -26,45 +26,46 @@ from clipsonic_eval.types import Score
 def pool_comparisons(
     runs: Sequence[Run],
     scores: Scores,
+    catalogue: Catalogue,
+    planned: Sequence[Pair],
     kept: RunRecord | None = None,
-    planned: Sequence[tuple[str, str]] = names.PLANNED,
 ) -> list[Comparison]:
     """Return the comparisons of the table, metric by metric in the order of the plan, Holm-corrected together.
 
     Args:
         runs: those that ``scores`` were pooled from; their own comparisons are used.
         scores: by (metric, system).
-        kept: a pooled record of the same runs; gives comparisons whose values per clip are not there any more.
-        planned: pairs of systems; pairs that a run was asked for, and those with a foreign system that some run
+        catalogue: says which systems the study does not list.
+        planned: pairs of systems; pairs that a run was asked for, and those with an unlisted system that some run
             compared, come after them.
+        kept: a pooled record of the same runs; gives comparisons whose values per clip are not there any more.
     """
-    planned = names.with_own_k(planned, (s for _, s in scores))
-    questions = [*planned, *_further(runs, planned)]
+    pairs = [*planned, *_further(runs, planned, catalogue)]
     found = []
-    for metric in names.ordered_metrics(m for m, _ in scores):
-        for a, b in questions:
-            if (metric.name, a) in scores and (metric.name, b) in scores:
-                pooled = _pooled(scores[metric.name, a], scores[metric.name, b], runs, kept)
-                if pooled is not None:
-                    found.append(pooled)
+    for metric in dict.fromkeys(metric for metric, _ in scores):
+        for a, b in pairs:
+            if (metric, a) in scores and (metric, b) in scores:
+                pooled = _pooled(scores[metric, a], scores[metric, b], runs, kept)
+                found += [] if pooled is None else [pooled]
     corrected = holm([c.p_value for c in found])
     return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
 
 
-def _further(runs: Sequence[Run], planned: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    known = {frozenset(q) for q in planned}
-    result: dict[frozenset[str], tuple[str, str]] = {}
+def _further(runs: Sequence[Run], planned: Sequence[Pair], catalogue: Catalogue) -> list[Pair]:
+    known = {frozenset(pair) for pair in planned}
+    result: dict[frozenset[str], Pair] = {}
     for run in runs:
         for c in run.record.comparisons:
             pair = frozenset((c.a, c.b))
-            if pair not in known and (asked_for(run.record, c) or _is_foreign(c)):
+            if pair not in known and (asked_for(run.record, c) or unlisted(c, catalogue)):
                 result.setdefault(pair, (c.a, c.b))
     return list(result.values())
 
 
-def _is_foreign(c: Comparison) -> bool:
-    groups = {names.system(c.a).group, names.system(c.b).group}
-    return names.OTHER in groups and names.CONTROL not in groups
+def unlisted(c: Comparison, catalogue: Catalogue) -> bool:
+    """Say whether a comparison is about a system that the study does not list, controls aside."""
+    known = catalogue.is_listed(c.a) and catalogue.is_listed(c.b)
+    return not known and not catalogue.is_control(c.a) and not catalogue.is_control(c.b)
 
 
 def asked_for(record: RunRecord, c: Comparison) -> bool:

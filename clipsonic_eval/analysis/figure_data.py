@@ -1,7 +1,7 @@
-"""The arrays that lie beside a record for drawing: log-mel pictures of a few queries, 2-D points of embeddings.
+"""Arrays next to a record that only figures need: log-mel spectrograms of a few queries, projected embeddings.
 
-``examples.npz`` holds ``keys`` (k,), ``prompts`` (k,) and by system name (k, 64, frames) natural-log mel magnitudes;
-``projection.npz`` holds ``image``, ``text`` and by prior name (n, 2) coordinates. Both load without pickles.
+``examples.npz`` holds ``keys`` (k,), ``prompts`` (k,) and for each system (k, 64, frames) natural-log mel magnitudes;
+``projection.npz`` holds ``image``, ``text`` and for each prior (n, 2) principal components. Both load without pickles.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ MAX_QUERIES = 4  # as many columns as a page has room for
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Log-mel pictures of the same queries by system.
+    """Log-mel spectrograms of the same queries by system.
 
     Attributes:
-        keys: of the queries, (k,).
-        prompts: their texts, "" where there is none.
-        mels: by system, (k, bands, frames).
+        keys: of the k queries.
+        prompts: of the k queries, "" where there is none.
+        mels: by system, (k, bands, frames) float32, natural logarithm of mel magnitudes.
     """
 
     keys: tuple[str, ...]
@@ -39,14 +39,17 @@ class Examples:
 
 
 def examples(runs: Iterable[Run]) -> Examples | None:
-    """Gather the pictures of all runs over the queries of the first run that has some; None where there are none.
+    """Return the spectrograms of all runs, for the queries of the first run that has any; None where none has.
 
-    A system's picture comes from the first run that has it for all these queries.
+    The spectrograms of a system come from the first run that has them for all these queries.
+
+    Raises:
+        UserError: an array file is damaged or has other shapes.
     """
     found: Examples | None = None
     for run in runs:
-        path = run.folder / filenames.EXAMPLES
-        if not path.exists():
+        path = _file(run, filenames.EXAMPLES)
+        if path is None:
             continue
         here = _read_examples(path)
         if found is None:
@@ -57,6 +60,10 @@ def examples(runs: Iterable[Run]) -> Examples | None:
             more = {s: m[rows] for s, m in here.mels.items() if s not in found.mels}
             found = Examples(found.keys, found.prompts, {**found.mels, **more})
     return found if found is not None and found.keys and found.mels else None
+
+
+def _file(run: Run, name: str) -> Path | None:
+    return run.folder / name if run.folder is not None and (run.folder / name).exists() else None
 
 
 def _read_examples(path: Path) -> Examples:
@@ -79,13 +86,13 @@ def _rounded(mel: NDArray[np.generic]) -> Float32:
 
 
 def projection(run: Run) -> dict[str, Float32] | None:
-    """Return the 2-D points of a gap run by name, None where it has none.
+    """Return the projected embeddings of a gap run by name, (n, 2) float32 each; None where it has none.
 
     Raises:
         UserError: an array is not (n, 2).
     """
-    path = run.folder / filenames.PROJECTION
-    if not path.exists():
+    path = _file(run, filenames.PROJECTION)
+    if path is None:
         return None
     points: dict[str, Float32] = {}
     for name, array in read_npz(path, fix="run `gap` again").items():
@@ -97,7 +104,7 @@ def projection(run: Run) -> dict[str, Float32] | None:
 
 
 def export_examples(shown: Examples, folder: Path) -> None:
-    """Write the pictures that the figure shows, for it to be remade."""
+    """Write the spectrograms that the figure shows, so that it can be remade."""
     arrays: dict[str, Any] = {s: m[:MAX_QUERIES].astype(np.float16) for s, m in shown.mels.items()}
     arrays |= {"keys": np.array(shown.keys[:MAX_QUERIES]), "prompts": np.array(shown.prompts[:MAX_QUERIES])}
     with atomic.replacing(folder / filenames.EXAMPLES) as temporary:
@@ -105,7 +112,7 @@ def export_examples(shown: Examples, folder: Path) -> None:
 
 
 def export_projection(points: Mapping[str, Float32], folder: Path) -> None:
-    """Write projected points for the figure to be remade."""
+    """Write projected embeddings, (n, 2) each, so that the figure can be remade."""
     arrays: dict[str, Any] = dict(points)
     with atomic.replacing(folder / filenames.PROJECTION) as temporary:
         np.savez_compressed(temporary, **arrays)

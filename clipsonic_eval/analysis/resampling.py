@@ -1,4 +1,4 @@
-"""The statistics that a report needs beyond those in the records: of per-query means over training seeds."""
+"""Bootstrap intervals and sign-flip tests of per-query means over training seeds."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from clipsonic_eval.types import Score
 
 RESAMPLES = 2000
 PERMUTATIONS = 10_000
-_SEED = 0
+SEED = 0
 
 
-def mean_interval(items: Mapping[str, float], level: float) -> tuple[Interval, str]:
-    """Return the interval of a mean over queries, and the name of the method.
+def mean_interval(per_query: Mapping[str, float], level: float) -> tuple[Interval, str]:
+    """Return the bootstrap interval of a mean over queries, and the name of the method.
 
     Args:
-        items: per-query mean over seeds, by key.
-        level: e.g. 0.95.
+        per_query: mean over training seeds per query, by key.
+        level: nominal coverage, e.g. 0.95.
     """
-    values = np.array(list(items.values()), np.float64)
-    interval, method = bootstrap.mean_interval(values, _weights(tuple(items)), level)
+    values = np.array(list(per_query.values()), np.float64)
+    interval, method = bootstrap.mean_interval(values, _weights(tuple(per_query)), level)
     return interval, f"{method}, per-query means over seeds"
 
 
-@lru_cache(maxsize=4)  # nearly all cells of a report have the same queries
+@lru_cache(maxsize=4)  # nearly all scores of a report are over the same queries
 def _weights(keys: tuple[str, ...]) -> NDArray[np.uint16]:
-    return resample_counts(keys, RESAMPLES, _SEED, "bootstrap-queries")  # the stream that `evaluate` draws from
+    return resample_counts(keys, RESAMPLES, SEED, "bootstrap-queries")  # the stream that `evaluate` draws from
 
 
 def paired_test(a: Score, b: Score) -> Comparison:
@@ -45,7 +45,7 @@ def paired_test(a: Score, b: Score) -> Comparison:
     """
     gaps = {key: a.per_clip[key] - b.per_clip[key] for key in a.per_clip if key in b.per_clip}
     values = np.array(list(gaps.values()), np.float64)
-    p, test = sign_flip_test(values, PERMUTATIONS, _SEED)
+    p, test = sign_flip_test(values, PERMUTATIONS, SEED)
     return Comparison(
         metric=a.metric,
         a=a.system,

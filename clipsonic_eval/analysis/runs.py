@@ -1,4 +1,4 @@
-"""Find run folders and sort them into the parts of the report: table, guidance sweep, CLIP variants, gap.
+"""Find run records and sort them into the parts of a report: table, guidance scales, CLIP variants, modality gap.
 
 Records say what they are by their tags (``split``, ``train_seed``, ``guidance``, ``clip_variant``); a record without
 tags, such as a user's own evaluation, simply goes into the table.
@@ -15,22 +15,21 @@ from clipsonic_eval import filenames, records
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 
-POOLED = "pooled"  # kind of the record that a report keeps in place of the clip-level scores it was made from
-DEFAULT_CLIP_VARIANTS = ("toy-clip", "calibrated")  # what the shipped CLIP variant is called
+POOLED = "pooled"  # kind of the records in which analysis writes numbers over training seeds
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One record and where it lies.
+    """One record and where it was read.
 
     Attributes:
         name: unique within the report.
-        folder: where ``examples.npz`` and ``projection.npz`` may lie beside the record.
-        record: what was found there.
+        folder: may hold ``examples.npz`` and ``projection.npz`` next to the record; None for a record in memory.
+        record: scores and comparisons.
     """
 
     name: str
-    folder: Path
+    folder: Path | None
     record: RunRecord
 
     def tag(self, key: str) -> str:
@@ -40,15 +39,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """The runs by their part in the report.
+    """Runs sorted by their part in the report.
 
     Attributes:
-        table: evaluations that make the main table (one CLIP variant, one split, one guidance scale, all seeds).
+        table: evaluations of the main table (one CLIP variant, one split, one guidance scale, all training seeds).
         guidance: evaluations of the same CLIP variant over guidance scales.
         clip_variants: evaluations by CLIP variant, the main one included; empty unless there are several.
         gaps: gap runs by CLIP variant.
-        pooled: records of kind ``pooled``, which stand in for clip-level scores that were not kept, by CLIP variant and
-            guidance scale ("" for the table and the sweep over CLIP variants).
+        pooled: records of kind ``pooled`` that an earlier report exported, by CLIP variant and guidance scale ("" for
+            the table); they stand in for values per clip that were not kept.
         clip_variant: the main one.
         notes: what was left out, and why.
     """
@@ -68,49 +67,67 @@ class Runs:
         return tuple({r.name: r for group in groups for r in group}.values())
 
 
-def find(paths: Iterable[Path]) -> list[Run]:
-    """Read the records of run folders; a folder that holds none is searched for run folders.
+def find(given: Iterable[Path | str | RunRecord]) -> list[Run]:
+    """Read run records; a folder that holds none itself is searched for run folders.
+
+    Args:
+        given: run folders, record files, folders that hold run folders, or records in memory.
 
     Raises:
         UserError: a path does not exist, holds no record, or a record cannot be read.
     """
-    files: dict[Path, Path] = {}
-    for path in paths:
-        if not path.exists():
-            raise UserError(f"{path}: no such run; give folders that `evaluate` or `gap` wrote")
-        found = [path] if path.is_file() else [path / filenames.RECORD]
-        if not found[0].exists():
-            found = sorted(path.rglob(filenames.RECORD))
-        if not found:
-            raise UserError(f"{path}: no {filenames.RECORD} here or below; give folders that `evaluate` or `gap` wrote")
-        files.update({f.resolve(): f for f in found})
-    if not files:
+    places: dict[object, Path | RunRecord] = {}
+    for one in given:
+        if isinstance(one, RunRecord):
+            places[id(one)] = one
+        else:
+            places.update({file.resolve(): file for file in _record_files(Path(one))})
+    if not places:
         raise UserError("no runs given; give one or more folders that `evaluate` or `gap` wrote")
-    names = _unique_names(list(files))
-    return [Run(name, file.parent, records.read(file)) for name, file in zip(names, files.values(), strict=True)]
+    names = _unique_names(list(places.values()))
+    return [
+        Run(name, None, one) if isinstance(one, RunRecord) else Run(name, one.parent, records.read(one))
+        for name, one in zip(names, places.values(), strict=True)
+    ]
 
 
-def _unique_names(files: Sequence[Path]) -> list[str]:
-    def name(file: Path) -> str:
-        return file.parent.name if file.name == filenames.RECORD else file.stem
+def _record_files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise UserError(f"{path}: no such run; give folders that `evaluate` or `gap` wrote")
+    file = path if path.is_file() else path / filenames.RECORD
+    found = [file] if file.exists() else sorted(path.rglob(filenames.RECORD))
+    if not found:
+        raise UserError(f"{path}: no {filenames.RECORD} here or below; give folders that `evaluate` or `gap` wrote")
+    return found
 
-    count = Counter(name(f) for f in files)
-    long = [name(f) if count[name(f)] == 1 else f"{f.parent.parent.name}-{name(f)}" for f in files]
+
+def _unique_names(places: Sequence[Path | RunRecord]) -> list[str]:
+    """Return the folder's name of each record; parent folders and numbers tell equal ones apart."""
+
+    def name(place: Path | RunRecord) -> str:
+        if isinstance(place, RunRecord):
+            return "-".join([place.kind, *(str(v).replace("/", "-") for v in place.tags.values())])
+        return place.parent.name if place.name == filenames.RECORD else place.stem
+
+    count = Counter(map(name, places))
     seen: Counter[str] = Counter()
     result = []
-    for item in long:
-        seen[item] += 1
-        result.append(item if seen[item] == 1 else f"{item}-{seen[item]}")
+    for place in places:
+        short = name(place)
+        long = short if count[short] == 1 or isinstance(place, RunRecord) else f"{place.parent.parent.name}-{short}"
+        seen[long] += 1
+        result.append(long if seen[long] == 1 else f"{long}-{seen[long]}")
     return result
 
 
-def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None) -> Runs:
+def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None, main_variants: Sequence[str] = ()) -> Runs:
     """Sort runs into the parts of the report.
 
     Args:
         runs: from :func:`find`.
         select: tags that the runs of the main table must have, e.g. ``{"guidance": "2"}``; needed where the runs
             leave a choice open.
+        main_variants: CLIP variants that the main table prefers, the first one most.
 
     Raises:
         UserError: there is no evaluation and no gap run, nothing fits ``select``, or the choice is open.
@@ -120,7 +137,7 @@ def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None) -> Runs:
     gap_runs = [r for r in runs if r.record.kind == "gap"]
     if not evaluations and not gap_runs:
         raise UserError("the runs given hold no evaluation and no gap statistics; run `evaluate` or `gap` first")
-    main = select.get("clip_variant", _main_clip_variant(evaluations or gap_runs))
+    main = select.get("clip_variant", _main_clip_variant(evaluations or gap_runs, main_variants))
     notes: list[str] = []
     table = _main_runs([r for r in evaluations if r.tag("clip_variant") in ("", main)], select) if evaluations else []
     return Runs(
@@ -138,18 +155,13 @@ def _clip_variants(runs: Sequence[Run]) -> list[str]:
     return sorted({r.tag("clip_variant") for r in runs})
 
 
-def _main_clip_variant(runs: Sequence[Run]) -> str:
-    """Untagged or only: that; else the shipped one; else the one with most training seeds."""
-    names = _clip_variants(runs)
-    tagged = [n for n in names if n]
-    if len(tagged) <= 1:
-        return tagged[0] if tagged else ""
-    shipped = [n for n in DEFAULT_CLIP_VARIANTS if n in tagged]
-    return (
-        shipped[0]
-        if shipped
-        else max(tagged, key=lambda name: len({r.tag("train_seed") for r in runs if r.tag("clip_variant") == name}))
-    )
+def _main_clip_variant(runs: Sequence[Run], preferred: Sequence[str]) -> str:
+    """Return the preferred CLIP variant, else the one with most training seeds, "" where runs are untagged."""
+    tagged = [n for n in _clip_variants(runs) if n]
+    if not tagged:
+        return ""
+    seeds = {name: len({r.tag("train_seed") for r in runs if r.tag("clip_variant") == name}) for name in tagged}
+    return next((n for n in preferred if n in tagged), max(tagged, key=lambda name: seeds[name]))
 
 
 def _main_split(runs: Sequence[Run]) -> str:
@@ -158,17 +170,17 @@ def _main_split(runs: Sequence[Run]) -> str:
 
 
 def _gaps(runs: Sequence[Run], notes: list[str]) -> dict[str, tuple[Run, ...]]:
-    by_name = {name: [r for r in runs if r.tag("clip_variant") == name] for name in _clip_variants(runs)}
-    return {name: _gap_runs(inside, notes) for name, inside in by_name.items()}
+    names = _clip_variants(runs)
+    return {name: _gap_runs([r for r in runs if r.tag("clip_variant") == name], notes) for name in names}
 
 
 def _gap_runs(runs: Sequence[Run], notes: list[str]) -> tuple[Run, ...]:
-    """Pick image against text (before audio against text), and the split of the table."""
+    """Return the runs of image against text, without any those of audio against text; of one split."""
     about_audio = [r for r in runs if any(s.metric == "audio_audio_cosine" for s in r.record.scores)]
     chosen = [r for r in runs if r not in about_audio] or about_audio
     if len(chosen) < len(runs):
         named = ", ".join(r.name for r in about_audio)
-        notes.append(f"the gap between audio and text ({named}) is not shown beside that between image and text")
+        notes.append(f"the gap between audio and text ({named}) is not shown next to the one between image and text")
     split = _main_split(chosen)
     return tuple(r for r in chosen if r.tag("split") == split)
 
@@ -177,7 +189,7 @@ def _main_runs(runs: Sequence[Run], select: Mapping[str, str]) -> list[Run]:
     fits = [r for r in runs if all(r.tag(k) in ("", v) for k, v in select.items())]
     if not fits:
         wanted = ", ".join(f"{k}={v}" for k, v in select.items())
-        raise UserError(f"no evaluation has the tags {wanted}; take away a --select or correct its value")
+        raise UserError(f"no evaluation has the tags {wanted}; remove a --select or correct its value")
     split = _main_split(fits)
     fits = [r for r in fits if r.tag("split") == split or (split == "test" and not r.tag("split"))]
     scales = sorted({r.tag("guidance") for r in fits} - {""}, key=number)
@@ -190,7 +202,7 @@ def _main_runs(runs: Sequence[Run], select: Mapping[str, str]) -> list[Run]:
 
 
 def number(text: str) -> float:
-    """Read a tag as a number, infinity where it is none: for sorting."""
+    """Return a tag as a number for sorting, infinity where it is not a number."""
     try:
         return float(text)
     except ValueError:
@@ -198,7 +210,7 @@ def number(text: str) -> float:
 
 
 def _guidance_runs(runs: Sequence[Run]) -> list[Run]:
-    """Pick the runs of one split (validation before test) that cover two scales or more."""
+    """Return the runs of one split (validation before test) that cover two guidance scales or more."""
     tagged = [r for r in runs if r.tag("guidance")]
     splits = sorted({r.tag("split") for r in tagged}, key=lambda s: ("val" not in s, s))
     for split in splits:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite_option
-from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from clipsonic_eval.analysis.catalogue import Catalogue
 
 _MAIN = ("README.md", "table.md", "table.csv", "table.tex")
+_CATALOGUES: Final = {"clipsonic": "clipsonic_eval.study.catalogue:CLIPSONIC"}
 
 
 @click.command("report")
@@ -19,6 +24,12 @@ _MAIN = ("README.md", "table.md", "table.csv", "table.tex")
 @out_option("Output folder.")
 @click.option("--title", default="Report", help="Title of the page.")
 @click.option("--select", multiple=True, metavar="TAG=VALUE", help="Runs shown in the table, e.g. guidance=2.")
+@click.option(
+    "--catalogue",
+    metavar="NAME",
+    default="",
+    help="Names, colours, planned tests and questions of a study: clipsonic, MODULE:NAME or FILE.py:NAME.",
+)
 @click.option(
     "--command", "made_by", show_default="this command", help="Command printed on the page as the one that makes it."
 )
@@ -33,12 +44,9 @@ _MAIN = ("README.md", "table.md", "table.csv", "table.tex")
 def command(
     runs: tuple[Path, ...],
     out: Path,
-    title: str,
-    select: tuple[str, ...],
     made_by: str | None,
-    keep_records: bool,
-    overwrite: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
     r"""Make tables (md, csv, tex), figures (pdf, png) and a summary in words from run records.
 
@@ -48,19 +56,20 @@ def command(
     \b
     clipsonic-eval report run/ --out report/
     clipsonic-eval report report/records --out again/   (from the kept records)
+    clipsonic-eval report runs/ --out report/ --catalogue clipsonic   (IQ, ZS, PD: the paper's questions)
     """
-    from clipsonic_eval.reporting.build import ReportConfig, build
+    from clipsonic_eval.reporting.build import build
 
-    config = ReportConfig(
-        runs=runs,
-        out=out,
-        title=title,
-        command=_this(runs, out, title, select) if made_by is None else made_by,
-        select=dict(_tag(item) for item in select),
-        keep_records=keep_records,
-        overwrite=overwrite,
+    result = build(
+        runs,
+        out,
+        catalogue=_catalogue(given["catalogue"]),
+        title=given["title"],
+        command=_this(runs, out, given) if made_by is None else made_by,
+        select=dict(map(_tag, given["select"])),
+        keep_records=given["keep_records"],
+        overwrite=given["overwrite"],
     )
-    result = build(config)
     if as_json:
         tree = {
             "folder": str(result.out),
@@ -88,10 +97,27 @@ def _tag(item: str) -> tuple[str, str]:
     return name, value
 
 
-def _this(runs: tuple[Path, ...], out: Path, title: str, select: tuple[str, ...]) -> str:
+def _catalogue(name: str) -> Catalogue | None:
+    """Return the catalogue of a name, None for none.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    from clipsonic_eval.analysis.catalogue import Catalogue
+    from clipsonic_eval.locate import locate
+
+    if not name:
+        return None
+    found = locate(_CATALOGUES.get(name, name), "catalogue", lambda value: isinstance(value, Catalogue))
+    if not isinstance(found, Catalogue):
+        raise UserError(f"--catalogue {name}: is no Catalogue; give clipsonic, MODULE:NAME or FILE.py:NAME of one")
+    return found
+
+
+def _this(runs: tuple[Path, ...], out: Path, given: dict[str, Any]) -> str:
     """Return the command line as a person would type it."""
     words = ["clipsonic-eval", "report", *map(str, runs), "--out", str(out)]
-    words += ["--title", title] if title != "Report" else []
-    for item in select:
-        words += ["--select", item]
+    words += ["--title", given["title"]] if given["title"] != "Report" else []
+    words += [word for item in given["select"] for word in ("--select", item)]
+    words += ["--catalogue", given["catalogue"]] if given["catalogue"] else []
     return shlex.join(words)

@@ -1,41 +1,63 @@
-"""Which figures the records have material for; matplotlib is loaded here and no earlier."""
+"""Which figures the results allow; matplotlib is imported here and not before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipsonic_eval import filenames
 from clipsonic_eval.analysis import figure_data
-from clipsonic_eval.reporting.page import Drawn
-from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.analysis.results import Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 
 @dataclass(frozen=True, slots=True)
-class _Figure:
-    """A figure that may be drawn: ``draw(stem)`` gives the caption; None where there is no material for it."""
+class Figure:
+    """A figure of the report, in ``figures/<name>.png`` and ``.pdf``.
+
+    Attributes:
+        name: stem of the files.
+        title: alternative text of the image.
+        missing: what is said where it cannot be drawn.
+        draw: gives the figure and its caption; None where the results do not allow it.
+        families: fonts that its texts need beside the base font.
+    """
 
     name: str
     title: str
-    draw: Callable[[Path], str] | None
-    why_not: str
+    missing: str
+    draw: Callable[[], tuple[Canvas, str]] | None
+    families: Sequence[str] = ()
 
 
-def draw_all(results: Results, folder: Path) -> tuple[list[Drawn], list[str]]:
-    """Draw every figure into ``folder/figures`` and return them with what was left out, and why."""
-    made: list[Drawn] = []
+def draw_all(results: Results, folder: Path) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """Draw every figure into ``folder/figures``.
+
+    Returns:
+        Title and caption by name, and what was left out, with the reason.
+    """
+    from clipsonic_eval.reporting.figures import style
+
+    made: dict[str, tuple[str, str]] = {}
     left_out: list[str] = []
     for figure in _figures(results):
         if figure.draw is None:
-            left_out.append(figure.why_not)
+            left_out += [figure.missing] if figure.missing else []
             continue
         (folder / "figures").mkdir(exist_ok=True)
-        made.append(Drawn(figure.name, figure.title, figure.draw(folder / "figures" / figure.name)))
-    return made, [*left_out, *_letters_lacking(results)]
+        with style.look(figure.families):
+            canvas, caption = figure.draw()
+            style.save(canvas, folder / "figures" / figure.name)
+        made[figure.name] = (figure.title, caption)
+    return made, [*left_out, *_undrawable_captions(results)]
 
 
-def _letters_lacking(results: Results) -> list[str]:
+def _undrawable_captions(results: Results) -> list[str]:
     from clipsonic_eval.reporting.figures import fonts, spectrograms
 
     shown = figure_data.examples(results.runs.table)
@@ -43,44 +65,44 @@ def _letters_lacking(results: Results) -> list[str]:
     return [sentence] if sentence else []
 
 
-def _figures(results: Results) -> list[_Figure]:
+def _figures(results: Results) -> list[Figure]:
     from clipsonic_eval.reporting.figures import clip_variants, gap, guidance, spectrograms, systems
 
+    catalogue, table = results.catalogue, results.table
     shown = figure_data.examples(results.runs.table)
-    gaps = results.gap
-    clouds = next((p for r in gaps.runs if (p := figure_data.projection(r)) is not None), None) if gaps else None
-    main, scales = results.runs.clip_variant, results.by_scale
+    points = next((p for run in results.gap_runs if (p := figure_data.projection(run)) is not None), None)
     return [
-        _Figure(
+        Figure(
             "metrics",
             "Metrics by system",
-            (lambda stem: systems.draw(results.cells, stem)) if results.cells else None,
             "no evaluation: table and figure of the metrics left out",
+            partial(systems.draw, table, catalogue) if table.scores else None,
         ),
-        _Figure(
+        Figure(
             "gap",
             "The modality gap before and after the prior",
-            (lambda stem: gap.draw(gaps, clouds, stem)) if gaps else None,
             "no gap record: modality-gap table and figure left out",
+            partial(gap.draw, results.gap, catalogue, points) if results.gap is not None else None,
         ),
-        _Figure(
+        Figure(
             "clip_variants",
-            "The benefit of the prior and the width of the gap",
-            (lambda stem: clip_variants.draw(results.points, main, stem)) if results.points else None,
-            "fewer than two CLIP variants with evaluations and a gap record: sweep over CLIP variants left out",
+            "Gain and width of the modality gap",
+            "fewer than two CLIP variants with evaluations and a gap record: sweep over CLIP variants left out"
+            if catalogue.sweep
+            else "",
+            partial(clip_variants.draw, results) if results.sweep else None,
         ),
-        _Figure(
+        Figure(
             "spectrograms",
             "Spectrograms of the same queries",
-            (lambda stem: spectrograms.draw(shown, stem)) if shown else None,
-            f"no {filenames.EXAMPLES} beside the records: spectrograms left out",
+            f"no {filenames.EXAMPLES} next to the records: spectrograms left out",
+            partial(spectrograms.draw, shown, catalogue) if shown is not None else None,
+            spectrograms.captions(shown).families if shown is not None else (),
         ),
-        _Figure(
+        Figure(
             "guidance",
             "Metrics against the guidance scale",
-            (lambda stem: guidance.draw(scales, results.chosen, results.guidance_split, stem))
-            if len(scales) > 1
-            else None,
             "fewer than two guidance scales on one split: figure over guidance scales left out",
+            partial(guidance.draw, results) if len(results.by_scale) > 1 else None,
         ),
     ]

@@ -1,85 +1,87 @@
-"""The records beside a report: small enough to be committed, enough to remake it.
+"""The records next to a report: small enough to be committed, enough to remake it.
 
-The values of clips lie beside each (``clips.parquet``), so that every paired test can be made again. What was computed
-over the per-query means of several seeds (intervals and tests) is kept in records of kind ``pooled`` as well, which a
+The values of clips lie next to each record (``clips.parquet``), so that every paired test can be made again. What was
+computed over the per-query means of several training seeds is exported in records of kind ``pooled`` as well, which a
 report reads where there are no values of clips.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from clipsonic_eval import records
-from clipsonic_eval.analysis import figure_data, names
+from clipsonic_eval.analysis import figure_data
 from clipsonic_eval.analysis.comparisons import asked_for
-from clipsonic_eval.analysis.pooling import pool_scores
-from clipsonic_eval.analysis.runs import POOLED
-from clipsonic_eval.config import portable
+from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.records import Comparison, RunRecord
-from clipsonic_eval.reporting import sweep
-from clipsonic_eval.reporting.results import Results
-from clipsonic_eval.types import Score
-
-_ASKED = {frozenset(q) for q in (*names.PLANNED, *sweep.QUESTIONS)}
 
 
 def write(results: Results, folder: Path) -> None:
-    """Write a slim copy of every run that the report uses, the pooled records, and the arrays of its figures."""
+    """Write a compact copy of every run that the report uses, the pooled records, and the arrays of its figures."""
     found = results.runs
     for run in found.all_runs:
-        records.write(_slim(run.record), folder / run.name)
-    for made in _pooled_records(results):
-        name = "-".join(["pooled", *(str(v).replace("/", "-") for v in made.tags.values())])
-        records.write(made, folder / name)
+        records.write(compact(run.record, results), folder / run.name)
+    for pooled in _pooled(results):
+        name = "-".join(["pooled", *(str(v).replace("/", "-") for v in pooled.tags.values())])
+        records.write(pooled, folder / name)
     shown = figure_data.examples(found.table)
     if shown is not None:
         figure_data.export_examples(shown, folder / found.table[0].name)
-    for run in results.gap.runs if results.gap else ():
+    for run in results.gap_runs:
         points = figure_data.projection(run)
         if points is not None:
             figure_data.export_projection(points, folder / run.name)
 
 
-def _slim(record: RunRecord) -> RunRecord:
-    """Return the record without what was skipped, comparisons that no table shows, and paths of the machine."""
+def compact(record: RunRecord, results: Results) -> RunRecord:
+    """Return a record without skipped clips of single metrics, comparisons that no table shows, and absolute paths."""
+    catalogue = results.catalogue
+    shown = {frozenset(pair) for pair in (*catalogue.planned, *catalogue.sweep)}
+
+    def is_shown(c: Comparison) -> bool:
+        listed = catalogue.is_listed(c.a) and catalogue.is_listed(c.b)
+        return not listed or frozenset((c.a, c.b)) in shown or asked_for(record, c)
+
     return replace(
         record,
         scores=tuple(replace(s, skipped=()) for s in record.scores),
-        comparisons=tuple(c for c in record.comparisons if _is_shown(c) or asked_for(record, c)),
-        systems=portable(record.systems, names=1),
-        config=portable(record.config, names=1),
+        comparisons=tuple(filter(is_shown, record.comparisons)),
+        systems=without_paths(record.systems),
+        config=without_paths(record.config),
     )
 
 
-def _is_shown(c: Comparison) -> bool:
-    foreign = names.OTHER in (names.system(c.a).group, names.system(c.b).group)
-    return foreign or frozenset((_any_k(c.a), _any_k(c.b))) in _ASKED
+def without_paths(tree: Any) -> Any:
+    """Return nested mappings and lists with absolute paths cut to their last part: they mean nothing elsewhere."""
+    if isinstance(tree, Mapping):
+        return {k: without_paths(v) for k, v in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [without_paths(v) for v in tree]
+    return Path(tree).name if isinstance(tree, str) and Path(tree).is_absolute() else tree
 
 
-def _any_k(name: str) -> str:
-    return "PD-best4" if name.startswith("PD-best") else name
+def _pooled(results: Results) -> list[RunRecord]:
+    """Return the pooled record of the table, of each further CLIP variant, and of each guidance scale.
 
-
-def _pooled_records(results: Results) -> list[RunRecord]:
-    """Return one record for the table, one for each further CLIP variant and one for each guidance scale."""
-    found = results.runs
-    made = []
-    by_name = {point.clip_variant: point.pairs for point in results.points}
-    if results.cells:
-        pairs = {(p.metric, p.a, p.b): p for p in (*by_name.get(found.clip_variant, ()), *results.pairs)}
-        made.append(_pooled(results.cells.values(), pairs.values(), {"clip_variant": found.clip_variant}))
-    for name, pairs_of in by_name.items():
-        if name != found.clip_variant:
-            cells = pool_scores(found.clip_variants[name], found.pooled.get((name, "")))
-            made.append(_pooled(cells.values(), pairs_of, {"clip_variant": name}))
-    for scale, cells_at in results.by_scale.items():
-        made.append(_pooled(cells_at.values(), (), {"clip_variant": found.clip_variant, "guidance": f"{scale:g}"}))
-    return made
-
-
-def _pooled(scores: Iterable[Score], comparisons: Iterable[Comparison], tags: Mapping[str, str]) -> RunRecord:
-    """Return a record of pooled numbers; the values per clip stay in the records of the seeds."""
-    slim = tuple(replace(s, per_clip={}, influence={}, reference_influence={}, skipped=()) for s in scores)
-    return RunRecord(POOLED, slim, tuple(comparisons), tags={k: v for k, v in tags.items() if v})
+    The values per clip stay in the records of the seeds.
+    """
+    main = results.runs.clip_variant
+    found = []
+    by_variant = {record.tags["clip_variant"]: record for _, record in results.sweep}
+    if results.table.scores:
+        swept = by_variant.pop(main).comparisons if main in by_variant else ()
+        comparisons = {(c.metric, c.a, c.b): c for c in (*swept, *results.table.comparisons)}
+        found.append((replace(results.table, comparisons=tuple(comparisons.values())), {"clip_variant": main}))
+    found += [(record, {"clip_variant": name}) for name, record in by_variant.items()]
+    found += [(r, {"clip_variant": main, "guidance": f"{scale:g}"}) for scale, r in results.by_scale.items()]
+    return [
+        replace(
+            record,
+            scores=tuple(replace(s, per_clip={}, influence={}, reference_influence={}) for s in record.scores),
+            tags={k: v for k, v in tags.items() if v},
+        )
+        for record, tags in found
+    ]

@@ -1,9 +1,20 @@
-"""Tables as Markdown and LaTeX: the content of a cell is decided elsewhere, its markup here."""
+"""Tables of cells as Markdown and LaTeX; columns that say what stands in a table and in its CSV file.
+
+A table for people and its CSV file come from one list of :class:`Column`; a new column is one entry in that list.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from clipsonic_eval.formats import markdown_table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,44 +27,95 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table for people, of its CSV file, or of both.
+
+    Attributes:
+        head: heading in the table for people; "" leaves the column out there.
+        csv_name: name in the CSV file; "" leaves the column out there.
+        value: gives the value in a row of the CSV file.
+        text: gives the cell in a row of the table for people.
+    """
+
+    head: str = ""
+    csv_name: str = ""
+    value: Callable[[Any], object] = lambda _: None
+    text: Callable[[Any], Text] = lambda _: Text("")
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table for people.
 
     Attributes:
         caption: one or two sentences; says n and the interval.
-        heads: column headings.
-        sections: rows by section title ("" for none), in order.
+        cells: :class:`Text` by row and column; the index holds the section title of each row, "" for none.
         notes: footnotes in order, e.g. the signatures of the columns.
         label: LaTeX label.
     """
 
     caption: str
-    heads: tuple[str, ...]
-    sections: tuple[tuple[str, tuple[tuple[Text, ...], ...]], ...]
+    cells: DataFrame
     notes: tuple[str, ...] = ()
     label: str = "tab:results"
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Column headings."""
+        return tuple(map(str, self.cells.columns))
+
+    def sections(self) -> Iterator[tuple[str, list[tuple[Text, ...]]]]:
+        """Yield each section: its title and its rows."""
+        rows = zip(self.cells.index, self.cells.itertuples(index=False, name=None), strict=True)
+        for title, members in groupby(rows, key=itemgetter(0)):
+            yield str(title), [row for _, row in members]
+
+
+def cells(columns: Iterable[Column], sections: Mapping[str, Sequence[object]]) -> DataFrame:
+    """Return the cells of a table for people.
+
+    Args:
+        columns: those with a ``head`` are shown, in order.
+        sections: rows by section title, as ``Column.text`` takes them.
+    """
+    from pandas import DataFrame
+
+    shown = [column for column in columns if column.head]
+    titles = [title for title, rows in sections.items() for _ in rows]
+    made = [[column.text(row) for column in shown] for rows in sections.values() for row in rows]
+    return DataFrame(made, index=titles, columns=[column.head for column in shown])
+
+
+def csv(columns: Iterable[Column], rows: Iterable[object]) -> str:
+    """Return rows as CSV; numbers keep the shortest digits that read back exactly, None is an empty cell.
+
+    Args:
+        columns: those with a ``csv_name`` are written, in order.
+        rows: as ``Column.value`` takes them.
+    """
+    from pandas import DataFrame
+
+    written = [column for column in columns if column.csv_name]
+    values = [[column.value(row) for column in written] for row in rows]
+    frame = DataFrame(values, columns=[column.csv_name for column in written], dtype=object)
+    return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
 def markdown(table: Table) -> str:
     """Return a GitHub-flavoured table with its caption above and its notes below."""
-    width = len(table.heads)
-    lines = [table.caption, "", _md_row(table.heads), "|" + "---|" * width]
-    for title, rows in table.sections:
+    rows: list[list[str]] = []
+    for title, section in table.sections():
         if title:
-            lines.append(_md_row([f"*{_md_escape(title)}*", *[""] * (width - 1)]))
-        lines += [_md_row([_md_cell(c) for c in row]) for row in rows]
-    lines += ["", *[f"- {note}" for note in table.notes]] if table.notes else []
-    return "\n".join(lines) + "\n"
+            rows.append([f"*{_md_escape(title)}*", *[""] * (len(table.heads) - 1)])
+        rows += [[_md_cell(cell) for cell in row] for row in section]
+    notes = "".join(f"- {note}\n" for note in table.notes)
+    return f"{table.caption}\n\n{markdown_table(table.heads, rows)}" + (f"\n{notes}" if notes else "")
 
 
 def _md_cell(cell: Text) -> str:
     main = _md_escape(cell.text)
     main = f"**{main}**" if cell.bold and main else main
     return f"{main} {_md_escape(cell.small)}".strip()
-
-
-def _md_row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _md_escape(text: str) -> str:
@@ -118,7 +180,7 @@ def latex(table: Table) -> str:
         r"\toprule",
         " & ".join(latex_escape(h) for h in table.heads) + r" \\",
     ]
-    for title, rows in table.sections:
+    for title, rows in table.sections():
         lines.append(r"\midrule")
         if title:
             lines.append(rf"\multicolumn{{{width}}}{{l}}{{\emph{{{latex_escape(title)}}}}} \\")

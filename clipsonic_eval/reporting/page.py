@@ -1,30 +1,22 @@
-"""The README.md of a report: words, tables, figures, and where it all comes from."""
+"""The README.md of a report: words, tables, figures, and where all of it comes from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.reporting import markup, summary
 from clipsonic_eval.reporting.markup import Table
-from clipsonic_eval.reporting.results import Results
 
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A figure that was made, in ``figures/<name>.png`` and ``.pdf``."""
-
-    name: str
-    title: str
-    caption: str
+Figures = Mapping[str, tuple[str, str]]  # title and caption by name
 
 
 def readme(
     results: Results,
     tables: Mapping[str, Table],
-    figures: Sequence[Drawn],
+    figures: Figures,
     *,
     title: str,
     command: str,
@@ -35,19 +27,18 @@ def readme(
     Args:
         results: for the words and the provenance.
         tables: by name (``table``, ``comparisons``, ``gap``, ``clip_variants``).
-        figures: what was drawn.
-        title: the page's own.
-        command: that makes it.
+        figures: those that were drawn.
+        title: of the page.
+        command: that made it, "" for none.
         left_out: what was not made, and why.
     """
-    drawn = {f.name: f for f in figures}
     parts = [f"# {title}", "", *summary.opening(results)]
-    parts += [*_table(tables, "table"), *_figure(drawn, "metrics"), *summary.key(results)]
-    for section in summary.sections(results):
-        parts += [f"## {section.title}", "", *[f"- {s}" for s in section.sentences], ""]
-        parts += [*_figure(drawn, section.shows), *_table(tables, section.shows)]
-    if "spectrograms" in drawn:
-        parts += ["## What does it look like?", "", *_figure(drawn, "spectrograms")]
+    parts += [*_table(tables, "table"), *_figure(figures, "metrics"), *summary.key(results)]
+    for question, sentences in summary.answers(results):
+        parts += [f"## {question.title}", "", *[f"- {s}" for s in sentences], ""]
+        parts += [*_figure(figures, question.shows), *_table(tables, question.shows)]
+    if "spectrograms" in figures:
+        parts += ["## What does it look like?", "", *_figure(figures, "spectrograms")]
     if "comparisons" in tables:
         parts += ["## All paired comparisons", "", *_table(tables, "comparisons")]
     if left_out:
@@ -67,12 +58,12 @@ def _table(tables: Mapping[str, Table], name: str) -> list[str]:
     return [markup.markdown(tables[name]), f"As files: {files}", ""]
 
 
-def _figure(drawn: Mapping[str, Drawn], name: str) -> list[str]:
-    if name not in drawn:
+def _figure(figures: Figures, name: str) -> list[str]:
+    if name not in figures:
         return []
-    figure = drawn[name]
+    title, caption = figures[name]
     stem = f"figures/{name}"
-    return [f"![{figure.title}]({stem}.png)", "", f"*{figure.caption}* ([PDF]({stem}.pdf))", ""]
+    return [f"![{title}]({stem}.png)", "", f"*{caption}* ([PDF]({stem}.pdf))", ""]
 
 
 def provenance(runs: Sequence[Run]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from clipsonic_eval.analysis.names import PLANNED, with_own_k
+from clipsonic_eval.study.catalogue import CLIPSONIC
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.data import WINDOW_S
 from clipsonic_eval.study.layout import Layout
@@ -65,7 +65,7 @@ def controls(config: StudyConfig, layout: Layout) -> list[StudySystem]:
 
 def planned_pairs(names: list[str]) -> tuple[str, ...]:
     """Return the planned comparisons among these systems, ``A:B`` each."""
-    return tuple(f"{a}:{b}" for a, b in with_own_k(PLANNED, names) if a in names and b in names)
+    return tuple(f"{a}:{b}" for a, b in CLIPSONIC.completed(names).planned)
 
 
 def _model(config: StudyConfig, layout: Layout, seed: int, name: str) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from clipsonic_eval import outputs
 from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.files import write_json
 from clipsonic_eval.progress import Progress
-from clipsonic_eval.reporting.build import ReportConfig, ReportResult, build
+from clipsonic_eval.reporting.build import ReportResult, build
+from clipsonic_eval.study.catalogue import CLIPSONIC
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.data import make_data, sources
 from clipsonic_eval.study.layout import Layout
@@ -77,12 +78,14 @@ def run_study(
         for seed in config.train_seeds:
             train_models(study, seed)
         guidance = score_all(study)
-        report_config = ReportConfig(
-            (layout.root / "runs",), layout.report, title=TITLE, command=command, overwrite=True
-        )
-        report = study.stages.always("tables, figures and words", lambda: build(report_config))
+        report = study.stages.always("tables, figures and words", lambda: _report(layout, command))
     seconds = time.perf_counter() - started
     return StudyResult(layout, report, guidance, study.stages.timings(), seconds, _peak_mib())
+
+
+def _report(layout: Layout, command: str) -> ReportResult:
+    runs = [layout.root / "runs"]
+    return build(runs, layout.report, catalogue=CLIPSONIC, title=TITLE, command=command, overwrite=True)
 
 
 def _number_of_stages(config: StudyConfig, layout: Layout) -> int:

@@ -17,7 +17,8 @@ from clipsonic_eval import outputs
 from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.progress import Progress
-from clipsonic_eval.reporting.build import ReportConfig, ReportResult, build
+from clipsonic_eval.reporting.build import ReportResult, build
+from clipsonic_eval.study.catalogue import CLIPSONIC
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.run import run_study
 from clipsonic_eval.study.stages import Stages
@@ -72,7 +73,8 @@ def run_sweep(
             study = dataclasses.replace(config.study, clip_variant=name, clip_weights=weights)
             result = run_study(study, out / name, progress, world=out / "world")
             runs += _test_runs(result.layout.root)
-        return build(ReportConfig(tuple(runs), out / "report", title=TITLE, command=command, overwrite=True))
+        report = out / "report"
+        return build(runs, report, catalogue=CLIPSONIC, title=TITLE, command=command, overwrite=True)
 
 
 def _clip_variant(name: str, folder: Path, stages: Stages, progress: Progress) -> Path:

@@ -27,16 +27,16 @@ def run(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_it_prints_the_headline_the_files_and_what_was_left_out(folder: Path) -> None:
-    code, out, err = run("run", "--out", "report")
+    code, out, err = run("run", "--out", "report", "--catalogue", "clipsonic")
     assert code == 0
     assert out.splitlines()[0] == "The ordering IQ ≥ PD > ZS holds on FAD."
     assert "report/README.md" in out.splitlines()
     assert "left out: no gap record: modality-gap table and figure left out" in err
-    assert "clipsonic-eval report run --out report" in (folder / "report/README.md").read_text()
+    assert "clipsonic-eval report run --out report --catalogue clipsonic" in (folder / "report/README.md").read_text()
 
 
 def test_json_is_the_whole_of_stdout(folder: Path) -> None:
-    code, out, _ = run("run", "--out", "report", "--title", "Mine", "--json")
+    code, out, _ = run("run", "--out", "report", "--title", "Mine", "--catalogue", "clipsonic", "--json")
     tree = json.loads(out)
     assert code == 0
     assert "table.csv" in tree["files"]

@@ -1,78 +1,84 @@
-"""The sweep over CLIP variants: what the prior and its rivals gain over plain text, by the width of the gap."""
+"""A sweep over CLIP variants: what systems gain over a baseline, against the width of the modality gap."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from clipsonic_eval.analysis import names
+from matplotlib.figure import Figure
+
+from clipsonic_eval.analysis.catalogue import Pair
+from clipsonic_eval.analysis.results import Results
+from clipsonic_eval.records import Comparison
 from clipsonic_eval.reporting.figures import style
-from clipsonic_eval.reporting.sweep import GAINS, Point
+from clipsonic_eval.reporting.headings import title
+from clipsonic_eval.reporting.sweep import Sweep, compared, metrics, variant
+from clipsonic_eval.reporting.tables import span
 
-_MARKERS = {"IQ": "D", "PD": "o", "mean-shift": "s"}
-
-
-def draw(points: Sequence[Point], main: str, stem: Path) -> str:
-    """Draw the figure and return its caption.
-
-    Args:
-        points: two CLIP variants or more.
-        main: the CLIP variant of the main table; marked.
-        stem: path without suffix.
-    """
-    ordered = sorted(points, key=lambda p: p.gap)
-    pairs = [p for point in ordered for p in point.pairs]
-    metrics = names.ordered_metrics(p.metric for p in pairs)
-    with style.look():
-        figure = style.figure(style.PAGE if len(metrics) > 1 else style.COLUMN, 2.5)
-        axes = figure.subplots(1, len(metrics), squeeze=False)[0]
-        for axis, metric in zip(axes, metrics, strict=True):
-            higher = next(p.higher_is_better for p in pairs if p.metric == metric.name)
-            _panel(axis, ordered, metric.name)
-            _mark_main(axis, ordered, main)
-            axis.set_title(f"{metric.title}: {'system − ZS' if higher else 'ZS − system'}")
-            axis.set_xlabel("centroid distance image–text")
-        axes[0].set_ylabel("gain over ZS")
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-        style.save(figure, stem)
-    counts = sorted({p.n for p in pairs})
-    n = str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
-    seeds = max(len(p.by_seed) for p in pairs)
-    return (
-        "Gain over the plain text embedding (ZS), above zero is better, against the width of the modality "
-        f"gap; one point per CLIP variant ({len(ordered)}). Bars: 95 % interval over test queries (n = {n})"
-        + (f"; small dots: {seeds} training seeds" if seeds > 1 else "")
-        + (f". Dotted: CLIP variant of the table, '{main}'." if any(p.clip_variant == main for p in ordered) else ".")
-    )
+_MARKERS = "Dos^vPX*"
 
 
-def _panel(axis: Any, points: Sequence[Point], metric: str) -> None:
+def draw(results: Results) -> tuple[Figure, str]:
+    """Return the figure, a panel per metric and a line per system, and its caption."""
+    sweep, main = results.sweep, results.runs.clip_variant
+    comparisons = [c for _, record in sweep for c in record.comparisons]
+    baseline = results.catalogue.sweep[0][1]
+    gains = [(a, b) for a, b in compared(sweep, results.catalogue.sweep) if b == baseline]
+    colours = {a: results.catalogue.style(a).colour for a, _ in gains}
+    shown = metrics(sweep)
+    figure = style.figure(style.PAGE if len(shown) > 1 else style.COLUMN, 2.5)
+    axes = figure.subplots(1, len(shown), squeeze=False)[0]
+    for axis, metric in zip(axes, shown, strict=True):
+        _panel(axis, sweep, metric, gains, colours)
+        _mark_main(axis, sweep, main)
+        higher = next(c.higher_is_better for c in comparisons if c.metric == metric)
+        axis.set_title(f"{title(metric)}: {f'system − {baseline}' if higher else f'{baseline} − system'}")
+        axis.set_xlabel("centroid distance image–text")
+    axes[0].set_ylabel(f"gain over {baseline}")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure, _caption(results, comparisons, baseline)
+
+
+def _panel(axis: Any, sweep: Sweep, metric: str, gains: Sequence[Pair], colours: dict[str, str]) -> None:
     axis.axhline(0, color="black", linewidth=0.7)
     axis.grid(axis="y")
-    span = (points[-1].gap - points[0].gap) or 1.0
-    gains = names.with_own_k(GAINS, (pair.a for p in points for pair in p.pairs))
+    width = (sweep[-1][0].value - sweep[0][0].value) or 1.0
     for i, (a, b) in enumerate(gains):
-        shown = [(p, pair) for p in points if (pair := p.pair(metric, a, b)) is not None]
-        if not shown:
-            continue
-        colour = names.system(a).colour
-        shift = (i - (len(gains) - 1) / 2) * 0.008 * span  # so that the bars do not cover each other
-        places = [p.gap + shift for p, _ in shown]
-        axis.plot(
-            places, [pair.gain for _, pair in shown], color=colour, marker=_MARKERS.get(a, "^"), markersize=4, label=a
-        )
-        for place, (_, pair) in zip(places, shown, strict=True):
-            sign = 1 if pair.higher_is_better else -1
-            if pair.gain_ci is not None:
-                axis.plot((place, place), pair.gain_ci, color=colour, linewidth=1.0)
-            if len(pair.by_seed) > 1:
-                by_seed = [sign * d for d in pair.by_seed.values()]
-                axis.plot([place] * len(by_seed), by_seed, ".", color=colour, markersize=2.5, alpha=0.6)
+        found = [(distance.value, record.comparison(metric, a, b)) for distance, record in sweep]
+        shift = (i - (len(gains) - 1) / 2) * 0.008 * width  # so that the bars do not cover each other
+        shown = [(distance + shift, c) for distance, c in found if c is not None]
+        if shown:
+            places, values = [place for place, _ in shown], [c.gain for _, c in shown]
+            axis.plot(places, values, color=colours[a], marker=_MARKERS[i % len(_MARKERS)], markersize=4, label=a)
+        for place, c in shown:
+            _spread(axis, place, c, colours[a])
 
 
-def _mark_main(axis: Any, points: Sequence[Point], main: str) -> None:
-    for point in points:
-        if point.clip_variant == main:
-            axis.axvline(point.gap, color=style.GREY, linewidth=0.7, linestyle=":", zorder=0)
+def _spread(axis: Any, place: float, c: Comparison, colour: str) -> None:
+    """Draw the interval of a gain, and a dot per training seed."""
+    if c.gain_ci is not None:
+        axis.plot((place, place), c.gain_ci, color=colour, linewidth=1.0)
+    if len(c.by_seed) > 1:
+        by_seed = [d if c.higher_is_better else -d for d in c.by_seed.values()]
+        axis.plot([place] * len(by_seed), by_seed, ".", color=colour, markersize=2.5, alpha=0.6)
+
+
+def _mark_main(axis: Any, sweep: Sweep, main: str) -> None:
+    for distance, record in sweep:
+        if variant(record) == main:
+            axis.axvline(distance.value, color=style.GREY, linewidth=0.7, linestyle=":", zorder=0)
+
+
+def _caption(results: Results, comparisons: Sequence[Comparison], baseline: str) -> str:
+    sweep, main = results.sweep, results.runs.clip_variant
+    meaning = results.catalogue.style(baseline).meaning
+    seeds = max(len(c.by_seed) for c in comparisons)
+    marked = any(variant(record) == main for _, record in sweep)
+    over = f"{baseline} ({meaning})" if meaning else baseline
+    return (
+        f"Gain over {over}, above zero is better, against the width of the modality gap of the CLIP variant; one point "
+        f"per CLIP variant ({len(sweep)}). Bars: 95 % interval over test queries (n = {span(c.n for c in comparisons)})"
+        + (f"; small dots: {seeds} training seeds" if seeds > 1 else "")
+        + (f". Dotted: CLIP variant of the table, '{main}'." if marked else ".")
+    )

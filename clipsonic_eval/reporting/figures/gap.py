@@ -1,129 +1,124 @@
-"""The modality gap before and after the prior: distances, cosines, and the clouds themselves."""
+"""The modality gap before and after the prior: centroid distances, cosines, and projected embeddings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.catalogue import Catalogue
+from clipsonic_eval.analysis.results import DISTANCE, TEXT
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.formats import number, percent
-from clipsonic_eval.reporting import gap as gap_
+from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting.figures import style
-from clipsonic_eval.reporting.gap import Gap
+from clipsonic_eval.reporting.gap import CENTRED, RAW, SHIFTED, conditions, from_simple_to_variants
+from clipsonic_eval.reporting.tables import span
+from clipsonic_eval.types import Score
 
-_IMAGE = "#0072B2"
-_TEXT = "#D55E00"
-_MAX_POINTS = 400  # of each cloud
+_COLOURS = {"image": "#0072B2", TEXT: "#D55E00"}
+_MAX_POINTS = 400  # of each set of embeddings
+_WIDTH = 0.72  # of all bars of a condition together
+_PANELS = {"Centroid distance to image": (DISTANCE,), "Cosine to true image": (RAW, CENTRED)}
 
 
-def draw(gap: Gap, points: Mapping[str, Float32] | None, stem: Path) -> str:
-    """Draw the figure and return its caption.
+def draw(gap: RunRecord, catalogue: Catalogue, points: Mapping[str, Float32] | None) -> tuple[Figure, str]:
+    """Return the figure and its caption.
 
     Args:
-        gap: of the main CLIP variant.
-        points: 2-D coordinates by name (image, text, priors), None where there are none.
-        stem: path without suffix.
+        gap: statistics of the main CLIP variant.
+        catalogue: names and colours.
+        points: projected embeddings by name (image, text, priors), (n, 2) each; None where there are none.
     """
-    panels = [gap_.DISTANCE, "cosines", *(["points"] if points else [])]
-    panels = [p for p in panels if p == "points" or _has(gap, p)]
-    with style.look():
-        figure = style.figure(style.PAGE if len(panels) > 1 else style.COLUMN, 2.35)
-        axes = figure.subplots(
-            1, len(panels), squeeze=False, width_ratios=[1.25 if p == "points" else 1 for p in panels]
-        )[0]
-        for axis, panel in zip(axes, panels, strict=True):
-            if panel == "points":
-                _clouds(axis, points or {})
-            else:
-                _bars(axis, gap, panel)
-        style.save(figure, stem)
-    return _caption(gap, points)
+    scored = {s.metric for s in gap.scores}
+    bars = {title: [m for m in metrics if m in scored] for title, metrics in _PANELS.items()}
+    bars = {title: metrics for title, metrics in bars.items() if metrics}
+    widths = [1.0] * len(bars) + ([1.25] if points else [])
+    figure = style.figure(style.PAGE if len(widths) > 1 else style.COLUMN, 2.35)
+    axes = figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
+    for axis, (title, metrics) in zip(axes, bars.items(), strict=False):
+        _bars(axis, gap, catalogue, metrics)
+        axis.set_title(title)
+    if points:
+        _embeddings(axes[-1], points, catalogue)
+    return figure, _caption(gap, points)
 
 
-def _has(gap: Gap, panel: str) -> bool:
-    wanted = (gap_.DISTANCE,) if panel == gap_.DISTANCE else (gap_.RAW, gap_.CENTRED)
-    return any(m in wanted for m, _ in gap.cells)
+def _colour(name: str, catalogue: Catalogue) -> str:
+    return _COLOURS.get(name) or catalogue.style(name).colour
 
 
-def _colour(name: str) -> str:
-    return {"image": _IMAGE, gap_.BEFORE: _TEXT}.get(name) or names.system(name).colour
+def _label(name: str, catalogue: Catalogue) -> str:
+    return catalogue.text_label if name == TEXT else name
 
 
-def _label(name: str) -> str:
-    return "text (ZS)" if name == gap_.BEFORE else name
-
-
-def _bars(axis: Any, gap: Gap, panel: str) -> None:
-    metrics = [gap_.DISTANCE] if panel == gap_.DISTANCE else [m for m in (gap_.RAW, gap_.CENTRED) if _any(gap, m)]
-    conditions = [c for c in gap.conditions if any((m, c) in gap.cells for m in metrics)]
-    width = 0.72 / len(metrics)
+def _bars(axis: Any, gap: RunRecord, catalogue: Catalogue, metrics: list[str]) -> None:
+    """Draw a group of bars per condition, a bar per metric."""
+    shown = [c for c in conditions(gap, catalogue) if any(gap.score(m, c) for m in metrics)]
+    width = _WIDTH / len(metrics)
     for j, metric in enumerate(metrics):
-        for i, condition in enumerate(conditions):
-            cell = gap.cells.get((metric, condition))
-            if cell is None:
+        for i, condition in enumerate(shown):
+            score = gap.score(metric, condition)
+            if score is None:
                 continue
             place = i + (j - (len(metrics) - 1) / 2) * width
-            pale = {"alpha": 0.45} if metric == gap_.CENTRED else {}
-            axis.bar(place, cell.value, width * 0.92, color=_colour(condition), **pale)
-            low, high = cell.ci or (cell.value, cell.value)
-            if cell.ci is not None:
-                axis.plot((place, place), cell.ci, color="black", linewidth=0.8)
-            nudge = 2.0 * (2 * j - 1) if len(metrics) > 1 and len(conditions) > 4 else 0.0  # points
-            edge, side = (high, "bottom") if cell.value >= 0 else (low, "top")
-            axis.annotate(
-                number(cell.value, 2), (place, edge), (nudge, 1.5 if side == "bottom" else -1.5),
-                textcoords="offset points", ha="center", va=side, fontsize=6 if len(conditions) < 5 else 5.2,
-            )  # fmt: skip
-    axis.set_xticks(
-        range(len(conditions)), [_label(c) for c in conditions], rotation=25, ha="right", rotation_mode="anchor"
-    )
+            pale = {"alpha": 0.45} if metric == CENTRED else {}
+            axis.bar(place, score.value, width * 0.92, color=_colour(condition, catalogue), **pale)
+            _mark(axis, score, place, nudge=2.0 * (2 * j - 1) if len(metrics) > 1 else 0.0, crowd=len(shown))
+    labels = [_label(c, catalogue) for c in shown]
+    axis.set_xticks(range(len(shown)), labels, rotation=25, ha="right", rotation_mode="anchor")
     axis.tick_params(axis="x", length=0)
     axis.margins(y=0.12)
     axis.axhline(0, color="black", linewidth=0.6)
-    both = len(metrics) > 1
-    axis.set_title("Centroid distance to image" if panel == gap_.DISTANCE else "Cosine to true image")
-    if both:
-        axis.text(0.98, 0.99, "full: raw\npale: centred", transform=axis.transAxes, ha="right", va="top", fontsize=6.5)
-        low, high = axis.get_ylim()
-        axis.set_ylim(low, high + 0.16 * (high - low))
+    if len(metrics) > 1:
+        _explain_shades(axis)
 
 
-def _any(gap: Gap, metric: str) -> bool:
-    return any(m == metric for m, _ in gap.cells)
+def _mark(axis: Any, score: Score, place: float, *, nudge: float, crowd: int) -> None:
+    """Draw the interval of a bar and write its value at the end; ``nudge`` is in points, where bars are crowded."""
+    low, high = score.ci or (score.value, score.value)
+    if score.ci is not None:
+        axis.plot((place, place), score.ci, color="black", linewidth=0.8)
+    edge, side = (high, "bottom") if score.value >= 0 else (low, "top")
+    axis.annotate(
+        number(score.value, 2), (place, edge), (nudge if crowd > 4 else 0.0, 1.5 if side == "bottom" else -1.5),
+        textcoords="offset points", ha="center", va=side, fontsize=6 if crowd < 5 else 5.2,
+    )  # fmt: skip
 
 
-def _clouds(axis: Any, points: Mapping[str, Float32]) -> None:
-    shown = [n for n in ("image", gap_.BEFORE) if n in points]
-    rest = [s.name for s in reversed(names.ordered(set(points) - {*shown, gap_.SHIFTED}))]  # PD before its variants
-    shown += rest[:1]
+def _explain_shades(axis: Any) -> None:
+    axis.text(0.98, 0.99, "full: raw\npale: centred", transform=axis.transAxes, ha="right", va="top", fontsize=6.5)
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high + 0.16 * (high - low))
+
+
+def _embeddings(axis: Any, points: Mapping[str, Float32], catalogue: Catalogue) -> None:
+    """Draw projected embeddings of image, text and one prior, with their centroids as large marks."""
+    shown = [n for n in ("image", TEXT) if n in points]
+    shown += from_simple_to_variants(set(points) - {*shown, SHIFTED}, catalogue)[:1]
     for name, marker in zip(shown, "o^sD", strict=False):
         cloud = points[name]
         some = cloud[np.linspace(0, len(cloud) - 1, min(len(cloud), _MAX_POINTS)).astype(int)]
-        colour = _colour(name)
-        axis.plot(*some.T, marker, color=colour, markersize=2, alpha=0.45, markeredgewidth=0, label=_label(name))
+        look = {"color": _colour(name, catalogue), "label": _label(name, catalogue)}
+        axis.plot(*some.T, marker, markersize=2, alpha=0.45, markeredgewidth=0, **look)
     for name, marker in zip(shown, "o^sD", strict=False):
-        centre = points[name].mean(axis=0)
-        axis.plot(*centre, marker, color=_colour(name), markersize=7, markeredgecolor="white", markeredgewidth=1.0)
+        centroid = points[name].mean(axis=0)
+        large = {"markersize": 7, "markeredgecolor": "white", "markeredgewidth": 1.0}
+        axis.plot(*centroid, marker, color=_colour(name, catalogue), **large)
     axis.set(xticks=[], yticks=[], xlabel="first principal component", ylabel="second")
     axis.set_aspect("equal", adjustable="datalim")
     axis.set_title("Embeddings (PCA)")
-    axis.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, markerscale=2, handletextpad=0.1, columnspacing=1
-    )
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)}
+    axis.legend(**below, ncols=3, markerscale=2, handletextpad=0.1, columnspacing=1)
 
 
-def _caption(gap: Gap, points: Mapping[str, Float32] | None) -> str:
-    counts = sorted({c.n for c in gap.cells.values()})
-    n = str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
-    level = next(iter(gap.cells.values())).ci_level
+def _caption(gap: RunRecord, points: Mapping[str, Float32] | None) -> str:
     text = (
         "The modality gap before (text) and after mean-shift and the prior, against the true image embeddings of the "
-        f"same clips (n = {n}; error bars: {percent(level)} interval)."
+        f"same clips (n = {span(s.n for s in gap.scores)}; error bars: {percent(gap.scores[0].ci_level)} interval)."
     )
     if points:
-        text += " Right: the clouds on their first two principal components; large marks: centroids."
+        text += " Right: embeddings on their first two principal components; large marks: centroids."
     return text

@@ -1,5 +1,5 @@
-"""What the numbers say, by rules: one file per question, each a function from :class:`Results` to sentences.
+"""What the numbers say, by rules: one file per topic, functions from :class:`Results` to sentences.
 
-A rule never looks for the answer that one would like: each has a sentence for "holds", "is not shown" and "does not
-hold".
+No rule looks for a wanted answer: each has a sentence for "holds", "is not shown" and "does not hold". Rules here suit
+any systems; those about particular ones belong to a study and reach the page through its catalogue.
 """

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.formats import p_value
 from clipsonic_eval.records import ALPHA
-from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.reporting.headings import in_text, title
 from clipsonic_eval.reporting.statements.wording import listed, plural
+from clipsonic_eval.reporting.tables import span
 
 _DRAWS = re.compile(r"-(\d+)(?:,|$)")  # how the tests end: paired-sign-flip-10000
 
@@ -16,105 +17,101 @@ _DRAWS = re.compile(r"-(\d+)(?:,|$)")  # how the tests end: paired-sign-flip-100
 def read(results: Results) -> list[str]:
     """Return the limits that a reader has to know."""
     lines = []
-    if _says(results, "world"):
+    if found(results, "world"):
         lines.append(
-            "The encoders know the toy world of the demo only, and this material is not known to be from it: these "
+            "The encoders know one small synthetic world only, and these clips are not known to be from it: the "
             "numbers mean nothing. Evaluate with pretrained encoders."
         )
-    elif _is_toy(results):
-        lines.append(
-            "The world is small and synthetic (a dozen sound sources, drawn pictures, templated captions) and so are "
-            "its encoders: the numbers compare systems within it and say nothing about their level on real material."
-        )
-    if results.cells:
+    if results.table.scores:
         lines += _sizes(results)
         lines.append(
             "An interval is over test clips with the trained systems as they are; it covers neither another training "
             "set nor another encoder."
         )
     lines += _resolution(results)
-    skipped = sum(len(items) for run in results.runs.all_runs for items in run.record.skipped.values())
-    if skipped:
-        lines.append(
-            f"The runs skipped {plural(skipped, 'item')} (an item counts once a run); "
-            "their records list them with the reasons."
-        )
-    lines += _suspicions(results)
-    commits = {str(r.record.provenance.get("commit")) for r in results.runs.all_runs}
-    if len(commits) > 1:
-        lines.append(f"The runs were made at {len(commits)} commits of the code.")
-    if any(r.record.provenance.get("uncommitted_changes") for r in results.runs.all_runs):
-        lines.append("Some runs were made with uncommitted changes in the code.")
-    return lines
+    return [*lines, *_skipped(results), *_findings(results), *_code(results)]
 
 
-_QUOTED = ("unanswered", "identical", "not_computed", "left_out", "unknown_words", "cut_prompts")  # said as they are
-_SAID = ("world", "unequal_n")  # said elsewhere in the report
-
-
-def _says(results: Results, check: str) -> bool:
+def found(results: Results, check: str) -> bool:
     """Say whether a check found something in any run."""
     return any(f.check == check for run in results.runs.all_runs for g in run.record.findings.values() for f in g)
 
 
-def _suspicions(results: Results) -> list[str]:
-    """Say which checks found something, in which systems."""
-    found: dict[str, set[str]] = {}
+def _skipped(results: Results) -> list[str]:
+    skipped = sum(len(items) for run in results.runs.all_runs for items in run.record.skipped.values())
+    if not skipped:
+        return []
+    return [
+        f"The runs skipped {plural(skipped, 'item')} (an item counts once per run); their records list them with the "
+        "reasons."
+    ]
+
+
+def _code(results: Results) -> list[str]:
+    made = [run.record.provenance for run in results.runs.all_runs]
+    commits = {str(provenance.get("commit")) for provenance in made}
+    lines = [f"The runs were made at {len(commits)} commits of the code."] if len(commits) > 1 else []
+    if any(provenance.get("uncommitted_changes") for provenance in made):
+        lines.append("Some runs were made with uncommitted changes in the code.")
+    return lines
+
+
+_QUOTED = ("unanswered", "identical", "not_computed", "left_out", "unknown_words", "cut_prompts")  # in their own words
+_ELSEWHERE = ("world", "unequal_n")  # in other sentences of the report
+
+
+def _findings(results: Results) -> list[str]:
+    """Return the findings that are quoted, and for all others which checks found something in which systems."""
+    named: dict[str, set[str]] = {}
     quoted: dict[str, None] = {}
     for run in results.runs.all_runs:
         for system, findings in run.record.findings.items():
             for finding in findings:
                 if finding.check in _QUOTED:
                     quoted[f"{system}: {finding.sentence}."] = None
-                elif finding.check not in _SAID:
-                    found.setdefault(finding.check, set()).add(system)
+                elif finding.check not in _ELSEWHERE:
+                    named.setdefault(finding.check, set()).add(system)
     return list(quoted) + [
         f"The check for {check.replace('_', ' ')} found something in {listed(sorted(systems))}; the records say what."
-        for check, systems in sorted(found.items())
+        for check, systems in sorted(named.items())
     ]
 
 
 def _resolution(results: Results) -> list[str]:
     """Say where a test has too few resamples for its p-value ever to survive the correction."""
-    lines = []
-    for metric in names.ordered_metrics(p.metric for p in results.pairs):
-        found = [_DRAWS.search(p.test) for p in results.pairs if p.metric == metric.name]
-        draws = min((int(m[1]) for m in found if m), default=0)
-        least = len(results.pairs) / (draws + 1)
+    comparisons, lines = results.table.comparisons, []
+    for metric in dict.fromkeys(c.metric for c in comparisons):
+        drawn = [_DRAWS.search(c.test) for c in comparisons if c.metric == metric]
+        draws = min((int(m[1]) for m in drawn if m), default=0)
+        least = len(comparisons) / (draws + 1)  # smallest p of the test, 1 / (draws + 1), after Holm's correction
         if draws and least > ALPHA:
             lines.append(
-                f"{metric.title}: with {draws} resamples no test can give p below {p_value(1 / (draws + 1))}, after "
-                f"correction over {len(results.pairs)} rows {p_value(min(1.0, least))}: nothing can be separated here, "
+                f"{title(metric)}: with {draws} resamples no test can give p below {p_value(1 / (draws + 1))}, after "
+                f"correction over {len(comparisons)} rows {p_value(min(1.0, least))}: nothing can be separated here, "
                 "however clear its interval; evaluate with more resamples."
             )
     return lines
 
 
-def _is_toy(results: Results) -> bool:
-    """Say whether toy encoders made the numbers; runs on other material than theirs say so in their findings."""
-    signatures = [s.signature for run in results.runs.all_runs for s in run.record.scores]
-    return any("toy-" in s for s in signatures)
-
-
 def _sizes(results: Results) -> list[str]:
     from clipsonic_eval.harness.resolve import biased_in_n
 
-    counts = sorted({c.n for c in results.cells.values()})
-    n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    lines = [f"n = {n} test clips."]
-    biased = [m.in_text for m in names.ordered_metrics(m for m, _ in results.cells) if biased_in_n(m.name)]
+    table = results.table
+    lines = [f"n = {span((s.n for s in table.scores), ' to ')} test clips."]
+    biased = [in_text(metric) for metric in table.metric_names if biased_in_n(metric)]
     if biased:
         it = "its expectation depends" if len(biased) == 1 else "their expectations depend"
         lines.append(f"Compare {listed(biased)} at equal n only: {it} on n.")
-    return lines + (_untested(results) if len({s for _, s in results.cells}) > 1 else [])
+    return lines + (_untested(results) if len(table.system_names) > 1 else [])
 
 
 def _untested(results: Results) -> list[str]:
-    """Say for which metrics the table of pairs has nothing: no test was made, or none that answers its questions."""
-    shown = {p.metric for p in results.pairs}
-    made = {c.metric for run in results.runs.table for c in run.record.comparisons}
-    missing = [m for m in names.ordered_metrics(m for m, _ in results.cells) if m.name not in shown]
-    none, others = ([m.in_text for m in missing if (m.name in made) == other] for other in (False, True))
+    """Say for which metrics the table of comparisons is empty: nothing was tested, or no pair that belongs there."""
+    shown = {c.metric for c in results.table.comparisons}
+    tested = {c.metric for run in results.runs.table for c in run.record.comparisons}
+    missing = [metric for metric in results.table.metric_names if metric not in shown]
+    none = [in_text(metric) for metric in missing if metric not in tested]
+    others = [in_text(metric) for metric in missing if metric in tested]
     lines = []
     if none:
         lines.append(f"No paired test was made for {listed(none)}: differences there may be chance.")

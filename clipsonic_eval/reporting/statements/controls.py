@@ -1,104 +1,79 @@
-"""What the numbers mean beside real audio, real audio with the wrong prompt, retrieval and noise."""
+"""What the numbers mean next to the controls: real audio, real audio with the wrong prompt, noise."""
 
 from __future__ import annotations
 
-from clipsonic_eval.analysis import names
+from clipsonic_eval.analysis.catalogue import NOISE, REAL, SHUFFLED
 from clipsonic_eval.analysis.pooling import better_than
+from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.formats import number, percent
-from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.reporting.headings import decimals, in_text, title
 from clipsonic_eval.reporting.statements.wording import listed
 from clipsonic_eval.types import Score
 
 
-def _text(cell: Score) -> str:
-    return number(cell.value, names.metric(cell.metric).decimals)
+def value(score: Score) -> str:
+    """Return the value of a score with the decimals of its metric."""
+    return number(score.value, decimals(score.metric))
 
 
-def _systems(results: Results, metric: str) -> list[Score]:
-    order = [s.name for s in names.ordered(s for m, s in results.cells if m == metric)]
-    return [results.cells[metric, s] for s in order if not names.is_control(s)]
+def ranked(results: Results, metric: str) -> list[Score]:
+    """Return the scores of the systems on one metric in the order of the table, controls excluded."""
+    names = [s.name for s in results.catalogue.ordered(results.table.system_names)]
+    found = [results.table.score(metric, name) for name in names if not results.catalogue.is_control(name)]
+    return [score for score in found if score is not None]
 
 
 def read(results: Results) -> list[str]:
-    """Return the reading of every control that is there, and warnings where a system fails one."""
+    """Return what every control says, and a warning where a system is no better than one."""
     lines = []
-    for metric in names.ordered_metrics(m for m, _ in results.cells):
-        if results.cells.get((metric.name, "real")) is None:
-            continue
-        if next(c for c in results.cells.values() if c.metric == metric.name).higher_is_better:
-            lines += _scale(results, metric)
-        else:
-            lines += _floor(results, metric)
-    return lines + _halves(results) + _retrieval(results) + _warnings(results)
+    for metric in results.table.metric_names:
+        real = results.table.score(metric, REAL)
+        if real is not None:
+            lines.append(_scale(results, real) if real.higher_is_better else _floor(results, real))
+    return [*lines, *_halves(results), *_warnings(results)]
 
 
-def _scale(results: Results, metric: names.MetricName) -> list[str]:
+def _scale(results: Results, real: Score) -> str:
     """Place the systems between real audio with the wrong prompt (0 %) and with the right one (100 %)."""
-    real = results.cells[metric.name, "real"]
-    wrong = results.cells.get((metric.name, "shuffled"))
+    wrong = results.table.score(real.metric, SHUFFLED)
     if wrong is None or real.value <= wrong.value:
-        return [f"{metric.title}: real audio reaches {_text(real)}."]
-    places = [
-        f"{c.system} {percent((c.value - wrong.value) / (real.value - wrong.value))}"
-        for c in _systems(results, metric.name)
-    ]
-    text = f"{metric.title}: real audio reaches {_text(real)}, with shuffled prompts {_text(wrong)}."
-    return [f"{text} On the way from the one to the other stand {listed(places)}."] if places else [text]
+        return f"{title(real.metric)}: real audio reaches {value(real)}."
+    text = f"{title(real.metric)}: real audio reaches {value(real)}, with shuffled prompts {value(wrong)}."
+    systems = ranked(results, real.metric)
+    shares = [f"{s.system} {percent((s.value - wrong.value) / (real.value - wrong.value))}" for s in systems]
+    return f"{text} Between the two (0 % and 100 %): {listed(shares)}." if shares else text
 
 
-def _floor(results: Results, metric: names.MetricName) -> list[str]:
-    real = results.cells[metric.name, "real"]
-    text = f"{metric.title}: real audio reaches {_text(real)}, the floor of this measure at n = {real.n}"
-    mel = results.cells.get((metric.name, "real-mel"))
-    if mel is not None:
-        text += f"; real audio through mel and Griffin-Lim {_text(mel)}, the floor for every system that ends in them"
-    noise = results.cells.get((metric.name, "noise"))
-    if noise is not None:
-        text += f"; noise {_text(noise)}"
-    return [f"{text}."]
+def _floor(results: Results, real: Score) -> str:
+    """Say what real audio reaches on a distance, and every control that is listed with a meaning."""
+    text = f"{title(real.metric)}: real audio reaches {value(real)}, the floor of this metric at n = {real.n}"
+    for style in results.catalogue.ordered(results.table.system_names):
+        score = results.table.score(real.metric, style.name)
+        if score is not None and results.catalogue.is_control(style.name) and style.name not in (REAL, SHUFFLED):
+            text += f"; {style.meaning or style.name} {value(score)}"
+    return f"{text}."
 
 
 def _halves(results: Results) -> list[str]:
     return [
-        f"FAD between two random halves of the reference is {number(c.value, 2)} (n = {c.n} each): what is left of it "
-        "where nothing differs."
-        for c in results.aside.values()
-        if c.metric == "fad_halves"
+        f"FAD between two random halves of the reference is {number(s.value, 2)} (n = {s.n} each): what remains where "
+        "the distributions are equal."
+        for s in results.reference_scores
+        if s.metric == "fad_halves"
     ]
-
-
-def _retrieval(results: Results) -> list[str]:
-    """Say which systems the nearest training clip beats: a generator has to earn its cost."""
-    lines = []
-    for metric in names.ordered_metrics(m for m, _ in results.cells):
-        nearest = results.cells.get((metric.name, "retrieval"))
-        systems = _systems(results, metric.name)
-        if nearest is None or not systems:
-            continue
-        beaten = [c.system for c in systems if better_than(nearest, c)]
-        text = f"{metric.title}: retrieval of the nearest training clip reaches {_text(nearest)}, "
-        if len(beaten) == len(systems) > 1:
-            text += "better than every system; these are values without a test between them."
-        elif beaten:
-            text += f"better than {listed(beaten)}; these are values without a test between them."
-        else:
-            text += "which every system surpasses."
-        lines.append(text)
-    return lines
 
 
 def _warnings(results: Results) -> list[str]:
     lines = []
-    for metric in names.ordered_metrics(m for m, _ in results.cells):
-        systems = _systems(results, metric.name)
-        for control, words in (("noise", "noise"), ("shuffled", "real audio with the wrong prompt")):
-            mark = results.cells.get((metric.name, control))
-            if mark is None or (control == "shuffled" and not mark.higher_is_better):
-                continue  # a distance between sets does not see the prompts
-            worse = [c.system for c in systems if not better_than(c, mark)]
+    for metric in results.table.metric_names:
+        for control, words in ((NOISE, "noise"), (SHUFFLED, "real audio with the wrong prompt")):
+            mark = results.table.score(metric, control)
+            if mark is None or (control == SHUFFLED and not mark.higher_is_better):
+                continue  # a distance between sets does not depend on the prompts
+            worse = [s.system for s in ranked(results, metric) if not better_than(s, mark)]
             if worse:
                 verb = "is" if len(worse) == 1 else "are"
                 lines.append(
-                    f"Warning: on {metric.in_text}, {listed(worse)} {verb} no better than {words} ({_text(mark)})."
+                    f"Warning: on {in_text(metric)}, {listed(worse)} {verb} no better than {words} ({value(mark)})."
                 )
     return lines

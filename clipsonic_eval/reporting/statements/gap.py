@@ -2,94 +2,87 @@
 
 from __future__ import annotations
 
+from clipsonic_eval.analysis.results import DISTANCE, TEXT, Results
 from clipsonic_eval.formats import interval, number, percent
-from clipsonic_eval.reporting import gap as gap_
-from clipsonic_eval.reporting.gap import Gap
-from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.records import RunRecord
+from clipsonic_eval.reporting.gap import CENTRED, RAW, SHIFTED, closed, priors
 from clipsonic_eval.reporting.statements.wording import listed
 from clipsonic_eval.types import Score
 
 
 def read(results: Results) -> list[str]:
-    """Return the sentences on the gap of the main CLIP variant."""
+    """Return the sentences on the modality gap of the main CLIP variant."""
     gap = results.gap
     if gap is None:
         return []
-    return [*_clip_variant(gap), *_distance(gap), *_cosines(gap), *_centred(gap)]
+    names = priors(gap, results.catalogue)
+    return [*_before(gap), *_distance(gap, names), *_cosines(gap, names), *_centred(gap, names)]
 
 
-def _clip_variant(gap: Gap) -> list[str]:
-    cell = gap.cells.get((gap_.DISTANCE, gap_.BEFORE))
-    if cell is None:
+def _before(gap: RunRecord) -> list[str]:
+    distance, separable = gap.score(DISTANCE, TEXT), gap.score("separability", TEXT)
+    if distance is None:
         return []
-    text = f"Between text and image embeddings the centroids are {number(cell.value, 3)} {interval(cell.ci, 3)}".strip()
-    text += f" apart (n = {cell.n})"
-    separable = gap.value("separability", gap_.BEFORE)
+    shown = f"{number(distance.value, 3)} {interval(distance.ci, 3)}".strip()
+    text = f"The centroids of the text and the image embeddings are {shown} apart (n = {distance.n})"
     if separable is not None:
-        text += f"; a linear rule tells the two modalities apart in {percent(separable, 1)} of held-out cases"
+        text += (
+            f"; a linear classifier tells the two modalities apart in {percent(separable.value, 1)} of held-out cases"
+        )
     return [f"{text}."]
 
 
-def _priors(gap: Gap) -> list[str]:
-    return [c for c in gap.conditions if c not in (gap_.BEFORE, gap_.SHIFTED)]
-
-
-def _distance(gap: Gap) -> list[str]:
+def _distance(gap: RunRecord, names: list[str]) -> list[str]:
     parts = []
-    for condition in [*_priors(gap), gap_.SHIFTED]:
-        closed, after = gap.closed(gap_.DISTANCE, condition), gap.value(gap_.DISTANCE, condition)
-        if closed is None or after is None:
+    for condition in [*names, SHIFTED]:
+        share, after = closed(gap, DISTANCE, condition), gap.score(DISTANCE, condition)
+        if share is None or after is None:
             continue
-        if closed.value < 0:
-            parts.append(f"{condition} widens it to {number(after, 3)}")
-        else:
-            parts.append(f"{condition} closes {percent(closed.value)} (to {number(after, 3)})")
+        left = number(after.value, 3)
+        widened = f"{condition} widens it to {left}"
+        parts.append(widened if share.value < 0 else f"{condition} closes {percent(share.value)} (to {left})")
     return [f"Of that distance, {listed(parts)}."] if parts else []
 
 
-def _cosines(gap: Gap) -> list[str]:
-    before = gap.value(gap_.RAW, gap_.BEFORE)
+def _cosines(gap: RunRecord, names: list[str]) -> list[str]:
+    before = gap.score(RAW, TEXT)
     parts = []
-    for condition in [*_priors(gap), gap_.SHIFTED]:
-        value, closed = gap.value(gap_.RAW, condition), gap.closed(gap_.RAW, condition)
-        if value is not None:
-            share = f" ({percent(closed.value)} of what lacks to 1)" if closed is not None else ""
-            parts.append(f"{number(value, 3)} for {condition}{share}")
+    for condition in [*names, SHIFTED]:
+        after, share = gap.score(RAW, condition), closed(gap, RAW, condition)
+        if after is not None:
+            missing = f" ({percent(share.value)} of the difference to 1)" if share is not None else ""
+            parts.append(f"{number(after.value, 3)} for {condition}{missing}")
     if before is None or not parts:
         return []
-    return [f"The cosine to the true image embedding goes from {number(before, 3)} for the text to {listed(parts)}."]
+    start = number(before.value, 3)
+    return [f"The cosine to the true image embedding rises from {start} for the text to {listed(parts)}."]
 
 
-def _centred(gap: Gap) -> list[str]:
+def _centred(gap: RunRecord, names: list[str]) -> list[str]:
     """Compare what is left without the centroids: the part of the gap that no shift can close."""
-    before = gap.value(gap_.CENTRED, gap_.BEFORE)
+    before = gap.score(CENTRED, TEXT)
     lines = []
-    for condition in _priors(gap):
-        after, closed = gap.value(gap_.CENTRED, condition), gap.closed(gap_.CENTRED, condition)
-        if before is None or after is None or closed is None:
+    for condition in names:
+        after, share = gap.score(CENTRED, condition), closed(gap, CENTRED, condition)
+        if before is None or after is None or share is None:
             continue
-        values = f"{number(before, 3)} for the text and {number(after, 3)} for {condition}"
-        share = f"{percent(closed.value)} of the centred gap closed{_ends(closed)}"
-        lines.append(f"Centred, the cosine is {values} ({share}): {_meaning(closed)}")
-    if lines and gap.value(gap_.CENTRED, gap_.SHIFTED) is not None:
-        lines.append("Mean-shift leaves the centred cosine as it is but for normalisation, by its construction.")
+        values = f"{number(before.value, 3)} for the text and {number(after.value, 3)} for {condition}"
+        ends = f" {interval((100 * share.ci[0], 100 * share.ci[1]), 0)}" if share.ci else ""
+        part = f"{percent(share.value)} of the centred gap closed{ends}"
+        lines.append(f"Centred, the cosine is {values} ({part}): {_meaning(share)}")
+    if lines and gap.score(CENTRED, SHIFTED) is not None:
+        lines.append("Mean-shift changes the centred cosine by its normalisation only, by construction.")
     return lines
 
 
-def _ends(closed: Score) -> str:
-    if closed.ci is None:
-        return ""
-    return f" [{number(100 * closed.ci[0], 0)}, {number(100 * closed.ci[1], 0)}]"
-
-
-def _meaning(closed: Score) -> str:
+def _meaning(share: Score) -> str:
     """Say what the interval of the centred share means; without an interval nothing is said to be shown."""
-    low, high = closed.ci or (-1.0, 1.0)
+    low, high = share.ci or (-1.0, 1.0)
     if low > 0:
         return "the prior does more than move the centroid."
     if high < 0:
         return (
-            "beyond moving the centroid the prior takes agreement away (the picture that it draws for a caption says "
-            "more than the caption did)."
+            "apart from moving the centroid the prior lowers the agreement (the image embedding that it draws for a "
+            "caption contains more than the caption says)."
         )
-    return "beyond moving the centroid the prior is not shown to change anything."
+    return "apart from moving the centroid the prior is not shown to change anything."

@@ -1,102 +1,95 @@
-"""What the training seeds and the guidance sweep say."""
+"""What the training seeds and the guidance scales say."""
 
 from __future__ import annotations
 
-from clipsonic_eval.analysis import names
-from clipsonic_eval.analysis.pooling import Scores, better_than
+from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.formats import number
-from clipsonic_eval.reporting.results import Results
+from clipsonic_eval.reporting.headings import decimals, in_text, title
 from clipsonic_eval.reporting.statements.wording import listed, plural
 from clipsonic_eval.reporting.tables import unequal_n
+from clipsonic_eval.types import Score
 
 
 def seeds(results: Results) -> list[str]:
     """Say how far the training seeds lie apart, and whether they agree on the separated differences."""
-    several = [c for c in results.cells.values() if c.seed_std is not None]
-    if not several:
-        trained = [s for _, s in results.cells if not names.is_control(s) and names.system(s).group != names.OTHER]
-        return ["One training seed: how far another seed would move these numbers is not known."] if trained else []
-    lines = []
-    for metric in names.ordered_metrics(c.metric for c in several):
-        inside = [c for c in several if c.metric == metric.name]
-        widest = max(inside, key=lambda c: c.seed_std or 0.0)
-        spread = number(widest.seed_std or 0.0, metric.decimals)
-        lines.append(
-            f"{metric.title}: over {plural(len(widest.by_seed), 'training seed')} a system's values have a standard "
-            f"deviation of up to {spread} ({widest.system}); the intervals over clips do not contain it."
-        )
-    apart = [p for p in results.pairs if p.separated and p.seeds_agree < len(p.by_seed)]
+    table, catalogue = results.table, results.catalogue
+    widest: dict[str, Score] = {}
+    for score in table.scores:
+        known = widest.get(score.metric)
+        if score.seed_std is not None and (known is None or score.seed_std > (known.seed_std or 0.0)):
+            widest[score.metric] = score
+    if widest:
+        return [*map(_spread, widest.values()), *_agreement(results)]
+    trained = [n for n in table.system_names if catalogue.is_listed(n) and not catalogue.is_control(n)]
+    return ["One training seed: how far another seed would move these numbers is not known."] if trained else []
+
+
+def _spread(widest: Score) -> str:
+    return (
+        f"{title(widest.metric)}: over {plural(len(widest.by_seed), 'training seed')} the values of a system have a "
+        f"standard deviation of up to {number(widest.seed_std or 0.0, decimals(widest.metric))} ({widest.system}); the "
+        "intervals over clips do not contain it."
+    )
+
+
+def _agreement(results: Results) -> list[str]:
+    separated = [c for c in results.table.comparisons if c.separated]
+    apart = [c for c in separated if c.seeds_agree < len(c.by_seed)]
     if apart:
-        which = listed([f"{p.a} against {p.b} on {names.metric(p.metric).in_text}" for p in apart])
-        lines.append(f"The seeds do not all agree on the sign of {which}, although it is separated over queries.")
-    elif any(p.separated and len(p.by_seed) > 1 for p in results.pairs):
-        lines.append("Every separated difference has the same sign with every training seed.")
-    return lines
+        which = listed([f"{c.a} against {c.b} on {in_text(c.metric)}" for c in apart])
+        return [f"The seeds do not all agree on the sign of {which}, although it is separated over queries."]
+    if any(len(c.by_seed) > 1 for c in separated):
+        return ["Every separated difference has the same sign with every training seed."]
+    return []
 
 
 def guidance(results: Results) -> list[str]:
-    """Say which scale is best for which system, and whether PD and ZS keep their order over the scales."""
+    """Say which scales the table shows, and which scale is best for which system."""
     if len(results.by_scale) < 2:
         return []
-    where = "validation split" if results.guidance_split == "val" else f"split '{results.guidance_split}'"
-    lines = []
+    return [*_chosen(results), *_at_the_edge(results), *_best(results)]
+
+
+def _chosen(results: Results) -> list[str]:
     scales = sorted(set(results.chosen.values()))
     if len(scales) == 1:
-        lines.append(f"The table shows guidance scale {scales[0]:g}.")
-    elif scales:
-        order = [s.name for s in names.ordered(results.chosen)]
-        lines.append(f"The table shows guidance scale {listed([f'{results.chosen[s]:g} for {s}' for s in order])}.")
-    lines += _at_the_edge(results)
-    keys = {k for cells in results.by_scale.values() for k in cells}
-    for metric in names.ordered_metrics(m for m, _ in keys):
-        best = []
-        for entry in names.ordered(s for m, s in keys if m == metric.name and not names.is_control(s)):
-            scale = _best_scale(results, metric.name, entry.name)
-            if scale is not None:
-                best.append(f"{scale:g} for {entry.name}")
-        if best:
-            lines.append(f"{metric.title} on the {where} is best at guidance scale {listed(best)}.")
-        lines += _order(results, metric)
-    return lines
+        return [f"The table shows guidance scale {scales[0]:g}."]
+    order = [s.name for s in results.catalogue.ordered(results.chosen)]
+    shown = [f"{results.chosen[name]:g} for {name}" for name in order]
+    return [f"The table shows guidance scale {listed(shown)}."] if shown else []
 
 
 def _at_the_edge(results: Results) -> list[str]:
     """Name the systems whose scale is the least or the largest that was tried: better ones may lie beyond."""
     tried, lines = sorted(results.by_scale), []
-    for scale, side in ((tried[0], "smallest"), (tried[-1], "largest")):
-        there = [s.name for s in names.ordered(results.chosen) if results.chosen[s.name] == scale]
-        # no guidance at all (1) is an end of its own, not the edge of what was tried
-        if there and scale != 1:
-            take, where = "takes" if len(there) == 1 else "take", "above" if side == "largest" else "below"
+    for scale, side, beyond in ((tried[0], "smallest", "below"), (tried[-1], "largest", "above")):
+        there = [s.name for s in results.catalogue.ordered(results.chosen) if results.chosen[s.name] == scale]
+        if there and scale != 1:  # a scale of 1, no guidance at all, has nothing below
             lines.append(
-                f"{scale:g} is the {side} scale that was tried, and {listed(there)} {take} it: "
-                f"a better one may lie {where}."
+                f"{scale:g} is the {side} scale that was tried, and {listed(there)} "
+                f"{'takes' if len(there) == 1 else 'take'} it: a better one may lie {beyond}."
             )
     return lines
 
 
+def _best(results: Results) -> list[str]:
+    records = results.by_scale.values()
+    present = results.catalogue.ordered(name for record in records for name in record.system_names)
+    systems = [s.name for s in present if not results.catalogue.is_control(s.name)]
+    where = "validation split" if results.guidance_split == "val" else f"split '{results.guidance_split}'"
+    lines = []
+    for metric in dict.fromkeys(m for record in records for m in record.metric_names):
+        best = [(name, _best_scale(results, metric, name)) for name in systems]
+        shown = [f"{scale:g} for {name}" for name, scale in best if scale is not None]
+        lines += [f"{title(metric)} on the {where} is best at guidance scale {listed(shown)}."] if shown else []
+    return lines
+
+
 def _best_scale(results: Results, metric: str, system: str) -> float | None:
-    shown = {w: c[metric, system] for w, c in results.by_scale.items() if (metric, system) in c}
+    """Return the scale of the best value; None with fewer than two, or where n differs and matters."""
+    found = {scale: record.score(metric, system) for scale, record in results.by_scale.items()}
+    shown = {scale: score for scale, score in found.items() if score is not None}
     if len(shown) < 2 or unequal_n(shown.values()):
         return None
-    values = {w: cell.value for w, cell in shown.items()}
     higher = next(iter(shown.values())).higher_is_better
-    return (max if higher else min)(values, key=lambda w: values[w])
-
-
-def _order(results: Results, metric: names.MetricName) -> list[str]:
-    def ahead(cells: Scores) -> bool:
-        return better_than(cells[metric.name, "PD"], cells[metric.name, "ZS"])
-
-    both = {w: c for w, c in results.by_scale.items() if (metric.name, "PD") in c and (metric.name, "ZS") in c}
-    if not both:
-        return []
-    won = sorted(w for w, cells in both.items() if ahead(cells))
-    if len(won) == len(both):
-        return [f"PD is ahead of ZS in {metric.in_text} at all {len(both)} scales."]
-    if not won:
-        return [f"ZS is ahead of PD in {metric.in_text} at all {len(both)} scales."]
-    return [
-        f"PD is ahead of ZS in {metric.in_text} at {len(won)} of {len(both)} scales "
-        f"({listed([f'{w:g}' for w in won])}): the order depends on the guidance scale."
-    ]
+    return (max if higher else min)(shown, key=lambda scale: shown[scale].value)

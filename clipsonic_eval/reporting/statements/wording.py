@@ -1,12 +1,12 @@
-"""How differences are put into words."""
+"""How comparisons are put into words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clipsonic_eval.analysis import names
 from clipsonic_eval.formats import interval, number, p_value
-from clipsonic_eval.records import IDENTICAL, Comparison
+from clipsonic_eval.records import IDENTICAL, Comparison, RunRecord
+from clipsonic_eval.reporting.headings import decimals, in_text
 
 KEY = (
     "In the brackets below: how much better the first-named system is (negative: worse), 95 % interval over test "
@@ -30,31 +30,32 @@ def plural(n: int, word: str, more: str = "") -> str:
     return f"{n} {word}" if n == 1 else f"{n} {more or word + 's'}"
 
 
-def numbers(pair: Comparison) -> str:
+def numbers(c: Comparison) -> str:
     """Return the advantage of the first-named, its interval, p and the seeds of that sign, as :data:`KEY` explains."""
-    decimals = names.metric(pair.metric).decimals
-    text = f"{number(pair.gain, decimals, sign=True)} {interval(pair.gain_ci, decimals)}".strip()
-    return f"{text}, {p_text(pair.p_holm)}{_seeds(pair)}"
+    places = decimals(c.metric)
+    text = f"{number(c.gain, places, sign=True)} {interval(c.gain_ci, places)}".strip()
+    seeds = f", {c.seeds_agree}/{len(c.by_seed)} seeds" if len(c.by_seed) > 1 else ""
+    return f"{text}, {p_text(c.p_holm)}{seeds}"
 
 
-def _seeds(pair: Comparison) -> str:
-    if len(pair.by_seed) < 2:
-        return ""
-    return f", {pair.seeds_agree}/{len(pair.by_seed)} seeds"
-
-
-def verdict(pair: Comparison) -> str:
-    """Return a clause that says who is better on the pair's metric, or that the two are not separated, with numbers."""
-    title = names.metric(pair.metric).in_text
-    if pair.test == IDENTICAL:
-        return f"on {title}, {pair.a} and {pair.b} are equal: their outputs are the same bytes"
-    if not pair.separated:
-        return f"on {title}, {pair.a} and {pair.b} are not separated ({numbers(pair)})"
-    pair = pair if pair.a_better else pair.reversed()
-    text = f"on {title}, {pair.a} is better than {pair.b} ({numbers(pair)})"
-    if len(pair.by_seed) > 1 and pair.seeds_agree < len(pair.by_seed):
+def verdict(c: Comparison) -> str:
+    """Return a clause that says which system is better on the metric, or that they are not separated, with numbers."""
+    where = f"on {in_text(c.metric)}, "
+    if c.test == IDENTICAL:
+        return f"{where}{c.a} and {c.b} are equal: their outputs are the same bytes"
+    if not c.separated:
+        return f"{where}{c.a} and {c.b} are not separated ({numbers(c)})"
+    c = c if c.a_better else c.reversed()
+    text = f"{where}{c.a} is better than {c.b} ({numbers(c)})"
+    if len(c.by_seed) > 1 and c.seeds_agree < len(c.by_seed):
         text += ", though not with every training seed"
     return text
+
+
+def about(record: RunRecord, a: str, b: str, intro: str) -> list[str]:
+    """Return one sentence with the verdict on a pair for every metric, none where the pair was not compared."""
+    found = [verdict(c) for c in record.comparisons if (c.a, c.b) == (a, b)]
+    return [f"{intro} {'; '.join(found)}."] if found else []
 
 
 def sentence(clauses: Sequence[str]) -> str:

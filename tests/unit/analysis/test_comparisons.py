@@ -9,17 +9,20 @@ import pytest
 from scipy import stats
 from unit.report.synthetic import as_run, score, simple
 
-from clipsonic_eval.analysis import runs as runs_
 from clipsonic_eval.analysis.comparisons import pool_comparisons
 from clipsonic_eval.analysis.pooling import pool_scores
-from clipsonic_eval.analysis.runs import Run
+from clipsonic_eval.analysis.results import analyse
+from clipsonic_eval.analysis.runs import Run, find, sort
 from clipsonic_eval.records import Comparison, RunRecord
-from clipsonic_eval.reporting import build, export_records
+from clipsonic_eval.reporting import export_records
 from clipsonic_eval.reporting.statements import caveats
+from clipsonic_eval.study.catalogue import CLIPSONIC
 
 
 def pairs_of(runs: list[Run]) -> dict[tuple[str, str, str], Comparison]:
-    return {(p.metric, p.a, p.b): p for p in pool_comparisons(runs, pool_scores(runs))}
+    catalogue = CLIPSONIC.completed(name for run in runs for name in run.record.system_names)
+    found = pool_comparisons(runs, pool_scores(runs), catalogue, catalogue.planned)
+    return {(c.metric, c.a, c.b): c for c in found}
 
 
 def of_one_run(values: Mapping[str, float], tests: Mapping[tuple[str, str], tuple[float, float]]) -> list[Run]:
@@ -135,14 +138,14 @@ def test_a_pair_that_a_run_was_asked_for_is_shown_whoever_it_is(asked: dict[str,
     run = as_run(replace(record, config=asked))
     assert list(pairs_of([run])) == [("fad", "IQ", "real")]
     assert list(pairs_of([as_run(record)])) == []
-    results = build.gather(runs_.sort([run]))[0]
+    results = analyse(sort([run]), CLIPSONIC)
     assert not any("No paired test" in line for line in caveats.read(results))
     export_records.write(results, tmp_path)  # and the report is remade from what it keeps
-    assert list(pairs_of(runs_.find([tmp_path / run.name]))) == [("fad", "IQ", "real")]
+    assert list(pairs_of(find([tmp_path / run.name]))) == [("fad", "IQ", "real")]
 
 
 def test_tests_that_answer_no_question_of_the_report_are_not_said_to_be_missing() -> None:
     record = simple({("fad", s): v for s, v in (("IQ", 1.0), ("real", 0.5))}, {("fad", "IQ", "real"): (0.5, 0.01)})
-    lines = caveats.read(build.gather(runs_.sort([as_run(record)]))[0])
+    lines = caveats.read(analyse(sort([as_run(record)]), CLIPSONIC))
     assert not any("No paired test was made" in line for line in lines)
     assert any("The paired tests of FAD in the records answer none of the questions" in line for line in lines)

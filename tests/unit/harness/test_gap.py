@@ -10,14 +10,14 @@ import pytest
 from fake_encoders import FakeEncoder, tone
 
 from clipsonic_eval import records
-from clipsonic_eval.analysis import runs as runs_
+from clipsonic_eval.analysis.results import analyse
+from clipsonic_eval.analysis.runs import find, sort
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.errors import ConfigError, ShapeError, SpaceError, UserError
 from clipsonic_eval.harness.gap import GapConfig, gap
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.media.encode import write_video
 from clipsonic_eval.metrics.gap import gap_scores
-from clipsonic_eval.reporting import build
 from clipsonic_eval.signature import comparable, explain_difference
 from clipsonic_eval.types import Embeddings, EncoderCard, Score
 
@@ -99,7 +99,7 @@ def test_where_a_shift_was_learnt_is_in_its_signature(tmp_path: Path) -> None:
         assert not comparable(a_, b_, same_system=True)
         assert comparable(a_, first[key[0], "text"].signature if key[0] == "matched_cosine" else b_)
     with pytest.raises(UserError, match=r"of 'mean-shift', train_seed 1: signature .* does not match"):
-        build.gather(runs_.sort(runs_.find([tmp_path / "0", tmp_path / "1"])))
+        analyse(sort(find([tmp_path / "0", tmp_path / "1"])))
 
 
 def test_features_of_any_layout_give_the_same_numbers(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from clipsonic_eval import records
-from clipsonic_eval.analysis.runs import Run
+from clipsonic_eval.analysis.catalogue import Catalogue
+from clipsonic_eval.analysis.results import Results, analyse
+from clipsonic_eval.analysis.runs import Run, sort
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.types import Score, Skip
 
@@ -264,3 +266,17 @@ def write_study(
             tags = {"split": "test", "train_seed": str(seed), "guidance": "2", "clip_variant": f"gap-{gap}"}
             put(f"sweep-{gap}-seed{seed}", evaluation(Made(seed + 20, n, tags=tags), levels))
     return runs
+
+
+def results_of(*runs: RunRecord, catalogue: Catalogue | None = None) -> Results:
+    """What a report of these runs shows."""
+    variants = (catalogue or Catalogue()).main_variants
+    return analyse(sort([as_run(r, f"r{i}") for i, r in enumerate(runs)], main_variants=variants), catalogue)
+
+
+def on_fad(
+    levels: Mapping[str, float], p_values: Mapping[tuple[str, str], float], metric: str = "fad", **tags: str
+) -> RunRecord:
+    """A record of one metric; ``p_values`` are of the paired tests."""
+    tests = {(metric, a, b): (levels[a] - levels[b], p) for (a, b), p in p_values.items()}
+    return simple({(metric, s): v for s, v in levels.items()}, tests, **tags)

@@ -10,7 +10,8 @@ from unit.report.synthetic import Made, evaluation, gap_record, simple, write_ex
 
 from clipsonic_eval import records
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.reporting.build import ReportConfig, ReportResult, build
+from clipsonic_eval.reporting.build import ReportResult, build
+from clipsonic_eval.study.catalogue import CLIPSONIC
 
 FIGURES = ("gap", "guidance", "clip_variants", "metrics", "spectrograms")
 
@@ -19,7 +20,7 @@ FIGURES = ("gap", "guidance", "clip_variants", "metrics", "spectrograms")
 def study(tmp_path_factory: pytest.TempPathFactory) -> ReportResult:
     root = tmp_path_factory.mktemp("study")
     write_study(root / "runs", n=40, seeds=2, scales=("1", "2"), gaps=(0.45,), frames=40)
-    return build(ReportConfig((root / "runs",), root / "report", "A study", "make it"))
+    return build([root / "runs"], root / "report", title="A study", command="make it", catalogue=CLIPSONIC)
 
 
 def test_a_whole_study_gives_every_table_and_figure(study: ReportResult) -> None:
@@ -58,7 +59,7 @@ def test_the_page_links_what_is_there(study: ReportResult) -> None:
 
 
 def test_a_report_is_remade_to_the_byte_from_the_records_that_it_keeps(study: ReportResult, tmp_path: Path) -> None:
-    again = build(ReportConfig((study.out / "records",), tmp_path / "again", "A study", "make it"))
+    again = build([study.out / "records"], tmp_path / "again", title="A study", command="make it", catalogue=CLIPSONIC)
     assert again.files == study.files
     for name in study.files:
         if not name.startswith("records/test-seed") or name.endswith(".json"):
@@ -80,7 +81,7 @@ def test_kept_records_have_no_paths_of_the_machine(tmp_path: Path) -> None:
         ),
         tmp_path / "run",
     )
-    build(ReportConfig((tmp_path / "run",), tmp_path / "report"))
+    build([tmp_path / "run"], tmp_path / "report")
     kept = records.read(tmp_path / "report/records/run")
     assert kept.systems["mine"]["folder"] == "wavs"
     assert kept.config["refs"] == ["real"]
@@ -89,7 +90,7 @@ def test_kept_records_have_no_paths_of_the_machine(tmp_path: Path) -> None:
 def test_two_folders_of_wavs_give_a_table_and_one_figure(tmp_path: Path) -> None:
     tests = {("fad", "mine", "yours"): (-2.0, 0.001)}
     records.write(simple({("fad", "mine"): 3.0, ("fad", "yours"): 5.0}, tests), tmp_path / "run")
-    result = build(ReportConfig((tmp_path / "run",), tmp_path / "report", keep_records=False))
+    result = build([tmp_path / "run"], tmp_path / "report", keep_records=False)
     assert [f for f in result.files if f.endswith(".png")] == ["figures/metrics.png"]
     assert "table.md" in result.files
     assert not any(f.startswith("records/") for f in result.files)
@@ -103,7 +104,7 @@ def test_two_folders_of_wavs_give_a_table_and_one_figure(tmp_path: Path) -> None
 
 def test_a_gap_run_alone_gives_its_table_and_figure(tmp_path: Path) -> None:
     records.write(gap_record({}), tmp_path / "run")
-    result = build(ReportConfig((tmp_path / "run",), tmp_path / "report"))
+    result = build([tmp_path / "run"], tmp_path / "report")
     assert {"gap.md", "gap.csv", "gap.tex", "figures/gap.png"} <= set(result.files)
     assert "table.md" not in result.files
     assert result.left_out[0].startswith("no evaluation")
@@ -111,14 +112,13 @@ def test_a_gap_run_alone_gives_its_table_and_figure(tmp_path: Path) -> None:
 
 def test_a_report_replaces_a_report_but_no_other_folder(tmp_path: Path) -> None:
     records.write(simple({("fad", "mine"): 3.0}), tmp_path / "run")
-    config = ReportConfig((tmp_path / "run",), tmp_path / "report")
-    build(config)
+    build([tmp_path / "run"], tmp_path / "report")
     (tmp_path / "report/figures/old.png").touch()
-    assert "figures/old.png" not in build(config).files
+    assert "figures/old.png" not in build([tmp_path / "run"], tmp_path / "report").files
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters/README.md").write_text("dear diary")
     with pytest.raises(UserError, match=r"letters: holds other things \(README.md\)"):
-        build(ReportConfig((tmp_path / "run",), tmp_path / "letters"))
+        build([tmp_path / "run"], tmp_path / "letters")
     assert (tmp_path / "letters/README.md").read_text() == "dear diary"
 
 
@@ -126,21 +126,24 @@ def test_damaged_pictures_are_refused_with_the_mend(tmp_path: Path) -> None:
     records.write(simple({("fad", "mine"): 3.0}), tmp_path / "run")
     (tmp_path / "run/examples.npz").write_bytes(b"not an archive")
     with pytest.raises(UserError, match=r"not readable as arrays without pickles .*; evaluate again"):
-        build(ReportConfig((tmp_path / "run",), tmp_path / "report"))
+        build([tmp_path / "run"], tmp_path / "report")
     np.savez(tmp_path / "run/examples.npz", keys=np.array(["a", "b"]), mine=np.zeros((1, 64, 9)))
     with pytest.raises(UserError, match=r"'mine' must be \(2, bands, frames\)"):
-        build(ReportConfig((tmp_path / "run",), tmp_path / "report"))
+        build([tmp_path / "run"], tmp_path / "report")
     assert not (tmp_path / "report").exists()
 
 
 def test_spectrograms_of_long_noisy_clips_stay_small(tmp_path: Path) -> None:
     from clipsonic_eval.analysis import figure_data
+    from clipsonic_eval.analysis.catalogue import Catalogue
     from clipsonic_eval.analysis.runs import Run
-    from clipsonic_eval.reporting.figures import spectrograms
+    from clipsonic_eval.reporting.figures import spectrograms, style
 
     write_examples(tmp_path, ["real", "IQ", "PD", "ZS"], frames=400)
     shown = figure_data.examples([Run("run", tmp_path, evaluation(Made(n=10)))])
     assert shown is not None
-    caption = spectrograms.draw(shown, tmp_path / "grid")
+    with style.look():
+        figure, caption = spectrograms.draw(shown, Catalogue())
+        style.save(figure, tmp_path / "grid")
     assert "64 bands upwards, 400 frames" in caption
     assert (tmp_path / "grid.png").stat().st_size <= 150_000

@@ -15,7 +15,7 @@ from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.metrics.scoring import Scored
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting.build import ReportConfig, build
+from clipsonic_eval.reporting.build import build
 from clipsonic_eval.stats.paired import sign_flip_test
 from clipsonic_eval.types import Score
 
@@ -43,7 +43,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunRecord, RunRecord
         examples=0,
     )
     whole = evaluate(config, root / "run", encoders=fake_encoders.encoders())
-    build(ReportConfig((root / "run",), root / "report"))
+    build([root / "run"], root / "report")
     return whole, records.read(root / "report" / "records" / "run"), config
 
 

@@ -10,6 +10,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 
+from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.analysis.figure_data import Examples
 from clipsonic_eval.reporting.figures import fonts, spectrograms, style
 
@@ -37,6 +38,11 @@ def write_font(path: Path, letters: str) -> None:
     made.setupOS2()
     made.setupPost()
     made.save(path)
+
+
+def draw(shown: Examples, stem: Path) -> None:
+    with style.look(spectrograms.captions(shown).families):
+        style.save(spectrograms.draw(shown, Catalogue())[0], stem)
 
 
 @pytest.fixture
@@ -67,7 +73,7 @@ def test_what_no_font_draws_is_replaced_and_told_once(text: str, tmp_path: Path)
     assert said.startswith("captions with letters that no installed font draws (")
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns of every letter that it draws as a box
-        spectrograms.draw(shown, tmp_path / "figure")
+        draw(shown, tmp_path / "figure")
 
 
 @pytest.mark.usefixtures("only_base")
@@ -81,7 +87,7 @@ def test_an_installed_font_that_has_the_letters_is_taken(tmp_path: Path) -> None
     assert not texts.lacking
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        spectrograms.draw(shown, tmp_path / "figure")
+        draw(shown, tmp_path / "figure")
 
 
 @pytest.mark.usefixtures("only_base")

@@ -3,39 +3,17 @@ from __future__ import annotations
 import csv
 import io
 
-import pytest
-
-from clipsonic_eval import formats
-from clipsonic_eval.files import csv_text
 from clipsonic_eval.reporting import markup
-from clipsonic_eval.reporting.markup import Table, Text
+from clipsonic_eval.reporting.markup import Column, Table, Text
 
+NAME = Column("System", "system", value=lambda row: row[0], text=lambda row: Text(row[0]))
+FAD = Column("FAD ↓", "fad", value=lambda row: row[1], text=lambda row: Text("1.20", bold=True, small="[1.00, 1.40]"))
+UNIT = Column(csv_name="unit", value=lambda row: None)
 TABLE = Table(
     caption="50 % of a_b",
-    heads=("System", "FAD ↓"),
-    sections=(("ours & theirs", ((Text("my|sys_1"), Text("1.20", bold=True, small="[1.00, 1.40]")),)),),
+    cells=markup.cells([NAME, FAD, UNIT], {"ours & theirs": [("my|sys_1", 1.2)]}),
     notes=("FAD: `fad|enc:a_b+1`",),
 )
-
-
-@pytest.mark.parametrize(
-    ("value", "decimals", "text"),
-    [(-1.25, 2, "−1.25"), (-0.001, 2, "0.00"), (3.14159, 3, "3.142"), (0.0, 1, "0.0")],
-)
-def test_numbers_have_a_real_minus_and_no_negative_zero(value: float, decimals: int, text: str) -> None:
-    assert formats.number(value, decimals) == text
-
-
-def test_a_difference_shows_its_sign() -> None:
-    assert formats.number(0.5, 1, sign=True) == "+0.5"
-    assert formats.number(-0.04, 1, sign=True) == "0.0"
-
-
-@pytest.mark.parametrize(
-    ("p", "text"), [(0.0004, "< 0.001"), (0.001, "0.001"), (0.0414, "0.041"), (0.25, "0.25"), (1.0, "1.00")]
-)
-def test_p_values_are_short(p: float, text: str) -> None:
-    assert formats.p_value(p) == text
 
 
 def test_every_special_character_of_latex_is_escaped() -> None:
@@ -60,9 +38,33 @@ def test_markdown_keeps_its_columns_whatever_a_name_holds() -> None:
     assert row == r"| my\|sys\_1 | **1.20** [1.00, 1.40] |"
 
 
-def test_csv_reads_back_exactly() -> None:
-    text = csv_text(("a", "b"), [{"a": 0.1 + 0.2, "b": None}, {"a": 'x,"y"', "b": 1}])
+def test_a_column_without_a_heading_is_in_the_csv_file_only_and_the_other_way_round() -> None:
+    marked = Column("Marked", text=lambda row: Text("*"))
+    columns = [NAME, marked, UNIT]
+    assert markup.csv(columns, [("a", 1.0)]) == "system,unit\na,\n"
+    assert Table("", markup.cells(columns, {"": [("a", 1.0)]})).heads == ("System", "Marked")
+
+
+def test_numbers_in_csv_read_back_exactly() -> None:
+    text = markup.csv([NAME, FAD, UNIT], [("a", 0.1 + 0.2), ('x,"y"', 3), ("z", None)])
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert float(rows[0]["a"]) == 0.1 + 0.2
-    assert rows[0]["b"] == ""
-    assert rows[1]["a"] == 'x,"y"'
+    assert float(rows[0]["fad"]) == 0.1 + 0.2
+    assert [row["fad"] for row in rows[1:]] == ["3", ""]
+    assert rows[1]["system"] == 'x,"y"'
+
+
+def test_a_table_without_section_titles_has_none_in_markdown_and_latex() -> None:
+    table = Table("", markup.cells([NAME, FAD], {"": [("a", 1.0), ("b", 2.0)]}))
+    lines = markup.markdown(table).splitlines()
+    assert lines[2:] == [
+        "| System | FAD ↓ |",
+        "|---|---|",
+        "| a | **1.20** [1.00, 1.40] |",
+        "| b | **1.20** [1.00, 1.40] |",
+    ]
+    assert "multicolumn" not in markup.latex(table)
+
+
+def test_two_columns_of_one_heading_are_both_shown() -> None:
+    table = Table("", markup.cells([NAME, FAD, FAD], {"": [("a", 1.0)]}))
+    assert markup.markdown(table).splitlines()[-1].count("1.20") == 2

@@ -4,18 +4,26 @@ import csv
 import io
 
 import pytest
-from unit.report.synthetic import as_run, gap_record, score, simple
+from unit.report.synthetic import as_run, gap_record, results_of, score, simple
 
-from clipsonic_eval.analysis.comparisons import pool_comparisons as pairs_of
-from clipsonic_eval.analysis.pooling import Scores, pool_scores
+from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.files import csv_text
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import gap, markup, tables
+from clipsonic_eval.reporting.markup import Table
+from clipsonic_eval.study.catalogue import CLIPSONIC
 
 
-def cells_of(*records: RunRecord) -> Scores:
-    return pool_scores([as_run(r, f"r{i}") for i, r in enumerate(records)])
+def study(*records: RunRecord) -> Results:
+    return results_of(*records, catalogue=CLIPSONIC)
+
+
+def table_of(found: Results) -> Table:
+    return tables.results(found.table, found.catalogue)
+
+
+def csv_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
 
 
 def rows_of(text: str) -> list[str]:
@@ -26,8 +34,8 @@ TWO_SEEDS = tuple(
     RunRecord(
         "evaluate",
         (
-            score("clap_score", "ZS", zs, ci=(zs - 0.02, zs + 0.02)),
             score("fad", "ZS", 40.0 + i),
+            score("clap_score", "ZS", zs, ci=(zs - 0.02, zs + 0.02)),
             score("fad", "PD", 30.0 + 2 * i),
             score("fad", "real", 2.5),
         ),
@@ -38,7 +46,7 @@ TWO_SEEDS = tuple(
 
 
 def test_the_table_has_systems_in_order_the_best_in_bold_and_controls_apart() -> None:
-    rows = rows_of(markup.markdown(tables.results(cells_of(*TWO_SEEDS))))
+    rows = rows_of(markup.markdown(table_of(study(*TWO_SEEDS))))
     assert rows == [
         "| System | FAD ↓ | CLAP score ↑ | n |",
         "| *text queries, no text–audio pairs* |  |  |  |",
@@ -50,7 +58,7 @@ def test_the_table_has_systems_in_order_the_best_in_bold_and_controls_apart() ->
 
 
 def test_every_column_has_its_signature() -> None:
-    notes = tables.results(cells_of(*TWO_SEEDS)).notes
+    notes = table_of(study(*TWO_SEEDS)).notes
     assert any(n.startswith("FAD ↓: `fad|enc:toy-audio+1a2b3c4d|rate:16k") for n in notes)
     assert any(n.startswith("CLAP score ↑: `clap_score|enc:toy-clap") for n in notes)
 
@@ -58,13 +66,11 @@ def test_every_column_has_its_signature() -> None:
 def test_numbers_made_in_different_ways_do_not_meet_in_a_column() -> None:
     other = RunRecord("evaluate", (score("fad", "mine", 3.0, signature="fad|enc:vggish+00|rate:16k|n:480"),))
     with pytest.raises(UserError, match=r"fad: 'fad\|enc:vggish.* of 'mine' and 'fad\|enc:toy-audio.*may not stand"):
-        tables.results(cells_of(TWO_SEEDS[0], other))
+        table_of(study(TWO_SEEDS[0], other))
 
 
 def test_a_differing_n_alone_may_stand_in_a_column_but_is_said() -> None:
-    table = tables.results(
-        cells_of(simple({("fad", "PD"): 3.0}), RunRecord("evaluate", (score("fad", "ZS", 4.0, n=60),)))
-    )
+    table = table_of(study(simple({("fad", "PD"): 3.0}), RunRecord("evaluate", (score("fad", "ZS", 4.0, n=60),))))
     assert any("n differs between rows of FAD (60 to 480)" in n for n in table.notes)
 
 
@@ -73,27 +79,28 @@ def test_a_differing_n_alone_may_stand_in_a_column_but_is_said() -> None:
 )
 def test_nothing_is_bold_across_different_n_where_the_metric_depends_on_it(metric: str, bold: bool) -> None:
     """One population at n = 20 and 2,000 gives 1.609 and 0.145: the best is the largest set, not a system."""
-    cells = cells_of(RunRecord("evaluate", (score(metric, "A", 1.609, n=20), score(metric, "B", 0.145, n=2000))))
-    table = tables.results(cells)
+    cells = study(RunRecord("evaluate", (score(metric, "A", 1.609, n=20), score(metric, "B", 0.145, n=2000))))
+    table = table_of(cells)
     assert ("**" in markup.markdown(table)) == bold
     assert any("n differs" in note for note in table.notes) != bold
-    assert any(row["best"] for row in tables.results_rows(cells)) == bold
-    alike = cells_of(RunRecord("evaluate", (score(metric, "A", 1.609, n=20), score(metric, "B", 0.145, n=20))))
-    assert "**" in markup.markdown(tables.results(alike))
+    assert any(row["best"] == "1" for row in csv_of(tables.results_csv(cells.table, cells.catalogue))) == bold
+    alike = study(RunRecord("evaluate", (score(metric, "A", 1.609, n=20), score(metric, "B", 0.145, n=20))))
+    assert "**" in markup.markdown(table_of(alike))
 
 
 def test_equal_systems_share_no_bold() -> None:
-    cells = cells_of(simple({("fad", "A"): 3.0, ("fad", "B"): 3.0}))
-    assert tables.best_systems(cells) == {}
+    cells = study(simple({("fad", "A"): 3.0, ("fad", "B"): 3.0}))
+    assert tables.best_systems(cells.table.scores, cells.catalogue) == {}
 
 
 def test_a_single_system_is_not_called_best() -> None:
-    assert tables.best_systems(cells_of(simple({("fad", "PD"): 3.0, ("fad", "real"): 1.0}))) == {}
+    found = study(simple({("fad", "PD"): 3.0, ("fad", "real"): 1.0}))
+    assert tables.best_systems(found.table.scores, found.catalogue) == {}
 
 
 def test_the_csv_has_every_seed() -> None:
-    text = csv_text(tables.RESULT_HEADS, tables.results_rows(cells_of(*TWO_SEEDS)))
-    rows = {(r["system"], r["metric"]): r for r in csv.DictReader(io.StringIO(text))}
+    found = study(*TWO_SEEDS)
+    rows = {(r["system"], r["metric"]): r for r in csv_of(tables.results_csv(found.table, found.catalogue))}
     pd = rows["PD", "fad"]
     assert pd["seed_values"] == "0=30;1=32"
     assert (float(pd["value"]), pd["n_seeds"], pd["best"], pd["direction"]) == (31.0, "2", "1", "lower")
@@ -101,10 +108,10 @@ def test_the_csv_has_every_seed() -> None:
 
 
 def test_unknown_metrics_and_systems_find_a_place() -> None:
-    values = {("kad", "my_system"): 1.0, ("kad", "PD-best16"): 2.0, ("fad", "my_system"): 3.0}
-    table = tables.results(cells_of(simple(values)))
-    assert table.heads[1:3] == ("FAD ↓", "kad ↑")
-    assert [title for title, _ in table.sections] == ["text queries, no text–audio pairs", "other systems"]
+    values = {("their_metric", "my_system"): 1.0, ("their_metric", "PD-best16"): 2.0, ("fad", "my_system"): 3.0}
+    table = table_of(study(simple(values)))
+    assert table.heads[1:3] == ("their metric ↑", "FAD ↓")  # in the order of the run
+    assert [title for title, _ in table.sections()] == ["text queries, no text–audio pairs", "other systems"]
     assert any("PD-best16: best of 16 draws" in n for n in table.notes)
 
 
@@ -113,16 +120,16 @@ def test_comparisons_show_difference_seeds_and_corrected_p() -> None:
     for i in range(2):
         values = {("fad", "PD"): 20.0 + i, ("fad", "ZS"): 30.0}
         runs.append(as_run(simple(values, {("fad", "PD", "ZS"): (-10.0 + i, 0.01)}, train_seed=f"{i}")))
-    table = tables.comparisons(pairs_of(runs, pool_scores(runs)))
+    table = tables.comparisons(study(*(run.record for run in runs)).table.comparisons)
     row = rows_of(markup.markdown(table))[-1]
     assert row == "| PD − ZS | **−9.50** [−10.50, −8.50] | −10.00, −9.00 | 0.010 | **0.010** | – | 480 |"
     assert "over the 1 row;" in table.caption
 
 
 def test_the_gap_table_has_conditions_in_columns_raw_and_centred() -> None:
-    found = gap.collect([as_run(gap_record({}))])
-    assert found is not None
-    rows = rows_of(markup.markdown(gap.table(found)))
+    found = study(gap_record({}))
+    assert found.gap is not None
+    rows = rows_of(markup.markdown(gap.table(found.gap, found.catalogue)))
     assert rows[0] == "| Against the image embedding | text (ZS) | mean-shift | PD | PD-best4 |"
     assert rows[1].startswith("| Centroid distance ↓ | 0.840 [0.820, 0.860] | 0.020 ")
     assert rows[2] == "| – share of the gap closed | – | 98 % [95, 101] | 89 % [86, 92] | 89 % [86, 92] |"
@@ -131,15 +138,15 @@ def test_the_gap_table_has_conditions_in_columns_raw_and_centred() -> None:
 
 
 def test_a_gap_run_without_a_prior_still_gives_a_table() -> None:
-    found = gap.collect([as_run(gap_record({}, {"text": (0.84, 0.3, 0.4)}))])
-    assert found is not None
-    assert gap.table(found).heads == ("Against the image embedding", "text (ZS)")
+    found = results_of(gap_record({}, {"text": (0.84, 0.3, 0.4)}))
+    assert found.gap is not None
+    assert gap.table(found.gap, found.catalogue).heads == ("Against the image embedding", "text")
 
 
 def test_systems_are_ranked_with_their_unanswered_queries_counted() -> None:
     """A drops its hard queries: its mean over the others is the better one, and it is not the best for it."""
     left = {"asked": 480.0, "unanswered": 80.0, "value_with_unanswered": 0.5}
     scores = (score("class_accuracy", "A", 0.6, n=400, details=left), score("class_accuracy", "B", 0.55))
-    cells = cells_of(RunRecord("evaluate", scores))
-    assert tables.best_systems(cells) == {"class_accuracy": "B"}
-    assert cells["class_accuracy", "A"].value == 0.6
+    cells = study(RunRecord("evaluate", scores))
+    assert tables.best_systems(cells.table.scores, cells.catalogue) == {"class_accuracy": "B"}
+    assert cells.table["A", "class_accuracy"].value == 0.6

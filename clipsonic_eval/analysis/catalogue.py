@@ -1,0 +1,160 @@
+"""What a study calls its systems, in which order and colour they appear, and which questions it asks of them.
+
+A report knows no system of its own accord: everything that it says about particular ones comes from a
+:class:`Catalogue`. The default suits anybody's systems: they stand in the order of the records, take the colours of the
+palette in turn, and every comparison in the records is shown.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from clipsonic_eval.analysis.results import Results
+
+REAL: Final = "real"
+SHUFFLED: Final = "shuffled"
+NOISE: Final = "noise"
+CONTROLS: Final = "controls"  # the group of systems that are excluded from ranking
+
+# Okabe and Ito (2008) and Tol (2021): distinguishable with any colour vision
+PALETTE: Final = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
+    "#44AA99", "#AA4499", "#117733", "#DDCC77", "#661100", "#6699CC",
+)  # fmt: skip
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStyle:
+    """How one system appears in tables and figures.
+
+    Attributes:
+        name: as in the records; one ``*`` stands for any text (``PD-best*``).
+        meaning: a few words for the legend of the table; ``{}`` is replaced by what the ``*`` stands for.
+        group: section of the table.
+        colour: hexadecimal RGB; "" takes the next one of :data:`PALETTE`.
+    """
+
+    name: str
+    meaning: str = ""
+    group: str = ""
+    colour: str = ""
+
+    def named(self, name: str) -> SystemStyle:
+        """Return the style of one system whose name matches the pattern."""
+        start, star, end = self.name.partition("*")
+        filling = name[len(start) : len(name) - len(end)] if star else ""
+        return replace(self, name=name, meaning=self.meaning.replace("{}", filling))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A section of the page: a question, and the rules that put the answer of the numbers into sentences.
+
+    Attributes:
+        title: heading of the section.
+        rules: each gives the sentences that the results allow, possibly none.
+        shows: stem of the table and the figure that belong to the question, "" for none.
+    """
+
+    title: str
+    rules: tuple[Callable[[Results], list[str]], ...]
+    shows: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The systems of a study and its questions.
+
+    Attributes:
+        name: of the study.
+        systems: styles in the order of the table.
+        groups: sections of the table in order.
+        others: group of systems that are not listed.
+        planned: pairs (a, b) that were to be tested before any number was seen; Holm's correction is over these, and
+            over pairs that a run was explicitly asked for. Pairs with an unlisted system follow.
+        sweep: pairs that are compared on every CLIP variant; the second system of the first pair is the baseline of
+            the figure.
+        main_variants: CLIP variants that the main table prefers where the runs hold several.
+        text_label: what the text embedding is called in the table of the modality gap.
+        questions: sections of the page; empty: the general ones, :data:`clipsonic_eval.report.summary.QUESTIONS`.
+        headline: gives one sentence for the top of the page, "" for none.
+    """
+
+    name: str = ""
+    systems: tuple[SystemStyle, ...] = (
+        SystemStyle(REAL, "real audio of the queries", CONTROLS, "#000000"),
+        SystemStyle(SHUFFLED, "real audio with shuffled prompts", CONTROLS, "#7f7f7f"),
+        SystemStyle(NOISE, "white noise", CONTROLS, "#b0b0b0"),
+    )
+    groups: tuple[str, ...] = ("", CONTROLS)
+    others: str = ""
+    planned: tuple[Pair, ...] = ()
+    sweep: tuple[Pair, ...] = ()
+    main_variants: tuple[str, ...] = ()
+    text_label: str = "text"
+    questions: tuple[Question, ...] = ()
+    headline: Callable[[Results], str] = lambda _: ""
+
+    def completed(self, present: Iterable[str]) -> Catalogue:
+        """Return the catalogue for these systems: patterns replaced by the names that match, unlisted systems added.
+
+        Args:
+            present: systems in the order of the records, which is the order of those not listed.
+        """
+        names = list(dict.fromkeys(present))
+        listed = {s.name: s for style in self.systems for s in _matching(style, names)}
+        unlisted = [SystemStyle(name, group=self.others) for name in names if name not in listed]
+        taken = {style.colour for style in listed.values()}
+        free = [colour for colour in PALETTE if colour not in taken] or list(PALETTE)
+        colourless = [s.name for s in (*listed.values(), *unlisted) if not s.colour]
+        colours = {name: free[i % len(free)] for i, name in enumerate(colourless)}
+        styles = [replace(s, colour=s.colour or colours[s.name]) for s in (*listed.values(), *unlisted)]
+        return replace(
+            self,
+            systems=tuple(sorted(styles, key=lambda s: self.groups.index(s.group))),
+            planned=tuple(self._expanded(self.planned, names)),
+            sweep=tuple(self._expanded(self.sweep, names)),
+        )
+
+    @staticmethod
+    def _expanded(pairs: Sequence[Pair], names: Sequence[str]) -> list[Pair]:
+        return [
+            (first, second)
+            for a, b in pairs
+            for first in _matching_names(a, names)
+            for second in _matching_names(b, names)
+        ]
+
+    def style(self, name: str) -> SystemStyle:
+        """Return how a system appears."""
+        return next(
+            (s for s in self.systems if s.name == name), SystemStyle(name, group=self.others, colour=PALETTE[0])
+        )
+
+    def ordered(self, present: Iterable[str]) -> list[SystemStyle]:
+        """Return the styles of these systems in the order of the table."""
+        names = set(present)
+        return [s for s in self.systems if s.name in names]
+
+    def is_control(self, name: str) -> bool:
+        """Say whether a system is a control, which is excluded from ranking."""
+        return self.style(name).group == CONTROLS
+
+    def is_listed(self, name: str) -> bool:
+        """Say whether the study knows a system."""
+        return self.style(name).group != self.others
+
+
+def _matching(style: SystemStyle, names: Sequence[str]) -> list[SystemStyle]:
+    return [style.named(name) for name in _matching_names(style.name, names)]
+
+
+def _matching_names(pattern: str, names: Sequence[str]) -> list[str]:
+    """Return the names that are a pattern, or fit it where it has a ``*``, shorter ones first."""
+    return sorted((n for n in names if fnmatch.fnmatchcase(n, pattern)), key=lambda n: (len(n), n))

@@ -1,0 +1,156 @@
+"""Everything that a report shows, as run records of kind ``pooled``: computed here, rendered by reporting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from clipsonic_eval.analysis.catalogue import Catalogue, Pair
+from clipsonic_eval.analysis.comparisons import pool_comparisons
+from clipsonic_eval.analysis.pooling import pool_scores
+from clipsonic_eval.analysis.resampling import PERMUTATIONS, RESAMPLES, SEED
+from clipsonic_eval.analysis.runs import POOLED, Run, Runs, number
+from clipsonic_eval.records import Comparison, RunRecord
+from clipsonic_eval.types import Score
+
+DISTANCE = "centroid_distance"
+TEXT = "text"  # the condition of a gap record in which the text embedding stands in for the image's
+_EMPTY = RunRecord(POOLED, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The numbers of a report.
+
+    Attributes:
+        runs: those that the numbers come from.
+        catalogue: of the study, completed for the systems of these runs.
+        table: scores and comparisons of the main table.
+        reference_scores: scores of the reference itself, such as the distance of its halves.
+        by_scale: scores at every guidance scale that was tried.
+        chosen: guidance scale of each system of the table.
+        guidance_split: split on which the guidance scales were tried.
+        sweep: for each CLIP variant the centroid distance of text and image, and its scores and comparisons; ordered
+            by the distance.
+        gap: modality-gap statistics of the main CLIP variant, None without a gap run.
+        gap_runs: those that ``gap`` comes from.
+        notes: what was left out, and why.
+    """
+
+    runs: Runs = field(default_factory=Runs)
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    table: RunRecord = _EMPTY
+    reference_scores: tuple[Score, ...] = ()
+    by_scale: Mapping[float, RunRecord] = field(default_factory=dict)
+    chosen: Mapping[str, float] = field(default_factory=dict)
+    guidance_split: str = ""
+    sweep: tuple[tuple[Score, RunRecord], ...] = ()
+    gap: RunRecord | None = None
+    gap_runs: tuple[Run, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def analyse(runs: Runs, catalogue: Catalogue | None = None) -> Results:
+    """Pool the runs over their training seeds and test the planned pairs.
+
+    Args:
+        runs: from :func:`clipsonic_eval.analysis.runs.sort`.
+        catalogue: of the study; None: the default, which suits any systems.
+
+    Raises:
+        UserError: runs contradict each other, or seeds were evaluated differently.
+    """
+    names = [name for run in runs.all_runs for name in run.record.system_names]
+    catalogue = (catalogue or Catalogue()).completed(names)
+    kept, variant = runs.pooled, runs.clip_variant
+    gaps = {name: pooled for name, found in runs.gaps.items() if (pooled := _gap(found)) is not None}
+    main_gap = next(iter(gaps)) if len(gaps) == 1 else variant
+    sweep, notes = _sweep(runs, gaps, catalogue)
+    by_scale = {
+        scale: _record(found, pool_scores(found, kept.get((variant, f"{scale:g}"))).values())
+        for scale, found in _by_scale(runs.guidance)
+    }
+    return Results(
+        runs=runs,
+        catalogue=catalogue,
+        table=pool(runs.table, catalogue, kept.get((variant, ""))),
+        reference_scores=tuple(pool_scores(runs.table, of_reference=True).values()),
+        by_scale=by_scale,
+        chosen=_chosen(runs.table) if by_scale else {},
+        guidance_split=runs.guidance[0].tag("split") if runs.guidance else "",
+        sweep=sweep,
+        gap=gaps.get(main_gap),
+        gap_runs=runs.gaps[main_gap] if main_gap in gaps else (),
+        notes=(*runs.notes, *notes),
+    )
+
+
+def pool(
+    runs: Sequence[Run], catalogue: Catalogue, kept: RunRecord | None = None, planned: Sequence[Pair] | None = None
+) -> RunRecord:
+    """Return one record of kind ``pooled`` for runs that differ in their training seed.
+
+    Args:
+        runs: of one CLIP variant, split and guidance scale.
+        catalogue: completed for the systems of the runs.
+        kept: an earlier pooled record of the same runs, for what needs values per clip that were not kept.
+        planned: pairs that are compared instead of the planned ones of the catalogue.
+
+    Raises:
+        UserError: runs contradict each other, or seeds were evaluated differently.
+    """
+    scores = pool_scores(runs, kept)
+    comparisons = pool_comparisons(runs, scores, catalogue, catalogue.planned if planned is None else planned, kept)
+    return _record(runs, scores.values(), comparisons)
+
+
+def _record(runs: Sequence[Run], scores: Iterable[Score], comparisons: Iterable[Comparison] = ()) -> RunRecord:
+    made_by = {"runs": [run.name for run in runs], "resamples": RESAMPLES, "permutations": PERMUTATIONS, "seed": SEED}
+    return RunRecord(POOLED, tuple(scores), tuple(comparisons), config=made_by)
+
+
+def _gap(runs: Sequence[Run]) -> RunRecord | None:
+    """Pool the gap runs of one CLIP variant; None where they score no condition."""
+    scores = pool_scores(runs)
+    conditions = [s for s in scores.values() if s.metric in (DISTANCE, "matched_cosine", "matched_cosine_centred")]
+    return _record(runs, scores.values()) if conditions else None
+
+
+def _sweep(
+    runs: Runs, gaps: Mapping[str, RunRecord], catalogue: Catalogue
+) -> tuple[tuple[tuple[Score, RunRecord], ...], list[str]]:
+    """Return distance and record of each CLIP variant that can be placed, none with fewer than two, and notes."""
+    found: list[tuple[Score, RunRecord]] = []
+    notes = []
+    for name, own in runs.clip_variants.items():
+        distance = gaps[name].score(DISTANCE, TEXT) if name in gaps else None
+        if distance is None:
+            notes.append(f"CLIP variant '{name}' is left out of the sweep: no gap record with a centroid distance")
+            continue
+        record = pool(own, catalogue, runs.pooled.get((name, "")), catalogue.sweep)
+        if record.comparisons:
+            found.append((distance, replace(record, tags={"clip_variant": name})))
+        else:
+            notes.append(
+                f"CLIP variant '{name}' is left out of the sweep: none of the pairs of the sweep was compared on it"
+            )
+    found.sort(key=lambda point: point[0].value)
+    return (tuple(found) if len(found) > 1 else ()), notes
+
+
+def _by_scale(runs: Iterable[Run]) -> list[tuple[float, list[Run]]]:
+    groups: dict[float, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(number(run.tag("guidance")), []).append(run)
+    return sorted(groups.items())
+
+
+def _chosen(runs: Iterable[Run]) -> dict[str, float]:
+    """Return the guidance scale of each system of the table: from its card, else from the run's tag."""
+    found: dict[str, float] = {}
+    for run in runs:
+        for name in run.record.system_names:
+            value = run.record.systems.get(name, {}).get("guidance", run.tag("guidance") or None)
+            if isinstance(value, (int, float)) or (isinstance(value, str) and number(value) < float("inf")):
+                found.setdefault(name, float(value))
+    return found

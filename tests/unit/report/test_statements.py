@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from unit.report.synthetic import GAPS, gap_record, on_fad, results_of, score, simple
+
+from clipsonic_eval.analysis.catalogue import Catalogue, SystemStyle
+from clipsonic_eval.analysis.results import Results
+from clipsonic_eval.records import IDENTICAL
+from clipsonic_eval.reporting.statements import caveats, comparisons, controls, gap, spread, wording
+from clipsonic_eval.types import Finding
+
+CLEAR, UNCLEAR = 0.0001, 0.6
+LEVELS = {"IQ": 20.0, "PD": 30.0, "ZS": 40.0}
+
+
+def test_foreign_systems_are_compared_with_each_other() -> None:
+    lines = comparisons.read(results_of(on_fad({"mine": 3.0, "yours": 5.0}, {("mine", "yours"): CLEAR})))
+    assert lines == ["mine against yours: on FAD, mine is better than yours (+2.00 [1.00, 3.00], p < 0.001)."]
+
+
+CONTROLS = {"PD": 0.5, "real": 0.8, "shuffled": 0.2, "noise": 0.0}
+
+
+def test_systems_are_placed_between_the_wrong_and_the_right_prompt() -> None:
+    found = results_of(simple({("clap_score", s): v for s, v in CONTROLS.items()}))
+    assert controls.read(found) == [
+        "CLAP score: real audio reaches 0.800, with shuffled prompts 0.200. Between the two (0 % and 100 %): PD 50 %."
+    ]
+
+
+def test_a_system_that_fails_a_control_is_warned_of() -> None:
+    found = results_of(simple({("clap_score", s): v for s, v in {**CONTROLS, "PD": 0.1}.items()}))
+    assert "Warning: on CLAP score, PD is no better than real audio with the wrong prompt (0.200)." in controls.read(
+        found
+    )
+    noisy = results_of(
+        simple({("fad", "PD"): 300.0, ("fad", "noise"): 200.0, ("fad", "real"): 3.0, ("fad", "shuffled"): 3.0})
+    )
+    warnings = [line for line in controls.read(noisy) if line.startswith("Warning")]
+    assert warnings == ["Warning: on FAD, PD is no better than noise (200.00)."]
+
+
+def test_the_halves_of_the_reference_are_said_and_are_no_column() -> None:
+    found = results_of(simple({("fad", "PD"): 30.0, ("fad_halves", "reference"): 4.2}))
+    assert controls.read(found)[0].startswith("FAD between two random halves of the reference is 4.20")
+    assert found.table.metric_names == ("fad",)
+
+
+def two_seeds(differences: tuple[float, float], p: float = CLEAR) -> Results:
+    return results_of(
+        *(on_fad({"PD": 30.0 + d, "ZS": 30.0}, {("PD", "ZS"): p}, train_seed=str(i)) for i, d in enumerate(differences))
+    )
+
+
+def test_one_seed_is_said_to_be_one_seed() -> None:
+    mine = Catalogue(systems=(SystemStyle("PD", group="ours"),), groups=("ours", ""))
+    assert spread.seeds(results_of(on_fad(LEVELS, {}), catalogue=mine))[0].startswith("One training seed")
+    assert spread.seeds(results_of(on_fad(LEVELS, {}))) == []  # nobody knows whether these were trained
+
+
+def test_the_spread_over_seeds_and_their_agreement_are_said() -> None:
+    lines = spread.seeds(two_seeds((-8.0, -10.0)))
+    assert "standard deviation of up to 1.41 (PD)" in lines[0]
+    assert lines[-1] == "Every separated difference has the same sign with every training seed."
+
+
+def test_seeds_that_disagree_on_a_separated_difference_are_said() -> None:
+    runs = []
+    for seed, (difference, p) in enumerate(((-20.0, 1e-12), (1.0, 0.5))):
+        runs.append(on_fad({"PD": 30.0 + difference, "ZS": 30.0}, {("PD", "ZS"): p}, train_seed=str(seed)))
+    found = results_of(*runs)
+    assert found.table.comparisons[0].separated
+    assert "do not all agree on the sign of PD against ZS on FAD" in spread.seeds(found)[-1]
+    assert wording.verdict(found.table.comparisons[0]).endswith("1/2 seeds), though not with every training seed")
+
+
+def guidance_of(values: Mapping[str, tuple[float, float]]) -> Results:
+    table = on_fad({"PD": 30.0, "ZS": 40.0}, {}, split="test")
+    table = replace(table, systems={"PD": {"guidance": 4.0}, "ZS": {"guidance": 2}})
+    sweep = [on_fad({"PD": pd, "ZS": zs}, {}, split="val", guidance=w) for w, (pd, zs) in values.items()]
+    return results_of(table, *sweep)
+
+
+def test_a_choice_at_either_end_of_what_was_tried_is_said_but_no_guidance_is_no_edge() -> None:
+    values = dict.fromkeys(("2", "4", "8"), (40.0, 41.0))
+    lines = spread.guidance(guidance_of(values))
+    assert lines[1] == "2 is the smallest scale that was tried, and ZS takes it: a better one may lie below."
+    table = replace(on_fad({"PD": 30.0}, {}, split="test"), systems={"PD": {"guidance": 1.0}})
+    sweep = [on_fad({"PD": 30.0}, {}, split="val", guidance=w) for w in ("1", "2")]
+    assert not any("tried" in line for line in spread.guidance(results_of(table, *sweep)))
+
+
+def test_the_gap_says_what_is_closed_raw_and_centred_beside_mean_shift() -> None:
+    lines = gap.read(results_of(gap_record({})))
+    assert "0.840 [0.820, 0.860] apart (n = 480)" in lines[0]
+    assert lines[1] == (
+        "Of that distance, PD closes 89 % (to 0.090), PD-best4 closes 89 % (to 0.090) "
+        "and mean-shift closes 98 % (to 0.020)."
+    )
+    assert "from 0.330 for the text to 0.710 for PD" in lines[2]
+    assert lines[3].endswith("(14 % of the centred gap closed [11, 17]): the prior does more than move the centroid.")
+    assert "Mean-shift changes the centred cosine by its normalisation only" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("centred", "words"), [(0.42, "is not shown to change anything"), (0.30, "lowers the agreement")]
+)
+def test_a_prior_that_only_moves_the_centroid_is_said_to(centred: float, words: str) -> None:
+    lines = gap.read(results_of(gap_record({}, {**GAPS, "PD": (0.05, 0.66, centred)})))
+    assert words in lines[3]
+
+
+def test_a_prior_that_widens_the_gap_is_said_to() -> None:
+    lines = gap.read(results_of(gap_record({}, {"text": (0.5, 0.3, 0.4), "PD": (0.7, 0.2, 0.3)})))
+    assert "PD widens it to 0.700" in lines[1]
+
+
+def test_the_limits_are_taken_from_the_records() -> None:
+    real = replace(simple({}), scores=(score("fad", "PD", 1.0, signature="fad|enc:vggish+0|n:1"),))
+    lines = caveats.read(results_of(replace(real, provenance={"uncommitted_changes": True, "commit": "a"})))
+    assert lines[-1] == "Some runs were made with uncommitted changes in the code."
+
+
+def test_tests_that_are_too_coarse_to_separate_anything_are_said() -> None:
+    record = on_fad(LEVELS, {("PD", "ZS"): 0.02, ("IQ", "PD"): 0.02})
+    coarse = tuple(replace(c, test="paired-bootstrap-damped-30") for c in record.comparisons)
+    lines = caveats.read(results_of(replace(record, comparisons=coarse)))
+    assert any("30 resamples no test can give p below 0.032, after correction over 2 rows 0.065" in s for s in lines)
+    fine = tuple(replace(c, test="paired-bootstrap-damped-2000") for c in record.comparisons)
+    assert not any("resamples" in s for s in caveats.read(results_of(replace(record, comparisons=fine))))
+
+
+def test_differences_without_a_test_are_said_to_be_open() -> None:
+    lines = caveats.read(results_of(simple({("fad", "a"): 1.0, ("fad", "b"): 2.0})))
+    assert "No paired test was made for FAD: differences there may be chance." in lines
+
+
+def test_equal_systems_are_called_equal() -> None:
+    record = simple({("fad", "mine"): 3.0, ("fad", "yours"): 3.0}, {("fad", "mine", "yours"): (0.0, 1.0)})
+    same = replace(record.comparisons[0], ci=(0.0, 0.0), test=IDENTICAL, effect_size=None)
+    lines = comparisons.read(results_of(replace(record, comparisons=(same,))))
+    assert lines == ["mine against yours: on FAD, mine and yours are equal: their outputs are the same bytes."]
+
+
+def test_what_was_unanswered_or_left_out_is_quoted_and_other_checks_are_named() -> None:
+    record = simple({("fad", "A"): 1.0, ("fad", "B"): 2.0})
+    findings = {
+        "A": (
+            Finding("unanswered", "warning", ("q1",), "1 of 9 queries unanswered, the scores are over the others"),
+            Finding("clipping", "warning", ("q2",), "'q2' is clipped"),
+        ),
+        "reference": (Finding("clipping", "warning", ("r2",), "'r2' is clipped"),),
+        "evaluation": (Finding("left_out", "warning", (), "clap_score left out: nobody says the prompts"),),
+    }
+    lines = caveats.read(results_of(replace(record, findings=findings)))
+    assert "A: 1 of 9 queries unanswered, the scores are over the others." in lines
+    assert "evaluation: clap_score left out: nobody says the prompts." in lines
+    assert "The check for clipping found something in A and reference; the records say what." in lines
