@@ -26,6 +26,8 @@ from clipsonic_eval.types import Embeddings, as_embeddings
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from clipsonic_eval.analysis.catalogue import Catalogue
+
 StrPath = str | os.PathLike[str]
 
 
@@ -332,6 +334,7 @@ def report(
     runs: Iterable[RunRecord | StrPath] | RunRecord | StrPath,
     out: StrPath,
     *,
+    catalogue: Catalogue | None = None,
     title: str = "Report",
     overwrite: bool = False,
 ) -> Path:
@@ -340,6 +343,7 @@ def report(
     Args:
         runs: records, run folders, or folders that hold run folders.
         out: folder of the report; a report of the same runs is replaced.
+        catalogue: names, colours, planned tests and questions of a study; None suits any systems.
         title: of its page.
         overwrite: replace a report of other runs.
 
@@ -354,21 +358,11 @@ def report(
         >>> report([run], out="report/").read_text().splitlines()[0]
         '# Report'
     """
-    from clipsonic_eval.reporting.build import MARKER, ReportConfig, build
+    from clipsonic_eval.reporting.build import PAGE, build
 
     several = [runs] if isinstance(runs, RunRecord | str | os.PathLike) else list(runs)
-    with tempfile.TemporaryDirectory() as folder:
-        places = [_written(run, Path(folder) / f"run-{i}") for i, run in enumerate(several, start=1)]
-        build(ReportConfig(tuple(places), Path(out), title=title, overwrite=overwrite))
-    return Path(out) / MARKER
-
-
-def _written(run: RunRecord | StrPath, folder: Path) -> Path:
-    if not isinstance(run, RunRecord):
-        return Path(run)
-    folder.mkdir()
-    records.write(run, folder)
-    return folder
+    given = [run if isinstance(run, RunRecord) else Path(run) for run in several]
+    return build(given, out, catalogue=catalogue, title=title, overwrite=overwrite).out / PAGE
 
 
 def load(path: StrPath) -> RunRecord:

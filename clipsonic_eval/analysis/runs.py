@@ -6,6 +6,7 @@ tags, such as a user's own evaluation, simply goes into the table.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ class Runs:
         return tuple({r.name: r for group in groups for r in group}.values())
 
 
-def find(given: Iterable[Path | str | RunRecord]) -> list[Run]:
+def find(given: Iterable[str | os.PathLike[str] | RunRecord]) -> list[Run]:
     """Read run records; a folder that holds none itself is searched for run folders.
 
     Args:

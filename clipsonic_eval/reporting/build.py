@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from clipsonic_eval.reporting.drawing import draw_all
 from clipsonic_eval.reporting.markup import Table
 
 PAGE = "README.md"
+StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class ReportResult:
 
 
 def build(
-    runs: Iterable[Path | str | RunRecord],
-    out: Path | str,
+    runs: Iterable[StrPath | RunRecord],
+    out: StrPath,
     *,
     catalogue: Catalogue | None = None,
     title: str = "Report",
