@@ -7,23 +7,14 @@ import io
 from pathlib import Path
 
 import click
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from guide_blocks import PAGES, ROOT, Block, blocks, commands
+from toy_folders import write_toy_folders
 
-import clipsonic_eval
-from clipsonic_eval import seeds
 from clipsonic_eval.cli import main
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.metrics import METRICS
-from clipsonic_eval.toyworld.captions import caption
-from clipsonic_eval.toyworld.scene import sample_scene
-from clipsonic_eval.toyworld.sounds import render_sound
-
-RATE = 16000
-N_CLIPS = 12
 
 
 def _name(page: Path) -> str:
@@ -33,18 +24,7 @@ def _name(page: Path) -> str:
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``real/``, ``wavs/PD``, ``wavs/ZS`` and ``test.csv``, as the guides name them."""
-    place = tmp_path_factory.mktemp("guides")
-    rows = ["key,prompt,label"]
-    for i in range(N_CLIPS):
-        rng = seeds.stream(0, str(i), "guides")
-        scene = sample_scene(rng)
-        rows.append(f'clip-{i},"{caption(scene, rng)}",{scene.source}')
-        sound = render_sound(scene, rng)
-        for folder, noise in (("real", 0.0), ("wavs/PD", 0.02), ("wavs/ZS", 0.1)):
-            noisy = sound + noise * rng.standard_normal(len(sound))
-            write_wav(place / folder / f"clip-{i}.wav", np.clip(noisy, -1, 1).astype(np.float32), RATE)
-    (place / "test.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return place
+    return write_toy_folders(tmp_path_factory.mktemp("guides"))
 
 
 @pytest.fixture
@@ -61,7 +41,6 @@ def here(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path
 
 
-@pytest.mark.skipif(not hasattr(clipsonic_eval, "fad"), reason="the guides use the API")
 @pytest.mark.parametrize("page", [p for p in PAGES if any(b.run for b in blocks(p))], ids=_name)
 def test_the_blocks_of_a_guide_run_and_print_what_it_shows(page: Path, here: Path) -> None:
     namespace: dict[str, object] = {"__name__": "guide"}
