@@ -8,7 +8,6 @@ Everything returns an object that a notebook shows as a table. The functions of 
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -251,8 +250,7 @@ def modality_gap(
                 f"{name}: {len(one)} rows, and the image side has {len(sides[0])}; row i of each is one pair"
             )
     config = GapConfig(source=Path("array"), mean_shift=mean_shift, n_bootstrap=n_bootstrap, seed=seed)
-    with tempfile.TemporaryDirectory() as folder:
-        return measure_gap(Features(*sides, others), config, Path(folder))
+    return measure_gap(Features(*sides, others), config, None)
 
 
 def explain(
@@ -317,8 +315,7 @@ def explain(
         device=device,
         cache=_path(cache),
     )
-    with tempfile.TemporaryDirectory() as folder:
-        steps = explain_(config, Path(folder) / "run", progress=_progress(progress), encoders=encoders)
+    steps = explain_(config, None, progress=_progress(progress), encoders=encoders)
     rows: list[tuple[Any, ...]] = []
     before: dict[tuple[str, str], float] = {}
     for step in steps:

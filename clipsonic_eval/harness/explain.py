@@ -1,7 +1,7 @@
-"""Explain: one set of clips under two conventions, and every step between them: which one moved the number.
+"""Explain: the same clips under two conventions of a metric, and under every step between: which step moved the number?
 
-The steps are taken one after the other in a fixed order (loading of the sound, encoder, what is kept of an embedding,
-metric, scale). Effects of steps need not add up the same way in another order.
+The steps are taken one after the other in a fixed order (preprocessing of the audio, encoder, precision of the stored
+embeddings, metric, scale). The effects of the steps need not add up the same way in another order.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipsonic_eval import formats
 from clipsonic_eval.conventions import CONVENTIONS, Convention
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import ConfigError
@@ -25,19 +26,19 @@ from clipsonic_eval.types import Score
 
 @dataclass(frozen=True, slots=True)
 class ExplainConfig:
-    """What is explained.
+    """Two or more conventions to be compared step by step.
 
     Attributes:
-        systems: folder by name.
-        to: conventions to arrive at.
-        start: convention to set out from; its clips, reference and prompts are the same.
+        systems: folder of ``<key>.wav`` by name of the system.
+        to: names of the conventions to arrive at.
+        start: name of the convention to start from.
         reference: real audio to compare with.
-        prompts: csv with key and prompt.
+        prompts: table with key and prompt.
         real: the queries' own audio by key.
-        weights: weight files by encoder, where an encoder's own are not meant.
-        n_bootstrap: resamples of the clips.
-        seed: of the bootstrap.
-        batch_size: clips that an encoder gets at once.
+        weights: weight files by encoder, where they are not in their default place.
+        n_bootstrap: number of resamples of the clips.
+        seed: of the resamples.
+        batch_size: number of clips that an encoder embeds at once.
         device: of the encoders.
         cache: folder of embeddings by content; None: the user's.
     """
@@ -62,12 +63,12 @@ class ExplainConfig:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step on the way.
+    """One step between two conventions.
 
     Attributes:
-        target: convention that the way leads to.
-        change: what is different from the step before, ``field: old -> new``; "start" for the first.
-        scores: by system, as far as they could be computed.
+        target: name of the convention that the steps lead to.
+        change: difference from the step before, ``field: old → new``; "start" for the first.
+        scores: by system; those that could not be computed are missing.
     """
 
     target: str
@@ -77,39 +78,39 @@ class Step:
 
 def explain(
     config: ExplainConfig,
-    out: Path,
+    out: Path | None,
     *,
     progress: Progress = SILENT,
     encoders: Mapping[str, Encoder] | None = None,
     conventions: Mapping[str, Convention] | None = None,
     overwrite: bool = False,
 ) -> list[Step]:
-    """Compute every step between conventions on the same clips; the run folder holds the record of all of them.
+    """Score the same clips under every step between conventions.
 
     Args:
-        config: what.
-        out: the run folder.
-        progress: told of every clip.
+        config: clips and conventions.
+        out: the run folder, which receives the record of all steps; None: nothing is written.
+        progress: receives the stages.
         encoders: by name of the encoder, already in memory.
-        conventions: by name, beside the registered ones.
+        conventions: not registered ones, by name.
         overwrite: replace another run of ``explain`` in ``out``.
 
     Raises:
-        UserError: a convention or its weights are missing, or as :func:`~clipsonic_eval.harness.evaluate.evaluate`.
+        UserError: a convention or its weights are missing, or :func:`~clipsonic_eval.harness.evaluate.evaluate` fails.
     """
     known = dict(conventions or {})
     start = known.get(config.start) or CONVENTIONS[config.start]
-    ways = {name: list(steps(start, known.get(name) or CONVENTIONS[name])) for name in config.to}
+    paths = {name: list(steps(start, known.get(name) or CONVENTIONS[name])) for name in config.to}
     named: dict[str, Convention] = {}
     labels: list[tuple[str, str, str]] = []
-    for target, way in ways.items():
-        for change, convention in way:
-            same = next((n for n, c in named.items() if dataclasses.replace(c, name="") == _nameless(convention)), None)
+    for target, path in paths.items():
+        for change, convention in path:
+            same = next((n for n, c in named.items() if _nameless(c) == _nameless(convention)), None)
             name = same or f"{convention.metric}/step-{len(named)}"
             named.setdefault(name, dataclasses.replace(convention, name=name))
             labels.append((target, change, name))
     weights = {name: config.weights[c.encoder] for name, c in named.items() if c.encoder in config.weights}
-    told = EvaluateConfig(
+    settings = EvaluateConfig(
         systems=config.systems,
         reference=config.reference,
         prompts=config.prompts,
@@ -126,7 +127,7 @@ def explain(
         tags={"explain": f"{config.start} → {', '.join(config.to)}"},
     )
     record = evaluate(
-        told,
+        settings,
         out,
         progress=progress,
         encoders=_wrapped(named, encoders or {}),
@@ -142,7 +143,14 @@ def explain(
 
 
 def steps(start: Convention, target: Convention) -> Iterator[tuple[str, Convention]]:
-    """Yield (what changed, convention) from ``start`` to ``target``, one field at a time."""
+    """Yield (change, convention) from ``start`` to ``target``, one field at a time.
+
+    Example:
+        >>> from clipsonic_eval.conventions import CONVENTIONS
+        >>> names = "fad/clipsonic-eval", "fad/frechet-audio-distance"
+        >>> [change for change, _ in steps(*(CONVENTIONS[name] for name in names))]
+        ['start', 'encoder: vggish → vggish-exact']
+    """
     now = dataclasses.replace(start, source="", not_reproduced="", title="")
     yield "start", now
     for field in dataclasses.fields(AudioPreprocessing):
@@ -179,47 +187,44 @@ def _nameless(convention: Convention) -> Convention:
 
 
 def _wrapped(named: Mapping[str, Convention], encoders: Mapping[str, Encoder]) -> dict[str, Encoder]:
-    """Return the encoders that are in memory, under the names of the steps that use them as they are loaded here."""
+    """Return the encoders in memory by the name of the step, each with the step's preprocessing."""
     known = {name: c for name, c in named.items() if c.encoder in encoders and not c.options}
     return {name: ConventionEncoder(encoders[c.encoder], c) for name, c in known.items()}
 
 
 def table(found: list[Step]) -> str:
-    """Return the steps as a Markdown table for each way, values with their intervals and the change by each step."""
-    lines: list[str] = []
+    """Return a Markdown table of the steps to each convention: values with their intervals, and the change per step."""
+    parts: list[str] = []
     for target in dict.fromkeys(step.target for step in found):
-        way = [step for step in found if step.target == target]
-        systems = list(dict.fromkeys(name for step in way for name in step.scores))
-        lines += [f"To {target}:", "", "| step | " + " | ".join(f"{s} | change" for s in systems) + " |"]
-        lines.append("|---" * (1 + 2 * len(systems)) + "|")
+        path = [step for step in found if step.target == target]
+        systems = list(dict.fromkeys(name for step in path for name in step.scores))
+        rows: list[list[str]] = []
         before: dict[str, float] = {}
-        for step in way:
+        for step in path:
             cells = [step.change]
             for name in systems:
                 score = step.scores.get(name)
-                cells += [_cell(score), _moved(before.get(name), score)]
+                cells += [_value(score), _moved(before.get(name), score)]
                 if score is not None:
                     before[name] = score.value
-            lines.append("| " + " | ".join(cells) + " |")
-        lines += ["", *_beyond(target)]
-    return "\n".join(lines)
+            rows.append(cells)
+        heads = ["step", *(head for name in systems for head in (name, "change"))]
+        parts += [f"To {target}:\n", formats.markdown_table(heads, rows), *_not_reproduced(target)]
+    return "\n".join(parts)
 
 
-def _beyond(target: str) -> list[str]:
-    """Return what a tool does beyond its last step here, if anything is known of it."""
+def _not_reproduced(target: str) -> list[str]:
+    """Return what a tool does beyond its last step here, as far as it is known."""
     text = CONVENTIONS[target].not_reproduced if target in CONVENTIONS else ""
-    return [f"Not reproduced of {target}: {text}.", ""] if text else []
+    return [f"Not reproduced of {target}: {text}.\n"] if text else []
 
 
-def _cell(score: Score | None) -> str:
-    if score is None:
-        return "–"
-    interval = f" [{score.ci[0]:.4g}, {score.ci[1]:.4g}]" if score.ci else ""
-    return f"{score.value:.6g}{interval}"
+def _value(score: Score | None) -> str:
+    return "–" if score is None else formats.estimate(score.value, score.ci, digits=5)
 
 
 def _moved(before: float | None, score: Score | None) -> str:
     if before is None or score is None:
         return "–"
-    by = score.value - before
-    return f"{by:+.4g}" + (f" ({100 * by / abs(before):+.2f} %)" if before else "")
+    change = score.value - before
+    return f"{change:+.4g}" + (f" ({100 * change / abs(before):+.2f} %)" if before else "")
