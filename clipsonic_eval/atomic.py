@@ -1,7 +1,7 @@
-"""Writes that either happen or do not: a reader, or a resumed job, never sees half a file.
+"""Atomic writes: a reader, or a resumed job, never sees half a file.
 
-Temporary files say in their names which process of which machine writes them, so that those of killed processes can be
-told from those of living ones and removed.
+Temporary files carry in their names which process of which machine writes them, so that those of killed processes can
+be recognised and removed.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _ABANDONED_S = 24 * 3600.0  # of another machine, whose processes cannot be aske
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` (same suffix) that takes its place when the block ends well.
+    """Yield a temporary path next to ``path`` (same suffix) that replaces it when the block succeeds.
 
     Raises:
-        OSError: of the block, with the name of the file, which a write that fails does not know.
+        OSError: raised in the block; the file's name is added where the error has none.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_mark(path.stem)}{path.suffix}")
@@ -45,12 +45,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_folder(path: Path, kept: Path | None = None) -> Iterator[Path]:
-    """Yield a temporary folder that takes the place of ``path`` when the block ends well.
+    """Yield a temporary folder that replaces ``path`` when the block succeeds.
 
     Args:
         path: the folder.
-        kept: where the folder that stood there goes; None: it is removed. With it there is a whole folder in one of
-            the two places at any moment.
+        kept: where the previous folder is moved; None: it is removed. With it, one of the two places holds a complete
+            folder at any moment.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(_mark(path.name))
@@ -76,7 +76,7 @@ def _mark(name: str) -> str:
 
 @functools.cache
 def _machine() -> str:
-    """Return 8 hex digits of this machine and its namespace of process numbers (a container has its own)."""
+    """Return 8 hex digits for this machine and its process namespace (a container has its own)."""
     try:
         namespace = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
@@ -85,9 +85,9 @@ def _machine() -> str:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left in a folder, below it, and beside it of the folder itself.
+    """Remove the temporary files of killed processes in a folder, below it, and next to it for the folder itself.
 
-    A folder that was moved aside when the process was killed, before the new one took its place, is put back.
+    A folder that had been moved aside when its process was killed, before the new one replaced it, is put back.
     """
     found = [p for p in folder.rglob(".*") if _TEMPORARY.fullmatch(p.name)]
     found += [p for p in folder.absolute().parent.glob(f".{folder.absolute().name}.*") if _TEMPORARY.fullmatch(p.name)]

@@ -1,4 +1,4 @@
-"""Where bfloat16 saves time, and where it costs: a device without instructions for it computes it by other means.
+"""Precision of network inference: bfloat16 where the device has instructions for it, float32 elsewhere.
 
 A processor with AVX-512 but without its BF16 part takes longer in bfloat16 than in float32, and GPUs before Ampere
 convert back and forth. PyTorch calls both supported.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["auto", "fp32", "bf16"]
 
-# what PyTorch calls the instructions: of x86 (two sets), and of ARM (two sets)
+# PyTorch's names of the instruction sets: two of x86, two of ARM
 _INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 _OLDER_PROBES = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # of older PyTorch, x86 alone
 
@@ -35,22 +35,22 @@ def is_native(device: str | torch.device) -> bool:
 def _processor_has_it() -> bool:
     import torch
 
-    told = getattr(torch.cpu, "get_capabilities", None)
-    if told is not None:
-        found = told()
+    capabilities = getattr(torch.cpu, "get_capabilities", None)
+    if capabilities is not None:
+        found = capabilities()
         return any(bool(found.get(name)) for name in _INSTRUCTIONS)
     return any(bool(getattr(torch.cpu, probe, bool)()) for probe in _OLDER_PROBES)
 
 
 def chosen(precision: Precision, device: str | torch.device, what: str) -> Literal["fp32", "bf16"]:
-    """Return in which precision a network is computed; ``auto`` is bfloat16 where that is native.
+    """Return the precision that a network is computed in; ``auto`` is bfloat16 where that is native.
 
-    Bfloat16 that was asked for by name is taken anywhere, and where it only costs, a warning says so once.
+    Bfloat16 by name is accepted on any device; where it is only slower, a warning is logged once.
 
     Args:
         precision: as configured.
-        device: where the network lies.
-        what: is computed, for the warning.
+        device: of the network.
+        what: name of the computation, for the warning.
     """
     if precision == "auto":
         return "bf16" if is_native(device) else "fp32"
@@ -60,7 +60,7 @@ def chosen(precision: Precision, device: str | torch.device, what: str) -> Liter
 
 
 def described(precision: Precision, device: str | torch.device) -> str:
-    """Return what a card says of the precision that was used: ``fp32``, ``bf16``, or ``bf16 (emulated)``."""
+    """Return the precision that was used, as cards state it: ``fp32``, ``bf16``, or ``bf16 (emulated)``."""
     native = is_native(device)
     if precision == "auto":
         return "bf16" if native else "fp32"

@@ -1,4 +1,4 @@
-"""The values of every clip beside a record: ``clips.parquet``, one row for each clip, system and metric.
+"""Values per clip, stored next to a record: ``clips.parquet``, one row for each clip, system and metric.
 
 Columns: ``metric``, ``system``, ``what``, ``key``, ``value``. ``what`` is ``value`` (of a mean over clips),
 ``influence`` (what the clip does to a statistic of sets, see :class:`~clipsonic_eval.metrics.ClipInfluence`) or
@@ -28,10 +28,10 @@ _MOST_ROWS: Final = 100_000_000  # a small file may claim any number of rows
 
 
 def write(scores: Iterable[Score], folder: Path) -> dict[str, Any] | None:
-    """Write the values of clips atomically.
+    """Write values per clip atomically.
 
     Returns:
-        What a record says of the file: its name, SHA-256 and rows. None if there are no values; then there is no file.
+        The record's entry for the file: name, SHA-256 and rows. None if there are no values; then there is no file.
     """
     parts = [
         (score.metric, score.system, what, values)
@@ -69,11 +69,11 @@ def write(scores: Iterable[Score], folder: Path) -> dict[str, Any] | None:
     return {"file": filenames.CLIP_VALUES, "sha256": file_sha256(path), "rows": len(numbers)}
 
 
-def read(said: Mapping[str, Any], folder: Path) -> dict[tuple[str, str], dict[str, dict[str, float]]]:
-    """Read the values of clips by (metric, system), field of :class:`Score` and key.
+def read(entry: Mapping[str, Any], folder: Path) -> dict[tuple[str, str], dict[str, dict[str, float]]]:
+    """Read values per clip by (metric, system), field of :class:`Score` and key.
 
     Args:
-        said: what the record says of the file, see :func:`write`.
+        entry: of the file in the record, see :func:`write`.
         folder: of the record.
 
     Raises:
@@ -81,7 +81,7 @@ def read(said: Mapping[str, Any], folder: Path) -> dict[tuple[str, str], dict[st
     """
     path = folder / filenames.CLIP_VALUES
     require_regular(path)
-    if file_sha256(path) != said["sha256"]:
+    if file_sha256(path) != entry["sha256"]:
         raise UserError(
             f"{path}: damaged, or of another run: its SHA-256 is not the one in the record; fetch it again, or delete "
             "it to read the record without values of clips"
@@ -91,9 +91,9 @@ def read(said: Mapping[str, Any], folder: Path) -> dict[tuple[str, str], dict[st
 
     try:
         file = pq.ParquetFile(io.BytesIO(path.read_bytes()))
-        if file.metadata.num_rows != said["rows"] or file.metadata.num_rows > _MOST_ROWS:
+        if file.metadata.num_rows != entry["rows"] or file.metadata.num_rows > _MOST_ROWS:
             raise UserError(
-                f"{path}: {file.metadata.num_rows} rows where the record says {said['rows']}; fetch it again"
+                f"{path}: {file.metadata.num_rows} rows where the record says {entry['rows']}; fetch it again"
             )
         table = file.read(columns=list(_COLUMNS))
         columns = [table.column(name).to_pylist() for name in _COLUMNS]

@@ -1,7 +1,7 @@
-"""Configuration: frozen dataclasses with defaults, one YAML file on top, then ``--set a.b=c``.
+"""Configuration: frozen dataclasses with defaults, overridden by one YAML file, overridden by ``--set a.b=c``.
 
-Precedence is in that order and there is no other source. An unknown key is an error with the nearest match, values
-are checked against the type hints, and the *resolved* configuration goes into every record and checkpoint.
+There is no other source. An unknown key is an error that names the nearest match, values are checked against the type
+hints, and the *resolved* configuration is stored in every record and checkpoint.
 
 A number is finite, an integer fits into 64 bits, and a YAML file is bounded: 1 MiB of text, 64 levels, 100,000 nodes
 once its aliases are written out (a few lines of aliases of aliases stand for billions).
@@ -74,7 +74,11 @@ class _Loader(yaml.SafeLoader):
 
 
 def _parsed(text: str) -> Any:
-    """Return what YAML says; yaml.YAMLError where it is none, or beyond bounds."""
+    """Parse YAML within the bounds.
+
+    Raises:
+        yaml.YAMLError: not YAML, or beyond the bounds.
+    """
     try:
         loader = _Loader(text)
         try:
@@ -220,6 +224,10 @@ def _holds(hint: Any) -> bool:
     if origin in (typing.Union, types.UnionType, tuple, dict, Mapping):
         return all(_holds(part) for part in typing.get_args(hint))
     return origin is typing.Literal
+
+
+# Values are converted here and not by pydantic or OmegaConf: both accept what this must refuse (numbers as text, NaN,
+# unknown keys by default) and word errors for programmers. What is left is one branch per kind of type hint, below.
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

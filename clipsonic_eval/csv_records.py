@@ -1,6 +1,6 @@
-"""Lines of a csv to records, one line at a time, so that a quote that never closes costs its own line and no more.
+"""CSV lines to records, one line at a time, so that a quote that never closes costs only its own line.
 
-A csv library hands over the rest of the file as one field. Here:
+A csv library returns the rest of the file as one field then. The rule here:
 
 A field that begins with ``"`` is quoted. It ends at the first ``"`` (``""`` within it is one quote) that is
 followed by a separator or the end of a line. On the line where it begins, a quote followed by anything else makes the
@@ -22,7 +22,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row before its fields have names; with a ``problem`` it has none; ``blank``: a field begins with a blank."""
+    """A row before its fields have names.
+
+    Attributes:
+        line: where it begins, from 1.
+        fields: as text; none where there is a problem.
+        problem: why the line is no row, "" if it is one.
+        blank: an unquoted field after the first begins with a blank.
+    """
 
     line: int
     fields: tuple[str, ...] = ()
@@ -48,7 +55,12 @@ class _Fields:
 
 
 def whole(line: str, separator: str) -> tuple[str, ...] | None:
-    """Return the fields of a line that is a row by itself, else None."""
+    """Return the fields of a line that is a row by itself, else None.
+
+    Example:
+        >>> whole('dog,"a dog barks, then rain"', ","), whole('dog,"never closed', ",")
+        (('dog', 'a dog barks, then rain'), None)
+    """
     found = _fields(line, separator)
     return None if found.opened or found.bad else found.fields
 
@@ -93,7 +105,18 @@ def _closing(line: str, at: int, separator: str) -> tuple[int, bool]:
 
 
 def records(lines: Sequence[str], first: int, separator: str, lengths: set[int]) -> Iterator[Record]:
-    """Yield the records from a line on; see the module's rule."""
+    """Yield the records of some lines by the module's rule.
+
+    Args:
+        lines: of the file, without line ends.
+        first: index of the line to begin with.
+        separator: of fields.
+        lengths: numbers of fields that a row may have.
+
+    Example:
+        >>> [record.fields or record.problem for record in records(['a,1', 'b,"2', "c,3"], 0, ",", {2})]
+        [('a', '1'), 'a quote opens here and is never closed', ('c', '3')]
+    """
     refused: dict[int, str] = {}
     at = first
     while at < len(lines):
@@ -121,7 +144,12 @@ def records(lines: Sequence[str], first: int, separator: str, lengths: set[int])
 
 
 def without_odd_blanks(records: Iterable[Record], most: int) -> list[Record]:
-    """Refuse rows of not too many fields, one of which begins with a blank, where hardly any row has such a one."""
+    """Refuse rows with a field that begins with a blank, where hardly any row has such a field.
+
+    Args:
+        records: of a file.
+        most: fields of a complete row; rows of more are left as they are.
+    """
     found = list(records)
     if 10 * sum(record.blank for record in found) >= len(found):
         return found
@@ -130,7 +158,7 @@ def without_odd_blanks(records: Iterable[Record], most: int) -> list[Record]:
 
 
 def _joined(lines: Sequence[str], at: int, begun: _Fields, separator: str) -> tuple[tuple[str, ...] | None, int]:
-    """Return the fields of a record whose last field runs on over further lines, None if it is never closed."""
+    """Return the fields of a record whose last field continues on further lines, None if it is never closed."""
     parts, fields = [begun.fields[-1]], begun.fields[:-1]
     for last in range(at + 1, len(lines)):
         close, stray = _closing(lines[last], 0, separator)
@@ -154,7 +182,7 @@ def _joined(lines: Sequence[str], at: int, begun: _Fields, separator: str) -> tu
 
 
 def _are_rows(lines: Sequence[str], first: _Fields, separator: str, lengths: set[int]) -> bool:
-    """Say whether the lines that a quoted field runs over read as rows themselves; see the module's rule."""
+    """Return whether the lines that a quoted field runs over are rows themselves, by the module's rule."""
     rows = [whole(line, separator) for line in lines[1:]]
     quoted = lines[0].startswith('"')
     same = [line.startswith('"') == quoted for line in lines[1:]]
@@ -164,5 +192,5 @@ def _are_rows(lines: Sequence[str], first: _Fields, separator: str, lengths: set
 
 
 def _kind(field: str) -> str:
-    """Return what a field is made of: runs of letters as ``a``, of digits as ``0``, other signs as they are."""
+    """Return the shape of a field: runs of letters as ``a``, of digits as ``0``, other characters as they are."""
     return re.sub(r"\d+", "0", re.sub(r"[^\W\d_]+", "a", field))

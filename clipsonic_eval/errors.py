@@ -1,7 +1,7 @@
-"""The two worlds of failure: what the user can fix (these classes) and bugs (everything else).
+"""Errors that the user can fix (these classes); everything else is a bug.
 
-A :class:`UserError` is printed as one sentence without a traceback, and the process exits with 2. Its text says
-what and where (file, key, value), the rule that it breaks, and the fix.
+The command line prints a :class:`UserError` as one sentence without a traceback and exits with 2. The sentence states
+what and where (file, key, value), the rule that is broken, and the fix.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
-    """Something that the user can fix; the message is shown as it is."""
+    """An error that the user can fix; its message is shown as it is."""
 
 
 class ConfigError(UserError):
@@ -23,7 +23,7 @@ class ShapeError(UserError):
 
 
 class SpaceError(UserError):
-    """Two sets of embeddings that do not live in the same space."""
+    """Two sets of embeddings from different embedding spaces."""
 
 
 class MediaError(UserError):
@@ -44,6 +44,11 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> UserError:
 
 
 def listed(things: Sequence[object], shown: int = 3) -> str:
-    """Return the first of some things and how many more there are, as a part of a sentence."""
+    """Return the first of some things and how many more there are, as part of a sentence.
+
+    Example:
+        >>> listed(["a", "b", "c", "d", "e"])
+        'a, b, c and 2 more'
+    """
     more = f" and {len(things) - shown} more" if len(things) > shown else ""
     return ", ".join(str(thing) for thing in things[:shown]) + more

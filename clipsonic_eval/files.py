@@ -31,19 +31,19 @@ _KINDS: Final = (
 
 
 def require_regular(path: Path, error: type[UserError] = UserError, *, fix: str = "", empty: bool = False) -> int:
-    """Refuse what is no regular file once links are followed; nothing is opened.
+    """Raise unless a path is a regular file once links are followed; nothing is opened.
 
     Args:
         path: of the file.
-        error: what is raised.
+        error: class of the exception.
         fix: what to do about a file that is not there, as the end of a sentence.
-        empty: a file of no bytes will do.
+        empty: an empty file is accepted.
 
     Returns:
         Its size in bytes.
 
     Raises:
-        UserError: of the class asked for: no such file, a folder, a pipe, a socket, a device, or empty.
+        UserError: (as ``error``) no such file, a folder, a pipe, a socket, a device, or empty.
     """
     end = f"; {fix}" if fix else ""
     try:
@@ -76,10 +76,10 @@ def open_regular(
 def read_text(
     path: Path, error: type[UserError] = UserError, *, fix: str = "", limit: int = MAX_TEXT, empty: bool = True
 ) -> str:
-    """Read a text in UTF-8, with or without a byte order mark.
+    """Read a UTF-8 text file, with or without a byte order mark.
 
     Raises:
-        UserError: of the class asked for: see :func:`require_regular`; larger than ``limit`` bytes, or not UTF-8.
+        UserError: (as ``error``) see :func:`require_regular`; larger than ``limit`` bytes, or not UTF-8.
     """
     size = require_regular(path, error, fix=fix, empty=empty)
     if size > limit:
@@ -97,11 +97,11 @@ def read_json(path: Path, error: type[UserError] = UserError, *, fix: str = "") 
 
     Args:
         path: of the file.
-        error: what is raised.
-        fix: what to do about a file that is missing or no JSON, as the end of a sentence.
+        error: class of the exception.
+        fix: what to do about a file that is missing or not JSON, as the end of a sentence.
 
     Raises:
-        UserError: of the class asked for: see :func:`require_regular`; no JSON, nested too deep, or it holds NaN, an
+        UserError: (as ``error``) see :func:`require_regular`; not JSON, nested too deep, or it holds NaN, an
             infinity, or a number beyond any type.
     """
     text = read_text(path, error, fix=fix)
@@ -113,10 +113,10 @@ def read_json(path: Path, error: type[UserError] = UserError, *, fix: str = "") 
 
 
 def parse_json(text: str) -> Any:
-    """Return what JSON says; its numbers are finite.
+    """Parse JSON whose numbers are all finite.
 
     Raises:
-        ValueError: no JSON, nested too deep, or it holds NaN, an infinity, or a number beyond any type.
+        ValueError: not JSON, nested too deep, or it holds NaN, an infinity, or a number beyond any type.
     """
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
@@ -136,10 +136,14 @@ def _finite(digits: str) -> float:
 
 
 def finite_number(text: str) -> float:
-    """Return the number that a cell of a table holds.
+    """Parse the number in a cell of a table.
 
     Raises:
-        ValueError: it is no number, or none that is finite; the message says so in words.
+        ValueError: not a number, or not finite; the message is a sentence.
+
+    Example:
+        >>> finite_number("0.5")
+        0.5
     """
     try:
         value = float(text)
@@ -212,7 +216,7 @@ def read_csv(path: Path, error: type[UserError] = UserError, *, fix: str = "") -
         fix: what to do about a file that cannot be read, as the end of a sentence.
 
     Raises:
-        UserError: of the class asked for: see :func:`require_regular`; not readable as CSV.
+        UserError: (as ``error``) see :func:`require_regular`; not readable as CSV.
     """
     reader = csv.DictReader(io.StringIO(read_text(path, error, fix=fix), newline=""))
     try:

@@ -20,7 +20,7 @@ def file_sha256(path: Path, error: type[UserError] = UserError) -> str:
     """Return the SHA-256 of a file's bytes in hex.
 
     Raises:
-        UserError: of the class asked for: no regular file (see :mod:`clipsonic_eval.files`), or not to be read.
+        UserError: (as ``error``) not a regular file (see :mod:`clipsonic_eval.files`), or not readable.
     """
     with open_regular(path, error, empty=True) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -36,16 +36,21 @@ def folder_sha256(folder: Path, pattern: str = "*") -> str:
 
 
 def config_hash(value: Any) -> str:
-    """Return the first 12 hex digits of the SHA-256 of a JSON-serialisable configuration (key order ignored)."""
+    """Return the first 12 hex digits of the SHA-256 of a JSON-serialisable configuration (key order ignored).
+
+    Example:
+        >>> config_hash({"a": 1, "b": 2}) == config_hash({"b": 2, "a": 1})
+        True
+    """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def write_sums(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """Write the SHA-256 of some files of a folder to its ``SHA256SUMS`` (``sha256sum -c`` reads it too).
+    """Write the SHA-256 of some files of a folder to its ``SHA256SUMS``, in the format of ``sha256sum -c``.
 
     Args:
-        folder: the folder, not yet in use by anybody.
+        folder: the folder, not yet in use.
         names: of the files, relative.
 
     Returns:
@@ -57,19 +62,19 @@ def write_sums(folder: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def check_sums(folder: Path, names: Iterable[str], error: type[UserError], *, fix: str) -> dict[str, str]:
-    """Hold files against the folder's ``SHA256SUMS``.
+    """Check files against the folder's ``SHA256SUMS``.
 
     Args:
         folder: written with :func:`write_sums`.
         names: of the files that must be listed there, relative.
-        error: what is raised.
+        error: class of the exception.
         fix: what to do about a damaged folder, as the end of a sentence.
 
     Returns:
         The hashes by name.
 
     Raises:
-        UserError: of the class asked for: a file is missing, not listed, or has other bytes.
+        UserError: (as ``error``) a file is missing, not listed, or has other bytes.
     """
     lines = read_text(folder / SUMS, error, fix=fix).splitlines()
     parsed = [_LINE.fullmatch(line) for line in lines]
@@ -88,21 +93,26 @@ def check_sums(folder: Path, names: Iterable[str], error: type[UserError], *, fi
 
 
 def seal(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Return JSON values with a key ``sha256`` more, which :func:`unsealed` holds against the rest."""
+    """Return a JSON tree with an additional key ``sha256``, which :func:`unsealed` checks against the rest.
+
+    Example:
+        >>> unsealed(seal({"n": 1}))
+        {'n': 1}
+    """
     return {**tree, "sha256": _tree_sha256(tree)}
 
 
 def unsealed(tree: Any) -> dict[str, Any]:
-    """Return what was sealed, without the hash.
+    """Return the tree that was sealed, without the hash.
 
     Raises:
-        ValueError: it is no mapping with a hash, or something in it has changed since.
+        ValueError: not a mapping with a hash, or its values have changed since.
     """
     if not isinstance(tree, dict) or not isinstance(tree.get("sha256"), str):
         raise ValueError("its key sha256 is missing")
     rest = {key: value for key, value in tree.items() if key != "sha256"}
     if _tree_sha256(rest) != tree["sha256"]:
-        raise ValueError("what it says does not fit its sha256")
+        raise ValueError("its values do not match its sha256")
     return rest
 
 

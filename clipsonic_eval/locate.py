@@ -1,6 +1,6 @@
-"""Find a thing by a string, late: ``package.module:Name`` or ``path/to/file.py:Name``.
+"""Import an object by a string: ``package.module:Name`` or ``path/to/file.py:Name``.
 
-This is how systems and trainers reach the harness, which never imports them.
+This is how systems and trainers reach the harness, which never imports them by name.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def locate(spec: str, what: str = "name", fits: Callable[[Any], bool] = callable
 
     Args:
         spec: the string.
-        what: is looked for, as a person calls it; for the error.
-        fits: whether a thing that the module defines might be meant; the error lists those, not what it imports.
+        what: the kind of object, for the error sentence.
+        fits: whether an object that the module defines could be meant; the error lists those, not what it imports.
 
     Raises:
         UserError: the string is malformed, the module cannot be found, or has no such name.
@@ -37,7 +37,7 @@ def locate(spec: str, what: str = "name", fits: Callable[[Any], bool] = callable
 
 
 def _defined(module: Any, fits: Callable[[Any], bool]) -> list[str]:
-    """Return the names of what a module itself defines and what fits; no class that another of these derives from."""
+    """Return the names of the objects that a module itself defines and that fit, without base classes of others."""
     own = {
         name: value
         for name, value in vars(module).items()

@@ -1,7 +1,7 @@
-"""The folder that a command writes into: claimed before the work begins, by one rule for all commands.
+"""Output folders: claimed before the work begins, by one rule for all commands.
 
-``run.json`` in the folder says whose it is: the command, and everything that decides the result. The same command again
-goes on there, or answers again; any other is refused with what differs, unless it may overwrite.
+``run.json`` in the folder holds the command and everything that decides the result. The same command continues there,
+or returns the finished result; any other is refused with the differences, unless it may overwrite.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from clipsonic_eval.hashing import config_hash, file_sha256
 
 _SHOWN = 6  # differences in one sentence
 _LONGEST = 60  # characters of a value in it
-_TEXTS = (".json", ".csv", ".tsv", ".jsonl", ".txt", ".yaml", ".md")  # may be written again with the same contents
+_TEXTS = (".json", ".csv", ".tsv", ".jsonl", ".txt", ".yaml", ".md")  # may be rewritten with the same contents
 
 
 @contextlib.contextmanager
 def claim(
     out: Path, kind: str, identity: Mapping[str, Any], *, overwrite: bool = False, keep: bool = False
 ) -> Iterator[list[str]]:
-    """Take possession of an output folder for the length of a ``with`` block.
+    """Claim an output folder for the length of a ``with`` block.
 
-    The folder is made, tried by writing, and freed of temporary files that killed processes left there. A claim whose
-    work fails before it has written anything is given back.
+    The folder is made, tested by writing, and cleared of temporary files of killed processes. A claim is withdrawn if
+    its work fails before anything is written.
 
     Args:
         out: the folder.
         kind: the command.
         identity: everything that decides the result, JSON-serialisable, without the machine's own paths.
         overwrite: an earlier run of the same command may be replaced.
-        keep: replacing it leaves its files, of which the caller uses what still holds.
+        keep: overwriting leaves the earlier files, of which the caller reuses those that are still valid.
 
     Yields:
-        What differs from the earlier run that is overwritten, ``key: old → new``; empty where none is.
+        Differences from the earlier run that is overwritten, ``key: old → new``; empty where there is none.
 
     Raises:
         UserError: the folder cannot be made or written, or holds something else.
@@ -70,21 +70,21 @@ def claim(
 
 
 def changes(out: Path, kind: str, identity: Mapping[str, Any]) -> list[str]:
-    """Return where the run that lies in a folder differs from the one that a command wants; empty where none lies."""
+    """Return the differences between the run in a folder and the one that a command wants; empty for no run."""
     earlier = _read(out / filenames.RUN)
     return [] if earlier is None else differences(earlier, _wanted(kind, identity))
 
 
 def _wanted(kind: str, identity: Mapping[str, Any]) -> dict[str, Any]:
-    return {"command": kind, **json.loads(json.dumps(as_tree(identity)))}
+    return {"command": kind, **as_tree(identity)}
 
 
 def make_folder(folder: Path, option: str = "--out") -> list[Path]:
-    """Make a folder and its parents, and try that it can be written into.
+    """Make a folder and its parents, and test that it can be written into.
 
     Args:
-        folder: which.
-        option: names it on the command line.
+        folder: the folder.
+        option: of the command line that names it, for the error sentence.
 
     Returns:
         The folders that were not there before, the innermost first.
@@ -106,7 +106,7 @@ def make_folder(folder: Path, option: str = "--out") -> list[Path]:
 
 
 def try_folder(folder: Path) -> None:
-    """Try that a folder can be made and written, and leave everything as it was.
+    """Test that a folder can be made and written, and leave everything as it was.
 
     Raises:
         UserError: it cannot.
@@ -125,12 +125,16 @@ def _writing(folder: Path, option: str = "--out") -> Iterator[None]:
 
 
 def _contents(out: Path) -> list[str]:
-    """Return the names of what lies in a folder beside the claim; hidden files do not count."""
+    """Return the names of the files in a folder other than the claim; hidden files do not count."""
     return sorted(p.name for p in out.iterdir() if p.name != filenames.RUN and not p.name.startswith("."))
 
 
 def _other_run(out: Path, earlier: dict[str, Any] | None, wanted: dict[str, Any], *, overwrite: bool) -> list[str]:
-    """Return what differs from the run that lies there and may be overwritten, or refuse."""
+    """Return the differences from the run that lies there, if it may be overwritten.
+
+    Raises:
+        UserError: it may not, or the folder holds something else.
+    """
     if earlier is None:
         names = _contents(out)
         listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
@@ -174,7 +178,12 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return where two trees differ, ``section.key: old → new``, in the order of the keys."""
+    """Return where two trees differ, in the order of the keys.
+
+    Example:
+        >>> differences({"seed": 0, "train": {"steps": 10}}, {"seed": 0, "train": {"steps": 20}})
+        ['train.steps: 10 → 20']
+    """
     before, after = _flat(old), _flat(new)
     return [
         f"{key}: {_shown(before, key)} → {_shown(after, key)}"
@@ -184,7 +193,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def listing(changed: list[str]) -> str:
-    """Return differences as a part of a sentence."""
+    """Return differences as part of a sentence."""
     more = f"; and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
     return "; ".join(changed[:_SHOWN]) + more
 
@@ -208,10 +217,10 @@ def _shown(values: Mapping[str, Any], key: str) -> str:
 
 
 def state_of(path: Path | None) -> str | None:
-    """Return a short text that changes with a file, or with the files of a folder and below, links followed.
+    """Return a short text that changes with a file, or with the files in and below a folder, links followed.
 
-    Prepared clips are known by their content, small texts too, because a command that is given again may write them
-    again; other files by their sizes and times. Hidden files do not count.
+    Prepared clips and small texts are identified by their content, because repeating a command may rewrite them; other
+    files by size and modification time. Hidden files do not count.
     """
     if path is None or not path.exists():
         return None

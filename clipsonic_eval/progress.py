@@ -1,4 +1,4 @@
-"""Progress is an object passed in; the library's default says nothing."""
+"""Progress reporters: an object that long work reports to; the library's default is silent."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ T = TypeVar("T")
 
 
 class Progress(Protocol):
-    """What long work reports to."""
+    """A reporter that long work reports to."""
 
     def track(self, items: Iterable[T], *, label: str, total: int | None = None, done: int = 0) -> Iterator[T]:
-        """Yield the items and show how far it is; ``done`` items were finished before (a resumed job)."""
+        """Yield the items and show progress; ``done`` items were finished before (a resumed job)."""
         ...
 
     def note(self, text: str) -> None:
-        """Show one line beside the bars (a metric of the step, what comes next)."""
+        """Show one line next to the bars."""
         ...
 
 
@@ -29,7 +29,7 @@ class Silent:
         yield from items
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """Drop the line."""
 
 
 class Bars:

@@ -287,7 +287,7 @@ def _tensor(flat: Tensor | None, offset: int, size: tuple[int, ...], stride: tup
     return torch.as_strided(flat, tuple(size), tuple(stride), int(offset)).clone(memory_format=torch.contiguous_format)
 
 
-def missing_and_strange(found: Mapping[str, Any], wanted: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
+def missing_and_unexpected(found: Mapping[str, Any], wanted: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
     """Yield the names that are missing, too many, or of another shape, sorted."""
     for name in sorted({*found, *wanted}):
         if name not in found or name not in wanted or tuple(found[name].shape) != wanted[name]:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import file_sha256
-from clipsonic_eval.tensors import missing_and_strange
+from clipsonic_eval.tensors import missing_and_unexpected
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -110,7 +110,7 @@ def fill_network(make: Callable[[], Net], tensors: Mapping[str, Tensor], path: P
     with torch.device("meta"):
         network = make()
     wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    wrong = list(missing_and_strange(tensors, wanted))
+    wrong = list(missing_and_unexpected(tensors, wanted))
     if wrong:
         raise WeightsError(f"{path}: these are not {named} ({', '.join(wrong[:3])}); {fix}")
     network.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)

@@ -31,7 +31,7 @@ from clipsonic_eval.encoders._weights import (
 from clipsonic_eval.encoders.clap.frontend import front_end, read_front_end
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.hashing import file_sha256
-from clipsonic_eval.tensors import missing_and_strange, read_tensors
+from clipsonic_eval.tensors import missing_and_unexpected, read_tensors
 
 REPOSITORY: Final = "lukewys/laion_clap"
 _URL: Final = f"https://huggingface.co/{REPOSITORY}"
@@ -223,7 +223,7 @@ def build(name: str, path: Path, tensors: Mapping[str, Tensor]) -> tuple[Any, Lo
     found = {name: value.float() for name, value in renamed(tensors).items() if name != "logit_scale"}
     buffers = {name for name, _ in model.named_buffers() if not name.endswith(("running_mean", "running_var"))}
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items() if name not in buffers}
-    wrong = list(missing_and_strange(found, wanted))
+    wrong = list(missing_and_unexpected(found, wanted))
     if wrong:
         raise WeightsError(f"{path}: these are not the tensors of a CLAP of LAION ('{wrong[0]}' first); {fix}")
     model.load_state_dict(found, strict=False)

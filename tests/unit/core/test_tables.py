@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.tables import MISSING, Table, read_table
+from clipsonic_eval.table_columns import MISSING
+from clipsonic_eval.tables import Table, read_table
 
 PROMPTS = ("key", "prompt", "label")
 ROWS = [(f"k{i:03d}", f"sound {i}") for i in range(40)]

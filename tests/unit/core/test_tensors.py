@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from clipsonic_eval.errors import WeightsError
-from clipsonic_eval.tensors import missing_and_strange, read_tensors
+from clipsonic_eval.tensors import missing_and_unexpected, read_tensors
 
 AGAIN = "fetch it again"
 
@@ -235,4 +235,4 @@ def test_a_pickle_cannot_change_what_later_ones_get(tmp_path: Path) -> None:
 
 def test_names_that_are_missing_strange_or_of_another_shape() -> None:
     found = {"a": torch.ones(2), "b": torch.ones(3), "d": torch.ones(1)}
-    assert list(missing_and_strange(found, {"a": (2,), "b": (2,), "c": (1,)})) == ["b", "c", "d"]
+    assert list(missing_and_unexpected(found, {"a": (2,), "b": (2,), "c": (1,)})) == ["b", "c", "d"]
