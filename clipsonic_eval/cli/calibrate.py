@@ -58,9 +58,10 @@ def command(
         *([f"--seed {seed}"] if seed is not None else []),
         *(f"--set {shlex.quote(s)}" for s in sets),
     ]
-    page = write(cells, config, out, " ".join(parts))
+    rows = [as_row(cell) for cell in cells]
+    page = write(rows, as_tree(config), out, " ".join(parts))
     if as_json:
-        click.echo(json.dumps([as_row(cell) for cell in cells]))
+        click.echo(json.dumps(rows))
         return
     for cell in cells:
         click.echo(

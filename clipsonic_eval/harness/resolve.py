@@ -86,19 +86,6 @@ def _scaled_influence(influence: Callable[[Inputs], ClipInfluence], scale: float
     return scaled
 
 
-def biased_in_n(name: str) -> bool:
-    """Return whether the expectation of a metric depends on n, by the name that a record gives the metric.
-
-    The name is that of a metric, of a convention or a step to one (``metric/...``), or ``fad_halves``. An unknown name
-    counts as unbiased.
-    """
-    if name in CONVENTIONS:
-        name = CONVENTIONS[name].metric
-    elif name not in METRICS:
-        name = name.partition("/")[0].removesuffix("_halves")
-    return name in METRICS and METRICS[name].card.biased_in_n
-
-
 def metric_roles() -> dict[str, str]:
     """Return the roles of all metrics with the name of their default encoder, "" where there is none."""
     roles: dict[str, str] = {}

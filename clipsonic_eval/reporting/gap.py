@@ -16,7 +16,7 @@ from clipsonic_eval.analysis.results import DISTANCE, TEXT
 from clipsonic_eval.formats import interval, number, percent
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import markup
-from clipsonic_eval.reporting.headings import title
+from clipsonic_eval.reporting.headings import decimals, heading, title
 from clipsonic_eval.reporting.markup import Column, Table, Text
 from clipsonic_eval.reporting.tables import NONE, check_columns, first_of_metric, score_text, seed_list
 from clipsonic_eval.types import Score
@@ -27,20 +27,12 @@ CLOSED = {DISTANCE: "gap_closed_centroid", RAW: "gap_closed", CENTRED: "gap_clos
 SHIFTED = "mean-shift"
 _WITHIN = "within_cosine"
 
-# rows of the table: metric, title, whether it is a share
+# rows of the table; a new statistic is one entry
 _ROWS = (
-    (DISTANCE, "Centroid distance ↓", False),
-    (CLOSED[DISTANCE], "– share of the gap closed", True),
-    (RAW, "Matched cosine ↑", False),
-    (CLOSED[RAW], "– share of the gap closed", True),
-    (CENTRED, "Matched cosine, centred ↑", False),
-    (CLOSED[CENTRED], "– share of the gap closed", True),
-    ("unmatched_cosine", "Unmatched cosine", False),
-    (_WITHIN, "Cosine within the set", False),
-    ("separability", "Linear separability ↓", False),
-    ("recall_at_1_to_image", "Recall@1 of the image ↑", False),
-)
-_Row = tuple[str, str, bool]
+    DISTANCE, CLOSED[DISTANCE], RAW, CLOSED[RAW], CENTRED, CLOSED[CENTRED], "unmatched_cosine", _WITHIN, "separability",
+    "recall_at_1_to_image",
+)  # fmt: skip
+_NO_DIRECTION = ("unmatched_cosine", _WITHIN)
 
 
 def conditions(gap: RunRecord, catalogue: Catalogue) -> list[str]:
@@ -71,7 +63,7 @@ def columns(gap: RunRecord, catalogue: Catalogue) -> list[Column]:
     """Return the columns: a row of the table is a statistic, a row of the CSV file a statistic of one condition."""
     shown = conditions(gap, catalogue)
     return [
-        Column("Against the image embedding", text=lambda row: Text(row[1])),
+        Column("Against the image embedding", text=partial(_row_title, gap)),
         *(Column(catalogue.text_label if c == TEXT else c, text=partial(_cell, gap, c)) for c in shown),
         Column(csv_name="metric", value=lambda s: s.metric),
         Column(csv_name="condition", value=lambda s: s.system),
@@ -94,7 +86,7 @@ def table(gap: RunRecord, catalogue: Catalogue, *, label: str = "tab:gap") -> Ta
     """
     check_columns(gap.scores)
     shown = conditions(gap, catalogue)
-    rows = [row for row in _ROWS if any(_found(gap, condition, row[0]) for condition in shown)]
+    rows = [metric for metric in _ROWS if any(_found(gap, condition, metric) for condition in shown)]
     first = next(s for s in gap.scores if s.system in shown)
     seeds = max(len(s.by_seed) for s in gap.scores)
     return Table(
@@ -122,13 +114,19 @@ def _found(gap: RunRecord, condition: str, metric: str) -> Score | None:
     return gap.score(metric, condition) or own
 
 
-def _cell(gap: RunRecord, condition: str, row: _Row) -> Text:
-    metric, _, share = row
+def _row_title(gap: RunRecord, metric: str) -> Text:
+    if metric in CLOSED.values():
+        return Text("– share of the gap closed")
+    first = next((s for s in gap.scores if s.metric == metric), None)
+    return Text(title(metric) if first is None or metric in _NO_DIRECTION else heading(first))
+
+
+def _cell(gap: RunRecord, condition: str, metric: str) -> Text:
     score = _found(gap, condition, metric)
     if score is None:
         return NONE
-    if not share:
-        return score_text(score, 3)
+    if metric not in CLOSED.values():
+        return score_text(score, decimals(metric))
     ends = (100 * score.ci[0], 100 * score.ci[1]) if score.ci else None
     return Text(percent(score.value), small=interval(ends, 0))
 

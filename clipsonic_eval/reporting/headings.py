@@ -11,17 +11,12 @@ from clipsonic_eval.metrics import METRICS, MetricCard
 from clipsonic_eval.types import Score, arrow
 
 _DECIMALS = 3  # where no card says otherwise
-_GAP = {  # statistics of the modality gap, which have no cards
-    "centroid_distance": "Centroid distance",
-    "matched_cosine": "Matched cosine",
-    "matched_cosine_centred": "Matched cosine, centred",
-}
 
 
 def title(metric: str) -> str:
     """Return the heading of a metric."""
     card = _card(metric)
-    return _GAP.get(metric, metric.replace("_", " ")) if card is None or "/" in metric else card.title
+    return metric.replace("_", " ") if card is None or metric != card.name else card.title
 
 
 def in_text(metric: str) -> str:
@@ -41,7 +36,20 @@ def heading(score: Score) -> str:
     return f"{title(score.metric)} {arrow(score.higher_is_better)}"
 
 
+def biased_in_n(metric: str) -> bool:
+    """Return whether the expectation of a metric depends on n, so that its values compare at equal n only.
+
+    A metric that is not known here counts as unbiased.
+    """
+    card = _card(metric)
+    return card is not None and card.biased_in_n
+
+
 def _card(metric: str) -> MetricCard | None:
-    """Return the card of a metric, or of the one that a convention computes; None where nobody here knows it."""
-    name = CONVENTIONS[metric].metric if metric in CONVENTIONS else metric.partition("/")[0]
+    """Return the card of a metric, or of the one that a convention, a step to one, or the two halves compute."""
+    name = metric
+    if metric in CONVENTIONS:
+        name = CONVENTIONS[metric].metric
+    elif metric not in METRICS:
+        name = metric.partition("/")[0].removesuffix("_halves")
     return METRICS[name].card if name in METRICS else None

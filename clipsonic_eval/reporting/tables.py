@@ -11,7 +11,7 @@ from clipsonic_eval.errors import UserError
 from clipsonic_eval.formats import MINUS, interval, number, p_value, percent
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.reporting import markup
-from clipsonic_eval.reporting.headings import decimals, heading, title
+from clipsonic_eval.reporting.headings import biased_in_n, decimals, heading, title
 from clipsonic_eval.reporting.markup import Column, Table, Text
 from clipsonic_eval.signature import comparable
 from clipsonic_eval.types import Score, arrow
@@ -57,8 +57,6 @@ def best_systems(scores: Iterable[Score], catalogue: Catalogue) -> dict[str, str
 
 def unequal_n(scores: Iterable[Score]) -> dict[str, tuple[int, int]]:
     """Return the least and the largest n of the metrics that depend on n and whose scores differ in it."""
-    from clipsonic_eval.harness.resolve import biased_in_n
-
     counts: dict[str, list[int]] = {}
     for score in scores:
         counts.setdefault(score.metric, []).append(score.n)

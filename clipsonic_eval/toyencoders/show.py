@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from clipsonic_eval.encoders.toy.weights import find, load, read_card
+from clipsonic_eval.formats import markdown_table
 
 _ROWS: Final[tuple[tuple[str, str], ...]] = (
     ("centroid_distance", "centroid distance"),
@@ -63,14 +64,15 @@ def table(values: dict[str, Any]) -> str:
     lines = [
         f"toy-clip {values['weights_sha256'][:12]}; target: published CLIP ViT-B/16 features of 500 COCO pairs",
         "",
-        f"| | real CLIP | web (n {sizes['web']}) | video (n {sizes['video']}) |",
-        "|---|---|---|---|",
     ]
+    rows = []
     for key, label in _ROWS:
         target = values["targets"].get(key)
         aim = "" if target is None else f"≥ {target:.2f}" if key == "class_decoding" else f"{target:.2f}"
         web, video = (_cell(geometry.get(domain, {}), key) for domain in ("web", "video"))
-        lines.append(f"| {label} | {aim} | {web} | {video} |")
+        rows.append((label, aim, web, video))
+    heads = ("", "real CLIP", f"web (n {sizes['web']})", f"video (n {sizes['video']})")
+    lines.append(markdown_table(heads, rows).rstrip())
     for name, reached in values["audio"].items():
         told = ", ".join(
             f"{k.replace('_', ' ')} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in reached.items()

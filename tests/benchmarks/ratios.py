@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clipsonic_eval import bfloat16, provenance, threads
+from clipsonic_eval.formats import markdown_table
 
 QUIET = 0.5  # load average up to which a machine counts as quiet
 COMMAND = "python -m tox run -e benchmarks -- tests/benchmarks --ratios reports/benchmarks/README.md"
@@ -80,8 +81,8 @@ def page(found: Sequence[Row], machine: Machine) -> str:
         "",
         machine.sentence,
         "",
-        "| what | which of ours | time | fastest judge | its time | times faster | |",
-        "|---|---|---|---|---|---|---|",
-        *("| " + " | ".join(row) + " |" for row in found),
+        markdown_table(
+            ("what", "which of ours", "time", "fastest judge", "its time", "times faster", ""), found
+        ).rstrip(),
     ]
     return "\n".join(lines) + "\n"

@@ -7,7 +7,7 @@ import re
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.formats import p_value
 from clipsonic_eval.records import ALPHA
-from clipsonic_eval.reporting.headings import in_text, title
+from clipsonic_eval.reporting.headings import biased_in_n, in_text, title
 from clipsonic_eval.reporting.statements.wording import listed, plural
 from clipsonic_eval.reporting.tables import span
 
@@ -94,8 +94,6 @@ def _resolution(results: Results) -> list[str]:
 
 
 def _sizes(results: Results) -> list[str]:
-    from clipsonic_eval.harness.resolve import biased_in_n
-
     table = results.table
     lines = [f"n = {span((s.n for s in table.scores), ' to ')} test clips."]
     biased = [in_text(metric) for metric in table.metric_names if biased_in_n(metric)]
