@@ -127,8 +127,8 @@ class Catalogue:
         return [
             (first, second)
             for a, b in pairs
-            for first in _matching_names(a, names)
-            for second in _matching_names(b, names)
+            for first in _matching_names(a, names) or [a]
+            for second in _matching_names(b, names) or [b]
         ]
 
     def style(self, name: str) -> SystemStyle:

@@ -65,7 +65,7 @@ def controls(config: StudyConfig, layout: Layout) -> list[StudySystem]:
 
 def planned_pairs(names: list[str]) -> tuple[str, ...]:
     """Return the planned comparisons among these systems, ``A:B`` each."""
-    return tuple(f"{a}:{b}" for a, b in CLIPSONIC.completed(names).planned)
+    return tuple(f"{a}:{b}" for a, b in CLIPSONIC.completed(names).planned if a in names and b in names)
 
 
 def _model(config: StudyConfig, layout: Layout, seed: int, name: str) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.records import Comparison
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.headings import title
-from clipsonic_eval.reporting.sweep import Sweep, compared, metrics, variant
+from clipsonic_eval.reporting.sweep import Sweep, metrics, variant
 from clipsonic_eval.reporting.tables import span
 
-_MARKERS = "Dos^vPX*"
+_MARKERS = "D^osvPX*"
 
 
 def draw(results: Results) -> tuple[Figure, str]:
@@ -23,7 +23,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     sweep, main = results.sweep, results.runs.clip_variant
     comparisons = [c for _, record in sweep for c in record.comparisons]
     baseline = results.catalogue.sweep[0][1]
-    gains = [(a, b) for a, b in compared(sweep, results.catalogue.sweep) if b == baseline]
+    gains = [(a, b) for a, b in results.catalogue.sweep if b == baseline]
     colours = {a: results.catalogue.style(a).colour for a, _ in gains}
     shown = metrics(sweep)
     figure = style.figure(style.PAGE if len(shown) > 1 else style.COLUMN, 2.5)
