@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import shutil
 from pathlib import Path
 
 import pytest
 from toy_folders import write_toy_folders
+
+import clipsonic_eval as ce
+from clipsonic_eval.metrics import METRICS
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"clipsonic_eval": ROOT, "clipsonic": ROOT / "models", "paired_tta": ROOT / "baselines"}
@@ -47,3 +51,14 @@ def test_the_examples_of_a_module_run(
     for test in examples(module).values():
         runner.run(test, out=report.append)
     assert runner.failures == 0, "\n".join(report)
+
+
+def test_the_api_the_metrics_and_the_statistics_have_many_examples() -> None:
+    files = [ROOT / "clipsonic_eval" / "api.py"]
+    files += [path for name in ("metrics", "stats") for path in (ROOT / "clipsonic_eval" / name).rglob("*.py")]
+    assert sum(path.read_text(encoding="utf-8").count(">>> ") for path in files) >= 150
+
+
+@pytest.mark.parametrize("name", sorted({*METRICS, *(n for n in ce.__all__ if inspect.isfunction(getattr(ce, n)))}))
+def test_every_function_of_the_api_has_an_example(name: str) -> None:
+    assert ">>> " in (getattr(ce, name).__doc__ or "")
