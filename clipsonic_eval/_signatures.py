@@ -37,6 +37,24 @@ class _AgainstReference(Protocol):
     ) -> Score: ...
 
 
+class _OfNeighbours(Protocol):
+    """A statistic of the k-nearest-neighbour balls of a system's clips and a reference set."""
+
+    def __call__(
+        self,
+        reference: Audio,
+        system: Audio,
+        *,
+        k: int = 5,
+        encoder: str | Encoder | None = None,
+        weights: StrPath | None = None,
+        device: str = "cpu",
+        cache: StrPath | None = None,
+        n_boot: int = 2000,
+        seed: int = 0,
+    ) -> Score: ...
+
+
 class _Alone(Protocol):
     """A statistic of a system's clips alone."""
 
@@ -109,10 +127,10 @@ fad_inf: _AgainstReference
 fad_per_clip: _AgainstReference
 kad: _AgainstReference
 kid: _AgainstReference
-precision: _AgainstReference
-recall: _AgainstReference
-density: _AgainstReference
-coverage: _AgainstReference
+precision: _OfNeighbours
+recall: _OfNeighbours
+density: _OfNeighbours
+coverage: _OfNeighbours
 diversity: _Alone
 inception_score: _Alone
 clap_score: _AgainstPrompts

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from clipsonic_eval import frames, records
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.metric_functions import is_path
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.types import Embeddings, as_embeddings
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from clipsonic_eval.analysis.catalogue import Catalogue
+    from clipsonic_eval.harness.gap_inputs import Features
 
 StrPath = str | os.PathLike[str]
 
@@ -199,31 +201,42 @@ def embed(
 
 
 def modality_gap(
-    image: ArrayLike | Embeddings,
-    text: ArrayLike | Embeddings,
+    image: ArrayLike | Embeddings | StrPath,
+    text: ArrayLike | Embeddings | StrPath | None = None,
     *,
-    prior: Mapping[str, ArrayLike | Embeddings] | None = None,
+    prior: Mapping[str, ArrayLike | Embeddings | StrPath] | None = None,
+    encoder: str | Encoder | None = None,
+    weights: StrPath | None = None,
     mean_shift: bool = True,
     n_bootstrap: int = 2000,
     seed: int = 0,
+    device: str = "cpu",
+    cache: StrPath | None = None,
 ) -> RunRecord:
     """Measure the modality gap between paired embeddings, and how much of it a prior closes.
 
     Args:
-        image: (n, d) image embeddings (or audio embeddings, in an audio-text space).
-        text: (n, d) text embeddings, row i (or the same key) belongs to row i of ``image``.
-        prior: by name, (n, d) embeddings that a model (a diffusion prior) predicts from the text, in the image's place.
+        image: (n, d) image embeddings (or audio embeddings, in an audio-text space); or prepared clips with image
+            embeddings, a folder of ``<key>.wav``, or a file with the arrays ``image`` and ``text``.
+        text: (n, d) text embeddings, row i (or the same key) belongs to row i of ``image``; for a folder, a table with
+            the columns ``key`` and ``prompt``, None: the prompts that it brings.
+        prior: by name, (n, d) embeddings that a model (a diffusion prior) predicts from the text, in the image's place;
+            for a folder, files with the arrays ``keys`` and ``vectors``.
+        encoder: of the prompts (and of the wavs) of a folder: a name or an encoder object.
+        weights: its weight file, where it is not in its default place.
         mean_shift: also score the text embeddings moved by the difference of the centroids, the baseline of a prior.
         n_bootstrap: resamples of the pairs.
         seed: of the resamples.
+        device: of the encoder, ``cpu`` or ``cuda``.
+        cache: folder of the embedding cache; None: the user's.
 
     Returns:
         A record with a system for each condition: ``text``, each prior, ``mean-shift``. Its metrics include
         ``centroid_distance``, ``matched_cosine``, ``recall_at_1_to_image`` and ``gap_closed``.
 
     Raises:
-        ShapeError: an argument is no (n, d) array, or fewer than five pairs have common keys.
-        SpaceError: the sets come from different encoders or differ in d.
+        UserError: an argument is no (n, d) array, the sets differ in d, fewer than five pairs have common keys, or a
+            folder, table or encoder is missing.
 
     Source: W. Liang et al., Mind the Gap, NeurIPS 2022 (centroid distance).
 
@@ -238,19 +251,46 @@ def modality_gap(
         >>> run["mean-shift", "gap_closed_centroid"].value > 0.9
         True
     """
-    from clipsonic_eval.harness.gap import Features, GapConfig, measure_gap
+    from clipsonic_eval.harness.gap import gap, measure_gap
+    from clipsonic_eval.harness.gap_inputs import GapConfig
 
-    sides = as_embeddings(image, "image", modality="image"), as_embeddings(text, "text", modality="text")
-    others = {
-        name: as_embeddings(one, f"prior '{name}'", modality=sides[0].modality) for name, one in (prior or {}).items()
-    }
-    for name, one in {"text": sides[1], **others}.items():
-        if not isinstance(image, Embeddings) and len(one) != len(sides[0]):
-            raise UserError(
-                f"{name}: {len(one)} rows, and the image side has {len(sides[0])}; row i of each is one pair"
-            )
-    config = GapConfig(source=Path("array"), mean_shift=mean_shift, n_bootstrap=n_bootstrap, seed=seed)
-    return measure_gap(Features(*sides, others), config, None)
+    priors = dict(prior or {})
+    config = GapConfig(
+        source=Path(image) if is_path(image) else Path("array"),
+        prompts=Path(text) if is_path(image) and is_path(text) else None,
+        encoder=encoder if isinstance(encoder, str) else None,
+        weights=_path(weights),
+        prior={name: Path(file) for name, file in priors.items() if is_path(file)},
+        mean_shift=mean_shift,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+        device=device,
+        cache=_path(cache),
+    )
+    if not is_path(image):
+        return measure_gap(_paired_arrays(image, text, priors), config, None)
+    if text is not None and not is_path(text):
+        raise UserError("text: with a folder or file as image side, give the table of its prompts, or nothing")
+    if len(config.prior) < len(priors):
+        raise UserError("prior: with a folder or file as image side, give files with the arrays keys and vectors")
+    record = gap(config, None, encoder=None if isinstance(encoder, str) else encoder)
+    _warn_of_errors(record)
+    return record
+
+
+def _paired_arrays(image: Any, text: Any, priors: Mapping[str, Any]) -> Features:
+    from clipsonic_eval.harness.gap_inputs import Features
+
+    if text is None:
+        raise UserError("text: the image side is an array, so the text side must be one: (n, d), row by row its pair")
+    target = as_embeddings(image, "image", modality="image")
+    others = {"text": as_embeddings(text, "text", modality="text")}
+    for name, vectors in priors.items():
+        others[name] = as_embeddings(vectors, f"prior '{name}'", modality=target.modality)
+    for name, one in others.items():
+        if not isinstance(image, Embeddings) and len(one) != len(target):
+            raise UserError(f"{name}: {len(one)} rows, and the image side has {len(target)}; row i of each is one pair")
+    return Features(target, others.pop("text"), others)
 
 
 def explain(

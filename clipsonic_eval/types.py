@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,6 +198,8 @@ def as_embeddings(
 
 
 def _numbers(values: ArrayLike, name: str) -> FloatArray:
+    if isinstance(values, str | bytes | os.PathLike):
+        raise ShapeError(f"{name}: '{values!s}' is no array of shape (n, d); embed the folder first (ce.embed)")
     try:
         array = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors on a GPU or with a gradient

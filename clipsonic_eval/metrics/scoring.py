@@ -7,6 +7,7 @@ function of each metric calls, with arrays or embeddings of one system.
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -351,11 +352,20 @@ def function_of(entry: Metric | PairMetric) -> Callable[..., Score]:
     if isinstance(entry, PairMetric):
         raise TypeError(f"{entry.card.name}: register it with @metric on its function")
 
+    positional = ["reference", "system"] if "reference" in entry.card.needs else ["system"]
+
     def function(*sets: Vectors, n_boot: int = 2000, seed: int = 0, **more: Any) -> Score:
-        names = ["reference", "system"] if "reference" in entry.card.needs else ["system"]
-        given = {**dict(zip(names, sets, strict=False)), **more}
+        given = {**dict(zip(positional, sets, strict=False)), **more}
         return score(entry, given.pop("system"), n_boot=n_boot, seed=seed, **given)
 
     function.__name__ = function.__qualname__ = entry.card.name
-    function.__doc__ = f"{entry.card.description} ({entry.card.unit}); {entry.card.source}."
+    function.__doc__ = f"Return {entry.card.description} ({entry.card.unit}); {entry.card.source}."
+    function.__signature__ = _signature([*positional, *(n for n in entry.card.needs if n not in positional)])  # type: ignore[attr-defined]
     return function
+
+
+def _signature(inputs: Sequence[str]) -> inspect.Signature:
+    either, named = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter(n, either if n in ("reference", "system") else named) for n in inputs]
+    options = [inspect.Parameter(n, named, default=default) for n, default in (("n_boot", 2000), ("seed", 0))]
+    return inspect.Signature([*parameters, *options])

@@ -204,6 +204,29 @@ def test_the_gap_needs_pairs() -> None:
         ce.modality_gap(image, image, prior={"PD": image[0]})
 
 
+def test_the_gap_of_a_folder_needs_an_encoder_and_prompts(wavs: Path) -> None:
+    encoder = fake_encoders.FakeEncoder(unit=True)
+    run = ce.modality_gap(wavs / "PD", wavs / "test.csv", encoder=encoder, n_bootstrap=50)
+    assert run["text", "matched_cosine"].n == len(PITCHES)
+    assert list(Path.cwd().iterdir()) == []
+    with pytest.raises(ce.UserError, match="name an encoder"):
+        ce.modality_gap(wavs / "PD", wavs / "test.csv")
+    with pytest.raises(ce.UserError, match="text: with a folder"):
+        ce.modality_gap(wavs / "PD", np.ones((10, 8)), encoder=encoder)
+    with pytest.raises(ce.UserError, match="prior: with a folder"):
+        ce.modality_gap(wavs / "PD", wavs / "test.csv", prior={"PD": np.ones((10, 8))}, encoder=encoder)
+
+
+def test_the_gap_of_a_file_of_arrays_is_that_of_the_arrays() -> None:
+    rng = np.random.default_rng(0)
+    image, text = rng.standard_normal((30, 6)), rng.standard_normal((30, 6))
+    np.savez("features.npz", image=image, text=text)
+    read = ce.modality_gap("features.npz", n_bootstrap=50)
+    assert [s.value for s in read.scores] == [s.value for s in ce.modality_gap(image, text, n_bootstrap=50).scores]
+    with pytest.raises(ce.UserError, match="text: the image side is an array"):
+        ce.modality_gap(image)
+
+
 def test_a_report_is_made_of_records_in_memory_or_of_folders(wavs: Path) -> None:
     run = run_of(wavs, out="run")
     page = ce.report([run], out="report", title="Mine")

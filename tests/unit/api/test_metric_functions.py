@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import typing
 import warnings
 from pathlib import Path
 
@@ -12,8 +14,10 @@ import pytest
 import soundfile
 
 import clipsonic_eval as ce
+from clipsonic_eval import _signatures
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError, SpaceError
+from clipsonic_eval.metric_functions import metric_function
 from clipsonic_eval.types import as_embeddings
 
 PITCHES = np.geomspace(200, 4000, 24)
@@ -88,6 +92,7 @@ def test_a_metric_is_a_score_with_interval_and_seed() -> None:
         (lambda: ce.clap_score(FAKE, prompts=FAKE[:3]), ShapeError, "prompts: .*got 3 for 50"),
         (lambda: ce.clap_score(FAKE, prompts=["a dog"]), ce.UserError, "texts must be embedded, .*clap-laion-audio"),
         (lambda: ce.kid(REAL[:1], FAKE), ShapeError, "at least"),
+        (lambda: ce.centroid_distance("images/", FAKE), ShapeError, "image: 'images/' is no array.*ce.embed"),
         (lambda: ce.fad(REAL, FAKE, n_boot=3), ce.UserError, "n_boot must be 0"),
     ],
 )
@@ -195,19 +200,49 @@ def _fields(card: object) -> dict[str, object]:
 # --- every registered metric
 
 
+PAIRED = [name for name in ce.METRICS if ce.METRICS[name].card.role == "paired"]  # take two sides of a gap, no folders
+AUDIO = [name for name in ce.METRICS if name not in PAIRED]
+
+
 @pytest.mark.parametrize("name", ce.list_metrics())
-def test_every_metric_is_a_documented_function_that_takes_folders(name: str) -> None:
+def test_every_metric_is_a_documented_function(name: str) -> None:
     function = getattr(ce, name)
-    parameters = inspect.signature(function).parameters
-    assert {"encoder", "weights", "device", "cache", "n_boot", "seed"} <= set(parameters)
+    assert {"n_boot", "seed"} <= set(inspect.signature(function).parameters)
     assert function.__name__ == name
     assert function.__doc__.startswith("Return")
     assert ">>> " in function.__doc__
+
+
+@pytest.mark.parametrize("name", AUDIO)
+def test_metrics_of_audio_say_how_they_take_folders(name: str) -> None:
+    function = getattr(ce, name)
+    assert {"encoder", "weights", "device", "cache"} <= set(inspect.signature(function).parameters)
     assert "Folders:" in function.__doc__
 
 
-@pytest.mark.parametrize("name", [n for n in ce.list_metrics() if ce.METRICS[n].card.role != "paired"])
-def test_every_metric_takes_folders(name: str, wavs: Path) -> None:
+DECLARED = typing.get_type_hints(_signatures)
+
+
+@pytest.mark.parametrize("name", sorted(DECLARED))
+def test_a_type_checker_sees_the_parameters_that_there_are(name: str) -> None:
+    declared = dict(inspect.signature(DECLARED[name].__call__).parameters)
+    del declared["self"]
+    actual = inspect.signature(getattr(ce, name)).parameters
+    assert {n: p.default for n, p in declared.items()} == {n: p.default for n, p in actual.items()}
+
+
+def test_a_metric_without_a_function_gets_one_that_takes_folders(wavs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, needs in {"fad": {"reference": "real"}, "kl": {"real": "real"}}.items():
+        monkeypatch.setitem(ce.METRICS._items, "bare", dataclasses.replace(ce.METRICS[name], function=None))
+        bare = metric_function("bare")
+        encoder = fake_encoders.FakeClasses() if name == "kl" else fake_encoders.FakeEncoder()
+        given = {need: wavs / folder for need, folder in needs.items()}
+        expected = getattr(ce, name)(system=wavs / "mine", **given, encoder=encoder)
+        assert bare(system=wavs / "mine", **given, encoder=encoder) == expected
+
+
+@pytest.mark.parametrize("name", AUDIO)
+def test_metrics_of_audio_take_folders(name: str, wavs: Path) -> None:
     card = ce.METRICS[name].card
     if card.min_n > len(PITCHES) or card.package or card.min_rows > 1:
         pytest.skip("needs more clips, more windows or a package")
