@@ -78,7 +78,7 @@ def run_sweep(
 
 
 def _clip_variant(name: str, folder: Path, stages: Stages, progress: Progress) -> Path:
-    variant = VARIANTS[name].config
+    variant = VARIANTS[name]
     stages.run(folder, f"train CLIP variant {name}", as_tree(variant), partial(train_clip, variant, folder, progress))
     return folder
 

@@ -1,8 +1,9 @@
-"""Training of the toy CLIP: pictures and captions of the web domain, InfoNCE, no offset of any kind.
+"""Training of the toy CLIP: images and captions of the web domain, InfoNCE, no offset of any kind.
 
-Its geometry comes from the way it is built and trained: at a low fixed temperature the loss asks for small differences
-of cosines only and is blind to a constant offset between the modalities, so most of the gap and of the cone with
-which random networks start is still there when the pictures' classes are already linearly readable.
+Its geometry follows from how it is built and trained: at a low fixed temperature the loss asks for small differences of
+cosines only, and a constant offset between the modalities does not change it. So most of the modality gap and of the
+cone effect of random networks is still there when the images' classes are already linearly decodable (W. Liang et al.,
+Mind the Gap, NeurIPS 2022).
 """
 
 from __future__ import annotations
@@ -27,38 +28,38 @@ from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
-from clipsonic_eval.toyencoders.data import Pictures, pictures
+from clipsonic_eval.toyencoders.data import RenderedPairs, images
 from clipsonic_eval.toyencoders.geometry import TARGETS, geometry, intervals
-from clipsonic_eval.toyencoders.loss import forget, info_nce, rate_at
+from clipsonic_eval.toyencoders.training import drop_words, info_nce, optimise
 
 
 @dataclass(frozen=True)
-class ClipConfig:
-    """How a toy CLIP is built and trained.
+class ToyClipConfig:
+    """Network and training of a toy CLIP.
 
     Attributes:
-        seed: of the pictures, the initial weights and the batches.
-        pictures: number of training pictures, each with four captions.
+        seed: of the images, the initial weights and the batches.
+        images: number of training images, each with four captions.
         dim: of the shared space.
         widths: of the image tower.
         text_width: of the text tower.
         text_layers: of the text tower.
         temperature: of InfoNCE, fixed (CLIP's learnt one ends at 0.01).
         steps: of training.
-        batch: pairs of a step.
+        batch: pairs per step.
         lr: peak learning rate (linear warm-up, then cosine to a tenth).
         text_lr: of the text tower in units of ``lr``.
         warmup: steps.
         weight_decay: of AdamW.
-        validation: held-out pictures per domain.
-        locked_projections: keep the two final norms and linear projections as they were drawn. Where they move, the
-            two cones turn towards each other (measured, see ``reports/toy_encoders``).
+        validation: held-out images per domain.
+        locked_projections: freeze the two final norms and linear projections at their initial values. Where they are
+            trained, the two cones turn towards each other (measured, see ``reports/toy_encoders``).
         start_std: initial standard deviation of the start token's embedding (words: 0.02). What all texts share at
             the start is the text tower's cone.
     """
 
     seed: int = 1
-    pictures: int = 24000
+    images: int = 24000
     dim: int = 128
     widths: tuple[int, ...] = (64, 128)
     text_width: int = 64
@@ -77,96 +78,77 @@ class ClipConfig:
     def __post_init__(self) -> None:
         if not 0 < self.temperature < 10:
             raise ConfigError(f"temperature must lie in (0, 10), got {self.temperature}")
-        if min(self.pictures, self.steps, self.batch, self.validation) < 1:
-            raise ConfigError("pictures, steps, batch and validation must be at least 1")
+        if min(self.images, self.steps, self.batch, self.validation) < 1:
+            raise ConfigError("images, steps, batch and validation must be at least 1")
+
+    def network(self, vocabulary: int) -> dict[str, Any]:
+        """Return the arguments of the network, as they also stand in the weight file."""
+        return {
+            "channels": 3,
+            "widths": list(self.widths),
+            "text_width": self.text_width,
+            "text_layers": self.text_layers,
+            "dim": self.dim,
+            "vocabulary": vocabulary,
+        }
 
 
-def _shift(x: Tensor, rng: np.random.Generator) -> Tensor:
-    """Shift the batch by up to three pixels and change its contrast picture by picture."""
-    dy, dx = rng.integers(-3, 4, 2)
-    gain = torch.from_numpy(rng.uniform(0.8, 1.2, (len(x), 1, 1, 1)).astype(np.float32))
-    return torch.roll(x, (int(dy), int(dx)), dims=(2, 3)) * gain
-
-
-def _sizes(config: ClipConfig, vocabulary: int) -> dict[str, Any]:
-    """Return the arguments of the network, as they also stand in the weight file."""
-    return {
-        "channels": 3,
-        "widths": list(config.widths),
-        "text_width": config.text_width,
-        "text_layers": config.text_layers,
-        "dim": config.dim,
-        "vocabulary": vocabulary,
-    }
-
-
-def build(config: ClipConfig, words: int) -> ContrastiveNetwork:
-    """Return the network with its initial weights."""
+def build(config: ToyClipConfig, vocabulary: int) -> ContrastiveNetwork:
+    """Return the network with its initial weights, for a vocabulary of so many tokens."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(config.seed, "", "instrument-clip-weights"))
-        net = ContrastiveNetwork(**_sizes(config, words))
+        net = ContrastiveNetwork(**config.network(vocabulary))
         with torch.no_grad():
             net.text.words.weight[START] *= config.start_std / 0.02
         return net
 
 
 def fit(
-    net: ContrastiveNetwork, data: Pictures, words: Vocabulary, config: ClipConfig, progress: Progress = SILENT
+    net: ContrastiveNetwork,
+    data: RenderedPairs,
+    words: Vocabulary,
+    config: ToyClipConfig,
+    progress: Progress = SILENT,
 ) -> list[float]:
     """Train in place; return the loss of every step."""
     tokens = torch.from_numpy(np.stack([words.encode(c) for c in data.captions]))
     if config.locked_projections:
         for part in (net.sense_norm, net.sense_projection, net.text.norm, net.text_projection):
             part.requires_grad_(False)
-    text = [p for n, p in net.named_parameters() if n.startswith("text")]
-    sense = [p for n, p in net.named_parameters() if not n.startswith("text")]
-    optimiser = torch.optim.AdamW(
-        [{"params": sense, "scale": 1.0}, {"params": text, "scale": config.text_lr}],
-        lr=config.lr,
-        betas=(0.9, 0.98),
-        weight_decay=config.weight_decay,
-    )
-    chosen("bf16", "cpu", "the training of toy-clip")  # part of its recipe: taken everywhere, said where it costs
+    text = [p for name, p in net.named_parameters() if name.startswith("text")]
+    image = [p for name, p in net.named_parameters() if not name.startswith("text")]
+    chosen("bf16", "cpu", "the training of toy-clip")  # part of its recipe: used everywhere, warned of where it costs
     rng = stream(config.seed, "", "instrument-clip-batches")
-    net.train()
     net.sense = net.sense.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    losses = []
-    for step in progress.track(range(config.steps), label="train toy-clip"):
-        rows = rng.choice(len(data.pixels), min(config.batch, len(data.pixels)), replace=False)
-        for group in optimiser.param_groups:
-            group["lr"] = config.lr * group["scale"] * rate_at(step, steps=config.steps, warmup=config.warmup)
+
+    def loss() -> Tensor:
+        rows = rng.choice(len(data.inputs), min(config.batch, len(data.inputs)), replace=False)
         which = torch.from_numpy(rng.integers(0, tokens.shape[1], len(rows)))
-        x = _shift(image_tensor(data.pixels[rows]), rng).contiguous(memory_format=torch.channels_last)
+        x = _augmented(image_tensor(data.inputs[rows]), rng).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             a = net.embed_media(x)
-        b = net.embed_text(forget(tokens[torch.from_numpy(rows), which], rng))
-        loss = info_nce(a, b, config.temperature)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        losses.append(float(loss.detach()))
-        if step % 100 == 99:
-            progress.note(f"step {step + 1}: loss {np.mean(losses[-100:]):.3f}")
-    net.eval()
-    return losses
+        b = net.embed_text(drop_words(tokens[torch.from_numpy(rows), which], rng))
+        return info_nce(a, b, config.temperature)
+
+    groups = [{"params": image, "scale": 1.0}, {"params": text, "scale": config.text_lr}]
+    return optimise(net, loss, config, "train toy-clip", progress, groups)
+
+
+def _augmented(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Shift a batch (b, 3, 48, 48) by up to three pixels and change the contrast per image."""
+    dy, dx = rng.integers(-3, 4, 2)
+    gain = torch.from_numpy(rng.uniform(0.8, 1.2, (len(x), 1, 1, 1)).astype(np.float32))
+    return torch.roll(x, (int(dy), int(dx)), dims=(2, 3)) * gain
 
 
 @torch.inference_mode()
-def measure(net: ContrastiveNetwork, words: Vocabulary, data: Pictures) -> dict[str, Any]:
-    """Return the geometry of held-out pictures with their first captions, with intervals of its main numbers."""
-    rows = range(0, len(data.pixels), 250)
-    image = torch.cat([net.embed_media(image_tensor(data.pixels[k : k + 250])) for k in rows]).numpy()
-    text = net.embed_text(torch.from_numpy(words.encode([c[0] for c in data.captions]))).numpy()
+def measure(net: ContrastiveNetwork, words: Vocabulary, data: RenderedPairs) -> dict[str, Any]:
+    """Return the geometry of held-out images with their first captions, with intervals of its main numbers."""
+    rows = range(0, len(data.inputs), 250)
+    image = torch.cat([net.embed_media(image_tensor(data.inputs[k : k + 250])) for k in rows]).numpy()
+    text = net.embed_text(torch.from_numpy(words.encode(data.column(0)))).numpy()
     prompts = net.embed_text(torch.from_numpy(words.encode([f"a photo of a {s}" for s in toyworld.SOURCES]))).numpy()
-    values = geometry(
-        image,
-        text,
-        label=np.array([s.label for s in data.scenes]),
-        size=np.array([s.size for s in data.scenes]),
-        count=np.array([s.count for s in data.scenes]),
-        class_text=prompts,
-    )
+    values = geometry(image, text, label=data.labels, size=data.sizes, count=data.counts, class_text=prompts)
     return {
         "n": len(image),
         **{k: round(v, 4) for k, v in values.items()},
@@ -174,55 +156,45 @@ def measure(net: ContrastiveNetwork, words: Vocabulary, data: Pictures) -> dict[
     }
 
 
-def validation_sets(config: ClipConfig, progress: Progress = SILENT) -> dict[str, Pictures]:
-    """Render the held-out pictures of both domains (streams of their own)."""
-    return {
-        domain: pictures(
-            config.validation,
-            seed=config.seed,
-            purpose="instrument-validation",
-            domain=domain,
-            captions=1,
-            progress=progress,
-        )
-        for domain in ("web", "video")
-    }
-
-
-def store_clip(net: ContrastiveNetwork, words: Vocabulary, config: ClipConfig, out: Path, card: dict[str, Any]) -> Path:
-    """Write ``toy-clip.safetensors`` and its card into a folder; return the weight file."""
-    network = {"kind": "pair-image", "shape": _sizes(config, len(words)), "vocabulary": list(words.known)}
-    path = out / "toy-clip.safetensors"
-    tree = as_tree(config)
-    save(path, net.state_dict(), network, {"config": tree, "config_hash": config_hash(tree), **card})
-    return path
-
-
 @threads.networks()
-def train_clip(config: ClipConfig, out: Path, progress: Progress = SILENT) -> Path:
-    """Render the pictures, train a toy CLIP, measure it on held-out pictures and write it.
+def train_clip(config: ToyClipConfig, out: Path, progress: Progress = SILENT) -> Path:
+    """Render the images, train a toy CLIP, measure it on held-out images and write it.
 
     Args:
-        config: how.
+        config: network and training.
         out: folder for ``toy-clip.safetensors`` and ``toy-clip.json`` (the card, with the geometry reached).
-        progress: rendering and training report to it.
+        progress: of rendering and training.
 
     Returns:
-        The weight file; ``ENCODERS["toy-clip"](out)`` loads it.
+        The weight file; ``load_encoder("toy-clip", out)`` loads it.
     """
-    data = pictures(config.pictures, seed=config.seed, progress=progress)
-    words = Vocabulary.of(c for captions in data.captions for c in captions)
+    data = images(config.images, seed=config.seed, progress=progress)
+    words = Vocabulary.of(caption for captions in data.captions for caption in captions)
     net = build(config, len(words))
     started = time.monotonic()
     losses = fit(net, data, words, config, progress)
     seconds = time.monotonic() - started
     net.load_state_dict(as_stored(net.state_dict()))
-    reached = {domain: measure(net, words, held) for domain, held in validation_sets(config, progress).items()}
+    purpose = "instrument-validation"
+    held_out = {
+        "web": images(
+            config.validation, seed=config.seed, purpose=purpose, domain="web", captions=1, progress=progress
+        ),
+        "video": images(
+            config.validation, seed=config.seed, purpose=purpose, domain="video", captions=1, progress=progress
+        ),
+    }
+    tree = as_tree(config)
     card = {
+        "config": tree,
+        "config_hash": config_hash(tree),
         "command": "clipsonic-eval toy-encoders train --only toy-clip",
         "loss": round(float(np.mean(losses[-50:])), 4),
         "train_seconds": round(seconds, 1),
         "targets": TARGETS,
-        "geometry": reached,
+        "geometry": {domain: measure(net, words, data) for domain, data in held_out.items()},
     }
-    return store_clip(net, words, config, out, card)
+    network = {"kind": "pair-image", "shape": config.network(len(words)), "vocabulary": list(words.known)}
+    path = out / "toy-clip.safetensors"
+    save(path, net.state_dict(), network, card)
+    return path

@@ -1,8 +1,8 @@
-"""Training data of the toy encoders: rendered in memory, from streams that no study's world uses.
+"""Training data of the toy encoders: images and sounds rendered in memory, from random streams that no study uses.
 
-Keys are ``<domain>-<number>`` under purposes that begin with ``instrument``; :mod:`clipsonic_eval.toyworld.write`
-uses other purposes. Pictures pass through JPEG and an occasional change of scale, so that the towers know what
-compressed web pictures and decoded video frames look like.
+Keys are ``<domain>-<number>`` under purposes that begin with ``instrument``; :mod:`clipsonic_eval.toyworld.write` uses
+other purposes. Images pass through JPEG and an occasional loss of resolution, so that the towers know compressed web
+images and decoded video frames.
 """
 
 from __future__ import annotations
@@ -10,101 +10,58 @@ from __future__ import annotations
 import concurrent.futures
 import io
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image
 
 from clipsonic_eval import threads, toyworld
-from clipsonic_eval.arraytypes import Float32, UInt8
-from clipsonic_eval.encoders.toy.frontend import log_mel, square
+from clipsonic_eval.arraytypes import AnyArray, UInt8
+from clipsonic_eval.encoders.toy.frontend import square
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import stream
 
-_CHUNK: Final = 500
+_CHUNK: Final = 500  # items per job
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Pictures with their scenes and captions.
+class RenderedPairs:
+    """Rendered images or sounds with their captions and scenes.
 
     Attributes:
-        pixels: (n, 48, 48, 3) uint8, degraded by JPEG.
-        captions: per picture, several captions of it.
-        scenes: what is in them.
+        inputs: images (n, 48, 48, 3) uint8, degraded by JPEG; or sounds (n, 15360) float32 at 16 kHz.
+        captions: several per item; of a sound's, every second one names visual details, as the prompts of a study do.
+        scenes: what was rendered.
     """
 
-    pixels: UInt8
+    inputs: AnyArray
     captions: tuple[tuple[str, ...], ...]
     scenes: tuple[toyworld.Scene, ...]
 
+    @property
+    def labels(self) -> AnyArray:
+        """Number of the sound source, (n,) integers."""
+        return np.array([scene.label for scene in self.scenes])
 
-@dataclass(frozen=True)
-class Sounds:
-    """Sounds with their scenes and captions.
+    @property
+    def sizes(self) -> AnyArray:
+        """Drawn size of the objects, (n,) float64."""
+        return np.array([scene.size for scene in self.scenes])
 
-    Attributes:
-        waves: (n, 15360) float32 at 16 kHz.
-        captions: per sound, several captions of it (half of them name visual details, as the prompts of a study do).
-        scenes: what is in them.
-    """
+    @property
+    def counts(self) -> AnyArray:
+        """Number of objects, (n,) integers from 1 to 3."""
+        return np.array([scene.count for scene in self.scenes])
 
-    waves: Float32
-    captions: tuple[tuple[str, ...], ...]
-    scenes: tuple[toyworld.Scene, ...]
-
-    def mels(self) -> Float32:
-        """Return the log-mels, (n, 1, 64, 96)."""
-        return log_mel(self.waves)
-
-
-def _degrade(picture: UInt8, rng: np.random.Generator) -> UInt8:
-    """Compress and decompress; every third picture also loses resolution first."""
-    image = Image.fromarray(picture)
-    if rng.random() < 0.33:
-        side = int(rng.integers(36, 64))
-        image = image.resize((side, side), Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BILINEAR)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=int(rng.integers(30, 95)))
-    return np.asarray(Image.open(buffer).convert("RGB"))
+    def column(self, k: int) -> list[str]:
+        """Return the k-th caption of every item."""
+        return [captions[k] for captions in self.captions]
 
 
-def _pictures(job: tuple[int, str, str, int, int, int]) -> Pictures:
-    seed, purpose, domain, start, stop, n_captions = job
-    pixels, captions, scenes = [], [], []
-    for k in range(start, stop):
-        rng = stream(seed, f"{domain}-{k}", purpose)
-        scene = toyworld.sample_scene(rng, domain)  # type: ignore[arg-type]
-        pixels.append(square(_degrade(toyworld.render_picture(scene, rng), rng)))
-        captions.append(tuple(toyworld.caption(scene, rng) for _ in range(n_captions)))
-        scenes.append(scene)
-    return Pictures(np.stack(pixels), tuple(captions), tuple(scenes))
-
-
-def _sounds(job: tuple[int, str, str, int, int, int]) -> Sounds:
-    seed, purpose, domain, start, stop, n_captions = job
-    waves, captions, scenes = [], [], []
-    for k in range(start, stop):
-        rng = stream(seed, f"{domain}-{k}", purpose)
-        scene = toyworld.sample_scene(rng, domain)  # type: ignore[arg-type]
-        waves.append(toyworld.render_sound(scene, rng))
-        styles = ("audio", "full") * (-(-n_captions // 2))
-        captions.append(tuple(toyworld.caption(scene, rng, style=s) for s in styles[:n_captions]))  # type: ignore[arg-type]
-        scenes.append(scene)
-    return Sounds(np.stack(waves), tuple(captions), tuple(scenes))
-
-
-def _jobs(n: int, seed: int, purpose: str, domain: str, captions: int) -> list[tuple[int, str, str, int, int, int]]:
-    return [(seed, purpose, domain, k, min(n, k + _CHUNK), captions) for k in range(0, n, _CHUNK)]
-
-
-def _pool(workers: int) -> concurrent.futures.ProcessPoolExecutor:
-    return concurrent.futures.ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), threads.keep_one)
-
-
-def pictures(
+def images(
     n: int,
     *,
     seed: int,
@@ -113,21 +70,20 @@ def pictures(
     captions: int = 4,
     workers: int = 2,
     progress: Progress = SILENT,
-) -> Pictures:
-    """Render n pictures with captions; the result depends on the seed, the purpose and the domain only."""
-    jobs = _jobs(n, seed, purpose, domain, captions)
-    parts: Sequence[Pictures]
-    if workers < 2 or len(jobs) < 2:
-        parts = [_pictures(j) for j in progress.track(jobs, label=f"render {domain} pictures")]
-    else:
-        with _pool(workers) as pool:
-            done = pool.map(_pictures, jobs)
-            parts = list(progress.track(done, label=f"render {domain} pictures", total=len(jobs)))
-    return Pictures(
-        np.concatenate([p.pixels for p in parts]),
-        tuple(c for p in parts for c in p.captions),
-        tuple(s for p in parts for s in p.scenes),
-    )
+) -> RenderedPairs:
+    """Render images with captions; an item depends on the seed, the purpose, the domain and its number only.
+
+    Args:
+        n: number of images.
+        seed: of the streams.
+        purpose: of the streams.
+        domain: of the scenes.
+        captions: per image.
+        workers: processes.
+        progress: counts the jobs.
+    """
+    job = partial(_render, _image_and_captions, seed, purpose, domain, captions)
+    return _collected(job, n, workers, progress, f"render {domain} pictures")
 
 
 def sounds(
@@ -139,18 +95,70 @@ def sounds(
     captions: int = 4,
     workers: int = 2,
     progress: Progress = SILENT,
-) -> Sounds:
-    """Render n sounds with captions; the result depends on the seed, the purpose and the domain only."""
-    jobs = _jobs(n, seed, purpose, domain, captions)
-    parts: Sequence[Sounds]
-    if workers < 2 or len(jobs) < 2:
-        parts = [_sounds(j) for j in progress.track(jobs, label=f"render {domain} sounds")]
+) -> RenderedPairs:
+    """Render sounds with captions; arguments and independence as of :func:`images`."""
+    job = partial(_render, _sound_and_captions, seed, purpose, domain, captions)
+    return _collected(job, n, workers, progress, f"render {domain} sounds")
+
+
+def _image_and_captions(
+    scene: toyworld.Scene, rng: np.random.Generator, captions: int
+) -> tuple[AnyArray, tuple[str, ...]]:
+    image = square(_degraded(toyworld.render_picture(scene, rng), rng))
+    return image, tuple(toyworld.caption(scene, rng) for _ in range(captions))
+
+
+def _sound_and_captions(
+    scene: toyworld.Scene, rng: np.random.Generator, captions: int
+) -> tuple[AnyArray, tuple[str, ...]]:
+    wave = toyworld.render_sound(scene, rng)
+    return wave, tuple(toyworld.caption(scene, rng, style="full" if k % 2 else "audio") for k in range(captions))
+
+
+def _degraded(image: UInt8, rng: np.random.Generator) -> UInt8:
+    """Compress and decompress an image; every third one also loses resolution first."""
+    picture = Image.fromarray(image)
+    if rng.random() < 0.33:
+        side = int(rng.integers(36, 64))
+        small = picture.resize((side, side), Image.Resampling.BILINEAR)
+        picture = small.resize(picture.size, Image.Resampling.BILINEAR)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=int(rng.integers(30, 95)))
+    return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+def _render(
+    item: Callable[[toyworld.Scene, np.random.Generator, int], tuple[AnyArray, tuple[str, ...]]],
+    seed: int,
+    purpose: str,
+    domain: toyworld.Domain,
+    captions: int,
+    numbers: range,
+) -> RenderedPairs:
+    """Render the items with some numbers, each from a stream of its own."""
+    found: list[Any] = []
+    for k in numbers:
+        rng = stream(seed, f"{domain}-{k}", purpose)
+        scene = toyworld.sample_scene(rng, domain)
+        found.append((*item(scene, rng, captions), scene))
+    arrays, texts, scenes = zip(*found, strict=True)
+    return RenderedPairs(np.stack(arrays), texts, scenes)
+
+
+def _collected(
+    job: Callable[[range], RenderedPairs], n: int, workers: int, progress: Progress, label: str
+) -> RenderedPairs:
+    """Run a job over n numbers, in processes where that pays."""
+    chunks = [range(k, min(n, k + _CHUNK)) for k in range(0, n, _CHUNK)]
+    parts: Sequence[RenderedPairs]
+    if workers < 2 or len(chunks) < 2:
+        parts = [job(chunk) for chunk in progress.track(chunks, label=label)]
     else:
-        with _pool(workers) as pool:
-            done = pool.map(_sounds, jobs)
-            parts = list(progress.track(done, label=f"render {domain} sounds", total=len(jobs)))
-    return Sounds(
-        np.concatenate([p.waves for p in parts]),
-        tuple(c for p in parts for c in p.captions),
-        tuple(s for p in parts for s in p.scenes),
+        spawned = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(workers, spawned, threads.keep_one) as pool:
+            parts = list(progress.track(pool.map(job, chunks), label=label, total=len(chunks)))
+    return RenderedPairs(
+        np.concatenate([part.inputs for part in parts]),
+        tuple(captions for part in parts for captions in part.captions),
+        tuple(scene for part in parts for scene in part.scenes),
     )

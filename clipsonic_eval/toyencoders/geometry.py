@@ -1,4 +1,4 @@
-"""The geometry of an image-text space, measured for calibration (the official gap metrics live with the metrics)."""
+"""Geometry of an image-text space, for calibrating toy CLIP (the modality-gap metrics stand with the metrics)."""
 
 from __future__ import annotations
 
@@ -23,24 +23,34 @@ TARGETS: Final[dict[str, float]] = {
 
 
 def _unit(x: FloatArray) -> Float64:
+    """Return rows of length 1, (n, d) -> (n, d) float64."""
     x = np.asarray(x, dtype=np.float64)
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
 def _mean_pair_cosine(x: Float64) -> float:
-    """Return the mean cosine of the n(n-1)/2 pairs of different rows."""
+    """Return the mean cosine of the n(n-1)/2 pairs of different unit rows, (n, d)."""
     n = len(x)
     total = x.sum(axis=0)
-    return float((total @ total - n) / (n * (n - 1)))
+    return float((total @ total - n) / (n * (n - 1)))  # (|Σ x_i|² − n) / (n (n − 1))
 
 
 def _ridge(x: Float64, y: Float64, x_new: Float64) -> Float64:
-    """Fit a linear map with an intercept (ridge 1e-3 of the mean variance) and apply it."""
+    """Fit a linear map with an intercept by ridge regression and apply it.
+
+    Args:
+        x: (n, d) inputs.
+        y: (n, k) targets.
+        x_new: (m, d) inputs.
+
+    Returns:
+        (m, k) predictions; the penalty is 1e-3 of the mean variance.
+    """
     mean, target = x.mean(axis=0), y.mean(axis=0)
     centred = x - mean
     gram = centred.T @ centred
     gram += np.eye(len(gram)) * 1e-3 * np.trace(gram) / len(gram)
-    return (x_new - mean) @ np.linalg.solve(gram, centred.T @ (y - target)) + target
+    return (x_new - mean) @ np.linalg.solve(gram, centred.T @ (y - target)) + target  # (XᵀX + λI)⁻¹ Xᵀ Y
 
 
 def _halves(n: int) -> tuple[slice, slice]:
@@ -48,7 +58,7 @@ def _halves(n: int) -> tuple[slice, slice]:
 
 
 def _classify(x: Float64, labels: NDArray[np.int64]) -> float:
-    """Return the held-out accuracy of a linear probe (first half fits, second half counts)."""
+    """Return the held-out accuracy of a linear probe on rows (n, d): the first half fits, the second half tests."""
     fit, held = _halves(len(x))
     onehot = np.eye(int(labels.max()) + 1)[labels]
     return float((_ridge(x[fit], onehot[fit], x[held]).argmax(axis=1) == labels[held]).mean())
@@ -63,10 +73,10 @@ def geometry(
     count: NDArray[np.int64],
     class_text: FloatArray | None = None,
 ) -> dict[str, float]:
-    """Measure one space on matched pairs.
+    """Measure an image-text space on matched pairs.
 
     Args:
-        image: (n, d) embeddings of pictures.
+        image: (n, d) embeddings of images.
         text: (n, d) embeddings of their captions, row by row.
         label: (n,) class numbers.
         size: (n,) drawn size.
@@ -74,7 +84,7 @@ def geometry(
         class_text: (classes, d) embeddings of the bare class prompts, for zero-shot accuracy.
 
     Returns:
-        Cosines, centroid distance, separability and what linear probes on the pictures read, by name.
+        Cosines, centroid distance, separability and the accuracy of linear probes on the images, by name.
     """
     x, y = _unit(image), _unit(text)
     fit, held = _halves(len(x))
@@ -106,7 +116,14 @@ def geometry(
 def intervals(
     image: FloatArray, text: FloatArray, *, seed: int = 0, draws: int = 500
 ) -> dict[str, tuple[float, float]]:
-    """Return 95 % percentile bootstrap intervals over pairs of the cosines and of the centroid distance."""
+    """Return 95 % percentile bootstrap intervals over pairs of the cosines and of the centroid distance.
+
+    Args:
+        image: (n, d) embeddings of images.
+        text: (n, d) embeddings of their captions, row by row.
+        seed: of the bootstrap.
+        draws: resamples of the pairs.
+    """
     x, y = _unit(image), _unit(text)
     n = len(x)
     rng = stream(seed, "", "instrument-bootstrap")
@@ -119,7 +136,7 @@ def intervals(
         mx, my = weight @ x / n, weight @ y / n
         collected["centroid_distance"].append(float(np.linalg.norm(mx - my)))
         collected["matched_cosine"].append(float(weight @ matched / n))
-        # Pairs of one row with its own copy are left out: their cosine is 1 whatever the space is.
+        # without pairs of a row with its own copy, whose cosine is 1 in any space
         same = (weight**2).sum()
         collected["image_image_cosine"].append(float((n * n * mx @ mx - same) / (n * n - same)))
         collected["text_text_cosine"].append(float((n * n * my @ my - same) / (n * n - same)))

@@ -1,4 +1,4 @@
-"""The calibration of the toy encoders as a table, from the cards beside its weights."""
+"""The calibration of the toy encoders as a table, from the cards of their weights."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _ROWS: Final[tuple[tuple[str, str], ...]] = (
     ("unmatched_cosine", "unmatched cosine"),
     ("centred_matched_cosine", "matched cosine, centred"),
     ("separability", "linear separability"),
-    ("class_decoding", "class decoded from pictures"),
+    ("class_decoding", "class decoded from images"),
     ("zero_shot_class", "zero-shot class accuracy"),
-    ("count_decoding", "count decoded from pictures"),
-    ("size_r2", "size decoded from pictures, R²"),
+    ("count_decoding", "count decoded from images"),
+    ("size_r2", "size decoded from images, R²"),
 )
 _AUDIO: Final = ("toy-clap", "toy-clap-condition", "toy-audio")
 
 
 def calibration(weights: Path | None = None) -> dict[str, Any]:
-    """Return what the cards say, after the weights' hashes were compared with them.
+    """Return what the cards state, after comparing them with the hashes of the weights.
 
     Args:
-        weights: a folder or a weight file of toy-clip; None: the frozen toy encoders.
+        weights: a folder or a weight file of toy-clip; None: the shipped ones.
 
     Raises:
         WeightsError: no such weights, or they are not those of the card.
@@ -58,7 +58,7 @@ def _cell(reached: dict[str, Any], key: str) -> str:
 
 
 def table(values: dict[str, Any]) -> str:
-    """Return the calibration as a Markdown table: target, web and video held-out pictures, with 95 % intervals."""
+    """Return the calibration as a Markdown table: target, held-out images of both domains, with 95 % intervals."""
     geometry = values["geometry"]
     sizes = {domain: geometry.get(domain, {}).get("n", 0) for domain in ("web", "video")}
     lines = [
@@ -74,8 +74,8 @@ def table(values: dict[str, Any]) -> str:
     heads = ("", "real CLIP", f"web (n {sizes['web']})", f"video (n {sizes['video']})")
     lines.append(markdown_table(heads, rows).rstrip())
     for name, reached in values["audio"].items():
-        told = ", ".join(
+        values_text = ", ".join(
             f"{k.replace('_', ' ')} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in reached.items()
         )
-        lines += ["", f"{name}: {told}"]
+        lines += ["", f"{name}: {values_text}"]
     return "\n".join(lines)

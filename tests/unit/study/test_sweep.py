@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from clipsonic_eval.progress import SILENT
 from clipsonic_eval.study import sweep
 from clipsonic_eval.study.config import FAST
 from clipsonic_eval.study.sweep import SweepConfig, run_sweep
-from clipsonic_eval.toyencoders.clip import ClipConfig
+from clipsonic_eval.toyencoders.clip import ToyClipConfig
 
 TINY = ("world.videos=40", "world.pictures=60", "world.pairs=0", "world.val=24", "world.test=24", "world.reference=24")
 
@@ -26,9 +25,8 @@ def test_a_clip_variant_that_is_not_there_is_refused() -> None:
 def test_each_clip_variant_gets_its_own_study_on_the_same_world(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny = ClipConfig(pictures=200, steps=3, batch=32, validation=100)
-    variant = dataclasses.replace(sweep.VARIANTS["narrow"], config=tiny)
-    monkeypatch.setitem(sweep.VARIANTS, "narrow", variant)
+    tiny = ToyClipConfig(images=200, steps=3, batch=32, validation=100)
+    monkeypatch.setitem(sweep.VARIANTS, "narrow", tiny)
     values = {**as_tree(SweepConfig().study), "audio_steps": 2, "prior_steps": 2, "sampler_steps": 2, "n_boot": 40}
     values = {**values, "n_boot_validation": 20, "world": {**values["world"], **FAST["world"]}}
     study = resolve(type(SweepConfig().study), apply_sets(values, TINY))

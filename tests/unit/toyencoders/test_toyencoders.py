@@ -16,15 +16,15 @@ from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.encoders.toy.frontend import log_mel, square, windows
 from clipsonic_eval.encoders.toy.tokenizer import BUCKETS, START, Vocabulary
 from clipsonic_eval.errors import ConfigError, UserError
-from clipsonic_eval.toyencoders.audio import ClapConfig, HearingConfig
-from clipsonic_eval.toyencoders.clip import ClipConfig, train_clip
-from clipsonic_eval.toyencoders.data import pictures, sounds
+from clipsonic_eval.toyencoders.audio import ToyAudioConfig, ToyClapConfig
+from clipsonic_eval.toyencoders.clip import ToyClipConfig, train_clip
+from clipsonic_eval.toyencoders.data import images, sounds
 from clipsonic_eval.toyencoders.geometry import geometry, intervals
-from clipsonic_eval.toyencoders.loss import forget, info_nce, rate_at
-from clipsonic_eval.toyencoders.sweep import VARIANTS
+from clipsonic_eval.toyencoders.sweep import GEOMETRY, VARIANTS
 from clipsonic_eval.toyencoders.train import ToyEncodersConfig, train
+from clipsonic_eval.toyencoders.training import drop_words, info_nce, lr_factor
 
-_TINY = ClipConfig(pictures=48, steps=3, batch=16, validation=32, widths=(8, 16), text_width=32, text_layers=1)
+_TINY = ToyClipConfig(images=48, steps=3, batch=16, validation=32, widths=(8, 16), text_width=32, text_layers=1)
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
@@ -67,8 +67,8 @@ def test_training_does_not_touch_the_global_generators(tmp_path):
 
 
 def test_audio_encoders_train_and_load(tmp_path):
-    clap = ClapConfig(sounds=32, steps=2, batch=16, validation=16, widths=(8, 16), text_width=32, text_layers=1)
-    hearing = HearingConfig(sounds=32, steps=2, batch=16, validation=16, widths=(8, 16))
+    clap = ToyClapConfig(sounds=32, steps=2, batch=16, validation=16, widths=(8, 16), text_width=32, text_layers=1)
+    hearing = ToyAudioConfig(sounds=32, steps=2, batch=16, validation=16, widths=(8, 16))
     config = ToyEncodersConfig(clap=clap, audio=hearing)
     for name in ("toy-clap", "toy-audio"):
         assert [p.stem for p in train(config, tmp_path, only=name)] == [name]
@@ -77,13 +77,13 @@ def test_audio_encoders_train_and_load(tmp_path):
         train(config, tmp_path, only="toy-clipp")
 
 
-def test_material_of_an_item_does_not_depend_on_how_many_there_are():
-    few, many = (pictures(n, seed=3, workers=1, captions=1) for n in (5, 12))
-    assert np.array_equal(few.pixels, many.pixels[:5])
+def test_an_item_does_not_depend_on_how_many_there_are():
+    few, many = (images(n, seed=3, workers=1, captions=1) for n in (5, 12))
+    assert np.array_equal(few.inputs, many.inputs[:5])
     assert few.captions == many.captions[:5]
 
 
-def test_material_of_the_instrument_differs_from_the_worlds_of_studies():
+def test_data_of_the_toy_encoders_differ_from_the_worlds_of_studies():
     # Same seed and key, other purpose: the scenes must not coincide.
     from clipsonic_eval.seeds import stream
 
@@ -136,16 +136,16 @@ def test_info_nce_does_not_see_an_offset_of_one_modality():
 
 
 def test_learning_rate_warms_up_and_falls_to_a_tenth():
-    rates = [rate_at(k, steps=100, warmup=10) for k in range(100)]
+    rates = [lr_factor(k, steps=100, warmup=10) for k in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[10] == pytest.approx(1.0)
     assert rates[-1] == pytest.approx(0.1, abs=0.001)
 
 
-def test_forgetting_keeps_starts_and_padding():
+def test_dropping_words_keeps_starts_and_padding():
     tokens = torch.zeros(2000, 6, dtype=torch.int64)
     tokens[:, 0], tokens[:, 1:4] = START, 50
-    changed = forget(tokens, np.random.default_rng(0))
+    changed = drop_words(tokens, np.random.default_rng(0))
     assert (changed[:, 0] == START).all()
     assert (changed[:, 4:] == 0).all()
     share = (changed[:, 1:4] != 50).float().mean()
@@ -183,16 +183,16 @@ def test_windows_and_squares_cut_as_documented():
 @pytest.mark.parametrize("bad", [{"temperature": 0.0}, {"steps": 0}])
 def test_impossible_settings_are_refused(bad):
     with pytest.raises(ConfigError, match=next(iter(bad))):
-        ClipConfig(**bad)
+        ToyClipConfig(**bad)
 
 
 def test_sweep_runs_from_narrow_to_wide_and_holds_the_calibrated_one():
-    gaps = [v.measured["centroid_distance"] for v in VARIANTS.values()]
+    gaps = [GEOMETRY[name]["centroid_distance"] for name in VARIANTS]
     assert len(gaps) == 5
     assert gaps == sorted(gaps)
     assert gaps[0] < 0.5
     assert gaps[-1] > 0.95
-    assert VARIANTS["calibrated"].config == ClipConfig()
+    assert VARIANTS["calibrated"] == ToyClipConfig()
 
 
 def test_show_prints_the_table_and_json():
@@ -204,7 +204,7 @@ def test_show_prints_the_table_and_json():
 
 
 def test_train_command_takes_settings_and_names_a_wrong_one(tmp_path):
-    sets = ["pictures=32", "steps=1", "batch=8", "validation=16"]
+    sets = ["images=32", "steps=1", "batch=8", "validation=16"]
     arguments = [part for s in sets for part in ("--set", f"clip.{s}")]
     command = ["toy-encoders", "train", "--out", str(tmp_path), "--only", "toy-clip"]
     done = CliRunner().invoke(main, [*command, *arguments])
