@@ -23,7 +23,7 @@ from clipsonic_eval.cli._options import json_option, out_option, overwrite_optio
 @set_option("n_bootstrap=1000")
 @out_option("Output folder.", default="runs/calibration")
 @overwrite_option
-@json_option("the cells")
+@json_option("the results")
 def command(
     metrics: tuple[str, ...],
     sizes: tuple[int, ...],
@@ -40,8 +40,8 @@ def command(
     one core.
     """
     from clipsonic_eval.config import apply_sets, as_tree, resolve
-    from clipsonic_eval.harness.calibration.cells import CalibrateConfig, as_row
-    from clipsonic_eval.harness.calibration.run import run
+    from clipsonic_eval.harness.calibration.simulation import CalibrateConfig, as_row
+    from clipsonic_eval.harness.calibration.table import calibrate
     from clipsonic_eval.progress import Bars
     from clipsonic_eval.reporting.calibration import write
 
@@ -49,7 +49,7 @@ def command(
     given = {"metrics": list(metrics), "n": list(sizes), "repeats": repeats, "seed": seed}
     values |= {key: value for key, value in given.items() if value not in (None, [])}
     config = resolve(CalibrateConfig, apply_sets(values, sets), where="calibrate")
-    cells = run(config, out, progress=Bars(), overwrite=overwrite)
+    results = calibrate(config, out, progress=Bars(), overwrite=overwrite)
     parts = [
         "clipsonic-eval calibrate",
         *(f"--metric {name}" for name in metrics),
@@ -58,14 +58,14 @@ def command(
         *([f"--seed {seed}"] if seed is not None else []),
         *(f"--set {shlex.quote(s)}" for s in sets),
     ]
-    rows = [as_row(cell) for cell in cells]
+    rows = [as_row(found) for found in results]
     page = write(rows, as_tree(config), out, " ".join(parts))
     if as_json:
         click.echo(json.dumps(rows))
         return
-    for cell in cells:
+    for found in results:
         click.echo(
-            f"{cell.metric:32} n {cell.n:5}  covered {cell.covered.share:6.1%} ({cell.within})  "
-            f"false alarms {cell.alarms.share:5.1%}  power {cell.power.share:4.0%}"
+            f"{found.metric:32} n {found.n:5}  covered {found.covered.share:6.1%} ({found.within})  "
+            f"false alarms {found.alarms.share:5.1%}  power {found.power.share:4.0%}"
         )
     click.echo(f"\n{page}")

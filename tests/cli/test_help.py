@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from clipsonic_eval.cli import main
-from clipsonic_eval.harness.calibration.cells import CalibrateConfig
+from clipsonic_eval.harness.calibration.simulation import CalibrateConfig
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.gap import GapConfig
 

@@ -16,7 +16,7 @@ import pytest
 from clipsonic_eval import metrics, signature
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import ShapeError, SpaceError
-from clipsonic_eval.harness.calibration import worlds
+from clipsonic_eval.harness.calibration import populations
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, PairMetric, SetMetric
 from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.types import Clip, Embeddings
@@ -233,8 +233,8 @@ def drawn_value(metric: Metric, rng: np.random.Generator, n: int) -> float:
     The population is narrower than the reference's, so that shares of the reference are far from all of it.
     """
     noise, width = (0.0, 0.7) if metric.card.role == "audio" else (0.5, 1.0)
-    given = worlds.draw(rng, n, metric.card, (noise,))[0]
-    reference = worlds.draw(np.random.default_rng(5), 60, metric.card, (noise,))[0].reference
+    given = populations.draw(rng, n, metric.card, (noise,))[0]
+    reference = populations.draw(np.random.default_rng(5), 60, metric.card, (noise,))[0].reference
     system = dataclasses.replace(given.system, vectors=width * given.system.vectors)
     return value(metric, dataclasses.replace(given, system=system, reference=reference))
 

@@ -13,14 +13,14 @@ from click.testing import CliRunner
 
 from clipsonic_eval.cli import main
 from clipsonic_eval.errors import ConfigError, UserError
-from clipsonic_eval.harness.calibration import cells
-from clipsonic_eval.harness.calibration.cells import CalibrateConfig, Cell, Rate, names, run_cell
-from clipsonic_eval.harness.calibration.run import run
-from clipsonic_eval.harness.calibration.worlds import draw
+from clipsonic_eval.harness.calibration import simulation
+from clipsonic_eval.harness.calibration.populations import draw
+from clipsonic_eval.harness.calibration.simulation import CalibrateConfig, Calibration, Rate, planned, simulate
+from clipsonic_eval.harness.calibration.table import calibrate
 from clipsonic_eval.metrics import METRICS, ClipMetric
 from clipsonic_eval.stats import bootstrap
 
-NOT_WORSE = {  # in these worlds noise is wide and sure of itself
+NOT_WORSE = {  # in these populations noise is wide and sure of itself
     "diversity": "noise widens a set",
     "diversity_distance": "noise widens a set",
     "recall": "a wider set reaches all of the reference",
@@ -29,18 +29,18 @@ NOT_WORSE = {  # in these worlds noise is wide and sure of itself
 }
 QUICK = CalibrateConfig(n=(40,), repeats=60, truth_repeats=60, n_bootstrap=100, n_permutations=100)
 
-SIMULATED = {n: METRICS[n] for n, _ in names(CalibrateConfig(n=(5000,)))}
+SIMULATED = {n: METRICS[n] for n, _ in planned(CalibrateConfig(n=(5000,)))}
 
 
 def test_means_cover_and_keep_their_level() -> None:
-    cell = run_cell("clap_score", 40, QUICK)
-    assert cell.truth_kind == "population mean"
-    assert cell.covered.share >= 0.85
-    assert cell.covered.share + cell.below + cell.above == pytest.approx(1)
-    assert cell.alarms.share <= 0.15
-    assert cell.family_alarms.share <= 0.15
-    assert cell.power.share > cell.alarms.share
-    assert cell.width > 0
+    found = simulate("clap_score", 40, QUICK)
+    assert found.truth_kind == "population mean"
+    assert found.covered.share >= 0.85
+    assert found.covered.share + found.below + found.above == pytest.approx(1)
+    assert found.alarms.share <= 0.15
+    assert found.family_alarms.share <= 0.15
+    assert found.power.share > found.alarms.share
+    assert found.width > 0
 
 
 def test_an_interval_that_is_too_narrow_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,21 +52,21 @@ def test_an_interval_that_is_too_narrow_is_found_out(monkeypatch: pytest.MonkeyP
         return middle + (low - middle) / 2, middle + (high - middle) / 2
 
     monkeypatch.setattr(bootstrap, "bca_interval", half)
-    cell = run_cell("clap_score", 40, QUICK)
-    assert cell.covered.share < 0.85
-    assert cell.within == "no"
+    found = simulate("clap_score", 40, QUICK)
+    assert found.covered.share < 0.85
+    assert found.within == "no"
 
 
-def test_a_test_that_cries_wolf_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_test_with_false_alarms_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     from clipsonic_eval.stats import paired
 
     monkeypatch.setattr(paired, "sign_flip_test", lambda differences, n, seed: (0.01, "always"))
-    cell = run_cell("clap_score", 40, dataclasses.replace(QUICK, repeats=5, truth_repeats=2))
-    assert cell.alarms.share == cell.family_alarms.share == 1.0
+    found = simulate("clap_score", 40, dataclasses.replace(QUICK, repeats=5, truth_repeats=2))
+    assert found.alarms.share == found.family_alarms.share == 1.0
 
 
 def test_whether_the_band_is_met_depends_on_how_much_is_known() -> None:
-    base = run_cell("class_accuracy", 40, dataclasses.replace(QUICK, repeats=3))
+    base = simulate("class_accuracy", 40, dataclasses.replace(QUICK, repeats=3))
     verdicts = {}
     for hits, repeats in ((95, 100), (90, 100), (900, 1000), (990, 1000)):
         rate = Rate.of([True] * hits + [False] * (repeats - hits))
@@ -75,7 +75,7 @@ def test_whether_the_band_is_met_depends_on_how_much_is_known() -> None:
 
 
 @pytest.mark.parametrize("name", [n for n, m in SIMULATED.items() if m.card.min_n <= 60])
-def test_every_metric_has_a_world_in_which_noise_makes_it_worse(name: str) -> None:
+def test_every_metric_has_a_population_in_which_noise_makes_it_worse(name: str) -> None:
     metric = METRICS[name]
     ladder = draw(np.random.default_rng(0), 60, metric.card, (0.05, 3.0))
     first, last = (
@@ -90,33 +90,35 @@ def test_every_metric_has_a_world_in_which_noise_makes_it_worse(name: str) -> No
         assert first < last
 
 
-def test_cells_are_those_at_which_a_metric_is_defined() -> None:
-    assert names(CalibrateConfig(metrics=("kid_subsets", "fad"), n=(50, 100))) == [("fad", 50), ("fad", 100)]
-    assert not any(METRICS[name].card.package for name, _ in names(CalibrateConfig()))
+def test_a_metric_is_simulated_where_it_is_defined() -> None:
+    assert planned(CalibrateConfig(metrics=("kid_subsets", "fad"), n=(50, 100))) == [("fad", 50), ("fad", 100)]
+    assert not any(METRICS[name].card.package for name, _ in planned(CalibrateConfig()))
     with pytest.raises(UserError, match="fadd"):
-        names(CalibrateConfig(metrics=("fadd",)))
+        planned(CalibrateConfig(metrics=("fadd",)))
+    with pytest.raises(ConfigError, match="separability: no population is simulated for metrics of role 'paired'"):
+        planned(CalibrateConfig(metrics=("separability",)))
     with pytest.raises(ConfigError, match="at least 2"):
         CalibrateConfig(repeats=1)
 
 
 def test_what_is_there_is_not_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = dataclasses.replace(QUICK, metrics=("class_accuracy",), repeats=4)
-    first = run(config, tmp_path)
+    first = calibrate(config, tmp_path)
     calls: list[str] = []
 
-    def counting(name: str, n: int, settings: CalibrateConfig) -> Cell:
+    def counting(name: str, n: int, settings: CalibrateConfig) -> Calibration:
         calls.append(name)
-        return cells.run_cell(name, n, settings)
+        return simulation.simulate(name, n, settings)
 
-    monkeypatch.setattr("clipsonic_eval.harness.calibration.run.run_cell", counting)
-    assert run(config, tmp_path) == first
+    monkeypatch.setattr("clipsonic_eval.harness.calibration.table.simulate", counting)
+    assert calibrate(config, tmp_path) == first
     assert not calls
     other = dataclasses.replace(config, seed=1)
     with pytest.raises(UserError, match=r"seed: 0 → 1.*--overwrite"):
-        run(other, tmp_path)
-    assert run(other, tmp_path, overwrite=True) != first  # other settings are other cells
-    (tmp_path / "cells" / "class_accuracy-40.json").write_text("{")
-    assert run(config, tmp_path, overwrite=True) == first
+        calibrate(other, tmp_path)
+    assert calibrate(other, tmp_path, overwrite=True) != first  # other settings, other results
+    (tmp_path / "simulated" / "class_accuracy-40.json").write_text("{")
+    assert calibrate(config, tmp_path, overwrite=True) == first
     assert calls == ["class_accuracy", "class_accuracy"]
 
 

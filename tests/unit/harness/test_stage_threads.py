@@ -16,7 +16,7 @@ from stage_threads import IDLE, a_busy_machine, default_is, now
 from clipsonic_eval import threads
 from clipsonic_eval.clips import _pool
 from clipsonic_eval.harness import score as score_module
-from clipsonic_eval.harness.calibration import run as calibration
+from clipsonic_eval.harness.calibration import table as calibration
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.sample import sample
 from clipsonic_eval.media.audio import write_wav
@@ -119,9 +119,9 @@ def test_a_calibration_runs_on_one_thread(tmp_path: Path, monkeypatch: pytest.Mo
         seen.add(now())
         raise StopError
 
-    monkeypatch.setattr(calibration, "run_cell", cell)
+    monkeypatch.setattr(calibration, "simulate", cell)
     with pytest.raises(StopError):
-        calibration.run(calibration.CalibrateConfig(metrics=("fad",), n=(50,)), tmp_path)
+        calibration.calibrate(calibration.CalibrateConfig(metrics=("fad",), n=(50,)), tmp_path)
     assert seen == {(1, 1)}
 
 

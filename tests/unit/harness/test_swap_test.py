@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.harness.calibration import worlds
+from clipsonic_eval.harness.calibration import populations
 from clipsonic_eval.harness.compare import compare_systems
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
 from clipsonic_eval.metrics.scoring import score_systems
@@ -55,7 +55,7 @@ def contributions(metric: SetMetric, a: Inputs, b: Inputs) -> np.ndarray:
 @pytest.mark.parametrize("name", OURS)
 def test_the_contributions_with_signs_are_the_differences_of_swapped_systems(name: str) -> None:
     metric = set_metric(name)
-    a, b = worlds.draw(RNG(0), 40, metric.card, (0.4, 0.6))
+    a, b = populations.draw(RNG(0), 40, metric.card, (0.4, 0.6))
     by_clip = contributions(metric, a, b)
     patterns = [np.ones(40, dtype=bool), *(RNG(1).random((20, 40)) < 0.5)]
     true = np.array([metric.value(x) - metric.value(y) for x, y in (swapped(a, b, s) for s in patterns)])
@@ -76,7 +76,7 @@ def compared(name: str, a: Inputs, b: Inputs, seed: int = 0, permutations: int =
 
 def drawn(seed: int, apart: float, n: int = 40) -> tuple[Inputs, Inputs]:
     """Return two systems near the reference; the second one is shifted further."""
-    a, b = worlds.draw(RNG([7, seed]), n, METRICS["fad"].card, (0.4, 0.4))
+    a, b = populations.draw(RNG([7, seed]), n, METRICS["fad"].card, (0.4, 0.4))
     moved = dataclasses.replace(b.system, vectors=b.system.vectors + apart)
     return a, dataclasses.replace(b, system=moved)
 
@@ -100,7 +100,7 @@ def test_a_system_that_is_further_off_is_found_by_fad() -> None:
 def test_tests_by_swaps_hold_their_level(name: str) -> None:
     metric, p = set_metric(name), []
     for i in range(400):
-        a, b = worlds.draw(RNG([8, i]), 50, metric.card, (0.4, 0.4))
+        a, b = populations.draw(RNG([8, i]), 50, metric.card, (0.4, 0.4))
         p.append(compared(name, a, b, seed=i).p_value)
     assert bootstrap.wilson_interval(float(np.mean(np.array(p) <= 0.05)), 400)[0] < 0.05
 
@@ -114,7 +114,7 @@ def test_unlike_systems_of_equal_distance_are_seldom_told_apart() -> None:
         x, reference = (rng.standard_normal((300, 4)) * spread for _ in range(2))
         keys, space = tuple(f"{k:03d}" for k in range(300)), METRICS["fad"].card
         sets = [
-            Embeddings(v, keys, "audio", worlds.draw(rng, 2, space, (0.4,))[0].system.space)
+            Embeddings(v, keys, "audio", populations.draw(rng, 2, space, (0.4,))[0].system.space)
             for v in (x + 0.6 * spread, x + np.sqrt(1.6**2 - 1) * rng.standard_normal((300, 4)) * spread, reference)
         ]
         inside.append(compared("fad", Inputs(sets[0], sets[2]), Inputs(sets[1], sets[2]), seed=i).p_value > 0.05)

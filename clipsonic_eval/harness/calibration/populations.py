@@ -1,8 +1,8 @@
-"""Populations to draw evaluations from: embeddings of a system and its rivals, a reference, prompts, classes.
+"""Simulated populations: embeddings of systems, a reference, prompts and classes, by the role of the encoder.
 
-Small and heavy-tailed rather than realistic: what is under test is the statistics, whose assumptions (independent
-clips, enough of them) are the same on real embeddings. Rivals answer the same queries and share what a query brings,
-so that paired tests have something to gain by pairing.
+Small and heavy-tailed rather than realistic: the statistics are under test, whose assumptions (independent clips,
+enough of them) are the same on real embeddings. Systems answer the same queries and share the effect of a query, so
+that paired tests gain by pairing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics import Inputs, MetricCard
 from clipsonic_eval.types import Embeddings, EncoderCard, Modality
 
-World = Callable[[np.random.Generator, int, MetricCard, tuple[float, ...]], list[Inputs]]
+Population = Callable[[np.random.Generator, int, MetricCard, tuple[float, ...]], list[Inputs]]
 
 DIM: Final = 8
 CLASSES: Final = 6
@@ -24,15 +24,15 @@ _PAIR_DIM: Final = 16
 
 
 def draw(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
-    """Draw one evaluation of some systems on n queries.
+    """Draw one evaluation of some systems on n queries: the inputs of each system.
 
     Args:
         rng: of this draw.
-        n: queries.
-        card: of the metric; its role says which world, its needs what is drawn.
-        noises: one for each system; equal ones are systems of equal quality, larger ones worse.
+        n: number of queries.
+        card: of the metric; its role names the population.
+        noises: one per system; equal ones are systems of equal quality, larger ones are worse.
     """
-    return _WORLDS[card.role](rng, n, card, noises)
+    return POPULATIONS[card.role](rng, n, card, noises)
 
 
 def _keys(n: int) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ def _embeddings(vectors: Float64, keys: tuple[str, ...], space: EncoderCard, mod
 def _features(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
     """Student's t of 8 degrees, variances from 1 to 0.1; the system is shifted by 0.2 and wider by its noise.
 
-    Metrics of several rows a clip get three times as many as they need, around a centre of the clip's own.
+    Metrics that need several rows per clip get three times as many, around a centre of the clip's own.
     """
     rows = 1 if card.min_rows == 1 else 3 * card.min_rows
     spread = np.sqrt(np.logspace(0, -1, DIM))
@@ -69,13 +69,13 @@ def _features(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[
     asked = clips(n)
     found = []
     for noise in noises:
-        heard = within(asked + 0.2 * spread + noise * clips(n))
-        found.append(Inputs(_embeddings(heard, keys, space, "audio"), reference))
+        generated = within(asked + 0.2 * spread + noise * clips(n))
+        found.append(Inputs(_embeddings(generated, keys, space, "audio"), reference))
     return found
 
 
 def _pairs(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
-    """Unit vectors of prompts, and sounds at some angle to them."""
+    """Unit vectors of prompts, and of clips at some angle to them."""
     del card
     keys, space = _keys(n), _space(_PAIR_DIM)
 
@@ -86,12 +86,12 @@ def _pairs(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[flo
     prompts = unit(rng.standard_normal((n, _PAIR_DIM)))
     shared = 0.15 * rng.standard_normal((n, _PAIR_DIM))
     text = _embeddings(prompts, keys, space, "text")
-    sounds = (unit(prompts + shared + noise * rng.standard_normal((n, _PAIR_DIM))) for noise in noises)
-    return [Inputs(_embeddings(sound, keys, space, "audio"), prompts=text) for sound in sounds]
+    clips = (unit(prompts + shared + noise * rng.standard_normal((n, _PAIR_DIM))) for noise in noises)
+    return [Inputs(_embeddings(clip, keys, space, "audio"), prompts=text) for clip in clips]
 
 
 def _classes(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
-    """Log-probabilities of six classes for real and generated sound; labels follow the real one's probabilities."""
+    """Log-probabilities of six classes for real and generated clips; labels follow the real clip's probabilities."""
     del card
     labels = tuple("abcdef"[:CLASSES])
     keys, space = _keys(n), _space(CLASSES, labels)
@@ -115,4 +115,4 @@ def _classes(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[f
     ]
 
 
-_WORLDS: Final[dict[str, World]] = {"audio": _features, "audio_text": _pairs, "classifier": _classes}
+POPULATIONS: Final[dict[str, Population]] = {"audio": _features, "audio_text": _pairs, "classifier": _classes}

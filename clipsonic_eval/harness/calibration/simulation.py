@@ -1,6 +1,6 @@
-"""One cell of the table: a metric at one n, its interval against the truth and its paired test against chance.
+"""Coverage of a metric's interval, and false alarms and power of its paired test, at one n, by simulation.
 
-Scores and tests come from the functions that an evaluation uses, resamples and permutations included.
+Scores and tests come from the functions of an evaluation, resamples and permutations included.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 
 from clipsonic_eval import seeds
 from clipsonic_eval.errors import ConfigError
-from clipsonic_eval.harness.calibration.worlds import draw
+from clipsonic_eval.harness.calibration.populations import POPULATIONS, draw
 from clipsonic_eval.harness.compare import compare_systems, corrected
 from clipsonic_eval.harness.resolve import resolve_metric
-from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric, SetMetric
+from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric
 from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.records import Comparison
 from clipsonic_eval.stats.bootstrap import wilson_interval
@@ -33,17 +33,17 @@ Verdict = Literal["yes", "no", "cannot tell"]
 
 @dataclass(frozen=True, slots=True)
 class CalibrateConfig:
-    """A simulation.
+    """Settings of a simulation.
 
     Attributes:
         metrics: names; empty: all that are defined at some n asked for.
-        n: clips of a simulated evaluation.
-        repeats: simulated evaluations of a cell.
-        truth_repeats: fresh sets whose mean is the truth of a set metric at its n.
-        n_bootstrap: resamples within an evaluation.
+        n: numbers of clips of a simulated evaluation.
+        repeats: number of simulated evaluations per metric and n.
+        truth_repeats: number of fresh sets whose mean is the truth of a set metric at its n.
+        n_bootstrap: number of resamples within an evaluation.
         n_permutations: of its paired tests.
-        worse: how much more noise the worse system has, for the power of the test.
-        seed: of everything drawn.
+        worse: relative excess of noise of the worse system, for the power of the test.
+        seed: of the simulation.
     """
 
     metrics: tuple[str, ...] = ()
@@ -78,25 +78,25 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """What was found.
+class Calibration:
+    """What the simulations of one metric at one n show.
 
     Attributes:
         metric: name.
-        n: clips.
-        truth: what the interval should hold.
+        n: number of clips.
+        truth: the value that the interval should hold.
         truth_kind: ``expectation at n`` (set metrics: the mean of the estimate over fresh sets of that size) or
             ``population mean`` (means over clips).
         covered: share of the intervals that held the truth.
         below: share that lay below it.
         above: share that lay above it.
         width: mean width, in the metric's unit.
-        method: how the interval is made.
-        alarms: share of the tests at 5 % that told two systems of equal quality apart.
-        family_alarms: share of the evaluations in which, after Holm's correction, any of three equal systems was told
-            from another.
-        power: share of the tests at 5 % that told a worse system from a better one.
-        repeats: simulated evaluations.
+        method: of the interval.
+        alarms: share of the tests at 5 % that found a difference between two systems of equal quality.
+        family_alarms: share of the evaluations in which, after Holm's correction, any of the tests between three equal
+            systems found a difference.
+        power: share of the tests at 5 % that found the difference between a worse system and a better one.
+        repeats: number of simulated evaluations.
     """
 
     metric: str
@@ -115,27 +115,30 @@ class Cell:
 
     @property
     def within(self) -> Verdict:
-        """Whether 93 to 97 % were covered, as far as so many repeats can tell."""
+        """Whether 93 to 97 % were covered, as far as this number of repeats can tell."""
         if BAND[0] <= self.covered.share <= BAND[1]:
             return "yes"
         outside = self.covered.high < BAND[0] or self.covered.low > BAND[1]
         return "no" if outside else "cannot tell"
 
 
-def names(config: CalibrateConfig) -> list[tuple[str, int]]:
-    """Return the cells of a table: metric and n, those left out at which a metric is not defined.
+def planned(config: CalibrateConfig) -> list[tuple[str, int]]:
+    """Return (metric, n) for every simulation, without those n at which a metric is not defined.
 
     Raises:
-        UserError: a metric of that name does not exist.
+        UserError: there is no metric of that name, or no population of its role.
     """
+    for name in config.metrics:
+        if METRICS[name].card.role not in POPULATIONS:
+            raise ConfigError(f"{name}: no population is simulated for metrics of role '{METRICS[name].card.role}'")
     chosen = config.metrics or tuple(
-        name for name in METRICS if isinstance(METRICS[name], ClipMetric | SetMetric) and not METRICS[name].card.package
+        name for name in METRICS if METRICS[name].card.role in POPULATIONS and not METRICS[name].card.package
     )
     return [(name, n) for name in chosen for n in config.n if n >= METRICS[name].card.min_n]
 
 
-def run_cell(name: str, n: int, config: CalibrateConfig) -> Cell:
-    """Simulate a cell."""
+def simulate(name: str, n: int, config: CalibrateConfig) -> Calibration:
+    """Simulate evaluations by one metric on n queries each."""
     metric = resolve_metric(name)
     truth, kind = _truth(metric, n, config)
     intervals, alone, family, power = [], [], [], []
@@ -155,7 +158,7 @@ def run_cell(name: str, n: int, config: CalibrateConfig) -> Cell:
         power.append(next(c for c in comparisons if c.b == "worse").p_value <= ALPHA)
     ends = np.array(intervals)
     hit = (ends[:, 0] <= truth) & (truth <= ends[:, 1])
-    return Cell(
+    return Calibration(
         name,
         n,
         truth,
@@ -187,28 +190,22 @@ def _truth(metric: Metric, n: int, config: CalibrateConfig) -> tuple[float, str]
     card = metric.card
     if isinstance(metric, ClipMetric) and "reference" not in card.needs and not card.name.startswith("retrieval"):
         rng = seeds.stream(config.seed, card.name, "calibrate-population")
-        values = [_value(metric, draw(rng, _TRUTH_CLIPS, card, (NOISE,))[0]) for _ in range(5)]
+        values = [metric.value(draw(rng, _TRUTH_CLIPS, card, (NOISE,))[0]) for _ in range(5)]
         return float(np.mean(values)), "population mean"
     values = []
     for i in range(config.truth_repeats):
         rng = seeds.stream(config.seed, f"{card.name}-{n}-{i}", "calibrate-truth")
-        values.append(_value(metric, draw(rng, n, card, (NOISE,))[0]))
+        values.append(metric.value(draw(rng, n, card, (NOISE,))[0]))
     return float(np.mean(values)), "expectation at n"
 
 
-def _value(metric: Metric, inputs: Inputs) -> float:
-    if isinstance(metric, ClipMetric):
-        return float(np.mean(list(metric.per_clip(inputs).values())))
-    return metric.value(inputs)
-
-
-def as_row(cell: Cell) -> dict[str, object]:
-    """Return a cell as one flat row."""
+def as_row(found: Calibration) -> dict[str, object]:
+    """Return one flat row of a table."""
     flat: dict[str, object] = {}
-    for field in dataclasses.fields(cell):
-        value = getattr(cell, field.name)
+    for field in dataclasses.fields(found):
+        value = getattr(found, field.name)
         if isinstance(value, Rate):
             flat |= {field.name: value.share, f"{field.name}_low": value.low, f"{field.name}_high": value.high}
         else:
             flat[field.name] = value
-    return {**flat, "within_93_97": cell.within}
+    return {**flat, "within_93_97": found.within}
