@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from clipsonic.networks import NETWORKS, NetworkConfig, build, resolved_options, timestep_features, with_null
+from clipsonic.networks.unet1d import _fold, _unfold
+from clipsonic_eval.errors import ConfigError
+
+SIZES = {"n_mels": 16, "frames": 16, "condition_dim": 8}
+
+
+def test_timestep_features_are_cosines_and_sines_of_geometric_frequencies() -> None:
+    got = timestep_features(torch.tensor([0, 7, 999]), 8)
+    for row, t in zip(got, (0, 7, 999), strict=True):
+        angles = [t * 10_000 ** (-i / 4) for i in range(4)]
+        expected = [math.cos(a) for a in angles] + [math.sin(a) for a in angles]
+        assert row.tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_dropped_rows_get_the_null_condition() -> None:
+    cond, null = torch.ones(3, 2), torch.tensor([5.0, 6.0])
+    got = with_null(cond, null, torch.tensor([False, True, False]))
+    assert got.tolist() == [[1.0, 1.0], [5.0, 6.0], [1.0, 1.0]]
+    assert torch.equal(with_null(cond, null, None), cond)
+
+
+def test_the_null_has_a_gradient_in_every_step() -> None:
+    null = torch.nn.Parameter(torch.zeros(2))
+    with_null(torch.ones(3, 2), null, None).sum().backward()
+    assert null.grad is not None
+
+
+def test_patches_put_neighbouring_frames_into_channels_and_back() -> None:
+    x = torch.arange(2 * 3 * 8, dtype=torch.float32).view(2, 3, 8)
+    folded = _fold(x, 2)
+    assert folded.shape == (2, 6, 4)
+    assert torch.equal(folded[:, :3], x[:, :, 0::2])
+    assert torch.equal(folded[:, 3:], x[:, :, 1::2])
+    assert torch.equal(_unfold(folded, 2), x)
+
+
+def test_a_fresh_network_predicts_one_constant_whatever_it_is_given() -> None:
+    options = {"channels": (8, 8), "embedding": 8, "groups": 4, "heads": 2}
+    network = build(NetworkConfig("unet1d", options), **SIZES, seed=0)
+    generator = torch.Generator().manual_seed(0)
+    x, cond = torch.randn(2, 16, 16, generator=generator), torch.randn(2, 8, generator=generator)
+    v = network(x, torch.tensor([1, 900]), cond)
+    assert torch.equal(v[0], v[1])
+
+
+def test_options_are_the_defaults_with_the_configured_ones_on_top() -> None:
+    assert resolved_options(NetworkConfig("unet1d", {"channels": (32,)})) == {
+        "patch": 2,
+        "channels": [32],
+        "blocks": 1,
+        "embedding": 256,
+        "groups": 8,
+        "heads": 4,
+        "dropout": 0.0,
+    }
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_sizes_that_the_data_decide_are_no_options(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"network.options \({name}\): unknown key 'frames'"):
+        resolved_options(NetworkConfig(name, {"frames": 32}))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("unet1d", {"patch": 0}, "patch and blocks must be at least 1"),
+        ("unet1d", {"channels": (8, 20)}, "must be multiples of groups 8"),
+        ("unet1d", {"channels": (8, 8), "heads": 3}, "multiple of heads 3"),
+        ("unet1d", {"channels": "wide"}, "expected a list, got 'wide'"),
+        ("unet2d", {"channels": (8,)}, "must be multiples of groups 32"),
+        ("unet2d", {"channels": (32, 32), "attention": 3}, "attention must be between 0 and 2 levels"),
+        ("unet2d", {"conditioning": "film"}, "is not one of 'class', 'cross-attention'"),
+    ],
+)
+def test_options_that_make_no_network_are_named(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(NetworkConfig(name, options), **SIZES, seed=0)
