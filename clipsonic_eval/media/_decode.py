@@ -1,8 +1,8 @@
-"""The sound track of a container as one array whose first sample is where the caller asked for it.
+"""Decode the audio track of a container into one array, exact to the sample.
 
 Decoded frames are laid end to end; a frame's time stamp moves the position only where it is more than ``_JUMP_S``
-off, since many containers round stamps to a millisecond. A gap in the track becomes silence, so that sound and
-picture stay together; one of more than ten minutes is no gap but damage, or a file that was made to fill a memory.
+off, since many containers round stamps to a millisecond. A gap in the track becomes silence, so that audio and
+video stay in sync; one of more than ten minutes is refused as damage or a decompression bomb.
 
 Only mp4 and mov are entered in the middle: their index and stamps are exact to the sample. Any other container is
 decoded from its beginning (about a thousand times faster than real time) and what lies before the segment is dropped.
@@ -29,7 +29,7 @@ _PADDING = 4096  # samples that an encoder may add at the end to fill its last f
 
 
 def decode_audio(path: Path, start_s: float, duration_s: float | None) -> tuple[Float32, int]:
-    """Decode a segment of the best sound track.
+    """Decode a segment of the best audio track.
 
     Args:
         path: the container.
@@ -62,7 +62,7 @@ def decode_audio(path: Path, start_s: float, duration_s: float | None) -> tuple[
 
 
 class _Reader:
-    """Frames of one track; notes where the last packet of any track ends."""
+    """Yields the frames of one track, and keeps where the last packet of any track ends."""
 
     def __init__(self, container: Any, track: Any) -> None:
         self._container = container
@@ -81,7 +81,7 @@ class _Reader:
 
 @dataclass
 class _Line:
-    """The time line of the segment, in samples of the file."""
+    """The timeline of the segment, in samples of the file."""
 
     path: Path
     start_s: float
@@ -91,9 +91,9 @@ class _Line:
     channels: int = 0
     end: int = 0  # position after the last frame
     longest: int = 0
-    kept: int = 0  # samples in pieces
+    kept: int = 0  # samples in parts
     cut: int | None = None  # nothing is kept from here on
-    pieces: list[tuple[int, Float32]] = field(default_factory=list)
+    parts: list[tuple[int, Float32]] = field(default_factory=list)
 
     @property
     def first(self) -> int:
@@ -123,14 +123,14 @@ class _Line:
         hole_s = (stamp - max(before, self.first)) / self.rate
         if hole_s > MAX_HOLE_S:
             raise MediaError(
-                f"{self.path}: a hole of {hole_s:.0f} s in the sound at {before / self.rate:.2f} s, longer than "
+                f"{self.path}: a gap of {hole_s:.0f} s in the audio at {before / self.rate:.2f} s, longer than "
                 f"{MAX_HOLE_S:g} s; re-encode the file"
             )
         if abs(stamp - self.end) > _JUMP_S * self.rate:
             self.end = stamp
         skip = max(0, self.first - self.end)
         if skip < data.shape[1]:
-            self.pieces.append((self.end + skip - self.first, data[:, skip:]))
+            self.parts.append((self.end + skip - self.first, data[:, skip:]))
             self.kept += data.shape[1] - skip
             check_sound(self.path, self.channels, self.kept, self.rate)
         self.end += data.shape[1]
@@ -144,12 +144,12 @@ class _Line:
     def samples(self) -> tuple[Float32, int]:
         if self.rate == 0:
             raise MediaError(f"{self.path}: the audio track is empty")
-        reached = max((offset + data.shape[1] for offset, data in self.pieces), default=0)
+        reached = max((offset + data.shape[1] for offset, data in self.parts), default=0)
         if self.last is not None:
             reached = min(reached, max(0, self.last - self.first))
         check_sound(self.path, self.channels, reached, self.rate)
         whole = np.zeros((self.channels, reached), np.float32)
-        for offset, data in self.pieces:
+        for offset, data in self.parts:
             stop = min(offset + data.shape[1], reached)
             if offset < stop:
                 whole[:, offset:stop] = data[:, : stop - offset]
@@ -180,7 +180,7 @@ def _check_end(path: Path, container: Any, track: Any, line: _Line, last_s: floa
 
 
 def _as_float(frame: Any) -> Float32:
-    """Return a frame's samples as (channels, n) float32, full scale = 1."""
+    """Return a frame's samples, (channels, n) float32 with full scale 1."""
     data: AnyArray = frame.to_ndarray()
     if not frame.format.is_planar:
         data = data.reshape(-1, len(frame.layout.channels)).T

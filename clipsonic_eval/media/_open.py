@@ -1,4 +1,4 @@
-"""Open a container with PyAV so that every failure is a :class:`MediaError` and nothing stays open."""
+"""Open a container with PyAV, such that every failure is a :class:`MediaError` and nothing stays open."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def opened(path: Path) -> Iterator[Any]:
     """Yield the container; FFmpeg's errors inside the block become MediaError.
 
     Raises:
-        MediaError: no regular file, not readable as media, or damaged.
+        MediaError: not a regular file, not readable as media, or damaged.
     """
     import av
 
     require_regular(path, MediaError)
     try:
-        # the option reaches the decoders with which FFmpeg probes: a huge picture is not decoded even for its size
+        # the option reaches the decoders with which FFmpeg probes: a huge image is not decoded even for its size
         container = av.open(str(path), metadata_errors="replace", options={"max_pixels": str(MAX_PIXELS)})
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if _head(path)[4:8] == b"ftyp":
@@ -48,7 +48,7 @@ def _reason(error: Exception) -> str:
 
 
 def audio_track(container: Any, path: Path) -> Any:
-    """Return the sound track that FFmpeg would choose.
+    """Return the audio track that FFmpeg would choose.
 
     Raises:
         MediaError: there is none, or no decoder for it.
@@ -60,10 +60,10 @@ def audio_track(container: Any, path: Path) -> Any:
 
 
 def video_track(container: Any, path: Path) -> Any:
-    """Return the moving picture (cover art does not count).
+    """Return the video track (cover art does not count).
 
     Raises:
-        MediaError: there is none, no decoder for it, or its pictures are too large.
+        MediaError: there is none, no decoder for it, or its frames are too large.
     """
     from av.stream import Disposition
 
@@ -79,7 +79,7 @@ def video_track(container: Any, path: Path) -> Any:
 
 
 def is_mov(container: Any) -> bool:
-    """Tell the mp4 family, whose index is exact to the sample."""
+    """Return whether a container is of the mp4 family, whose index is exact to the sample."""
     return "mp4" in container.format.name.split(",")
 
 

@@ -22,7 +22,7 @@ _ROLLOFF, _BETA = 0.9173473712608761, 12.984585247040016
 
 @lru_cache(maxsize=1)
 def _table() -> Float64:
-    """Return the right half of the windowed sinc, (50 * 8192 + 1,)."""
+    """Return the right half of the windowed sinc, (50 * 8192 + 1,) float64."""
     t = np.linspace(0, _ZEROS, _ZEROS * _PRECISION + 1)
     taper = np.i0(_BETA * np.sqrt(np.clip(1 - (t / _ZEROS) ** 2, 0, 1))) / np.i0(_BETA)
     return np.asarray(taper * _ROLLOFF * np.sinc(_ROLLOFF * t))
@@ -30,7 +30,7 @@ def _table() -> Float64:
 
 @lru_cache(maxsize=16)
 def filters(old: int, new: int) -> tuple[Float64, int]:
-    """Return the filters of one period of ``new`` outputs from ``old`` inputs, (new, taps), and the taps before 0.
+    """Return the filters of one period of outputs, (new, taps) float64, and how many taps lie before the first input.
 
     Args:
         old: input rate over the common divisor of both rates.

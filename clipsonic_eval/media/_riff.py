@@ -1,4 +1,4 @@
-"""Tell a truncated RIFF file (wav, avi) by its header; libsndfile and FFmpeg both just play what is there."""
+"""Recognise a truncated RIFF file (wav, avi) by its header; libsndfile and FFmpeg silently play what is there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _STREAMED = 0xFFFF0000  # sizes from here on, and 0, are written by programs tha
 
 
 def missing_bytes(path: Path) -> int:
-    """Return how many bytes the headers promise beyond the end of the file; 0 for other formats."""
+    """Return how many bytes the headers claim beyond the end of the file; 0 for other formats."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         head = stream.read(12)

@@ -1,4 +1,4 @@
-"""Turn frames the way that a player shows them, by the display matrix of the container."""
+"""Rotate and mirror frames as a player does, by the display matrix of the container."""
 
 from __future__ import annotations
 
@@ -21,18 +21,29 @@ def display_matrix(frame: Any) -> Matrix | None:
     return float(raw[0]), float(raw[1]), float(raw[3]), float(raw[4])
 
 
-def upright(picture: UInt8, matrix: Matrix | None) -> UInt8:
-    """Apply the rotation by quarter turns and the mirroring of a display matrix to (height, width, 3).
+def upright(image: UInt8, matrix: Matrix | None) -> UInt8:
+    """Apply the mirroring and the rotation of a display matrix, rounded to quarter turns.
 
-    Other angles are rounded to the nearest quarter turn.
+    Args:
+        image: (height, width, 3) uint8 RGB.
+        matrix: from :func:`display_matrix`.
+
+    Returns:
+        (height, width, 3) or (width, height, 3) uint8.
+
+    Example:
+        >>> image = np.array([[[1] * 3, [2] * 3]], dtype=np.uint8)  # one row of two pixels
+        >>> upright(image, (0.0, 1.0, -1.0, 0.0))[..., 0]  # a quarter turn clockwise
+        array([[1],
+               [2]], dtype=uint8)
     """
     if matrix is None:
-        return picture
+        return image
     a, b, c, d = matrix
     mirrored = a * d - b * c < 0
     if mirrored:  # a mirror image first: the matrix is a rotation times diag(-1, 1)
-        picture = picture[:, ::-1]
+        image = image[:, ::-1]
         a, b = -a, -b
     quarters_clockwise = round(math.atan2(b, a) / (math.pi / 2)) % 4
-    turned: UInt8 = np.rot90(picture, -quarters_clockwise)
+    turned: UInt8 = np.rot90(image, -quarters_clockwise)
     return np.ascontiguousarray(turned)

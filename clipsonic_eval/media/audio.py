@@ -1,4 +1,4 @@
-"""Read sound from any file, resample it, write wavs.
+"""Read audio from any media file, resample it, write wavs.
 
 wav, flac and ogg are read with soundfile, everything else with PyAV. Channels are averaged in NumPy (FFmpeg's own
 downmix to mono in floating point is 1.414 times the mean) and rates are converted by soxr.
@@ -22,7 +22,7 @@ from clipsonic_eval.types import Clip
 
 
 class PastEndError(MediaError):
-    """A segment that begins after the end of the sound."""
+    """A segment that begins after the end of the audio."""
 
 
 _BLOCK = 1 << 16  # samples that are decoded at a time and dropped
@@ -30,7 +30,7 @@ SOUNDFILE_SUFFIXES = (".wav", ".flac", ".ogg", ".oga")
 
 
 def read_audio(path: Path, *, key: str | None = None, start_s: float = 0.0, duration_s: float | None = None) -> Clip:
-    """Read a file's sound, or a segment of it, at its own rate with all its channels.
+    """Read a file's audio, or a segment of it, at its own sample rate with all its channels.
 
     Segments are exact to the sample: the first one is ``round(start_s * rate)``, counted from the beginning of the
     file. A segment that reaches past the end is cut there. What codecs add in front (AAC priming, Opus pre-skip) is
@@ -47,7 +47,7 @@ def read_audio(path: Path, *, key: str | None = None, start_s: float = 0.0, dura
         A clip of float32 (channels, n) with n >= 1.
 
     Raises:
-        MediaError: no regular file, not readable as media, no audio track, truncated, damaged, empty, not finite,
+        MediaError: not a regular file, not readable as media, no audio track, truncated, damaged, empty, not finite,
             more than 2 GiB at once (see :mod:`clipsonic_eval.media.limits`), or the segment begins after its end.
     """
     if not 0 <= start_s < math.inf or (duration_s is not None and not 0 < duration_s < math.inf):
@@ -56,7 +56,7 @@ def read_audio(path: Path, *, key: str | None = None, start_s: float = 0.0, dura
     read = None
     if path.suffix.lower() in SOUNDFILE_SUFFIXES:
         read = _read_soundfile(path, start_s, duration_s)
-    if read is None:  # another container under a borrowed name, or no business of soundfile
+    if read is None:  # another format than the suffix says, or none that soundfile reads
         from clipsonic_eval.media._decode import decode_audio
 
         read = decode_audio(path, start_s, duration_s)
@@ -74,7 +74,7 @@ def resample(samples: Float32, rate_in: int, rate_out: int) -> Float32:
     """Resample with soxr's HQ recipe; the identity where the rates are equal.
 
     Args:
-        samples: (channels, n) float32.
+        samples: (channels, n) float32 in [-1, 1].
         rate_in: Hz.
         rate_out: Hz.
 
@@ -82,7 +82,7 @@ def resample(samples: Float32, rate_in: int, rate_out: int) -> Float32:
         (channels, m) float32, m = n * rate_out / rate_in to rounding; linear phase, no delay.
 
     Raises:
-        MediaError: that is more than 2 GiB: the stated rate is none of sound.
+        MediaError: the result would be more than 2 GiB, so the stated rate is implausible.
     """
     if rate_in == rate_out:
         return samples
@@ -98,7 +98,7 @@ def resample(samples: Float32, rate_in: int, rate_out: int) -> Float32:
 
 
 def mono_at(clip: Clip, rate: int) -> Float32:
-    """Return the mean of the channels at ``rate`` Hz, (n,) float32."""
+    """Return the mean of the channels of a clip at ``rate`` Hz, (n,) float32 in [-1, 1]."""
     mono: Float32 = resample(clip.mono()[None], clip.sample_rate, rate)[0]
     return mono
 

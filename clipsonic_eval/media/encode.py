@@ -57,9 +57,9 @@ def write_video(  # one argument for each thing that a file holds; a config woul
     audio_codec: str | None = None,
     pixel_format: str = "yuv420p",
 ) -> None:
-    """Write a video with, or without, a sound track.
+    """Write a video, with or without an audio track.
 
-    The picture starts at 0 s and so does the sound; neither is stretched to the length of the other. Subsampled
+    Video and audio both start at 0 s; neither is stretched to the length of the other. Subsampled
     chroma needs even sizes: an odd last row or column is repeated once, so a reader gets one more.
 
     Args:
@@ -90,8 +90,8 @@ def write_video(  # one argument for each thing that a file holds; a config woul
             with av.open(str(temporary), "w", container_options=_muxer_options(path)) as container:
                 video = _video_stream(container, video_name, frames, fps, pixel_format)
                 audio = sound.stream(container) if sound else None
-                for picture in _even(frames, pixel_format):
-                    container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+                for frame in _even(frames, pixel_format):
+                    container.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
                 container.mux(video.encode(None))
                 if sound:
                     sound.encode(container, audio)
@@ -131,7 +131,7 @@ def write_audio(path: Path, samples: Float32, rate: int) -> None:
 
 def _muxer_options(path: Path) -> dict[str, str]:
     options = {"fflags": "+bitexact"}
-    if path.suffix.lower() == ".avi":  # else the delay of mp3 is rounded up to a whole frame of picture
+    if path.suffix.lower() == ".avi":  # else the delay of mp3 is rounded up to a whole video frame
         options["avoid_negative_ts"] = "disabled"
     return options
 
@@ -161,20 +161,20 @@ def _video_stream(
     if pixel_format.startswith("gray"):
         stream.codec_context.color_range = 2  # grey levels use the full range, and the file must say so
     if width * height <= 256 * 256:
-        stream.codec_context.thread_count = 1  # starting threads costs more than encoding a tiny picture
+        stream.codec_context.thread_count = 1  # starting threads costs more than encoding a tiny frame
     return stream
 
 
 def _even(frames: UInt8, pixel_format: str) -> Any:
-    """Yield contiguous pictures, padded to even sizes where the chroma is subsampled."""
+    """Yield contiguous frames (height, width, 3), padded to even sizes where the chroma is subsampled."""
     odd = [side % 2 if "420" in pixel_format else 0 for side in frames.shape[1:3]]
-    for picture in frames:
-        padded = np.pad(picture, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge") if any(odd) else picture
+    for frame in frames:
+        padded = np.pad(frame, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge") if any(odd) else frame
         yield np.ascontiguousarray(padded)
 
 
 class _Sound:
-    """A sound track on its way into a container."""
+    """An audio track to be encoded into a container."""
 
     def __init__(self, path: Path, samples: Float32, rate: int | None, encoder: str) -> None:
         from clipsonic_eval.media.audio import resample

@@ -1,7 +1,7 @@
-"""How much sound and how many pixels one file may make: a small file can claim, or unpack to, any amount.
+"""Limits on the audio and the pixels that one file may decode to: a small file can claim, or unpack to, any amount.
 
-The limits lie far beyond what clips are made from, and low enough that a few workers side by side stay within the
-memory of a laptop. A file beyond them is refused with a sentence before its memory is taken.
+The limits lie far above what clips are made from, and low enough that a few parallel workers stay within the memory of
+a laptop. A file beyond them is refused with a sentence before memory is allocated.
 """
 
 from __future__ import annotations
@@ -11,27 +11,33 @@ from typing import Final
 
 from clipsonic_eval.errors import MediaError
 
-MAX_PIXELS: Final = 1 << 26  # of one picture: 8192 x 8192, twice a frame of 8K; 0.2 GB in RGB
+MAX_PIXELS: Final = 1 << 26  # of one image: 8192 x 8192, twice a frame of 8K video; 0.2 GB in RGB
 MAX_SOUND_BYTES: Final = 1 << 31  # of what is read at once, float32: 93 minutes of stereo at 48 kHz
 MAX_HOLE_S: Final = 600.0  # of silence between two packets of a track
 
 
 def check_pixels(width: int, height: int, where: str) -> None:
-    """Refuse a picture of no or of too many pixels.
+    """Refuse an image without pixels or with too many.
 
     Raises:
-        MediaError: so it is.
+        MediaError: width or height is 0, or there are more than :data:`MAX_PIXELS` pixels.
     """
     if not 0 < width * height <= MAX_PIXELS:
         size = f"of {width} x {height} pixels" if width * height else "of no size that could be read"
-        raise MediaError(f"{where}: a picture {size}; at most {MAX_PIXELS} pixels are decoded, make it smaller")
+        raise MediaError(f"{where}: an image {size}; at most {MAX_PIXELS} pixels are decoded, make it smaller")
 
 
 def check_sound(path: Path, channels: int, samples: int, rate: int) -> None:
-    """Refuse sound that takes too much memory at once.
+    """Refuse audio that takes too much memory at once.
+
+    Args:
+        path: of the file.
+        channels: number of channels.
+        samples: per channel.
+        rate: Hz.
 
     Raises:
-        MediaError: so it is.
+        MediaError: it would take more than :data:`MAX_SOUND_BYTES` as float32.
     """
     if 4 * channels * samples > MAX_SOUND_BYTES:
         hours = samples / max(rate, 1) / 3600

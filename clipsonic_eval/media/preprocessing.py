@@ -1,4 +1,4 @@
-"""What is done to sound between the file and an encoder: the largest hidden difference between toolkits, by name.
+"""Audio preprocessing between the file and an encoder: the largest hidden difference between toolkits.
 
 Our own convention is the default of :class:`AudioPreprocessing`: nothing but the encoder's own mixing and resampling.
 """
@@ -18,19 +18,19 @@ from clipsonic_eval.types import Clip
 
 @dataclass(frozen=True, slots=True)
 class AudioPreprocessing:
-    """Steps in the order in which they are taken.
+    """Preprocessing steps, in the order in which they are applied.
 
     Attributes:
-        mono: ``encoder`` leaves the channels to it; ``mean`` of the channels; the ``first`` one only.
+        mono: ``encoder`` leaves the channels to the encoder; ``mean`` of the channels; the ``first`` one only.
         rate: Hz to resample to before the encoder; None: the encoder resamples.
         resampler: name in :data:`clipsonic_eval.media.resamplers.RESAMPLERS`; only with ``rate``.
         level: ``as-is``; ``peak-1dB``: the largest magnitude becomes 10^(-1/20); ``positive-peak``: divided by the
             largest *positive* sample, or 0.1 if that is more (the original FAD's reader); ``dc-removed``: the mean
             of the samples subtracted.
-        int16: the way through 16-bit integers, ``none``, ``round`` (x 32768, to the nearest) or ``trunc`` (x 32767,
+        int16: quantisation to 16-bit integers: ``none``, ``round`` (× 32768, to the nearest) or ``trunc`` (× 32767,
             towards zero), clipped at full scale either way.
-        at_least_s: shorter sounds are filled with zeros at the end up to this length, seconds.
-        at_most_s: longer sounds are cut after this length, seconds.
+        at_least_s: shorter clips are padded with zeros at the end up to this length, seconds.
+        at_most_s: longer clips are cut after this length, seconds.
     """
 
     mono: Literal["encoder", "mean", "first"] = "encoder"
@@ -48,7 +48,12 @@ class AudioPreprocessing:
 
     @property
     def signature(self) -> str:
-        """The steps as one field of a signature, "" if there are none."""
+        """The steps as one field of a signature, "" if there are none.
+
+        Example:
+            >>> AudioPreprocessing(mono="mean", rate=16000).signature
+            'load:mono-mean,soxr-hq@16000'
+        """
         steps = [
             *([] if self.mono == "encoder" else [f"mono-{self.mono}"]),
             *([] if self.rate is None else [f"{self.resampler}@{self.rate}"]),
@@ -60,7 +65,13 @@ class AudioPreprocessing:
         return f"load:{','.join(steps)}" if steps else ""
 
     def __call__(self, clip: Clip) -> Clip:
-        """Return the clip as an encoder is to get it."""
+        """Return the clip with all steps applied, (channels, n) float32 in [-1, 1].
+
+        Example:
+            >>> clip = Clip("a", np.array([[0.5, -0.25]], np.float32), 8000)
+            >>> AudioPreprocessing(level="peak-1dB")(clip).samples.round(3)
+            array([[ 0.891, -0.446]], dtype=float32)
+        """
         samples, rate = clip.samples, clip.sample_rate
         if self.mono == "first":
             samples = samples[:1]

@@ -1,7 +1,7 @@
-"""Resamplers by name: soxr's, and those of resampy and torchaudio for conventions that need them.
+"""Resamplers by name: soxr's, and those of resampy and torchaudio for the conventions of other toolkits.
 
-A peer's resampler is part of its convention: the same wavs through two of them give different embeddings. Everything of
-ours uses ``soxr-hq``.
+A toolkit's resampler is part of its convention: the same wavs through two of them give different embeddings. The
+default everywhere is ``soxr-hq``.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ _BLOCK = 1 << 11  # output periods that are computed at a time: bounds the memor
 
 @lru_cache(maxsize=16)
 def _kernels(rate_in: int, rate_out: int, width: int, rolloff: float, beta: float | None) -> tuple[Float64, int]:
-    """Return the filters of one period, (rate_out, taps), and how many input samples lie before its first."""
+    """Return the filters of one period, (rate_out, taps) float64, and how many input samples lie before its first."""
     base = min(rate_in, rate_out) * rolloff
     reach = math.ceil(width * rate_in / base)
     taps = np.arange(-reach, reach + rate_in) / rate_in
+    # h(t) = sinc(t) w(t), t in zero crossings; w Hann: cos²(πt / 2W), or Kaiser: I₀(β √(1 − (t/W)²)) / I₀(β)
     t = np.clip((taps[None] - np.arange(rate_out)[:, None] / rate_out) * base, -width, width)
     if beta is None:
         window = np.cos(t * np.pi / width / 2) ** 2
@@ -40,7 +41,7 @@ def windowed_sinc(
     """Resample with a windowed sinc whose zero crossings lie at the lower of the two rates times ``rolloff``.
 
     Args:
-        samples: (channels, n) float32.
+        samples: (channels, n) float32 in [-1, 1].
         rate_in: Hz.
         rate_out: Hz.
         width: zero crossings on each side.
@@ -62,7 +63,18 @@ def windowed_sinc(
 
 
 def _periodic(samples: Float32, old: int, bank: Float64, reach: int, n_out: int) -> Float32:
-    """Apply a period's filters (new, taps) at every ``old`` samples; ``reach`` taps lie before the first sample."""
+    """Apply a period's filters at every ``old`` samples; ``reach`` taps lie before the first sample.
+
+    Args:
+        samples: (channels, n) float32.
+        old: input samples per period.
+        bank: (new, taps) float64.
+        reach: taps before the first sample.
+        n_out: samples to return.
+
+    Returns:
+        (channels, n_out) float32.
+    """
     filters = bank.T.astype(np.float32)
     padded = np.pad(samples, ((0, 0), (reach, len(filters))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, len(filters), axis=1)[:, ::old]
@@ -72,12 +84,18 @@ def _periodic(samples: Float32, old: int, bank: Float64, reach: int, n_out: int)
 
 
 def torchaudio_hann(samples: Float32, rate_in: int, rate_out: int) -> Float32:
-    """Resample as ``torchaudio.functional.resample`` does by default: Hann, width 6, rolloff 0.99."""
+    """Resample as ``torchaudio.functional.resample`` does by default: Hann, width 6, rolloff 0.99.
+
+    Args and result as in :func:`windowed_sinc`.
+    """
     return windowed_sinc(samples, rate_in, rate_out, width=6, rolloff=0.99)
 
 
 def torchaudio_kaiser_best(samples: Float32, rate_in: int, rate_out: int) -> Float32:
-    """Resample with torchaudio's counterpart of resampy's ``kaiser_best``: width 64, as fadtk and kadtk ask for it."""
+    """Resample with torchaudio's counterpart of resampy's ``kaiser_best``: width 64, as fadtk and kadtk do.
+
+    Args and result as in :func:`windowed_sinc`.
+    """
     return windowed_sinc(samples, rate_in, rate_out, width=64, rolloff=0.9475937167399596, beta=14.769656459379492)
 
 

@@ -1,4 +1,4 @@
-"""What a file holds, and its pictures: upright RGB frames at given times."""
+"""Probe media files, read upright RGB frames at given times, read images."""
 
 from __future__ import annotations
 
@@ -17,13 +17,20 @@ from clipsonic_eval.media._open import audio_track, opened, stated_end_s, video_
 from clipsonic_eval.media._upright import display_matrix, upright
 from clipsonic_eval.media.limits import MAX_PIXELS, check_pixels
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _FAR_S = 5.0  # beyond this it pays to look for a key frame instead of decoding on
 
 
 @dataclass(frozen=True, slots=True)
 class AudioTrack:
-    """A sound track: codec by FFmpeg's name, rate in Hz, channels, stated length (the file's where it has none)."""
+    """An audio track.
+
+    Attributes:
+        codec: FFmpeg's name.
+        sample_rate: Hz.
+        channels: number of channels.
+        duration_s: stated length in seconds (the file's where the track has none), or None.
+    """
 
     codec: str
     sample_rate: int
@@ -33,7 +40,16 @@ class AudioTrack:
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
-    """A moving picture: codec and pixel format by FFmpeg's names, stored size, mean frames per second, length."""
+    """A video track.
+
+    Attributes:
+        codec: FFmpeg's name.
+        pixel_format: FFmpeg's name.
+        width: stored width in pixels.
+        height: stored height in pixels.
+        fps: mean frames per second, or None.
+        duration_s: stated length in seconds (the file's where the track has none), or None.
+    """
 
     codec: str
     pixel_format: str
@@ -45,13 +61,13 @@ class VideoTrack:
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a file states about itself.
+    """What the headers of a file state.
 
     Attributes:
         container: FFmpeg's name of the format.
         duration_s: of the whole file in seconds; None where the file does not say.
-        audio: the sound track, None if there is none.
-        video: the moving picture, None if there is none (cover art does not count).
+        audio: the audio track, None if there is none.
+        video: the video track, None if there is none (cover art does not count).
     """
 
     container: str
@@ -61,7 +77,7 @@ class MediaInfo:
 
 
 def probe(path: Path) -> MediaInfo:
-    """Read what a file states about itself, without decoding it.
+    """Read the headers of a file, without decoding it.
 
     Raises:
         MediaError: no such file, or not readable as media.
@@ -99,7 +115,7 @@ def read_frames(path: Path, times_s: Sequence[float]) -> list[UInt8]:
         times_s: in seconds from the beginning of the file, in any order.
 
     Returns:
-        One (height, width, 3) uint8 picture for each time, in the order of the times.
+        One (height, width, 3) uint8 RGB frame for each time, in the order of the times.
 
     Raises:
         MediaError: not readable as media, no video track, no frame in it, or damaged before the last time.
@@ -107,7 +123,7 @@ def read_frames(path: Path, times_s: Sequence[float]) -> list[UInt8]:
     if not times_s:
         return []
     order = sorted(range(len(times_s)), key=lambda i: times_s[i])
-    pictures: list[UInt8 | None] = [None] * len(times_s)
+    frames: list[UInt8 | None] = [None] * len(times_s)
     with opened(path) as container:
         track = video_track(container, path)
         track.codec_context.thread_count = 1  # many files at a time are decoded by many processes
@@ -118,12 +134,12 @@ def read_frames(path: Path, times_s: Sequence[float]) -> list[UInt8]:
             frame = walk.at(times_s[i])
             if last is None or last[0] is not frame:
                 last = (frame, _rgb(frame))
-            pictures[i] = last[1]
-    return [p for p in pictures if p is not None]
+            frames[i] = last[1]
+    return [f for f in frames if f is not None]
 
 
 class _Walk:
-    """Goes forward through a video; jumps where the next time is far away."""
+    """Walks forward through a video; seeks where the next time is far away."""
 
     def __init__(self, path: Path, container: Any, track: Any) -> None:
         self._path = path
@@ -163,12 +179,12 @@ class _Walk:
 
 def _rgb(frame: Any) -> UInt8:
     check_pixels(frame.width, frame.height, "video frame")
-    picture: UInt8 = frame.to_ndarray(format="rgb24")
-    return upright(picture, display_matrix(frame))
+    image: UInt8 = frame.to_ndarray(format="rgb24")
+    return upright(image, display_matrix(frame))
 
 
 def centre_frame(path: Path) -> UInt8:
-    """Return the frame on screen in the middle of a video, (height, width, 3) uint8.
+    """Return the frame on screen in the middle of a video, (height, width, 3) uint8 RGB.
 
     Raises:
         MediaError: not readable as media, or no video track.
@@ -178,14 +194,14 @@ def centre_frame(path: Path) -> UInt8:
     return read_frames(path, [middle])[0]
 
 
-def read_picture(path: Path) -> UInt8:
+def read_image(path: Path) -> UInt8:
     """Read a png, jpg, webp, ... as upright (height, width, 3) uint8 RGB; transparency lies on white.
 
     Raises:
-        MediaError: no regular file, not readable as a picture, or of more than 67,108,864 pixels.
+        MediaError: not a regular file, not readable as an image, or of more than 67,108,864 pixels.
     """
     require_regular(path, MediaError)
-    with opened_picture(path, str(path)) as image:
+    with opened_image(path, str(path)) as image:
         from PIL import Image, ImageOps
 
         turned = ImageOps.exif_transpose(image)
@@ -198,7 +214,7 @@ def read_picture(path: Path) -> UInt8:
 
 
 @contextlib.contextmanager
-def opened_picture(source: Path | IO[bytes], name: str) -> Iterator[Any]:
+def opened_image(source: Path | IO[bytes], name: str) -> Iterator[Any]:
     """Yield Pillow's image of a file, or of bytes in memory; its errors inside the block become MediaError.
 
     Args:
@@ -206,7 +222,7 @@ def opened_picture(source: Path | IO[bytes], name: str) -> Iterator[Any]:
         name: how errors call it.
 
     Raises:
-        MediaError: not readable as a picture, or of more than 67,108,864 pixels.
+        MediaError: not readable as an image, or of more than 67,108,864 pixels.
     """
     from PIL import Image
 
@@ -215,16 +231,16 @@ def opened_picture(source: Path | IO[bytes], name: str) -> Iterator[Any]:
             check_pixels(*image.size, name)
             yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise MediaError(f"{name}: a picture of more than {MAX_PIXELS} pixels; make it smaller") from None
+        raise MediaError(f"{name}: an image of more than {MAX_PIXELS} pixels; make it smaller") from None
     except (OSError, ValueError, SyntaxError, MemoryError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise MediaError(f"{name}: not readable as a picture ({why})") from None
+        raise MediaError(f"{name}: not readable as an image ({why})") from None
 
 
-def query_picture(path: Path) -> UInt8:
-    """Return a picture file's picture, or the centre frame of a video.
+def query_image(path: Path) -> UInt8:
+    """Return an image file, or the centre frame of a video, as (height, width, 3) uint8 RGB.
 
     Raises:
         MediaError: not readable as either.
     """
-    return read_picture(path) if path.suffix.lower() in PICTURE_SUFFIXES else centre_frame(path)
+    return read_image(path) if path.suffix.lower() in IMAGE_SUFFIXES else centre_frame(path)

@@ -104,7 +104,7 @@ def sounds(
 def _image_and_captions(
     scene: toyworld.Scene, rng: np.random.Generator, captions: int
 ) -> tuple[AnyArray, tuple[str, ...]]:
-    image = square(_degraded(toyworld.render_picture(scene, rng), rng))
+    image = square(_degraded(toyworld.render_image(scene, rng), rng))
     return image, tuple(toyworld.caption(scene, rng) for _ in range(captions))
 
 

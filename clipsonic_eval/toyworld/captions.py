@@ -1,7 +1,7 @@
 """Captions: templates with synonyms and dropped attributes.
 
-A caption names the source (by one of several words), and each of the other things that are in the picture only with
-some probability, as captions from the web do: a picture holds far more than its caption says.
+A caption names the source (by one of several words), and each other thing in the image only with some probability, as
+captions from the web do: an image shows far more than its caption says.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _noun_phrase(scene: Scene, rng: np.random.Generator, *, colour: bool) -> str
 
 
 def _details(scene: Scene, rng: np.random.Generator) -> list[str]:
-    """Return what the caption says about the rest of the picture, in random order."""
+    """Return what the caption says about the rest of the image, in random order."""
     said = []
     if rng.random() < 0.22:
         said.append(_one(rng, _PLACES[scene.place]))
@@ -128,7 +128,7 @@ def caption(scene: Scene, rng: np.random.Generator, *, style: Style = "full") ->
     Args:
         scene: what to describe.
         rng: stream of the caption.
-        style: ``full`` (of a picture or video: visual details may be named) or ``audio`` (of a sound: never).
+        style: ``full`` (of an image or video: visual details may be named) or ``audio`` (of a sound: never).
 
     Raises:
         ConfigError: there is no such style.

@@ -1,4 +1,4 @@
-"""Pictures and video frames of a scene (PIL polygons drawn at twice the size, light and camera in NumPy)."""
+"""Images and video frames of a scene (PIL polygons drawn at twice the size, light and camera in NumPy)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _LAYOUT: Final[dict[int, tuple[tuple[float, float], ...]]] = {
     2: ((-0.5, 0.04), (0.5, -0.04)),
     3: ((-0.52, 0.36), (0.52, 0.36), (0.0, -0.5)),
 }
-_RADIUS: Final[dict[int, float]] = {1: 0.78, 2: 0.48, 3: 0.46}  # of the biggest object, picture = [-1, 1]²
+_RADIUS: Final[dict[int, float]] = {1: 0.78, 2: 0.48, 3: 0.46}  # of the biggest object, image = [-1, 1]²
 
 
 def _mix(colour: Colour, other: Colour, share: float) -> Colour:
@@ -93,12 +93,12 @@ def _scenery(draw: ImageDraw.ImageDraw, scene: Scene, rng: np.random.Generator, 
 
 
 def _stage(scene: Scene, rng: np.random.Generator, side: int) -> Image.Image:
-    """Return the picture without the sounding objects."""
+    """Return the image without the sounding objects."""
     canvas = Image.new("RGB", (side, side))
     draw = ImageDraw.Draw(canvas)
     _scenery(draw, scene, rng, side)
     if scene.distractor is not None:
-        # Beside the group: on the other side of the picture, so that the sounding object stays clear.
+        # On the other side of the image than the group, so that the sounding object stays clear.
         x = side * (0.14 + 0.06 * rng.random())
         x = side - x if scene.x < 0 else x
         y = side * rng.uniform(0.15, 0.85)
@@ -123,7 +123,7 @@ def _objects(canvas: Image.Image, scene: Scene, phase: float, side: int) -> None
 
 
 def _photograph(canvas: Image.Image, scene: Scene, light: Float32, rng: np.random.Generator, size: int) -> UInt8:
-    """Reduce to the final size, apply the light, the style and the camera's noise."""
+    """Reduce to the final size, apply light, style and camera noise; light (size, size, 1) -> (size, size, 3) uint8."""
     small = canvas.reduce(canvas.width // size)
     if scene.style == "blurry":
         small = small.resize((size // 2, size // 2), Image.Resampling.BILINEAR).resize(
@@ -139,12 +139,12 @@ def _photograph(canvas: Image.Image, scene: Scene, light: Float32, rng: np.rando
         values = values.mean(axis=2, keepdims=True) * 0.45 + values * 0.45 + np.array([40, 22, 0], np.float32)
     noise = 7.0 if scene.domain == "web" else 5.0
     values += noise * rng.standard_normal((size, size, 3), dtype=np.float32)
-    picture: UInt8 = np.clip(values, 0, 255).astype(np.uint8)
-    return picture
+    image: UInt8 = np.clip(values, 0, 255).astype(np.uint8)
+    return image
 
 
 def _light(scene: Scene, rng: np.random.Generator, size: int) -> Float32:
-    """Return a smooth brightness field, (size, size, 1)."""
+    """Return a smooth brightness field, (size, size, 1) float32 around 1."""
     depth = 0.2 if scene.domain == "web" else 0.12
     slope = rng.uniform(-depth, depth, 2)
     axis = np.linspace(-1, 1, size)
@@ -158,12 +158,12 @@ def render_frames(scene: Scene, rng: np.random.Generator, n: int = 5, size: int 
 
     Args:
         scene: what to draw.
-        rng: stream of the picture's nuisances (scenery, light, phase, noise).
+        rng: stream of the image's nuisance factors (scenery, light, phase, noise).
         n: frames, 0.2 s apart.
         size: side in pixels.
 
     Returns:
-        (n, size, size, 3) uint8.
+        (n, size, size, 3) uint8 RGB.
     """
     side = 2 * size
     stage = _stage(scene, rng, side)
@@ -177,7 +177,7 @@ def render_frames(scene: Scene, rng: np.random.Generator, n: int = 5, size: int 
     return frames
 
 
-def render_picture(scene: Scene, rng: np.random.Generator, size: int = 64) -> UInt8:
-    """Render one picture of the scene, (size, size, 3) uint8: the first frame of its video."""
-    picture: UInt8 = render_frames(scene, rng, 1, size)[0]
-    return picture
+def render_image(scene: Scene, rng: np.random.Generator, size: int = 64) -> UInt8:
+    """Render one image of the scene, (size, size, 3) uint8 RGB: the first frame of its video."""
+    image: UInt8 = render_frames(scene, rng, 1, size)[0]
+    return image

@@ -1,4 +1,4 @@
-"""The mark of the toy world: what tells its files, and clips prepared from them, from everybody else's."""
+"""The mark of the toy world: it distinguishes its files, and clips prepared from them, from real data."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_json
 from clipsonic_eval.types import EncoderCard, Finding
 
-NAME = "toy"  # as on the cards of the encoders that know nothing else
+NAME = "toy"  # as on the cards of the encoders that were trained on it
 CHECK = "world"  # of the findings here
 _ABOVE = 2  # folders above a part of a world, at most
 
 
 def world_of(place: Path) -> str:
-    """Return the name of the world that a folder, or a list in one, is from: ``toy``, or "" where nothing says so."""
+    """Return the name of the world that a folder, or a list in one, is from: ``toy``, or "" without a mark."""
     folder = place if place.is_dir() else place.parent
     prepared = _read(folder / filenames.CLIPS)
     if prepared is not None:
@@ -27,18 +27,18 @@ def world_of(place: Path) -> str:
 
 
 def strangers(cards: Iterable[EncoderCard], places: Sequence[Path]) -> list[Finding]:
-    """Find encoders that know one small world only, on material that is not known to be from it.
+    """Return a finding where encoders of the toy world are used on data without its mark.
 
     Args:
         cards: of the encoders.
         places: folders of real audio (or, where there is none, of what is scored), of which one must bear the mark.
     """
-    strange = sorted({card.name for card in cards if card.world and card.world not in map(world_of, places)})
-    if not strange:
+    foreign = sorted({card.name for card in cards if card.world and card.world not in map(world_of, places)})
+    if not foreign:
         return []
     sentence = (
-        f"the encoders of the toy world ({', '.join(strange)}) know nothing else, and nothing says that this material "
-        "is from it: the numbers mean nothing on other sounds and pictures; take pretrained encoders (README)"
+        f"the encoders of the toy world ({', '.join(foreign)}) were trained on nothing else, and this data does not "
+        "bear its mark: the numbers mean nothing on other sounds and images; use pretrained encoders (README)"
     )
     return [Finding(CHECK, "error", (), sentence)]
 

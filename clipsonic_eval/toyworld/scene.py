@@ -1,8 +1,8 @@
-"""What is in a scene of the toy world, and how one is drawn from a random stream.
+"""Scenes of the toy world, drawn from a random stream.
 
-Twelve sources of sound. Three attributes show in the picture **and** in the sound: the source, its size (drawn size;
-lower pitch) and the count (number of objects; number of events). Everything else is a nuisance of one side: the
-picture has colour, place, scenery, weather, a distractor and a style of photograph; the sound has jitter and noise.
+Twelve sound sources. Three attributes show in the image **and** in the sound: the source, its size (drawn size; lower
+pitch) and the count (number of objects; number of events). Everything else is a nuisance factor of one modality: the
+image has colour, place, scenery, weather, a distractor and a style of photograph; the sound has jitter and noise.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ WEATHER: Final[tuple[str, ...]] = ("sunny", "cloudy", "foggy", "night", "sunset"
 DISTRACTORS: Final[tuple[str, ...]] = ("ball", "box", "tree", "lamp", "house", "star", "umbrella", "flag")
 STYLES: Final[tuple[str, ...]] = ("plain", "black and white", "blurry", "vintage")
 
-# Videos are a narrower world than pictures from the web: a study that learns its prior on one and uses it on the
-# other meets a domain shift, as WebLI or LAION pictures against frames of VGGSound do.
+# Videos are a narrower domain than images from the web: a prior that is trained on one and used on the other meets a
+# domain shift, as between WebLI or LAION images and frames of VGGSound.
 _VIDEO_PLACES: Final = PLACES[:7]
 _VIDEO_WEATHER: Final = WEATHER[:4]
 
@@ -69,14 +69,14 @@ class Scene:
     """One scene.
 
     Attributes:
-        source: what sounds, one of ``SOURCES``.
+        source: of the sound, one of ``SOURCES``.
         size: 0 (small, high) to 1 (big, low).
         count: 1, 2 or 3 objects.
         domain: ``web`` or ``video``.
         colour: name of the object's colour.
         place: scenery behind the object.
         weather: light and weather.
-        distractor: a silent object beside it, or None.
+        distractor: a silent object next to it, or None.
         distractor_colour: name of its colour.
         style: how the photograph was taken.
         x: horizontal place of the group, -1 (left) to 1 (right).

@@ -1,6 +1,6 @@
-"""Sounds of a scene: additive, frequency-modulated and filtered-noise models with jitter, 0.96 s at 16 kHz.
+"""Sounds of a scene: additive, frequency-modulated and filtered-noise synthesis with jitter, 0.96 s at 16 kHz.
 
-Size sets the pitch (or the pass band of noise), count the number of events (or the rate of the modulation).
+Size sets the pitch (or the pass band of noise), count the number of events (or the rate of modulation).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _onsets(n: int, rng: np.random.Generator) -> list[float]:
 
 
 def _noise(low_hz: float, high_hz: float, rng: np.random.Generator) -> Float32:
-    """Return noise of a smooth pass band, unit standard deviation."""
+    """Return band-pass noise of unit standard deviation, (SAMPLES,) float32; edges in Hz."""
     spectrum = np.fft.rfft(rng.standard_normal(SAMPLES, dtype=np.float32)).astype(np.complex64)
     spectrum *= 1 / (1 + (low_hz / (_FREQUENCY + 1)) ** 6) / (1 + (_FREQUENCY / high_hz) ** 6)
     wave = np.fft.irfft(spectrum, SAMPLES).astype(np.float32)
@@ -41,7 +41,7 @@ def _noise(low_hz: float, high_hz: float, rng: np.random.Generator) -> Float32:
 
 
 def _at(onset: float) -> tuple[slice, Float32]:
-    """Return the part of the clip after an onset, and the time since, seconds."""
+    """Return the part of the clip after an onset (seconds), and the time since the onset, (m,) float32 seconds."""
     start = int(onset * RATE)
     return slice(start, SAMPLES), _TIME[: SAMPLES - start]
 
@@ -49,7 +49,14 @@ def _at(onset: float) -> tuple[slice, Float32]:
 def _struck(
     scene: Scene, rng: np.random.Generator, base: float, partials: tuple[tuple[float, float, float], ...]
 ) -> Float32:
-    """Return events of decaying partials (ratio, level, decay per second)."""
+    """Return events of decaying partials, (SAMPLES,) float32.
+
+    Args:
+        scene: of the sound.
+        rng: stream of the jitter.
+        base: fundamental of a medium-sized object, Hz.
+        partials: (frequency ratio, level, decay per second) each.
+    """
     out = np.zeros(SAMPLES, np.float32)
     f0 = _pitch(base, scene, rng)
     for onset in _onsets(scene.count, rng):
@@ -198,8 +205,8 @@ def render_sound(scene: Scene, rng: np.random.Generator) -> Float32:
     """Render the scene's sound.
 
     Args:
-        scene: source, size and count are heard; everything visual is not.
-        rng: stream of the sound's nuisances (jitter of pitch, timing and level; background noise 20 to 40 dB below).
+        scene: its source, size and count are audible, everything else is not.
+        rng: stream of the nuisance factors (jitter of pitch, timing and level; background noise 20 to 40 dB below).
 
     Returns:
         (15360,) float32 in [-1, 1], 0.96 s at 16 kHz.

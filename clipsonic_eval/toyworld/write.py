@@ -1,12 +1,12 @@
-"""Write the toy world as ordinary files: real .mp4 and .m4a, Parquet shards of pictures, csv tables.
+"""Write the toy world as ordinary files: real .mp4 and .m4a, Parquet shards of images, csv tables.
 
-What lies where (three disjoint parts and held-out sets, no scene occurs twice):
+Layout (three disjoint parts and held-out sets, no scene occurs twice):
 
-- ``videos/*.mp4``: the unlabelled videos, H.264 + AAC; what a system learns from. Beside them ``video_labels.csv`` in
-  VGGSound's layout (``id,start,label,split``) and ``video_captions.csv`` (``key,caption``); **only the supervised prior
-  (SD) may read those two**.
+- ``videos/*.mp4``: the unlabelled training videos, H.264 + AAC. Next to them ``video_labels.csv`` in VGGSound's layout
+  (``id,start,label,split``) and ``video_captions.csv`` (``key,caption``); **only the supervised prior (SD) may read
+  those two**.
 - ``pictures/shard-*.parquet``: image-caption pairs of the web domain without any audio (columns ``key,image,caption``;
-  JPEG bytes); what CLIP-like material is for the prior (PD).
+  JPEG bytes), the training data of the pretrained prior (PD).
 - ``pairs/*.m4a`` with ``pairs.csv`` (``key,path,prompt,label``): audio-caption pairs for the supervised baselines.
 - ``val``, ``test``, ``reference``: held-out videos, each folder with a csv ``key,path,prompt,label``.
 
@@ -34,7 +34,7 @@ from clipsonic_eval.media.encode import write_audio, write_video
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import stream
 from clipsonic_eval.toyworld.captions import caption
-from clipsonic_eval.toyworld.frames import render_frames, render_picture
+from clipsonic_eval.toyworld.frames import render_frames, render_image
 from clipsonic_eval.toyworld.scene import Domain, Scene, sample_scene
 from clipsonic_eval.toyworld.sounds import RATE, render_sound
 
@@ -47,7 +47,7 @@ _HELD_OUT: Final = ("val", "test", "reference")
 
 @dataclass(frozen=True)
 class WorldConfig:
-    """How big a world is.
+    """Sizes of a world.
 
     Attributes:
         seed: of every item.
@@ -116,7 +116,7 @@ def _write_media(job: _Job) -> int:
 
 
 def _write_shard(job: _Job) -> int:
-    """Write one Parquet shard of pictures unless it is there."""
+    """Write one Parquet shard of images unless it is there."""
     path = job.out / "pictures" / f"shard-{int(job.keys[0].rpartition('-')[2]) // _SHARD:04d}.parquet"
     if path.exists():
         return len(job.keys)
@@ -128,8 +128,8 @@ def _write_shard(job: _Job) -> int:
     for key in job.keys:
         rng = stream(job.seed, key, "toyworld-picture")
         buffer = io.BytesIO()
-        picture = render_picture(_scene_of("pictures", key, job.seed), rng)
-        Image.fromarray(picture).save(buffer, "JPEG", quality=int(rng.integers(60, 95)))
+        image = render_image(_scene_of("pictures", key, job.seed), rng)
+        Image.fromarray(image).save(buffer, "JPEG", quality=int(rng.integers(60, 95)))
         images.append(buffer.getvalue())
     captions = [_caption_of("pictures", key, job.seed) for key in job.keys]
     table = pyarrow.table({"key": list(job.keys), "image": images, "caption": captions})

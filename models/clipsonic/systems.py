@@ -31,7 +31,7 @@ from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import MediaError, UserError
-from clipsonic_eval.media.video import query_picture
+from clipsonic_eval.media.video import query_image
 from clipsonic_eval.types import Query
 
 S = TypeVar("S", bound="MelSystem")
@@ -175,7 +175,7 @@ class ImageQueried(MelSystem):
 
     def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         del seeds
-        return self.encoder.image([query_picture(query.image) for query in queries if query.image is not None])
+        return self.encoder.image([query_image(query.image) for query in queries if query.image is not None])
 
 
 class ZeroShot(MelSystem):

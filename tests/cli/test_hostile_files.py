@@ -51,13 +51,13 @@ def test_evaluate_lists_them_and_scores_the_rest(folders: Path) -> None:
         reasons = {skip.key: skip.reason for skip in record.skipped[name]}
         assert "a named pipe" in reasons["pipe"]
         assert "a device" in reasons["zero"]
-        assert "a hole of 36000 s" in reasons["hole"]
+        assert "a gap of 36000 s" in reasons["hole"]
 
 
 def test_embed_lists_them_and_embeds_the_rest(folders: Path) -> None:
     done = run("embed", folders / "mine", "--encoder", "fa", "--cache", folders / "cache")
     assert done.exit_code == 3, done.output
-    for words in ("a named pipe", "a device", "a hole of 36000 s"):
+    for words in ("a named pipe", "a device", "a gap of 36000 s"):
         assert words in done.stderr
 
 

@@ -40,7 +40,7 @@ def _clip(k: int, wave: np.ndarray | None = None, rate: int = 16000) -> Clip:
 
 
 def _pictures(n: int) -> list[np.ndarray]:
-    return [toyworld.render_picture(_scene(k), stream(9, str(k), "contract-picture")) for k in range(n)]
+    return [toyworld.render_image(_scene(k), stream(9, str(k), "contract-picture")) for k in range(n)]
 
 
 def test_all_toy_encoders_are_registered():

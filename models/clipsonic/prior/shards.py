@@ -21,7 +21,7 @@ from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.files import require_regular
 from clipsonic_eval.hashing import config_hash, file_sha256
-from clipsonic_eval.media.video import opened_picture
+from clipsonic_eval.media.video import opened_image
 from clipsonic_eval.progress import SILENT, Progress
 
 _BATCH = 256
@@ -158,5 +158,5 @@ def _decoded(data: Any, key: str) -> UInt8:
     raw = data.get("bytes") if isinstance(data, dict) else data
     if not isinstance(raw, bytes):
         raise MediaError(f"image '{key}': holds no bytes; remove its row from the shards")
-    with opened_picture(io.BytesIO(raw), f"image '{key}'") as picture:
+    with opened_image(io.BytesIO(raw), f"image '{key}'") as picture:
         return np.asarray(picture.convert("RGB"))

@@ -17,13 +17,13 @@ from clipsonic_eval.harness.embedder import Embedder
 from clipsonic_eval.harness.features import read_features
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import read_audio, write_wav
-from clipsonic_eval.media.video import centre_frame, read_picture
+from clipsonic_eval.media.video import centre_frame, read_image
 
 READERS: dict[str, Callable[[Path], object]] = {
     "wav": read_audio,
     "mp4": read_audio,
     "mkv": centre_frame,
-    "png": read_picture,
+    "png": read_image,
     "yaml": read_yaml,
     "json": read_json,
     "system.json": read_card,

@@ -12,7 +12,7 @@ RATE = 16000
 
 
 def holed(path: Path, hole_s: float, *, before_s: float = 1.0) -> Path:
-    """Write a second of noise, a hole of ``hole_s`` between two packets, and another second."""
+    """Write a second of noise, a gap of ``hole_s`` between two packets, and another second."""
     noise = np.random.default_rng(0).integers(-8000, 8000, (1, RATE), dtype=np.int16)
     with av.open(str(path), "w") as out:
         stream = out.add_stream("pcm_s16le", rate=RATE, layout="mono")

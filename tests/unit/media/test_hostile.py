@@ -18,7 +18,7 @@ from clipsonic_eval.clips import ClipStore, PrepareConfig, Source, prepare
 from clipsonic_eval.errors import MediaError
 from clipsonic_eval.media import limits
 from clipsonic_eval.media.audio import read_audio, resample, write_wav
-from clipsonic_eval.media.video import centre_frame, read_picture
+from clipsonic_eval.media.video import centre_frame, read_image
 
 
 def peak_mib() -> float:
@@ -29,7 +29,7 @@ def test_a_hole_of_ten_hours_is_refused_and_not_filled(tmp_path: Path) -> None:
     path = holed(tmp_path / "a.mkv", 36_000)
     assert path.stat().st_size < 100_000
     before = peak_mib()
-    with pytest.raises(MediaError, match=r"a hole of 36000 s in the sound at 1.00 s, longer than 600 s"):
+    with pytest.raises(MediaError, match=r"a gap of 36000 s in the audio at 1.00 s, longer than 600 s"):
         read_audio(path)
     assert peak_mib() - before < 500  # filled it would be 2.3 GB
     assert read_audio(path, duration_s=0.75).duration_s == 0.75
@@ -53,7 +53,7 @@ def test_sound_that_is_missing_at_the_beginning_is_a_hole(tmp_path: Path) -> Non
         sound = av.AudioFrame.from_ndarray(np.ones((1, RATE), np.int16), format="s16", layout="mono")
         sound.sample_rate, sound.pts = RATE, 36_000 * RATE
         out.mux([*audio.encode(sound), *audio.encode(None)])
-    with pytest.raises(MediaError, match=r"a hole of 36000 s in the sound at 0.00 s"):
+    with pytest.raises(MediaError, match=r"a gap of 36000 s in the audio at 0.00 s"):
         read_audio(path)
 
 
@@ -119,8 +119,8 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(tmp_path: Path, side: int) 
     path = tmp_path / "a.png"
     path.write_bytes(png(side, side))
     before = peak_mib()
-    with pytest.raises(MediaError, match=r"a.png: a picture of .*67108864 pixels.* make it smaller"):
-        read_picture(path)
+    with pytest.raises(MediaError, match=r"a.png: an image of .*67108864 pixels.* make it smaller"):
+        read_image(path)
     assert peak_mib() - before < 100
 
 
@@ -138,7 +138,7 @@ def test_preparing_goes_on_past_all_of_them(tmp_path: Path) -> None:
     reasons = {key: reason for key, _, reason in done.skipped}
     assert set(reasons) == {"huge", "holed"}
     assert "67108864 pixels" in reasons["huge"]
-    assert "a hole of 36000 s" in reasons["holed"]
+    assert "a gap of 36000 s" in reasons["holed"]
     assert ClipStore.open(tmp_path / "clips").keys == ("good-w0000",)
 
 

@@ -42,7 +42,7 @@ def test_equal_streams_give_equal_scene_picture_sound_and_caption(domain):
     first, second = stream(3, "k", "t"), stream(3, "k", "t")
     a, b = toyworld.sample_scene(first, domain), toyworld.sample_scene(second, domain)
     assert a == b
-    assert np.array_equal(toyworld.render_picture(a, first), toyworld.render_picture(b, second))
+    assert np.array_equal(toyworld.render_image(a, first), toyworld.render_image(b, second))
     assert np.array_equal(toyworld.render_sound(a, first), toyworld.render_sound(b, second))
     assert toyworld.caption(a, first) == toyworld.caption(b, second)
 
@@ -95,7 +95,7 @@ def test_bigger_sources_are_drawn_bigger(source):
     def changed(size: float) -> int:
         # The object's pixels are those that differ from the same picture with a hardly visible object colour change.
         rendered = [
-            toyworld.render_picture(_scene(source=source, size=size, count=1, colour=colour), stream(0, "", "t"))
+            toyworld.render_image(_scene(source=source, size=size, count=1, colour=colour), stream(0, "", "t"))
             for colour in ("red", "blue")
         ]
         return int((np.abs(rendered[0].astype(int) - rendered[1]).max(axis=2) > 60).sum())

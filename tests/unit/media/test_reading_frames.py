@@ -10,7 +10,7 @@ from PIL import Image
 from clipsonic_eval.errors import MediaError
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.media.encode import write_video
-from clipsonic_eval.media.video import centre_frame, probe, query_picture, read_frames, read_picture
+from clipsonic_eval.media.video import centre_frame, probe, query_image, read_frames, read_image
 
 FPS = 5
 
@@ -30,12 +30,12 @@ def corners(height: int = 48, width: int = 64) -> np.ndarray:
     return np.stack([frame] * 3)
 
 
-def seen(picture: np.ndarray) -> str:
+def seen(image: np.ndarray) -> str:
     """Return the colours of the four corners by their first letters, row by row."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     named = {(1, 0, 0): "r", (0, 1, 0): "g", (0, 0, 1): "b", (1, 1, 1): "w"}
     points = [(y, x) for y in (height // 4, 3 * height // 4) for x in (width // 4, 3 * width // 4)]
-    return "".join(named.get(tuple(int(v > 128) for v in picture[p]), "?") for p in points)
+    return "".join(named.get(tuple(int(v > 128) for v in image[p]), "?") for p in points)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "mov", "avi"])
@@ -77,17 +77,17 @@ def test_pictures_stand_upright_as_a_player_shows_them(
     a, b, c, d = (v * 65536 for v in matrix)
     data[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
-    picture = centre_frame(path)
-    assert picture.shape == ((64, 48, 3) if turned else (48, 64, 3))
-    assert seen(picture) == expected
+    image = centre_frame(path)
+    assert image.shape == ((64, 48, 3) if turned else (48, 64, 3))
+    assert seen(image) == expected
 
 
 def test_odd_sizes_and_other_pixel_formats(tmp_path: Path) -> None:
     odd = corners(47, 61)
     write_video(tmp_path / "odd.mp4", odd, FPS, pixel_format="yuv444p")
-    picture = centre_frame(tmp_path / "odd.mp4")
-    assert picture.shape == (47, 61, 3)
-    assert seen(picture) == "rgbw"
+    image = centre_frame(tmp_path / "odd.mp4")
+    assert image.shape == (47, 61, 3)
+    assert seen(image) == "rgbw"
     write_video(tmp_path / "padded.mp4", odd, FPS)
     assert centre_frame(tmp_path / "padded.mp4").shape == (48, 62, 3)
     write_video(tmp_path / "ten.mp4", corners(), FPS, pixel_format="yuv420p10le")
@@ -118,25 +118,25 @@ def test_pictures_are_turned_by_exif_and_laid_on_white(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # show it turned a quarter clockwise
     Image.fromarray(corners()[0]).save(tmp_path / "a.png", exif=exif)
-    assert seen(read_picture(tmp_path / "a.png")) == "brwg"
+    assert seen(read_image(tmp_path / "a.png")) == "brwg"
     clear = np.zeros((8, 8, 4), np.uint8)
     clear[:4, :, 3] = 255
     Image.fromarray(clear).save(tmp_path / "clear.png")
-    picture = query_picture(tmp_path / "clear.png")
-    assert picture[:4].max() == 0
-    assert picture[4:].min() == 255
+    image = query_image(tmp_path / "clear.png")
+    assert image[:4].max() == 0
+    assert image[4:].min() == 255
     deep = np.full((4, 4), 0x8000, np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
-    assert np.abs(read_picture(tmp_path / "deep.png").astype(int) - 128).max() <= 1
+    assert np.abs(read_image(tmp_path / "deep.png").astype(int) - 128).max() <= 1
 
 
 def test_what_is_no_picture_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     whole = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8))
     whole.save(tmp_path / "cut.jpg")
     data = (tmp_path / "cut.jpg").read_bytes()
     (tmp_path / "cut.jpg").write_bytes(data[: len(data) // 2])
     for name in ("text.png", "cut.jpg", "gone.png"):
         with pytest.raises(MediaError, match=name) as caught:
-            read_picture(tmp_path / name)
+            read_image(tmp_path / name)
         assert "\n" not in str(caught.value)
