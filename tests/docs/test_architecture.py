@@ -1,10 +1,10 @@
-"""ARCHITECTURE.md is true to the tree: every file and folder that it names exists."""
+"""What the pages say about the tree is true: every file and folder that they name exists."""
 
 from __future__ import annotations
 
 import re
 
-from guide_blocks import ROOT, blocks
+from guide_blocks import PAGES, ROOT, blocks
 
 PAGE = ROOT / "ARCHITECTURE.md"
 ROOTS = (ROOT, ROOT / "clipsonic_eval", ROOT / "tests")
@@ -14,10 +14,15 @@ def _exists(name: str) -> bool:
     return any((root / name).exists() for root in ROOTS)
 
 
-def test_every_file_that_is_named_exists() -> None:
-    named = re.findall(r"\b[a-z_]+/[a-z_/]+\.(?:py|md)\b", PAGE.read_text(encoding="utf-8"))
-    assert len(named) > 15
-    assert [name for name in named if not _exists(name)] == []
+def test_every_file_that_a_page_names_exists() -> None:
+    pages = [PAGE, ROOT / "CONTRIBUTING.md", *PAGES]
+    named = {
+        name
+        for page in pages
+        for name in re.findall(r"(?<![\w/.(])[a-z_]+/[a-z_/]+\.(?:py|md|yaml)\b", page.read_text("utf-8"))
+    }
+    assert len(named) > 20
+    assert sorted(name for name in named if not _exists(name)) == []
 
 
 def test_the_tree_shows_every_package_and_nothing_else() -> None:
