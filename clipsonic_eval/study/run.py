@@ -19,7 +19,6 @@ from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.data import make_data, sources
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.scoring import number_of_stages, score_all
-from clipsonic_eval.study.stages import Stages
 from clipsonic_eval.study.study import Study
 from clipsonic_eval.study.training import train_models, trainings
 
@@ -73,7 +72,7 @@ def run_study(
     layout = Layout(out, world)
     with outputs.claim(out, "demo", portable(config.identity()), overwrite=overwrite):
         write_json(layout.root / "study.json", {"config": as_tree(config)})
-        study = Study(config, layout, Stages(layout.root, progress, _number_of_stages(config, layout)), progress)
+        study = Study.start(config, layout, progress, _number_of_stages(config, layout))
         make_data(study)
         for seed in config.train_seeds:
             train_models(study, seed)

@@ -27,6 +27,11 @@ class Study:
     stages: Stages
     progress: Progress
 
+    @classmethod
+    def start(cls, config: StudyConfig, layout: Layout, progress: Progress, n_stages: int | None = None) -> Study:
+        """Return a study that begins at its first stage, of so many."""
+        return cls(config, layout, Stages(layout.root, progress, n_stages), progress)
+
     def fingerprint(self) -> str:
         """Return everything that changes a result, as text."""
         return json.dumps(self.config.identity(), sort_keys=True)

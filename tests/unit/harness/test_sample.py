@@ -12,9 +12,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from clipsonic_eval.errors import MediaError, UserError
-from clipsonic_eval.harness.sample import SampleSettings, sample
+from clipsonic_eval.harness.sample import SampleSettings, card_of, sample
 from clipsonic_eval.seeds import derive
-from clipsonic_eval.types import Query
+from clipsonic_eval.types import Query, Skip
 
 T = TypeVar("T")
 QUERIES = [Query(f"k{i}", f"prompt {i}", None, "bell") for i in range(5)]
@@ -214,3 +214,66 @@ def test_keys_that_repeat_are_refused_before_anything_is_written(tmp_path: Path)
     with pytest.raises(UserError, match="'k0' is there twice"):
         sample(Tone(), [QUERIES[0], QUERIES[0]], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+@pytest.mark.parametrize("stop_at", [f"k{i}" for i in range(5)])
+def test_a_job_that_is_stopped_anywhere_resumes_to_the_same_folder(
+    tmp_path: Path, stop_at: str, batch_size: int
+) -> None:
+    sample(Tone(), QUERIES, tmp_path / "whole", SampleSettings(seed=3))
+    broken = Tone()
+    broken.stop_at = stop_at
+    settings = SampleSettings(seed=3, batch_size=batch_size)
+    with pytest.raises(KeyboardInterrupt):
+        sample(broken, QUERIES, tmp_path / "parts", settings)
+    again = Tone()
+    sample(again, QUERIES, tmp_path / "parts", settings)
+    assert sorted([*broken.asked, *again.asked]) == [q.key for q in QUERIES]  # nothing is sampled twice
+    for name in ("samples.csv", "system.json", *(f"{q.key}.wav" for q in QUERIES)):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_spoilt_batch_is_sampled_query_by_query(tmp_path: Path) -> None:
+    system = Tone()
+    queries = [*QUERIES[:3], Query("spoilt", "bad"), *QUERIES[3:]]
+    sample(system, queries, tmp_path, SampleSettings(batch_size=4))
+    assert system.asked == ["k0", "k1", "k2", "k3", "k4"]
+
+
+def test_rows_of_the_table_that_could_not_be_read_are_listed_as_skipped(tmp_path: Path) -> None:
+    result = sample(Tone(), QUERIES, tmp_path, unread=[Skip("line-7", "no prompt")])
+    assert result.n == 5
+    assert result.skipped == (Skip("line-7", "no prompt"),)
+    assert (tmp_path / "skipped.csv").read_text() == "key,reason\nline-7,no prompt\n"
+
+
+def test_a_sample_that_is_gone_is_made_again_and_a_row_of_another_key_stays(tmp_path: Path) -> None:
+    sample(Tone(), QUERIES, tmp_path)
+    (tmp_path / "k2.wav").unlink()
+    again = Tone()
+    sample(again, QUERIES[:3], tmp_path)
+    assert again.asked == ["k2"]
+    assert set(rows(tmp_path)) == {q.key for q in QUERIES}
+
+
+def test_no_queries_make_an_empty_table(tmp_path: Path) -> None:
+    result = sample(Tone(), [], tmp_path)
+    assert (result.n, result.skipped) == (0, ())
+    assert rows(tmp_path) == {}
+
+
+def test_the_hash_of_a_card_covers_all_but_the_name() -> None:
+    def digest(system: Tone, **settings: Any) -> str:
+        return str(card_of(system, SampleSettings(**settings))["card_hash"])
+
+    base = digest(Tone())
+    assert digest(Tone(), name="ours") == base
+    assert digest(Tone(), batch_size=3) == base
+    assert digest(Tone(0.25)) != base
+    assert digest(Tone(), seed=1) != base
+
+
+def test_a_batch_size_below_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="batch size must be at least 1, got 0"):
+        sample(Tone(), QUERIES, tmp_path, SampleSettings(batch_size=0))
