@@ -27,7 +27,8 @@ CONTROLS = {"PD": 0.5, "real": 0.8, "shuffled": 0.2, "noise": 0.0}
 def test_systems_are_placed_between_the_wrong_and_the_right_prompt() -> None:
     found = results_of(simple({("clap_score", s): v for s, v in CONTROLS.items()}))
     assert controls.read(found) == [
-        "CLAP score: real audio reaches 0.800, with shuffled prompts 0.200. Between the two (0 % and 100 %): PD 50 %."
+        "CLAP score: real audio reaches 0.800, with shuffled prompts 0.200. "
+        "Of the way from the second to the first, the systems cover PD 50 %."
     ]
 
 
