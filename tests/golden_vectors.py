@@ -2,7 +2,7 @@
 
 The inputs come from exact arithmetic (a hash of integers), so that they are the same on every machine and with every
 release of NumPy and torch. A value that moves is a new numerics version (``num`` on the card), an interval that moves
-is a method of another name: :func:`judge` says which, and :func:`renewed` refuses to overwrite anything else.
+is a method of another name: :func:`verdict` says which, and :func:`renewed` refuses to overwrite anything else.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def bell(name: str, *shape: int) -> NDArray[np.float64]:
     return uniform(name, 12, *shape).sum(axis=0) - 6
 
 
-def judge(held: Golden | None, now: Golden | None, tolerance: float) -> str:
+def verdict(held: Golden | None, now: Golden | None, tolerance: float) -> str:
     """Say what is wrong between what is kept and what comes out now, "" if nothing is.
 
     Args:
@@ -100,10 +100,10 @@ def renewed(held: Mapping[str, Golden], now: Mapping[str, Golden], tolerance: fl
         ValueError: a number moved and its version was not raised.
     """
     for name, one in now.items():
-        problem = judge(held.get(name), one, tolerance)
+        problem = verdict(held.get(name), one, tolerance)
         if problem and COMMAND not in problem:
             raise ValueError(f"{name}: {problem}")
-    return {name: now[name] if judge(held.get(name), now[name], tolerance) else held[name] for name in sorted(now)}
+    return {name: now[name] if verdict(held.get(name), now[name], tolerance) else held[name] for name in sorted(now)}
 
 
 def read(kind: str) -> dict[str, Golden]:

@@ -52,8 +52,8 @@ def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option
 
     files = {name: Path(file) for name, file in named(weights, "--weights").items()}
     share = part or share_of_torchrun()
-    told = EmbedConfig(folders, encoders, files, share, batch_size, workers, device, cache, statistics)
-    result = embed_folders(told, progress=Bars())
+    settings = EmbedConfig(folders, encoders, files, share, batch_size, workers, device, cache, statistics)
+    result = embed_folders(settings, progress=Bars())
     for folder, skips in result.skipped.items():
         for skip in skips:
             click.echo(f"skipped {folder}: {skip.key}: {skip.reason}", err=True)

@@ -72,8 +72,8 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     if workers is not None:
         settings["workers"] = workers
     config = resolve(PrepareConfig, settings, where="prepare")
-    told = Source(source, dataset, csv, split, prompts)
-    result = prepare(told, out, config, part=part, progress=Bars(), overwrite=overwrite)
+    given = Source(source, dataset, csv, split, prompts)
+    result = prepare(given, out, config, part=part, progress=Bars(), overwrite=overwrite)
     _list_skipped(result.skipped, out)
     for finding in result.findings:
         click.echo(f"{finding.severity}: {finding.sentence}", err=True)

@@ -1,4 +1,4 @@
-"""Benchmarks side by side with the judges: one thread, and at the end how many times faster ours are.
+"""Benchmarks side by side with the reference packages: one thread, and at the end how many times faster ours are.
 
 tox run -e benchmarks
 """
@@ -18,7 +18,7 @@ _MACHINE = pytest.StashKey[ratios.Machine]()
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Torch on one thread; the BLAS of NumPy is told by the environment (tox.ini)."""
+    """Torch on one thread; the environment sets the BLAS of NumPy (tox.ini)."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print the ratio of each group: the fastest judge over ours, by unit of work."""
+    """Print the ratio of each group: the fastest reference package over ours, by unit of work."""
     session = getattr(config, "_benchmarksession", None)
     groups: dict[str, dict[str, float]] = {}
     notes: dict[str, dict[str, str]] = {}
@@ -47,7 +47,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             notes.setdefault(bench.group, {})[bench.extra_info["who"]] = bench.extra_info.get("note", "")
     if not groups:
         return
-    terminalreporter.section("fastest judge over ours")
+    terminalreporter.section("fastest reference package over ours")
     machine = config.stash[_MACHINE]
     rows = [row for group, times in groups.items() for row in ratios.rows(group, times, notes[group], machine)]
     terminalreporter.write_line(machine.sentence)

@@ -1,4 +1,4 @@
-"""The page of ratios: which machine, how quiet it was, and the fastest judge over ours."""
+"""The page of ratios: which machine, how quiet it was, and the fastest reference package over ours."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ class Machine:
     def sentence(self) -> str:
         """What the page says of it."""
         bf16 = "computes bf16 itself" if self.bf16 else "only emulates bf16, so that its ratios say what that costs"
-        told = f"{self.processor}, {self.cores} cores, of which one thread is used; it {bf16}."
+        text = f"{self.processor}, {self.cores} cores, of which one thread is used; it {bf16}."
         if self.load is None:
-            return f"{told} Whether it was quiet is not known."
+            return f"{text} Whether it was quiet is not known."
         if self.load <= QUIET:
-            return f"{told} Quiet machine: load average {self.load:.2f} at the start."
+            return f"{text} Quiet machine: load average {self.load:.2f} at the start."
         return (
-            f"{told} **Not a quiet machine: load average {self.load:.2f} at the start.** Ratios of memory-bound work "
+            f"{text} **Not a quiet machine: load average {self.load:.2f} at the start.** Ratios of memory-bound work "
             "fall beside other work; take these for a rough guide, and measure again."
         )
 
 
 def rows(group: str, times: Mapping[str, float], notes: Mapping[str, str], machine: Machine) -> list[Row]:
-    """Return the rows of a group: each of ours beside the fastest judge, if there is one.
+    """Return the rows of a group: each of ours beside the fastest reference package, if there is one.
 
     Args:
         group: what is timed.
@@ -77,12 +77,12 @@ def page(found: Sequence[Row], machine: Machine) -> str:
         "# How fast, beside the packages that the field uses",
         "",
         f"`{COMMAND}`: best of a few rounds, embeddings in memory and moments included, the accurate path always; the "
-        "fastest judge over ours. Times of single clips are per clip.",
+        "fastest reference package over ours. Times of single clips are per clip.",
         "",
         machine.sentence,
         "",
         markdown_table(
-            ("what", "which of ours", "time", "fastest judge", "its time", "times faster", ""), found
+            ("what", "which of ours", "time", "fastest package", "its time", "times faster", ""), found
         ).rstrip(),
     ]
     return "\n".join(lines) + "\n"

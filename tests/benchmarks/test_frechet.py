@@ -87,11 +87,13 @@ def test_each_clip(benchmark: Any, who: str) -> None:
         checked = range(0, clips, clips // 4)
         assert found[list(checked)] == pytest.approx([definition(rows[i], reference) for i in checked], rel=1e-6)
         return
-    judge = reference_packages.fadtk()
-    fixed = judge.calc_embd_statistics(reference)
+    package = reference_packages.fadtk()
+    fixed = package.calc_embd_statistics(reference)
 
     def run() -> list[float]:
-        return [float(np.real(judge.calc_frechet_distance(*fixed, *judge.calc_embd_statistics(clip)))) for clip in rows]
+        return [
+            float(np.real(package.calc_frechet_distance(*fixed, *package.calc_embd_statistics(clip)))) for clip in rows
+        ]
 
     theirs = benchmark.pedantic(run, rounds=1)
     assert theirs == pytest.approx([definition(clip, reference) for clip in rows], rel=1e-4)
@@ -115,15 +117,15 @@ def test_infinite_sample(benchmark: Any, who: str) -> None:
         assert found.distances == pytest.approx(written_out, rel=1e-6)
         assert found.limit == pytest.approx(np.polyfit(1 / found.clips, written_out, 1)[1], rel=1e-5)
         return
-    judge = reference_packages.fadtk()
-    fixed = judge.calc_embd_statistics(reference)
+    package = reference_packages.fadtk()
+    fixed = package.calc_embd_statistics(reference)
     rng = np.random.default_rng(0)
 
     drawn = [pool[rng.integers(0, POOL, int(n))] for n in np.linspace(500, POOL, 25)]
 
     def run() -> list[float]:
         return [
-            float(np.real(judge.calc_frechet_distance(*fixed, *judge.calc_embd_statistics(part)))) for part in drawn
+            float(np.real(package.calc_frechet_distance(*fixed, *package.calc_embd_statistics(part)))) for part in drawn
         ]
 
     theirs = benchmark.pedantic(run, rounds=1)

@@ -135,7 +135,7 @@ def test_clap_averages_the_windows_and_normalises_again(encoders):
 
 @pytest.mark.parametrize("name", AUDIO)
 def test_other_rates_and_stereo_come_close_to_the_original(encoders, name):
-    # soxr itself is the judge: what comes back from 44.1 kHz loses only what lies at the very top of the band.
+    # soxr itself is the reference: audio resampled from 44.1 kHz loses only the very top of the band.
     wave = _wave(0)
     upsampled = soxr.resample(wave, 16000, 44100, quality="VHQ").astype(np.float32)
     original = encoders[name].audio([_clip(0)])

@@ -227,7 +227,7 @@ def check(request: pytest.FixtureRequest) -> Callable[[str, str, Golden, float],
             kept = golden.renewed({k: v for k, v in held.items() if k == name}, {name: now}, tolerance)
             golden.write(kind, {**held, **kept})
             return
-        problem = golden.judge(held.get(name), now, tolerance)
+        problem = golden.verdict(held.get(name), now, tolerance)
         assert not problem, f"{kind} {name}: {problem}"
 
     return compare
@@ -288,15 +288,15 @@ def test_a_metric_that_moves_is_caught_until_its_version_is_raised(name: str) ->
         value = metric.value
         moved = dataclasses.replace(metric, value=lambda x: 1.0001 * value(x))
     kept = {name: of_metric(metric)}
-    assert golden.judge(kept[name], of_metric(metric), CLOSE) == ""
-    assert "raise num" in golden.judge(kept[name], of_metric(moved), CLOSE)
+    assert golden.verdict(kept[name], of_metric(metric), CLOSE) == ""
+    assert "raise num" in golden.verdict(kept[name], of_metric(moved), CLOSE)
     with pytest.raises(ValueError, match="raise num"):
         golden.renewed(kept, {name: of_metric(moved)}, CLOSE)
     raised = dataclasses.replace(moved, card=dataclasses.replace(metric.card, num=metric.card.num + 1))
-    assert "is new" in golden.judge(kept[name], of_metric(raised), CLOSE)
+    assert "is new" in golden.verdict(kept[name], of_metric(raised), CLOSE)
     renewed = golden.renewed(kept, {name: of_metric(raised)}, CLOSE)
-    assert golden.judge(renewed[name], of_metric(raised), CLOSE) == ""
-    assert "never used twice" in golden.judge(renewed[name], of_metric(metric), CLOSE)
+    assert golden.verdict(renewed[name], of_metric(raised), CLOSE) == ""
+    assert "never used twice" in golden.verdict(renewed[name], of_metric(metric), CLOSE)
 
 
 def test_an_encoder_that_moves_is_caught() -> None:
@@ -304,14 +304,14 @@ def test_an_encoder_that_moves_is_caught() -> None:
     held = of_encoder(encoder)
     own = encoder.text
     encoder.text = lambda texts: own([t.upper() + " x" for t in texts])  # type: ignore[method-assign]
-    assert "raise num" in golden.judge(held, of_encoder(encoder), NETWORKS)
+    assert "raise num" in golden.verdict(held, of_encoder(encoder), NETWORKS)
 
 
 def test_an_interval_that_moves_needs_another_name() -> None:
     held = Golden(1, {"a": 1.0}, {"a": ("boot-40", 0.5, 1.5)})
     wider = dataclasses.replace(held, intervals={"a": ("boot-40", 0.4, 1.5)})
     renamed = dataclasses.replace(held, intervals={"a": ("boot2-40", 0.4, 1.5)})
-    assert "another name" in golden.judge(held, wider, CLOSE)
+    assert "another name" in golden.verdict(held, wider, CLOSE)
     with pytest.raises(ValueError, match="another name"):
         golden.renewed({"m": held}, {"m": wider}, CLOSE)
     assert golden.renewed({"m": held}, {"m": renamed}, CLOSE) == {"m": renamed}
@@ -319,9 +319,9 @@ def test_an_interval_that_moves_needs_another_name() -> None:
 
 def test_what_is_not_a_number_is_no_golden_vector() -> None:
     held = Golden(1, {"a": 1.0}, {})
-    assert "moved" in golden.judge(held, Golden(1, {"a": float("nan")}, {}), CLOSE)
-    assert "has no golden vector" in golden.judge(None, held, CLOSE)
-    assert "is gone" in golden.judge(held, None, CLOSE)
+    assert "moved" in golden.verdict(held, Golden(1, {"a": float("nan")}, {}), CLOSE)
+    assert "has no golden vector" in golden.verdict(None, held, CLOSE)
+    assert "is gone" in golden.verdict(held, None, CLOSE)
 
 
 def test_the_inputs_are_the_same_everywhere() -> None:

@@ -1,6 +1,6 @@
-"""Make the judges importable: torchaudio and torchvision are built for CUDA and load their libraries on import.
+"""Make the reference packages importable: torchaudio and torchvision load CUDA's libraries on import.
 
-Their Python parts are all that is judged by, so their compiled extensions are left out where torch has no CUDA. This
+Only their Python parts are compared with, so their compiled extensions are left out where torch has no CUDA. This
 must run before transformers is imported.
 """
 

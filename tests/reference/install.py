@@ -1,4 +1,4 @@
-"""Install the judges into a folder, once: ``python tests/reference/install.py FOLDER``.
+"""Install the reference packages into a folder, once: ``python tests/reference/install.py FOLDER``.
 
 They pin old versions of NumPy and others, so they are installed without dependencies beside ours; the folder is put on
 PYTHONPATH for their tests only.

@@ -156,7 +156,7 @@ def test_fadtk_and_kadtk(folders: Path, vggish: Any, weights: Path, tmp_path: Pa
             with torch.no_grad():
                 rows.append(hub(whole / 32768.0, 16000).numpy().astype(np.float16))
     real, fake = (np.concatenate(kept[name]) for name in ("real", "fake"))
-    judge = reference_packages.take(
+    package = reference_packages.take(
         "fadtk", "utils.py", "calculate_embd_statistics_online", "_process_file", pmap=_in_turn
     )
     moments = []
@@ -165,7 +165,7 @@ def test_fadtk_and_kadtk(folders: Path, vggish: Any, weights: Path, tmp_path: Pa
         for k, rows in enumerate(kept[name]):
             np.save(tmp_path / f"{name}{k}.npy", rows)
             files.append(tmp_path / f"{name}{k}.npy")
-        moments += judge.calculate_embd_statistics_online(files)
+        moments += package.calculate_embd_statistics_online(files)
     wanted = float(np.real(reference_packages.fadtk().calc_frechet_distance(*moments)))
     assert ours(folders, "fad/fadtk", weights, tmp_path) == pytest.approx(
         wanted, rel=1e-3

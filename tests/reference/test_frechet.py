@@ -21,10 +21,10 @@ def sets(d: int, n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("size", SIZES[1:])  # neither of them can take one dimension
-@pytest.mark.parametrize("judge", [reference_packages.frechet_audio_distance, reference_packages.fadtk_distance])
-def test_distances_of_sets(judge, size) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("package", [reference_packages.frechet_audio_distance, reference_packages.fadtk_distance])
+def test_distances_of_sets(package, size) -> None:  # type: ignore[no-untyped-def]
     a, b = sets(*size)
-    assert squared_frechet(a, b) == pytest.approx(judge()(a, b), rel=1e-6)
+    assert squared_frechet(a, b) == pytest.approx(package()(a, b), rel=1e-6)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -23,11 +23,11 @@ def sets() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("kernel", ["gaussian", "iq", "imq"])
 def test_kad_is_kadtks(sets: tuple[np.ndarray, np.ndarray], kernel: Any) -> None:
-    judge = reference_packages.take(
+    package = reference_packages.take(
         "kadtk", "kad.py", "calc_kernel_audio_distance", "median_pairwise_distance", torch=torch, SCALE_FACTOR=100
     )
     real, generated = (torch.from_numpy(x) for x in sets)
-    wanted = judge.calc_kernel_audio_distance(
+    wanted = package.calc_kernel_audio_distance(
         real, generated, (None, None), "cpu", kernel=kernel, precision=torch.float64
     )
     # its bandwidth is found in float32: 1e-6 is what that leaves
@@ -46,28 +46,28 @@ def test_kid_is_torchmetrics_and_torch_fidelitys(sets: tuple[np.ndarray, np.ndar
     def vassert(truth: bool, message: str) -> None:
         assert truth, message
 
-    judge = reference_packages.take(
+    package = reference_packages.take(
         "torch_fidelity", "metric_kid.py", "mmd2", "kernel_poly", get_kwarg=setting, vassert=vassert
     )
     x, y = sets
-    kernels = (judge.kernel_poly(a, b) for a, b in ((x, x), (x, y), (y, y)))
-    assert ours == pytest.approx(float(judge.mmd2(*kernels)), rel=1e-6)
+    kernels = (package.kernel_poly(a, b) for a, b in ((x, x), (x, y), (y, y)))
+    assert ours == pytest.approx(float(package.mmd2(*kernels)), rel=1e-6)
 
 
 @pytest.mark.parametrize("k", [3, 5])
 def test_precision_and_recall_are_torch_fidelitys(sets: tuple[np.ndarray, np.ndarray], k: int) -> None:
-    judge = reference_packages.take(
+    package = reference_packages.take(
         "torch_fidelity", "metric_prc.py", "calc_cdist_full", "calculate_precision_recall_full", torch=torch
     )
     real, generated = (torch.from_numpy(x) for x in sets)
-    wanted = judge.calculate_precision_recall_full(generated, real, neighborhood=k)
+    wanted = package.calculate_precision_recall_full(generated, real, neighborhood=k)
     found = [float(metric(embeddings(sets[0]), embeddings(sets[1]), k=k, n_boot=0)) for metric in (precision, recall)]
     assert found == pytest.approx(wanted, abs=1e-6)
     assert 0 < wanted[0] < 1
 
 
 def test_inception_score_is_torch_fidelitys() -> None:
-    judge = reference_packages.take(
+    package = reference_packages.take(
         "torch_fidelity",
         "metric_isc.py",
         "isc_features_to_metric",
@@ -76,7 +76,7 @@ def test_inception_score_is_torch_fidelitys() -> None:
         KEY_METRIC_ISC_STD="std",
     )
     logits = torch.from_numpy(2 * np.random.default_rng(0).standard_normal((203, 11)))
-    wanted = judge.isc_features_to_metric(logits)
+    wanted = package.isc_features_to_metric(logits)
     heard = embeddings(logits.log_softmax(dim=1).numpy())
     named = dataclasses.replace(heard, space=dataclasses.replace(heard.space, labels=tuple("abcdefghijk")))
     found = inception_score_10_splits(named)

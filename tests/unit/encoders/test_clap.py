@@ -60,7 +60,7 @@ def global_state() -> Any:
 
 
 def test_the_checkpoint_is_the_network_that_it_was_made_of(plain: Any) -> None:
-    # the judge: transformers' own extractor and model, as their documentation says
+    # reference: transformers' own extractor and model, as their documentation says
     from transformers import ClapFeatureExtractor
 
     given = [clip("a", 10), clip("bb", 10)]

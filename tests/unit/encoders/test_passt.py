@@ -1,4 +1,4 @@
-"""PaSST at its true size with random weights: windows, options, files; the network is judged in tests/reference."""
+"""PaSST at its true size with random weights: windows, options, files; the network is compared in tests/reference."""
 
 from __future__ import annotations
 

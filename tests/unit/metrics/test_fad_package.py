@@ -1,4 +1,4 @@
-"""The package's metric without the package: one sentence. Its numbers are judged in tests/reference."""
+"""The package's metric without the package: one sentence. Its numbers are compared in tests/reference."""
 
 from __future__ import annotations
 

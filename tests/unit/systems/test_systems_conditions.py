@@ -54,7 +54,7 @@ def test_a_template_is_put_around_the_prompt(material: Material) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_clap_tta_is_conditioned_on_its_own_clap_and_not_on_the_judge(material: Material) -> None:
+def test_clap_tta_is_conditioned_on_its_own_clap_and_not_on_the_one_that_scores(material: Material) -> None:
     queries = material[1]
     system = made(material, "CLAP-TTA")
     prompts = [q.prompt for q in queries]

@@ -1,4 +1,4 @@
-"""No judge may be missing: a comparison that did not take place must not look like one that agreed."""
+"""No reference package may be missing: a comparison that did not take place must not look like one that agreed."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ JUDGES = (
 
 
 @pytest.mark.parametrize("name", JUDGES)
-def test_the_judge_is_installed(name: str) -> None:
+def test_the_reference_package_is_installed(name: str) -> None:
     assert importlib.util.find_spec(name) is not None
