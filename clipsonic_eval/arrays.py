@@ -1,8 +1,8 @@
-"""NumPy's files, read with suspicion: no pickles, no more memory than the file's own bytes justify.
+"""Safe reading of ``.npy`` and ``.npz``: no pickles, no more memory than the file's own bytes justify.
 
 A header may claim eight terabytes, and an ``.npz`` of three megabytes may unpack to three gigabytes. So a header is
-held against the bytes that are there before anything is allocated, only the arrays that are asked for are unpacked, and
-an array that unpacks to more than :data:`MAX_RATIO` times its bytes is refused above :data:`FREE_BYTES`.
+checked against the bytes that are there before anything is allocated, only the requested arrays are unpacked, and an
+array that unpacks to more than :data:`MAX_RATIO` times its bytes is refused above :data:`FREE_BYTES`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ MAX_RATIO: Final = 100  # unpacked over packed bytes; embeddings in float32 reac
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the header of an array claims.
+    """The header of an array file.
 
     Attributes:
         shape: of the array.
-        dtype: of its entries; no objects.
-        fortran: the first axis runs fastest.
+        dtype: of its entries, never objects.
+        fortran: the first axis varies fastest.
     """
 
     shape: tuple[int, ...]
@@ -43,7 +43,7 @@ class Header:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its entries."""
+        """Size of the entries in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -52,12 +52,15 @@ def read_npy(path: Path, error: type[UserError] = UserError, *, fix: str = "", m
 
     Args:
         path: of the file.
-        error: what is raised.
+        error: class of the exception.
         fix: what to do about a file that cannot be read, as the end of a sentence.
-        mapped: map the file, read-only, instead of reading it.
+        mapped: map the file into memory, read-only, instead of reading it.
+
+    Returns:
+        The array, of the shape and type that its header states.
 
     Raises:
-        UserError: of the class asked for: no regular file, no array, one of objects, or the file holds more or fewer
+        UserError: (as ``error``) not a regular file, not an array, an array of objects, or the file holds more or fewer
             bytes than its header claims.
     """
     with _readable(path, error, fix), open_regular(path, error, fix=fix) as stream:
@@ -88,13 +91,16 @@ def read_npz(
 
     Args:
         path: of the file.
-        names: of the arrays that are wanted; those that are not there are left out. None: all.
-        error: what is raised.
+        names: of the arrays to read; those that are not there are left out. None: all.
+        error: class of the exception.
         fix: what to do about a file that cannot be read, as the end of a sentence.
 
+    Returns:
+        The arrays by name, of the shapes and types that their headers state.
+
     Raises:
-        UserError: of the class asked for: no regular file, damaged (every member carries a checksum), an array of
-            objects, one whose bytes are not those of its header, or one that unpacks to far more than it is.
+        UserError: (as ``error``) not a regular file, damaged (every member carries a checksum), an array of objects,
+            one whose size is not that of its header, or one that unpacks to far more than its packed size.
     """
     with _archive(path, error, fix) as archive:
         found = {}

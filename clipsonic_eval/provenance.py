@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, commit, machine, command."""
+"""Provenance of a result: versions, commit, machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 _CPUINFO = Path("/proc/cpuinfo")
 _MEMINFO = Path("/proc/meminfo")
 _NVIDIA = Path("/proc/driver/nvidia/version")
-_INSTRUCTIONS = (  # on which it hangs which kernels run, so in which order numbers are summed and how they are rounded
+_INSTRUCTIONS = (  # they decide which kernels run, hence the order of sums and their rounding
     "sse4_2", "avx", "avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16",
     "amx_tile", "amx_bf16", "amx_int8", "asimd", "asimdhp", "sve", "sve2", "bf16", "i8mm",
 )  # fmt: skip
@@ -22,7 +22,7 @@ _PACKAGES = ("torch", "diffusers", "transformers", "numpy", "scipy", "pandas", "
 
 
 def _git(*args: str) -> str | None:
-    """Ask git about the checkout that this package lies in; None for an installed wheel."""
+    """Run git in the checkout of this package; None for an installed wheel."""
     try:
         done = subprocess.run(
             ["git", *args], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
@@ -63,11 +63,11 @@ def collect() -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Return what numbers and times hang on beside the software; what cannot be found out is None or left out.
+    """Return what numbers and times depend on besides the software; unknown values are None or left out.
 
     - ``cores``: ``physical``, ``logical``, and ``usable`` by this process.
     - ``memory_gib``: of the machine.
-    - ``instructions``: instruction sets of the processor that numerics hang on.
+    - ``instructions``: instruction sets of the processor that affect numerics.
     - ``threads``: of torch and of each BLAS, as they are set at this moment.
     - ``gpus``: model, memory and compute capability of each; ``driver``, ``cuda``, ``cudnn``: versions;
       ``float32_matmul``: how torch multiplies float32 there. Only where torch is loaded: it is not loaded for this.
@@ -83,7 +83,7 @@ def machine() -> dict[str, Any]:
 
 
 def _lines(path: Path) -> list[tuple[str, str]]:
-    """Return the ``name : value`` lines of a file of the kernel, [] where there is none."""
+    """Return the ``name : value`` lines of a kernel file, [] where there is none."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -2,12 +2,12 @@
 
 A pickle is a program, and a downloaded checkpoint is somebody else's. ``torch.load(weights_only=True)`` refuses many
 published checkpoints (a NumPy scalar among the training state, pickle protocol 4), and loading them without it runs
-whatever they hold. So both formats of PyTorch, the zip and the one from before version 1.6, are read here: the pickle's
-few permitted names are answered by functions of ours that build tensors and dictionaries, make tensors of NumPy's
-arrays of numbers and pass over what else is NumPy's; every other name ends the reading.
+whatever they hold. So both formats of PyTorch, the zip and the one from before version 1.6, are read here by a
+restricted unpickler: the few permitted names map to functions that build tensors and dictionaries, turn NumPy arrays of
+numbers into tensors and ignore other NumPy objects; every other name raises.
 
-Refused besides: compressed members and members that overlap (a small file that unpacks to a huge one), tensors that
-show more elements than their storage holds, object arrays, archives of TorchScript (programs), damaged members.
+Also refused: compressed members and members that overlap (a small file that unpacks to a huge one), tensors that
+claim more elements than their storage holds, object arrays, archives of TorchScript (programs), damaged members.
 
 Cost: one copy of the file in memory.
 """
@@ -58,14 +58,14 @@ def read_tensors(path: Path, *, fix: str, under: tuple[str, ...] = ()) -> dict[s
     Args:
         path: ``.safetensors``, or any file that ``torch.save`` wrote.
         fix: what to do about a file that cannot be read, as the end of a sentence ("fetch it again from ...").
-        under: keys under which checkpoints of training keep the network ("state_dict", "model"); the first that is
-            there is taken, none: the file is the network.
+        under: keys under which training checkpoints keep the network ("state_dict", "model"); the first one found is
+            used, otherwise the file itself is the network.
 
     Returns:
-        Tensors on the CPU, in the file's own types, each in memory of its own.
+        Tensors on the CPU by name, in the file's own types, each with its own memory.
 
     Raises:
-        WeightsError: not readable without executing something, damaged, or no tensors by name.
+        WeightsError: not readable without executing code, damaged, or not tensors by name.
     """
     held = _read(path, fix)
     for key in under:
@@ -133,7 +133,7 @@ class _Archive:
             return _Reader(stream, self.storage).load()
 
     def storage(self, name: str, key: str, count: int) -> Tensor:
-        """Return a storage as a flat tensor."""
+        """Return a storage as a flat tensor, (count,)."""
         import torch
 
         if key not in self._storages:
@@ -148,7 +148,7 @@ class _Archive:
 
 
 def _read_legacy(stream: Any, size: int) -> Any:
-    """Read the format before PyTorch 1.6: pickles one after the other, and behind them the storages that they name."""
+    """Read the format before PyTorch 1.6: several pickles, followed by the storages that they name."""
     import torch
 
     wanted: dict[str, tuple[str, int]] = {}
@@ -184,7 +184,7 @@ class _Storage:
 
 
 class _Reader(pickle.Unpickler):
-    """An unpickler that knows tensors and ordered dictionaries, passes over NumPy's, and refuses everything else."""
+    """A restricted unpickler: builds tensors and ordered dictionaries, ignores NumPy objects, refuses all else."""
 
     def __init__(self, stream: Any, storage: Callable[[str, str, int], Tensor | None]) -> None:
         super().__init__(stream, encoding="utf-8")
@@ -220,7 +220,7 @@ class _Reader(pickle.Unpickler):
 
 
 class _Ignored:
-    """Stands for a number or an array of NumPy among the state of a training, which nobody needs here."""
+    """Placeholder for a NumPy object among the training state, which is not needed here."""
 
     __slots__ = ()
 
@@ -236,7 +236,7 @@ def _as_tensor(path: Path, name: Any, array: _Array, fix: str) -> Tensor:
 
 
 class _Dtype(_Ignored):
-    """Stands for a type of NumPy."""
+    """Placeholder for a NumPy dtype."""
 
     __slots__ = ("code",)
 
@@ -245,7 +245,7 @@ class _Dtype(_Ignored):
 
 
 class _Array:
-    """Stands for an array of NumPy; a pickle gives it its state, which is looked at only if the array is wanted."""
+    """Placeholder for a NumPy array; its pickled state is decoded only if the array is used."""
 
     __slots__ = ("state",)
 
@@ -256,10 +256,10 @@ class _Array:
         self.state = state
 
     def tensor(self) -> Tensor:
-        """Return it as a tensor.
+        """Return the array as a tensor.
 
         Raises:
-            UnpicklingError: it is no array of numbers, or its sizes do not fit.
+            UnpicklingError: not an array of numbers, or its shape does not match its data.
         """
         import torch
 
@@ -273,9 +273,13 @@ class _Array:
 
 
 def _tensor(flat: Tensor | None, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor | None:
-    """Return the tensor that lies in a storage; a copy, so that nothing is shared and nothing unused is kept.
+    """Return a tensor that is a view of a storage, as a copy that keeps nothing else alive.
 
-    None where the storage has not been read yet.
+    Args:
+        flat: the storage, (count,); None where it has not been read yet, and so is the result.
+        offset: of the first element in the storage.
+        size: shape of the tensor.
+        stride: in elements.
     """
     import torch
 
@@ -288,7 +292,12 @@ def _tensor(flat: Tensor | None, offset: int, size: tuple[int, ...], stride: tup
 
 
 def missing_and_unexpected(found: Mapping[str, Any], wanted: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
-    """Yield the names that are missing, too many, or of another shape, sorted."""
+    """Yield the names that are missing, unexpected, or of another shape, sorted.
+
+    Args:
+        found: tensors by name.
+        wanted: shapes by name.
+    """
     for name in sorted({*found, *wanted}):
         if name not in found or name not in wanted or tuple(found[name].shape) != wanted[name]:
             yield name

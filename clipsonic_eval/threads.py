@@ -1,16 +1,16 @@
-"""How many threads a stage of the work uses: never more than help, and no more than there are idle cores.
+"""Number of threads of each stage: no more than speed it up, and no more than there are idle cores.
 
-Threads that share one small product wait for each other at every step, by spinning. On a machine with other work, the
-one that is waited for is often not running, and the wait lasts a time slice of the operating system instead of a
-microsecond: the resamples of a Fréchet distance of 64 dimensions took 13 times as long on two threads as on one.
+Threads that share one small product wait for each other at every step, by spinning. On a busy machine the awaited
+thread is often not running, and the wait lasts a time slice of the operating system instead of a microsecond: the
+resamples of a Fréchet distance of 64 dimensions took 13 times as long on two threads as on one.
 
-The number comes from the machine and the work:
+The number depends on the machine and the work:
 
 - **matrices** (NumPy, SciPy): one thread for each 256 rows and columns, see :func:`for_matrices`;
 - **networks** (torch): the idle cores, see :func:`for_networks`.
 
-Both are bounded by the cores that this process may use (:func:`available`). What a network answers does not depend on
-the number, to the bit; sums over rows (moments, gradients) do by rounding.
+Both are bounded by the cores that this process may use (:func:`available`). The outputs of a network do not depend on
+the number, to the bit; sums over rows (moments, gradients) do, by rounding.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _PATIENCE = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 
 
 def spin_briefly() -> None:
-    """Let threads that wait go to sleep early; heard only by libraries that are loaded later, so call it first.
+    """Let waiting threads go to sleep early; affects only libraries loaded later, so call it first.
 
-    A policy that the user chose (``OMP_WAIT_POLICY`` or the variables themselves) is left alone.
+    A policy that the user chose (``OMP_WAIT_POLICY`` or the variables themselves) is kept.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         for name, value in _PATIENCE.items():
@@ -46,22 +46,22 @@ def spin_briefly() -> None:
 
 
 def ask(number: int) -> None:
-    """Choose the number for this process and its children, as the user did who set the environment variable."""
+    """Set the number for this process and its children, by the environment variable."""
     os.environ[VARIABLE] = str(number)
 
 
 def asked() -> int | None:
-    """Return the number that the user chose, None if there is none.
+    """Return the number that the user chose, or None.
 
     Raises:
         ConfigError: the environment variable is not a whole number above 0.
     """
-    told = os.environ.get(VARIABLE, "").strip()
-    if not told:
+    chosen = os.environ.get(VARIABLE, "").strip()
+    if not chosen:
         return None
-    if not told.isdecimal() or int(told) < 1:
-        raise ConfigError(f"{VARIABLE}={told}: expected a number of threads, 1 or more; or unset it")
-    return int(told)
+    if not chosen.isdecimal() or int(chosen) < 1:
+        raise ConfigError(f"{VARIABLE}={chosen}: expected a number of threads, 1 or more; or unset it")
+    return int(chosen)
 
 
 def cores() -> int:
@@ -102,9 +102,9 @@ def _words(path: Path) -> list[str]:
 
 
 def idle() -> int:
-    """Return how many of the available cores nobody else uses at this moment, at least 1.
+    """Return how many of the available cores are idle at this moment, at least 1.
 
-    Watched for a fifth of a second; where the system does not say (other than Linux), all count as idle.
+    Measured over a fifth of a second; on systems other than Linux all count as idle.
     """
     most = available()
     if most == 1:
@@ -122,7 +122,7 @@ def idle() -> int:
 
 
 def _ticks() -> dict[int, tuple[int, int]]:
-    """Return by core that this process may use the ticks of its clock, all and idle ones."""
+    """Return (all ticks, idle ticks) for each core that this process may use."""
     try:
         lines = [line.split() for line in _STAT.read_text(encoding="ascii").splitlines()]
     except (OSError, UnicodeDecodeError):
@@ -187,7 +187,7 @@ def networks() -> Iterator[None]:
 
 
 def keep_one() -> None:
-    """Bound a worker process to one thread for good: there are as many workers as cores."""
+    """Limit a worker process to one thread for good: there are as many workers as cores."""
     from threadpoolctl import threadpool_limits
 
     ask(1)

@@ -1,4 +1,4 @@
-"""What clips are prepared from: a data set's layout, its folder, and prompts from elsewhere."""
+"""Sources of clips: a data set's layout, its folder, and optionally prompts from another table."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from clipsonic_eval.tables import Row, read_table
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the videos are and what is known about them.
+    """A folder of videos and what is known about them.
 
     Attributes:
         root: their folder (for ``manifest`` also the list itself).
-        dataset: name of the layout.
+        dataset: name of the layout, see ``clipsonic-eval ls datasets``.
         csv: the list of files, for layouts that have one.
-        split: which part of it; None: all.
+        split: part of the list; None: all.
         prompts: a table with the columns key and prompt (and label), which replaces what the layout gives.
     """
 
@@ -30,7 +30,7 @@ class Source:
 
     @property
     def folder(self) -> Path:
-        """The folder that paths are given from."""
+        """Folder that paths are relative to."""
         return self.root.parent if self.root.is_file() else self.root
 
     def items(self) -> Listing:

@@ -1,4 +1,4 @@
-"""Where clips come from: layouts of folders and lists of videos. One file each; the folder is scanned.
+"""Data sets: layouts of folders and lists of videos. One file each; the folder is scanned.
 
 A file registers a :class:`Dataset` under its name::
 

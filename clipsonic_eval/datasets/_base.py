@@ -12,14 +12,14 @@ from clipsonic_eval.types import Skip
 
 @dataclass(frozen=True, slots=True)
 class SourceItem:
-    """One video or sound, or a segment of it.
+    """One media file, or a segment of it.
 
     Attributes:
         key: identity, unique within the listing and safe as a file name.
         path: the file.
         start_s: where the item begins in the file, seconds.
-        duration_s: how long it is; None: to the end of the file.
-        prompt: text that it answers to, if any.
+        duration_s: its length, seconds; None: to the end of the file.
+        prompt: its caption, if any.
         label: class name, if any.
         split: e.g. ``train`` or ``test``, if any.
     """
@@ -35,13 +35,13 @@ class SourceItem:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source holds.
+    """The contents of a source.
 
     Attributes:
-        items: what can be tried.
-        skipped: what was named but cannot be used.
+        items: to be prepared.
+        skipped: listed items that cannot be used.
         notes: sentences about how the source was read, for the screen.
-        left_out: files that are no media, by suffix.
+        left_out: number of other files, by suffix.
     """
 
     items: tuple[SourceItem, ...]

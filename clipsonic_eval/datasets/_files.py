@@ -1,4 +1,4 @@
-"""Media files in a folder, and keys made from their names."""
+"""Media files in a folder, and clip keys made from their names."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _COMPANIONS = (filenames.SAMPLES, filenames.SKIPPED, filenames.SYSTEM, filenames
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """What a folder and the folders below it hold.
+    """The contents of a folder and the folders below it.
 
     Attributes:
         files: with a media suffix, sorted by their path from the root.
-        left_out: how many other files there are, by suffix.
+        left_out: number of other files, by suffix.
         notes: sentences about links, for the screen.
     """
 
@@ -89,7 +89,7 @@ def media_files(root: Path) -> Walked:
 
 
 def _walk(top: Path, seen: set[tuple[int, int] | None], files: list[Path], others: list[Path]) -> list[Path]:
-    """Sort what lies in a folder and the real folders below it into media files and others; return links to folders."""
+    """Collect media files and others in a folder and the real folders below it; return links to folders."""
     links: list[Path] = []
     for folder, folders, names in os.walk(top):
         below = sorted(Path(folder, f) for f in folders if not f.startswith("."))
@@ -115,7 +115,12 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 def count_suffixes(paths: Iterable[Path]) -> dict[str, int]:
-    """Return how many files have each suffix, without those that the tools write beside audio."""
+    """Return the number of files by suffix, without those that our commands write next to audio.
+
+    Example:
+        >>> count_suffixes([Path("a.txt"), Path("b.TXT"), Path("README")])
+        {'.txt': 2, 'no suffix': 1}
+    """
     counts = Counter(path.suffix.lower() or "no suffix" for path in paths if path.name not in _COMPANIONS)
     return dict(sorted(counts.items()))
 
@@ -126,13 +131,23 @@ def by_suffix(counts: Mapping[str, int]) -> str:
 
 
 def key_of(relative: Path) -> str:
-    """Return a key from a path without its suffix: folders joined by ``__``, unusual characters as ``_``."""
+    """Return a clip key from a relative path: no suffix, folders joined by ``__``, unusual characters as ``_``.
+
+    Example:
+        >>> key_of(Path("dogs/a dog.wav"))
+        'dogs__a_dog'
+    """
     parts = [*relative.parent.parts, relative.stem]
     return "__".join(safe(part) for part in parts if part not in ("/", "..", "."))
 
 
 def without_suffix(key: str) -> str:
-    """Return a key without the suffix of a media file."""
+    """Return a key without the suffix of a media file.
+
+    Example:
+        >>> without_suffix("dog-1.wav"), without_suffix("v1.5")
+        ('dog-1', 'v1.5')
+    """
     stem, dot, suffix = key.rpartition(".")
     return stem if stem and (dot + suffix).lower() in MEDIA_SUFFIXES else key
 
@@ -143,7 +158,12 @@ def safe(text: str) -> str:
 
 
 def unique_keys(relative: Sequence[Path]) -> list[str]:
-    """Return one key per file; files whose keys would be equal get a piece of their path's hash."""
+    """Return one key per file; files whose keys would be equal get a part of their path's hash.
+
+    Example:
+        >>> unique_keys([Path("a.wav"), Path("b.wav"), Path("b.mp3")])
+        ['a', 'b-d4d76cc3', 'b-cd475aa6']
+    """
     keys = [key_of(p) for p in relative]
     count = Counter(keys)
     return [
@@ -153,10 +173,10 @@ def unique_keys(relative: Sequence[Path]) -> list[str]:
 
 
 def refuse_duplicates(keys: Iterable[str], where: str) -> None:
-    """Raise for keys that occur more than once, naming them.
+    """Raise if keys occur more than once.
 
     Raises:
-        UserError: some do.
+        UserError: some do; the sentence names them.
     """
     twice = [key for key, count in Counter(keys).items() if count > 1]
     if twice:

@@ -1,4 +1,4 @@
-"""Keys of a table held against names of files: the same but for a suffix or for the form of its letters."""
+"""Match keys of a table with names of files that differ only in a suffix or in Unicode normalisation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from clipsonic_eval.datasets._files import without_suffix
 
 
 def near_matches(wanted: Collection[str], have: Collection[str]) -> dict[str, str]:
-    """Match names that are not equal but differ only in a media suffix or in Unicode's normal form.
+    """Match names that differ only in a media suffix or in Unicode normalisation.
+
+    Args:
+        wanted: keys of the table.
+        have: names that are there.
 
     Returns:
-        Name that is there -> key that is wanted; only where exactly one of each kind fits.
+        Key of the table by name, only where exactly one of each kind matches.
+
+    Example:
+        >>> near_matches(["dog-1.wav", "cat"], ["dog-1", "bird"])
+        {'dog-1': 'dog-1.wav'}
     """
     missing, free = set(wanted) - set(have), set(have) - set(wanted)
     by_form: dict[str, tuple[list[str], list[str]]] = {}
@@ -28,7 +36,12 @@ def _form(name: str) -> str:
 
 
 def why_none(wanted: Collection[str], have: Collection[str]) -> str:
-    """Say with an example of each side why no name of one is in the other."""
+    """Return a sentence, with an example of each side, why no key is among the names.
+
+    Example:
+        >>> why_none(["DOG"], ["dog"])
+        "a key is 'DOG', a file 'dog': they differ in upper and lower case; rename one side"
+    """
     asked, there = min(wanted), min(have)
     folded = {name.casefold(): name for name in have}
     padded = {re.sub(r"\d+", lambda m: str(int(m[0])), name): name for name in have}

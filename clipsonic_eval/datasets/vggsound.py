@@ -1,4 +1,4 @@
-"""VGGSound: the official csv beside a folder of downloaded videos."""
+"""VGGSound: the official csv and a folder of downloaded videos."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """One row: which ten seconds of which video, and what it is called."""
+    """One row: which ten seconds of which video, and its label."""
 
     video: str
     start: int
@@ -82,7 +82,7 @@ class _Listed:
 
     @property
     def key(self) -> str:
-        """The name that a cut clip has."""
+        """Name of the cut clip."""
         return f"{safe(self.video)}_{self.start:06d}"
 
 
@@ -118,7 +118,7 @@ def _by_stem(root: Path) -> dict[str, Path]:
 DATASETS.add(
     "vggsound",
     Dataset(
-        "VGGSound's csv beside a folder of its videos",
+        "VGGSound's csv and a folder of its videos",
         items,
         licence="annotations CC-BY-4.0; the videos belong to their uploaders",
         source="https://www.robots.ox.ac.uk/~vgg/data/vggsound/",
