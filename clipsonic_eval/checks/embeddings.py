@@ -9,7 +9,7 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float64, Int
 from clipsonic_eval.errors import ShapeError, listed
-from clipsonic_eval.metrics._vectors import check_space, clips_of, mean_by_clip
+from clipsonic_eval.metrics.vectors import check_space, clips_of, mean_per_clip
 from clipsonic_eval.stats.chunking import chunks
 from clipsonic_eval.stats.pairwise import squared_distances
 from clipsonic_eval.types import Embeddings, Finding
@@ -106,7 +106,7 @@ def memorised(system: Embeddings, training: Embeddings, reference: Embeddings) -
 
 def _means(embeddings: Embeddings) -> tuple[tuple[str, ...], Float64]:
     keys, clip_of_row = clips_of(embeddings.keys)
-    return keys, mean_by_clip(embeddings.vectors.astype(np.float64), clip_of_row, len(keys))
+    return keys, mean_per_clip(embeddings.vectors.astype(np.float64), clip_of_row, len(keys))
 
 
 def _nearest(points: Float64, others: Float64) -> tuple[Float64, Int]:

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
-
-from clipsonic_eval import atomic, filenames, outputs, provenance, threads
-from clipsonic_eval.arraytypes import AnyArray
+from clipsonic_eval import outputs, provenance, threads
 from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.harness.gap_inputs import Features, GapConfig, read
+from clipsonic_eval.harness.projection import write_projection
 from clipsonic_eval.harness.write import write
 from clipsonic_eval.metrics.gap import gap_scores, mean_shift, paired
 from clipsonic_eval.progress import SILENT, Progress
@@ -89,7 +87,7 @@ def _measure(features: Features, config: GapConfig, out: Path | None) -> RunReco
         provenance=provenance.collect(),
     )
     if out is not None:
-        _write_projection({"image": features.image, "text": features.text, **prior}, out)
+        write_projection({"image": features.image, "text": features.text, **prior}, out)
         write(record, out)
     return record
 
@@ -97,24 +95,3 @@ def _measure(features: Features, config: GapConfig, out: Path | None) -> RunReco
 def _mean_shifted(features: Features) -> Embeddings:
     keys, (x, y) = paired([features.image, features.text])
     return Embeddings(mean_shift(x, y, keys), keys, features.image.modality, features.image.space)
-
-
-def _write_projection(sets: Mapping[str, Embeddings], out: Path) -> None:
-    """Write 2-D coordinates for a figure: principal components of the unit vectors of image and text.
-
-    They are taken about the common mean of the two; the priors are projected onto the same plane and do not move it.
-    Each component's largest loading is positive.
-    """
-    keys, vectors = paired(list(sets.values()))
-    pooled = np.concatenate(vectors[:2])
-    centre = pooled.mean(axis=0)
-    _, values, axes = np.linalg.svd(pooled - centre, full_matrices=False)
-    plane = axes[:2] * np.sign(axes[np.arange(2), np.abs(axes[:2]).argmax(axis=1)])[:, None]
-    arrays: dict[str, AnyArray] = {
-        name: ((v - centre) @ plane.T).astype(np.float32) for name, v in zip(sets, vectors, strict=True)
-    }
-    arrays["keys"] = np.array(keys)
-    arrays["explained"] = values[:2] ** 2 / (values**2).sum()  # share of the variance
-    arrays["method"] = np.array("PCA of pooled image and text unit vectors, centred on their common mean")
-    with atomic.replacing(out / filenames.PROJECTION) as temporary:
-        np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]

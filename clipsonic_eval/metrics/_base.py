@@ -21,12 +21,12 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics._vectors import check_space
+from clipsonic_eval.metrics.vectors import check_space
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.types import Embeddings, Score
 
 if TYPE_CHECKING:
-    from clipsonic_eval.metrics.gap._pairs import Pairs
+    from clipsonic_eval.metrics.gap._pairs import PairedVectors
     from clipsonic_eval.stats.frechet import Gaussian
 
 Need = Literal["reference", "prompts", "labels", "real", "image", "text"]
@@ -109,7 +109,7 @@ class Inputs:
     reference_moments: Gaussian | None = None
 
     def require(self, need: Literal["reference", "prompts", "real"], metric: str) -> Embeddings:
-        """Return an input that a metric cannot do without.
+        """Return an input that a metric cannot do without, (rows, d).
 
         Raises:
             ShapeError: it is not there.
@@ -324,7 +324,7 @@ class PairMetric:
     """
 
     card: MetricCard
-    estimate: Callable[[Pairs], Estimate | None]
+    estimate: Callable[[PairedVectors], Estimate | None]
     side: str = ""
     independent: bool = False
     function: Callable[..., Score] | None = None

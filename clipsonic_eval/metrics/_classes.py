@@ -9,7 +9,7 @@ from scipy.special import log_softmax, logsumexp
 
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics._vectors import clips_of, mean_by_clip
+from clipsonic_eval.metrics.vectors import clips_of, mean_per_clip
 from clipsonic_eval.types import Embeddings
 
 Pooling = Literal["probability", "logit"]
@@ -39,6 +39,6 @@ def log_probabilities(embeddings: Embeddings, pooling: Pooling = "probability") 
     if len(keys) == len(rows):
         return keys, rows[np.argsort(clip_of_row)]
     if pooling == "logit":
-        return keys, np.asarray(log_softmax(mean_by_clip(rows, clip_of_row, len(keys)), axis=1))
+        return keys, np.asarray(log_softmax(mean_per_clip(rows, clip_of_row, len(keys)), axis=1))
     with np.errstate(divide="ignore"):
-        return keys, np.log(mean_by_clip(np.exp(rows), clip_of_row, len(keys)))
+        return keys, np.log(mean_per_clip(np.exp(rows), clip_of_row, len(keys)))

@@ -41,7 +41,7 @@ def recall_at(queries: Float64, gallery: Float64, k: int, right_of: Callable[[sl
 
 
 def own_item(n: int) -> Callable[[slice], Bool]:
-    """Return ``right_of`` for queries whose right item is the one of the same number, of n."""
+    """Return ``right_of`` for n queries whose right item has the same number: slices of an (n, n) identity."""
     numbers = np.arange(n)
     return lambda part: numbers[part, None] == numbers[None, :]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from clipsonic_eval.metrics._base import ClipMetric, Inputs, MetricCard, metric
-from clipsonic_eval.metrics._vectors import clips_of, mean_by_clip, unit
 from clipsonic_eval.metrics.scoring import Vectors, score
+from clipsonic_eval.metrics.vectors import clips_of, mean_per_clip, unit
 from clipsonic_eval.types import Score
 
 
@@ -19,10 +19,10 @@ def _per_clip(inputs: Inputs) -> dict[str, float]:
     if len(rows) == 0:
         return {}
     audio = inputs.system.take(rows)
-    captions = mean_by_clip(unit(text), prompt_of_row, len(prompt_keys))  # mean of cosines = cosine with the mean
+    captions = mean_per_clip(unit(text), prompt_of_row, len(prompt_keys))  # mean of cosines = cosine with the mean
     cosines = np.einsum("ij,ij->i", unit(audio), captions[[row_of[key] for key in audio.keys]])  # a·t / (|a| |t|)
     keys, clip_of_row = clips_of(audio.keys)
-    means = mean_by_clip(cosines, clip_of_row, len(keys))
+    means = mean_per_clip(cosines, clip_of_row, len(keys))
     return {key: float(value) for key, value in zip(keys, means, strict=True)}
 
 

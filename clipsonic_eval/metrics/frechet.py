@@ -1,4 +1,4 @@
-"""Fréchet audio distance: of whole sets, extrapolated to infinitely many clips, and per clip.
+"""Fréchet audio distance: of whole sets, and of each clip to the reference.
 
     d² = |μ1 − μ2|² + tr(Σ1 + Σ2 − 2 (Σ1 Σ2)^½)
 
@@ -11,22 +11,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clipsonic_eval import seeds
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics._base import ClipInfluence, ClipMetric, Inputs, MetricCard, SetMetric, metric
-from clipsonic_eval.metrics._rows import require_clips, sorted_rows
-from clipsonic_eval.metrics._vectors import clips_of
 from clipsonic_eval.metrics.scoring import Vectors, score
+from clipsonic_eval.metrics.vectors import clips_of, sorted_rows
 from clipsonic_eval.stats.bootstrap import resample_counts
 from clipsonic_eval.stats.frechet import Gaussian, frechet_distance
 from clipsonic_eval.stats.frechet_bootstrap import ResampledSet, frechet_replicates, frechet_replicates_to
 from clipsonic_eval.stats.frechet_clips import distances_per_clip
-from clipsonic_eval.stats.frechet_inf import STEPS, Extrapolation, extrapolate
 from clipsonic_eval.stats.frechet_influence import frechet_influence
-from clipsonic_eval.stats.influence import linear_deviations
 from clipsonic_eval.types import Embeddings, Score
 
-MIN_CLIPS_INF = 4
 MIN_ROWS = 2  # of a clip, for a Gaussian of its own
 _GUI = "A. Gui et al., Adapting Frechet Audio Distance for Generative Music Evaluation, ICASSP 2024"
 
@@ -137,109 +132,6 @@ def fad(reference: Vectors, system: Vectors, *, n_boot: int = 2000, seed: int = 
         ['fad', 'num:1', 'enc:array', 'encnum:1', 'cov:n-1', 'est:plug-in']
     """
     return score(FAD, system, reference=reference, n_boot=n_boot, seed=seed)
-
-
-# --- extrapolated to infinitely many clips
-
-
-def _fit(inputs: Inputs) -> Extrapolation:
-    reference = inputs.reference_gaussian("fad_inf")
-    require_clips("fad_inf", inputs.system, MIN_CLIPS_INF, "system")
-    keys = sorted(set(inputs.system.keys))
-    order = sorted(range(len(keys)), key=lambda i: (seeds.derive(0, keys[i], "fad-inf-order"), keys[i]))
-    return extrapolate(sorted_rows(inputs.system), np.array(order), reference)
-
-
-def _inf_details(inputs: Inputs) -> dict[str, float]:
-    fit = _fit(inputs)
-    return {"r2": fit.r2, "slope": fit.slope, "plug_in": float(fit.distances[-1]), "fewest_clips": float(fit.clips[0])}
-
-
-def _inf_influence(inputs: Inputs) -> ClipInfluence:
-    """Return the influences on the plug-in distance, those of the system times the clips' shares in the limit."""
-    plug_in = fad_influence(inputs)
-    moved = np.array(list(plug_in.system.values())) * _fit(inputs).weights
-    moved -= moved.mean()
-    return ClipInfluence(dict(zip(plug_in.system, moved.tolist(), strict=True)), plug_in.reference)
-
-
-def _inf_replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
-    """Return the plug-in distance's deviations in resamples, and to first order what the clips' unequal shares add."""
-    reference = systems[0].reference_gaussian("fad_inf")
-    result = FAD.replicates(systems, n_boot, seed)
-    for row, inputs in enumerate(systems):
-        fit = _fit(inputs)
-        unequal = frechet_influence(sorted_rows(inputs.system), reference) * (fit.weights - 1)
-        counts = resample_counts(sorted(set(inputs.system.keys)), n_boot, seed, "bootstrap-queries")
-        result[row] += fit.limit - float(fit.distances[-1]) + linear_deviations(unequal, counts)
-    return result
-
-
-FAD_INF = SetMetric(
-    MetricCard(
-        name="fad_inf",
-        title="FAD, extrapolated",
-        description="Fréchet audio distance, extrapolated to infinitely many clips",
-        unit="squared distance",
-        higher_is_better=False,
-        role="audio",
-        encoder="toy-audio",
-        needs=("reference",),
-        min_n=MIN_CLIPS_INF,
-        biased_in_n=False,  # the line takes away the first order of the bias; the rest drowns in the noise
-        signature=f"cov:n-1|est:line-in-1/n|sizes:{STEPS}-from-half|draw:without-replacement-by-clip|sqrt:eig-f64",
-        source="M. J. Chong and D. Forsyth, Effectively Unbiased FID and Inception Score, CVPR 2020",
-        decimals=2,
-        reference_moments=True,
-    ),
-    lambda inputs: _fit(inputs).limit,
-    _inf_replicates,
-    details=_inf_details,
-    influence=_inf_influence,
-    linear_in_swaps=False,
-)
-
-
-@metric(FAD_INF)
-def fad_inf(reference: Vectors, system: Vectors, *, n_boot: int = 2000, seed: int = 0) -> Score:
-    """Return the Fréchet audio distance extrapolated to infinitely many clips of the system.
-
-    Conventions: 25 sizes from half of the clips to all, drawn without replacement from one random order of the clips
-    that follows from their keys, least squares on 1/n, the intercept; may be slightly negative. The reference's
-    statistics are kept fixed: the bias of its own finite size stays, so compare with one reference only. Resamples are
-    those of ``fad``; what the extrapolation adds to their scatter is added by influence. Cost: see
-    :mod:`clipsonic_eval.stats.frechet_inf`.
-
-    Args:
-        reference: (m, d) embeddings of real audio.
-        system: (n, d) embeddings of the system's audio; half of its clips must have more than d rows.
-        n_boot: number of resamples of the clips for the interval; 0: no interval.
-        seed: of the resamples.
-
-    Returns:
-        The intercept; ``details`` has the fit's ``r2`` and ``slope``, the ``plug_in`` distance, and the
-        ``fewest_clips`` used.
-
-    Raises:
-        ShapeError: fewer than four clips, or half of the clips have no more rows than there are dimensions.
-        SpaceError: the sets come from different encoders or have different widths.
-
-    Source: M. J. Chong and D. Forsyth, Effectively Unbiased FID and Inception Score, CVPR 2020.
-
-    Example:
-        >>> import numpy as np
-        >>> from clipsonic_eval.metrics import fad_inf
-        >>> rng = np.random.default_rng(0)
-        >>> reference, system = rng.standard_normal((2000, 8)), rng.standard_normal((60, 8))
-        >>> score = fad_inf(reference, system, n_boot=200)
-        >>> round(score.details["plug_in"], 1)  # of 60 clips of the same population
-        0.3
-        >>> abs(score.value) < 0.1
-        True
-        >>> score.ci[0] < 0 < score.ci[1]
-        True
-    """
-    return score(FAD_INF, system, reference=reference, n_boot=n_boot, seed=seed)
 
 
 # --- per clip

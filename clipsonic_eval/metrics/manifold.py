@@ -33,8 +33,8 @@ from clipsonic_eval.metrics._base import (
     linear_replicates,
     metric,
 )
-from clipsonic_eval.metrics._rows import sorted_rows
 from clipsonic_eval.metrics.scoring import Vectors, score
+from clipsonic_eval.metrics.vectors import sorted_rows
 from clipsonic_eval.stats import manifold
 from clipsonic_eval.stats.bootstrap import DAMPING
 from clipsonic_eval.stats.influence import jackknife_influence

@@ -22,8 +22,8 @@ from clipsonic_eval import seeds
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics._base import Influence, Inputs, MetricCard, SetMetric, linear_replicates, metric
-from clipsonic_eval.metrics._rows import one_row_per_clip, require_clips, sorted_rows
 from clipsonic_eval.metrics.scoring import Vectors, score
+from clipsonic_eval.metrics.vectors import one_row_per_clip, require_clips, sorted_rows
 from clipsonic_eval.stats.bootstrap import DAMPING
 from clipsonic_eval.stats.influence import jackknife_influence
 from clipsonic_eval.stats.mmd import (
@@ -90,7 +90,7 @@ class _Kad:
     per_row: bool = True
 
     def rows(self, inputs: Inputs) -> tuple[Rows, Rows]:
-        """Return the rows of system and reference, measured from the reference's mean."""
+        """Return the rows of system (n, d) and reference (m, d), measured from the reference's mean."""
         reference = inputs.require("reference", self.name)
         require_clips(self.name, reference, MIN_CLIPS, "reference")
         require_clips(self.name, inputs.system, MIN_CLIPS, "system")
@@ -98,7 +98,7 @@ class _Kad:
         return sorted_rows(inputs.system, origin), sorted_rows(reference, origin)
 
     def bandwidth(self, system: Rows, reference: Rows) -> float:
-        """Return the median distance of all pairs of rows of the set that the bandwidth is taken from.
+        """Return the median distance of all pairs of rows, (n, d), of the set that the bandwidth is taken from.
 
         Raises:
             ShapeError: that set has no spread.

@@ -21,8 +21,8 @@ import numpy as np
 from clipsonic_eval.arraytypes import Bool, Float64, Int
 from clipsonic_eval.metrics._base import ClipMetric, Inputs, MetricCard, metric
 from clipsonic_eval.metrics._ranking import recall_at
-from clipsonic_eval.metrics._vectors import clips_of, mean_by_clip, unit
 from clipsonic_eval.metrics.scoring import Vectors, score
+from clipsonic_eval.metrics.vectors import clips_of, mean_per_clip, unit
 from clipsonic_eval.stats.chunking import chunks
 from clipsonic_eval.types import Embeddings, Score
 
@@ -38,7 +38,7 @@ def _hits(system: Embeddings, text: Embeddings, direction: Direction, k: int) ->
         return {}
     audio = system.take(np.array([i for i, key in enumerate(system.keys) if key in both], dtype=np.intp))
     keys, clip_of_row = clips_of(audio.keys)
-    clips = mean_by_clip(unit(audio), clip_of_row, len(keys))
+    clips = mean_per_clip(unit(audio), clip_of_row, len(keys))
     order = sorted((i for i, key in enumerate(text.keys) if key in both), key=lambda i: text.keys[i])
     asked = text.take(np.array(order, dtype=np.intp))
     captions = unit(asked)
@@ -50,7 +50,7 @@ def _hits(system: Embeddings, text: Embeddings, direction: Direction, k: int) ->
             clips_of_text.setdefault(text_id, []).append(clip)
         answers = [clips_of_text[text_id] for text_id in same.tolist()]
         hits = recall_at(captions, clips, k, _marked(answers, len(keys)))
-        found = mean_by_clip(hits, clip_of_caption, len(keys))
+        found = mean_per_clip(hits, clip_of_caption, len(keys))
     else:
         once, place = np.unique(same, return_inverse=True)
         own: list[list[int]] = [[] for _ in keys]

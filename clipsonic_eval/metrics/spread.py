@@ -16,9 +16,8 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.metrics._base import Influence, Inputs, MetricCard, SetMetric, metric
-from clipsonic_eval.metrics._rows import require_clips, sorted_rows
-from clipsonic_eval.metrics._vectors import clips_of, unit
 from clipsonic_eval.metrics.scoring import Vectors, score
+from clipsonic_eval.metrics.vectors import clips_of, require_clips, sorted_rows, unit
 from clipsonic_eval.stats.influence import jackknife_influence
 from clipsonic_eval.stats.pairwise import mean_within, squared_distances
 from clipsonic_eval.types import Embeddings, Score

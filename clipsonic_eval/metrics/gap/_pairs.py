@@ -11,8 +11,8 @@ import numpy as np
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics._base import Estimate
-from clipsonic_eval.metrics._vectors import check_space, rows_by_key, unit
 from clipsonic_eval.metrics.gap import geometry
+from clipsonic_eval.metrics.vectors import check_space, rows_by_key, unit
 from clipsonic_eval.stats import bootstrap
 from clipsonic_eval.types import Embeddings
 
@@ -39,7 +39,7 @@ class Resampled:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class PairedVectors:
     """Unit vectors of the two sides of a modality gap, row i of one belonging to row i of the other.
 
     Attributes:
@@ -57,7 +57,7 @@ class Pairs:
     other: Float64
     n_boot: int
     seed: int
-    text: Pairs | None = None
+    text: PairedVectors | None = None
     cross_fitted: bool = False
 
     @cached_property

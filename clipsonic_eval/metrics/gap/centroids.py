@@ -6,7 +6,7 @@ import numpy as np
 
 from clipsonic_eval.metrics._base import Estimate, MetricCard, PairMetric, metric
 from clipsonic_eval.metrics.gap import geometry
-from clipsonic_eval.metrics.gap._pairs import MIN_PAIRS, Pairs
+from clipsonic_eval.metrics.gap._pairs import MIN_PAIRS, PairedVectors
 from clipsonic_eval.metrics.gap.scores import score_pairs
 from clipsonic_eval.metrics.scoring import Vectors
 from clipsonic_eval.stats.bootstrap import jackknife_interval
@@ -29,7 +29,7 @@ def _card(name: str, title: str, description: str, signature: str, *, biased_in_
     )
 
 
-def _corrected(pairs: Pairs) -> Estimate:
+def _corrected(pairs: PairedVectors) -> Estimate:
     """Estimate on the squared scale, where there is no bias, then take the root; below zero counts as 0."""
     difference = pairs.target - pairs.other
     square, without = geometry.mean_of_unmatched(difference, difference)  # mean of (x_i − y_i)·(x_j − y_j), i ≠ j

@@ -10,16 +10,16 @@ from collections.abc import Callable
 import numpy as np
 
 from clipsonic_eval.metrics._base import Estimate, MetricCard, PairMetric, metric
-from clipsonic_eval.metrics.gap._pairs import MIN_PAIRS, Pairs, Resampled
+from clipsonic_eval.metrics.gap._pairs import MIN_PAIRS, PairedVectors, Resampled
 from clipsonic_eval.metrics.gap.scores import score_pairs
 from clipsonic_eval.metrics.scoring import Vectors
 from clipsonic_eval.types import Score
 
 
 def _metric(
-    name: str, title: str, signature: str, distance: Callable[[Pairs], Resampled], *, biased_in_n: bool = False
+    name: str, title: str, signature: str, distance: Callable[[PairedVectors], Resampled], *, biased_in_n: bool = False
 ) -> PairMetric:
-    def estimate(pairs: Pairs) -> Estimate | None:
+    def estimate(pairs: PairedVectors) -> Estimate | None:
         assert pairs.text is not None
         whole, rest = distance(pairs.text), distance(pairs)
         if whole.value <= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clipsonic_eval.metrics._base import Estimate, MetricCard, PairMetric, metric
 from clipsonic_eval.metrics.gap import geometry
-from clipsonic_eval.metrics.gap._pairs import MIN_PAIRS, Pairs
+from clipsonic_eval.metrics.gap._pairs import MIN_PAIRS, PairedVectors
 from clipsonic_eval.metrics.gap.scores import score_pairs
 from clipsonic_eval.metrics.scoring import Vectors
 from clipsonic_eval.stats.bootstrap import jackknife_interval, mean_interval
@@ -29,7 +29,7 @@ def _card(name: str, title: str, description: str, signature: str, *, sides: int
     )
 
 
-def _matched(pairs: Pairs) -> Estimate:
+def _matched(pairs: PairedVectors) -> Estimate:
     found = pairs.matched_cosine
     items = pairs.per_key(found.items)
     if not pairs.n_boot:
@@ -37,12 +37,12 @@ def _matched(pairs: Pairs) -> Estimate:
     return Estimate(found.value, *mean_interval(found.items, pairs.counts), items)
 
 
-def _unmatched(pairs: Pairs) -> Estimate:
+def _unmatched(pairs: PairedVectors) -> Estimate:
     value, without = geometry.mean_of_unmatched(pairs.target, pairs.other)
     return Estimate(value, jackknife_interval(value, without), "jackknife")
 
 
-def _within(pairs: Pairs) -> Estimate:
+def _within(pairs: PairedVectors) -> Estimate:
     value, without = geometry.mean_of_unmatched(pairs.other, pairs.other)
     return Estimate(value, jackknife_interval(value, without), "jackknife")
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.metrics._base import METRICS, PairMetric
-from clipsonic_eval.metrics.gap._pairs import Pairs, paired
+from clipsonic_eval.metrics.gap._pairs import PairedVectors, paired
 from clipsonic_eval.metrics.scoring import LEAST_RESAMPLES, SYSTEM, Vectors, make
 from clipsonic_eval.types import Embeddings, Modality, Score, as_embeddings
 
@@ -58,12 +58,12 @@ def gap_scores(
     keys, (target, *others) = paired([image, text, *prior.values()])
     space = Embeddings(target, keys, image.modality, image.space)
     origins = {name: "other-half" if name in cross_fitted else "given" for name in prior}
-    text_pairs = Pairs(keys, target, others[0], n_boot, seed)
+    text_pairs = PairedVectors(keys, target, others[0], n_boot, seed)
     conditions = {TEXT: text_pairs}
     for name, vectors in zip(prior, others[1:], strict=True):
-        conditions[name] = Pairs(keys, target, vectors, n_boot, seed, text_pairs, name in cross_fitted)
-    sides: list[tuple[str, str, Pairs]] = [
-        (image.modality, image.modality, Pairs(keys, target, target, n_boot, seed)),
+        conditions[name] = PairedVectors(keys, target, vectors, n_boot, seed, text_pairs, name in cross_fitted)
+    sides: list[tuple[str, str, PairedVectors]] = [
+        (image.modality, image.modality, PairedVectors(keys, target, target, n_boot, seed)),
         (text.modality, TEXT, text_pairs),
         *(("prior", name, conditions[name]) for name in prior),
     ]
@@ -87,14 +87,14 @@ def pair_metrics() -> Iterator[PairMetric]:
     yield from (entry for entry in map(METRICS.__getitem__, METRICS) if isinstance(entry, PairMetric))
 
 
-def _applies(metric: PairMetric, pairs: Pairs) -> bool:
+def _applies(metric: PairMetric, pairs: PairedVectors) -> bool:
     if metric.side or (pairs.cross_fitted and metric.independent):
         return False
     return pairs.text is not None or "text" not in metric.card.needs
 
 
 def _scored(
-    metric: PairMetric, system: str, pairs: Pairs, space: Embeddings, origins: Mapping[str, str]
+    metric: PairMetric, system: str, pairs: PairedVectors, space: Embeddings, origins: Mapping[str, str]
 ) -> Score | None:
     found = metric.estimate(pairs)
     if found is None:
@@ -130,8 +130,8 @@ def score_pairs(
         sets.append(as_embeddings(text, "text", modality="text"))
     _same_rows([v for v in (target, other, text) if v is not None], sets)
     keys, vectors = paired(sets)
-    of_text = None if text is None else Pairs(keys, vectors[0], vectors[2], n_boot, seed)
-    pairs = Pairs(keys, vectors[0], vectors[1], n_boot, seed, of_text)
+    of_text = None if text is None else PairedVectors(keys, vectors[0], vectors[2], n_boot, seed)
+    pairs = PairedVectors(keys, vectors[0], vectors[1], n_boot, seed, of_text)
     space = Embeddings(vectors[0], keys, sets[0].modality, sets[0].space)
     score = _scored(metric, SYSTEM, pairs, space, {})
     if score is None:

@@ -7,7 +7,7 @@ import pytest
 from unit.metrics.material import embeddings
 
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics._vectors import unit
+from clipsonic_eval.metrics.vectors import unit
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e-160, 1.0, 1e160, 1e300])

@@ -1,4 +1,4 @@
-"""What metrics do to vectors first: refuse what cannot be compared, normalise in float64, group per clip."""
+"""Vectors of embeddings: do two sets compare, unit length in float64, and rows grouped by clip."""
 
 from __future__ import annotations
 
@@ -6,27 +6,23 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float64, Int
 from clipsonic_eval.errors import ShapeError, SpaceError
+from clipsonic_eval.stats.pairwise import Rows
 from clipsonic_eval.types import Embeddings
 
 
 def check_space(a: Embeddings, b: Embeddings, *, across: bool = False) -> None:
-    """Refuse two sets of embeddings that were not made by the same encoder of the same modality.
+    """Refuse two sets of embeddings that do not compare: of two encoders, or of two modalities.
 
     Args:
-        a: one set.
-        b: the other.
-        across: they may be of two modalities, e.g. sounds and their prompts.
+        a: (n, d) embeddings.
+        b: (m, d) embeddings.
+        across: they may be of two modalities, e.g. clips and their prompts.
 
     Raises:
-        SpaceError: name, weights, width, preprocessing or numerics differ, or the modality where it should not.
+        SpaceError: name, weights, width, preprocessing or numerics differ, or the modality where it must not.
     """
     left, right = a.space, b.space
-    same = (left.name, left.weights_sha256, left.preprocessing, left.num) == (
-        right.name,
-        right.weights_sha256,
-        right.preprocessing,
-        right.num,
-    )
+    same = all(getattr(left, f) == getattr(right, f) for f in ("name", "weights_sha256", "preprocessing", "num"))
     if not same or a.vectors.shape[1] != b.vectors.shape[1]:
         raise SpaceError(
             f"embeddings of different spaces cannot be compared: {left.short} (d = {a.vectors.shape[1]}, {a.modality}) "
@@ -40,7 +36,7 @@ def check_space(a: Embeddings, b: Embeddings, *, across: bool = False) -> None:
 
 
 def unit(embeddings: Embeddings) -> Float64:
-    """Return the vectors divided by their norms, (n, d) float64; also right for norms near the ends of the range.
+    """Return the vectors divided by their norms, (n, d) float64; also exact for very large and very small norms.
 
     Raises:
         ShapeError: a vector is zero, so that it has no direction.
@@ -52,19 +48,19 @@ def unit(embeddings: Embeddings) -> Float64:
         raise ShapeError(
             f"the {embeddings.modality} embedding of '{key}' is zero, so it has no direction; leave the item out"
         )
-    vectors /= size[:, None]
+    vectors /= size[:, None]  # so that squares neither overflow nor underflow
     result: Float64 = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return result
 
 
 def clips_of(keys: tuple[str, ...]) -> tuple[tuple[str, ...], Int]:
-    """Return the distinct keys, sorted, and for each row which of them it belongs to."""
+    """Return the distinct keys, sorted, and the number of each row's key among them: (rows,) -> (clips,), (rows,)."""
     distinct = tuple(sorted(set(keys)))
     position = {key: i for i, key in enumerate(distinct)}
     return distinct, np.array([position[key] for key in keys], dtype=np.intp)
 
 
-def mean_by_clip(values: Float64, clip_of_row: Int, n_clips: int) -> Float64:
+def mean_per_clip(values: Float64, clip_of_row: Int, n_clips: int) -> Float64:
     """Return the mean of the rows of each clip: values (rows,) or (rows, k) -> (n_clips,) or (n_clips, k)."""
     sums = np.zeros((n_clips, *values.shape[1:]))
     np.add.at(sums, clip_of_row, values)
@@ -73,7 +69,7 @@ def mean_by_clip(values: Float64, clip_of_row: Int, n_clips: int) -> Float64:
 
 
 def rows_by_key(embeddings: Embeddings) -> dict[str, int]:
-    """Return the row of each key.
+    """Return the row of each key, of embeddings (n, d) with one row per key.
 
     Raises:
         ShapeError: a key has more than one row.
@@ -85,3 +81,27 @@ def rows_by_key(embeddings: Embeddings) -> dict[str, int]:
             f"the {embeddings.modality} embeddings hold '{twice}' more than once; one row for each key is needed here"
         )
     return rows
+
+
+def sorted_rows(embeddings: Embeddings, origin: Float64 | None = None) -> Rows:
+    """Return the rows in float64, sorted by clip, measured from an origin (d,)."""
+    _, clip_of_row = clips_of(embeddings.keys)
+    order = np.argsort(clip_of_row, kind="stable")
+    vectors = embeddings.vectors[order].astype(np.float64)
+    return Rows(vectors if origin is None else vectors - origin, clip_of_row[order])
+
+
+def one_row_per_clip(rows: Rows) -> Rows:
+    """Return the same rows, (n, d), each counted as a clip of its own, as tools do that know of no clips."""
+    return Rows(rows.vectors, np.arange(len(rows.vectors)))
+
+
+def require_clips(metric: str, embeddings: Embeddings, clips: int, whose: str) -> None:
+    """Refuse a set, (rows, d), of too few clips.
+
+    Raises:
+        ShapeError: it has fewer.
+    """
+    n = len(set(embeddings.keys))
+    if n < clips:
+        raise ShapeError(f"{metric} needs at least {clips} clips in the {whose}, got {n}; add clips or leave it out")
