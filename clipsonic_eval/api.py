@@ -193,7 +193,7 @@ def embed(
         >>> real.modality, len(real.keys) == len(real.vectors)
         ('audio', True)
     """
-    from clipsonic_eval.harness.embed_folders import embed_folder
+    from clipsonic_eval.harness.embed_folder import embed_folder
     from clipsonic_eval.harness.resolve import load_encoder
 
     loaded = load_encoder(encoder, _path(weights), device=device) if isinstance(encoder, str) else encoder

@@ -104,7 +104,7 @@ def _embedded(
         return result
     if encoder is None:
         raise _no_encoder(card, next(iter(folders.values()), prompts))
-    from clipsonic_eval.harness.embed_folders import embed_folder, embed_prompts
+    from clipsonic_eval.harness.embed_folder import embed_folder, embed_prompts
     from clipsonic_eval.harness.resolve import load_encoder
 
     if isinstance(encoder, str):
@@ -169,7 +169,7 @@ def _labels(table: str | os.PathLike[str]) -> dict[str, str]:
 
 def _warn_of_toy_encoder(encoder: Encoder, folders: Sequence[Path]) -> None:
     """Warn where an encoder that knows one small world only gets other data."""
-    from clipsonic_eval.toyworld import mark
+    from clipsonic_eval.checks.evaluation import check_world
 
-    for finding in mark.strangers([encoder.card], folders) if folders else []:
+    for finding in check_world([encoder.card], folders) if folders else []:
         warnings.warn(finding.sentence, stacklevel=4)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from clipsonic_eval.checks import audio, embeddings
 from clipsonic_eval.checks.audio import ClipLevels
 from clipsonic_eval.encoders import Encoder, text_notes
 from clipsonic_eval.errors import ShapeError, listed
+from clipsonic_eval.toyworld.mark import CHECK as WORLD
+from clipsonic_eval.toyworld.mark import world_of
 from clipsonic_eval.types import Embeddings, EncoderCard, Finding, Score
 
 EVALUATION = "evaluation"  # findings about the run as a whole stand under this name
@@ -103,6 +106,23 @@ def same_files(name: str, own: Mapping[str, str], others: Mapping[str, Mapping[s
             )
             found.append(Finding("same_files", "warning", keys, sentence))
     return found
+
+
+def check_world(cards: Iterable[EncoderCard], places: Sequence[Path]) -> list[Finding]:
+    """Find encoders that know only the toy world, on audio that is not known to be from it.
+
+    Args:
+        cards: of the encoders.
+        places: folders of real audio (or, if there is none, of what is scored); one of them must bear the mark.
+    """
+    foreign = sorted({card.name for card in cards if card.world and card.world not in map(world_of, places)})
+    if not foreign:
+        return []
+    sentence = (
+        f"the encoders of the toy world ({', '.join(foreign)}) were trained on nothing else, and this data does not "
+        "bear its mark: the numbers mean nothing on other sounds and images; use pretrained encoders (README)"
+    )
+    return [Finding(WORLD, "error", (), sentence)]
 
 
 def check_prompts(encoder: Encoder, prompts: Mapping[str, str]) -> list[Finding]:

@@ -47,13 +47,13 @@ def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option
     torchrun --standalone --nproc_per_node=8 -m clipsonic_eval embed wavs/PD \
         real/ --encoder vggish --device cuda --cache work/cache
     """
-    from clipsonic_eval.harness.embed_folders import EmbedConfig, embed_folders, share_of_torchrun
+    from clipsonic_eval.harness.fill_cache import EmbedConfig, fill_cache, share_of_torchrun
     from clipsonic_eval.progress import Bars
 
     files = {name: Path(file) for name, file in named(weights, "--weights").items()}
     share = part or share_of_torchrun()
     settings = EmbedConfig(folders, encoders, files, share, batch_size, workers, device, cache, statistics)
-    result = embed_folders(settings, progress=Bars())
+    result = fill_cache(settings, progress=Bars())
     for folder, skips in result.skipped.items():
         for skip in skips:
             click.echo(f"skipped {folder}: {skip.key}: {skip.reason}", err=True)

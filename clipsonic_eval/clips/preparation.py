@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval import outputs
+from clipsonic_eval.checks.evaluation import check_world
 from clipsonic_eval.clips._build import build_shards
 from clipsonic_eval.clips._finish import finish, read_skipped, summary_of
 from clipsonic_eval.clips._plan import Plan, PlannedShard, claim_output, make_plan
@@ -25,7 +26,6 @@ from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Progress
-from clipsonic_eval.toyworld import mark
 from clipsonic_eval.types import Finding
 
 
@@ -136,4 +136,4 @@ def _collect(out: Path, plan: Plan, share: Sequence[PlannedShard], progress: Pro
 
 def _findings(plan: Plan, sidecars: Sequence[dict[str, Any]]) -> tuple[Finding, ...]:
     cards = [plan.card] if plan.card is not None else []
-    return (*mark.strangers(cards, [plan.root]), *summary_of(sidecars))
+    return (*check_world(cards, [plan.root]), *summary_of(sidecars))

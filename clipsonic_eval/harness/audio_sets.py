@@ -16,29 +16,28 @@ from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import config_hash, file_sha256
 from clipsonic_eval.media.audio import read_audio
-from clipsonic_eval.records import SetCount
 from clipsonic_eval.tables import read_table
 from clipsonic_eval.types import Clip, Skip
 
 
 class AudioItem(Protocol):
-    """One piece of audio that is not read yet."""
+    """A clip that is not read yet."""
 
     @property
     def key(self) -> str:
-        """Identity of the item."""
+        """Identity of the clip."""
         ...
 
     def digest(self) -> str:
         """Return the hash of its content, hexadecimal.
 
         Raises:
-            MediaError: it cannot be read, or is not what it is said to be.
+            MediaError: it cannot be read, or is not the file that ``samples.csv`` lists.
         """
         ...
 
     def clip(self) -> Clip:
-        """Read it.
+        """Decode it.
 
         Raises:
             MediaError: it cannot be decoded.
@@ -48,7 +47,7 @@ class AudioItem(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileItem:
-    """A file; ``sha256`` is what its list says of it, if there is one."""
+    """A file; ``sha256`` is the hash that ``samples.csv`` lists, if there is one."""
 
     key: str
     path: Path
@@ -80,24 +79,24 @@ class StoreItem:
         return hashlib.sha256(clip.samples.tobytes() + str(clip.sample_rate).encode()).hexdigest()
 
     def clip(self) -> Clip:
-        """Return its sound without the zeros at its end."""
+        """Return its audio without the zeros at its end."""
         return self.store.clip(self.row)
 
 
 @dataclass(frozen=True, slots=True)
 class AudioSet:
-    """Audio under one name.
+    """Listed clips of one system or one set of real audio.
 
     Attributes:
         name: of the system, or ``reference``.
-        items: with distinct keys, sorted by key.
-        skipped: what was left out before reading anything, also what nothing asked for.
-        card: of the system (``system.json``), or what kind of folder it is.
-        prompts: (prompt, label) by key where the folder says them.
+        items: clips with distinct keys, sorted by key.
+        skipped: clips that the listing left out, those without a query among them.
+        card: of the system (``system.json``), or the kind of the folder.
+        prompts: (prompt, label) by key, as far as the folder holds them.
         notes: sentences about how it was listed, for the screen.
-        found: how many items and other files were there.
-        left_out: how many of them nothing asked for, or are no audio by their suffix.
-        unmatched: why no item answers a query, "" if one does.
+        found: number of clips and other files in the folder.
+        left_out: number of them without a query, or without a suffix of audio.
+        unmatched: why no clip answers a query, "" if one does.
     """
 
     name: str
@@ -110,16 +109,12 @@ class AudioSet:
     left_out: int = 0
     unmatched: str = ""
 
-    def count(self, used: int) -> SetCount:
-        """Return what became of its items, of which some were used."""
-        return SetCount(self.found, used, self.found - used - self.left_out, self.left_out)
-
 
 def reference_set(folder: Path) -> AudioSet:
-    """List the reference set: prepared clips, or every media file in a folder and below.
+    """List a set of real audio: prepared clips, or every media file in a folder and below.
 
     Raises:
-        UserError: no such folder, nothing in it, or damaged.
+        UserError: the folder is missing or empty, or the prepared clips are damaged.
     """
     if _is_store(folder):
         return _from_store("reference", folder)
@@ -134,12 +129,12 @@ def reference_set(folder: Path) -> AudioSet:
 
 
 def system_set(name: str, folder: Path, keys: Collection[str] | None) -> AudioSet:
-    """List a system's outputs and hold them against the queries.
+    """List a system's outputs and match them to the queries.
 
     Args:
         name: of the system.
         folder: written by ``sample`` (``samples.csv`` lists it), any folder of ``<key>.wav``, or prepared clips.
-        keys: of the queries; None: whatever the folder holds.
+        keys: of the queries; None: all clips of the folder.
 
     Raises:
         UserError: no such folder, or no audio in it.
@@ -160,7 +155,7 @@ def system_set(name: str, folder: Path, keys: Collection[str] | None) -> AudioSe
         there, asked = min(near.items())
         notes = (
             *notes,
-            f"{name}: {len(near)} files match their key but for suffix or letters, e.g. '{asked}', '{there}'",
+            f"{name}: {len(near)} files match their key except for suffix or Unicode form, e.g. '{asked}', '{there}'",
         )
     why = ""
     if not kept:
@@ -201,7 +196,7 @@ def _from_folder(name: str, folder: Path) -> AudioSet:
     prompts: dict[str, tuple[str, str | None]] = {}
     for sample in listed:
         if sample.key in items:
-            skipped.append(Skip(sample.key, f"{filenames.SAMPLES} names the key again; its first file was taken"))
+            skipped.append(Skip(sample.key, f"{filenames.SAMPLES} lists the key twice; the first file is used"))
         else:
             items[sample.key] = FileItem(sample.key, folder / sample.file, sample.sha256)
             prompts |= {sample.key: (sample.prompt, sample.label)} if sample.prompt else {}
@@ -209,18 +204,18 @@ def _from_folder(name: str, folder: Path) -> AudioSet:
     skipped += [Skip(path.stem, f"extra: {path.name} is not in {filenames.SAMPLES}") for path in extra]
     for path in files if not listed else ():
         if path.stem in items:
-            skipped.append(Skip(path.stem, f"{path.name}: {items[path.stem].path.name} has the same key; it was taken"))
+            skipped.append(Skip(path.stem, f"{path.name}: {items[path.stem].path.name} has the same key and is used"))
         else:
             items[path.stem] = FileItem(path.stem, path)
     below = [path.name for path in there if path.is_dir()]
     if not items:
         more = f"; it holds {by_suffix(other)}" if other else ""
-        more += f"; the folders in it ({', '.join(below[:3])}) are not looked into" if below else ""
+        more += f"; the folders in it ({', '.join(below[:3])}) are not searched" if below else ""
         raise UserError(f"{folder}: no audio here; a system's folder holds <key>.wav for each query{more}")
     if other:
         notes = (*notes, f"{name}: left out by suffix: {by_suffix(other)}")
     if below:
-        notes = (*notes, f"{name}: {len(below)} folders in it were not looked into, the first: {below[0]}")
+        notes = (*notes, f"{name}: {len(below)} folders in it were not searched, the first: {below[0]}")
     left_out = sum(other.values()) + len(extra)
     found = len(items) + len(skipped) + sum(other.values())
     card = read_card(folder / filenames.SYSTEM)
@@ -239,7 +234,7 @@ class _Sample:
 
 
 def _read_samples(folder: Path) -> tuple[list[_Sample], list[Skip], tuple[str, ...]]:
-    """Return the rows of ``samples.csv``, those that cannot be used, and how it was read; nothing if there is none."""
+    """Return the rows of ``samples.csv``, unusable rows, and notes on how it was read; nothing if there is none."""
     path = folder / filenames.SAMPLES
     if not path.exists():
         return [], [], ()
@@ -256,9 +251,9 @@ def _read_samples(folder: Path) -> tuple[list[_Sample], list[Skip], tuple[str, .
         if Path(file).name == file:
             rows.append(_Sample(key, file, row.get("prompt") or "", row.get("label"), row.get("sha256") or ""))
         else:
-            skipped.append(Skip(key, f"{filenames.SAMPLES} line {row.line}: '{file}' is no file of the same folder"))
+            skipped.append(Skip(key, f"{filenames.SAMPLES} line {row.line}: '{file}' is not a file of this folder"))
     if not rows:
-        raise UserError(f"{path}: no row names a file of the same folder; remove it or sample again")
+        raise UserError(f"{path}: no row names a file of this folder; remove it or sample again")
     return rows, skipped, tuple(note for note in table.notes if "read 'file' as path" not in note)
 
 
@@ -266,7 +261,7 @@ def read_card(path: Path) -> dict[str, Any]:
     """Read the card of a system; a folder without one is just a folder of wavs.
 
     Raises:
-        UserError: it is no JSON, or was changed since ``sample`` wrote it.
+        UserError: it is not JSON, or was changed after ``sample`` wrote it.
     """
     if not path.exists():
         return {"kind": "folder-of-wavs"}
@@ -275,5 +270,5 @@ def read_card(path: Path) -> dict[str, Any]:
         return {"kind": "folder-of-wavs"}
     said = card.get("card_hash")
     if said is not None and said != config_hash({k: v for k, v in card.items() if k not in ("name", "card_hash")}):
-        raise UserError(f"{path}: what it says does not fit its card_hash; remove it or sample again")
+        raise UserError(f"{path}: its content does not match its card_hash; remove it or sample again")
     return card

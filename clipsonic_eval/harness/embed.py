@@ -19,6 +19,7 @@ from clipsonic_eval.harness.embedder import EmbeddedSet, Embedder
 from clipsonic_eval.harness.plan import FAD_HALVES, Plan
 from clipsonic_eval.metrics import Inputs, Metric
 from clipsonic_eval.progress import SILENT, Progress
+from clipsonic_eval.records import SetCount
 from clipsonic_eval.types import Clip, Embeddings, Finding, Skip
 
 
@@ -35,6 +36,7 @@ class Embedded:
         silence: for systems with unanswered queries, by role, the rows (r, d) of a silent clip as long as the system's
             own; a role whose encoder refuses silence is missing.
         skipped: what was left out, by set.
+        counts: of clips found, used and skipped, by set.
         findings: what looks wrong with the sets and the prompts, by set.
     """
 
@@ -45,6 +47,7 @@ class Embedded:
     text: Mapping[str, Embeddings]
     silence: Mapping[str, Mapping[str, Float32]]
     skipped: Mapping[str, tuple[Skip, ...]]
+    counts: Mapping[str, SetCount]
     findings: Mapping[str, list[Finding]]
 
     def inputs(self, metric: Metric, seed: int = 0) -> dict[str, Inputs]:
@@ -147,6 +150,7 @@ def embed(
             if name in sets and unanswered(plan, sets[name])[0]
         },
         {name: skips for name, skips in skipped.items() if skips},
+        _counts(plan, {**sets, "reference": reference, "training": training}),
         _findings(plan, sets, reference, training),
     )
 
@@ -240,3 +244,17 @@ def _findings(
         *(f for role in plan.roles["prompts"] for f in checks.check_prompts(plan.encoders[role], plan.queries.prompts)),
     ]
     return found
+
+
+def _counts(plan: Plan, embedded: Mapping[str, EmbeddedSet | None]) -> dict[str, SetCount]:
+    """Return how many clips of every set were found, used and skipped; a set that nothing needed used none."""
+    counts = {}
+    for name, audio in {**plan.systems, "reference": plan.reference, "training": plan.training}.items():
+        if audio is None:
+            continue
+        one = embedded.get(name)
+        used = len(one.digests) if one is not None else 0
+        needed = one is not None or name in plan.systems
+        left_out = audio.left_out if needed else audio.found
+        counts[name] = SetCount(audio.found, used, audio.found - used - left_out, left_out)
+    return counts

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from clipsonic_eval import filenames, outputs, threads
-from clipsonic_eval.checks.evaluation import check_prompts, check_set
+from clipsonic_eval.checks.evaluation import check_prompts, check_set, check_world
 from clipsonic_eval.clips import ClipStore
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import ConfigError, SpaceError, UserError
 from clipsonic_eval.harness.features import read_features, read_prior
 from clipsonic_eval.progress import Progress
-from clipsonic_eval.toyworld import mark
 from clipsonic_eval.types import Embeddings, Finding, Skip
 
 _ROLE = "audio_text"
@@ -187,4 +186,4 @@ def _prompts(config: GapConfig, progress: Progress) -> tuple[dict[str, str] | No
 
 
 def _prompt_findings(config: GapConfig, encoder: Encoder, prompts: Mapping[str, str]) -> tuple[Finding, ...]:
-    return (*mark.strangers([encoder.card], [config.source]), *check_prompts(encoder, prompts))
+    return (*check_world([encoder.card], [config.source]), *check_prompts(encoder, prompts))

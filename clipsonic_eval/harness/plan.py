@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from clipsonic_eval.checks.evaluation import check_world
 from clipsonic_eval.errors import ConfigError, UserError, unknown_name
 from clipsonic_eval.harness.audio_sets import AudioSet, reference_set, system_set
 from clipsonic_eval.harness.controls import HALVES, NOISE, REAL, SHUFFLED
@@ -17,7 +18,6 @@ from clipsonic_eval.harness.queries import QuerySet, read_queries
 from clipsonic_eval.harness.resolve import Conventions, Encoders, load_encoder, resolve_metric
 from clipsonic_eval.harness.stored_statistics import StoredStatistics, is_stored, read
 from clipsonic_eval.metrics import METRICS, Metric, MetricCard, SetMetric
-from clipsonic_eval.toyworld import mark
 from clipsonic_eval.types import Finding, Query
 
 FAD_HALVES = "fad_halves"  # FAD between two halves of the reference: what remains where nothing differs, at half the n
@@ -106,7 +106,7 @@ def plan(
         metrics[FAD_HALVES] = _renamed(resolve_metric("fad"), FAD_HALVES)
     real_folders = [folder for folder in (config.reference, config.real, config.training) if folder is not None]
     findings = [
-        *mark.strangers((e.card for e in loaded.values()), real_folders or list(config.systems.values())),
+        *check_world((e.card for e in loaded.values()), real_folders or list(config.systems.values())),
         *(Finding("left_out", "warning", (), why) for why in left_out),
     ]
     roles = {need: _roles(need, metrics, loaded) for need in lacking}

@@ -14,7 +14,7 @@ from clipsonic_eval.harness.unanswered import unanswered_finding, with_unanswere
 from clipsonic_eval.metrics import Inputs, Metric, SetMetric
 from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.progress import SILENT, Progress
-from clipsonic_eval.records import IDENTICAL, Comparison, RunRecord, SetCount
+from clipsonic_eval.records import IDENTICAL, Comparison, RunRecord
 from clipsonic_eval.types import Finding, Score
 
 
@@ -53,7 +53,10 @@ def score(
                 more, why = compare_systems(
                     metric, inputs, found, pairs, digests, n_boot=n_boot, n_permutations=n_permutations, seed=seed
                 )
-                scores.extend(with_unanswered(s, metric, inputs[s.system], embedded) for s in found.scores.values())
+                scores.extend(
+                    with_unanswered(s, metric, inputs[s.system], embedded) if s.system in embedded.silence else s
+                    for s in found.scores.values()
+                )
             comparisons.extend(more)
             not_compared.extend(why)
             for name, reason in found.unscored.items():
@@ -73,7 +76,7 @@ def score(
         comparisons=corrected(comparisons),
         systems={name: one.audio.card for name, one in embedded.sets.items()},
         skipped=embedded.skipped,
-        sets=_counts(embedded),
+        sets=embedded.counts,
         findings=checks.without_empty(findings),
     )
 
@@ -108,18 +111,3 @@ def _findings(
         *(Finding("not_compared", "warning", (), why) for why in not_compared),
     ]
     return found
-
-
-def _counts(embedded: Embedded) -> dict[str, SetCount]:
-    """Return how many clips of every set were found, used and skipped; a set that nothing needed used none."""
-    plan = embedded.plan
-    listed = {**plan.systems, "reference": plan.reference, "training": plan.training}
-    used = {**embedded.sets, "reference": embedded.reference, "training": embedded.training}
-    counts = {}
-    for name, audio in listed.items():
-        one = used.get(name)
-        if audio is not None and one is not None:
-            counts[name] = audio.count(len(one.keys))
-        elif audio is not None:
-            counts[name] = audio.count(0) if name in plan.systems else SetCount(audio.found, 0, 0, audio.found)
-    return counts

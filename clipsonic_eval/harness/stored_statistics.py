@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from clipsonic_eval.files import parse_json
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.stats.moments import Moments
-from clipsonic_eval.types import EncoderCard, Finding
+from clipsonic_eval.types import Embeddings, EncoderCard, Finding
 
 _COVARIANCES = ("sigma", "cov")
 _FORM = (
@@ -177,27 +177,27 @@ def _gaussian(path: Path, mean: AnyArray, covariance: AnyArray) -> Gaussian:
         raise ShapeError(f"{path}: {error}") from None
 
 
-def write(path: Path, moments: Moments, card: EncoderCard, digests: list[str]) -> None:
-    """Write statistics of ours atomically; other tools read ``mu`` and ``sigma``.
+def write_statistics(path: Path, parts: Sequence[Embeddings], digests: Sequence[str]) -> None:
+    """Write mean and covariance of embeddings atomically; other tools read ``mu`` (d,) and ``sigma`` (d, d).
 
     Args:
         path: ends in ``.npz``.
-        moments: of all rows.
-        card: of the encoder.
-        digests: hash of each clip's content.
+        parts: embeddings (n, d) of one encoder, together all clips.
+        digests: content hash of each clip.
 
     Raises:
         ShapeError: fewer than two rows.
     """
+    moments = Moments.of(part.vectors for part in parts)
     if moments.n < 2:
         raise ShapeError(f"statistics need at least 2 embedding rows, got {moments.n}; give more clips")
     with atomic.replacing(path) as temporary:
         np.savez(
             temporary,
             mu=moments.mean,
-            sigma=moments.scatter / (moments.n - 1),
+            sigma=moments.scatter / (moments.n - 1),  # Σ = S / (n − 1)
             rows=np.array(moments.n),
             clips=np.array(len(digests)),
-            card=np.array(json.dumps(asdict(card))),
+            card=np.array(json.dumps(asdict(parts[0].space))),
             content=np.array(config_hash(sorted(digests))),
         )

@@ -28,8 +28,6 @@ def with_unanswered(score: Score, metric: Metric, inputs: Inputs, embedded: Embe
     Silence is an answer. A query without a usable output counts as a miss where a metric counts hits (class accuracy,
     retrieval), and as silence elsewhere.
     """
-    if score.system not in embedded.silence:
-        return score
     keys, n_asked = unanswered(embedded.plan, embedded.sets[score.system])
     details = {**score.details, ASKED: float(n_asked), UNANSWERED: float(len(keys))}
     value: float | None = None

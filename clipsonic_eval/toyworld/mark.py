@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from clipsonic_eval import filenames
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_json
-from clipsonic_eval.types import EncoderCard, Finding
 
 NAME = "toy"  # as on the cards of the encoders that were trained on it
 CHECK = "world"  # of the findings here
@@ -24,23 +22,6 @@ def world_of(place: Path) -> str:
     above = [folder, *folder.absolute().parents[:_ABOVE]]
     written = any("config_hash" in (_read(one / filenames.WORLD) or {}) for one in above)
     return NAME if written else ""
-
-
-def strangers(cards: Iterable[EncoderCard], places: Sequence[Path]) -> list[Finding]:
-    """Return a finding where encoders of the toy world are used on data without its mark.
-
-    Args:
-        cards: of the encoders.
-        places: folders of real audio (or, where there is none, of what is scored), of which one must bear the mark.
-    """
-    foreign = sorted({card.name for card in cards if card.world and card.world not in map(world_of, places)})
-    if not foreign:
-        return []
-    sentence = (
-        f"the encoders of the toy world ({', '.join(foreign)}) were trained on nothing else, and this data does not "
-        "bear its mark: the numbers mean nothing on other sounds and images; use pretrained encoders (README)"
-    )
-    return [Finding(CHECK, "error", (), sentence)]
 
 
 def _read(path: Path) -> dict[str, object] | None:

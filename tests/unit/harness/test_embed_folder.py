@@ -10,8 +10,9 @@ import pytest
 from fake_encoders import FakeClasses, FakeEncoder, encoders, tone
 
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.harness.embed_folders import embed_folder, embed_prompts, load_encoder
+from clipsonic_eval.harness.embed_folder import embed_folder, embed_prompts
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
+from clipsonic_eval.harness.resolve import load_encoder
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.types import Skip
 

@@ -48,7 +48,7 @@ def test_the_list_of_a_samples_folder_is_believed_only_if_the_bytes_agree(tmp_pa
     found = system_set("s", tmp_path, None)
     assert found.prompts == {"first": ("tone 300", "low"), "second": ("tone 500", None)}
     assert "q2.wav is not in samples.csv" in reasons(found.skipped)["q2"]
-    embedded = Embedder({"fad": FakeEncoder()}).embed(found, ["fad"])
+    embedded = Embedder({"audio": FakeEncoder()}).embed(found, ["audio"])
     assert embedded.keys == ("first",)
     assert "its sha256 is not the one in samples.csv" in reasons(embedded.skipped)["second"]
 
@@ -62,7 +62,7 @@ def test_a_changed_card_of_a_system_is_not_believed(tmp_path: Path) -> None:
     path.write_text(json.dumps({"name": "mine", **body, "card_hash": config_hash(body)}))
     assert read_card(path)["seed"] == 1
     path.write_text(path.read_text().replace('"seed": 1', '"seed": 3'))
-    with pytest.raises(UserError, match="does not fit its card_hash; remove it or sample again"):
+    with pytest.raises(UserError, match="does not match its card_hash; remove it or sample again"):
         read_card(path)
 
 
@@ -85,7 +85,7 @@ def test_bad_clips_are_left_out_and_the_rest_goes_on(tmp_path: Path) -> None:
     write_wav(tmp_path / "short.wav", tone(300)[:50], 16000)
     (tmp_path / "text.wav").write_text("not audio at all")
     (tmp_path / "cut.wav").write_bytes((tmp_path / "q0.wav").read_bytes()[:3000])
-    embedded = Embedder({"fad": FakeEncoder()}, batch_size=4).embed(system_set("s", tmp_path, None), ["fad"])
+    embedded = Embedder({"audio": FakeEncoder()}, batch_size=4).embed(system_set("s", tmp_path, None), ["audio"])
     assert embedded.keys == ("q0", "q1", "q2", "silent")  # silence is sound
     told = reasons(embedded.skipped)
     assert set(told) == {"nan", "short", "text", "cut", "integers", "huge"}
@@ -98,7 +98,7 @@ def test_bad_clips_are_left_out_and_the_rest_goes_on(tmp_path: Path) -> None:
 def test_a_set_without_any_usable_clip_is_an_error(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", np.full(400, 300.0, np.float32), 16000)
     with pytest.raises(UserError, match=r"s: none of its 1 audio files is usable; the first: a: holds integers"):
-        Embedder({"fad": FakeEncoder()}).embed(system_set("s", tmp_path, None), ["fad"])
+        Embedder({"audio": FakeEncoder()}).embed(system_set("s", tmp_path, None), ["audio"])
     with pytest.raises(UserError, match="no such folder"):
         system_set("s", tmp_path / "nowhere", None)
     (tmp_path / "empty").mkdir()
@@ -109,41 +109,41 @@ def test_a_set_without_any_usable_clip_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (4, 3), (64, 2)])
 def test_batches_and_threads_do_not_change_embeddings(tmp_path: Path, batch_size: int, workers: int) -> None:
     audio = system_set("s", write(tmp_path), None)
-    encoders = {"fad": FakeEncoder(), "classes": FakeClasses()}
-    plain = Embedder(encoders).embed(audio, ["fad", "classes"])
-    other = Embedder(encoders, batch_size=batch_size, workers=workers).embed(audio, ["fad", "classes"])
+    encoders = {"audio": FakeEncoder(), "classifier": FakeClasses()}
+    plain = Embedder(encoders).embed(audio, ["audio", "classifier"])
+    other = Embedder(encoders, batch_size=batch_size, workers=workers).embed(audio, ["audio", "classifier"])
     for role in encoders:
         assert other.spaces[role].keys == plain.spaces[role].keys
         assert np.array_equal(other.spaces[role].vectors, plain.spaces[role].vectors)
-    assert plain.spaces["classes"].keys[:4] == ("q0", "q0", "q1", "q1")
+    assert plain.spaces["classifier"].keys[:4] == ("q0", "q0", "q1", "q1")
 
 
 def test_what_is_cached_is_not_embedded_again_wherever_it_lies(tmp_path: Path) -> None:
     first, second = FakeEncoder(), FakeEncoder()
     cache = tmp_path / "cache"
-    a = Embedder({"fad": first}, cache=cache).embed(reference_set(write(tmp_path / "a")), ["fad"])
+    a = Embedder({"audio": first}, cache=cache).embed(reference_set(write(tmp_path / "a")), ["audio"])
     (tmp_path / "a").rename(tmp_path / "b")
-    b = Embedder({"fad": second}, cache=cache).embed(reference_set(tmp_path / "b"), ["fad"])
+    b = Embedder({"audio": second}, cache=cache).embed(reference_set(tmp_path / "b"), ["audio"])
     assert first.heard == 6
     assert second.heard == 0
-    assert np.array_equal(a.spaces["fad"].vectors, b.spaces["fad"].vectors)
+    assert np.array_equal(a.spaces["audio"].vectors, b.spaces["audio"].vectors)
 
 
 def test_changed_bytes_under_the_same_name_are_embedded_again(tmp_path: Path) -> None:
     encoder, cache = FakeEncoder(), tmp_path / "cache"
     folder = write(tmp_path / "a")
-    Embedder({"fad": encoder}, cache=cache).embed(reference_set(folder), ["fad"])
+    Embedder({"audio": encoder}, cache=cache).embed(reference_set(folder), ["audio"])
     write_wav(folder / "q0.wav", tone(4000), 16000)
-    Embedder({"fad": encoder}, cache=cache).embed(reference_set(folder), ["fad"])
+    Embedder({"audio": encoder}, cache=cache).embed(reference_set(folder), ["audio"])
     assert encoder.heard == 7
 
 
 def test_another_encoder_card_is_another_cache(tmp_path: Path) -> None:
     encoder = FakeEncoder()
     folder = write(tmp_path / "a")
-    Embedder({"fad": encoder}, cache=tmp_path / "cache").embed(reference_set(folder), ["fad"])
+    Embedder({"audio": encoder}, cache=tmp_path / "cache").embed(reference_set(folder), ["audio"])
     encoder.card = dataclasses.replace(encoder.card, preprocessing="rate:8k")
-    Embedder({"fad": encoder}, cache=tmp_path / "cache").embed(reference_set(folder), ["fad"])
+    Embedder({"audio": encoder}, cache=tmp_path / "cache").embed(reference_set(folder), ["audio"])
     assert encoder.heard == 12
 
 
@@ -152,12 +152,12 @@ def test_a_killed_job_goes_on_where_it_was(tmp_path: Path) -> None:
     broken = FakeEncoder()
     broken.fail_after = 4
     with pytest.raises(KeyboardInterrupt):
-        Embedder({"fad": broken}, cache=tmp_path / "cache", batch_size=2).embed(audio, ["fad"])
+        Embedder({"audio": broken}, cache=tmp_path / "cache", batch_size=2).embed(audio, ["audio"])
     fresh = FakeEncoder()
-    found = Embedder({"fad": fresh}, cache=tmp_path / "cache", batch_size=2).embed(audio, ["fad"])
+    found = Embedder({"audio": fresh}, cache=tmp_path / "cache", batch_size=2).embed(audio, ["audio"])
     assert fresh.heard == 5
     assert np.array_equal(
-        found.spaces["fad"].vectors, Embedder({"fad": fresh}).embed(audio, ["fad"]).spaces["fad"].vectors
+        found.spaces["audio"].vectors, Embedder({"audio": fresh}).embed(audio, ["audio"]).spaces["audio"].vectors
     )
 
 
@@ -176,7 +176,7 @@ def test_a_damaged_shard_is_a_miss_not_a_crash(tmp_path: Path, caplog: pytest.Lo
 
 def test_flipped_bytes_of_cached_vectors_are_embedded_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder, cache, encoder = write(tmp_path / "a"), tmp_path / "cache", FakeEncoder()
-    whole = Embedder({"fad": encoder}, cache=cache).embed(reference_set(folder), ["fad"]).spaces["fad"].vectors
+    whole = Embedder({"audio": encoder}, cache=cache).embed(reference_set(folder), ["audio"]).spaces["audio"].vectors
     (shard,) = cache.glob("fake-audio-*/*.npy")
     data = bytearray(shard.read_bytes())
     at = len(data) // 2
@@ -184,8 +184,8 @@ def test_flipped_bytes_of_cached_vectors_are_embedded_again(tmp_path: Path, capl
     shard.write_bytes(data)
     for heard in (7, 7):  # the one clip, and what was embedded again is found the next time
         with caplog.at_level(logging.WARNING):
-            again = Embedder({"fad": encoder}, cache=cache).embed(reference_set(folder), ["fad"])
-        assert np.array_equal(again.spaces["fad"].vectors, whole)
+            again = Embedder({"audio": encoder}, cache=cache).embed(reference_set(folder), ["audio"])
+        assert np.array_equal(again.spaces["audio"].vectors, whole)
         assert encoder.heard == heard
     assert "damaged vectors of a clip in the cache" in caplog.text
     assert str(shard.with_suffix(".npz")) in caplog.text
@@ -202,7 +202,7 @@ def test_a_file_that_needs_too_much_memory_costs_only_itself(tmp_path: Path, mon
         return real(path, key=key)
 
     monkeypatch.setattr(audio_sets, "read_audio", hungry)
-    embedded = Embedder({"fad": FakeEncoder()}).embed(reference_set(write(tmp_path, 3)), ["fad"])
+    embedded = Embedder({"audio": FakeEncoder()}).embed(reference_set(write(tmp_path, 3)), ["audio"])
     assert embedded.keys == ("q0", "q2")
     assert "more memory than there is" in reasons(embedded.skipped)["q1"]
 
@@ -217,7 +217,7 @@ def test_an_encoder_that_takes_no_audio_is_refused(tmp_path: Path) -> None:
     encoder = FakeEncoder()
     encoder.card = dataclasses.replace(encoder.card, modalities=("text", "image"))
     with pytest.raises(UserError, match="takes no audio"):
-        Embedder({"fad": encoder}).embed(system_set("s", write(tmp_path), None), ["fad"])
+        Embedder({"audio": encoder}).embed(system_set("s", write(tmp_path), None), ["audio"])
 
 
 def test_keys_match_through_a_suffix_or_another_form_of_letters_and_it_is_said(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_keys_match_through_a_suffix_or_another_form_of_letters_and_it_is_said(t
     found = system_set("s", tmp_path, ["q0.wav", "q1", "caf\u00e9"])
     assert [item.key for item in found.items] == ["caf\u00e9", "q0.wav", "q1"]
     assert not found.skipped
-    assert "2 files match their key but for suffix or letters" in found.notes[0]
+    assert "2 files match their key except for suffix or Unicode form" in found.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_where_nothing_matches_an_example_of_each_side_and_the_reason_are_given(
 ) -> None:
     found = system_set("s", write(tmp_path, 2), keys)
     with pytest.raises(UserError, match=f"s: none of its 2 audio files answers a query; {why}"):
-        Embedder({"fad": FakeEncoder()}).embed(found, ["fad"])
+        Embedder({"audio": FakeEncoder()}).embed(found, ["audio"])
 
 
 def test_what_is_found_skipped_and_left_out_adds_up(tmp_path: Path) -> None:
@@ -253,10 +253,10 @@ def test_what_is_found_skipped_and_left_out_adds_up(tmp_path: Path) -> None:
     (tmp_path / "q9.npy").write_text("x")
     (tmp_path / "below").mkdir()
     found = system_set("s", tmp_path, ["q0", "q1", "text", "absent"])
-    done = Embedder({"fad": FakeEncoder()}).embed(found, ["fad"])
-    assert dataclasses.astuple(found.count(len(done.keys))) == (7, 2, 1, 4)
+    done = Embedder({"audio": FakeEncoder()}).embed(found, ["audio"])
+    assert (found.found, len(done.keys), len(done.skipped), found.left_out) == (7, 2, 4, 4)
     assert "left out by suffix: 1 .npy, 1 .txt" in found.notes[0]
-    assert "1 folders in it were not looked into" in found.notes[1]
+    assert "1 folders in it were not searched" in found.notes[1]
 
 
 def test_a_foreign_samples_csv_is_read_like_all_tables(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from clipsonic_eval.cli import main
 from clipsonic_eval.errors import ConfigError, ShapeError, SpaceError, UserError
 from clipsonic_eval.harness import stored_statistics
-from clipsonic_eval.harness.embed_folders import EmbedConfig, embed_folders
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
+from clipsonic_eval.harness.fill_cache import EmbedConfig, fill_cache
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
 from clipsonic_eval.records import RunRecord
@@ -200,7 +200,7 @@ def run(world: Path, reference: Path, out: str = "run", **changes: Any) -> RunRe
 def store(world: Path) -> Path:
     path = world / "stats.npz"
     config = EmbedConfig((world / "reference",), ("fake-audio",), statistics=path, cache=world / "cache")
-    embed_folders(config, encoders={"fake-audio": fake_encoders.FakeEncoder()})
+    fill_cache(config, encoders={"fake-audio": fake_encoders.FakeEncoder()})
     return path
 
 

@@ -13,8 +13,8 @@ from clipsonic_eval.analysis.runs import Run, sort
 from clipsonic_eval.checks.evaluation import check_prompts
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.encoders import ENCODERS, TextNote
-from clipsonic_eval.harness.embed_folders import EmbedConfig, embed_folders
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
+from clipsonic_eval.harness.fill_cache import EmbedConfig, fill_cache
 from clipsonic_eval.harness.gap import GapConfig, gap
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.records import RunRecord
@@ -87,7 +87,7 @@ def test_encoders_for_sound_at_large_are_left_alone(sounds: Path) -> None:
 
 
 def test_embed_gap_and_prepare_say_it_too(sounds: Path) -> None:
-    done = embed_folders(EmbedConfig((sounds / "real",), ("toy-audio",), cache=sounds / "cache"))
+    done = fill_cache(EmbedConfig((sounds / "real",), ("toy-audio",), cache=sounds / "cache"))
     assert "world" in {f.check for f in done.findings[str(sounds / "real")]}
     told = GapConfig(
         sounds / "real", sounds / "prompts.csv", encoder="toy-clap", n_bootstrap=20, cache=sounds / "cache"
