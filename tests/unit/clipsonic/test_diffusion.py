@@ -5,9 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clipsonic.diffusion import Diffusion, DiffusionConfig, cosine_alpha_bar, guided
 from clipsonic.samplers import training_scheduler
+from clipsonic_eval.errors import ConfigError
 
 T = torch.tensor([0, 1, 250, 500, 900, 999])
 
@@ -87,3 +90,70 @@ def test_guidance_of_one_is_the_condition_and_of_zero_is_none() -> None:
     assert torch.allclose(guided(cond, uncond, 1.0), cond, atol=1e-12)
     assert torch.equal(guided(cond, uncond, 0.0), uncond)
     assert torch.allclose(guided(cond, uncond, 3.0), cond + 2.0 * (cond - uncond), atol=1e-12)
+
+
+@given(t=st.integers(0, 999), x0=st.floats(-20, 20), eps=st.floats(-5, 5))
+def test_noisy_data_and_v_are_a_rotation_of_clean_data_and_noise(t: int, x0: float, eps: float) -> None:
+    diffusion = Diffusion(DiffusionConfig())
+    level = torch.tensor([t])
+    clean, noise = (torch.tensor([[value]], dtype=torch.float64) for value in (x0, eps))
+    x_t, v = diffusion.add_noise(clean, noise, level), diffusion.velocity(clean, noise, level)
+    assert float(x_t**2 + v**2) == pytest.approx(x0**2 + eps**2, rel=1e-9, abs=1e-9)
+    assert float(diffusion.x0_from_v(x_t, v, level)) == pytest.approx(x0, abs=1e-9)
+    assert float(diffusion.eps_from_v(x_t, v, level)) == pytest.approx(eps, abs=1e-9)
+
+
+@given(steps=st.integers(2, 2000))
+def test_any_schedule_falls_from_almost_clean_to_almost_noise(steps: int) -> None:
+    bar = cosine_alpha_bar(steps)
+    assert bar.shape == (steps,)
+    assert (np.diff(bar) < 0).all()
+    assert 0 < bar[-1] < 0.01
+    assert bar[0] < 1
+
+
+def test_half_of_the_schedule_is_half_noise() -> None:
+    """cos²(π/4) = 1/2: at the middle signal and noise are equally strong, but for the offset s = 0.008."""
+    assert cosine_alpha_bar(1000)[499] == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_v_error_is_the_clean_datas_error_times_snr_plus_one() -> None:
+    """|v̂ − v|² = |x̂_0 − x_0|² / σ² = (SNR + 1) |x̂_0 − x_0|² for one x_t."""
+    x0, eps = _pair()
+    diffusion = Diffusion(DiffusionConfig())
+    x_t, v = diffusion.add_noise(x0, eps, T), diffusion.velocity(x0, eps, T)
+    off = v + 0.3
+    clean_error = (diffusion.x0_from_v(x_t, off, T) - x0).square().flatten(1).mean(dim=1)
+    snr = diffusion.alpha_bar[T] / (1 - diffusion.alpha_bar[T])
+    assert torch.allclose(clean_error * (snr + 1), torch.full((6,), 0.09, dtype=torch.float64), rtol=1e-9)
+
+
+@given(t=st.integers(0, 999), gamma=st.floats(0.1, 50))
+def test_min_snr_weights_lie_between_zero_and_one_and_touch_only_high_snr(t: int, gamma: float) -> None:
+    level = torch.tensor([t])
+    weight = float(Diffusion(DiffusionConfig(weighting="min-snr", min_snr_gamma=gamma)).loss_weight(level))
+    bar = cosine_alpha_bar(1000)[t]
+    assert 0 < weight <= 1
+    if bar / (1 - bar) <= gamma:  # then the weight is SNR / (SNR + 1) = ᾱ
+        assert weight == pytest.approx(bar, rel=1e-9)
+
+
+def test_a_weighted_loss_is_the_weighted_mean_over_items() -> None:
+    x0, eps = (a.float() for a in _pair())
+    diffusion = Diffusion(DiffusionConfig(weighting="min-snr"))
+    truth = diffusion.velocity(x0, eps, T)
+    offsets = torch.arange(6.0).view(6, 1, 1)
+    loss = diffusion.loss(lambda x, t: truth + offsets, x0, eps, T)
+    expected = float((diffusion.loss_weight(T) * torch.arange(6, dtype=torch.float64) ** 2).mean())
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+def test_timesteps_of_a_batch_are_one_in_each_part_of_the_schedule() -> None:
+    t = Diffusion(DiffusionConfig()).draw_timesteps(20, torch.Generator().manual_seed(3))
+    assert sorted((t // 50).tolist()) == list(range(20))
+
+
+@pytest.mark.parametrize("values", [{"steps": 1}, {"min_snr_gamma": 0.0}])
+def test_schedules_that_make_no_sense_are_refused(values: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="steps must be at least 2 and min_snr_gamma above 0"):
+        DiffusionConfig(**values)  # type: ignore[arg-type]

@@ -84,3 +84,32 @@ def test_wrong_shapes_are_refused_and_nothing_gives_nothing() -> None:
     with pytest.raises(ShapeError, match="64, frames"):
         vocoder(torch.zeros(1, 80, 10), [0])
     assert vocoder(torch.zeros(0, 64, 10), []).shape == (0, 1600)
+
+
+def test_the_inverse_transform_undoes_the_transform_away_from_the_ends() -> None:
+    vocoder = VOCODERS["griffin-lim"](CONFIG)
+    padded = torch.randn(2, 40 * 160 + 2 * CONFIG.pad, generator=torch.Generator().manual_seed(0))
+    back = vocoder._istft(vocoder._stft(padded))
+    inner = slice(CONFIG.pad, -CONFIG.pad)
+    assert torch.allclose(back[:, inner], padded[:, inner], atol=1e-4)
+
+
+def test_magnitudes_are_never_negative_and_fit_better_with_more_updates() -> None:
+    wanted = MelFrontEnd(CONFIG).log_mel(_sounds())
+
+    def misfit(updates: int) -> float:
+        vocoder = VOCODERS["griffin-lim"](CONFIG, updates=updates)
+        magnitude = vocoder.magnitude(wanted)
+        assert (magnitude >= 0).all()
+        mel = torch.matmul(magnitude, vocoder._bank.T).transpose(1, 2)
+        return float((mel - wanted.exp()).norm())
+
+    errors = [misfit(n) for n in (0, 2, 8, 32)]
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_a_card_names_everything_the_sound_depends_on() -> None:
+    card = VOCODERS["griffin-lim"](CONFIG, iterations=3).card()
+    assert (card["name"], card["iterations"], card["updates"], card["mel"]["hop"]) == ("griffin-lim", 3, 8, 160)
+    scaled = MelConfig(mean=(1.0,), std=(2.0,))
+    assert VOCODERS["griffin-lim"](scaled).card() == VOCODERS["griffin-lim"](CONFIG).card()  # the scale is not heard

@@ -95,3 +95,49 @@ def test_what_does_not_fit_is_refused() -> None:
         MelFrontEnd(CONFIG).normalise(torch.zeros(1, 64, 3))
     with pytest.raises(ShapeError, match="all silent"):
         measured(CONFIG, torch.full((2, 64, 3), -11.5))
+
+
+def test_a_sinusoid_has_the_magnitude_of_its_closed_form() -> None:
+    """In a periodic Hann window a cosine of amplitude A at bin k has |X_k| = A N / 4 and |X_{k±1}| = A N / 8."""
+    amplitude, k, n = 0.3, 100, CONFIG.n_fft
+    tone = amplitude * torch.cos(2 * torch.pi * k / n * torch.arange(32_000, dtype=torch.float64))
+    got = MelFrontEnd(CONFIG).log_mel(tone[None].float())[0, :, 100].exp().double().numpy()
+    bank = filterbank(CONFIG)
+    expected = amplitude * n / 4 * (bank[:, k] + bank[:, k - 1] / 2 + bank[:, k + 1] / 2)
+    loud = expected > 1e-3
+    assert loud.any()
+    np.testing.assert_allclose(got[loud], expected[loud], rtol=1e-3)
+
+
+@pytest.mark.parametrize("gain", [0.1, 3.0])
+def test_a_gain_adds_its_logarithm_above_the_floor(gain: float) -> None:
+    sound = 0.2 * torch.randn(1, 16000, generator=torch.Generator().manual_seed(0))
+    front_end = MelFrontEnd(CONFIG)
+    shift = front_end.log_mel(gain * sound) - front_end.log_mel(sound)
+    assert torch.allclose(shift, torch.full_like(shift, float(np.log(gain))), atol=1e-4)
+
+
+def test_a_shift_by_a_hop_shifts_the_log_mel_by_a_frame() -> None:
+    sound = torch.randn(1, 16000, generator=torch.Generator().manual_seed(0))
+    front_end = MelFrontEnd(CONFIG)
+    whole, later = front_end.log_mel(sound), front_end.log_mel(sound[:, CONFIG.hop :])
+    inner = slice(4, -4)  # away from the reflected ends
+    assert torch.allclose(whole[:, :, 1:][:, :, inner], later[:, :, inner], atol=1e-4)
+
+
+def test_slaneys_scale_is_linear_below_and_logarithmic_above_one_kilohertz() -> None:
+    bank = filterbank(CONFIG)
+    bins = np.arange(513) * 16000 / 1024
+    centres = bins[bank.argmax(axis=1)]
+    low, high = centres[centres < 900], centres[centres > 1200]
+    assert np.abs(np.diff(low) - np.diff(low).mean()).max() <= 16  # to the width of a bin, 15.6 Hz
+    ratios = high[1:] / high[:-1]
+    assert ratios.std() < 0.015
+
+
+def test_a_silent_band_is_not_blown_up() -> None:
+    log_mels = torch.randn(20, 64, 30, generator=torch.Generator().manual_seed(0))
+    log_mels[:, 5] = -11.5
+    std = measured(CONFIG, log_mels).std
+    assert std[5] == pytest.approx(0.1 * float(log_mels.double().std()), abs=1e-5)
+    assert std[6] == pytest.approx(float(log_mels[:, 6].double().std()), abs=1e-5)
