@@ -52,7 +52,7 @@ def pool_comparisons(
 
 
 def _further(runs: Sequence[Run], planned: Sequence[Pair], catalogue: Catalogue) -> list[Pair]:
-    known = {frozenset(pair) for pair in planned}
+    known = {frozenset(pair) for pair in (*planned, *catalogue.planned)}  # a sweep leaves the table its own pairs
     result: dict[frozenset[str], Pair] = {}
     for run in runs:
         for c in run.record.comparisons:

@@ -15,6 +15,7 @@ from clipsonic_eval.types import Score
 
 DISTANCE = "centroid_distance"
 TEXT = "text"  # the condition of a gap record in which the text embedding stands in for the image's
+GAP = "gap"  # the part of pooled records that hold statistics of the modality gap
 _EMPTY = RunRecord(POOLED, ())
 
 
@@ -63,7 +64,9 @@ def analyse(runs: Runs, catalogue: Catalogue | None = None) -> Results:
     names = [name for run in runs.all_runs for name in run.record.system_names]
     catalogue = (catalogue or Catalogue()).completed(names)
     kept, variant = runs.pooled, runs.clip_variant
-    gaps = {name: pooled for name, found in runs.gaps.items() if (pooled := _gap(found)) is not None}
+    gaps = {
+        name: pooled for name, found in runs.gaps.items() if (pooled := _gap(found, kept.get((name, GAP)))) is not None
+    }
     main_gap = next(iter(gaps)) if len(gaps) == 1 else variant
     sweep, notes = _sweep(runs, gaps, catalogue)
     by_scale = {
@@ -109,9 +112,9 @@ def _record(runs: Sequence[Run], scores: Iterable[Score], comparisons: Iterable[
     return RunRecord(POOLED, tuple(scores), tuple(comparisons), config=made_by)
 
 
-def _gap(runs: Sequence[Run]) -> RunRecord | None:
+def _gap(runs: Sequence[Run], kept: RunRecord | None) -> RunRecord | None:
     """Pool the gap runs of one CLIP variant; None where they score no condition."""
-    scores = pool_scores(runs)
+    scores = pool_scores(runs, kept)
     conditions = [s for s in scores.values() if s.metric in (DISTANCE, "matched_cosine", "matched_cosine_centred")]
     return _record(runs, scores.values()) if conditions else None
 

@@ -47,8 +47,8 @@ class Runs:
         guidance: evaluations of the same CLIP variant over guidance scales.
         clip_variants: evaluations by CLIP variant, the main one included; empty unless there are several.
         gaps: gap runs by CLIP variant.
-        pooled: records of kind ``pooled`` that an earlier report exported, by CLIP variant and guidance scale ("" for
-            the table); they stand in for values per clip that were not kept.
+        pooled: records of kind ``pooled`` that an earlier report exported, by CLIP variant and part: a guidance scale,
+            ``gap``, or "" for the table; they stand in for values per clip that were not kept.
         clip_variant: the main one.
         notes: what was left out, and why.
     """
@@ -146,10 +146,14 @@ def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None, main_vari
         guidance=tuple(_guidance_runs([r for r in evaluations if r.tag("clip_variant") in ("", main)])),
         clip_variants=_sweep(evaluations, main, table, notes),
         gaps=_gaps(gap_runs, notes),
-        pooled={(r.tag("clip_variant"), r.tag("guidance")): r.record for r in runs if r.record.kind == POOLED},
+        pooled={_part(r): r.record for r in runs if r.record.kind == POOLED},
         clip_variant=main,
         notes=tuple(notes),
     )
+
+
+def _part(run: Run) -> tuple[str, str]:
+    return run.tag("clip_variant"), run.tag("part") or run.tag("guidance")
 
 
 def _clip_variants(runs: Sequence[Run]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from clipsonic_eval import records
 from clipsonic_eval.analysis import figure_data
 from clipsonic_eval.analysis.comparisons import asked_for
-from clipsonic_eval.analysis.results import Results
+from clipsonic_eval.analysis.results import GAP, Results
 from clipsonic_eval.records import Comparison, RunRecord
 
 
@@ -64,7 +64,7 @@ def without_paths(tree: Any) -> Any:
 
 
 def _pooled(results: Results) -> list[RunRecord]:
-    """Return the pooled record of the table, of each further CLIP variant, and of each guidance scale.
+    """Return the pooled record of the table, of each further CLIP variant, of each guidance scale, and of the gap.
 
     The values per clip stay in the records of the seeds.
     """
@@ -77,6 +77,8 @@ def _pooled(results: Results) -> list[RunRecord]:
         found.append((replace(results.table, comparisons=tuple(comparisons.values())), {"clip_variant": main}))
     found += [(record, {"clip_variant": name}) for name, record in by_variant.items()]
     found += [(r, {"clip_variant": main, "guidance": f"{scale:g}"}) for scale, r in results.by_scale.items()]
+    if results.gap is not None:
+        found.append((results.gap, {"clip_variant": results.gap_runs[0].tag("clip_variant"), "part": GAP}))
     return [
         replace(
             record,

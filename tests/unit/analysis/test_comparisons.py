@@ -149,3 +149,14 @@ def test_tests_that_answer_no_question_of_the_report_are_not_said_to_be_missing(
     lines = caveats.read(analyse(sort([as_run(record)]), CLIPSONIC))
     assert not any("No paired test was made" in line for line in lines)
     assert any("The paired tests of FAD in the records answer none of the questions" in line for line in lines)
+
+
+def test_a_sweep_tests_its_own_pairs_and_leaves_the_table_the_others() -> None:
+    """The runs of a study name all its planned pairs; only those of the sweep enter Holm's correction there."""
+    values = {("fad", s): v for s, v in (("IQ", 1.0), ("PD", 2.0), ("ZS", 3.0), ("mine", 4.0))}
+    tests = {("fad", a, b): (-1.0, 0.01) for a, b in (("PD", "ZS"), ("IQ", "PD"), ("IQ", "ZS"), ("mine", "ZS"))}
+    run = as_run(replace(simple(values, tests), config={"pairs": ["PD:ZS", "IQ:PD", "IQ:ZS", "mine:ZS"]}))
+    catalogue = CLIPSONIC.completed(run.record.system_names)
+    found = pool_comparisons([run], pool_scores([run]), catalogue, catalogue.sweep)
+    assert [(c.a, c.b) for c in found] == [("IQ", "ZS"), ("PD", "ZS"), ("mine", "ZS")]
+    assert {c.p_holm for c in found} == {pytest.approx(0.03)}

@@ -69,7 +69,7 @@ def test_numbers_without_values_per_clip_come_from_the_exported_pooled_record(tm
 
 def test_exported_pooled_records_hold_no_values_per_clip(tmp_path: Path) -> None:
     export_records.write(results_of(*SEEDS, catalogue=CLIPSONIC), tmp_path)
-    (pooled,) = [path for path in tmp_path.iterdir() if path.name.startswith("pooled")]
+    pooled = next(path for path in tmp_path.iterdir() if path.name.startswith("pooled"))
     assert not any(s.per_clip for s in records.read(pooled).scores)
     assert any(s.per_clip for s in records.read(tmp_path / "r0").scores)
 
@@ -130,3 +130,23 @@ def test_nothing_at_all_gives_empty_results() -> None:
     assert found.table.scores == ()
     assert found.gap is None
     assert found.by_scale == {}
+
+
+def test_intervals_of_the_gap_come_from_its_exported_record(tmp_path: Path) -> None:
+    """A gap run that lost its values per clip would otherwise give the mean of the seeds' ends."""
+    rng = np.random.default_rng(3)
+    runs = []
+    for seed in range(2):
+        items = {f"q{i}": float(v) for i, v in enumerate(rng.normal(0.5, 0.1, 50))}
+        mean = float(np.mean(list(items.values())))
+        cosine = score("matched_cosine", "PD", mean, n=50, per_clip=items)
+        runs.append(RunRecord("gap", (cosine,), tags={"train_seed": str(seed), "clip_variant": "toy-clip"}))
+    found = results_of(*runs)
+    assert found.gap is not None
+    export_records.write(found, tmp_path)
+    for file in tmp_path.rglob("clips.parquet"):
+        file.unlink()
+    again = analyse(sort(find([tmp_path])))
+    assert again.gap is not None
+    assert again.gap["PD", "matched_cosine"].ci == found.gap["PD", "matched_cosine"].ci
+    assert again.gap["PD", "matched_cosine"].ci_method.endswith("per-query means over seeds")
