@@ -11,10 +11,10 @@ from typing import Protocol
 
 from numpy.typing import ArrayLike
 
+from clipsonic_eval._arguments import StrPath
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.types import Embeddings, Score
 
-StrPath = str | os.PathLike[str]
 Audio = ArrayLike | Embeddings | os.PathLike[str]
 Texts = ArrayLike | Embeddings | Mapping[str, str] | Sequence[str] | os.PathLike[str]
 Labels = Mapping[str, str] | Sequence[str | int] | StrPath

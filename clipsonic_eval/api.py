@@ -8,7 +8,6 @@ Everything returns an object that a notebook shows as a table. The functions of 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,20 +15,27 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from clipsonic_eval import frames, records
+from clipsonic_eval._arguments import (
+    StrPath,
+    as_names,
+    as_pairs,
+    as_path,
+    as_paths,
+    as_progress,
+    as_systems,
+    is_path,
+    warn_of_errors,
+)
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.metric_functions import is_path
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.types import Embeddings, as_embeddings
+from clipsonic_eval.types import Embeddings
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from clipsonic_eval.analysis.catalogue import Catalogue
-    from clipsonic_eval.harness.gap_inputs import Features
-
-StrPath = str | os.PathLike[str]
 
 
 def evaluate(
@@ -106,61 +112,27 @@ def evaluate(
     in_memory = {role: one for role, one in chosen.items() if one is not None and not isinstance(one, str)}
     named = {role: one for role, one in chosen.items() if one is None or isinstance(one, str)}
     config = EvaluateConfig(
-        systems=_systems(systems),
-        reference=_path(reference),
-        prompts=_path(prompts),
-        real=_path(real),
-        training=_path(training),
+        systems=as_systems(systems),
+        reference=as_path(reference),
+        prompts=as_path(prompts),
+        real=as_path(real),
+        training=as_path(training),
         encoders=named,
-        weights={role: Path(file) for role, file in (weights or {}).items()},
-        metrics=_several(metrics),
-        controls=_several(controls),  # type: ignore[arg-type]
-        baselines=_several(baselines),
+        weights=as_paths(weights),
+        metrics=as_names(metrics),
+        controls=as_names(controls),  # type: ignore[arg-type]
+        baselines=as_names(baselines),
         compare=compare,
         n_bootstrap=n_bootstrap,
         n_permutations=n_permutations,
         seed=seed,
         tags=dict(tags or {}),
         device=device,
-        cache=_path(cache),
+        cache=as_path(cache),
     )
-    record = evaluate_(config, _path(out), progress=_progress(progress), encoders=in_memory, overwrite=overwrite)
-    _warn_of_errors(record)
+    record = evaluate_(config, as_path(out), progress=as_progress(progress), encoders=in_memory, overwrite=overwrite)
+    warn_of_errors(record)
     return record
-
-
-def _systems(systems: Mapping[str, StrPath] | Sequence[StrPath] | StrPath) -> dict[str, Path]:
-    if isinstance(systems, Mapping):
-        return {name: Path(folder) for name, folder in systems.items()}
-    folders = [Path(folder) for folder in ([systems] if isinstance(systems, str | os.PathLike) else systems)]
-    named = {folder.resolve().name: folder for folder in folders}
-    if len(named) != len(folders):
-        raise UserError("systems: two folders have the same name; give a dict with a name for each")
-    return named
-
-
-def _several(names: Sequence[str] | str) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
-
-
-def _path(given: StrPath | None) -> Path | None:
-    return None if given is None else Path(given)
-
-
-def _progress(shown: bool) -> Any:
-    from clipsonic_eval.progress import SILENT, Bars
-
-    return Bars() if shown else SILENT
-
-
-def _warn_of_errors(record: RunRecord) -> None:
-    """Warn where a check found that numbers of the record cannot be trusted."""
-    found = [
-        f"{name}: {f.sentence}" for name, several in record.findings.items() for f in several if f.severity == "error"
-    ]
-    if found:
-        more = f" ({len(found) - 1} more, see run.findings_frame())" if len(found) > 1 else ""
-        warnings.warn(f"{found[0]}{more}", stacklevel=3)
 
 
 def embed(
@@ -196,8 +168,8 @@ def embed(
     from clipsonic_eval.harness.embed_folder import embed_folder
     from clipsonic_eval.harness.resolve import load_encoder
 
-    loaded = load_encoder(encoder, _path(weights), device=device) if isinstance(encoder, str) else encoder
-    return embed_folder(Path(folder), loaded, cache=_path(cache), progress=_progress(progress))
+    loaded = load_encoder(encoder, as_path(weights), device=device) if isinstance(encoder, str) else encoder
+    return embed_folder(Path(folder), loaded, cache=as_path(cache), progress=as_progress(progress))
 
 
 def modality_gap(
@@ -252,45 +224,30 @@ def modality_gap(
         True
     """
     from clipsonic_eval.harness.gap import gap, measure_gap
-    from clipsonic_eval.harness.gap_inputs import GapConfig
+    from clipsonic_eval.harness.gap_inputs import Features, GapConfig
 
     priors = dict(prior or {})
     config = GapConfig(
         source=Path(image) if is_path(image) else Path("array"),
         prompts=Path(text) if is_path(image) and is_path(text) else None,
         encoder=encoder if isinstance(encoder, str) else None,
-        weights=_path(weights),
+        weights=as_path(weights),
         prior={name: Path(file) for name, file in priors.items() if is_path(file)},
         mean_shift=mean_shift,
         n_bootstrap=n_bootstrap,
         seed=seed,
         device=device,
-        cache=_path(cache),
+        cache=as_path(cache),
     )
     if not is_path(image):
-        return measure_gap(_paired_arrays(image, text, priors), config, None)
+        return measure_gap(Features(*as_pairs(image, text, priors)), config, None)
     if text is not None and not is_path(text):
         raise UserError("text: with a folder or file as image side, give the table of its prompts, or nothing")
     if len(config.prior) < len(priors):
         raise UserError("prior: with a folder or file as image side, give files with the arrays keys and vectors")
     record = gap(config, None, encoder=None if isinstance(encoder, str) else encoder)
-    _warn_of_errors(record)
+    warn_of_errors(record)
     return record
-
-
-def _paired_arrays(image: Any, text: Any, priors: Mapping[str, Any]) -> Features:
-    from clipsonic_eval.harness.gap_inputs import Features
-
-    if text is None:
-        raise UserError("text: the image side is an array, so the text side must be one: (n, d), row by row its pair")
-    target = as_embeddings(image, "image", modality="image")
-    others = {"text": as_embeddings(text, "text", modality="text")}
-    for name, vectors in priors.items():
-        others[name] = as_embeddings(vectors, f"prior '{name}'", modality=target.modality)
-    for name, one in others.items():
-        if not isinstance(image, Embeddings) and len(one) != len(target):
-            raise UserError(f"{name}: {len(one)} rows, and the image side has {len(target)}; row i of each is one pair")
-    return Features(target, others.pop("text"), others)
 
 
 def explain(
@@ -343,19 +300,19 @@ def explain(
     from clipsonic_eval.harness.explain import explain as explain_
 
     config = ExplainConfig(
-        systems=_systems(systems),
-        to=_several(to),
+        systems=as_systems(systems),
+        to=as_names(to),
         start=start,
-        reference=_path(reference),
-        prompts=_path(prompts),
-        real=_path(real),
-        weights={name: Path(file) for name, file in (weights or {}).items()},
+        reference=as_path(reference),
+        prompts=as_path(prompts),
+        real=as_path(real),
+        weights=as_paths(weights),
         n_bootstrap=n_bootstrap,
         seed=seed,
         device=device,
-        cache=_path(cache),
+        cache=as_path(cache),
     )
-    steps = explain_(config, None, progress=_progress(progress), encoders=encoders)
+    steps = explain_(config, None, progress=as_progress(progress), encoders=encoders)
     rows: list[tuple[Any, ...]] = []
     before: dict[tuple[str, str], float] = {}
     for step in steps:

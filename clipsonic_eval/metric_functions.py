@@ -7,14 +7,15 @@ embedded before the call. Arrays pass straight through; then neither an encoder 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
+from clipsonic_eval._arguments import StrPath, as_path, is_path
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.metrics import METRICS, MetricCard
 from clipsonic_eval.metrics.scoring import function_of
@@ -63,8 +64,10 @@ def metric_function(name: str) -> Callable[..., Score]:
     def call(*args: Any, **keywords: Any) -> Score:
         options = {option: keywords.pop(option, default) for option, default in _OPTIONS.items()}
         given = signature.bind(*args, **keywords)
+        system = given.arguments.get("system")
         given.arguments.update(_embedded(entry.card, given.arguments, **options))
-        return function(*given.args, **given.kwargs)
+        score = function(*given.args, **given.kwargs)
+        return dataclasses.replace(score, system=Path(system).resolve().name) if is_path(system) else score
 
     call.__doc__ = inspect.cleandoc(function.__doc__ or "") + _DOC
     call.__signature__ = _with_options(signature)  # type: ignore[attr-defined]
@@ -79,19 +82,14 @@ def _with_options(own: inspect.Signature) -> inspect.Signature:
     return own.replace(parameters=[*fixed, *options, *(p for p in parameters if p.kind is p.VAR_KEYWORD)])
 
 
-def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
-    """Say whether an argument names a file or folder."""
-    return isinstance(value, str | os.PathLike)
-
-
 def _embedded(
     card: MetricCard,
     given: Mapping[str, Any],
     *,
     encoder: str | Encoder | None,
-    weights: str | os.PathLike[str] | None,
+    weights: StrPath | None,
     device: str,
-    cache: str | os.PathLike[str] | None,
+    cache: StrPath | None,
 ) -> dict[str, Any]:
     """Return the arguments that are folders, tables or texts, embedded."""
     folders = {argument: _folder(argument, given[argument]) for argument in AUDIO if is_path(given.get(argument))}
@@ -108,19 +106,20 @@ def _embedded(
     from clipsonic_eval.harness.resolve import load_encoder
 
     if isinstance(encoder, str):
-        encoder = load_encoder(encoder, None if weights is None else Path(weights), device=device)
+        encoder = load_encoder(encoder, as_path(weights), device=device)
     asked = None
     if texts:
         result["prompts"] = embed_prompts(_texts(prompts, given["system"]), encoder)
         asked = set(result["prompts"].keys)
-    place = None if cache is None else Path(cache)
     for argument, folder in folders.items():
-        result[argument] = embed_folder(folder, encoder, keys=None if argument == "reference" else asked, cache=place)
+        result[argument] = embed_folder(
+            folder, encoder, keys=None if argument == "reference" else asked, cache=as_path(cache)
+        )
     _warn_of_toy_encoder(encoder, list(folders.values()))
     return result
 
 
-def _folder(argument: str, given: str | os.PathLike[str]) -> Path:
+def _folder(argument: str, given: StrPath) -> Path:
     path = Path(given)
     if path.is_dir():
         return path
@@ -158,7 +157,7 @@ def _texts(texts: Any, system: Any) -> Path | Mapping[str, str]:
     return dict(zip(keys, texts, strict=True))
 
 
-def _labels(table: str | os.PathLike[str]) -> dict[str, str]:
+def _labels(table: StrPath) -> dict[str, str]:
     from clipsonic_eval.harness.queries import read_queries
 
     labels = {query.key: query.label for query in read_queries(Path(table)).queries if query.label}

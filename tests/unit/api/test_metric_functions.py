@@ -117,9 +117,10 @@ def test_folders_give_what_their_embeddings_give(wavs: Path) -> None:
     encoder = fake_encoders.FakeEncoder()
     real, mine = (ce.embed(wavs / name, encoder) for name in ("real", "mine"))
     by_folder = ce.fad(str(wavs / "real"), wavs / "mine", encoder=encoder)
-    assert by_folder == ce.fad(real, mine)
+    assert by_folder.system == "mine"
+    assert dataclasses.replace(by_folder, system="system") == ce.fad(real, mine)
     assert by_folder.n == len(PITCHES)
-    assert ce.fad(wavs / "real", mine, encoder=encoder) == by_folder
+    assert ce.fad(wavs / "real", mine, encoder=encoder) == ce.fad(real, mine)
 
 
 def test_a_folder_is_read_with_the_numbers_of_evaluate(wavs: Path) -> None:

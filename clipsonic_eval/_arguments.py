@@ -1,0 +1,83 @@
+"""What a notebook may write for an argument: strings for paths, one for several, arrays for embeddings."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.progress import SILENT, Bars, Progress
+from clipsonic_eval.records import RunRecord
+from clipsonic_eval.types import Embeddings, as_embeddings
+
+StrPath = str | os.PathLike[str]
+
+
+def is_path(value: object) -> TypeGuard[StrPath]:
+    """Say whether an argument names a file or folder."""
+    return isinstance(value, str | os.PathLike)
+
+
+def as_path(given: StrPath | None) -> Path | None:
+    """Return a path; None stays None."""
+    return None if given is None else Path(given)
+
+
+def as_paths(given: Mapping[str, StrPath] | None) -> dict[str, Path]:
+    """Return paths by name; None is none."""
+    return {name: Path(path) for name, path in (given or {}).items()}
+
+
+def as_names(given: Sequence[str] | str) -> tuple[str, ...]:
+    """Return several names; a single one is a list of one."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def as_progress(shown: bool) -> Progress:
+    """Return bars on stderr, or silence."""
+    return Bars() if shown else SILENT
+
+
+def as_systems(systems: Mapping[str, StrPath] | Sequence[StrPath] | StrPath) -> dict[str, Path]:
+    """Return folders by the name of the system; folders without names are called as they are on disk.
+
+    Raises:
+        UserError: two of them have the same name.
+    """
+    if isinstance(systems, Mapping):
+        return as_paths(systems)
+    folders = [Path(folder) for folder in ([systems] if isinstance(systems, str | os.PathLike) else systems)]
+    named = {folder.resolve().name: folder for folder in folders}
+    if len(named) != len(folders):
+        raise UserError("systems: two folders have the same name; give a dict with a name for each")
+    return named
+
+
+def as_pairs(image: Any, text: Any, priors: Mapping[str, Any]) -> tuple[Embeddings, Embeddings, dict[str, Embeddings]]:
+    """Return both sides of a modality gap and the priors, (n, d) each, with the keys of their pairs.
+
+    Raises:
+        UserError: one is no (n, d) array, or arrays differ in n.
+    """
+    if text is None:
+        raise UserError("text: the image side is an array, so the text side must be one: (n, d), row by row its pair")
+    target = as_embeddings(image, "image", modality="image")
+    others = {"text": as_embeddings(text, "text", modality="text")}
+    for name, vectors in priors.items():
+        others[name] = as_embeddings(vectors, f"prior '{name}'", modality=target.modality)
+    for name, one in others.items():
+        if not isinstance(image, Embeddings) and len(one) != len(target):
+            raise UserError(f"{name}: {len(one)} rows, and the image side has {len(target)}; row i of each is one pair")
+    return target, others.pop("text"), others
+
+
+def warn_of_errors(record: RunRecord) -> None:
+    """Warn the caller of the API where a check found that numbers of a record cannot be trusted."""
+    found = [(name, f) for name, several in record.findings.items() for f in several if f.severity == "error"]
+    if found:
+        name, first = found[0]
+        more = f" ({len(found) - 1} more, see run.findings_frame())" if len(found) > 1 else ""
+        warnings.warn(f"{name}: {first.sentence}{more}", stacklevel=3)
