@@ -36,19 +36,10 @@ if TYPE_CHECKING:
         precision,
         recall,
     )
-    from clipsonic_eval.api import (
-        embed,
-        evaluate,
-        explain,
-        list_conventions,
-        list_encoders,
-        list_metrics,
-        load,
-        modality_gap,
-        report,
-    )
+    from clipsonic_eval.api import embed, evaluate, explain, modality_gap, report
     from clipsonic_eval.encoders import ENCODERS
     from clipsonic_eval.errors import UserError
+    from clipsonic_eval.lookups import list_conventions, list_encoders, list_metrics, load
     from clipsonic_eval.metrics import METRICS
     from clipsonic_eval.records import RunRecord
     from clipsonic_eval.types import Clip, Embeddings, Query, Score
@@ -91,7 +82,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "api": "embed evaluate explain list_conventions list_encoders list_metrics load modality_gap report",
+    "api": "embed evaluate explain modality_gap report",
+    "lookups": "list_conventions list_encoders list_metrics load",
     "encoders": "ENCODERS",
     "errors": "UserError",
     "metrics": "METRICS",

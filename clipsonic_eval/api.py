@@ -1,4 +1,4 @@
-"""What ``import clipsonic_eval as ce`` offers beside the metrics: evaluate, embed, explain, modality_gap, report, load.
+"""What ``import clipsonic_eval as ce`` offers beside the metrics: evaluate, embed, explain, modality_gap, report.
 
 Strings are taken for paths, a single item for a list of one, and nothing is written unless ``out`` names a folder.
 Everything returns an object that a notebook shows as a table. The functions of the metrics are in
@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
-from clipsonic_eval import frames, records
 from clipsonic_eval._arguments import (
     StrPath,
     as_names,
@@ -26,9 +25,8 @@ from clipsonic_eval._arguments import (
     is_path,
     warn_of_errors,
 )
-from clipsonic_eval.encoders import ENCODERS, Encoder
+from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.types import Embeddings
 
@@ -95,7 +93,8 @@ def evaluate(
         UserError: a folder or table is missing or empty, or a metric named here cannot be computed.
 
     Example:
-        >>> run = evaluate({"PD": "wavs/PD", "ZS": "wavs/ZS"}, reference="real/", metrics=["fad", "kad"])
+        >>> import clipsonic_eval as ce
+        >>> run = ce.evaluate({"PD": "wavs/PD", "ZS": "wavs/ZS"}, reference="real/", metrics=["fad", "kad"])
         >>> run
         RunRecord(evaluate: 2 systems, 2 metrics, 2 comparisons...)
         >>> float(run["PD", "fad"]) < float(run["ZS", "fad"])
@@ -161,15 +160,21 @@ def embed(
         UserError: the folder, the encoder or its weights are missing, or no file in the folder is usable.
 
     Example:
-        >>> real = embed("real/", "toy-audio")
+        >>> import clipsonic_eval as ce
+        >>> real = ce.embed("real/", "toy-audio")
         >>> real.modality, len(real.keys) == len(real.vectors)
         ('audio', True)
     """
     from clipsonic_eval.harness.embed_folder import embed_folder
-    from clipsonic_eval.harness.resolve import load_encoder
 
-    loaded = load_encoder(encoder, as_path(weights), device=device) if isinstance(encoder, str) else encoder
-    return embed_folder(Path(folder), loaded, cache=as_path(cache), progress=as_progress(progress))
+    return embed_folder(
+        Path(folder),
+        encoder,
+        weights=as_path(weights),
+        device=device,
+        cache=as_path(cache),
+        progress=as_progress(progress),
+    )
 
 
 def modality_gap(
@@ -213,11 +218,12 @@ def modality_gap(
     Source: W. Liang et al., Mind the Gap, NeurIPS 2022 (centroid distance).
 
     Example:
+        >>> import clipsonic_eval as ce
         >>> import numpy as np
         >>> rng = np.random.default_rng(0)
         >>> image = rng.standard_normal((200, 16)) + 1
         >>> text = image + 0.5 * rng.standard_normal((200, 16)) - 2
-        >>> run = modality_gap(image, text)
+        >>> run = ce.modality_gap(image, text)
         >>> run["text", "separability"].value > 0.95
         True
         >>> run["mean-shift", "gap_closed_centroid"].value > 0.9
@@ -291,12 +297,13 @@ def explain(
         UserError: a convention, a folder or the weights of an encoder are missing.
 
     Example:
-        >>> small = ENCODERS["toy-audio"]()  # stands in for VGGish, whose weights are your download
-        >>> explain("wavs/PD", reference="real/", start="fad/clipsonic-eval", to="fad/frechet-audio-distance",
+        >>> import clipsonic_eval as ce
+        >>> small = ce.ENCODERS["toy-audio"]()  # stands in for VGGish, whose weights are your download
+        >>> ce.explain("wavs/PD", reference="real/", start="fad/clipsonic-eval", to="fad/frechet-audio-distance",
         ...         encoders={"vggish": small, "vggish-exact": small})["step"].tolist()
         ['start', 'encoder: vggish → vggish-exact']
     """
-    from clipsonic_eval.harness.explain import ExplainConfig
+    from clipsonic_eval.harness.explain import ExplainConfig, steps_frame
     from clipsonic_eval.harness.explain import explain as explain_
 
     config = ExplainConfig(
@@ -313,15 +320,7 @@ def explain(
         cache=as_path(cache),
     )
     steps = explain_(config, None, progress=as_progress(progress), encoders=encoders)
-    rows: list[tuple[Any, ...]] = []
-    before: dict[tuple[str, str], float] = {}
-    for step in steps:
-        for system, score in step.scores.items():
-            low, high = score.ci or (float("nan"), float("nan"))
-            change = score.value - before.get((step.target, system), float("nan"))
-            before[step.target, system] = score.value
-            rows.append((step.target, step.change, system, score.value, low, high, change))
-    return frames.frame(rows, ("to", "step", "system", "value", "low", "high", "change"))
+    return steps_frame(steps)
 
 
 def report(
@@ -348,8 +347,9 @@ def report(
         UserError: no runs, or numbers whose signatures do not allow them in one column.
 
     Example:
-        >>> run = evaluate({"PD": "wavs/PD", "ZS": "wavs/ZS"}, reference="real/", metrics="fad")
-        >>> report([run], out="report/").read_text().splitlines()[0]
+        >>> import clipsonic_eval as ce
+        >>> run = ce.evaluate({"PD": "wavs/PD", "ZS": "wavs/ZS"}, reference="real/", metrics="fad")
+        >>> ce.report([run], out="report/").read_text().splitlines()[0]
         '# Report'
     """
     from clipsonic_eval.reporting.build import PAGE, build
@@ -357,54 +357,3 @@ def report(
     several = [runs] if isinstance(runs, RunRecord | str | os.PathLike) else list(runs)
     given = [run if isinstance(run, RunRecord) else Path(run) for run in several]
     return build(given, out, catalogue=catalogue, title=title, overwrite=overwrite).out / PAGE
-
-
-def load(path: StrPath) -> RunRecord:
-    """Read the record of a run, of this or any older schema version.
-
-    Args:
-        path: a folder that ``evaluate`` or ``gap`` wrote, or its ``record.json``.
-
-    Raises:
-        UserError: there is no record, or it is damaged or of a newer release.
-
-    Example:
-        >>> run = evaluate("wavs/PD", reference="real/", metrics="fad", out="runs/eval")
-        >>> load("runs/eval")["PD", "fad"] == run["PD", "fad"]
-        True
-    """
-    return records.read(Path(path))
-
-
-def list_metrics() -> list[str]:
-    """Return the names of all metrics; each is a function of this package.
-
-    Example:
-        >>> {"fad", "kid", "clap_score"} <= set(list_metrics())
-        True
-        >>> METRICS["fad"].card.unit
-        'squared distance'
-    """
-    return list(METRICS)
-
-
-def list_encoders() -> list[str]:
-    """Return the names of all encoders.
-
-    Example:
-        >>> {"vggish", "toy-audio"} <= set(list_encoders())
-        True
-    """
-    return list(ENCODERS)
-
-
-def list_conventions() -> list[str]:
-    """Return the names of all conventions: what other toolkits compute under a metric's name.
-
-    Example:
-        >>> "fad/fadtk" in list_conventions()
-        True
-    """
-    from clipsonic_eval.conventions import CONVENTIONS
-
-    return list(CONVENTIONS)

@@ -27,6 +27,7 @@ def embed_folder(
     keys: Collection[str] | None = None,
     skipped: list[Skip] | None = None,
     cache: Path | str | None = None,
+    weights: Path | None = None,
     device: str = "cpu",
     progress: Progress = SILENT,
 ) -> Embeddings:
@@ -40,6 +41,7 @@ def embed_folder(
         keys: of the queries; clips of other keys are left out, queries without a clip are listed as skipped.
         skipped: receives what was left out and why; None: a warning counts the clips that could not be embedded.
         cache: folder of the cache; None: the user's.
+        weights: weight file of a named encoder, where it is not in its default place.
         device: where a named encoder runs, ``cpu`` or ``cuda``.
         progress: shows how far it is.
 
@@ -50,7 +52,7 @@ def embed_folder(
         UserError: the folder is missing or holds no usable audio, or the encoder or its weights are missing.
     """
     folder = Path(folder)
-    loaded = load_encoder(encoder, device=device) if isinstance(encoder, str) else encoder
+    loaded = load_encoder(encoder, weights, device=device) if isinstance(encoder, str) else encoder
     if keys is not None or (folder / filenames.SAMPLES).exists():
         audio = system_set(str(folder), folder, keys)
     else:

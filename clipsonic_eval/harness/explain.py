@@ -7,12 +7,12 @@ embeddings, metric, scale). The effects of the steps need not add up the same wa
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from clipsonic_eval import formats
+from clipsonic_eval import formats, frames
 from clipsonic_eval.conventions import CONVENTIONS, Convention
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import ConfigError
@@ -22,6 +22,9 @@ from clipsonic_eval.harness.resolve import ConventionEncoder
 from clipsonic_eval.media.preprocessing import AudioPreprocessing
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Score
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,22 @@ def table(found: list[Step]) -> str:
         heads = ["step", *(head for name in systems for head in (name, "change"))]
         parts += [f"To {target}:\n", formats.markdown_table(heads, rows), *_not_reproduced(target)]
     return "\n".join(parts)
+
+
+def steps_frame(found: Sequence[Step]) -> DataFrame:
+    """Return a row per step and system: what changes, the value, its interval, and the change from the step before.
+
+    Columns: ``to``, ``step``, ``system``, ``value``, ``low``, ``high``, ``change``; NaN where there is none.
+    """
+    nan = float("nan")
+    rows: list[tuple[Any, ...]] = []
+    before: dict[tuple[str, str], float] = {}
+    for step in found:
+        for system, score in step.scores.items():
+            change = score.value - before.get((step.target, system), nan)
+            before[step.target, system] = score.value
+            rows.append((step.target, step.change, system, score.value, *(score.ci or (nan, nan)), change))
+    return frames.frame(rows, ("to", "step", "system", "value", "low", "high", "change"))
 
 
 def _not_reproduced(target: str) -> list[str]:
