@@ -1,20 +1,19 @@
-"""Signatures: a short string of everything that changes a score.
+"""Signatures: a short string of everything that changes the value of a score.
 
 ``fad|num:1|enc:toy-audio+1a2b3c4d|encnum:1|rate:16k|resample:soxr-hq|cov:n-1|est:plug-in|ref:5e6f7a8b|n:480|v:0.1.0``:
-the metric, then ``key:value`` fields. Two numbers may stand in one column exactly if their strings match, ``n`` and
-``v`` aside.
+the metric, then ``key:value`` fields. Two values compare, in one column of a table, if and only if their signatures
+match, ``n`` and ``v`` aside.
 
-Three fields are *numerics versions*, small integers on the cards of metric (``num``), encoder (``encnum``) and
-convention (``loadnum``, its loading of the sound). One is raised when, and only when, the same input gives another
-value; a test computes golden vectors and fails where they move without a raise. The release ``v`` is a note for people:
-releases leave numbers as they are unless a numerics version says otherwise, so it is not compared.
+Three fields are *numerics versions*, small integers on the cards of the metric (``num``), the encoder (``encnum``) and
+the convention (``loadnum``, of its preprocessing). One is raised if and only if the same input gives another value; a
+test of golden vectors fails where a value moves without it. The release ``v`` is a note for readers: releases leave
+values as they are unless a numerics version is raised, so it is not compared.
 
-One field, ``from``, says what was measured rather than how: where the vectors of a gap statistic come from. Different
-systems may differ in it; two numbers of one system may not.
+The field ``from`` says what was measured rather than how: the origin of the vectors of a gap statistic. Different
+systems may differ in it; two values of one system may not.
 
-Intervals are not part of a signature: numbers compare however their intervals were made. An interval has its method's
-name beside it, and that name is its version: the golden vectors hold intervals too, and one may only move under another
-name.
+Intervals are not part of a signature: values compare whatever the methods of their intervals. The name of the method
+stands beside each interval and is its version: an interval moves under another name only.
 
 Source: M. Post, A call for clarity in reporting BLEU scores, 2018 (the idea).
 """
@@ -32,21 +31,21 @@ _MEANING = {
     "num": "numerics of the metric",
     "enc": "encoder and its weights",
     "encnum": "numerics of the encoder",
-    "loadnum": "numerics of the convention's loading",
+    "loadnum": "numerics of the convention's preprocessing",
     "rate": "sample rate of the encoder",
     "resample": "resampler",
-    "mono": "how channels are mixed",
+    "mono": "mixing of channels",
     "win": "window / hop in seconds",
     "layer": "layer of the network",
     "cov": "divisor of the covariance",
     "est": "estimator",
-    "sqrt": "how the trace of the square root is taken",
+    "sqrt": "computation of the trace of the square root",
     "ref": "contents of the reference set",
-    "queries": "list of queries with their prompts and labels",
-    "captions": "what is done to several captions of a clip",
-    "items": "list of items",
-    "from": "where the vectors in the image's place come from",
-    "vec": "what is done to vectors",
+    "queries": "queries with their prompts and labels",
+    "captions": "treatment of several captions of a clip",
+    "items": "items",
+    "from": "origin of the vectors in the image's place",
+    "vec": "normalisation of vectors",
     "dir": "direction of the divergence",
     "pre": "preprocessing",
     "n": "number of clips",
@@ -77,15 +76,20 @@ class Signature:
 
 
 def build(metric: str, card: EncoderCard, fields: str, identity: Sequence[tuple[str, str]], n: int, *, num: int) -> str:
-    """Make the signature of a score.
+    """Build the signature of a score.
 
     Args:
-        metric: its name.
+        metric: name of the metric.
         card: of the encoder.
-        fields: the metric's own, as on its card.
-        identity: what was scored against, e.g. ``("ref", "5e6f7a8b")``.
-        n: clips.
-        num: the metric's numerics version.
+        fields: of the metric, as on its card.
+        identity: of what was scored against, e.g. ``("ref", "5e6f7a8b")``.
+        n: number of clips.
+        num: numerics version of the metric.
+
+    Example:
+        >>> card = EncoderCard("vggish", "1a2b3c4d5e", 128, ("audio",), "rate:16k")
+        >>> build("fad", card, "cov:n-1", [("ref", "5e6f7a8b")], 480, num=1).rpartition("|")[0]  # less the release
+        'fad|num:1|enc:vggish+1a2b3c4d|encnum:1|rate:16k|cov:n-1|ref:5e6f7a8b|n:480'
     """
     parts = [f"num:{num}", f"enc:{card.short}", f"encnum:{card.num}"]
     parts += [p if ":" in p else f"pre:{p}" for p in card.preprocessing.split("|") if p]
@@ -95,10 +99,14 @@ def build(metric: str, card: EncoderCard, fields: str, identity: Sequence[tuple[
 
 
 def parse(text: str) -> Signature:
-    """Read a signature.
+    """Parse a signature.
 
     Raises:
         UserError: it is not ``metric|key:value|...``.
+
+    Example:
+        >>> parse("fad|num:1|cov:n-1|n:480").get("cov")
+        'n-1'
     """
     metric, *rest = text.split("|")
     fields = []
@@ -113,12 +121,16 @@ def parse(text: str) -> Signature:
 
 
 def comparable(a: str, b: str, *, same_system: bool = False) -> bool:
-    """Say whether two numbers may stand in one column: equal signatures, n and the release aside.
+    """Return whether two values compare: equal signatures, n and the release aside.
 
     Args:
         a: one signature.
         b: the other.
-        same_system: the two numbers are to stand for one system, so that what it is counts too.
+        same_system: the two values are of one system, so that the origin of its vectors counts too.
+
+    Example:
+        >>> comparable("fad|cov:n-1|n:480", "fad|cov:n-1|n:960"), comparable("fad|cov:n-1|n:480", "fad|cov:n|n:480")
+        (True, False)
     """
     aside = _NOT_COMPARED if same_system else _NOT_COMPARED + _OF_THE_SYSTEM
     return _compared(a, aside) == _compared(b, aside)
@@ -135,7 +147,11 @@ def explain_difference(a: str, b: str, *, biased_in_n: Callable[[str], bool] | N
     Args:
         a: one signature.
         b: the other.
-        biased_in_n: says of a metric's name whether its values compare at equal n only.
+        biased_in_n: gives for the name of a metric whether its values compare at equal n only.
+
+    Example:
+        >>> explain_difference("fad|cov:n-1|n:480", "fad|cov:n|n:60")
+        'divisor of the covariance: n-1 against n; number of clips: 480 against 60'
     """
     left, right = parse(a), parse(b)
     if left.metric != right.metric:
@@ -144,7 +160,7 @@ def explain_difference(a: str, b: str, *, biased_in_n: Callable[[str], bool] | N
     for key in dict.fromkeys(k for k, _ in (*left.fields, *right.fields)):
         values = left.get(key), right.get(key)
         if values[0] != values[1]:
-            shown = " against ".join("unsaid" if v is None else v for v in values)
+            shown = " against ".join("missing" if v is None else v for v in values)
             biased = key == "n" and biased_in_n is not None and biased_in_n(left.metric)
             note = "; its expectation depends on n, so compare equal n" if biased else ""
             parts.append(f"{_MEANING.get(key, key)}: {shown}{note}")

@@ -69,7 +69,7 @@ def test_the_difference_is_told_in_words() -> None:
         assert explain_difference(a, b, biased_in_n=biased_in_n) == "number of clips: 20 against 2000"
     assert explain_difference(A, A) == ""
     assert explain_difference(A, A.replace("fad|", "kl|")) == "two different metrics, fad and kl"
-    assert explain_difference(A, A.replace("|cov:n-1", "")) == "divisor of the covariance: n-1 against unsaid"
+    assert explain_difference(A, A.replace("|cov:n-1", "")) == "divisor of the covariance: n-1 against missing"
 
 
 @pytest.mark.parametrize("text", ["", "fad", "fad|", "fad|enc", "a:b|c:d"])

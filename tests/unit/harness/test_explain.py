@@ -87,6 +87,16 @@ def test_the_way_goes_one_step_at_a_time_and_ends_at_the_target(world: Path) -> 
     assert len(records.read(world / "run").scores) == len(found)
 
 
+def test_steps_without_a_folder_are_the_same_and_write_nothing(world: Path) -> None:
+    settings = ExplainConfig(
+        {"s": world / "system"}, ("fad/theirs",), "fad/ours", world / "reference", cache=world / "c"
+    )
+    found = explain(settings, world / "run", conventions=MORE)
+    before = sorted(path for path in world.rglob("*") if path.is_file())
+    assert explain(settings, None, conventions=MORE) == found
+    assert sorted(path for path in world.rglob("*") if path.is_file()) == before
+
+
 def test_options_and_encoders_are_steps_too() -> None:
     a = dataclasses.replace(OURS, options={"hop_s": 0.96})
     b = dataclasses.replace(OURS, options={"hop_s": 0.5, "layer": "post-relu"})
@@ -100,6 +110,8 @@ def test_options_and_encoders_are_steps_too() -> None:
 def test_mistakes_are_one_sentence(world: Path) -> None:
     with pytest.raises(UserError, match="convention 'fad/nobody'"):
         evaluate(config(world, metrics=("fad/nobody",)), world / "run")
+    with pytest.raises(ConfigError, match=r"separability is a statistic of the modality gap, .* `clipsonic-eval gap`"):
+        evaluate(config(world, metrics=("separability",)), world / "run")
     with pytest.raises(ConfigError, match="at least one"):
         ExplainConfig({}, ("fad/theirs",), "fad/ours")
 

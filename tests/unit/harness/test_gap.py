@@ -93,13 +93,20 @@ def test_where_a_shift_was_learnt_is_in_its_signature(tmp_path: Path) -> None:
     assert ("gap_closed_centroid", "mean-shift") in moved
     for key in moved:
         a_, b_ = first[key].signature, second[key].signature
-        assert explain_difference(a_, b_) == (
-            "where the vectors in the image's place come from: other-half against given"
-        )
+        assert explain_difference(a_, b_) == ("origin of the vectors in the image's place: other-half against given")
         assert not comparable(a_, b_, same_system=True)
         assert comparable(a_, first[key[0], "text"].signature if key[0] == "matched_cosine" else b_)
     with pytest.raises(UserError, match=r"of 'mean-shift', train_seed 1: signature .* does not match"):
         analyse(sort(find([tmp_path / "0", tmp_path / "1"])))
+
+
+def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    np.savez(tmp_path / "features.npz", **arrays(), keys=np.array(KEYS))  # type: ignore[arg-type]
+    monkeypatch.chdir(tmp_path / "empty")
+    config = GapConfig(str(tmp_path / "features.npz"), n_bootstrap=30)  # type: ignore[arg-type] # strings are paths too
+    assert gap(config, None).scores == gap(config, tmp_path / "run").scores
+    assert not list((tmp_path / "empty").iterdir())
 
 
 def test_features_of_any_layout_give_the_same_numbers(tmp_path: Path) -> None:
