@@ -1,8 +1,8 @@
-"""Conventions: what a published tool really computes under a metric's name. One file each; the folder is scanned.
+"""Conventions: what published toolkits compute under a metric's name. One file each; the package is scanned.
 
-A convention says how sound is loaded, which encoder with which options embeds it, which of our metrics is taken and
-what it is multiplied with. It reproduces the numbers of a tool where the tool is right; where a tool is wrong (files
-that it swallows, pairs that it mixes up) ours is not, and ``not_reproduced`` says so.
+A convention states how audio is preprocessed, which encoder with which options embeds it, which of our metrics is
+computed, and the factor by which the tool multiplies it. It reproduces a tool's numbers where the tool is right; where
+a tool is wrong (files that it drops silently, pairs that it mixes up) it does not, and ``not_reproduced`` says so.
 
 A file adds one or more to :data:`CONVENTIONS`.
 """

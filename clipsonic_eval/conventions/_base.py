@@ -15,16 +15,16 @@ class Convention:
 
     Attributes:
         name: ``metric/tool``.
-        title: one line for people.
-        metric: registry name of the metric of ours that is computed.
+        title: one line for listings.
+        metric: registry name of our metric.
         encoder: registry name of the encoder.
         options: keyword arguments of its loader.
-        loading: what is done to the sound before it.
-        store: embeddings as kept by the tool: ``float16`` rounds them.
-        scale: the tool prints this many times the metric.
-        source: tool, commit and file where it was read.
-        num: numerics version of the loading: raised when the same sound is loaded as other samples, and only then.
-        not_reproduced: what the tool does beyond this and ours does not, with the reason; "" if nothing is known.
+        preprocessing: of the audio before the encoder.
+        store: number type in which the tool stores embeddings; ``float16`` rounds them.
+        scale: the tool prints this multiple of the metric.
+        source: tool and commit that were read.
+        not_reproduced: what else the tool does and this does not, with the reason; "" if nothing is known.
+        num: numerics version of the preprocessing: raised if and only if the same audio gives other samples.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Convention:
     metric: str
     encoder: str
     options: dict[str, Any] = field(default_factory=dict)
-    loading: AudioPreprocessing = field(default_factory=AudioPreprocessing)
+    preprocessing: AudioPreprocessing = field(default_factory=AudioPreprocessing)
     store: Literal["float32", "float16"] = "float32"
     scale: float = 1.0
     source: str = ""
@@ -41,7 +41,7 @@ class Convention:
 
     @property
     def summary(self) -> str:
-        """What it computes and from where, and on a second line what of the tool is not reproduced, if anything."""
+        """Title, metric, encoder and source; on a second line what of the tool is not reproduced, if anything."""
         beyond = f"\nnot reproduced: {self.not_reproduced}" if self.not_reproduced else ""
         return f"{self.title} ({self.metric} on {self.encoder}; {self.source}){beyond}"
 

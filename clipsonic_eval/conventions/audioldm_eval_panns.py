@@ -1,4 +1,4 @@
-"""What audioldm_eval prints under KL, FD and IS with its Cnn14 backbone (its default, MERT, gives no classes)."""
+"""KL, FD and IS of audioldm_eval with its Cnn14 backbone (its default, MERT, has no classes)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from clipsonic_eval.media.preprocessing import AudioPreprocessing
 
 _SOURCE = "haoheliu/audioldm_eval 8dc07ee"
 # the first channel only; torchaudio's default resampler; the mean of the samples subtracted; zeros up to 32,000 samples
-_LOADING = AudioPreprocessing(mono="first", rate=16000, resampler="torchaudio-hann", level="dc-removed", at_least_s=2.0)
-_SUBSTITUTES = "a file that it cannot read is replaced by the next one in its list; here it is skipped and listed"
+_PREPROCESSING = AudioPreprocessing(
+    mono="first", rate=16000, resampler="torchaudio-hann", level="dc-removed", at_least_s=2.0
+)
+_SUBSTITUTES = "an unreadable file is replaced by the next one in its list; here it is skipped and listed"
 
 CONVENTIONS.add(
     "kl/audioldm-eval",
@@ -17,7 +19,7 @@ CONVENTIONS.add(
         "KL(real || generated), softmax of Cnn14's logits at 16 kHz",
         "kl",
         "panns-cnn14-16k",
-        loading=_LOADING,
+        preprocessing=_PREPROCESSING,
         source=_SOURCE,
         not_reproduced=f"1e-6 inside the logarithm of the second argument; {_SUBSTITUTES}",
     ),
@@ -26,10 +28,10 @@ CONVENTIONS.add(
     "fad/audioldm-eval-fd",
     Convention(
         "fad/audioldm-eval-fd",
-        "printed as FD: Fréchet distance of Cnn14's 2048 features at 16 kHz, one row for each clip",
+        "printed as FD: Fréchet distance of Cnn14's 2048 features at 16 kHz, one row per clip",
         "fad",
         "panns-cnn14-16k-features",
-        loading=_LOADING,
+        preprocessing=_PREPROCESSING,
         source=_SOURCE,
         not_reproduced=f"1e-6 on the diagonals where its matrix square root fails; {_SUBSTITUTES}",
     ),
@@ -41,7 +43,7 @@ CONVENTIONS.add(
         "inception score of Cnn14's classes at 16 kHz, mean of ten splits",
         "inception_score_10_splits",
         "panns-cnn14-16k",
-        loading=_LOADING,
+        preprocessing=_PREPROCESSING,
         source=_SOURCE,
         not_reproduced=_SUBSTITUTES,
     ),

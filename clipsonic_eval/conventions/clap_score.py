@@ -1,4 +1,4 @@
-"""What toolkits print under CLAP score: five checkpoints, and the choice alone reverses the order of systems."""
+"""CLAP score, as toolkits print it. They differ in the checkpoint, which alone can reverse the order of systems."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CONVENTIONS.add(
     "clap/clipsonic-eval",
     Convention(
         "clap/clipsonic-eval",
-        "ours: 630k-audioset-best, soxr, mean of the channels, windows of long sounds averaged",
+        "ours: 630k-audioset-best, soxr, mean of the channels, windows averaged above 10 s",
         "clap_score",
         "clap-laion-audio",
         source="this project",
@@ -22,10 +22,10 @@ CONVENTIONS.add(
         "630k-audioset-fusion-best, peak at -1 dB, librosa's resampler",
         "clap_score",
         "clap-laion-fusion",
-        loading=AudioPreprocessing(mono="mean", rate=48000, resampler="soxr-hq", level="peak-1dB"),
+        preprocessing=AudioPreprocessing(mono="mean", rate=48000, resampler="soxr-hq", level="peak-1dB"),
         source="Stability-AI/stable-audio-metrics fd55536",
-        not_reproduced="the pieces of sounds above 10 s are drawn at random there, anew in every run; here they are "
-        "the middles of the thirds",
+        not_reproduced="above 10 s the fused windows are drawn at random, anew in every run; here they are the "
+        "middles of the thirds",
     ),
 )
 CONVENTIONS.add(
@@ -35,9 +35,9 @@ CONVENTIONS.add(
         "music_speech_audioset_epoch_15, mean subtracted, torchaudio's default resampler",
         "clap_score",
         "clap-laion-music-speech",
-        loading=AudioPreprocessing(mono="mean", rate=48000, resampler="torchaudio-hann", level="dc-removed"),
+        preprocessing=AudioPreprocessing(mono="mean", rate=48000, resampler="torchaudio-hann", level="dc-removed"),
         source="hkchengrex/av-benchmark 050a5cd",
-        not_reproduced="sounds above 10 s are cropped at random there; a file that it cannot read is replaced by the "
-        "next one in its list; here it is skipped and listed",
+        not_reproduced="audio above 10 s is cropped at random, here its windows are averaged; an unreadable file is "
+        "replaced by the next one in its list, here it is skipped and listed",
     ),
 )

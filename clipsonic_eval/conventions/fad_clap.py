@@ -1,11 +1,11 @@
-"""What toolkits print under FAD with CLAP: rows that overlap by nine seconds (fadtk), or one row for each clip."""
+"""FAD with CLAP, as toolkits print it: rows that overlap by nine seconds (fadtk), or one row per clip."""
 
 from __future__ import annotations
 
 from clipsonic_eval.conventions._base import CONVENTIONS, Convention
 from clipsonic_eval.media.preprocessing import AudioPreprocessing
 
-FADTK_LOADING = AudioPreprocessing(mono="mean", rate=48000, resampler="torchaudio-kaiser-best", int16="round")
+FADTK_PREPROCESSING = AudioPreprocessing(mono="mean", rate=48000, resampler="torchaudio-kaiser-best", int16="round")
 FADTK_ROWS = {"truncation": "windows", "hop_s": 1.0, "tail": "zeros", "rows": "window"}
 
 for _kind in ("audio", "music"):
@@ -13,14 +13,14 @@ for _kind in ("audio", "music"):
         f"fad/fadtk-clap-{_kind}",
         Convention(
             f"fad/fadtk-clap-{_kind}",
-            "a row every second, each of 10 s, zeros beyond the end, 16-bit wavs, embeddings kept as float16",
+            "a 10 s window every second, zero-padded, 16-bit wavs, embeddings stored as float16",
             "fad",
             f"clap-laion-{_kind}",
             options=FADTK_ROWS,
-            loading=FADTK_LOADING,
+            preprocessing=FADTK_PREPROCESSING,
             store="float16",
             source="microsoft/fadtk ec74b1f",
-            not_reproduced="statistics of a folder that it has seen are used again whatever changed in it",
+            not_reproduced="statistics of a folder are reused even if its files have changed",
         ),
     )
 
@@ -29,13 +29,13 @@ for _kind in ("audio", "music", "music-speech"):
         f"fad/frechet-audio-distance-clap-{_kind}",
         Convention(
             f"fad/frechet-audio-distance-clap-{_kind}",
-            "resampy, mean of the channels, samples as they are, one row for each clip",
+            "resampy, mean of the channels, no quantisation, one row per clip",
             "fad",
             f"clap-laion-{_kind}",
             options={"int16": False},
-            loading=AudioPreprocessing(mono="mean", rate=48000, resampler="resampy-kaiser-best"),
+            preprocessing=AudioPreprocessing(mono="mean", rate=48000, resampler="resampy-kaiser-best"),
             source="gudgud96/frechet-audio-distance 55971f6",
-            not_reproduced="sounds above 10 s are cropped at random there, anew in every run; here their windows are "
-            "averaged. Files after the first unreadable one are silently missing from its mean; here the rest goes on",
+            not_reproduced="audio above 10 s is cropped at random, anew in every run; here its windows are averaged. "
+            "Files after the first unreadable one are silently left out of its mean; here they count",
         ),
     )

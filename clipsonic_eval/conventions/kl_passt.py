@@ -1,4 +1,4 @@
-"""What MusicGen and stable-audio-metrics print under KL: one classifier, and the arguments the other way round."""
+"""KL divergence with PaSST, as MusicGen and stable-audio-metrics print it: with opposite order of the arguments."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ CONVENTIONS.add(
     "kl/musicgen",
     Convention(
         "kl/musicgen",
-        "KL(real || generated), softmax of PaSST's logits on 10 s side by side",
+        "KL(real || generated), softmax of PaSST's logits on segments of 10 s",
         "kl",
         "passt",
         options={"cut": "segments"},
         source="facebookresearch/audiocraft 896ec7c",
-        not_reproduced="its mean is over segments, here a clip's segments are averaged first (the same up to 10 s); "
-        "julius resamples there, soxr here; 1e-6 inside the logarithm of the second argument",
+        not_reproduced="its mean is over segments, ours over clips of averaged segments (the same up to 10 s); "
+        "it resamples with julius, here with soxr; 1e-6 inside the logarithm of the second argument",
     ),
 )
 CONVENTIONS.add(
@@ -26,7 +26,7 @@ CONVENTIONS.add(
         "kl_reverse_mean_logits",
         "passt",
         options={"cut": "overlapping"},
-        loading=AudioPreprocessing(mono="mean", rate=32000, resampler="soxr-hq", level="peak-1dB"),
+        preprocessing=AudioPreprocessing(mono="mean", rate=32000, resampler="soxr-hq", level="peak-1dB"),
         source="Stability-AI/stable-audio-metrics fd55536",
         not_reproduced="1e-6 inside the logarithm of the second argument",
     ),

@@ -157,9 +157,9 @@ def steps(start: Convention, target: Convention) -> Iterator[tuple[str, Conventi
     now = dataclasses.replace(start, source="", not_reproduced="", title="")
     yield "start", now
     for field in dataclasses.fields(AudioPreprocessing):
-        old, new = getattr(now.loading, field.name), getattr(target.loading, field.name)
-        if old != new and not (field.name == "resampler" and target.loading.rate is None):
-            now = dataclasses.replace(now, loading=dataclasses.replace(now.loading, **{field.name: new}))
+        old, new = getattr(now.preprocessing, field.name), getattr(target.preprocessing, field.name)
+        if old != new and not (field.name == "resampler" and target.preprocessing.rate is None):
+            now = dataclasses.replace(now, preprocessing=dataclasses.replace(now.preprocessing, **{field.name: new}))
             yield _change(field.name, old, new), now
     if now.encoder != target.encoder:
         old = now.encoder

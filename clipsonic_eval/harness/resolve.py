@@ -135,12 +135,12 @@ class ConventionEncoder:
 
     def __init__(self, encoder: Encoder, convention: Convention) -> None:
         self._encoder = encoder
-        self._loading = convention.loading
+        self._preprocess = convention.preprocessing
         self._half = convention.store == "float16"
         own = encoder.card
         fields = [
             f"loadnum:{convention.num}",
-            convention.loading.signature,
+            convention.preprocessing.signature,
             own.preprocessing,
             "store:float16" if self._half else "",
         ]
@@ -153,7 +153,7 @@ class ConventionEncoder:
 
     def audio(self, clips: Sequence[Clip]) -> Float32:
         """Embed clips, preprocessed as in the convention -> (rows, d) float32."""
-        vectors = self._encoder.audio([self._loading(clip) for clip in clips])
+        vectors = self._encoder.audio([self._preprocess(clip) for clip in clips])
         if not self._half:
             return vectors
         with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite and is refused as not finite
@@ -161,7 +161,7 @@ class ConventionEncoder:
 
     def audio_rows(self, clips: Sequence[Clip]) -> list[str]:
         """Return the key of each row of :meth:`audio`."""
-        return self._encoder.audio_rows([self._loading(clip) for clip in clips])
+        return self._encoder.audio_rows([self._preprocess(clip) for clip in clips])
 
     def text(self, texts: Sequence[str]) -> Float32:
         """Embed texts -> (n, d) float32."""

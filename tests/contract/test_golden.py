@@ -131,7 +131,7 @@ def sound(key: str, seconds: float, rate: int = 44100, channels: int = 2) -> Cli
 
 def of_loading(name: str) -> Golden:
     convention = CONVENTIONS[name]
-    loaded = convention.loading(sound("loaded", 0.3))
+    loaded = convention.preprocessing(sound("loaded", 0.3))
     values = {"rate": float(loaded.sample_rate), **golden.summary(loaded.samples)}
     return Golden(convention.num, values, {})
 

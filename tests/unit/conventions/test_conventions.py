@@ -50,5 +50,5 @@ def test_our_own_conventions_leave_the_audio_to_the_encoder() -> None:
     ours = [CONVENTIONS[name] for name in NAMES if name.endswith("/clipsonic-eval")]
     assert {convention.metric for convention in ours} == {"fad", "clap_score"}
     for convention in ours:
-        assert convention.loading == Convention("a/b", "", "fad", "vggish").loading
+        assert convention.preprocessing == Convention("a/b", "", "fad", "vggish").preprocessing
         assert (convention.store, convention.scale, convention.options) == ("float32", 1.0, {})

@@ -25,7 +25,7 @@ from clipsonic_eval.metrics import METRICS
 N = 12
 OURS = Convention("fad/ours", "", "fad", "toy-audio")
 THEIRS = dataclasses.replace(
-    OURS, name="fad/theirs", loading=AudioPreprocessing(mono="first", int16="round"), store="float16", scale=100.0
+    OURS, name="fad/theirs", preprocessing=AudioPreprocessing(mono="first", int16="round"), store="float16", scale=100.0
 )
 MORE = {c.name: c for c in (OURS, THEIRS)}
 
