@@ -230,7 +230,7 @@ def modality_gap(
         True
     """
     from clipsonic_eval.harness.gap import gap, measure_gap
-    from clipsonic_eval.harness.gap_inputs import Features, GapConfig
+    from clipsonic_eval.harness.gap_config import Features, GapConfig
 
     priors = dict(prior or {})
     config = GapConfig(

@@ -15,13 +15,13 @@ from pathlib import Path
 from clipsonic_eval import outputs, provenance, threads
 from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.encoders import Encoder
-from clipsonic_eval.harness.gap_inputs import Features, GapConfig, read
+from clipsonic_eval.harness.gap_config import Features, GapConfig
+from clipsonic_eval.harness.gap_inputs import read
 from clipsonic_eval.harness.projection import write_projection
 from clipsonic_eval.harness.write import write
-from clipsonic_eval.metrics.gap import gap_scores, mean_shift, paired
+from clipsonic_eval.metrics.gap import gap_scores, mean_shifted
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.types import Embeddings
 
 __all__ = ["Features", "GapConfig", "gap", "measure_gap"]
 
@@ -72,7 +72,7 @@ def _measure(features: Features, config: GapConfig, out: Path | None) -> RunReco
     prior = dict(features.prior)
     cross_fitted: Collection[str] = ()
     if config.mean_shift and MEAN_SHIFT not in prior:
-        prior[MEAN_SHIFT] = _mean_shifted(features)
+        prior[MEAN_SHIFT] = mean_shifted(features.image, features.text)
         cross_fitted = (MEAN_SHIFT,)
     scores = gap_scores(
         features.image, features.text, prior, seed=config.seed, n_boot=config.n_bootstrap, cross_fitted=cross_fitted
@@ -90,8 +90,3 @@ def _measure(features: Features, config: GapConfig, out: Path | None) -> RunReco
         write_projection({"image": features.image, "text": features.text, **prior}, out)
         write(record, out)
     return record
-
-
-def _mean_shifted(features: Features) -> Embeddings:
-    keys, (x, y) = paired([features.image, features.text])
-    return Embeddings(mean_shift(x, y, keys), keys, features.image.modality, features.image.space)

@@ -19,10 +19,10 @@ import importlib
 import pkgutil
 
 from clipsonic_eval.metrics.gap._pairs import MIN_PAIRS, PairedVectors, paired
-from clipsonic_eval.metrics.gap.scores import gap_scores
+from clipsonic_eval.metrics.gap.scores import gap_scores, mean_shifted
 from clipsonic_eval.metrics.gap.shift import mean_shift, shift_curve
 
-__all__ = ["MIN_PAIRS", "PairedVectors", "gap_scores", "mean_shift", "paired", "shift_curve"]
+__all__ = ["MIN_PAIRS", "PairedVectors", "gap_scores", "mean_shift", "mean_shifted", "paired", "shift_curve"]
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

@@ -8,6 +8,7 @@ from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.metrics._base import METRICS, PairMetric
 from clipsonic_eval.metrics.gap._pairs import PairedVectors, paired
+from clipsonic_eval.metrics.gap.shift import mean_shift
 from clipsonic_eval.metrics.scoring import LEAST_RESAMPLES, SYSTEM, Vectors, make
 from clipsonic_eval.types import Embeddings, Modality, Score, as_embeddings
 
@@ -80,6 +81,21 @@ def gap_scores(
         if _applies(metric, pairs)
     ]
     return [score for score in scores if score is not None]
+
+
+def mean_shifted(image: Embeddings, text: Embeddings) -> Embeddings:
+    """Return the text moved by the difference of the centroids of the other half of the items, (n common keys, d).
+
+    Args:
+        image: (n, d) embeddings, one row per key.
+        text: (n, d) embeddings, one row per key.
+
+    Raises:
+        SpaceError: they come from different encoders.
+        ShapeError: fewer than five common keys, a key twice, or a zero vector.
+    """
+    keys, (x, y) = paired([image, text])
+    return Embeddings(mean_shift(x, y, keys), keys, image.modality, image.space)
 
 
 def pair_metrics() -> Iterator[PairMetric]:
