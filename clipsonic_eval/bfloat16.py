@@ -6,9 +6,10 @@ convert back and forth. PyTorch calls both supported.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import torch
@@ -57,6 +58,14 @@ def chosen(precision: Precision, device: str | torch.device, what: str) -> Liter
     if precision == "bf16" and not is_native(device):
         _warn(str(device).partition(":")[0], what)
     return precision
+
+
+def autocast(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Return the context in which a network runs at the configured precision."""
+    import torch
+
+    wanted = chosen(precision, device, "the network") == "bf16"
+    return torch.autocast(device.type, dtype=torch.bfloat16) if wanted else contextlib.nullcontext()
 
 
 def described(precision: Precision, device: str | torch.device) -> str:

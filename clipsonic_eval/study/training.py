@@ -47,7 +47,7 @@ def trainings(config: StudyConfig, layout: Layout, seed: int) -> list[Training]:
     pretrained = {**clip, "data": web, "train": train}
     supervised = {**clip, "data": in_domain, "train": train}
     models = [
-        Training("prior-pd", "train the prior (PD: web pictures)", PRIOR_TRAINER, pretrained),
+        Training("prior-pd", "train the prior (PD: web images)", PRIOR_TRAINER, pretrained),
         Training("prior-sd", "train the prior (SD: in-domain frames)", PRIOR_TRAINER, supervised),
         Training(
             "video", "train the audio model on unlabeled videos", AUDIO_TRAINER, _audio(config, layout, seed, "videos")

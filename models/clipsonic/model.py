@@ -19,10 +19,10 @@ from clipsonic.conditions import normalised
 from clipsonic.diffusion import Diffusion, DiffusionConfig, guided
 from clipsonic.mel import MelConfig, MelFrontEnd
 from clipsonic.networks import NETWORKS
-from clipsonic.precision import Precision, autocast
 from clipsonic.samplers import Denoiser, sample, training_scheduler
 from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
 from clipsonic_eval.arraytypes import Float32, FloatArray
+from clipsonic_eval.bfloat16 import Precision, autocast
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.files import read_json

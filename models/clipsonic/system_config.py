@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipsonic.precision import Precision
 from clipsonic.prior.model import check_sampling
 from clipsonic.samplers import check_sampler
+from clipsonic_eval.bfloat16 import Precision
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError, SpaceError
 from clipsonic_eval.types import EncoderCard

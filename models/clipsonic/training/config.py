@@ -10,9 +10,9 @@ from clipsonic.conditions import ConditionSpec
 from clipsonic.diffusion import DiffusionConfig
 from clipsonic.mel import MelConfig
 from clipsonic.networks import NetworkConfig, resolved_options
-from clipsonic.precision import Precision
 from clipsonic.prior.data import PairSource
 from clipsonic.prior.network import PriorNetworkConfig
+from clipsonic_eval.bfloat16 import Precision
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.hashing import config_hash

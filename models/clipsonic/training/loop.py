@@ -17,10 +17,10 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from clipsonic.precision import autocast
 from clipsonic.training import checkpoint
 from clipsonic.training.config import TrainConfig
 from clipsonic_eval import threads
+from clipsonic_eval.bfloat16 import autocast
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import write_csv
 from clipsonic_eval.progress import SILENT, Progress

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from clipsonic.precision import autocast
 from clipsonic_eval import bfloat16
+from clipsonic_eval.bfloat16 import autocast
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.encoders.vggish.network import Vggish
 
