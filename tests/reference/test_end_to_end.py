@@ -15,7 +15,7 @@ import reference_packages
 import soundfile
 import torch
 from torch import nn
-from unit.metrics.material import embeddings
+from unit.metrics.data import embeddings
 
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric

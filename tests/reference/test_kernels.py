@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import reference_packages
 import torch
-from unit.metrics.material import embeddings
+from unit.metrics.data import embeddings
 
 from clipsonic_eval.metrics import inception_score_10_splits, kad_kadtk, kid, precision, recall
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from unit.metrics.material import card, embeddings
+from unit.metrics.data import card, embeddings
 
 from clipsonic_eval.checks import embeddings as checks
 from clipsonic_eval.errors import ShapeError

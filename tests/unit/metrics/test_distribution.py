@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy.spatial import distance
-from unit.metrics.material import card, embeddings
+from unit.metrics.data import card, embeddings
 
 from clipsonic_eval import metrics
 from clipsonic_eval.errors import ShapeError

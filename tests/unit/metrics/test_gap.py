@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial import distance
 
 from clipsonic_eval import metrics
 from clipsonic_eval.errors import ShapeError, SpaceError
@@ -11,7 +12,7 @@ from clipsonic_eval.metrics import gap
 from clipsonic_eval.metrics.gap import geometry
 from clipsonic_eval.metrics.gap.discrimination import recall_at_1, sides_recognised
 from clipsonic_eval.stats.bootstrap import damped_weights, resample_counts
-from clipsonic_eval.types import Embeddings, EncoderCard
+from clipsonic_eval.types import Embeddings, EncoderCard, as_embeddings
 
 CARD = EncoderCard("clip", "0" * 64, 8, ("image", "text"), "")
 
@@ -165,12 +166,12 @@ def test_the_shift_curve_of_two_cones_is_the_one_that_can_be_drawn_by_hand() -> 
     amounts = [-0.5, 0.0, 0.5, 1.0, 3.0]
     found = gap.shift_curve(x, y, amounts)
     assert found[1] == pytest.approx(centroid_distance(x, y), rel=1e-12)
-    for amount, distance in zip(amounts, found, strict=True):
+    for amount, signed in zip(amounts, found, strict=True):
         # moved along (e0 - e1) / sqrt 2 by half the amount, a vector (c, 0, s u) has this length
         step = amount / 2 / np.sqrt(2)
         c, s = np.cos(theta), np.sin(theta)
         length = np.sqrt((c - step) ** 2 + step**2 + s**2)
-        assert distance == pytest.approx(np.sqrt(2) * (c - 2 * step) / length, rel=1e-12)
+        assert signed == pytest.approx(np.sqrt(2) * (c - 2 * step) / length, rel=1e-12)
     assert found[-1] < 0 < found[-2]
 
 
@@ -181,3 +182,77 @@ def test_moving_one_side_ends_at_the_other_sides_centroid_and_no_gap_has_no_dire
     assert abs(curve[-1]) < 0.01
     with pytest.raises(ShapeError, match="coincide"):
         gap.shift_curve(x, x, [0.1])
+
+
+# --- the registered statistics against SciPy
+
+
+def two_sides(n: int = 30, d: int = 6, seed: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return 3 * rng.standard_normal((n, d)) + 1, rng.standard_normal((n, d)) - 1
+
+
+def test_cosines_are_those_of_scipy_whatever_the_lengths() -> None:
+    image, text = two_sides()
+    cosines = 1 - distance.cdist(image, text, "cosine")
+    off = ~np.eye(30, dtype=bool)
+    matched = metrics.matched_cosine(image, text)
+    assert list(matched.per_clip.values()) == pytest.approx(np.diag(cosines).tolist(), rel=1e-12)
+    assert float(matched) == pytest.approx(np.diag(cosines).mean(), rel=1e-12)
+    assert float(metrics.unmatched_cosine(image, text)) == pytest.approx(cosines[off].mean(), rel=1e-12)
+    for name, side in (("image_image_cosine", image), ("text_text_cosine", text), ("audio_audio_cosine", text)):
+        within = 1 - distance.pdist(side, "cosine").mean()
+        assert float(getattr(metrics, name)(side)) == pytest.approx(within, rel=1e-12)
+
+
+def test_the_centred_cosine_is_that_of_centred_unit_vectors() -> None:
+    image, text = two_sides()
+    x, y = unit(image), unit(text)
+    expected = 1 - np.diag(distance.cdist(x - x.mean(axis=0), y - y.mean(axis=0), "cosine"))
+    found = metrics.matched_cosine_centred(image, text)
+    assert list(found.per_clip.values()) == pytest.approx(expected.tolist(), rel=1e-10)
+
+
+def test_recall_at_1_is_how_often_the_nearest_neighbour_is_the_own_one() -> None:
+    image, text = two_sides()
+    text[:20] = image[:20] + 0.1 * text[:20]
+    cosines = 1 - distance.cdist(image, text, "cosine")
+    own = np.arange(30)
+    assert float(metrics.recall_at_1_to_image(image, text)) == np.mean(cosines.argmax(axis=0) == own)
+    assert float(metrics.recall_at_1_from_image(image, text)) == np.mean(cosines.argmax(axis=1) == own)
+
+
+def test_a_share_of_the_gap_is_one_minus_a_ratio_of_distances() -> None:
+    image, text = two_sides()
+    predicted = image + 0.5 * text
+    for closed, measure in (
+        (metrics.gap_closed_centroid, lambda y: float(metrics.centroid_distance(image, y))),
+        (metrics.gap_closed, lambda y: 1 - float(metrics.matched_cosine(image, y))),
+        (metrics.gap_closed_centred, lambda y: 1 - float(metrics.matched_cosine_centred(image, y))),
+    ):
+        assert float(closed(image, text, predicted)) == pytest.approx(1 - measure(predicted) / measure(text), rel=1e-12)
+
+
+def test_no_gap_leaves_no_share_of_it_to_close() -> None:
+    image, text = two_sides()
+    with pytest.raises(ShapeError, match="gap_closed_centroid: image and text do not differ"):
+        metrics.gap_closed_centroid(image, image, text)
+
+
+def test_embeddings_are_paired_by_their_common_keys() -> None:
+    image, text = two_sides()
+    keys = [f"k{i:02d}" for i in range(30)]
+    some = as_embeddings(image[5:], "image", modality="image", keys=keys[5:])
+    others = as_embeddings(text[:25][::-1], "text", modality="text", keys=keys[:25][::-1])
+    found = metrics.matched_cosine(some, others)
+    assert found.n == 20
+    assert float(found) == pytest.approx(float(metrics.matched_cosine(image[5:25], text[5:25])), rel=1e-12)
+
+
+def test_cross_fitted_conditions_have_no_statistic_that_assumes_independent_items() -> None:
+    image, text = (as_embeddings(x, "x") for x in two_sides())
+    scores = gap.gap_scores(image, text, {"own": text, "given": text}, n_boot=30, cross_fitted=("own",))
+    by_system = {name: {s.metric for s in scores if s.system == name} for name in ("own", "given")}
+    assert by_system["given"] - by_system["own"] == {"centroid_distance_corrected", "separability"}
+    origins = {s.system: "from:other-half" in s.signature for s in scores if s.system in by_system}
+    assert origins == {"own": True, "given": False}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.spatial import distance
-from unit.metrics.material import embeddings
+from unit.metrics.data import embeddings
 
 from clipsonic_eval import metrics
 from clipsonic_eval.conventions import CONVENTIONS

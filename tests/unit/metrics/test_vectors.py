@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from unit.metrics.material import embeddings
+from unit.metrics.data import embeddings
 
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics.vectors import unit

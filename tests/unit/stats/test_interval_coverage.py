@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import scipy.stats
-from unit.metrics.material import embeddings
+from unit.metrics.data import embeddings
 
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
