@@ -66,8 +66,8 @@ class Comparison:
     by_seed: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def separated(self) -> bool:
-        """Whether the two systems differ at :data:`ALPHA` after Holm's correction."""
+    def significant(self) -> bool:
+        """Whether the difference is significant at :data:`ALPHA` after Holm's correction."""
         return self.p_holm < ALPHA
 
     @property

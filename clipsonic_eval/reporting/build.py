@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import atomic, filenames, files, outputs, threads
+from clipsonic_eval import atomic, filenames, outputs, threads
 from clipsonic_eval.analysis.catalogue import Catalogue
-from clipsonic_eval.analysis.results import Results, analyse
+from clipsonic_eval.analysis.results import analyse
 from clipsonic_eval.analysis.runs import Runs, find, sort
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting import export_records, gap, markup, page, sweep, tables
-from clipsonic_eval.reporting.drawing import draw_all
-from clipsonic_eval.reporting.markup import Table
+from clipsonic_eval.reporting.rendering import PAGE, render
 
-PAGE = "README.md"
+__all__ = ["PAGE", "ReportResult", "build"]
+
 StrPath = str | os.PathLike[str]
 
 
@@ -79,7 +78,9 @@ def build(
     }
     with outputs.claim(out, "report", identity, overwrite=overwrite, keep=True), threads.limited():
         results = analyse(found, catalogue)
-        left_out = _write(results, out, {"title": title, "command": command}, keep_records=keep_records)
+        with atomic.replacing_folder(out) as folder:
+            shutil.copyfile(out / filenames.RUN, folder / filenames.RUN)
+            left_out = render(results, folder, title=title, command=command, keep_records=keep_records)
     made = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
     skipped = {r.name: n for r in found.all_runs if (n := sum(map(len, r.record.skipped.values())))}
     return ReportResult(out, tuple(made), results.catalogue.headline(results), tuple(left_out), skipped)
@@ -88,44 +89,3 @@ def build(
 def _systems(found: Runs) -> dict[str, Any]:
     """Return what a report is of: its runs by name, not where they lie or what they came to, which it follows."""
     return {run.name: ", ".join(run.record.system_names) for run in found.all_runs}
-
-
-def _write(results: Results, out: Path, words: Mapping[str, str], *, keep_records: bool) -> Sequence[str]:
-    """Write everything and return what was left out, with the reason."""
-    shown, spreadsheets = render_tables(results)
-    with atomic.replacing_folder(out) as folder:
-        shutil.copyfile(out / filenames.RUN, folder / filenames.RUN)
-        figures, not_drawn = draw_all(results, folder)
-        left_out = [*results.notes, *not_drawn]
-        if keep_records:
-            export_records.write(results, folder / "records")
-        for name, table in shown.items():
-            files.write_text(folder / f"{name}.md", markup.markdown(table))
-            files.write_text(folder / f"{name}.tex", markup.latex(table))
-            files.write_text(folder / f"{name}.csv", spreadsheets[name])
-        text = page.readme(results, shown, figures, title=words["title"], command=words["command"], left_out=left_out)
-        files.write_text(folder / PAGE, text)
-    return left_out
-
-
-def render_tables(results: Results) -> tuple[dict[str, Table], dict[str, str]]:
-    """Return the tables that the results allow by name, for people and as CSV.
-
-    Raises:
-        UserError: numbers of one column were not computed in the same way.
-    """
-    catalogue, pairs = results.catalogue, results.catalogue.sweep
-    shown: dict[str, Table] = {}
-    csv: dict[str, str] = {}
-    if results.table.scores:
-        shown["table"] = tables.results(results.table, catalogue)
-        csv["table"] = tables.results_csv(results.table, catalogue)
-    if results.table.comparisons:
-        shown["comparisons"] = tables.comparisons(results.table.comparisons)
-        csv["comparisons"] = tables.comparisons_csv(results.table.comparisons)
-    if results.gap is not None:
-        shown["gap"], csv["gap"] = gap.table(results.gap, catalogue), gap.to_csv(results.gap, catalogue)
-    if results.sweep:
-        shown["clip_variants"] = sweep.table(results.sweep, pairs)
-        csv["clip_variants"] = sweep.to_csv(results.sweep, pairs)
-    return shown, csv

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class _Figure:
     """A figure of the report, in ``figures/<name>.png`` and ``.pdf``.
 
     Attributes:
@@ -65,26 +65,26 @@ def _undrawable_captions(results: Results) -> list[str]:
     return [sentence] if sentence else []
 
 
-def _figures(results: Results) -> list[Figure]:
+def _figures(results: Results) -> list[_Figure]:
     from clipsonic_eval.reporting.figures import clip_variants, gap, guidance, spectrograms, systems
 
     catalogue, table = results.catalogue, results.table
     shown = figure_data.examples(results.runs.table)
     points = next((p for run in results.gap_runs if (p := figure_data.projection(run)) is not None), None)
     return [
-        Figure(
+        _Figure(
             "metrics",
             "Metrics by system",
             "no evaluation: table and figure of the metrics left out",
             partial(systems.draw, table, catalogue) if table.scores else None,
         ),
-        Figure(
+        _Figure(
             "gap",
             "The modality gap before and after the prior",
             "no gap record: modality-gap table and figure left out",
             partial(gap.draw, results.gap, catalogue, points) if results.gap is not None else None,
         ),
-        Figure(
+        _Figure(
             "clip_variants",
             "Gain and width of the modality gap",
             "fewer than two CLIP variants with evaluations and a gap record: sweep over CLIP variants left out"
@@ -92,14 +92,14 @@ def _figures(results: Results) -> list[Figure]:
             else "",
             partial(clip_variants.draw, results) if results.sweep else None,
         ),
-        Figure(
+        _Figure(
             "spectrograms",
             "Spectrograms of the same queries",
             f"no {filenames.EXAMPLES} next to the records: spectrograms left out",
             partial(spectrograms.draw, shown, catalogue) if shown is not None else None,
             spectrograms.captions(shown).families if shown is not None else (),
         ),
-        Figure(
+        _Figure(
             "guidance",
             "Metrics against the guidance scale",
             "fewer than two guidance scales on one split: figure over guidance scales left out",

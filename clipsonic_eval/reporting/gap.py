@@ -17,7 +17,7 @@ from clipsonic_eval.formats import interval, number, percent
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.headings import decimals, heading, title
-from clipsonic_eval.reporting.markup import Column, Table, Text
+from clipsonic_eval.reporting.markup import Column, Text, TextTable
 from clipsonic_eval.reporting.tables import NONE, check_columns, first_of_metric, score_text, seed_list
 from clipsonic_eval.types import Score
 
@@ -78,7 +78,7 @@ def columns(gap: RunRecord, catalogue: Catalogue) -> list[Column]:
     ]
 
 
-def table(gap: RunRecord, catalogue: Catalogue, *, label: str = "tab:gap") -> Table:
+def table(gap: RunRecord, catalogue: Catalogue, *, label: str = "tab:gap") -> TextTable:
     """Return the table of the gap: statistics in rows, what stands in for the image embedding in columns.
 
     Raises:
@@ -89,7 +89,7 @@ def table(gap: RunRecord, catalogue: Catalogue, *, label: str = "tab:gap") -> Ta
     rows = [metric for metric in _ROWS if any(_found(gap, condition, metric) for condition in shown)]
     first = next(s for s in gap.scores if s.system in shown)
     seeds = max(len(s.by_seed) for s in gap.scores)
-    return Table(
+    return TextTable(
         caption=(
             f"The modality gap against the true image embeddings of the same {first.n} clips; "
             f"{percent(first.ci_level)} interval in brackets"

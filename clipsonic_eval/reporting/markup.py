@@ -44,7 +44,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TextTable:
     """A table for people.
 
     Attributes:
@@ -101,7 +101,7 @@ def csv(columns: Iterable[Column], rows: Iterable[object]) -> str:
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
-def markdown(table: Table) -> str:
+def markdown(table: TextTable) -> str:
     """Return a GitHub-flavoured table with its caption above and its notes below."""
     rows: list[list[str]] = []
     for title, section in table.sections():
@@ -167,7 +167,7 @@ def latex_code(text: str) -> str:
     return rf"\texttt{{{parts}}}"
 
 
-def latex(table: Table) -> str:
+def latex(table: TextTable) -> str:
     """Return a ``table*`` environment; needs the package booktabs."""
     width = len(table.heads)
     lines = [

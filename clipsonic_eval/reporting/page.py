@@ -8,14 +8,14 @@ from typing import Any
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.reporting import markup, summary
-from clipsonic_eval.reporting.markup import Table
+from clipsonic_eval.reporting.markup import TextTable
 
 Figures = Mapping[str, tuple[str, str]]  # title and caption by name
 
 
 def readme(
     results: Results,
-    tables: Mapping[str, Table],
+    tables: Mapping[str, TextTable],
     figures: Figures,
     *,
     title: str,
@@ -51,7 +51,7 @@ def _made_by(command: str) -> list[str]:
     return ["From run records alone, by", "", "```", command, "```", ""] if command else []
 
 
-def _table(tables: Mapping[str, Table], name: str) -> list[str]:
+def _table(tables: Mapping[str, TextTable], name: str) -> list[str]:
     if name not in tables:
         return []
     files = ", ".join(f"[{suffix}]({name}.{suffix})" for suffix in ("csv", "tex", "md"))

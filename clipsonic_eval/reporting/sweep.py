@@ -10,7 +10,7 @@ from clipsonic_eval.formats import interval, number
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.headings import decimals, title
-from clipsonic_eval.reporting.markup import Column, Table, Text
+from clipsonic_eval.reporting.markup import Column, Text, TextTable
 from clipsonic_eval.reporting.tables import NONE, seed_list
 from clipsonic_eval.types import Score
 
@@ -56,14 +56,14 @@ def columns(sweep: Sweep, pairs: Sequence[Pair]) -> list[Column]:
     ]
 
 
-def table(sweep: Sweep, pairs: Sequence[Pair], *, label: str = "tab:clip-variants") -> Table:
+def table(sweep: Sweep, pairs: Sequence[Pair], *, label: str = "tab:clip-variants") -> TextTable:
     """Return the gains on each CLIP variant: a row per variant, a section per metric."""
     sections = {title(m): [(distance, record, m) for distance, record in sweep] for m in metrics(sweep)}
-    return Table(
+    return TextTable(
         caption=(
             "Gain of the first system over the second (positive: the first is better, whatever the metric's direction; "
             "95 % interval over test queries in brackets) per CLIP variant, ordered by the centroid distance of text "
-            "and image. Bold: separated at 0.05 after Holm's correction within the CLIP variant."
+            "and image. Bold: significant at 0.05 after Holm's correction within the CLIP variant."
         ),
         cells=markup.cells(columns(sweep, pairs), sections),
         label=label,
@@ -86,4 +86,4 @@ def _gain(a: str, b: str, row: _Row) -> Text:
     if found is None:
         return NONE
     places = decimals(metric)
-    return Text(number(found.gain, places, sign=True), found.separated, interval(found.gain_ci, places))
+    return Text(number(found.gain, places, sign=True), found.significant, interval(found.gain_ci, places))

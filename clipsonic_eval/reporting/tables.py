@@ -12,7 +12,7 @@ from clipsonic_eval.formats import MINUS, interval, number, p_value, percent
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.headings import biased_in_n, decimals, heading, title
-from clipsonic_eval.reporting.markup import Column, Table, Text
+from clipsonic_eval.reporting.markup import Column, Text, TextTable
 from clipsonic_eval.signature import comparable
 from clipsonic_eval.types import Score, arrow
 
@@ -119,7 +119,7 @@ def score_text(score: Score, places: int, *, bold: bool = False) -> Text:
     return Text(text, bold, interval(score.ci, places))
 
 
-def results(record: RunRecord, catalogue: Catalogue, *, label: str = "tab:results") -> Table:
+def results(record: RunRecord, catalogue: Catalogue, *, label: str = "tab:results") -> TextTable:
     """Return the table of systems (rows, controls in a section of their own) and metrics (columns), the best in bold.
 
     Raises:
@@ -131,7 +131,7 @@ def results(record: RunRecord, catalogue: Catalogue, *, label: str = "tab:result
         groups.setdefault(style.group, []).append([s for s in record.scores if s.system == style.name])
     sections = groups if len(groups) > 1 else {"": [row for rows in groups.values() for row in rows]}
     legend = [f"{s.name}: {s.meaning}" for s in catalogue.ordered(record.system_names) if s.meaning]
-    return Table(
+    return TextTable(
         caption=_caption(record, catalogue),
         cells=markup.cells(result_columns(record, catalogue), sections),
         notes=(*_signature_notes(record), *_n_notes(record), *(["; ".join(legend)] if legend else [])),
@@ -188,21 +188,21 @@ def comparison_columns(comparisons: Sequence[Comparison]) -> list[Column]:
         Column("By seed" if several else "", text=_by_seed),
         Column("p", "p", value=lambda c: c.p_value, text=lambda c: Text(p_value(c.p_value))),
         Column(
-            "p (Holm)", "p_holm", value=lambda c: c.p_holm, text=lambda c: Text(p_value(c.p_holm), bold=c.separated)
+            "p (Holm)", "p_holm", value=lambda c: c.p_holm, text=lambda c: Text(p_value(c.p_holm), bold=c.significant)
         ),
         Column("Effect size", "effect_size", value=lambda c: c.effect_size, text=_effect_size),
         Column("n", "n", value=lambda c: c.n, text=lambda c: Text(str(c.n))),
         Column(csv_name="n_seeds", value=lambda c: len(c.by_seed)),
         Column(csv_name="seed_differences", value=lambda c: seed_list(c.by_seed)),
         Column(csv_name="better", value=lambda c: c.a if c.a_better else c.b),
-        Column(csv_name="separated", value=lambda c: int(c.separated)),
+        Column(csv_name="significant", value=lambda c: int(c.significant)),
         Column(csv_name="test", value=lambda c: c.test),
     ]
 
 
 def _difference(c: Comparison) -> Text:
     places = decimals(c.metric)
-    return Text(number(c.difference, places, sign=True), c.separated, interval(c.ci, places))
+    return Text(number(c.difference, places, sign=True), c.significant, interval(c.ci, places))
 
 
 def _by_seed(c: Comparison) -> Text:
@@ -213,7 +213,7 @@ def _effect_size(c: Comparison) -> Text:
     return NONE if c.effect_size is None else Text(number(c.effect_size, 2, sign=True))
 
 
-def comparisons(found: Sequence[Comparison], *, label: str = "tab:comparisons") -> Table:
+def comparisons(found: Sequence[Comparison], *, label: str = "tab:comparisons") -> TextTable:
     """Return the table of paired differences, a section per metric, significant ones in bold."""
     sections: dict[str, list[Comparison]] = {}
     for c in found:
@@ -221,10 +221,10 @@ def comparisons(found: Sequence[Comparison], *, label: str = "tab:comparisons") 
     caption = (
         "Paired differences (first minus second system; 95 % interval over test queries in brackets). p two-sided, "
         f"Holm-corrected over the {len(found)} {'row' if len(found) == 1 else 'rows'}; "
-        "bold: separated at 0.05 after correction."
+        "bold: significant at 0.05 after correction."
     )
     tests = dict.fromkeys(f"{title(c.metric)}: {markup.code(c.test)}" for c in found)
-    return Table(caption, markup.cells(comparison_columns(found), sections), tuple(tests), label)
+    return TextTable(caption, markup.cells(comparison_columns(found), sections), tuple(tests), label)
 
 
 def comparisons_csv(found: Sequence[Comparison]) -> str:

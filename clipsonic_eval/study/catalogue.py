@@ -60,10 +60,8 @@ CLIPSONIC: Final = Catalogue(
     headline=statements.headline,
     questions=(
         Question("Does the paper's ordering come out?", (statements.ordering_details,)),
-        Question(
-            "Does the prior do more than the cheapest way over the gap?", (statements.mean_shift, statements.best_of)
-        ),
-        Question("How far is it from supervision?", (statements.supervised,)),
+        Question("Does the prior do more than mean-shift?", (statements.mean_shift, statements.best_of)),
+        Question("How far are text queries from supervised baselines?", (statements.supervised,)),
         Question("Other systems", (comparisons.read,)),
         Question("How much of the modality gap does the prior close?", (gap.read,), "gap"),
         Question("When does the prior help?", (statements.clip_variants,), "clip_variants"),

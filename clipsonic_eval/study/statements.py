@@ -27,16 +27,16 @@ Outcome = Literal["holds", "not shown", "does not hold"]
 def ordering(results: Results, metric: str) -> Outcome | None:
     """Return whether IQ ≥ PD > ZS holds on a metric; None where it was not tested.
 
-    It holds if PD is better than ZS and PD is not better than IQ, separated at 0.05 after Holm's correction; it does
+    It holds if PD is better than ZS and PD is not better than IQ, significant at 0.05 after Holm's correction; it does
     not hold if ZS is better than PD or PD better than IQ; otherwise it is not shown.
     """
     prior = results.table.comparison(metric, "PD", "ZS")
     image = results.table.comparison(metric, "IQ", "PD")
     if prior is None or image is None:
         return None
-    if (prior.separated and not prior.a_better) or (image.separated and not image.a_better):
+    if (prior.significant and not prior.a_better) or (image.significant and not image.a_better):
         return "does not hold"
-    return "holds" if prior.separated else "not shown"
+    return "holds" if prior.significant else "not shown"
 
 
 def orderings(results: Results) -> dict[str, Outcome]:
@@ -63,7 +63,7 @@ def _steps(results: Results, found: dict[str, Outcome]) -> list[str]:
     said = []
     for a, b, first_is_better in (("PD", "ZS", True), ("PD", "ZS", False), ("IQ", "PD", False)):
         tests = {metric: results.table.comparison(metric, a, b) for metric in found}
-        on = [in_text(m) for m, c in tests.items() if c and c.separated and c.a_better == first_is_better]
+        on = [in_text(m) for m, c in tests.items() if c and c.significant and c.a_better == first_is_better]
         better, worse = (a, b) if first_is_better else (b, a)
         said += [f"{better} is better than {worse} on {listed(on)}"] if on else []
     return [sentence(said)] if said else []
@@ -89,7 +89,7 @@ def _steps_of(results: Results, metric: str, outcome: Outcome) -> str:
     assert prior is not None
     assert image is not None
     text = sentence([verdict(prior), verdict(image)])
-    if outcome == "holds" and not image.separated:
+    if outcome == "holds" and not image.significant:
         text += " The ordering holds here in its weak form: IQ is not worse than PD, but not shown to be better."
     return text
 
@@ -99,7 +99,7 @@ def mean_shift(results: Results) -> list[str]:
     intro = "PD against mean-shift, which only moves the text embeddings by one vector:"
     lines = about(results.table, "PD", "mean-shift", intro)
     tests = [c for c in results.table.comparisons if (c.a, c.b) == ("PD", "mean-shift")]
-    if tests and not any(c.separated and c.a_better for c in tests):
+    if tests and not any(c.significant and c.a_better for c in tests):
         lines.append(
             "So these numbers do not show that the prior does more than move the centroid, which costs nothing."
         )
@@ -134,7 +134,7 @@ def retrieval(results: Results) -> list[str]:
             continue
         beaten = [s.system for s in systems if better_than(nearest, s)]
         which = "every system" if len(beaten) == len(systems) > 1 else listed(beaten) if beaten else ""
-        end = f"better than {which}; these values have no test between them." if which else "worse than every system."
+        end = f"better than {which}; the differences were not tested." if which else "worse than every system."
         lines.append(f"{title(metric)}: retrieval of the nearest training clip reaches {value(nearest)}, {end}")
     return lines
 
@@ -188,9 +188,9 @@ def _on_variants(metric: str, found: Sequence[tuple[float, Comparison]], b: str)
         return []
     parts = []
     for text, chosen in (
-        (f"PD is better than {b}", [gap for gap, c in found if c.separated and c.a_better]),
-        ("the two are not separated", [gap for gap, c in found if not c.separated]),
-        (f"{b} is better than PD", [gap for gap, c in found if c.separated and not c.a_better]),
+        (f"PD is better than {b}", [gap for gap, c in found if c.significant and c.a_better]),
+        ("the two do not differ significantly", [gap for gap, c in found if not c.significant]),
+        (f"{b} is better than PD", [gap for gap, c in found if c.significant and not c.a_better]),
     ):
         if chosen:
             where = listed([f"{gap:.2f}" for gap in chosen])

@@ -87,7 +87,7 @@ def _resolution(results: Results) -> list[str]:
         if draws and least > ALPHA:
             lines.append(
                 f"{title(metric)}: with {draws} resamples no test can give p below {p_value(1 / (draws + 1))}, after "
-                f"correction over {len(comparisons)} rows {p_value(min(1.0, least))}: nothing can be separated here, "
+                f"correction over {len(comparisons)} rows {p_value(min(1.0, least))}: nothing can be significant here, "
                 "however clear its interval; evaluate with more resamples."
             )
     return lines

@@ -41,7 +41,7 @@ def _scale(results: Results, real: Score) -> str:
     text = f"{title(real.metric)}: real audio reaches {value(real)}, with shuffled prompts {value(wrong)}."
     systems = ranked(results, real.metric)
     shares = [f"{s.system} {percent((s.value - wrong.value) / (real.value - wrong.value))}" for s in systems]
-    return f"{text} Of the way from the second to the first, the systems cover {listed(shares)}." if shares else text
+    return f"{text} As a share of this range: {listed(shares)}." if shares else text
 
 
 def _floor(results: Results, real: Score) -> str:

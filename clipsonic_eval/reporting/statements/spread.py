@@ -11,7 +11,7 @@ from clipsonic_eval.types import Score
 
 
 def seeds(results: Results) -> list[str]:
-    """Say how far the training seeds lie apart, and whether they agree on the separated differences."""
+    """Say how far the training seeds lie apart, and whether they agree on the significant differences."""
     table, catalogue = results.table, results.catalogue
     widest: dict[str, Score] = {}
     for score in table.scores:
@@ -33,13 +33,13 @@ def _spread(widest: Score) -> str:
 
 
 def _agreement(results: Results) -> list[str]:
-    separated = [c for c in results.table.comparisons if c.separated]
-    apart = [c for c in separated if c.seeds_agree < len(c.by_seed)]
+    significant = [c for c in results.table.comparisons if c.significant]
+    apart = [c for c in significant if c.seeds_agree < len(c.by_seed)]
     if apart:
         which = listed([f"{c.a} against {c.b} on {in_text(c.metric)}" for c in apart])
-        return [f"The seeds do not all agree on the sign of {which}, although it is separated over queries."]
-    if any(len(c.by_seed) > 1 for c in separated):
-        return ["Every separated difference has the same sign with every training seed."]
+        return [f"The seeds do not all agree on the sign of {which}, which is significant over queries."]
+    if any(len(c.by_seed) > 1 for c in significant):
+        return ["Every significant difference has the same sign with every training seed."]
     return []
 
 

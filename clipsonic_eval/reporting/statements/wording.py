@@ -39,12 +39,12 @@ def numbers(c: Comparison) -> str:
 
 
 def verdict(c: Comparison) -> str:
-    """Return a clause that says which system is better on the metric, or that they are not separated, with numbers."""
+    """Return a clause, with numbers, that says which system is better on the metric, or that neither is."""
     where = f"on {in_text(c.metric)}, "
     if c.test == IDENTICAL:
         return f"{where}{c.a} and {c.b} are equal: their outputs are the same bytes"
-    if not c.separated:
-        return f"{where}{c.a} and {c.b} are not separated ({numbers(c)})"
+    if not c.significant:
+        return f"{where}{c.a} and {c.b} do not differ significantly ({numbers(c)})"
     c = c if c.a_better else c.reversed()
     text = f"{where}{c.a} is better than {c.b} ({numbers(c)})"
     if len(c.by_seed) > 1 and c.seeds_agree < len(c.by_seed):

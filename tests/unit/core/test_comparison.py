@@ -43,7 +43,7 @@ def test_the_other_side_loses_what_this_one_gains(c: Comparison) -> None:
     assert (other.a, other.b) == (c.b, c.a)
     assert other.gain == -c.gain
     assert other.seeds_agree == c.seeds_agree
-    assert other.separated == c.separated
+    assert other.significant == c.significant
     assert not (c.a_better and other.a_better)
 
 
@@ -64,8 +64,8 @@ def test_a_lower_distance_is_a_gain() -> None:
 
 
 def test_two_systems_are_separated_below_the_level_after_correction() -> None:
-    assert of_fad(-3.0).separated
-    assert not replace(of_fad(-3.0), p_holm=0.05).separated
+    assert of_fad(-3.0).significant
+    assert not replace(of_fad(-3.0), p_holm=0.05).significant
 
 
 def test_seeds_agree_where_their_difference_has_the_sign_of_the_mean() -> None:

@@ -4,12 +4,12 @@ import csv
 import io
 
 from clipsonic_eval.reporting import markup
-from clipsonic_eval.reporting.markup import Column, Table, Text
+from clipsonic_eval.reporting.markup import Column, Text, TextTable
 
 NAME = Column("System", "system", value=lambda row: row[0], text=lambda row: Text(row[0]))
 FAD = Column("FAD ↓", "fad", value=lambda row: row[1], text=lambda row: Text("1.20", bold=True, small="[1.00, 1.40]"))
 UNIT = Column(csv_name="unit", value=lambda row: None)
-TABLE = Table(
+TABLE = TextTable(
     caption="50 % of a_b",
     cells=markup.cells([NAME, FAD, UNIT], {"ours & theirs": [("my|sys_1", 1.2)]}),
     notes=("FAD: `fad|enc:a_b+1`",),
@@ -42,7 +42,7 @@ def test_a_column_without_a_heading_is_in_the_csv_file_only_and_the_other_way_ro
     marked = Column("Marked", text=lambda row: Text("*"))
     columns = [NAME, marked, UNIT]
     assert markup.csv(columns, [("a", 1.0)]) == "system,unit\na,\n"
-    assert Table("", markup.cells(columns, {"": [("a", 1.0)]})).heads == ("System", "Marked")
+    assert TextTable("", markup.cells(columns, {"": [("a", 1.0)]})).heads == ("System", "Marked")
 
 
 def test_numbers_in_csv_read_back_exactly() -> None:
@@ -54,7 +54,7 @@ def test_numbers_in_csv_read_back_exactly() -> None:
 
 
 def test_a_table_without_section_titles_has_none_in_markdown_and_latex() -> None:
-    table = Table("", markup.cells([NAME, FAD], {"": [("a", 1.0), ("b", 2.0)]}))
+    table = TextTable("", markup.cells([NAME, FAD], {"": [("a", 1.0), ("b", 2.0)]}))
     lines = markup.markdown(table).splitlines()
     assert lines[2:] == [
         "| System | FAD ↓ |",
@@ -66,5 +66,5 @@ def test_a_table_without_section_titles_has_none_in_markdown_and_latex() -> None
 
 
 def test_two_columns_of_one_heading_are_both_shown() -> None:
-    table = Table("", markup.cells([NAME, FAD, FAD], {"": [("a", 1.0)]}))
+    table = TextTable("", markup.cells([NAME, FAD, FAD], {"": [("a", 1.0)]}))
     assert markup.markdown(table).splitlines()[-1].count("1.20") == 2

@@ -14,7 +14,8 @@ from clipsonic_eval.analysis.catalogue import Catalogue, Question, SystemStyle
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import page, summary
-from clipsonic_eval.reporting.build import build, render_tables
+from clipsonic_eval.reporting.build import build
+from clipsonic_eval.reporting.rendering import render_tables
 from clipsonic_eval.study.catalogue import CLIPSONIC
 
 MINE = {("fad", "mine"): 3.0, ("fad", "yours"): 5.0, ("fad", "real"): 1.0}

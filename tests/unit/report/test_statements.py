@@ -27,8 +27,7 @@ CONTROLS = {"PD": 0.5, "real": 0.8, "shuffled": 0.2, "noise": 0.0}
 def test_systems_are_placed_between_the_wrong_and_the_right_prompt() -> None:
     found = results_of(simple({("clap_score", s): v for s, v in CONTROLS.items()}))
     assert controls.read(found) == [
-        "CLAP score: real audio reaches 0.800, with shuffled prompts 0.200. "
-        "Of the way from the second to the first, the systems cover PD 50 %."
+        "CLAP score: real audio reaches 0.800, with shuffled prompts 0.200. As a share of this range: PD 50 %."
     ]
 
 
@@ -65,7 +64,7 @@ def test_one_seed_is_said_to_be_one_seed() -> None:
 def test_the_spread_over_seeds_and_their_agreement_are_said() -> None:
     lines = spread.seeds(two_seeds((-8.0, -10.0)))
     assert "standard deviation of up to 1.41 (PD)" in lines[0]
-    assert lines[-1] == "Every separated difference has the same sign with every training seed."
+    assert lines[-1] == "Every significant difference has the same sign with every training seed."
 
 
 def test_seeds_that_disagree_on_a_separated_difference_are_said() -> None:
@@ -73,7 +72,7 @@ def test_seeds_that_disagree_on_a_separated_difference_are_said() -> None:
     for seed, (difference, p) in enumerate(((-20.0, 1e-12), (1.0, 0.5))):
         runs.append(on_fad({"PD": 30.0 + difference, "ZS": 30.0}, {("PD", "ZS"): p}, train_seed=str(seed)))
     found = results_of(*runs)
-    assert found.table.comparisons[0].separated
+    assert found.table.comparisons[0].significant
     assert "do not all agree on the sign of PD against ZS on FAD" in spread.seeds(found)[-1]
     assert wording.verdict(found.table.comparisons[0]).endswith("1/2 seeds), though not with every training seed")
 

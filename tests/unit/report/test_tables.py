@@ -10,7 +10,7 @@ from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import gap, markup, tables
-from clipsonic_eval.reporting.markup import Table
+from clipsonic_eval.reporting.markup import TextTable
 from clipsonic_eval.study.catalogue import CLIPSONIC
 
 
@@ -18,7 +18,7 @@ def study(*records: RunRecord) -> Results:
     return results_of(*records, catalogue=CLIPSONIC)
 
 
-def table_of(found: Results) -> Table:
+def table_of(found: Results) -> TextTable:
     return tables.results(found.table, found.catalogue)
 
 

@@ -43,7 +43,7 @@ def test_the_ordering_holds_in_its_weak_form_where_iq_and_pd_are_not_separated()
 def test_the_ordering_is_not_shown_where_pd_and_zs_are_not_separated() -> None:
     found = ordering_of(LEVELS, UNCLEAR, CLEAR)
     assert statements.headline(found) == "The ordering IQ ≥ PD > ZS is not shown on FAD."
-    assert "PD and ZS are not separated (+10.00" in statements.ordering_details(found)[0]
+    assert "PD and ZS do not differ significantly (+10.00" in statements.ordering_details(found)[0]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_p_value_that_holm_takes_away_does_not_separate() -> None:
 def test_a_prior_that_is_not_better_than_mean_shift_is_said_to_show_nothing_more() -> None:
     levels = {"PD": 30.0, "mean-shift": 31.0}
     lines = statements.mean_shift(clipsonic(on_fad(levels, {("PD", "mean-shift"): UNCLEAR})))
-    assert "PD and mean-shift are not separated" in lines[0]
+    assert "PD and mean-shift do not differ significantly" in lines[0]
     assert "do not show that the prior does more than move the centroid" in lines[1]
     clear = statements.mean_shift(clipsonic(on_fad(levels, {("PD", "mean-shift"): CLEAR})))
     assert len(clear) == 1
@@ -103,13 +103,13 @@ def test_best_of_k_and_the_in_domain_prior_are_compared_with_one_draw() -> None:
     levels = {"PD": 30.0, "PD-best4": 28.0, "SD": 27.0}
     lines = statements.best_of(clipsonic(on_fad(levels, {("PD-best4", "PD"): CLEAR, ("SD", "PD"): UNCLEAR})))
     assert "PD-best4 is better than PD" in lines[0]
-    assert "SD and PD are not separated" in lines[1]
+    assert "SD and PD do not differ significantly" in lines[1]
 
 
 def test_retrieval_that_beats_the_systems_is_said() -> None:
     found = clipsonic(simple({("fad", "PD"): 30.0, ("fad", "ZS"): 4.0, ("fad", "retrieval"): 5.0}))
     (line,) = statements.retrieval(found)
-    assert "better than PD; these values have no test" in line
+    assert "better than PD; the differences were not tested" in line
 
 
 def guidance_of(values: Mapping[str, tuple[float, float]]) -> Results:
@@ -148,8 +148,8 @@ def test_the_sweep_says_where_the_prior_helps_and_where_it_does_not() -> None:
     lines = statements.clip_variants(found)
     assert lines[0].startswith("The sweep has 4 CLIP variants with centroid distances from 0.40 to 1.00")
     assert lines[1].startswith(
-        "FAD: PD is better than ZS on 2 CLIP variants (gap 0.80 and 1.00), the two are not separated on 1 CLIP variant "
-        "(gap 0.60) and ZS is better than PD on 1 CLIP variant (gap 0.40)."
+        "FAD: PD is better than ZS on 2 CLIP variants (gap 0.80 and 1.00), the two do not differ significantly on "
+        "1 CLIP variant (gap 0.60) and ZS is better than PD on 1 CLIP variant (gap 0.40)."
     )
     assert "rank correlation of +1.00 (p = 0.083)" in lines[1]  # 2 of 4! orders
     assert "no proof of a cause" in lines[-1]

@@ -1,0 +1,66 @@
+"""Write the results of an analysis as tables, figures, a page, and the records that they can be remade from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clipsonic_eval import files
+from clipsonic_eval.analysis.results import Results
+from clipsonic_eval.reporting import export_records, gap, markup, page, sweep, tables
+from clipsonic_eval.reporting.drawing import draw_all
+from clipsonic_eval.reporting.markup import TextTable
+
+PAGE = "README.md"
+
+
+def render(results: Results, folder: Path, *, title: str, command: str, keep_records: bool) -> list[str]:
+    """Write everything that the results allow.
+
+    Args:
+        results: from :func:`clipsonic_eval.analysis.results.analyse`.
+        folder: empty.
+        title: of the page.
+        command: printed on the page as what makes it; "" prints none.
+        keep_records: write compact records too.
+
+    Returns:
+        What was left out, with the reason.
+
+    Raises:
+        UserError: numbers of one column were not computed in the same way.
+    """
+    shown, csv = render_tables(results)
+    figures, not_drawn = draw_all(results, folder)
+    left_out = [*results.notes, *not_drawn]
+    if keep_records:
+        export_records.write(results, folder / "records")
+    for name, table in shown.items():
+        files.write_text(folder / f"{name}.md", markup.markdown(table))
+        files.write_text(folder / f"{name}.tex", markup.latex(table))
+        files.write_text(folder / f"{name}.csv", csv[name])
+    text = page.readme(results, shown, figures, title=title, command=command, left_out=left_out)
+    files.write_text(folder / PAGE, text)
+    return left_out
+
+
+def render_tables(results: Results) -> tuple[dict[str, TextTable], dict[str, str]]:
+    """Return the tables that the results allow by name, for people and as CSV.
+
+    Raises:
+        UserError: numbers of one column were not computed in the same way.
+    """
+    catalogue, pairs = results.catalogue, results.catalogue.sweep
+    shown: dict[str, TextTable] = {}
+    csv: dict[str, str] = {}
+    if results.table.scores:
+        shown["table"] = tables.results(results.table, catalogue)
+        csv["table"] = tables.results_csv(results.table, catalogue)
+    if results.table.comparisons:
+        shown["comparisons"] = tables.comparisons(results.table.comparisons)
+        csv["comparisons"] = tables.comparisons_csv(results.table.comparisons)
+    if results.gap is not None:
+        shown["gap"], csv["gap"] = gap.table(results.gap, catalogue), gap.to_csv(results.gap, catalogue)
+    if results.sweep:
+        shown["clip_variants"] = sweep.table(results.sweep, pairs)
+        csv["clip_variants"] = sweep.to_csv(results.sweep, pairs)
+    return shown, csv
