@@ -189,7 +189,7 @@ def _from_store(name: str, folder: Path) -> AudioSet:
 def _from_folder(name: str, folder: Path) -> AudioSet:
     there = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     files = [p for p in there if p.suffix.lower() in MEDIA_SUFFIXES]
-    other = count_suffixes(p for p in there if p not in set(files) and not p.is_dir())
+    other = count_suffixes([p for p in there if p not in set(files) and not p.is_dir()])
     listed, skipped, notes = _read_samples(folder)
     items: dict[str, FileItem] = {}
     names = {sample.file for sample in listed}

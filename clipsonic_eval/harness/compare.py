@@ -214,9 +214,3 @@ def _concatenated(a: Embeddings, b: Embeddings) -> Embeddings:
 def _restricted(inputs: Inputs, keys: set[str]) -> Inputs:
     rows = np.array([i for i, key in enumerate(inputs.system.keys) if key in keys], dtype=np.intp)
     return dataclasses.replace(inputs, system=inputs.system.take(rows))
-
-
-def corrected(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
-    """Return the comparisons with Holm's correction over all of them."""
-    holm = paired.holm([c.p_value for c in comparisons])
-    return tuple(dataclasses.replace(c, p_holm=p) for c, p in zip(comparisons, holm, strict=True))

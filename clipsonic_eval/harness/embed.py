@@ -16,7 +16,7 @@ from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.audio_sets import AudioSet, system_set
 from clipsonic_eval.harness.controls import NOISE, REAL, SHUFFLED, halves, with_shuffled_keys, write_noise
 from clipsonic_eval.harness.embedder import EmbeddedSet, Embedder
-from clipsonic_eval.harness.plan import FAD_HALVES, Plan
+from clipsonic_eval.harness.plan import FAD_HALVES, EvaluationPlan
 from clipsonic_eval.metrics import Inputs, Metric
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import SetCount
@@ -36,17 +36,19 @@ class Embedded:
         silence: for systems with unanswered queries, by role, the rows (r, d) of a silent clip as long as the system's
             own; a role whose encoder refuses silence is missing.
         skipped: what was left out, by set.
+        identity: signature fields that say what a metric compares the systems with, by metric.
         counts: of clips found, used and skipped, by set.
         findings: what looks wrong with the sets and the prompts, by set.
     """
 
-    plan: Plan
+    plan: EvaluationPlan
     sets: Mapping[str, EmbeddedSet]
     reference: EmbeddedSet | None
     training: EmbeddedSet | None
     text: Mapping[str, Embeddings]
     silence: Mapping[str, Mapping[str, Float32]]
     skipped: Mapping[str, tuple[Skip, ...]]
+    identity: Mapping[str, list[tuple[str, str]]]
     counts: Mapping[str, SetCount]
     findings: Mapping[str, list[Finding]]
 
@@ -76,23 +78,10 @@ class Embedded:
         labels, text = plan.queries.labels, self.text.get(card.role)
         return {name: Inputs(space, reference, text, labels, real, stored) for name, space in spaces.items()}
 
-    def identity(self, metric: Metric) -> list[tuple[str, str]]:
-        """Return the signature fields that say what a metric compares the systems with."""
-        plan, real = self.plan, self.sets.get(REAL)
-        reference = f"stats+{plan.stored.digest}" if plan.stored else self.reference.content if self.reference else ""
-        against = {
-            "reference": ("ref", reference),
-            "real": ("ref", real.content if real else ""),
-            "prompts": ("queries", plan.queries.hash),
-            "labels": ("queries", plan.queries.hash),
-        }
-        fields = [against[need] for need in metric.card.needs]
-        return fields + ([("captions", "mean")] if plan.queries.captions and "prompts" in metric.card.needs else [])
-
 
 @threads.networks()
 def embed(
-    plan: Plan,
+    plan: EvaluationPlan,
     *,
     cache: Path | None,
     scratch: Path,
@@ -115,23 +104,20 @@ def embed(
     Raises:
         UserError: no system has any usable audio, or the reference has none.
     """
-    embedder = Embedder(plan.encoders, cache=cache, batch_size=batch_size, workers=workers)
-    reference, training, first = None, None, next(iter(plan.encoders))
-    if plan.training is not None:
-        training = embedder.embed(plan.training, [first], progress=progress)
+    first = next(iter(plan.encoders))
     near = {*plan.roles["reference"], *([first] if plan.training is not None else [])}
+    wanted: dict[str, tuple[AudioSet, list[str]]] = {}
+    if plan.training is not None:
+        wanted["training"] = plan.training, [first]
     if plan.reference is not None and near:
-        roles = [role for role in plan.encoders if role in near]
-        reference = embedder.embed(plan.reference, roles, progress=progress)
-    systems = dict(plan.systems)
+        wanted["reference"] = plan.reference, [role for role in plan.encoders if role in near]
+    wanted |= {name: (audio, list(plan.encoders)) for name, audio in plan.systems.items()}
     if NOISE in plan.controls:
-        systems[NOISE] = _noise(plan, scratch / "controls" / NOISE, seed)
-    sets, unusable = _embed_systems(embedder, systems, list(plan.encoders), progress)
-    skipped = {"prompts": plan.queries.skipped}
-    skipped |= {
-        name: one.skipped for name, one in (("training", training), ("reference", reference)) if one is not None
-    }
-    skipped |= {name: unusable[name] if name in unusable else sets[name].skipped for name in systems}
+        wanted[NOISE] = _noise(plan, scratch / "controls" / NOISE, seed), list(plan.encoders)
+    embedder = Embedder(plan.encoders, cache=cache, batch_size=batch_size, workers=workers)
+    sets, skipped = _embed_sets(embedder, wanted, progress)
+    reference, training = sets.pop("reference", None), sets.pop("training", None)
+    skipped = {"prompts": plan.queries.skipped, **skipped}
     texts = plan.queries.texts
     keys = tuple(key for key, _ in texts)
     text = {
@@ -150,12 +136,13 @@ def embed(
             if name in sets and unanswered(plan, sets[name])[0]
         },
         {name: skips for name, skips in skipped.items() if skips},
+        _identity(plan, reference, sets.get(REAL)),
         _counts(plan, {**sets, "reference": reference, "training": training}),
         _findings(plan, sets, reference, training),
     )
 
 
-def unanswered(plan: Plan, system: EmbeddedSet) -> tuple[tuple[str, ...], int]:
+def unanswered(plan: EvaluationPlan, system: EmbeddedSet) -> tuple[tuple[str, ...], int]:
     """Return the queries without a usable output, sorted, and how many queries there are.
 
     Without prompts a system's own files are its queries.
@@ -164,29 +151,51 @@ def unanswered(plan: Plan, system: EmbeddedSet) -> tuple[tuple[str, ...], int]:
     return tuple(sorted(asked - set(system.digests))), len(asked)
 
 
-def _embed_systems(
-    embedder: Embedder, systems: Mapping[str, AudioSet], roles: Sequence[str], progress: Progress
+def _embed_sets(
+    embedder: Embedder, wanted: Mapping[str, tuple[AudioSet, Sequence[str]]], progress: Progress
 ) -> tuple[dict[str, EmbeddedSet], dict[str, tuple[Skip, ...]]]:
-    """Return the embedded systems, and why others are missing: one without usable audio does not fail the others.
+    """Return the embedded sets, and what each of them skipped.
+
+    A system without usable audio does not fail the others.
 
     Raises:
-        UserError: no system has any usable audio; the reason of the first.
+        UserError: the reference, the training set or every system has no usable audio; the reason of the first.
     """
     sets: dict[str, EmbeddedSet] = {}
     skipped: dict[str, tuple[Skip, ...]] = {}
     errors = []
-    for name, audio in systems.items():
+    for name, (audio, roles) in wanted.items():
         try:
             sets[name] = embedder.embed(audio, roles, progress=progress)
+            skipped[name] = sets[name].skipped
         except UserError as error:
+            if name in ("reference", "training"):
+                raise
             errors.append(error)
             skipped[name] = (*audio.skipped, Skip("*", str(error)))
-    if not sets:
+    if not sets.keys() - {"reference", "training"}:
         raise errors[0]
     return sets, skipped
 
 
-def _noise(plan: Plan, folder: Path, seed: int) -> AudioSet:
+def _identity(
+    plan: EvaluationPlan, reference: EmbeddedSet | None, real: EmbeddedSet | None
+) -> dict[str, list[tuple[str, str]]]:
+    """Return the signature fields that say what each metric compares the systems with."""
+    against = {
+        "reference": ("ref", f"stats+{plan.stored.digest}" if plan.stored else reference.content if reference else ""),
+        "real": ("ref", real.content if real else ""),
+        "prompts": ("queries", plan.queries.hash),
+        "labels": ("queries", plan.queries.hash),
+    }
+    captions = [("captions", "mean")] if plan.queries.captions else []
+    return {
+        name: [against[need] for need in metric.card.needs] + (captions if "prompts" in metric.card.needs else [])
+        for name, metric in plan.metrics.items()
+    }
+
+
+def _noise(plan: EvaluationPlan, folder: Path, seed: int) -> AudioSet:
     """Write the noise control and list it."""
     first = next(iter(plan.systems.values()))
     keys = sorted(plan.queries.prompts) or [item.key for item in first.items]
@@ -213,7 +222,7 @@ def _silence(system: EmbeddedSet, encoders: Mapping[str, Encoder]) -> dict[str, 
 
 
 def _findings(
-    plan: Plan, sets: Mapping[str, EmbeddedSet], reference: EmbeddedSet | None, training: EmbeddedSet | None
+    plan: EvaluationPlan, sets: Mapping[str, EmbeddedSet], reference: EmbeddedSet | None, training: EmbeddedSet | None
 ) -> dict[str, list[Finding]]:
     """Return what looks wrong with the sets and the prompts, by set."""
     found: dict[str, list[Finding]] = {}
@@ -246,7 +255,7 @@ def _findings(
     return found
 
 
-def _counts(plan: Plan, embedded: Mapping[str, EmbeddedSet | None]) -> dict[str, SetCount]:
+def _counts(plan: EvaluationPlan, embedded: Mapping[str, EmbeddedSet | None]) -> dict[str, SetCount]:
     """Return how many clips of every set were found, used and skipped; a set that nothing needed used none."""
     counts = {}
     for name, audio in {**plan.systems, "reference": plan.reference, "training": plan.training}.items():

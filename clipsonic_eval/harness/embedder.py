@@ -39,6 +39,7 @@ class EmbeddedSet:
         levels: sound levels of the same clips, by key.
         digests: content hash of the same clips, by key.
         skipped: everything that was left out, by the listing or because it could not be embedded.
+        content: eight hex digits over the contents of these clips.
     """
 
     audio: AudioSet
@@ -46,16 +47,12 @@ class EmbeddedSet:
     levels: Mapping[str, ClipLevels]
     digests: Mapping[str, str]
     skipped: tuple[Skip, ...]
+    content: str
 
     @property
     def keys(self) -> tuple[str, ...]:
         """Keys of the clips that were embedded, in order."""
         return tuple(self.digests)
-
-    @property
-    def content(self) -> str:
-        """Eight hex digits over the contents of the clips."""
-        return config_hash(sorted(self.digests.values()))[:8]
 
 
 @dataclass(slots=True)
@@ -217,4 +214,5 @@ def _gathered(audio: AudioSet, clips: Sequence[_Clip], encoders: Mapping[str, En
         keys = tuple(clip.item.key for clip in usable for _ in clip.rows[role])
         spaces[role] = Embeddings(np.concatenate([clip.rows[role] for clip in usable]), keys, "audio", encoder.card)
     levels = {clip.item.key: clip.levels for clip in usable if clip.levels is not None}
-    return EmbeddedSet(audio, spaces, levels, {clip.item.key: clip.digest for clip in usable}, skipped)
+    digests = {clip.item.key: clip.digest for clip in usable}
+    return EmbeddedSet(audio, spaces, levels, digests, skipped, config_hash(sorted(digests.values()))[:8])

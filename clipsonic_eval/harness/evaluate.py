@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 from clipsonic_eval import outputs, provenance
@@ -26,6 +26,8 @@ from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
 
 __all__ = ["EvaluateConfig", "evaluate"]
+
+_TIMED = ("plan", "embed", "score")
 
 
 def evaluate(
@@ -60,39 +62,34 @@ def evaluate(
             usable audio, or ``out`` holds something else.
     """
     cache = usable_cache(config.cache)
-    seconds: dict[str, float] = {}
+    times = [time.perf_counter()]
     with ExitStack() as stack:
         if out is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         else:
             folder = Path(out)
             stack.enter_context(outputs.claim(folder, command, config.identity(), overwrite=overwrite))
-        with _timed("plan", seconds):
-            planned = plan(config, encoders=encoders, conventions=conventions)
-            for note in planned.notes:
-                progress.note(note)
-        with _timed("embed", seconds):
-            embedded = embed(
-                planned, cache=cache, scratch=folder, batch_size=config.batch_size, workers=config.workers,
-                seed=config.seed, progress=progress,
-            )  # fmt: skip
-        with _timed("score", seconds):
-            record = score(
-                embedded, n_boot=config.n_bootstrap, n_permutations=config.n_permutations, seed=config.seed,
-                progress=progress,
-            )  # fmt: skip
+
+        planned = plan(config, encoders=encoders, conventions=conventions)
+        for note in planned.notes:
+            progress.note(note)
+        times.append(time.perf_counter())
+
+        sizes = {"batch_size": config.batch_size, "workers": config.workers}
+        embedded = embed(planned, cache=cache, scratch=folder, seed=config.seed, progress=progress, **sizes)
+        times.append(time.perf_counter())
+
+        draws = {"n_boot": config.n_bootstrap, "n_permutations": config.n_permutations, "seed": config.seed}
+        record = score(embedded, progress=progress, **draws)
+        times.append(time.perf_counter())
+
         record = dataclasses.replace(
-            record, tags=dict(config.tags), config=portable(as_tree(config)), provenance=provenance.collect(),
-            timings_s=seconds,
-        )  # fmt: skip
+            record,
+            tags=dict(config.tags),
+            config=portable(as_tree(config)),
+            provenance=provenance.collect(),
+            timings_s={step: round(b - a, 3) for step, (a, b) in zip(_TIMED, pairwise(times), strict=True)},
+        )
         if out is not None:
             write(record, folder, embedded, examples=config.examples, seed=config.seed)
     return record
-
-
-@contextmanager
-def _timed(step: str, seconds: dict[str, float]) -> Iterator[None]:
-    """Note how long a step took."""
-    started = time.perf_counter()
-    yield
-    seconds[step] = round(time.perf_counter() - started, 3)

@@ -24,7 +24,7 @@ FAD_HALVES = "fad_halves"  # FAD between two halves of the reference: what remai
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EvaluationPlan:
     """Everything that is settled before the first clip is decoded.
 
     Attributes:
@@ -67,7 +67,7 @@ def plan(
     *,
     encoders: Encoders | None = None,
     conventions: Conventions | None = None,
-) -> Plan:
+) -> EvaluationPlan:
     """Settle what an evaluation computes, on which audio, with which encoders.
 
     Args:
@@ -106,13 +106,13 @@ def plan(
         metrics[FAD_HALVES] = _renamed(resolve_metric("fad"), FAD_HALVES)
     real_folders = [folder for folder in (config.reference, config.real, config.training) if folder is not None]
     findings = [
-        *check_world((e.card for e in loaded.values()), real_folders or list(config.systems.values())),
+        *check_world([encoder.card for encoder in loaded.values()], real_folders or list(config.systems.values())),
         *(Finding("left_out", "warning", (), why) for why in left_out),
     ]
     roles = {need: _roles(need, metrics, loaded) for need in lacking}
     if stored is not None:
         stored.check({role: loaded[role].card for role in roles["reference"]})
-    return Plan(
+    return EvaluationPlan(
         queries, systems, tuple(config.systems), reference, stored, training, metrics, loaded, roles, _fitted(metrics),
         tuple(config.controls),
         tuple(_pairs(config, [*systems, *(name for name in (NOISE, SHUFFLED) if name in config.controls)])),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 
 from clipsonic_eval import threads
 from clipsonic_eval.checks import evaluation as checks
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.harness.compare import compare_systems, corrected
-from clipsonic_eval.harness.controls import SHUFFLED
+from clipsonic_eval.harness.compare import compare_systems
 from clipsonic_eval.harness.embed import Embedded
 from clipsonic_eval.harness.unanswered import unanswered_finding, with_unanswered
 from clipsonic_eval.metrics import Inputs, Metric, SetMetric
 from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import IDENTICAL, Comparison, RunRecord
+from clipsonic_eval.stats import paired
 from clipsonic_eval.types import Finding, Score
 
 
@@ -28,7 +29,7 @@ def score(
         n_boot: resamples of the clips.
         n_permutations: of the paired tests.
         seed: of both, and of the shuffled prompts and the halves of the reference.
-        progress: shows every metric and system.
+        progress: shows every metric.
 
     Returns:
         The record, still without configuration, tags and provenance.
@@ -38,42 +39,35 @@ def score(
     """
     plan = embedded.plan
     digests = {name: one.digests for name, one in embedded.sets.items()}
-    present = {*embedded.sets, *([SHUFFLED] if SHUFFLED in plan.controls else [])}
-    pairs = [(a, b) for a, b in plan.pairs if a in present and b in present]
-    work = [(metric, embedded.inputs(metric, seed)) for metric in plan.metrics.values()]
     scores: list[Score] = []
     comparisons: list[Comparison] = []
     unscored: dict[str, list[str]] = {}
     not_compared: list[str] = []
-
-    def each() -> Iterator[str]:
-        for metric, inputs in work:
-            with threads.matrices(_side(metric, inputs)):
-                found = score_systems(metric, inputs, n_boot=n_boot, seed=seed, identity=embedded.identity(metric))
-                more, why = compare_systems(
-                    metric, inputs, found, pairs, digests, n_boot=n_boot, n_permutations=n_permutations, seed=seed
-                )
-                scores.extend(
-                    with_unanswered(s, metric, inputs[s.system], embedded) if s.system in embedded.silence else s
-                    for s in found.scores.values()
-                )
-            comparisons.extend(more)
-            not_compared.extend(why)
-            for name, reason in found.unscored.items():
-                unscored.setdefault(name, []).append(f"{metric.card.name} not computed: {reason}")
-            yield from inputs
-
-    label = f"score, {n_boot} resamples"
-    for _ in progress.track(each(), label=label, total=sum(len(inputs) for _, inputs in work)):
-        pass
+    metrics = list(plan.metrics.values())
+    for metric in progress.track(metrics, label=f"score, {n_boot} resamples", total=len(metrics)):
+        inputs = embedded.inputs(metric, seed)
+        identity = embedded.identity[metric.card.name]
+        with threads.matrices(_side(metric, inputs)):
+            found = score_systems(metric, inputs, n_boot=n_boot, seed=seed, identity=identity)
+            compared, why = compare_systems(
+                metric, inputs, found, plan.pairs, digests, n_boot=n_boot, n_permutations=n_permutations, seed=seed
+            )
+            for one in found.scores.values():
+                counted = one.system in embedded.silence
+                scores.append(with_unanswered(one, metric, inputs[one.system], embedded) if counted else one)
+        comparisons += compared
+        not_compared += why
+        for name, reason in found.unscored.items():
+            unscored.setdefault(name, []).append(f"{metric.card.name} not computed: {reason}")
     if not scores:
         first = next(f"{name}: {why}" for name, reasons in unscored.items() for why in reasons)
         raise UserError(f"nothing could be scored; the first reason: {first}")
+    holm = paired.holm([comparison.p_value for comparison in comparisons])
     findings = _findings(embedded, scores, unscored, comparisons, not_compared)
     return RunRecord(
         kind="evaluate",
         scores=tuple(scores),
-        comparisons=corrected(comparisons),
+        comparisons=tuple(dataclasses.replace(c, p_holm=p) for c, p in zip(comparisons, holm, strict=True)),
         systems={name: one.audio.card for name, one in embedded.sets.items()},
         skipped=embedded.skipped,
         sets=embedded.counts,

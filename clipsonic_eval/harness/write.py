@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from clipsonic_eval import records
 from clipsonic_eval.files import write_csv
 from clipsonic_eval.harness.embed import Embedded
 from clipsonic_eval.harness.spectrograms import write_examples
-from clipsonic_eval.records import RunRecord
+from clipsonic_eval.records import Comparison, RunRecord
+from clipsonic_eval.types import Score
 
 _SCORES = ("metric", "system", "value", "ci_low", "ci_high", "ci_level", "ci_method", "n", "n_rows", "unit",
            "higher_is_better", "seed", "signature")  # fmt: skip
@@ -29,34 +30,27 @@ def write(record: RunRecord, out: Path, embedded: Embedded | None = None, *, exa
     """
     if embedded is not None:
         write_examples(embedded.sets, embedded.plan.queries.prompts, out, k=examples, seed=seed)
-    write_csv(out / "scores.csv", _SCORES, (_row(s, _SCORES) for s in record.scores))
-    write_csv(out / "comparisons.csv", _COMPARISONS, (_row(c, _COMPARISONS) for c in record.comparisons))
-    write_csv(out / "per_clip.csv", ("key", "system", "metric", "value"), _items(record))
-    write_csv(out / "skipped.csv", ("system", "key", "reason"), _skips(record))
-    write_csv(out / "findings.csv", ("system", "check", "severity", "keys", "sentence"), _findings(record))
+    per_clip = [(key, s.system, s.metric, value) for s in record.scores for key, value in s.per_clip.items()]
+    skipped = [(name, skip.key, skip.reason) for name, skips in record.skipped.items() for skip in skips]
+    findings = [
+        (name, f.check, f.severity, " ".join(f.keys), f.sentence)
+        for name, found in record.findings.items()
+        for f in found
+    ]
+    _write(out / "scores.csv", _SCORES, [_row(score, _SCORES) for score in record.scores])
+    _write(out / "comparisons.csv", _COMPARISONS, [_row(comparison, _COMPARISONS) for comparison in record.comparisons])
+    _write(out / "per_clip.csv", ("key", "system", "metric", "value"), per_clip)
+    _write(out / "skipped.csv", ("system", "key", "reason"), skipped)
+    _write(out / "findings.csv", ("system", "check", "severity", "keys", "sentence"), findings)
     records.write(record, out)
 
 
-def _row(entry: Any, columns: Sequence[str]) -> dict[str, Any]:
+def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    write_csv(path, columns, [dict(zip(columns, row, strict=True)) for row in rows])
+
+
+def _row(entry: Score | Comparison, columns: Sequence[str]) -> list[Any]:
+    """Return the fields of a score or a comparison, the interval as two numbers."""
     low, high = entry.ci if entry.ci else (None, None)
-    own = {name: getattr(entry, name) for name in columns if name not in ("ci_low", "ci_high")}
-    return {**own, "ci_low": low, "ci_high": high}
-
-
-def _items(record: RunRecord) -> Iterable[dict[str, Any]]:
-    for score in record.scores:
-        for key, value in score.per_clip.items():
-            yield {"key": key, "system": score.system, "metric": score.metric, "value": value}
-
-
-def _skips(record: RunRecord) -> Iterable[dict[str, Any]]:
-    for system, group in record.skipped.items():
-        for skip in group:
-            yield {"system": system, "key": skip.key, "reason": skip.reason}
-
-
-def _findings(record: RunRecord) -> Iterable[dict[str, Any]]:
-    for system, group in record.findings.items():
-        for found in group:
-            own = {"check": found.check, "severity": found.severity, "sentence": found.sentence}
-            yield {"system": system, "keys": " ".join(found.keys), **own}
+    ends = {"ci_low": low, "ci_high": high}
+    return [ends[name] if name in ends else getattr(entry, name) for name in columns]

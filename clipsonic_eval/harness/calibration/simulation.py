@@ -15,12 +15,13 @@ import numpy as np
 from clipsonic_eval import seeds
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.harness.calibration.populations import POPULATIONS, draw
-from clipsonic_eval.harness.compare import compare_systems, corrected
+from clipsonic_eval.harness.compare import compare_systems
 from clipsonic_eval.harness.resolve import resolve_metric
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, Metric
 from clipsonic_eval.metrics.scoring import score_systems
 from clipsonic_eval.records import Comparison
 from clipsonic_eval.stats.bootstrap import wilson_interval
+from clipsonic_eval.stats.paired import holm
 from clipsonic_eval.types import Score
 
 BAND = (0.93, 0.97)
@@ -154,7 +155,7 @@ def simulate(name: str, n: int, config: CalibrateConfig) -> Calibration:
         intervals.append(first.ci)
         null = [c for c in comparisons if "worse" not in (c.a, c.b)]
         alone.append(null[0].p_value <= ALPHA)
-        family.append(min(c.p_holm for c in corrected(null)) <= ALPHA)
+        family.append(min(holm([c.p_value for c in null])) <= ALPHA)
         power.append(next(c for c in comparisons if c.b == "worse").p_value <= ALPHA)
     ends = np.array(intervals)
     hit = (ends[:, 0] <= truth) & (truth <= ends[:, 1])

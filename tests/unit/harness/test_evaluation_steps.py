@@ -15,7 +15,7 @@ from clipsonic_eval import records
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.harness.embed import Embedded, embed, unanswered
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
-from clipsonic_eval.harness.plan import Plan, plan
+from clipsonic_eval.harness.plan import EvaluationPlan, plan
 from clipsonic_eval.harness.score import score
 from clipsonic_eval.harness.write import write
 from clipsonic_eval.media.audio import write_wav
@@ -37,7 +37,7 @@ def world(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def planned(world: Path, **changes: Any) -> Plan:
+def planned(world: Path, **changes: Any) -> EvaluationPlan:
     settings = {
         "systems": {"good": world / "good", "bad": world / "bad"},
         "reference": world / "reference",
@@ -195,12 +195,12 @@ def test_shuffled_prompts_need_real_audio(world: Path) -> None:
 
 def test_signature_fields_name_what_a_metric_compares_with(world: Path) -> None:
     found = embedded(world, real=world / "real", metrics=("fad", "kl", "clap_score"))
-    identity = {name: dict(found.identity(metric)) for name, metric in found.plan.metrics.items()}
+    identity = {name: dict(fields) for name, fields in found.identity.items()}
     assert set(identity["fad"]) == {"ref"}
     assert identity["clap_score"] == {"queries": found.plan.queries.hash}
     assert identity["fad"]["ref"] != identity["kl"]["ref"]
     (world / "reference" / "q0.wav").write_bytes((world / "bad" / "q0.wav").read_bytes())
-    assert dict(embedded(world).identity(METRICS["fad"])) != identity["fad"]
+    assert dict(embedded(world).identity["fad"]) != identity["fad"]
 
 
 def test_queries_without_an_output_get_the_embedding_of_silence(world: Path) -> None:

@@ -88,7 +88,7 @@ def test_an_evaluation_embeds_on_the_idle_cores_and_scores_small_sets_on_one_thr
     evaluate(settings, tmp_path / "run", encoders={**encoders(), "audio": ears}, progress=bars)
     assert ears.seen == {(1, IDLE)}
     assert seen == {(1, 1)}
-    assert bars.tracked["score, 40 resamples"] == (5, 5)  # fad and kad of two systems, and the halves
+    assert bars.tracked["score, 40 resamples"] == (3, 3)  # fad, kad, and fad of the halves
 
 
 def test_a_system_is_sampled_on_the_idle_cores(tmp_path: Path) -> None:
