@@ -32,7 +32,7 @@ def command(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool,
     values = as_tree(SweepConfig())
     if only:
         values["clip_variants"] = [name.strip() for name in only.split(",")]
-    words = ["clipsonic-eval sweep", *([f"--only {only}"] if only else [])]
+    words = ["clipsonic-eval sweep", *([f"--only {shlex.quote(only)}"] if only else [])]
     words += [f"--set {shlex.quote(item)}" for item in sets]
     config = resolve(SweepConfig, apply_sets(values, sets))
     report = run_sweep(config, out, Bars(), command=" ".join(words), overwrite=overwrite)
