@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -41,15 +42,37 @@ def interval(ci: tuple[float, float] | None, decimals: int) -> str:
     return f"[{number(ci[0], decimals)}, {number(ci[1], decimals)}]" if ci else ""
 
 
-def estimate(value: float, ci: tuple[float, float] | None = None, digits: int = 3) -> str:
-    """Format a value of unknown scale with its confidence interval, each to some significant digits.
+def arrow(higher_is_better: bool) -> str:
+    """Return ↑ where higher is better, ↓ where lower is."""
+    return "↑" if higher_is_better else "↓"
+
+
+def with_interval(value: float, ci: tuple[float, float] | None, decimals: int | None = None) -> str:
+    """Return ``value [low, high]`` with as many decimals as the interval supports.
+
+    Args:
+        value: any number.
+        ci: lower and upper end, or None.
+        decimals: digits after the point; None: two significant digits of the interval's width.
 
     Example:
-        >>> estimate(0.12345, (0.1, 0.15)), estimate(1234.5, digits=5)
-        ('0.123 [0.1, 0.15]', '1234.5')
+        >>> with_interval(0.31234, (0.3011, 0.3243))
+        '0.312 [0.301, 0.324]'
+        >>> with_interval(5.2, None)
+        '5.200'
     """
-    ends = f" [{ci[0]:.{digits}g}, {ci[1]:.{digits}g}]" if ci else ""
-    return f"{value:.{digits}g}{ends}"
+    places = decimals_of(value, ci) if decimals is None else decimals
+    shown = f"{value:.{places}f}"
+    return f"{shown} [{ci[0]:.{places}f}, {ci[1]:.{places}f}]" if ci else shown
+
+
+def decimals_of(value: float, ci: tuple[float, float] | None, most: int = 6) -> int:
+    """Return how many decimals show two significant digits of an interval's width, four of a value without one."""
+    width = ci[1] - ci[0] if ci else 0.0
+    scale, digits = (width, 2) if math.isfinite(width) and width > 0 else (abs(value), 4)
+    if not math.isfinite(scale) or scale == 0:
+        return 3
+    return min(most, max(0, digits - 1 - math.floor(math.log10(scale))))
 
 
 def p_value(p: float) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clipsonic_eval.types import WITH_UNANSWERED, Score, arrow, decimals_of, with_interval
+from clipsonic_eval.formats import arrow, decimals_of, with_interval
+from clipsonic_eval.types import WITH_UNANSWERED, Score
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -1,12 +1,11 @@
-"""The record of a run: scores, comparisons, configuration and provenance in one JSON file.
+"""Run records: scores, paired tests, configuration and provenance of one run, in memory and as ``record.json``.
 
-Tables, figures, the page and the gate read records and nothing else, so a report can be remade anywhere.
+Reports are made from records alone, so a report can be remade on any machine.
 
-Every record says which version of this schema it was written in. :func:`write` writes the newest; :func:`read` takes
-every older one, upgraded by one pure function from each version to the next (:data:`UPGRADES`).
-
-The values of single clips lie beside it in ``clips.parquet`` (:mod:`clipsonic_eval.clip_values`), which the record
-names by its SHA-256. Without that file a record still reads, less those values.
+Each file names the version of its schema. :func:`write` writes the newest version; :func:`read` reads every older one
+through one pure function per version (:mod:`clipsonic_eval.record_upgrades`). Values per clip are stored next to the
+record in ``clips.parquet`` (:mod:`clipsonic_eval.clip_values`), identified by its SHA-256; without that file a record
+still reads, without those values.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from clipsonic_eval import clip_values, filenames, frames
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError, unknown_name
 from clipsonic_eval.files import read_json, write_json
+from clipsonic_eval.record_upgrades import SCHEMA_VERSION, upgraded
 from clipsonic_eval.types import Finding, Score, Skip
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _Values = Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]]
 _log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 3
 ALPHA = 0.05  # level of the paired tests, after Holm's correction
 IDENTICAL = "identical outputs"  # in place of a test's name: the systems gave the same bytes, there is nothing to test
 
@@ -41,14 +40,19 @@ class Comparison:
     """A paired test of two systems on the same queries.
 
     Attributes:
+        metric: registry name.
+        a: name of one system.
+        b: name of the other system.
         difference: value of ``a`` minus value of ``b``, in the metric's unit; the mean over training seeds where there
             are several.
         ci: 95 % interval of the difference.
         p_value: two-sided.
         p_holm: the same after Holm's correction over the family of this record.
-        test: how it was made, e.g. ``paired-permutation-10000``, or :data:`IDENTICAL`.
+        n: number of queries that both systems answered.
+        test: the kind of test, e.g. ``paired-permutation-10000``, or :data:`IDENTICAL`.
         higher_is_better: direction of the metric.
-        effect_size: standardised difference of the paired values, NaN-free; None where the metric has no clip values.
+        effect_size: Cohen's d_z, the mean of the paired differences over their standard deviation; None where the
+            metric has no values per clip.
         by_seed: difference by training seed, in records of kind ``pooled``.
     """
 
@@ -109,14 +113,13 @@ def _negated(ci: tuple[float, float] | None) -> tuple[float, float] | None:
 
 @dataclass(frozen=True, slots=True)
 class SetCount:
-    """What became of the items of one set: a system, ``reference``, ``real`` or ``training``.
+    """Numbers of clips in one set: a system, ``reference``, ``real`` or ``training``.
 
     Attributes:
-        found: items that were there.
-        used: items that were scored or compared with.
-        skipped: items that could not be used; each is listed with its reason in :attr:`RunRecord.skipped`.
-        left_out: items that nothing asked for, such as outputs without a query, and files that are no audio by their
-            suffix.
+        found: clips in the folder or store.
+        used: clips that were embedded.
+        skipped: clips that could not be used; :attr:`RunRecord.skipped` lists each with the reason.
+        left_out: clips without a query, and files whose suffix is not that of audio.
     """
 
     found: int
@@ -127,22 +130,37 @@ class SetCount:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RunRecord:
-    """Everything that one run of ``evaluate`` or ``gap`` found.
+    """Result of one evaluation (or gap measurement): scores, paired tests, and how they were obtained.
+
+    ``run[system, metric]`` is a score, :meth:`table` shows systems × metrics, :meth:`to_frame` has a row per score.
 
     Attributes:
         kind: ``evaluate``, ``gap``, or ``pooled``: numbers over the training seeds of several runs, see
             :mod:`clipsonic_eval.analysis`.
         scores: one per metric and system.
         comparisons: paired tests between systems.
-        systems: by name, the card of what was scored (kind, weights, config hash, guidance, seeds, ...).
-        skipped: what was left out, by system or set.
-        sets: how many items each set had, by system or set; empty in records of version 1.
-        findings: what looks wrong, by system.
-        tags: what tells this run from its neighbours in a study, e.g. ``{"train_seed": "0", "split": "test",
-            "guidance": "2", "clip_variant": "toy-clip"}``.
+        systems: card of each system by name (kind, weights, config hash, guidance, seeds, ...).
+        skipped: clips that were left out, by system or set.
+        sets: numbers of clips by system or set; empty in records of version 1.
+        findings: problems that the checks found, by system or set.
+        tags: what distinguishes this run within a study, e.g. ``{"train_seed": "0", "split": "test", "guidance": "2",
+            "clip_variant": "toy-clip"}``.
         config: resolved configuration.
-        provenance: from :func:`clipsonic_eval.provenance.collect`.
+        provenance: versions, platform and commit, from :func:`clipsonic_eval.provenance.collect`.
         timings_s: seconds by stage.
+        schema_version: of the record.
+
+    Example:
+        >>> score = Score("fad", "PD", 1.234, (1.1, 1.4), "bootstrap", 50, 50, "squared distance", False, "fad|n:50")
+        >>> run = RunRecord("evaluate", (score,))
+        >>> run
+        RunRecord(evaluate: 1 system, 1 metric)
+        >>> float(run["PD", "fad"])
+        1.234
+        >>> print(run.table())
+                         fad ↓   n
+        system
+        PD   1.23 [1.10, 1.40]  50
     """
 
     kind: str
@@ -262,9 +280,9 @@ def _counted(n: int, noun: str) -> str:
 
 
 def write(record: RunRecord, folder: Path) -> Path:
-    """Write ``folder/record.json``, and ``clips.parquet`` before it, and return the path of the first.
+    """Write ``folder/record.json`` and, before it, ``clips.parquet``; return the path of the record.
 
-    Each is written atomically. A record that was there goes away first: it would name other values of clips.
+    Both are written atomically. An older record is removed first, since it would name other values per clip.
     """
     path = folder / filenames.RECORD
     path.unlink(missing_ok=True)
@@ -278,10 +296,14 @@ def write(record: RunRecord, folder: Path) -> Path:
 
 
 def read(path: Path) -> RunRecord:
-    """Read a record from a run folder or from the JSON file itself, of this schema or any older one.
+    """Read a record of this schema version or any older one.
+
+    Args:
+        path: the run folder, or the JSON file itself.
 
     Raises:
-        UserError: there is none, it is no record, a newer release wrote it, or its values of clips are damaged.
+        UserError: there is no record, the file is not one, a newer release wrote it, or its values per clip are
+            damaged.
     """
     file = path / filenames.RECORD if path.is_dir() else path
     if not file.exists():
@@ -289,7 +311,7 @@ def read(path: Path) -> RunRecord:
     tree = read_json(file, fix="the run that wrote it did not finish, run it again")
     version = tree.get("schema_version") if isinstance(tree, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise UserError(f"{file}: no record of a run, it names no schema version; give what `evaluate` or `gap` wrote")
+        raise UserError(f"{file}: not a run record, it names no schema version; give what `evaluate` or `gap` wrote")
     if version > SCHEMA_VERSION:
         raise UserError(
             f"{file}: schema version {version}, and this release reads up to {SCHEMA_VERSION}; "
@@ -305,52 +327,14 @@ def read(path: Path) -> RunRecord:
         ) from None
 
 
-def upgrade_1_to_2(tree: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of version 1 as version 2 would have it.
-
-    What was found and used was not counted yet. Signatures had no numerics versions: all that was computed then is
-    version 1 of them. ``findings`` came late in version 1, so some of its records have none.
-    """
-    scores = [{**score, "signature": _with_numerics(score["signature"])} for score in tree["scores"]]
-    return {"findings": {}, **tree, "scores": scores, "sets": {}, "schema_version": 2}
-
-
-def _with_numerics(signature: str) -> str:
-    metric, *fields = signature.split("|")
-    of_encoder = ["encnum:1", "loadnum:1"] if "/" in metric else ["encnum:1"]  # metric/tool: a convention
-    return "|".join([metric, "num:1", *(p for f in fields for p in (f, *(of_encoder if f.startswith("enc:") else ())))])
-
-
-def upgrade_2_to_3(tree: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of version 2 as version 3 would have it.
-
-    The tag ``instrument`` became ``clip_variant``, and ``per_item`` of a score, where an old record still holds it,
-    ``per_clip``. A comparison takes the direction of its metric from the scores.
-    """
-    tags = {"clip_variant" if name == "instrument" else name: value for name, value in tree["tags"].items()}
-    scores = [{("per_clip" if k == "per_item" else k): v for k, v in score.items()} for score in tree["scores"]]
-    higher = {score["metric"]: score["higher_is_better"] for score in scores}
-    comparisons = [{**c, "higher_is_better": higher[c["metric"]]} for c in tree["comparisons"]]
-    return {**tree, "tags": tags, "scores": scores, "comparisons": comparisons, "schema_version": 3}
-
-
-UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: upgrade_1_to_2, 2: upgrade_2_to_3}
-
-
-def upgraded(tree: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of any older schema in the newest one, step by step; the tree that is given stays as it is."""
-    while tree["schema_version"] < SCHEMA_VERSION:
-        tree = UPGRADES[tree["schema_version"]](tree)
-    return tree
-
-
-def _values(said: dict[str, Any] | None, folder: Path) -> _Values:
-    if said is None:
+def _values(named: dict[str, Any] | None, folder: Path) -> _Values:
+    """Return the values per clip that a record names, nothing where their file is missing."""
+    if named is None:
         return {}
     if not (folder / filenames.CLIP_VALUES).exists():
-        _log.info("%s: not there, so the record has no values of clips", folder / filenames.CLIP_VALUES)
+        _log.info("%s: missing, so the record has no values per clip", folder / filenames.CLIP_VALUES)
         return {}
-    return clip_values.read(said, folder)
+    return clip_values.read(named, folder)
 
 
 def _record(tree: dict[str, Any], values: _Values) -> RunRecord:

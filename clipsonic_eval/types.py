@@ -8,7 +8,6 @@ signature.
 from __future__ import annotations
 
 import html
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from clipsonic_eval.arraytypes import Float32, FloatArray, IntArray
 from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.formats import arrow, with_interval
 
 Modality = Literal["audio", "text", "image"]
 WITH_UNANSWERED = "value_with_unanswered"  # among a score's details: the value with unanswered queries counted
@@ -203,7 +203,7 @@ def _numbers(values: ArrayLike, name: str) -> FloatArray:
     try:
         array = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors on a GPU or with a gradient
-        why = str(error).partition(". ")[0]
+        why = str(error).partition(" The requested")[0].rstrip(".")  # NumPy goes on about shapes
         raise ShapeError(f"{name}: not readable as an array of shape (n, d): {why}") from None
     if array.dtype.kind not in "fiub":
         raise ShapeError(f"{name}: needs an array of real numbers of shape (n, d), got one of {array.dtype}")
@@ -314,36 +314,3 @@ class Score:
         }
         cells = (f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in rows.items() if v)
         return f"<table>{''.join(cells)}</table>"
-
-
-def arrow(higher_is_better: bool) -> str:
-    """Return ↑ where higher is better, ↓ where lower is."""
-    return "↑" if higher_is_better else "↓"
-
-
-def with_interval(value: float, ci: tuple[float, float] | None, decimals: int | None = None) -> str:
-    """Return ``value [low, high]`` with as many decimals as the interval supports.
-
-    Args:
-        value: any number.
-        ci: lower and upper end, or None.
-        decimals: digits after the point; None: two significant digits of the interval's width.
-
-    Example:
-        >>> with_interval(0.31234, (0.3011, 0.3243))
-        '0.312 [0.301, 0.324]'
-        >>> with_interval(5.2, None)
-        '5.200'
-    """
-    places = decimals_of(value, ci) if decimals is None else decimals
-    shown = f"{value:.{places}f}"
-    return f"{shown} [{ci[0]:.{places}f}, {ci[1]:.{places}f}]" if ci else shown
-
-
-def decimals_of(value: float, ci: tuple[float, float] | None, most: int = 6) -> int:
-    """Return how many decimals show two significant digits of an interval's width, four of a value without one."""
-    width = ci[1] - ci[0] if ci else 0.0
-    scale, digits = (width, 2) if math.isfinite(width) and width > 0 else (abs(value), 4)
-    if not math.isfinite(scale) or scale == 0:
-        return 3
-    return min(most, max(0, digits - 1 - math.floor(math.log10(scale))))

@@ -239,7 +239,10 @@ def _not_reproduced(target: str) -> list[str]:
 
 
 def _value(score: Score | None) -> str:
-    return "–" if score is None else formats.estimate(score.value, score.ci, digits=5)
+    if score is None:
+        return "–"
+    places = formats.decimals_of(score.value, score.ci) + 2  # a step may move less than the interval's width
+    return formats.with_interval(score.value, score.ci, places)
 
 
 def _moved(before: float | None, score: Score | None) -> str:

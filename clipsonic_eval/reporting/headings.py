@@ -7,8 +7,9 @@ package that is not installed here.
 from __future__ import annotations
 
 from clipsonic_eval.conventions import CONVENTIONS
+from clipsonic_eval.formats import arrow
 from clipsonic_eval.metrics import METRICS, MetricCard
-from clipsonic_eval.types import Score, arrow
+from clipsonic_eval.types import Score
 
 _DECIMALS = 3  # where no card says otherwise
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsonic_eval import records
+from clipsonic_eval import record_upgrades, records
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import SetCount
 from clipsonic_eval.types import Finding
@@ -32,7 +32,7 @@ def frozen(name: str) -> dict[str, object]:
 def test_a_record_of_version_1_says_all_it_said(name: str) -> None:
     tree = frozen(name)
     read = records.read(FROZEN / f"{name}.json")
-    assert read.schema_version == records.SCHEMA_VERSION
+    assert read.schema_version == record_upgrades.SCHEMA_VERSION
     assert [(s.metric, s.system, s.value, s.n) for s in read.scores] == [
         (s["metric"], s["system"], s["value"], s["n"])
         for s in tree["scores"]  # type: ignore[attr-defined]
@@ -57,11 +57,11 @@ def test_what_version_1_skipped_and_found_is_still_there() -> None:
 def test_an_upgrade_is_one_pure_step() -> None:
     tree = frozen("version-1")
     before = copy.deepcopy(tree)
-    after = records.upgrade_1_to_2(tree)
+    after = record_upgrades.upgrade_1_to_2(tree)
     assert tree == before
     assert after["schema_version"] == 2
     assert after["sets"] == {}
-    assert set(records.UPGRADES) == set(range(1, records.SCHEMA_VERSION))
+    assert set(record_upgrades.UPGRADES) == set(range(1, record_upgrades.SCHEMA_VERSION))
 
 
 def test_names_of_version_2_are_read_as_those_of_version_3() -> None:
@@ -72,7 +72,7 @@ def test_names_of_version_2_are_read_as_those_of_version_3() -> None:
         "schema_version": 2,
     }
     before = copy.deepcopy(tree)
-    after = records.upgrade_2_to_3(tree)
+    after = record_upgrades.upgrade_2_to_3(tree)
     assert after["tags"] == {"clip_variant": "toy-clip"}
     assert after["scores"] == [{"metric": "fad", "higher_is_better": False, "value": 1.0, "per_clip": {"a": 1.0}}]
     assert after["comparisons"] == [{"metric": "fad", "a": "PD", "b": "ZS", "higher_is_better": False}]
@@ -90,7 +90,7 @@ def test_the_committed_reports_still_read(path: Path) -> None:
 def test_a_record_read_and_written_again_is_of_the_newest_version(tmp_path: Path) -> None:
     read = records.read(FROZEN / "version-1.json")
     records.write(read, tmp_path)
-    assert json.loads((tmp_path / "record.json").read_text())["schema_version"] == records.SCHEMA_VERSION
+    assert json.loads((tmp_path / "record.json").read_text())["schema_version"] == record_upgrades.SCHEMA_VERSION
     assert records.read(tmp_path) == read
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.types import Embeddings, EncoderCard, Score, as_embeddings, decimals_of, with_interval
+from clipsonic_eval.formats import decimals_of, with_interval
+from clipsonic_eval.types import Embeddings, EncoderCard, Score, as_embeddings
 
 
 def score(**more: object) -> Score:
