@@ -26,7 +26,7 @@ from clipsonic.system_config import MelSystemConfig, check_template
 from clipsonic.systems import PEAK_RULE, MelSystem
 from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
 from clipsonic_eval.arraytypes import Float32, IntArray
-from clipsonic_eval.encoders import ENCODERS, Encoder
+from clipsonic_eval.encoders import load_encoder
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.systems.controls import own_audio
 from clipsonic_eval.types import Query
@@ -124,7 +124,7 @@ class Retrieval:
         self._template = template
         self._store = ClipStore.open(clips)
         self.sample_rate = self._store.sample_rate
-        self._encoder: Encoder = ENCODERS[encoder](encoder_weights)
+        self._encoder = load_encoder(encoder, encoder_weights)
         frames, _ = condition_array(self._store, ConditionSpec("image", encoder, encoder_weights))
         self._rows = self._store.rows(split)
         if not len(self._rows):

@@ -23,7 +23,7 @@ from clipsonic_eval.clips._shards import ShardFiles
 from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.clips.source import Source
 from clipsonic_eval.devices import resolve_device
-from clipsonic_eval.encoders import ENCODERS, Encoder
+from clipsonic_eval.encoders import Encoder, load_encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Finding
@@ -101,7 +101,7 @@ def _load_encoder(config: PrepareConfig) -> Encoder | None:
     if config.image_encoder is None:
         return None
     device = str(resolve_device(config.device))
-    encoder: Encoder = ENCODERS[config.image_encoder](config.encoder_weights, device=device)
+    encoder = load_encoder(config.image_encoder, config.encoder_weights, device=device)
     if "image" not in encoder.card.modalities:
         raise UserError(f"image_encoder {config.image_encoder}: takes {', '.join(encoder.card.modalities)}, no images")
     return encoder

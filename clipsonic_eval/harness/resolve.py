@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from clipsonic_eval import encoders
 from clipsonic_eval.arraytypes import Float32, Float64, UInt8
 from clipsonic_eval.conventions import CONVENTIONS, Convention
 from clipsonic_eval.devices import resolve_device
-from clipsonic_eval.encoders import ENCODERS, Encoder, TextNote, text_notes
+from clipsonic_eval.encoders import Encoder, TextNote, text_notes
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.metrics import METRICS, ClipInfluence, ClipMetric, Inputs, Metric, PairMetric
 from clipsonic_eval.types import Clip, EncoderCard
@@ -123,7 +124,7 @@ def load_encoder(
     loaded = {} if loaded is None else loaded
     identity = (plain, weights, *sorted(options.items()))
     if identity not in loaded:
-        loaded[identity] = ENCODERS[plain](weights, device=device, **options)
+        loaded[identity] = encoders.load_encoder(plain, weights, device=device, **options)
     return ConventionEncoder(loaded[identity], convention) if convention else loaded[identity]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from clipsonic_eval import threads
 from clipsonic_eval.arraytypes import Float32, FloatArray
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.encoders import ENCODERS
+from clipsonic_eval.encoders import load_encoder
 from clipsonic_eval.errors import ShapeError, SpaceError, UserError
 from clipsonic_eval.types import EncoderCard
 
@@ -70,7 +70,7 @@ def _of_frames(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, EncoderC
             "name the same encoder or prepare the clips again"
         )
     if spec.encoder_weights is not None:
-        wanted = ENCODERS[spec.encoder](spec.encoder_weights).card
+        wanted = load_encoder(spec.encoder, spec.encoder_weights).card
         if wanted.weights_sha256 != card.weights_sha256:
             raise SpaceError(
                 f"the clips' frames were embedded by {card.short}, but {spec.encoder_weights} holds {wanted.short}; "
@@ -86,7 +86,7 @@ def _of_captions(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, Encode
             f"{len(missing)} of {len(store)} clips have no caption (the first is '{missing[0]}'); a model conditioned "
             "on text needs one for each: give them in the manifest's prompt column"
         )
-    encoder = ENCODERS[spec.encoder](spec.encoder_weights)
+    encoder = load_encoder(spec.encoder, spec.encoder_weights)
     unique = {prompt: row for row, prompt in enumerate(dict.fromkeys(p for p in store.prompts if p))}
     with threads.networks():
         vectors = np.asarray(encoder.text(list(unique)), dtype=np.float32)

@@ -29,7 +29,7 @@ from clipsonic.prior.model import DiffusionPrior
 from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig, check_space
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.devices import resolve_device
-from clipsonic_eval.encoders import ENCODERS, Encoder
+from clipsonic_eval.encoders import load_encoder
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.media.video import query_image
 from clipsonic_eval.types import Query
@@ -59,7 +59,7 @@ class MelSystem:
         device = resolve_device(config.device)
         self.model = MelDiffusion.load(config.model, device, precision=config.precision)
         name = config.encoder or self.default_encoder
-        self.encoder: Encoder = ENCODERS[name](config.encoder_weights, device=str(device))
+        self.encoder = load_encoder(name, config.encoder_weights, device=str(device))
         self._embedded: dict[tuple[object, ...], Float32] = {}
         condition = self.model.card["condition"]
         if condition["kind"] != self.trained_on:

@@ -17,7 +17,7 @@ from clipsonic.prior import shards as parquet
 from clipsonic_eval import threads
 from clipsonic_eval.arraytypes import Float32, Float64
 from clipsonic_eval.datasets import refuse_duplicates
-from clipsonic_eval.encoders import ENCODERS, Encoder
+from clipsonic_eval.encoders import Encoder, load_encoder
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.progress import SILENT, Progress
@@ -104,7 +104,7 @@ def load_pairs(
         SpaceError: the frames of the clips were embedded by another encoder.
     """
     if source.images is not None:
-        return _pairs_of_images(source.images, source.cache, ENCODERS[encoder](encoder_weights), progress)
+        return _pairs_of_images(source.images, source.cache, load_encoder(encoder, encoder_weights), progress)
     from clipsonic_eval.clips import ClipStore
 
     assert source.clips is not None
@@ -164,7 +164,7 @@ def pairs_of_clips(
         )
     texts = tuple(str(own[i]) for i in rows)
     sources = tuple(store.sources[i] for i in rows)
-    encoder: Encoder = ENCODERS[spec.encoder](spec.encoder_weights)
+    encoder = load_encoder(spec.encoder, spec.encoder_weights)
     space = store.image_space
     assert space is not None
     content = config_hash([store.content_hash, [store.keys[i] for i in rows], texts])

@@ -18,7 +18,7 @@ from clipsonic.training.config import PriorTrainingConfig
 from clipsonic.training.loop import Network
 from clipsonic_eval.arraytypes import Bool, Float32, Float64, IntArray
 from clipsonic_eval.devices import resolve_device
-from clipsonic_eval.encoders import ENCODERS
+from clipsonic_eval.encoders import load_encoder
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.seeds import derive
 
@@ -131,7 +131,7 @@ def prepare(config: PriorTrainingConfig, pairs: Pairs, parent: DiffusionPrior | 
 def _tokens_of(config: PriorTrainingConfig) -> TokensOf | None:
     if not config.network.text_tokens:
         return None
-    found = getattr(ENCODERS[config.encoder](config.encoder_weights), "text_tokens", None)
+    found = getattr(load_encoder(config.encoder, config.encoder_weights), "text_tokens", None)
     if found is None:
         raise ConfigError(
             f"network.text_tokens is {config.network.text_tokens}, but encoder '{config.encoder}' offers no hidden "

@@ -82,8 +82,9 @@ class FakeClip:
 @pytest.fixture(autouse=True)
 def fake_clip(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeClip.asked = 0
-    monkeypatch.setattr(prior_data, "ENCODERS", {"toy-clip": FakeClip})
-    monkeypatch.setattr(prior_task, "ENCODERS", {"toy-clip": FakeClip, "tokenless": lambda weights: object()})
+    loaders: dict[str, Any] = {"toy-clip": FakeClip, "tokenless": lambda weights: object()}
+    for module in (prior_data, prior_task):
+        monkeypatch.setattr(module, "load_encoder", lambda name, weights=None: loaders[name](weights))
 
 
 def pairs(n: int = 60, k: int = 2) -> Pairs:
