@@ -119,8 +119,8 @@ def check_world(cards: Iterable[EncoderCard], places: Sequence[Path]) -> list[Fi
     if not foreign:
         return []
     sentence = (
-        f"the encoders of the toy world ({', '.join(foreign)}) were trained on nothing else, and this data does not "
-        "bear its mark: the numbers mean nothing on other sounds and images; use pretrained encoders (README)"
+        f"{', '.join(foreign)}: trained on the toy world alone, and this data is not marked as coming from it; the "
+        "numbers mean nothing on other audio or images, so choose pretrained encoders (ls encoders, README)"
     )
     return [Finding(WORLD, "error", (), sentence)]
 
