@@ -60,3 +60,46 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(arguments: tuple[str
     assert err.startswith("error: ")
     assert message in err
     assert len(err.splitlines()) == 1
+
+
+STUDY = """
+from clipsonic_eval.analysis.catalogue import Catalogue, SystemStyle
+
+STUDY = Catalogue(name="mine", systems=(SystemStyle("PD", "with a prior", "ours"),), groups=("ours", ""))
+NUMBER = 3
+"""
+
+
+def test_a_catalogue_of_ones_own_is_a_name_in_a_file(folder: Path) -> None:
+    (folder / "study.py").write_text(STUDY)
+    code, _, _ = run("run", "--out", "report", "--catalogue", "study.py:STUDY")
+    page = (folder / "report/README.md").read_text()
+    assert code == 0
+    assert "- PD: with a prior" in page
+    assert "--catalogue study.py:STUDY" in page
+    assert "paper" not in page
+
+
+def test_without_a_catalogue_no_ordering_is_looked_for(folder: Path) -> None:
+    code, out, _ = run("run", "--out", "report")
+    assert code == 0
+    assert out.splitlines()[0] == "report/README.md"
+    assert "ordering" not in (folder / "report/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("clipsonik", "expected MODULE:NAME or FILE.py:NAME"),
+        ("study.py:STUDIE", "'STUDIE'"),
+        ("study.py:NUMBER", "is no Catalogue"),
+        ("nowhere.py:STUDY", "nowhere.py: no such file"),
+    ],
+)
+def test_a_catalogue_that_is_none_is_one_line_and_exit_code_2(folder: Path, name: str, message: str) -> None:
+    (folder / "study.py").write_text(STUDY)
+    code, _, err = run("run", "--out", "report", "--catalogue", name)
+    assert code == 2
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert not (folder / "report").exists()

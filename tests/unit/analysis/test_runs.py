@@ -84,3 +84,53 @@ def test_places_without_records_are_refused(tmp_path: Path) -> None:
         find([tmp_path])
     with pytest.raises(UserError, match="no such run"):
         find([tmp_path / "nothing"])
+
+
+def test_records_in_memory_are_runs_without_a_folder_named_by_kind_and_tags() -> None:
+    found = find([simple(FAD, train_seed="0"), simple(FAD, train_seed="1"), simple(FAD, train_seed="1")])
+    assert [r.name for r in found] == ["evaluate-0", "evaluate-1", "evaluate-1-2"]
+    assert [r.folder for r in found] == [None] * 3
+
+
+def test_one_record_given_twice_is_one_run() -> None:
+    record = simple(FAD)
+    assert len(find([record, record])) == 1
+
+
+def test_folders_files_and_records_mix(tmp_path: Path) -> None:
+    records.write(simple(FAD), tmp_path / "run")
+    found = find([str(tmp_path / "run"), tmp_path / "run" / "record.json", simple(FAD)])
+    assert [r.name for r in found] == ["run", "evaluate"]
+    assert found[0].folder == tmp_path / "run"
+
+
+def test_no_runs_at_all_are_refused() -> None:
+    with pytest.raises(UserError, match="no runs given"):
+        find([])
+
+
+def test_without_a_preference_the_clip_variant_with_most_seeds_makes_the_table() -> None:
+    runs = [run("a", clip_variant="a"), *(run(f"b{i}", clip_variant="b", train_seed=str(i)) for i in range(2))]
+    assert sort(runs).clip_variant == "b"
+    assert sort(runs, main_variants=("a",)).clip_variant == "a"
+    assert sort(runs, {"clip_variant": "a"}).clip_variant == "a"
+
+
+def test_a_split_of_another_name_makes_the_table_where_there_is_no_test_split() -> None:
+    found = sort([run("b", split="beta"), run("a", split="alpha")])
+    assert names(found.table) == ["a"]
+
+
+def test_pooled_records_are_known_by_their_part() -> None:
+    pooled = [
+        as_run(RunRecord("pooled", (), tags=tags), str(i))
+        for i, tags in enumerate(({"clip_variant": "x"}, {"clip_variant": "x", "guidance": "2"}, {"part": "gap"}))
+    ]
+    found = sort([run("t", clip_variant="x"), *pooled])
+    assert set(found.pooled) == {("x", ""), ("x", "2"), ("", "gap")}
+
+
+def test_every_run_of_a_report_is_counted_once() -> None:
+    runs = [run("t", split="test", guidance="2"), *(run(f"v{w}", split="val", guidance=w) for w in ("1", "2"))]
+    found = sort(runs)
+    assert sorted(r.name for r in found.all_runs) == ["t", "v1", "v2"]

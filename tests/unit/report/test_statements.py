@@ -159,3 +159,75 @@ def test_what_was_unanswered_or_left_out_is_quoted_and_other_checks_are_named() 
     assert "A: 1 of 9 queries unanswered, the scores are over the others." in lines
     assert "evaluation: clap_score left out: nobody says the prompts." in lines
     assert "The check for clipping found something in A and reference; the records say what." in lines
+
+
+def test_long_lists_of_pairs_are_cut_and_the_rest_is_counted() -> None:
+    levels = {f"s{i}": float(i) for i in range(15)}
+    found = results_of(on_fad(levels, {("s0", f"s{i}"): CLEAR for i in range(1, 15)}))
+    lines = comparisons.read(found)
+    assert len(lines) == 13
+    assert lines[-1] == "2 more pairs: see the table of comparisons."
+
+
+def test_pairs_of_a_plan_are_left_to_its_own_questions() -> None:
+    catalogue = Catalogue(
+        systems=(SystemStyle("PD", group="ours"), SystemStyle("ZS", group="ours")),
+        groups=("ours", ""),
+        planned=(("PD", "ZS"),),
+    )
+    record = on_fad({"PD": 1.0, "ZS": 2.0, "mine": 3.0}, {("PD", "ZS"): CLEAR, ("PD", "mine"): CLEAR})
+    lines = comparisons.read(results_of(record, catalogue=catalogue))
+    assert [line.partition(":")[0] for line in lines] == ["PD against mine"]
+
+
+def test_every_control_with_a_meaning_is_named_next_to_the_floor_of_a_distance() -> None:
+    found = results_of(simple({("fad", "a"): 5.0, ("fad", "real"): 1.25, ("fad", "noise"): 80.0}))
+    assert controls.read(found)[0] == (
+        "FAD: real audio reaches 1.25, the floor of this metric at n = 480; white noise 80.00."
+    )
+
+
+def test_without_real_audio_nothing_is_said_of_a_floor() -> None:
+    assert controls.read(results_of(simple({("fad", "a"): 5.0, ("fad", "noise"): 80.0}))) == []
+
+
+def test_a_best_scale_is_not_named_across_different_n() -> None:
+    table = on_fad({"a": 3.0}, {}, split="test")
+    sweep = [
+        replace(on_fad({"a": 3.0}, {}, split="val", guidance=w), scores=(score("fad", "a", v, n=n),))
+        for w, v, n in (("1", 5.0, 100), ("2", 4.0, 200))
+    ]
+    assert not any("is best at" in line for line in spread.guidance(results_of(table, *sweep)))
+
+
+def test_one_guidance_scale_says_nothing() -> None:
+    found = results_of(on_fad({"a": 3.0}, {}, split="test"), on_fad({"a": 3.0}, {}, split="val", guidance="2"))
+    assert spread.guidance(found) == []
+
+
+def test_runs_of_several_commits_are_said() -> None:
+    runs = [replace(simple({("fad", "a"): 1.0}, train_seed=str(i)), provenance={"commit": str(i)}) for i in range(2)]
+    assert "The runs were made at 2 commits of the code." in caveats.read(results_of(*runs))
+
+
+def test_metrics_that_depend_on_n_are_named() -> None:
+    lines = caveats.read(results_of(simple({("fad", "a"): 1.0, ("inception_score", "a"): 2.0, ("kad", "a"): 1.0})))
+    assert "Compare FAD and inception score at equal n only: their expectations depend on n." in lines
+    assert "n = 480 test clips." in lines
+
+
+def test_encoders_away_from_their_world_make_the_numbers_meaningless() -> None:
+    record = simple({("fad", "a"): 1.0})
+    away = {"evaluation": (Finding("world", "error", (), "toy encoders on other sounds"),)}
+    assert caveats.read(results_of(replace(record, findings=away)))[0].startswith(
+        "The encoders know one small synthetic world only"
+    )
+
+
+def test_a_gap_without_priors_says_how_wide_it_is_and_no_more() -> None:
+    (line,) = gap.read(results_of(gap_record({}, {"text": (0.84, 0.3, 0.4)})))
+    assert line.startswith("The centroids of the text and the image embeddings are 0.840 [0.820, 0.860] apart")
+
+
+def test_without_a_gap_record_nothing_is_said_of_it() -> None:
+    assert gap.read(results_of(simple({("fad", "a"): 1.0}))) == []

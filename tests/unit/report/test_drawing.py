@@ -1,0 +1,74 @@
+"""Which figures a report has, and what it says of those it cannot draw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from unit.report.synthetic import gap_record, on_fad, results_of, simple, write_examples, write_projection
+
+from clipsonic_eval.analysis.catalogue import Catalogue
+from clipsonic_eval.analysis.results import Results, analyse
+from clipsonic_eval.analysis.runs import Run, sort
+from clipsonic_eval.reporting.drawing import draw_all
+from clipsonic_eval.study.catalogue import CLIPSONIC
+
+MINE = simple({("fad", "a"): 1.0, ("fad", "b"): 2.0})
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "figures").iterdir()}
+
+
+def test_an_evaluation_alone_has_one_figure_and_says_what_is_missing(tmp_path: Path) -> None:
+    figures, left_out = draw_all(results_of(MINE), tmp_path)
+    assert list(figures) == ["metrics"]
+    assert files(tmp_path) == {"metrics.pdf", "metrics.png"}
+    assert left_out == [
+        "no gap record: modality-gap table and figure left out",
+        "no examples.npz next to the records: spectrograms left out",
+        "fewer than two guidance scales on one split: figure over guidance scales left out",
+    ]
+
+
+def test_a_sweep_is_missed_only_where_the_study_has_one(tmp_path: Path) -> None:
+    sentence = "fewer than two CLIP variants with evaluations and a gap record: sweep over CLIP variants left out"
+    assert sentence in draw_all(results_of(MINE, catalogue=CLIPSONIC), tmp_path)[1]
+    assert sentence not in draw_all(results_of(MINE), tmp_path)[1]
+
+
+def test_nothing_at_all_draws_nothing(tmp_path: Path) -> None:
+    figures, left_out = draw_all(Results(), tmp_path)
+    assert figures == {}
+    assert len(left_out) == 4
+    assert not (tmp_path / "figures").exists()
+
+
+def test_every_figure_comes_with_its_title_and_caption(tmp_path: Path) -> None:
+    sweep = [on_fad({"a": 3.0}, {}, split="val", guidance=scale) for scale in ("1", "2")]
+    figures, _ = draw_all(results_of(on_fad({"a": 3.0}, {}, split="test"), *sweep, gap_record({})), tmp_path)
+    assert list(figures) == ["metrics", "gap", "guidance"]
+    for title, caption in figures.values():
+        assert title
+        assert caption.endswith((".", "axis."))
+    assert figures["guidance"][0] == "Metrics against the guidance scale"
+
+
+def test_spectrograms_and_projections_are_found_next_to_their_records(tmp_path: Path) -> None:
+    for name in ("run", "gap"):
+        (tmp_path / name).mkdir()
+    write_examples(tmp_path / "run", ["a", "b"], frames=8)
+    write_projection(tmp_path / "gap")
+    runs = sort([Run("run", tmp_path / "run", MINE), Run("gap", tmp_path / "gap", gap_record({}))])
+    figures, left_out = draw_all(analyse(runs, Catalogue()), tmp_path)
+    assert "spectrograms" in figures
+    assert "principal components" in figures["gap"][1]
+    assert left_out == ["fewer than two guidance scales on one split: figure over guidance scales left out"]
+
+
+@pytest.mark.parametrize("family", ["real", "mine"])
+def test_the_caption_of_spectrograms_names_what_their_colours_refer_to(tmp_path: Path, family: str) -> None:
+    write_examples(tmp_path, [family], frames=8)
+    found = analyse(sort([Run("run", tmp_path, MINE)]), Catalogue())
+    caption = draw_all(found, tmp_path)[0]["spectrograms"][1]
+    assert caption.endswith("the real clip." if family == "real" else "its clips.")
