@@ -45,8 +45,8 @@ from clipsonic_eval.metrics.mmd import kad as kad
 from clipsonic_eval.metrics.mmd import kad_kadtk as kad_kadtk
 from clipsonic_eval.metrics.mmd import kad_kadtk_imq as kad_kadtk_imq
 from clipsonic_eval.metrics.mmd import kad_kadtk_iq as kad_kadtk_iq
-from clipsonic_eval.metrics.mmd import kid as kid
-from clipsonic_eval.metrics.mmd import kid_subsets as kid_subsets
+from clipsonic_eval.metrics.mmd_cubic import kid as kid
+from clipsonic_eval.metrics.mmd_cubic import kid_subsets as kid_subsets
 from clipsonic_eval.metrics.retrieval import retrieval_audio_to_text_r1 as retrieval_audio_to_text_r1
 from clipsonic_eval.metrics.retrieval import retrieval_audio_to_text_r5 as retrieval_audio_to_text_r5
 from clipsonic_eval.metrics.retrieval import retrieval_audio_to_text_r10 as retrieval_audio_to_text_r10

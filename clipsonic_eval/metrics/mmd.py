@@ -1,9 +1,9 @@
-"""Kernel distances of two sets: KAD and KID, unbiased estimates of the squared maximum mean discrepancy (MMD).
+"""Kernel audio distance (KAD): unbiased estimates of the squared maximum mean discrepancy (MMD) of two sets.
 
     MMD² = mean k(x, x') + mean k(y, y') − 2 mean k(x, y)
 
 over pairs of rows of different clips within a set and all pairs between the sets (:mod:`clipsonic_eval.stats.mmd`).
-They need no Gaussian embeddings, few clips, and equal n on neither side; they may be negative.
+It needs no Gaussian embeddings, few clips, and equal n on neither side; it may be negative.
 
 Intervals: jackknife over the clips of both sets, a bandwidth held at its value. Cost: about (n + m)² (d + 5) operations
 for n and m rows; 1000 against 1000 rows in 512 dimensions take 0.1 s, 10,000 against 10,000 some 10 s.
@@ -12,22 +12,19 @@ for n and m rows; 1000 against 1000 rows in 512 dimensions take 0.1 s, 10,000 ag
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from clipsonic_eval import seeds
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.metrics._base import Influence, Inputs, MetricCard, SetMetric, linear_replicates, metric
+from clipsonic_eval.metrics._base import Influence, Inputs, MetricCard, SetMetric, metric
 from clipsonic_eval.metrics.scoring import Vectors, score
 from clipsonic_eval.metrics.vectors import one_row_per_clip, require_clips, sorted_rows
-from clipsonic_eval.stats.bootstrap import DAMPING
 from clipsonic_eval.stats.influence import jackknife_influence
 from clipsonic_eval.stats.mmd import (
-    cubic_kernel,
     gaussian_kernel,
     inverse_multiquadric_kernel,
     inverse_quadratic_kernel,
@@ -37,13 +34,11 @@ from clipsonic_eval.stats.pairwise import Kernel, LeaveOneOut, Rows, median_dist
 from clipsonic_eval.types import Score
 
 MIN_CLIPS = 3
-SUBSETS = 100
-SIZE = 1000
 _CHUNG = "Y. Chung et al., KAD: No More FAD!, 2025"
-_BINKOWSKI = "M. Binkowski et al., Demystifying MMD GANs, ICLR 2018"
 
 
-def _card(name: str, title: str, description: str, signature: str, source: str, **more: int | str) -> MetricCard:
+def mmd_card(name: str, title: str, description: str, signature: str, source: str, **more: int | str) -> MetricCard:
+    """Return the card of a squared MMD; ``more`` replaces any of its fields."""
     card = MetricCard(
         name=name,
         title=title,
@@ -61,12 +56,10 @@ def _card(name: str, title: str, description: str, signature: str, source: str, 
     return dataclasses.replace(card, **more)  # type: ignore[arg-type]
 
 
-def _with_influence(found: LeaveOneOut, scale: float = 1.0) -> tuple[float, Influence]:
+def with_influence(found: LeaveOneOut, scale: float = 1.0) -> tuple[float, Influence]:
+    """Return a statistic and the influences of the clips, (clips of the system,) and (clips of the reference,)."""
     own, other = (jackknife_influence(scale * w) for w in (found.without_first, found.without_second))
     return scale * found.value, (own, other)
-
-
-# --- KAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +113,16 @@ class _Kad:
         system, reference = self.rows(inputs)
         kernel = self.kernel(self.bandwidth(system, reference), self.epsilon)
         if not self.per_row:
-            return _with_influence(mmd_squared(system, reference, kernel, of_differences=True), self.scale)
+            return with_influence(mmd_squared(system, reference, kernel, of_differences=True), self.scale)
         units = one_row_per_clip(system), one_row_per_clip(reference)
-        value, (own, other) = _with_influence(mmd_squared(*units, kernel, of_differences=True), self.scale)
+        value, (own, other) = with_influence(mmd_squared(*units, kernel, of_differences=True), self.scale)
         assert other is not None
         return value, (system.sum_per_clip(own), reference.sum_per_clip(other))
 
     def metric(self, title: str, description: str, signature: str, unit: str) -> SetMetric:
         """Return the metric."""
         return SetMetric.from_estimate(
-            _card(self.name, title, description, signature, _CHUNG, unit=unit),
+            mmd_card(self.name, title, description, signature, _CHUNG, unit=unit),
             self.estimate,
             details=self.details,
             linear_in_swaps=not self.own_bandwidth,  # a bandwidth of its own changes with the system's clips
@@ -279,162 +272,3 @@ def kad_kadtk_imq(reference: Vectors, system: Vectors, *, n_boot: int = 2000, se
         True
     """
     return score(KAD_KADTK_IMQ, system, reference=reference, n_boot=n_boot, seed=seed)
-
-
-# --- KID
-
-
-def _kid_estimate(inputs: Inputs) -> tuple[float, Influence]:
-    reference = inputs.require("reference", "kid")
-    require_clips("kid", reference, MIN_CLIPS, "reference")
-    require_clips("kid", inputs.system, MIN_CLIPS, "system")
-    return _with_influence(mmd_squared(sorted_rows(inputs.system), sorted_rows(reference), cubic_kernel))
-
-
-def _subset_values(inputs: Inputs, subsets: int, size: int) -> Float64:
-    """Return KID over random subsets, (subsets,); the rows drawn follow from their place in the order of keys."""
-    reference = inputs.require("reference", "kid_subsets")
-    for whose, embeddings in (("reference", reference), ("system", inputs.system)):
-        if len(embeddings) < 2 * size:
-            raise ShapeError(
-                f"kid_subsets draws subsets of {size} rows and needs at least {2 * size} in the {whose}, got "
-                f"{len(embeddings)}; take kid, which uses all pairs"
-            )
-    ours, theirs = one_row_per_clip(sorted_rows(inputs.system)), one_row_per_clip(sorted_rows(reference))
-    values = np.empty(subsets)
-    for i in range(subsets):
-        x, y = (_drawn(rows, size, f"{side}-{i}") for rows, side in ((ours, "system"), (theirs, "reference")))
-        values[i] = mmd_squared(x, y, cubic_kernel).value
-    return values
-
-
-def _drawn(rows: Rows, size: int, key: str) -> Rows:
-    chosen = seeds.stream(0, key, "kid-subset").choice(len(rows.vectors), size, replace=False)
-    return Rows(rows.vectors[chosen], np.arange(size))
-
-
-def _subsets_metric(subsets: int, size: int) -> SetMetric:
-    def replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
-        result = linear_replicates(_kid_estimate, systems, n_boot, seed)
-        noise = seeds.stream(seed, "", "kid-subsets-noise").standard_normal(n_boot)
-        for i, inputs in enumerate(systems):
-            values = _subset_values(inputs, subsets, size)
-            result[i] += values.mean() - _kid_estimate(inputs)[0]
-            result[i] += DAMPING * values.std() / np.sqrt(subsets) * noise  # of the drawn subsets
-        return result
-
-    card = _card(
-        "kid_subsets",
-        "KID over subsets",
-        "kernel inception distance over random subsets",
-        f"kernel:poly3-1/d-1|est:unbiased|pairs:distinct-rows|subsets:{subsets}x{size}",
-        _BINKOWSKI,
-        min_n=2 * size,
-    )
-    return dataclasses.replace(
-        SetMetric.from_estimate(card, _kid_estimate, linear_in_swaps=False),
-        value=lambda inputs: float(_subset_values(inputs, subsets, size).mean()),
-        replicates=replicates,
-        details=lambda inputs: {"subsets_std": float(_subset_values(inputs, subsets, size).std())},
-    )
-
-
-KID = SetMetric.from_estimate(
-    _card(
-        "kid",
-        "KID",
-        "kernel inception distance over the whole sets",
-        "kernel:poly3-1/d-1|est:unbiased|pairs:distinct-clips|subsets:none",
-        _BINKOWSKI,
-    ),
-    _kid_estimate,
-)
-KID_SUBSETS = _subsets_metric(SUBSETS, SIZE)
-
-
-@metric(KID)
-def kid(reference: Vectors, system: Vectors, *, n_boot: int = 2000, seed: int = 0) -> Score:
-    """Return the kernel inception distance: the unbiased squared MMD under the cubic kernel (x·y / d + 1)³.
-
-    Conventions: over the whole sets, pairs of different clips, float64.
-
-    Args:
-        reference: (m, d) embeddings of real audio.
-        system: (n, d) embeddings of the system's audio; one or more rows per clip.
-        n_boot: number of resamples of the clips for the interval; 0: no interval.
-        seed: of the resamples.
-
-    Returns:
-        The squared MMD, which may be negative.
-
-    Raises:
-        ShapeError: a shape does not fit, or fewer than three clips in a set.
-        SpaceError: the sets come from different encoders or have different widths.
-
-    Source: M. Binkowski et al., Demystifying MMD GANs, ICLR 2018.
-
-    Example:
-        >>> import numpy as np
-        >>> from clipsonic_eval.metrics import kid
-        >>> rng = np.random.default_rng(0)
-        >>> x, y = rng.standard_normal((30, 2)) + 1, rng.standard_normal((20, 2))
-        >>> k = lambda a, b: (a @ b.T / 2 + 1) ** 3
-        >>> off = lambda a: (a.sum() - np.trace(a)) / (len(a) * (len(a) - 1))
-        >>> by_hand = off(k(x, x)) + off(k(y, y)) - 2 * k(x, y).mean()
-        >>> bool(np.isclose(float(kid(y, x)), by_hand))
-        True
-        >>> kid(y, x).ci_method
-        'jackknife-clip-2000'
-    """
-    return score(KID, system, reference=reference, n_boot=n_boot, seed=seed)
-
-
-@metric(KID_SUBSETS)
-def kid_subsets(
-    reference: Vectors,
-    system: Vectors,
-    *,
-    subsets: int = SUBSETS,
-    size: int = SIZE,
-    n_boot: int = 2000,
-    seed: int = 0,
-) -> Score:
-    """Return KID as most toolkits print it: the mean over random subsets of rows, drawn without replacement.
-
-    It estimates the same quantity as :func:`kid` with more noise. Its spread over subsets is no standard error: it
-    falls to 1e-16 where a subset is the whole set, as tools print that cut the subset down to the set. So sets of fewer
-    than two subsets are refused here, and the interval is that of the clips, with the noise of the drawn subsets on
-    top.
-    Conventions: pairs of different rows; the rows drawn follow from the order of the keys, not from ``seed``. Cost: the
-    subsets take 3 subsets size² (d + 3) operations.
-
-    Args:
-        reference: (m, d) embeddings of real audio, at least ``2 * size`` rows.
-        system: (n, d) embeddings of the system's audio, at least ``2 * size`` rows.
-        subsets: number of subsets.
-        size: rows of a subset.
-        n_boot: number of resamples of the clips for the interval; 0: no interval.
-        seed: of the resamples.
-
-    Returns:
-        The mean; ``details["subsets_std"]`` has the population standard deviation over the subsets.
-
-    Raises:
-        ShapeError: a shape does not fit, or a set has fewer than two subsets' rows.
-        SpaceError: the sets come from different encoders or have different widths.
-
-    Source: M. Binkowski et al., Demystifying MMD GANs, ICLR 2018; torch-fidelity 0.4 (degree 3, gamma 1/d, coef0 1).
-
-    Example:
-        >>> import numpy as np
-        >>> from clipsonic_eval.metrics import kid, kid_subsets
-        >>> rng = np.random.default_rng(0)
-        >>> reference, system = rng.standard_normal((200, 3)), 1.5 * rng.standard_normal((200, 3))
-        >>> score = kid_subsets(reference, system, subsets=50, size=60)
-        >>> error = score.details["subsets_std"] / np.sqrt(50)
-        >>> bool(abs(float(score) - float(kid(reference, system))) < 4 * error)
-        True
-        >>> "subsets:50x60" in score.signature
-        True
-    """
-    return score(_subsets_metric(subsets, size), system, reference=reference, n_boot=n_boot, seed=seed)
