@@ -126,6 +126,16 @@ def load_encoder(name: str, weights: str | Path | None = None, *, device: str = 
         UserError: no encoder of that name.
         ConfigError: an option that the encoder does not take, or a value that is not allowed.
         WeightsError: the weights are missing, damaged, unsafe or those of another network.
+
+    Examples:
+        >>> encoder = load_encoder("toy-clap")  # its weights come with the package
+        >>> encoder.card.dim, encoder.card.modalities
+        (128, ('audio', 'text'))
+        >>> encoder.text(["the sound of a bell", "two dogs"]).shape
+        (2, 128)
+        >>> load_encoder("toy-clap", hop_s=1)
+        Traceback (most recent call last):
+        clipsonic_eval.errors.ConfigError: toy-clap: no option 'hop_s'; there are none
     """
     load = ENCODERS[name]
     taken = inspect.signature(load).parameters.values()
@@ -138,6 +148,11 @@ def load_encoder(name: str, weights: str | Path | None = None, *, device: str = 
 
 
 def text_notes(encoder: Encoder, texts: Sequence[str]) -> list[TextNote]:
-    """Return what an encoder does not read of each text, as far as it says so."""
+    """Return what an encoder does not read of each text, as far as it says so.
+
+    Examples:
+        >>> text_notes(load_encoder("toy-clap"), ["a bell and a zebra"])
+        [TextNote(unknown=('zebra',), cut=False)]
+    """
     notes: Callable[[Sequence[str]], list[TextNote]] | None = getattr(encoder, "text_notes", None)
     return notes(texts) if notes is not None else [TextNote() for _ in texts]

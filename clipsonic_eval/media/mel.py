@@ -36,6 +36,12 @@ def hz_to_mel(hz: npt.ArrayLike, scale: MelScale) -> Float64:
 
     Returns:
         Same shape, float64, mel.
+
+    Examples:
+        >>> hz_to_mel([0, 1000, 6400], "slaney")
+        array([ 0., 15., 42.])
+        >>> float(hz_to_mel(1000, "htk").round(2)), float(hz_to_mel(1000, "kaldi").round(2))
+        (999.99, 999.99)
     """
     f = np.asarray(hz, np.float64)
     if scale == "htk":
@@ -57,6 +63,10 @@ def mel_to_hz(mel: npt.ArrayLike, scale: MelScale) -> Float64:
 
     Returns:
         Same shape, float64, Hz.
+
+    Examples:
+        >>> mel_to_hz([15, 42], "slaney").round(6)
+        array([1000., 6400.])
     """
     m = np.asarray(mel, np.float64)
     if scale == "htk":
@@ -96,6 +106,17 @@ def mel_filter_bank(
 
     Raises:
         ConfigError: the corners are not 0 <= fmin < fmax <= sample_rate / 2.
+
+    Examples:
+        >>> bank = mel_filter_bank(16000, 8, 2, 0, 8000, scale="htk")
+        >>> bank.shape
+        (5, 2)
+        >>> bank.round(2)
+        array([[0.  , 0.  ],
+               [0.49, 0.51],
+               [0.  , 0.81],
+               [0.  , 0.4 ],
+               [0.  , 0.  ]])
     """
     if not 0 <= fmin < fmax <= sample_rate / 2:
         raise ConfigError(f"mel: 0 <= fmin < fmax <= sample_rate / 2, got {fmin:g} and {fmax:g} Hz at {sample_rate} Hz")

@@ -83,7 +83,7 @@ def images(
         progress: counts the jobs.
     """
     job = partial(_render, _image_and_captions, seed, purpose, domain, captions)
-    return _collected(job, n, workers, progress, f"render {domain} pictures")
+    return _collected(job, n, workers, progress, f"render {domain} images")
 
 
 def sounds(
@@ -117,13 +117,13 @@ def _sound_and_captions(
 
 def _degraded(image: UInt8, rng: np.random.Generator) -> UInt8:
     """Compress and decompress an image; every third one also loses resolution first."""
-    picture = Image.fromarray(image)
+    pil = Image.fromarray(image)
     if rng.random() < 0.33:
         side = int(rng.integers(36, 64))
-        small = picture.resize((side, side), Image.Resampling.BILINEAR)
-        picture = small.resize(picture.size, Image.Resampling.BILINEAR)
+        small = pil.resize((side, side), Image.Resampling.BILINEAR)
+        pil = small.resize(pil.size, Image.Resampling.BILINEAR)
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=int(rng.integers(30, 95)))
+    pil.save(buffer, "JPEG", quality=int(rng.integers(30, 95)))
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 

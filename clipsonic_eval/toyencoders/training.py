@@ -15,7 +15,7 @@ from clipsonic_eval.encoders.toy.tokenizer import BUCKETS, PAD
 from clipsonic_eval.progress import Progress
 
 
-class OptimiserSettings(Protocol):
+class _Settings(Protocol):
     """The settings of a training that its loop reads."""
 
     @property
@@ -74,7 +74,7 @@ def drop_words(tokens: Tensor, rng: np.random.Generator) -> Tensor:
 def optimise(
     net: torch.nn.Module,
     loss: Callable[[], Tensor],
-    settings: OptimiserSettings,
+    settings: _Settings,
     label: str,
     progress: Progress,
     groups: Sequence[dict[str, Any]] = (),

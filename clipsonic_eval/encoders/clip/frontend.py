@@ -36,7 +36,7 @@ def load_processor(folder: Path, side: int) -> Any:
         raise WeightsError(f"{folder}: preprocessor_config.json is not readable ({line}); {COPY_FOLDER}") from error
     if found != (side, side):
         raise WeightsError(
-            f"{folder}: preprocessor_config.json makes pictures of {found[0]} x {found[1]} pixels, the network takes "
+            f"{folder}: preprocessor_config.json makes images of {found[0]} x {found[1]} pixels, the network takes "
             f"{side} x {side}; {COPY_FOLDER}"
         )
     return processor
@@ -47,8 +47,8 @@ def pixels(processor: Any, images: Sequence[UInt8]) -> torch.Tensor:
     from PIL import Image
 
     # as images: of an array, the processor guesses which axis holds the channels, and may guess wrong
-    pictures = [Image.fromarray(image) for image in images]
-    values: torch.Tensor = processor(images=pictures, return_tensors="pt")["pixel_values"]
+    pil_images = [Image.fromarray(image) for image in images]
+    values: torch.Tensor = processor(images=pil_images, return_tensors="pt")["pixel_values"]
     return values
 
 

@@ -222,7 +222,7 @@ def test_a_text_that_is_read_at_another_token_than_its_end_is_refused(copied) ->
 
 def test_pictures_of_another_size_than_the_network_takes_are_refused(copied) -> None:
     clip_folder.write_processor(copied, side=64)
-    with pytest.raises(WeightsError, match="makes pictures of 64 x 64 pixels, the network takes 32 x 32"):
+    with pytest.raises(WeightsError, match="makes images of 64 x 64 pixels, the network takes 32 x 32"):
         ENCODERS[NAME](copied)
 
 
