@@ -1,4 +1,4 @@
-"""Checks: does something look wrong with audio, embeddings or scores, before anybody believes the numbers?
+"""Checks: does something look wrong with audio, embeddings or scores?
 
 Every check returns :class:`~clipsonic_eval.types.Finding` objects, one sentence each; no check changes a number.
 

@@ -268,7 +268,9 @@ def read_card(path: Path) -> dict[str, Any]:
     card = read_json(path, fix="remove it or sample again")
     if not isinstance(card, dict):
         return {"kind": "folder-of-wavs"}
-    said = card.get("card_hash")
-    if said is not None and said != config_hash({k: v for k, v in card.items() if k not in ("name", "card_hash")}):
+    expected = card.get("card_hash")
+    if expected is not None and expected != config_hash(
+        {k: v for k, v in card.items() if k not in ("name", "card_hash")}
+    ):
         raise UserError(f"{path}: its content does not match its card_hash; remove it or sample again")
     return card

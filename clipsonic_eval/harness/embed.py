@@ -11,7 +11,6 @@ import numpy as np
 from clipsonic_eval import threads
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.checks import evaluation as checks
-from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.audio_sets import AudioSet, system_set
 from clipsonic_eval.harness.controls import NOISE, REAL, SHUFFLED, halves, with_shuffled_keys, write_noise
@@ -130,11 +129,7 @@ def embed(
         reference,
         training,
         text,
-        {
-            name: _silence(sets[name], plan.encoders)
-            for name in plan.given
-            if name in sets and unanswered(plan, sets[name])[0]
-        },
+        {name: _silence(sets[name], plan) for name in plan.given if name in sets and unanswered(plan, sets[name])[0]},
         {name: skips for name, skips in skipped.items() if skips},
         _identity(plan, reference, sets.get(REAL)),
         _counts(plan, {**sets, "reference": reference, "training": training}),
@@ -202,7 +197,7 @@ def _noise(plan: EvaluationPlan, folder: Path, seed: int) -> AudioSet:
     return system_set(NOISE, write_noise(keys, plan.reference or first, folder, seed), keys)
 
 
-def _silence(system: EmbeddedSet, encoders: Mapping[str, Encoder]) -> dict[str, Float32]:
+def _silence(system: EmbeddedSet, plan: EvaluationPlan) -> dict[str, Float32]:
     """Embed a silent clip as long as the system's own, by role; encoders that refuse silence are left out."""
     item = next(item for item in system.audio.items if item.key in system.digests)
     try:
@@ -211,7 +206,7 @@ def _silence(system: EmbeddedSet, encoders: Mapping[str, Encoder]) -> dict[str, 
         return {}
     silent = Clip("silence", np.zeros_like(clip.samples), clip.sample_rate)
     found = {}
-    for role, encoder in encoders.items():
+    for role, encoder in plan.encoders.items():
         try:
             rows = encoder.audio([silent])
         except UserError:

@@ -26,7 +26,7 @@ from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Clip, Embeddings, Skip
 
 _AHEAD = 2  # batches that are decoded before they are asked for
-_LEVELS = "sound levels"  # beside the roles: what the checks measure
+_LEVELS = "sound levels"  # among the caches of the roles: what the checks measure
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,11 +45,13 @@ class QuerySet:
         prompts = {query.key: query.prompt for query in self.queries}
         labels = {query.key: query.label for query in self.queries if query.label}
         captions = {key: list(self.captions.get(key, [prompt])) for key, prompt in sorted(prompts.items())}
-        said = [[key, texts if key in self.captions else texts[0], labels.get(key)] for key, texts in captions.items()]
+        content = [
+            [key, texts if key in self.captions else texts[0], labels.get(key)] for key, texts in captions.items()
+        ]
         object.__setattr__(self, "prompts", prompts)
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "texts", tuple((key, text) for key, texts in captions.items() for text in texts))
-        object.__setattr__(self, "hash", config_hash(said)[:8])
+        object.__setattr__(self, "hash", config_hash(content)[:8])
 
     def single(self, path: Path, fix: str) -> tuple[Query, ...]:
         """Return the queries, where each key must have one caption only.

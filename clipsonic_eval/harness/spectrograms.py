@@ -1,4 +1,4 @@
-"""Log-mel pictures of a few queries, for the eye: they play no part in any score."""
+"""Log-mel spectrograms of a few clips, for the eye; no score depends on them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ _LONGEST_S = 10.0
 
 
 def log_mel(clip: Clip) -> Float32:
-    """Return log mel magnitudes (natural, floor 1e-5), (64, frames) float32: 16 kHz, window 1024, hop 160."""
+    """Return the log-mel spectrogram of a clip, (64, frames) float32.
+
+    Natural logarithm of mel magnitudes, floor 1e-5; 16 kHz, Hann window of 1024 samples, hop 160; 10 s at most.
+    """
     mono = mono_at(clip, RATE)[: round(_LONGEST_S * RATE)]
     padded = np.pad(mono, (_FRAME // 2, _FRAME // 2))
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[::_HOP]
@@ -49,13 +52,13 @@ def _filters() -> Float64:
 def write_examples(
     sets: Mapping[str, EmbeddedSet], prompts: Mapping[str, str], out: Path, *, k: int, seed: int
 ) -> Path | None:
-    """Write pictures of the same few queries by every system that answered them.
+    """Write log-mel spectrograms of the same few queries by every system that answered them.
 
     Args:
         sets: by system.
         prompts: by key.
         out: the run folder.
-        k: queries, drawn among those that most systems answered.
+        k: number of queries, drawn among those that most systems answered.
         seed: of the draw.
 
     Returns:
@@ -91,7 +94,7 @@ def _chosen(sets: Mapping[str, EmbeddedSet], k: int, seed: int) -> list[str]:
 
 
 def _stacked(mels: Sequence[Float32]) -> Float32:
-    """Stack pictures of several lengths; the shorter ones go on in silence."""
+    """Stack spectrograms (64, frames) of several lengths, padded with silence at the end -> (k, 64, frames)."""
     frames = max(mel.shape[1] for mel in mels)
     floor = float(np.log(_FLOOR))
     padded = [np.pad(mel, ((0, 0), (0, frames - mel.shape[1])), constant_values=floor) for mel in mels]

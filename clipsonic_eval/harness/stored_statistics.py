@@ -1,15 +1,15 @@
-"""Stored statistics as a reference: mean and covariance of embeddings that need not be there any more.
+"""Stored statistics as a reference: mean (d,) and covariance (d, d) of embeddings that need not be there any more.
 
-What is read (never a pickle):
+Formats that are read, none of them a pickle:
 
-- ours, written by ``embed --statistics FILE.npz``: ``mu``, ``sigma``, how many rows and clips, the card of the encoder,
-  and a hash of the clips' contents. The encoder is held against the one that embeds the systems.
-- an ``.npz`` with ``mu`` and ``sigma`` or ``cov`` (pytorch-fid and its kin), or with ``<model>.mu`` and ``<model>.cov``
-  for one or several models (fadtk's packaged statistics); ``FILE.npz:MODEL`` names one.
-- a folder with ``mu.npy`` and ``cov.npy`` (what fadtk keeps in ``stats/<model>`` beside a set of audio).
-- an ``.npy`` of embeddings, a row each (what frechet-audio-distance stores as ``background_embds``).
+- ours, written by ``embed --statistics FILE.npz``: ``mu``, ``sigma``, the number of rows and clips, the card of the
+  encoder, and a hash of the contents of the clips. The encoder must be the one that embeds the systems.
+- an ``.npz`` with ``mu`` and ``sigma`` or ``cov`` (pytorch-fid), or with ``<model>.mu`` and ``<model>.cov`` for one or
+  several models (fadtk's packaged statistics); ``FILE.npz:MODEL`` names one.
+- a folder with ``mu.npy`` and ``cov.npy`` (fadtk's ``stats/<model>`` next to a set of audio).
+- an ``.npy`` of embeddings (n, d) (frechet-audio-distance's ``background_embds``).
 
-The last three say nothing about their encoder beyond the dimension; a finding says so.
+The last three name no encoder, so that only the dimension can be checked; a finding reports it.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _FORM = (
 
 @dataclass(frozen=True, slots=True)
 class StoredStatistics:
-    """The reference by its first two moments.
+    """Mean and covariance of a reference set.
 
     Attributes:
-        source: where they were read, for people.
-        gaussian: the moments.
-        digest: eight hex digits over what was read.
-        card: of the encoder, as JSON; None: the file does not say.
+        source: name of the file or folder.
+        gaussian: mean and covariance.
+        digest: eight hex digits over the arrays.
+        card: of the encoder, as JSON; None: the file names none.
     """
 
     source: str
@@ -59,7 +59,7 @@ class StoredStatistics:
         """Refuse encoders that cannot have made these statistics.
 
         Args:
-            encoders: cards by role, of those whose metrics are held against the reference.
+            encoders: cards by role, of the metrics that compare with the reference.
 
         Raises:
             SpaceError: another dimension or, where the file names its encoder, another encoder.
@@ -81,13 +81,13 @@ class StoredStatistics:
                 )
 
     def findings(self) -> tuple[Finding, ...]:
-        """Say what cannot be checked."""
+        """Return a finding where the encoder cannot be checked."""
         if self.card is not None:
             return ()
         sentence = (
-            f"{self.source} says nothing about its encoder beyond its {len(self.gaussian.mean)} dimensions: whether "
-            "the systems are embedded in the same way cannot be checked, and distances mean nothing if they are not; "
-            "statistics written by embed --statistics carry their encoder"
+            f"{self.source} names no encoder, only {len(self.gaussian.mean)} dimensions: whether the systems are "
+            "embedded in the same way cannot be checked, and distances mean nothing if they are not; statistics "
+            "written by embed --statistics name their encoder"
         )
         return (Finding("stored-statistics", "warning", (), sentence),)
 
@@ -97,13 +97,13 @@ def _identity(card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_stored(path: Path) -> bool:
-    """Say whether a reference is stored statistics, by its name: no audio has these."""
+    """Return whether a reference is stored statistics, by its name."""
     file, _ = parts(path)
     return file.suffix.lower() in (".npz", ".npy") or ((path / "mu.npy").exists() and (path / "cov.npy").exists())
 
 
 def parts(path: Path) -> tuple[Path, str]:
-    """Split ``FILE.npz:MODEL``; the second is "" where no model is named."""
+    """Split ``FILE.npz:MODEL`` into file and model; "" if no model is named."""
     name, colon, model = path.name.rpartition(":")
     if colon and name.lower().endswith(".npz") and not path.exists():
         return path.with_name(name), model

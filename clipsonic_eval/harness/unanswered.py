@@ -1,8 +1,8 @@
 """Queries that a system did not answer, counted, so that dropping the hard ones does not pay.
 
 Silence is an answer: it is embedded and scored like any other clip. A query without a usable output (missing, not
-readable, refused by an encoder) cannot be scored. The value with those queries counted stands beside the value: as a
-miss where a metric counts hits (class accuracy, retrieval), as silence in all others.
+readable, refused by an encoder) cannot be scored. The value with those queries counted is among the details of a score:
+as a miss where a metric counts hits (class accuracy, retrieval), as silence in all others.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ def reasons(skipped: object) -> dict[str, str]:
 def test_a_folder_of_wavs_is_held_against_the_queries(tmp_path: Path) -> None:
     found = system_set("s", write(tmp_path), ["q0", "q1", "q9"])
     assert [item.key for item in found.items] == ["q0", "q1"]
-    told = reasons(found.skipped)
-    assert "missing" in told["q9"]
-    assert "extra" in told["q5"]
+    why = reasons(found.skipped)
+    assert "missing" in why["q9"]
+    assert "extra" in why["q5"]
 
 
 def test_the_list_of_a_samples_folder_is_believed_only_if_the_bytes_agree(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_changed_card_of_a_system_is_not_believed(tmp_path: Path) -> None:
         read_card(path)
 
 
-def test_two_files_of_one_key_are_told(tmp_path: Path) -> None:
+def test_the_second_file_of_a_key_is_skipped_by_name(tmp_path: Path) -> None:
     import soundfile
 
     write(tmp_path, 1)
@@ -87,12 +87,12 @@ def test_bad_clips_are_left_out_and_the_rest_goes_on(tmp_path: Path) -> None:
     (tmp_path / "cut.wav").write_bytes((tmp_path / "q0.wav").read_bytes()[:3000])
     embedded = Embedder({"audio": FakeEncoder()}, batch_size=4).embed(system_set("s", tmp_path, None), ["audio"])
     assert embedded.keys == ("q0", "q1", "q2", "silent")  # silence is sound
-    told = reasons(embedded.skipped)
-    assert set(told) == {"nan", "short", "text", "cut", "integers", "huge"}
-    assert "divide its samples by 32768" in told["integers"]
-    assert "in another unit" in told["huge"]
-    assert "not finite" in told["nan"]
-    assert "too short" in told["short"]
+    why = reasons(embedded.skipped)
+    assert set(why) == {"nan", "short", "text", "cut", "integers", "huge"}
+    assert "divide its samples by 32768" in why["integers"]
+    assert "in another unit" in why["huge"]
+    assert "not finite" in why["nan"]
+    assert "too short" in why["short"]
 
 
 def test_a_set_without_any_usable_clip_is_an_error(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_file_that_needs_too_much_memory_costs_only_itself(tmp_path: Path, mon
     assert "more memory than there is" in reasons(embedded.skipped)["q1"]
 
 
-def test_a_cache_without_a_place_is_told(tmp_path: Path) -> None:
+def test_a_cache_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file: is a file, not a folder; --cache names a folder"):
         embedding_cache(tmp_path / "file" / "cache", card("e", 2))
@@ -266,5 +266,5 @@ def test_a_foreign_samples_csv_is_read_like_all_tables(tmp_path: Path) -> None:
     found = system_set("s", tmp_path, None)
     assert [item.key for item in found.items] == ["q0", "q1"]
     assert found.prompts == {"q0": ("rain", "x")}
-    told = reasons(found.skipped)
-    assert {"line-4", "q3", "q1", "q2"} <= set(told)
+    why = reasons(found.skipped)
+    assert {"line-4", "q3", "q1", "q2"} <= set(why)

@@ -1,4 +1,4 @@
-"""Encoders on material that they know nothing of, and prompts that they do not read."""
+"""Findings of whole runs: encoders on data that they were not trained for, prompts that they do not read."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_embed_gap_and_prepare_say_it_too(sounds: Path) -> None:
     assert found == {"world", "unknown_words", "short"}
 
 
-def test_pictures_of_anybody_are_nothing_to_the_toy_clip(tmp_path: Path) -> None:
+def test_videos_from_elsewhere_are_an_error_for_the_toy_clip(tmp_path: Path) -> None:
     from clipsonic_eval.media.encode import write_video
 
     frames = np.zeros((5, 64, 64, 3), np.uint8)

@@ -68,7 +68,7 @@ def test_every_form_gives_the_moments_and_a_finding(tmp_path: Path, form: str) -
     np.testing.assert_allclose(found.gaussian.mean, MU, rtol=1e-12)
     np.testing.assert_allclose(found.gaussian.root.T @ found.gaussian.root, COV, rtol=1e-9, atol=1e-12)
     assert found.card is None
-    assert "says nothing about its encoder" in found.findings()[0].sentence
+    assert "names no encoder" in found.findings()[0].sentence
     assert len(found.digest) == 8
 
 
