@@ -7,7 +7,7 @@ A metric never loads an encoder and never opens a file: it receives :class:`Inpu
 - :class:`SetMetric`: a statistic of whole sets of clips (FAD). It also gives its values in resamples of the clips.
 - :class:`PairMetric`: a statistic of the modality gap, of vectors that are paired by key (image and text).
 
-A file of this package makes one and registers it, together with the function that people call, by :func:`metric`.
+A file of this package defines one and registers it, with its public function, by the decorator :func:`metric`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _MISSING: Mapping[Need, str] = {
 
 @dataclass(frozen=True, slots=True)
 class MetricCard:
-    """Everything that the harness, a table or a reader needs to know of a metric beside its formula.
+    """Properties of a metric that the harness, the tables and the reader need.
 
     Attributes:
         name: registry name, the first field of its signatures.
@@ -53,11 +53,11 @@ class MetricCard:
         role: what kind of encoder embeds for it, by a free name: ``audio`` (an audio encoder), ``audio_text`` (audio
             and text in one space), ``classifier`` (class log-probabilities), ``paired`` (the two sides of a modality
             gap).
-        needs: inputs beside the system's own embeddings.
+        needs: inputs besides the system's own embeddings.
         min_n: fewest clips that it is defined for.
         biased_in_n: its expectation depends on the number of the system's clips, so that values compare at equal n
             only.
-        signature: what changes its values beside the encoder, ``key:value`` fields joined by ``|``.
+        signature: conventions that change its values, besides the encoder, ``key:value`` fields joined by ``|``.
         source: paper.
         encoder: default encoder of the role; "" if there is none.
         decimals: in tables.
@@ -194,7 +194,7 @@ class ClipMetric:
         card: what the metric is.
         per_clip: gives the value of every clip that can be scored, by key; pairs by key, never by order.
         proportion: values are 0 or 1, so that the mean is a proportion.
-        function: by which people call the metric.
+        function: the public function of the metric.
     """
 
     card: MetricCard
@@ -229,7 +229,7 @@ class SetMetric:
             both systems' pooled clips, so that swapping clips between the systems tests it. Not so where the value
             depends on an order of the clips, on random draws, or on neighbours or a bandwidth within the system's
             clips.
-        function: by which people call the metric.
+        function: the public function of the metric.
     """
 
     card: MetricCard
@@ -320,7 +320,7 @@ class PairMetric:
         estimate: gives the value with its interval; None where it is not defined.
         side: the one side that it describes: a modality, or ``prior``; "" for statistics of two sides.
         independent: it assumes independent items, so it is not computed for vectors that were cross-fitted.
-        function: by which people call the metric.
+        function: the public function of the metric.
     """
 
     card: MetricCard
@@ -338,7 +338,7 @@ F = TypeVar("F", bound=Callable[..., Score])
 
 
 def metric(entry: Metric | PairMetric) -> Callable[[F], F]:
-    """Register a metric together with the function by which people call it (a decorator of that function)."""
+    """Register a metric together with its public function (a decorator of that function)."""
 
     def register(function: F) -> F:
         METRICS.add(entry.card.name, dataclasses.replace(entry, function=function))

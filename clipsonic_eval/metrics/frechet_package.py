@@ -1,8 +1,8 @@
 """Fréchet distance as the frechet-audio-distance package computes it, on the same embeddings.
 
-For those who have that package installed and want its formula beside ours: moments in NumPy, SciPy's ``sqrtm`` of a
-complex product, 1e-6 on the diagonals where that fails. It refuses some sets of fewer rows than dimensions, with an
-imaginary part; that is an error here too. Intervals are those of ``fad``, moved to its value.
+For those who have that package installed and want to compare its formula with ours: moments in NumPy, SciPy's ``sqrtm``
+of a complex product, 1e-6 on the diagonals where that fails. It refuses some sets of fewer rows than dimensions, with
+an imaginary part; that is an error here too. Intervals are those of ``fad``, moved to its value.
 """
 
 from __future__ import annotations

@@ -196,8 +196,8 @@ def inception_score_10_splits(system: Vectors, *, n_boot: int = 2000, seed: int 
 
     Conventions of torch-fidelity and audioldm_eval: clips shuffled by NumPy's legacy generator with seed 2020 from the
     order of their keys, cut into ten runs, the score of each with its own p(y), their mean. The detail ``split_std`` is
-    the population standard deviation over the splits that they print beside it. It is no interval: it says how unlike
-    the tenths are, not how far the value would move with other clips. The interval here has the standard error of a
+    the population standard deviation over the splits that they print beside it. It is no interval: it is the spread of
+    the tenths, not the uncertainty of the mean. The interval here has the standard error of a
     mean of ten and Student's t of 9 degrees of freedom; resampling clips within the splits is far too narrow for small
     splits.
 

@@ -1,8 +1,9 @@
-"""Precision, recall, density and coverage: which part of the other set each set reaches.
+"""Precision, recall, density and coverage: fidelity and diversity by k-nearest-neighbour balls.
 
-FAD and KAD are one number for two faults. Here a system with few but good sounds has high precision and low recall, one
-with all kinds of sounds, some of them bad, the other way round. Density does not saturate at 1 and, like coverage, only
-uses the balls of the reference, so that outliers of a system cannot win recall for it.
+FAD and KAD mix fidelity and diversity in one number. Precision and density measure fidelity: high for a system with few
+but good outputs. Recall and coverage measure diversity: high for a system with outputs of all kinds, some of them bad.
+Density does not saturate at 1 and, like coverage, uses the balls of the reference only, so that outliers of a system do
+not raise it.
 
 Conventions: rows as given are the points (one embedding per clip, or one per window), k = 5, balls closed. Tools
 differ: k is 3 or min(10, n) elsewhere, and some ask for distance < radius. All four change with the sizes of both sets;

@@ -282,7 +282,7 @@ def score(
         None if real is None else _row_by_row(real, scored, "real", labels=classes),
     )
     if isinstance(metric, SetMetric) and len(set(scored.keys)) < metric.card.min_n:
-        metric.value(inputs)  # many say in their own words what is missing
+        metric.value(inputs)  # raises a more specific error, where the metric has one
     found = score_systems(metric, {SYSTEM: inputs}, n_boot=n_boot, seed=seed, identity=_identity(metric, inputs))
     if found.unscored:
         raise ShapeError(_with_name(metric.card.name, found.unscored[SYSTEM]))
@@ -342,10 +342,10 @@ def _content(embeddings: Embeddings) -> str:
 
 
 def function_of(entry: Metric | PairMetric) -> Callable[..., Score]:
-    """Return the function by which people call a metric; one is made for a metric that brings none.
+    """Return the public function of a metric; a generic one for a metric that has none.
 
     Raises:
-        TypeError: a statistic of pairs brings none.
+        TypeError: a statistic of the modality gap has none.
     """
     if entry.function is not None:
         return entry.function

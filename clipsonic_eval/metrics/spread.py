@@ -1,7 +1,7 @@
 """Diversity: how far a system's outputs lie from each other, without a reference.
 
-Read it beside a metric of quality: noise can be as diverse as sounds. A system that is asked for the same sound again
-and again is rightly low. Rows as given, pairs of rows of different clips.
+Read it together with a metric of quality: noise can be as diverse as real audio. It is low for a system whose prompts
+all ask for the same sound, as it should be. Rows as given, pairs of rows of different clips.
 
 Intervals: jackknife over clips. Where the clips have no direction in common, the cosine's is up to 1.4 times too wide
 (98 to 99 % cover): taking out what the jackknife counts twice leaves 86 %, since the estimate is then as skewed as a

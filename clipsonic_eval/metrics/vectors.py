@@ -1,4 +1,4 @@
-"""Vectors of embeddings: do two sets compare, unit length in float64, and rows grouped by clip."""
+"""Operations on the vectors of embeddings: check of the space, unit length in float64, rows grouped by clip."""
 
 from __future__ import annotations
 

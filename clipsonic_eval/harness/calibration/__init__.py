@@ -1,1 +1,1 @@
-"""Do the intervals hold what they promise, and do the tests cry wolf as often as they say? By simulation."""
+"""Coverage of all intervals, and false alarms and power of all paired tests, by simulation."""

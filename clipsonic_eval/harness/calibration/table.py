@@ -49,7 +49,7 @@ def _calibrations(
         identity = _identity(name, n, config, code)
         found = _stored(path, identity)
         if found is None:
-            with threads.limited():  # small matrices, and tables that are made beside other work
+            with threads.limited():  # small matrices, and simulations that run while the machine does other work
                 found = simulate(name, n, config)
             write_json(path, seal({"identity": identity, "calibration": as_tree(found)}))
         results.append(found)

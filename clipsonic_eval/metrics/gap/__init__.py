@@ -5,8 +5,8 @@ key: ``from clipsonic_eval.metrics import centroid_distance``. Cosines are never
 over an item and its own pair unless the name says *matched*. Files of this folder are scanned; a new statistic is a new
 file.
 
-:func:`gap_scores` computes all of them for a text and some priors. Three say how much of the gap a prior closes, and
-only together do they say what it knows: ``gap_closed_centroid`` (moving the cloud as a whole gives nearly 1),
+:func:`gap_scores` computes all of them for a text and some priors. Three give the share of the gap that a prior closes,
+and are read together: ``gap_closed_centroid`` (moving the cloud as a whole gives nearly 1),
 ``gap_closed``, and ``gap_closed_centred`` (moving the cloud gives 0; only knowing more about the single image than the
 text embedding does gives more).
 

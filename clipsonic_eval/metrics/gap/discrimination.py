@@ -1,4 +1,4 @@
-"""Can the two sides be told apart by a linear rule, and does an item find its own pair?"""
+"""Linear separability of the two sides, and recall at 1 from one side to the other."""
 
 from __future__ import annotations
 

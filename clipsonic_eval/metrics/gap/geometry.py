@@ -1,6 +1,6 @@
 """Cosines and distances of paired unit vectors, with the values that their intervals need.
 
-Means over pairs of different items are U-statistics: a bootstrap would put copies of an item beside each other. They
+Means over pairs of different items are U-statistics: a resample would pair an item with its own copies. They
 come with the value without each item in turn, for the jackknife. The plug-in centroid distance and the centred cosine
 take weights, for the bootstrap.
 """

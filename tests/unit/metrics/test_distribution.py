@@ -98,72 +98,72 @@ def test_retrieval_with_several_captions_agrees_with_counting_by_hand() -> None:
     """Every cosine is ranked by itself here: any caption of the clip counts, each caption asks, equal texts share."""
     rng = RNG(5)
     n, dim = 12, 6
-    sounds = rng.standard_normal((n, dim)).astype(np.float32)
+    clips = rng.standard_normal((n, dim)).astype(np.float32)
     owner = np.array([i for i in range(n) for _ in range(1 + i % 4)])
-    captions = (sounds[owner] + 1.2 * rng.standard_normal((len(owner), dim))).astype(np.float32)
+    captions = (clips[owner] + 1.2 * rng.standard_normal((len(owner), dim))).astype(np.float32)
     captions[5] = captions[0]  # the same text for two clips: both answer it
-    audio = Embeddings(sounds, tuple(f"k{i:02d}" for i in range(n)), "audio", card(dim))
+    audio = Embeddings(clips, tuple(f"k{i:02d}" for i in range(n)), "audio", card(dim))
     prompts = Embeddings(captions, tuple(f"k{i:02d}" for i in owner), "text", card(dim))
-    cosines = 1 - distance.cdist(sounds.astype(float), captions.astype(float), "cosine")
+    cosines = 1 - distance.cdist(clips.astype(float), captions.astype(float), "cosine")
     equal = distance.cdist(captions, captions) == 0
     texts = [j for j in range(len(owner)) if equal[j].argmax() == j]
     for k in (1, 3):
-        heard, asked = {}, {}
+        by_clip, asked = {}, {}
         for i in range(n):
             best = sorted(texts, key=lambda j: -cosines[i, j])[:k]
-            heard[f"k{i:02d}"] = float(any(i in owner[equal[j]] for j in best))
+            by_clip[f"k{i:02d}"] = float(any(i in owner[equal[j]] for j in best))
             hits = [
                 bool(set(np.argsort(-cosines[:, j])[:k].tolist()) & set(owner[equal[j]].tolist()))
                 for j in np.flatnonzero(owner == i)
             ]
             asked[f"k{i:02d}"] = float(np.mean(hits))
-        assert retrieval(audio, prompts, "audio_to_text", k) == heard
+        assert retrieval(audio, prompts, "audio_to_text", k) == by_clip
         assert retrieval(audio, prompts, "text_to_audio", k) == pytest.approx(asked)
         assert 0 < np.mean(list(asked.values())) < 1
 
 
 def test_retrieval_finds_the_own_counterpart_among_the_k_nearest() -> None:
     angles = np.linspace(0, 1, 12)
-    sounds = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    shifted = np.roll(sounds, 2, axis=0)  # a prompt lies at the sound two places before its own
-    assert set(retrieval(embeddings(sounds), text(sounds), "text_to_audio", 1).values()) == {1.0}
-    found = {k: list(retrieval(embeddings(sounds), text(shifted), "text_to_audio", k).values()) for k in (1, 4, 5)}
+    clips = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    shifted = np.roll(clips, 2, axis=0)  # a prompt lies at the clip two places before its own
+    assert set(retrieval(embeddings(clips), text(clips), "text_to_audio", 1).values()) == {1.0}
+    found = {k: list(retrieval(embeddings(clips), text(shifted), "text_to_audio", k).values()) for k in (1, 4, 5)}
     assert found[1] == [0] * 12
     assert found[5] == [0, 0] + [1] * 10
     assert found[4] == pytest.approx(
         [0, 0, 1, 1] + [0.5] * 8
-    )  # the sound four places before lies as near as the own one
+    )  # the clip four places before lies as near as the own one
     assert METRICS["retrieval_text_to_audio_r5"].card.min_n == 6
 
 
 def test_prompts_of_equal_text_are_right_together() -> None:
     """Three prompts, two of them the same: each finds a right clip, whichever of the two comes first."""
     prompts = np.eye(3)[[0, 0, 1]]
-    sounds = np.array([[1.0, 0.1, 0], [1.0, 0, 0.3], [0, 1.0, 0]])
-    assert list(retrieval(embeddings(sounds), text(prompts), "text_to_audio", 1).values()) == [1, 1, 1]
-    assert list(retrieval(embeddings(sounds), text(prompts), "audio_to_text", 1).values()) == [1, 1, 1]
+    clips = np.array([[1.0, 0.1, 0], [1.0, 0, 0.3], [0, 1.0, 0]])
+    assert list(retrieval(embeddings(clips), text(prompts), "text_to_audio", 1).values()) == [1, 1, 1]
+    assert list(retrieval(embeddings(clips), text(prompts), "audio_to_text", 1).values()) == [1, 1, 1]
     swapped = np.eye(3)[[1, 0, 0]]
-    assert list(retrieval(embeddings(sounds), text(swapped), "text_to_audio", 1).values()) == [0, 0, 0]
-    assert list(retrieval(embeddings(sounds), text(swapped), "audio_to_text", 1).values()) == [0, 1, 0]
+    assert list(retrieval(embeddings(clips), text(swapped), "text_to_audio", 1).values()) == [0, 0, 0]
+    assert list(retrieval(embeddings(clips), text(swapped), "audio_to_text", 1).values()) == [0, 1, 0]
 
 
 @pytest.mark.parametrize(("k", "chance"), [(1, 0.1), (5, 0.5), (10, 1.0)])
 def test_equal_sounds_find_no_more_than_chance(k: int, chance: float) -> None:
-    sounds, prompts = np.ones((10, 3)), RNG(6).standard_normal((10, 3))
-    assert list(retrieval(embeddings(sounds), text(prompts), "text_to_audio", k).values()) == pytest.approx(
+    clips, prompts = np.ones((10, 3)), RNG(6).standard_normal((10, 3))
+    assert list(retrieval(embeddings(clips), text(prompts), "text_to_audio", k).values()) == pytest.approx(
         [chance] * 10
     )
 
 
 def test_retrieval_does_not_depend_on_order_and_pairs_by_key() -> None:
     rng = RNG(7)
-    sounds, prompts = embeddings(rng.standard_normal((40, 5))), text(rng.standard_normal((40, 5)))
-    turned = sounds.take(rng.permutation(40))
+    clips, prompts = embeddings(rng.standard_normal((40, 5))), text(rng.standard_normal((40, 5)))
+    turned = clips.take(rng.permutation(40))
     for direction in ("text_to_audio", "audio_to_text"):
         assert retrieval(turned, prompts.take(rng.permutation(40)), direction, 5) == retrieval(
-            sounds, prompts, direction, 5
+            clips, prompts, direction, 5
         )
-    assert retrieval(sounds.take(np.arange(5)), prompts.take(np.arange(5, 40)), "text_to_audio", 1) == {}
+    assert retrieval(clips.take(np.arange(5)), prompts.take(np.arange(5, 40)), "text_to_audio", 1) == {}
 
 
 def test_the_distance_by_clip_is_that_of_its_own_gaussian() -> None:

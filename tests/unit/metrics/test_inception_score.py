@@ -17,7 +17,7 @@ from clipsonic_eval.types import Embeddings, EncoderCard
 NAMES = ("inception_score", "inception_score_10_splits")
 
 
-def heard(logits: np.ndarray, keys: list[str] | None = None) -> Embeddings:
+def log_probabilities(logits: np.ndarray, keys: list[str] | None = None) -> Embeddings:
     classes = logits.shape[1]
     card = EncoderCard("c", "1" * 64, classes, ("audio",), "rate:16k", labels=tuple(map(str, range(classes))))
     keys = [f"k{i:03d}" for i in range(len(logits))] if keys is None else keys
@@ -38,7 +38,7 @@ def by_definition(probabilities: np.ndarray) -> float:
 
 
 def certain(classes: np.ndarray, k: int) -> Embeddings:
-    return heard(np.where(np.arange(k) == classes[:, None], 60.0, 0.0))
+    return log_probabilities(np.where(np.arange(k) == classes[:, None], 60.0, 0.0))
 
 
 def random_logits(n: int = 60, classes: int = 12, seed: int = 0) -> np.ndarray:
@@ -54,7 +54,7 @@ def metric(name: str) -> SetMetric:
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_one_where_every_clip_gets_the_same_answer(name: str) -> None:
     for logits in (np.zeros((20, 7)), np.tile(random_logits(1, 7), (20, 1))):
-        assert metric(name).value(Inputs(heard(logits))) == pytest.approx(1, rel=1e-12)
+        assert metric(name).value(Inputs(log_probabilities(logits))) == pytest.approx(1, rel=1e-12)
 
 
 @pytest.mark.parametrize("k", [2, 5, 527])
@@ -70,14 +70,16 @@ def test_two_classes_one_heard_three_times_as_often_by_hand() -> None:
 
 def test_it_is_its_definition() -> None:
     logits = random_logits()
-    assert inception_score(heard(logits)) == pytest.approx(by_definition(softmax(logits, axis=1)), rel=1e-12)
+    assert inception_score(log_probabilities(logits)) == pytest.approx(
+        by_definition(softmax(logits, axis=1)), rel=1e-12
+    )
 
 
 def test_rows_of_a_clip_are_averaged_as_probabilities() -> None:
     logits = random_logits(40)
     keys = [f"k{i // 2}" for i in range(40)]
     clips = softmax(logits, axis=1).reshape(20, 2, -1).mean(axis=1)
-    assert inception_score(heard(logits, keys)) == pytest.approx(by_definition(clips), rel=1e-12)
+    assert inception_score(log_probabilities(logits, keys)) == pytest.approx(by_definition(clips), rel=1e-12)
 
 
 def test_ten_splits_are_dealt_as_the_toolkits_deal_them() -> None:
@@ -85,37 +87,37 @@ def test_ten_splits_are_dealt_as_the_toolkits_deal_them() -> None:
     logits = random_logits(n)
     dealt = softmax(logits, axis=1)[np.random.RandomState(2020).permutation(n)]
     parts = [by_definition(dealt[i * n // 10 : (i + 1) * n // 10]) for i in range(10)]
-    mean, std = inception_score_10_splits(heard(logits))
+    mean, std = inception_score_10_splits(log_probabilities(logits))
     assert mean == pytest.approx(np.mean(parts), rel=1e-12)
     assert std == pytest.approx(np.std(parts, ddof=0), rel=1e-10)
-    assert mean < inception_score(heard(logits))  # fewer clips, fewer classes that they can spread over
+    assert mean < inception_score(log_probabilities(logits))  # fewer clips, fewer classes that they can spread over
 
 
 def test_fewer_clips_than_splits_are_refused() -> None:
     with pytest.raises(ShapeError, match="needs at least 10 clips, got 9; take inception_score"):
-        inception_score_10_splits(heard(random_logits(9)))
+        inception_score_10_splits(log_probabilities(random_logits(9)))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_unsure_answers_and_fewer_kinds_of_sound_lower_it(name: str) -> None:
     logits = random_logits(100)
-    softer = [metric(name).value(Inputs(heard(logits * f))) for f in (2, 1, 0.5, 0.1)]
+    softer = [metric(name).value(Inputs(log_probabilities(logits * f))) for f in (2, 1, 0.5, 0.1)]
     assert np.diff(softer).max() < 0
-    fewer = [metric(name).value(Inputs(heard(np.tile(logits[:m], (100 // m, 1))))) for m in (50, 10, 2)]
+    fewer = [metric(name).value(Inputs(log_probabilities(np.tile(logits[:m], (100 // m, 1))))) for m in (50, 10, 2)]
     assert np.diff(fewer).max() < 0
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_global_generator_is_left_alone(name: str) -> None:
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    metric(name).value(Inputs(heard(random_logits())))
+    metric(name).value(Inputs(log_probabilities(random_logits())))
     assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
 def test_a_resample_is_the_definition_with_weighted_clips() -> None:
     logits = random_logits(30)
     p = softmax(logits, axis=1)
-    found = metric("inception_score").replicates([Inputs(heard(logits))], 4, 3)[0]
+    found = metric("inception_score").replicates([Inputs(log_probabilities(logits))], 4, 3)[0]
     keys = [f"k{i:03d}" for i in range(30)]
     for weights, value in zip(damped_weights(resample_counts(keys, 4, 3, "bootstrap-queries")), found, strict=True):
         share = weights / weights.sum()
@@ -124,7 +126,7 @@ def test_a_resample_is_the_definition_with_weighted_clips() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_harness_gives_it_an_interval_without_a_word_on_covariances(name: str, caplog) -> None:
-    system = Inputs(heard(random_logits(60, 100)))  # fewer clips than classes
+    system = Inputs(log_probabilities(random_logits(60, 100)))  # fewer clips than classes
     score = score_systems(metric(name), {"s": system}, n_boot=400, seed=0).scores["s"]
     assert score.ci is not None
     assert 1 <= score.ci[0] < score.value < score.ci[1]
@@ -138,7 +140,7 @@ def test_the_interval_covers_the_score_of_fresh_clips_of_the_same_kind() -> None
     # At this n; the population is a fixed mixture from which clips are drawn.
     kinds = random_logits(8, 12, seed=5)
     rng = np.random.default_rng(1)
-    draw = [heard(kinds[rng.integers(0, 8, 80)] + rng.standard_normal((80, 12))) for _ in range(200)]
+    draw = [log_probabilities(kinds[rng.integers(0, 8, 80)] + rng.standard_normal((80, 12))) for _ in range(200)]
     centre = np.mean([inception_score(d) for d in draw])
     scored = metric("inception_score")
     inside = [

@@ -91,9 +91,9 @@ def test_fad_of_a_shifted_set_is_the_squared_shift() -> None:
 
 
 def test_class_accuracy_averages_probabilities_of_a_clip() -> None:
-    heard = probabilities([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]], "aab")  # mean of a: 0.55 cat
-    assert class_accuracy(heard, {"a": "cat", "b": "cat"}) == {"a": 1.0, "b": 0.0}
-    assert class_accuracy(heard, {"b": "dog"}) == {"b": 1.0}
+    predicted = probabilities([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]], "aab")  # mean of a: 0.55 cat
+    assert class_accuracy(predicted, {"a": "cat", "b": "cat"}) == {"a": 1.0, "b": 0.0}
+    assert class_accuracy(predicted, {"b": "dog"}) == {"b": 1.0}
 
 
 def test_a_label_that_is_no_class_is_an_error_with_the_nearest_name() -> None:
