@@ -35,10 +35,16 @@ class WeightsError(UserError):
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> UserError:
-    """Build the error for a name that is not in a list, with the nearest match and the list."""
+    """Return the error for a name that is not in a list, with the nearest match and the list.
+
+    Example:
+        >>> str(unknown_name("system", "pd", ["PD", "ZS"]))
+        "unknown system 'pd'. Did you mean 'PD'? Known: PD, ZS."
+    """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
+    folded = {known_name.lower(): known_name for known_name in names}
+    near = difflib.get_close_matches(name.lower(), folded, n=1)
+    hint = f" Did you mean '{folded[near[0]]}'?" if near else ""
     listed = ", ".join(names) or "none"
     return UserError(f"unknown {what} '{name}'.{hint} Known: {listed}.")
 

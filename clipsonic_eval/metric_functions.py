@@ -124,7 +124,8 @@ def _folder(argument: str, given: StrPath) -> Path:
     if path.is_dir():
         return path
     if path.is_file():
-        raise UserError(f"{argument}: '{path}' is a file; give a folder of audio, or load its embeddings as an array")
+        stored = " (evaluate takes stored statistics as its reference)" if path.suffix == ".npz" else ""
+        raise UserError(f"{argument}: '{path}' is a file; give a folder of audio, or an array of embeddings{stored}")
     raise UserError(
         f"{argument}: there is no folder '{path}'; give a folder of audio, or an array of embeddings (n, d)"
     )

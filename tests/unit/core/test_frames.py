@@ -42,7 +42,7 @@ def test_a_score_is_found_by_system_and_metric() -> None:
     ("names", "why"),
     [
         (("fad", "PD"), r"'fad' is a metric and 'PD' a system; write run\['PD', 'fad'\]"),
-        (("P", "fad"), r"unknown system 'P'\. Did you mean 'PD'\? Known: PD, ZS"),
+        (("pd", "fad"), r"unknown system 'pd'\. Did you mean 'PD'\? Known: PD, ZS"),
         (("ZS", "clap_score"), "unknown metric of system 'ZS' 'clap_score'.* Known: fad"),
         (("PD", "clapscore"), "Did you mean 'clap_score'"),
         ("fad", r"write run\[system, metric\], e.g. run\['PD', 'fad'\]"),
