@@ -56,7 +56,7 @@ def command(
     \b
     clipsonic-eval report run/ --out report/
     clipsonic-eval report report/records --out again/   (from the kept records)
-    clipsonic-eval report runs/ --out report/ --catalogue clipsonic   (IQ, ZS, PD: the paper's questions)
+    clipsonic-eval report runs/ --out report/ --catalogue clipsonic
     """
     from clipsonic_eval.reporting.build import build
 
