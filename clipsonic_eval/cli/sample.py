@@ -12,7 +12,7 @@ from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite
 from clipsonic_eval.config import apply_sets
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.queries import read_queries
-from clipsonic_eval.harness.sample import SampleResult, SampleSettings, sample
+from clipsonic_eval.harness.sample import SampleResult, sample
 from clipsonic_eval.progress import Bars
 from clipsonic_eval.systems import resolve
 
@@ -60,8 +60,7 @@ def command(
     if not first_caption:
         query_set.single(queries, "use the first of each with --first-caption, or give every caption a key of its own")
     built = resolve(system, apply_sets({}, sets))
-    job = SampleSettings(**settings)  # type: ignore[arg-type]
-    result = sample(built, query_set.queries, out, job, unread=query_set.skipped, progress=Bars())
+    result = sample(built, query_set, out, progress=Bars(), **settings)  # type: ignore[arg-type]
     if as_json:
         click.echo(json.dumps(_tree(result)))
     else:

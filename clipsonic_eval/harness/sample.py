@@ -25,30 +25,13 @@ import numpy as np
 from clipsonic_eval import hashing, outputs, seeds, threads
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.harness.queries import check_keys
+from clipsonic_eval.harness.queries import QuerySet, check_keys
 from clipsonic_eval.harness.sample_folder import SampleFolder
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.systems import System
 from clipsonic_eval.types import Query, Skip
 
 _WRITE_EVERY_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class SampleSettings:
-    """Settings of a sampling job.
-
-    Attributes:
-        seed: of the job; every query derives its own.
-        batch_size: queries per call of the system; changes no result.
-        overwrite: replace samples of another system, setting or seed in the folder, instead of refusing.
-        name: of the system in tables; None: its own name.
-    """
-
-    seed: int = 0
-    batch_size: int = 32
-    overwrite: bool = False
-    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,39 +57,46 @@ class SampleResult:
 
 def sample(
     system: System,
-    queries: Sequence[Query],
+    queries: QuerySet | Sequence[Query],
     out: Path,
-    settings: SampleSettings | None = None,
     *,
-    unread: Sequence[Skip] = (),
+    seed: int = 0,
+    batch_size: int = 32,
+    name: str | None = None,
+    overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> SampleResult:
     """Generate one wav per query.
 
     Args:
         system: see :mod:`clipsonic_eval.systems`.
-        queries: with unique keys.
+        queries: with unique keys. Rows that a :class:`clipsonic_eval.harness.queries.QuerySet` skipped are listed among
+            the skipped queries.
         out: the folder; made if missing, resumed if it holds samples of the same system, settings and seed.
-        settings: of the job.
-        unread: rows of the queries' table that could not be used; they join the skipped ones.
+        seed: of the job; every query derives its own.
+        batch_size: queries per call of the system; changes no result.
+        name: of the system in tables; None: its own name.
+        overwrite: replace samples of another system, setting or seed in the folder, instead of refusing.
         progress: shows a bar over the queries.
 
     Raises:
         UserError: the folder holds samples of something else, keys are not unique, or the system breaks its interface.
     """
-    settings = settings or SampleSettings()
-    if settings.batch_size < 1:
-        raise UserError(f"batch size must be at least 1, got {settings.batch_size}")
+    if batch_size < 1:
+        raise UserError(f"batch size must be at least 1, got {batch_size}")
     started = time.monotonic()
+    unread: Sequence[Skip] = ()
+    if isinstance(queries, QuerySet):
+        unread, queries = queries.skipped, queries.queries
     check_keys(queries)
-    card = card_of(system, settings)
+    card = card_of(system, seed, name)
     identity = {key: value for key, value in card.items() if key != "name"}
-    seed_of = {query.key: seeds.derive(settings.seed, query.key, "sample") for query in queries}
-    with outputs.claim(out, "sample", identity, overwrite=settings.overwrite):
+    seed_of = {query.key: seeds.derive(seed, query.key, "sample") for query in queries}
+    with outputs.claim(out, "sample", identity, overwrite=overwrite):
         folder = SampleFolder(out, card, unread)
         missing = [query for query in queries if not folder.holds(query, seed_of[query.key])]
         resumed = len(queries) - len(missing)
-        generated = _generated(system, missing, [seed_of[query.key] for query in missing], settings.batch_size)
+        generated = _generated(system, missing, [seed_of[query.key] for query in missing], batch_size)
         number = threads.for_networks() if missing else 1
         try:
             # a system may be made of NumPy alone, so its linear algebra gets as many threads
@@ -163,17 +153,17 @@ def _checked(query: Query, waveform: Any) -> Float32 | Skip:
     return array.astype(np.float32, copy=False)
 
 
-def card_of(system: System, settings: SampleSettings) -> dict[str, Any]:
+def card_of(system: System, seed: int, name: str | None = None) -> dict[str, Any]:
     """Return the contents of ``system.json``: the card with name, sample rate, seed, and a hash of all but the name.
 
     Raises:
         UserError: the card is not JSON-serialisable.
     """
     own = {k: v for k, v in dict(system.card()).items() if k != "name"}
-    body = {"sample_rate": int(system.sample_rate), "seed": settings.seed, **own}
+    body = {"sample_rate": int(system.sample_rate), "seed": seed, **own}
     try:
         body = json.loads(json.dumps(body, allow_nan=False))  # as it will be read again
         digest = hashing.config_hash(body)
     except (TypeError, ValueError) as error:
         raise UserError(f"card() of system '{system.name}' must hold JSON values only ({error})") from None
-    return {"name": settings.name or system.name, **body, "card_hash": digest}
+    return {"name": name or system.name, **body, "card_hash": digest}

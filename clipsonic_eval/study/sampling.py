@@ -8,7 +8,7 @@ from typing import Any
 
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.queries import read_queries
-from clipsonic_eval.harness.sample import SampleSettings, sample
+from clipsonic_eval.harness.sample import sample
 from clipsonic_eval.seeds import derive
 from clipsonic_eval.study.entries import StudySystem
 from clipsonic_eval.study.study import Study
@@ -56,8 +56,10 @@ class SystemRunner:
         if guidance is not None:
             system = system.with_guidance(guidance)
         out = self._layout.wavs(split, name, self.seed, guidance if sweep else None)
-        settings = SampleSettings(seed=self.seed or 0, batch_size=_BATCH, name=name)
-        done = sample(system, self._queries(split), out, settings, progress=self._progress)
+        seed = self.seed or 0
+        done = sample(
+            system, self._queries(split), out, seed=seed, batch_size=_BATCH, name=name, progress=self._progress
+        )
         if done.skipped:
             first = done.skipped[0]
             raise UserError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.locate import locate
@@ -15,48 +15,46 @@ AUDIO_TRAINER = "clipsonic.training.audio:train"
 PRIOR_TRAINER = "clipsonic.training.prior:train"
 
 
-class Training(NamedTuple):
-    """One model to train: name of its folder, label, trainer, and settings of the trainer."""
-
-    name: str
-    label: str
-    trainer: str
-    config: dict[str, Any]
+_LABELS = {
+    "prior-pd": "train the prior (PD: web images)",
+    "prior-sd": "train the prior (SD: in-domain frames)",
+    "video": "train the audio model on unlabeled videos",
+    "clip-tta": "train CLIP-TTA on text–audio pairs",
+    "clap-tta": "train CLAP-TTA on text–audio pairs",
+}
 
 
 def train_models(study: Study, seed: int) -> None:
     """Train every model of one seed that is not there yet."""
     world = as_tree(study.config.world)
-    for model in trainings(study.config, study.layout, seed):
-        folder = study.layout.model(seed, model.name)
-        settings = {k: v for k, v in model.config.items() if k != "clips"}
+    for name, (trainer, config) in trainings(study.config, study.layout, seed).items():
+        folder = study.layout.model(seed, name)
+        settings = {k: v for k, v in config.items() if k != "clips"}
         study.stages.run(
             folder,
-            f"{model.label}, seed {seed}",
-            [world, model.trainer, settings],
-            partial(locate(model.trainer), model.config, folder, progress=study.progress),
+            f"{_LABELS[name]}, seed {seed}",
+            [world, trainer, settings],
+            partial(locate(trainer), config, folder, progress=study.progress),
         )
 
 
-def trainings(config: StudyConfig, layout: Layout, seed: int) -> list[Training]:
-    """List the models of one seed. Only the supervised baselines are trained on text-audio pairs."""
+def trainings(config: StudyConfig, layout: Layout, seed: int) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return trainer and settings of each model of one seed, by the name of its folder.
+
+    Only the supervised baselines are trained on text-audio pairs.
+    """
     clip = {"encoder": "toy-clip", "encoder_weights": config.clip_weights_name()}
     web = {"images": str(layout.world / "pictures")}
     in_domain = {"clips": str(layout.clips("videos")), "captions": str(layout.world / "video_captions.csv")}
     train = {"steps": config.prior_steps, "seed": seed}
-    pretrained = {**clip, "data": web, "train": train}
-    supervised = {**clip, "data": in_domain, "train": train}
-    models = [
-        Training("prior-pd", "train the prior (PD: web images)", PRIOR_TRAINER, pretrained),
-        Training("prior-sd", "train the prior (SD: in-domain frames)", PRIOR_TRAINER, supervised),
-        Training(
-            "video", "train the audio model on unlabeled videos", AUDIO_TRAINER, _audio(config, layout, seed, "videos")
-        ),
-    ]
+    models: dict[str, tuple[str, dict[str, Any]]] = {
+        "prior-pd": (PRIOR_TRAINER, {**clip, "data": web, "train": train}),
+        "prior-sd": (PRIOR_TRAINER, {**clip, "data": in_domain, "train": train}),
+        "video": (AUDIO_TRAINER, _audio(config, layout, seed, "videos")),
+    }
     if config.supervised:
-        for name, encoder in (("clip-tta", "toy-clip"), ("clap-tta", "toy-clap-condition")):
-            settings = _audio(config, layout, seed, "pairs", encoder)
-            models.append(Training(name, f"train {name.upper()} on text–audio pairs", AUDIO_TRAINER, settings))
+        models["clip-tta"] = (AUDIO_TRAINER, _audio(config, layout, seed, "pairs", "toy-clip"))
+        models["clap-tta"] = (AUDIO_TRAINER, _audio(config, layout, seed, "pairs", "toy-clap-condition"))
     return models
 
 

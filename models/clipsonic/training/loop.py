@@ -123,7 +123,7 @@ def make_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
 
 
-class TrainingRun:
+class _TrainingRun:
     """One training run in one folder; :func:`run` is the entry."""
 
     def __init__(self, task: TrainingTask, config: TrainConfig, folder: Path, identity: str) -> None:
@@ -313,7 +313,7 @@ def run(
     Raises:
         UserError: the folder holds a checkpoint of another run, training diverged, or the time is over.
     """
-    training = TrainingRun(task, config, folder, identity)
+    training = _TrainingRun(task, config, folder, identity)
     training.restore(progress)
     with threads.limited(networks=training.choose_threads(progress)):
         training.take_steps(progress, label)

@@ -26,7 +26,7 @@ BUFFER_MB = 256
 _SCALE_CLIPS = 2048  # on which the scale of the log-mels is measured
 
 
-class Prefetch:
+class _Prefetch:
     """Reads the audio of clips in the background, part by part in the expected order, while the network computes.
 
     Reading ahead changes when a part is read, never what it holds; rows other than the expected ones are read at once.
@@ -100,7 +100,7 @@ class MelSource:
         self.store, self.front_end = store, MelFrontEnd(mel, device)
         self.frames = mel.frames(store.n_samples)
         self._cached: torch.Tensor | None = None
-        self._prefetch = Prefetch(store)
+        self._prefetch = _Prefetch(store)
         if 4 * len(store) * mel.n_mels * self.frames <= cache_mb * 2**20:
             cached = torch.empty(len(store), mel.n_mels, self.frames)
             for start in progress.track(range(0, len(store), PART), label="log-mels"):

@@ -28,7 +28,7 @@ from clipsonic.training.audio import train_on
 from clipsonic.training.audio_task import AudioTask, split_clips
 from clipsonic.training.batches import batch_rows
 from clipsonic.training.config import AudioTrainingConfig, TrainConfig, identity
-from clipsonic.training.mel_source import PART, MelSource, Prefetch
+from clipsonic.training.mel_source import PART, MelSource, _Prefetch
 from clipsonic_eval.config import resolve
 from clipsonic_eval.errors import ConfigError, UserError
 
@@ -180,7 +180,7 @@ def test_a_batch_of_any_size_is_read_in_the_background() -> None:
 
 
 def test_waiting_for_sound_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    ahead = Prefetch(FakeStore())
+    ahead = _Prefetch(FakeStore())
     clock = itertools.count(step=3.0)
     monkeypatch.setattr(mel_source, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
     ahead.expect(np.arange(40))
@@ -191,7 +191,7 @@ def test_waiting_for_sound_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_reading_ahead_is_bounded_and_other_rows_may_be_asked_for_in_between() -> None:
     store = Shelf()
-    ahead = Prefetch(store, buffer_mb=2 * PART * 1280 * 4 / 2**20)
+    ahead = _Prefetch(store, buffer_mb=2 * PART * 1280 * 4 / 2**20)
     rows = np.arange(300)
     ahead.expect(rows)
     held = [future for _, future in ahead._coming]
@@ -205,7 +205,7 @@ def test_reading_ahead_is_bounded_and_other_rows_may_be_asked_for_in_between() -
     assert np.array_equal(np.concatenate(found), store._audio[:300])
     background = [row for name, part in store.read if name.startswith("clips") for row in part]
     assert background == rows.tolist()
-    small = Prefetch(store, buffer_mb=0.0)
+    small = _Prefetch(store, buffer_mb=0.0)
     small.expect(rows)
     assert len(small._coming) == 1  # never less than one part, or nothing would be read ahead
 

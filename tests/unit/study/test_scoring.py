@@ -172,7 +172,7 @@ def test_as_many_stages_are_announced_as_there_are(
 def test_every_system_has_a_model_that_some_training_writes() -> None:
     layout = Layout(Path("x"))
     config = StudyConfig()
-    trained = {str(layout.model(1, model.name)) for model in training.trainings(config, layout, 1)}
+    trained = {str(layout.model(1, name)) for name in training.trainings(config, layout, 1)}
     used = [system.settings for system in systems(config, layout, 1)]
     assert {settings["model"] for settings in used} <= trained
     assert {settings["prior"] for settings in used if "prior" in settings} <= trained
@@ -194,9 +194,9 @@ def test_another_clip_is_used_by_all_systems_of_clip_and_by_no_other() -> None:
     clap = next(s for s in systems(config, Layout(Path("x")), 0) if s.name == "CLAP-TTA")
     assert "encoder_weights" not in clap.settings
     conditions = {
-        model.name: model.config["condition"]["encoder_weights"]
-        for model in training.trainings(config, Layout(Path("x")), 0)
-        if "condition" in model.config
+        name: settings["condition"]["encoder_weights"]
+        for name, (_, settings) in training.trainings(config, Layout(Path("x")), 0).items()
+        if "condition" in settings
     }
     assert conditions == {"video": "narrow", "clip-tta": "narrow", "clap-tta": None}
 

@@ -69,7 +69,7 @@ def test_wrong_settings_are_refused() -> None:
 
 def test_only_the_supervised_baselines_see_pairs_and_only_the_supervised_prior_sees_captions_of_videos() -> None:
     at = Layout(Path("x"))
-    settings = {t.name: json.dumps(t.config) for t in trainings(StudyConfig(), at, 0)}
+    settings = {name: json.dumps(config) for name, (_, config) in trainings(StudyConfig(), at, 0).items()}
     assert {name for name, text in settings.items() if str(at.clips("pairs")) in text} == {"clip-tta", "clap-tta"}
     assert {name for name, text in settings.items() if "video_captions" in text} == {"prior-sd"}
     assert str(at.clips("videos")) in settings["video"]
