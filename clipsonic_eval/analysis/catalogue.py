@@ -1,8 +1,8 @@
-"""What a study calls its systems, in which order and colour they appear, and which questions it asks of them.
+"""Names, order, colours and groups of the systems of a study, its planned comparisons and its questions.
 
-A report knows no system of its own accord: everything that it says about particular ones comes from a
-:class:`Catalogue`. The default suits anybody's systems: they stand in the order of the records, take the colours of the
-palette in turn, and every comparison in the records is shown.
+The report itself refers to no particular system; a :class:`Catalogue` supplies all of this. The default suits any
+systems: they appear in the order of the records, take the colours of the palette in turn, and every comparison in the
+records is shown.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class SystemStyle:
-    """How one system appears in tables and figures.
+    """Appearance of one system in tables and figures.
 
     Attributes:
         name: as in the records; one ``*`` stands for any text (``PD-best*``).
@@ -54,11 +54,11 @@ class SystemStyle:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A section of the page: a question, and the rules that put the answer of the numbers into sentences.
+    """A section of the page: a question, and the rules that answer it in sentences.
 
     Attributes:
         title: heading of the section.
-        rules: each gives the sentences that the results allow, possibly none.
+        rules: functions from results to sentences, possibly none.
         shows: stem of the table and the figure that belong to the question, "" for none.
     """
 
@@ -76,14 +76,14 @@ class Catalogue:
         systems: styles in the order of the table.
         groups: sections of the table in order.
         others: group of systems that are not listed.
-        planned: pairs (a, b) that were to be tested before any number was seen; Holm's correction is over these, and
-            over pairs that a run was explicitly asked for. Pairs with an unlisted system follow.
+        planned: pairs (a, b) whose comparison was planned before any number was seen; Holm's correction is over these,
+            over pairs that a run was explicitly asked for, and over pairs with an unlisted system.
         sweep: pairs that are compared on every CLIP variant; the second system of the first pair is the baseline of
             the figure.
         main_variants: CLIP variants that the main table prefers where the runs hold several.
-        text_label: what the text embedding is called in the table of the modality gap.
+        text_label: name of the text embedding in the table of the modality gap.
         questions: sections of the page; empty: the general ones, :data:`clipsonic_eval.report.summary.QUESTIONS`.
-        headline: gives one sentence for the top of the page, "" for none.
+        headline: returns one sentence for the top of the page, "" for none.
     """
 
     name: str = ""
@@ -132,7 +132,7 @@ class Catalogue:
         ]
 
     def style(self, name: str) -> SystemStyle:
-        """Return how a system appears."""
+        """Return the style of a system."""
         return next(
             (s for s in self.systems if s.name == name), SystemStyle(name, group=self.others, colour=PALETTE[0])
         )
@@ -143,11 +143,11 @@ class Catalogue:
         return [s for s in self.systems if s.name in names]
 
     def is_control(self, name: str) -> bool:
-        """Say whether a system is a control, which is excluded from ranking."""
+        """Return whether a system is a control; controls are excluded from ranking."""
         return self.style(name).group == CONTROLS
 
     def is_listed(self, name: str) -> bool:
-        """Say whether the study knows a system."""
+        """Return whether the catalogue lists a system."""
         return self.style(name).group != self.others
 
 

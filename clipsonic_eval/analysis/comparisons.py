@@ -35,7 +35,7 @@ def pool_comparisons(
     Args:
         runs: those that ``scores`` were pooled from; their own comparisons are used.
         scores: by (metric, system).
-        catalogue: says which systems the study does not list.
+        catalogue: lists the systems of the study.
         planned: pairs of systems; pairs that a run was asked for, and those with an unlisted system that some run
             compared, come after them.
         kept: a pooled record of the same runs; gives comparisons whose values per clip are not there any more.
@@ -63,13 +63,13 @@ def _further(runs: Sequence[Run], planned: Sequence[Pair], catalogue: Catalogue)
 
 
 def unlisted(c: Comparison, catalogue: Catalogue) -> bool:
-    """Say whether a comparison is about a system that the study does not list, controls aside."""
+    """Return whether a comparison involves a system that the catalogue does not list, and no control."""
     known = catalogue.is_listed(c.a) and catalogue.is_listed(c.b)
     return not known and not catalogue.is_control(c.a) and not catalogue.is_control(c.b)
 
 
 def asked_for(record: RunRecord, c: Comparison) -> bool:
-    """Say whether the settings of a run name a pair that it compared: as a pair, or one of the two as baseline."""
+    """Return whether the settings of a run name this pair, or one of the two systems as baseline."""
     named = {frozenset(str(pair).split(":")) for pair in record.config.get("pairs") or ()}
     baselines = set(record.config.get("baselines") or ())
     return frozenset((c.a, c.b)) in named or (not named and bool(baselines & {c.a, c.b}))
@@ -122,7 +122,7 @@ def _recorded(a: Score, b: Score, runs: Sequence[Run]) -> list[Comparison]:
 
 
 def _merge(found: Sequence[Comparison]) -> Comparison:
-    """Merge the tests of several seeds on the same queries (see the module)."""
+    """Merge the tests of several seeds on the same queries (see the module docstring)."""
     from scipy.stats import norm
 
     # z_s = sign(d_s) Φ⁻¹(1 − p_s / 2) per seed;  p = 2 (1 − Φ(|mean z_s|))

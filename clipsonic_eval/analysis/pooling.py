@@ -26,7 +26,7 @@ Scores = Mapping[tuple[str, str], Score]
 
 
 def better_than(a: Score, b: Score) -> bool:
-    """Say whether ``a`` is the better score, by the metric's direction and with unanswered queries counted."""
+    """Return whether ``a`` is the better score, by the metric's direction and with unanswered queries counted."""
     ranked_a, ranked_b = a.details.get(WITH_UNANSWERED, a.value), b.details.get(WITH_UNANSWERED, b.value)
     return ranked_a > ranked_b if a.higher_is_better else ranked_a < ranked_b
 
@@ -37,7 +37,7 @@ def pool_scores(
     """Pool the scores of runs over their training seeds, by (metric, system).
 
     Args:
-        runs: of one CLIP variant, split and guidance scale; told apart by ``train_seed``.
+        runs: of one CLIP variant, split and guidance scale; distinguished by ``train_seed``.
         kept: a pooled record of the same runs; gives the intervals where the runs have no values per clip any more.
         of_reference: return the scores of the reference itself (its two halves) instead of all others.
 

@@ -35,7 +35,7 @@ class Results:
             by the distance.
         gap: modality-gap statistics of the main CLIP variant, None without a gap run.
         gap_runs: those that ``gap`` comes from.
-        notes: what was left out, and why.
+        notes: runs that were left out, with the reason.
     """
 
     runs: Runs = field(default_factory=Runs)

@@ -50,7 +50,7 @@ class Runs:
         pooled: records of kind ``pooled`` that an earlier report exported, by CLIP variant and part: a guidance scale,
             ``gap``, or "" for the table; they stand in for values per clip that were not kept.
         clip_variant: the main one.
-        notes: what was left out, and why.
+        notes: runs that were left out, with the reason.
     """
 
     table: tuple[Run, ...] = ()

@@ -1,1 +1,1 @@
-"""Tables, figures and words, made from run records and nothing else, so that any report can be remade without a GPU."""
+"""Tables, figures and a summary in words, from run records alone, so that any report can be remade without a GPU."""

@@ -23,13 +23,13 @@ StrPath = str | os.PathLike[str]
 
 @dataclass(frozen=True, slots=True)
 class ReportResult:
-    """What was made.
+    """A finished report.
 
     Attributes:
         out: the folder.
         files: below it, sorted.
         headline: of the study in one sentence, "" where it has none or the systems that it is about are missing.
-        left_out: what was not made, and why.
+        left_out: tables and figures that are missing, with the reason.
         skipped: number of clips that were left out, by run.
     """
 
@@ -58,7 +58,7 @@ def build(
         out: the report's folder; a report of the same runs is replaced as a whole.
         catalogue: names, colours and questions of a study; None: the default, which suits any systems.
         title: of the page.
-        command: printed on the page as what makes it; "" prints none.
+        command: that makes the report, for the page; "" prints none.
         select: tags of the runs of the main table, where the runs leave a choice.
         keep_records: put compact records and the values of clips into the report, so that it can be remade.
         overwrite: replace a report of other runs or settings in ``out``.
@@ -87,5 +87,5 @@ def build(
 
 
 def _systems(found: Runs) -> dict[str, Any]:
-    """Return what a report is of: its runs by name, not where they lie or what they came to, which it follows."""
+    """Return the systems of each run by name: a report of the same runs follows their numbers and their place."""
     return {run.name: ", ".join(run.record.system_names) for run in found.all_runs}

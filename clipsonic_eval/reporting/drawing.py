@@ -1,4 +1,4 @@
-"""Which figures the results allow; matplotlib is imported here and not before."""
+"""The figures of a report, as far as the results allow them; matplotlib is imported here and not before."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class _Figure:
     Attributes:
         name: stem of the files.
         title: alternative text of the image.
-        missing: what is said where it cannot be drawn.
-        draw: gives the figure and its caption; None where the results do not allow it.
-        families: fonts that its texts need beside the base font.
+        missing: sentence for the page where the figure cannot be drawn.
+        draw: returns the figure and its caption; None where the results do not allow it.
+        families: font families for its texts; empty: the base font alone.
     """
 
     name: str
@@ -39,7 +39,7 @@ def draw_all(results: Results, folder: Path) -> tuple[dict[str, tuple[str, str]]
     """Draw every figure into ``folder/figures``.
 
     Returns:
-        Title and caption by name, and what was left out, with the reason.
+        Title and caption by name, and a sentence for each figure that is missing.
     """
     from clipsonic_eval.reporting.figures import style
 

@@ -1,9 +1,9 @@
 """The table of the modality gap before and after a diffusion prior, from the records that `gap` wrote.
 
 A gap record compares several sets of embeddings with the true image embeddings of the same clips: the text embeddings
-as they are (what zero-shot text queries use), shifted by the difference of the centroids (mean-shift), and the output
-of each prior. *Centred* means that each side's own centroid is subtracted first: what is left cannot be gained by
-shifting the whole set.
+as they are (zero-shot text queries), shifted by the difference of the centroids (mean-shift), and the output of each
+diffusion prior. *Centred* means that each side's own centroid is subtracted first: no shift of the whole set can change
+what remains.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NO_DIRECTION = ("unmatched_cosine", _WITHIN)
 
 
 def conditions(gap: RunRecord, catalogue: Catalogue) -> list[str]:
-    """Return what stands in for the image embedding: text, mean-shift, then the priors."""
+    """Return the conditions in place of the image embedding: text, mean-shift, then the priors."""
     found = {s.system for s in gap.scores if s.metric in (DISTANCE, RAW, CENTRED)}
     leading = [c for c in (TEXT, SHIFTED) if c in found]
     return leading + from_simple_to_variants(found - set(leading), catalogue)
@@ -79,7 +79,7 @@ def columns(gap: RunRecord, catalogue: Catalogue) -> list[Column]:
 
 
 def table(gap: RunRecord, catalogue: Catalogue, *, label: str = "tab:gap") -> TextTable:
-    """Return the table of the gap: statistics in rows, what stands in for the image embedding in columns.
+    """Return the table of the gap: statistics in rows, conditions in columns.
 
     Raises:
         UserError: the signatures of a row are not comparable.

@@ -1,7 +1,7 @@
-"""What a metric is called in tables, figures and sentences, and how many decimals its values have.
+"""Headings and decimals of metrics in tables, figures and sentences.
 
-Everything comes from the metric's card. A convention (``fad/fadtk``) goes by its own name, and so does a metric of a
-package that is not installed here.
+Both come from the metric's card. A convention (``fad/fadtk``) goes by its own name, and so does a metric of a package
+that is not installed here.
 """
 
 from __future__ import annotations

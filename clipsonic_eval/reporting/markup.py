@@ -1,4 +1,4 @@
-"""Tables of cells as Markdown and LaTeX; columns that say what stands in a table and in its CSV file.
+"""Tables as Markdown, LaTeX and CSV, defined by lists of columns.
 
 A table for people and its CSV file come from one list of :class:`Column`; a new column is one entry in that list.
 """

@@ -1,4 +1,4 @@
-"""The README.md of a report: words, tables, figures, and where all of it comes from."""
+"""The README.md of a report: summary, tables, figures, provenance."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def readme(
     command: str,
     left_out: Sequence[str],
 ) -> str:
-    """Return the page: the main table and figure, then question by question with what belongs to it.
+    """Return the page: the main table and figure, then a section per question with its table and figure.
 
     Args:
         results: for the words and the provenance.
@@ -30,7 +30,7 @@ def readme(
         figures: those that were drawn.
         title: of the page.
         command: that made it, "" for none.
-        left_out: what was not made, and why.
+        left_out: tables and figures that are missing, with the reason.
     """
     parts = [f"# {title}", "", *summary.opening(results)]
     parts += [*_table(tables, "table"), *_figure(figures, "metrics"), *summary.key(results)]
@@ -38,11 +38,11 @@ def readme(
         parts += [f"## {question.title}", "", *[f"- {s}" for s in sentences], ""]
         parts += [*_figure(figures, question.shows), *_table(tables, question.shows)]
     if "spectrograms" in figures:
-        parts += ["## What does it look like?", "", *_figure(figures, "spectrograms")]
+        parts += ["## Spectrograms", "", *_figure(figures, "spectrograms")]
     if "comparisons" in tables:
         parts += ["## All paired comparisons", "", *_table(tables, "comparisons")]
     if left_out:
-        parts += ["## What was not made", "", *[f"- {line}" for line in left_out], ""]
+        parts += ["## Left out", "", *[f"- {line}" for line in left_out], ""]
     parts += ["## Where the numbers come from", "", *_made_by(command), *provenance(results.runs.all_runs), ""]
     return "\n".join(parts)
 
@@ -67,7 +67,7 @@ def _figure(figures: Figures, name: str) -> list[str]:
 
 
 def provenance(runs: Sequence[Run]) -> list[str]:
-    """Return what the records say of software, machine and time: one line each, a list where runs differ."""
+    """Return software, machine and time of the runs: one line each, all values where runs differ."""
     lines = [f"- {len(runs)} run records: {', '.join(markup.code(r.name) for r in runs)}"]
     labels = {
         "commit": "commit",

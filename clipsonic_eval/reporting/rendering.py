@@ -20,11 +20,11 @@ def render(results: Results, folder: Path, *, title: str, command: str, keep_rec
         results: from :func:`clipsonic_eval.analysis.results.analyse`.
         folder: empty.
         title: of the page.
-        command: printed on the page as what makes it; "" prints none.
+        command: that makes the report, for the page; "" prints none.
         keep_records: write compact records too.
 
     Returns:
-        What was left out, with the reason.
+        Tables and figures that are missing, with the reason.
 
     Raises:
         UserError: numbers of one column were not computed in the same way.

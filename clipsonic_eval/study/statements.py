@@ -1,4 +1,4 @@
-"""What the numbers say about CLIPSonic's systems, by rules: functions from results to sentences.
+"""Sentences about CLIPSonic's systems: functions from results to sentences, for the summary of a report.
 
 IQ: image queries; ZS: zero-shot text queries; PD: text queries through the diffusion prior. Each rule has a sentence
 for "holds", "is not shown" and "does not hold".
@@ -221,7 +221,7 @@ def rank_correlation(x: Sequence[float], y: Sequence[float]) -> tuple[float, flo
 
 
 def toy_world(results: Results) -> list[str]:
-    """Say that the numbers are of the toy world, where its encoders made them."""
+    """Return a sentence that the numbers hold in the toy world only, where its encoders made them."""
     signatures = [s.signature for run in results.runs.all_runs for s in run.record.scores]
     if caveats.found(results, "world") or not any("toy-" in s for s in signatures):
         return []

@@ -1,4 +1,4 @@
-"""A sweep over CLIP variants: what systems gain over a baseline, against the width of the modality gap."""
+"""A sweep over CLIP variants: gains over a baseline, against the width of the modality gap."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which installed fonts can draw a text, so that captions in any script are words and not boxes.
+"""Fonts for captions in any script, so that no character is drawn as a box.
 
-DejaVu Sans comes with matplotlib and draws Latin, Greek and Cyrillic letters the same on every machine. Others are
-taken only for what it lacks: first those below, which are widely installed, then any that has the letters.
+DejaVu Sans comes with matplotlib and draws Latin, Greek and Cyrillic characters identically on every machine. Other
+installed fonts serve only the characters that it does not have: first the widely installed ones listed below, then any.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _JOINED: Final = ((0x0900, 0x0DFF), (0x0F00, 0x109F), (0x1780, 0x17FF))
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Texts as they can be drawn.
+    """Texts in the form in which they can be drawn.
 
     Attributes:
-        shown: the text itself, or what stands in for it.
-        families: fonts to draw them with, in the order in which a letter is looked for.
-        lacking: letters that no installed font has, in the order in which they come.
+        shown: each text, or its substitute.
+        families: font families in the order in which a character is looked up.
+        lacking: characters that no installed font has, in the order of the texts.
     """
 
     shown: tuple[str, ...]
@@ -44,11 +44,11 @@ class Texts:
 
 
 def drawable(texts: Sequence[str], instead: Sequence[str]) -> Texts:
-    """Choose fonts for texts, and what to show of those that no font can draw.
+    """Choose fonts for texts, and substitutes for texts that no font can draw.
 
     Args:
-        texts: as they are.
-        instead: what stands in for each, such as a key; escaped where it cannot be drawn either.
+        texts: to be drawn.
+        instead: substitute of each text, such as a key; escaped where it cannot be drawn either.
     """
     families = [BASE]
     shown: list[str] = []
@@ -66,7 +66,7 @@ def drawable(texts: Sequence[str], instead: Sequence[str]) -> Texts:
 
 
 def _families(text: str) -> tuple[str, ...] | None:
-    """Return the fonts that together draw a text, beside the base; None where the installed ones cannot."""
+    """Return the fonts that draw a text together with the base font; None where the installed ones cannot."""
     if _is_joined(text) and not getattr(ft2font, "__libraqm_version__", ""):  # letters would stand apart
         return None
     left = {ord(c) for c in text if _is_seen(c)} - letters_of(BASE)
@@ -82,7 +82,7 @@ def _families(text: str) -> tuple[str, ...] | None:
 
 
 def _is_seen(character: str) -> bool:
-    """Return whether a character has a picture of its own: joiners, selectors and line breaks have none."""
+    """Return whether a character has a glyph of its own; joiners, selectors and line breaks have none."""
     return unicodedata.category(character) not in ("Cc", "Cf") and not 0xFE00 <= ord(character) <= 0xFE0F
 
 
@@ -101,7 +101,7 @@ def installed() -> list[str]:
 
 @functools.cache
 def letters_of(name: str) -> frozenset[int]:
-    """Return the code points that a font has; none for one made of pictures (colour emoji), which cannot be scaled."""
+    """Return the code points of a font; none for bitmap fonts (colour emoji), which cannot be scaled."""
     entries = [entry for entry in font_manager.fontManager.ttflist if entry.name == name]
     try:
         font = ft2font.FT2Font(min(entries, key=lambda entry: entry.style != "normal").fname)
@@ -132,7 +132,7 @@ def _columns(character: str) -> int:
 
 
 def sentence(letters: Iterable[str]) -> str:
-    """Say that captions are replaced by keys, and why; "" where none is."""
+    """Return the sentence that captions are replaced by keys, with the reason; "" where none is."""
     found = list(letters)
     if not found:
         return ""

@@ -1,4 +1,4 @@
-"""The common look of all figures, and how they are written: the same bytes for the same records."""
+"""The common style of all figures, and their files: equal records give equal bytes."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ _RC: dict[str, Any] = {
 
 @contextmanager
 def look(families: Sequence[str] = ()) -> Iterator[None]:
-    """Draw and save inside this block; the user's own settings come back afterwards.
+    """Apply the common style inside a ``with`` block and restore the user's settings afterwards.
 
     Args:
-        families: fonts in which letters are looked for one after the other; none: the one that matplotlib brings.
+        families: font families in the order in which a character is looked up; empty: the base font alone.
     """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -86,7 +86,7 @@ def save(made: Figure, stem: Path) -> tuple[Path, Path]:
 
 
 def _small_png(made: Figure) -> bytes:
-    """Return a PNG with a palette, coarser and with fewer colours the larger it would be."""
+    """Return a PNG with a palette; the larger it would be, the lower its resolution and the fewer its colours."""
     from PIL import Image
 
     size = 0
@@ -97,9 +97,9 @@ def _small_png(made: Figure) -> bytes:
         canvas = FigureCanvasAgg(made)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())
-        picture = Image.fromarray(pixels[..., :3]).quantize(colours, dither=Image.Dither.NONE)
+        image = Image.fromarray(pixels[..., :3]).quantize(colours, dither=Image.Dither.NONE)
         small = io.BytesIO()
-        picture.save(small, format="PNG", optimize=True)
+        image.save(small, format="PNG", optimize=True)
         size = size or small.tell()
         if small.tell() <= MAX_PNG_BYTES:
             break

@@ -1,4 +1,4 @@
-"""What limits the numbers, from the records themselves."""
+"""Limits of the numbers, from the records themselves."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read(results: Results) -> list[str]:
 
 
 def found(results: Results, check: str) -> bool:
-    """Say whether a check found something in any run."""
+    """Return whether a check found something in any run."""
     return any(f.check == check for run in results.runs.all_runs for g in run.record.findings.values() for f in g)
 
 
@@ -78,7 +78,7 @@ def _findings(results: Results) -> list[str]:
 
 
 def _resolution(results: Results) -> list[str]:
-    """Say where a test has too few resamples for its p-value ever to survive the correction."""
+    """Return the metrics whose tests have too few resamples for a p-value ever to survive the correction."""
     comparisons, lines = results.table.comparisons, []
     for metric in dict.fromkeys(c.metric for c in comparisons):
         drawn = [_DRAWS.search(c.test) for c in comparisons if c.metric == metric]
@@ -104,7 +104,7 @@ def _sizes(results: Results) -> list[str]:
 
 
 def _untested(results: Results) -> list[str]:
-    """Say for which metrics the table of comparisons is empty: nothing was tested, or no pair that belongs there."""
+    """Return the metrics without a comparison in the table: nothing was tested, or no pair that belongs there."""
     shown = {c.metric for c in results.table.comparisons}
     tested = {c.metric for run in results.runs.table for c in run.record.comparisons}
     missing = [metric for metric in results.table.metric_names if metric not in shown]

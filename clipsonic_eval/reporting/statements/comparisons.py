@@ -1,4 +1,4 @@
-"""Comparisons with systems that the study does not list: for anybody's own runs, all of them."""
+"""Comparisons with systems that the catalogue does not list; without a catalogue, all comparisons."""
 
 from __future__ import annotations
 

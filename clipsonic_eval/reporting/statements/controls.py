@@ -1,4 +1,4 @@
-"""What the numbers mean next to the controls: real audio, real audio with the wrong prompt, noise."""
+"""The numbers next to the controls: real audio, real audio with the wrong prompt, noise."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ranked(results: Results, metric: str) -> list[Score]:
 
 
 def read(results: Results) -> list[str]:
-    """Return what every control says, and a warning where a system is no better than one."""
+    """Return a sentence per metric with its controls, and a warning where a system is no better than a control."""
     lines = []
     for metric in results.table.metric_names:
         real = results.table.score(metric, REAL)
@@ -45,7 +45,7 @@ def _scale(results: Results, real: Score) -> str:
 
 
 def _floor(results: Results, real: Score) -> str:
-    """Say what real audio reaches on a distance, and every control that is listed with a meaning."""
+    """Return the value of real audio on a distance, and those of the other controls."""
     text = f"{title(real.metric)}: real audio reaches {value(real)}, the floor of this metric at n = {real.n}"
     for style in results.catalogue.ordered(results.table.system_names):
         score = results.table.score(real.metric, style.name)

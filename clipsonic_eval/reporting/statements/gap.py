@@ -59,7 +59,7 @@ def _cosines(gap: RunRecord, names: list[str]) -> list[str]:
 
 
 def _centred(gap: RunRecord, names: list[str]) -> list[str]:
-    """Compare what is left without the centroids: the part of the gap that no shift can close."""
+    """Compare the centred cosines: the part of the gap that no shift can close."""
     before = gap.score(CENTRED, TEXT)
     lines = []
     for condition in names:
@@ -76,7 +76,7 @@ def _centred(gap: RunRecord, names: list[str]) -> list[str]:
 
 
 def _meaning(share: Score) -> str:
-    """Say what the interval of the centred share means; without an interval nothing is said to be shown."""
+    """Return a reading of the centred share by its interval; without an interval nothing counts as shown."""
     low, high = share.ci or (-1.0, 1.0)
     if low > 0:
         return "the prior does more than move the centroid."

@@ -1,4 +1,4 @@
-"""What the training seeds and the guidance scales say."""
+"""Spread over training seeds, and choice of the guidance scale."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clipsonic_eval.types import Score
 
 
 def seeds(results: Results) -> list[str]:
-    """Say how far the training seeds lie apart, and whether they agree on the significant differences."""
+    """Return the spread over training seeds, and whether they agree on the significant differences."""
     table, catalogue = results.table, results.catalogue
     widest: dict[str, Score] = {}
     for score in table.scores:
@@ -44,7 +44,7 @@ def _agreement(results: Results) -> list[str]:
 
 
 def guidance(results: Results) -> list[str]:
-    """Say which scales the table shows, and which scale is best for which system."""
+    """Return the guidance scales of the table, and the best scale of each system."""
     if len(results.by_scale) < 2:
         return []
     return [*_chosen(results), *_at_the_edge(results), *_best(results)]

@@ -1,4 +1,4 @@
-"""How comparisons are put into words."""
+"""Sentences about comparisons."""
 
 from __future__ import annotations
 

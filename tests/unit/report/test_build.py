@@ -98,7 +98,7 @@ def test_two_folders_of_wavs_give_a_table_and_one_figure(tmp_path: Path) -> None
     assert any(line.startswith("no examples.npz") for line in result.left_out)
     page = (result.out / "README.md").read_text()
     assert "mine is better than yours (+2.00 [1.00, 3.00], p = 0.001)" in page
-    assert "## What was not made" in page
+    assert "## Left out" in page
     assert "IQ" not in page
 
 
