@@ -82,7 +82,7 @@ class Catalogue:
             the figure.
         main_variants: CLIP variants that the main table prefers where the runs hold several.
         text_label: name of the text embedding in the table of the modality gap.
-        questions: sections of the page; empty: the general ones, :data:`clipsonic_eval.report.summary.QUESTIONS`.
+        questions: sections of the page; empty: the general ones, :data:`clipsonic_eval.reporting.summary.QUESTIONS`.
         headline: returns one sentence for the top of the page, "" for none.
     """
 
