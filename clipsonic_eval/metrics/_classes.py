@@ -39,6 +39,6 @@ def log_probabilities(embeddings: Embeddings, pooling: Pooling = "probability") 
     if len(keys) == len(rows):
         return keys, rows[np.argsort(clip_of_row)]
     if pooling == "logit":
-        return keys, np.asarray(log_softmax(mean_per_clip(rows, clip_of_row, len(keys)), axis=1))
+        return keys, np.asarray(log_softmax(mean_per_clip(rows, clip_of_row, len(keys)), axis=1))  # of the mean logits
     with np.errstate(divide="ignore"):
-        return keys, np.log(mean_per_clip(np.exp(rows), clip_of_row, len(keys)))
+        return keys, np.log(mean_per_clip(np.exp(rows), clip_of_row, len(keys)))  # log of the mean probabilities

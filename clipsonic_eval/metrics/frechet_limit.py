@@ -37,7 +37,7 @@ def _details(inputs: Inputs) -> dict[str, float]:
 def _influence(inputs: Inputs) -> ClipInfluence:
     """Return the influences on the plug-in distance, those of the system times the clips' shares in the limit."""
     plug_in = fad_influence(inputs)
-    moved = np.array(list(plug_in.system.values())) * _fit(inputs).weights
+    moved = np.array(list(plug_in.system.values())) * _fit(inputs).weights  # g_i s_i
     moved -= moved.mean()
     return ClipInfluence(dict(zip(plug_in.system, moved.tolist(), strict=True)), plug_in.reference)
 
@@ -50,6 +50,7 @@ def _replicates(systems: Sequence[Inputs], n_boot: int, seed: int) -> Float64:
         fit = _fit(inputs)
         unequal = frechet_influence(sorted_rows(inputs.system), reference) * (fit.weights - 1)
         counts = resample_counts(sorted(set(inputs.system.keys)), n_boot, seed, "bootstrap-queries")
+        # T* = d∞ + (plug-in* − plug-in) + Σ_i (w_i − 1) g_i (s_i − 1), with the clips' shares s in the limit
         result[row] += fit.limit - float(fit.distances[-1]) + linear_deviations(unequal, counts)
     return result
 

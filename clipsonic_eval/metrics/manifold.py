@@ -81,7 +81,7 @@ def _half_replicates(name: Statistic, k: int, systems: Sequence[Inputs], n_boot:
         deviations = manifold.half_deviations(ours, theirs, k, name, rng)
         if deviations is None:
             return None
-        spread = drawn @ deviations / np.sqrt(manifold.SPLITS)
+        spread = drawn @ deviations / np.sqrt(manifold.SPLITS)  # Σ_s z_s Δ_s / √S: variance as of the halves
         result[row] = _share(name, inputs, k).value + DAMPING * spread
     return result
 

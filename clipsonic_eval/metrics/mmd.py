@@ -58,6 +58,7 @@ def mmd_card(name: str, title: str, description: str, signature: str, source: st
 
 def with_influence(found: LeaveOneOut, scale: float = 1.0) -> tuple[float, Influence]:
     """Return a statistic and the influences of the clips, (clips of the system,) and (clips of the reference,)."""
+    # g_i from the statistic without clip i, of each side
     own, other = (jackknife_influence(scale * w) for w in (found.without_first, found.without_second))
     return scale * found.value, (own, other)
 

@@ -211,7 +211,7 @@ def _set_estimate(metric: SetMetric, inputs: Inputs, value: float, replicates: F
     interval, method = None, "none"
     if replicates is not None:
         low, high = bootstrap.centred_interval(value, replicates)
-        bias = bootstrap.bootstrap_bias(value, replicates)
+        bias = bootstrap.bootstrap_bias(value, replicates)  # of the plug-in estimate, (mean T* − T) / δ²
         details = {"debiased": value - bias, "debiased_low": low - bias, "debiased_high": high - bias}
         method = f"{metric.method}-{len(replicates)}"
         if inputs.reference_moments is not None:

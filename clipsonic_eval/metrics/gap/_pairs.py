@@ -70,7 +70,7 @@ class PairedVectors:
     @cached_property
     def centroid_distance(self) -> Resampled:
         """Distance of the two centroids."""
-        value = float(np.linalg.norm(self.target.mean(axis=0) - self.other.mean(axis=0)))
+        value = float(np.linalg.norm(self.target.mean(axis=0) - self.other.mean(axis=0)))  # |x̄ − ȳ|
         replicates = geometry.centroid_distance_replicates(self.target, self.other, self.counts)
         return Resampled(value, replicates, np.empty(0))
 

@@ -25,7 +25,7 @@ def _metric(
         if whole.value <= 0:
             return None  # no gap, no share of it
         least = 1e-12 * whole.value  # a resample without any gap
-        replicates = 1 - rest.replicates / np.maximum(whole.replicates, least)
+        replicates = 1 - rest.replicates / np.maximum(whole.replicates, least)  # 1 − d(image, prior) / d(image, text)
         return pairs.bootstrapped(Resampled(1 - rest.value / whole.value, replicates, np.empty(0)))
 
     card = MetricCard(

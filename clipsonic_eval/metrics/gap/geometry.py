@@ -18,7 +18,7 @@ _ROUNDING = 1e-28  # product of two lengths that rounding alone leaves of centre
 
 def matched_cosines(x: Float64, y: Float64) -> Float64:
     """Return the cosine of each pair: unit vectors (n, d), (n, d) -> (n,)."""
-    cosines: Float64 = np.einsum("ij,ij->i", x, y)
+    cosines: Float64 = np.einsum("ij,ij->i", x, y)  # x_i·y_i
     return cosines
 
 
@@ -43,6 +43,7 @@ def mean_of_unmatched(x: Float64, y: Float64) -> tuple[float, Float64]:
     own = np.einsum("ij,ij->i", x, y)
     total = float(sum_x @ sum_y - own.sum())  # Σ_{i≠j} x_i·y_j = (Σ x_i)·(Σ y_j) − Σ x_i·y_i
     without = total - x @ sum_y - y @ sum_x + 2 * own
+    # without item k: (total − x_k·Σy − y_k·Σx + 2 x_k·y_k) / ((n − 1) (n − 2))
     return total / (n * (n - 1)), without / ((n - 1) * (n - 2))
 
 
@@ -52,7 +53,7 @@ def centred_cosines(x: Float64, y: Float64) -> Float64:
     What is left is what an item says beyond the average of its side: moving a cloud as a whole does not change it. An
     item that lies on its centroid has cosine 0.
     """
-    a, b = x - x.mean(axis=0), y - y.mean(axis=0)
+    a, b = x - x.mean(axis=0), y - y.mean(axis=0)  # x_i − x̄, y_i − ȳ
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     products = np.einsum("ij,ij->i", a, b)
     cosines: Float64 = np.divide(products, norms, out=np.zeros_like(products), where=norms > _ROUNDING)
@@ -64,7 +65,9 @@ def centroid_distance_replicates(x: Float64, y: Float64, counts: Counts) -> Floa
     difference = x - y
     result = np.empty(len(counts))
     for part in chunks(len(counts), max(x.shape)):
-        result[part] = np.linalg.norm(damped_weights(counts[part]) @ difference / len(x), axis=1)
+        result[part] = np.linalg.norm(
+            damped_weights(counts[part]) @ difference / len(x), axis=1
+        )  # |Σ w_i (x_i − y_i)| / n
     return result
 
 
