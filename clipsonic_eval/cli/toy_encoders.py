@@ -30,7 +30,7 @@ def train(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool) -
     """Train the toy encoders; their weights and cards are written to OUT."""
     from clipsonic_eval.config import apply_sets, resolve
     from clipsonic_eval.progress import Bars
-    from clipsonic_eval.toyencoders.train import ToyEncodersConfig
+    from clipsonic_eval.toyencoders.config import ToyEncodersConfig
     from clipsonic_eval.toyencoders.train import train as train_toy_encoders
 
     config = resolve(ToyEncodersConfig, apply_sets({}, sets))

@@ -125,7 +125,7 @@ def tensors_in(folder: Path) -> str:
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of names, shapes and float32 values, sorted by name.
+    """Return the SHA-256 of names, shapes and float32 values of tensors of any shape, sorted by name.
 
     The same for one file, for shards, and for the pickled form of the same tensors; a hash of files is not.
     """

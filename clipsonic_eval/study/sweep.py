@@ -22,8 +22,8 @@ from clipsonic_eval.study.catalogue import CLIPSONIC
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.run import run_study
 from clipsonic_eval.study.stages import Stages
-from clipsonic_eval.toyencoders.clip import train_clip
 from clipsonic_eval.toyencoders.sweep import VARIANTS
+from clipsonic_eval.toyencoders.train import train_clip
 
 SHIPPED = "calibrated"  # the CLIP variant in the package: not trained again
 TITLE = "When does the prior help? CLIP variants with narrower and wider modality gaps"

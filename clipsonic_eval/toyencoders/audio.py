@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,104 +14,14 @@ from clipsonic_eval.arraytypes import AnyArray, FloatArray
 from clipsonic_eval.encoders.toy.frontend import log_mel
 from clipsonic_eval.encoders.toy.network import AudioNetwork, ContrastiveNetwork
 from clipsonic_eval.encoders.toy.tokenizer import Vocabulary
-from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
+from clipsonic_eval.toyencoders.config import ToyAudioConfig, ToyClapConfig
 from clipsonic_eval.toyencoders.data import RenderedPairs
 from clipsonic_eval.toyencoders.training import drop_words, info_nce, optimise
 from clipsonic_eval.toyworld import SOURCES
 
 _GAIN_SPAN: Final = 0.5  # of the standardised log-mel: ±13 dB
-
-
-@dataclass(frozen=True)
-class ToyClapConfig:
-    """Network and training of a toy CLAP.
-
-    Attributes:
-        seed: of the sounds, the initial weights and the batches.
-        sounds: number of training sounds, each with four captions.
-        dim: of the shared space.
-        widths: of the audio tower.
-        text_width: of the text tower.
-        text_layers: of the text tower.
-        temperature: of InfoNCE, fixed; higher than CLIP's, so that matched cosines are high.
-        steps: of training.
-        batch: pairs per step.
-        lr: peak learning rate.
-        warmup: steps.
-        weight_decay: of AdamW.
-        validation: held-out sounds.
-    """
-
-    seed: int = 11
-    sounds: int = 8000
-    dim: int = 128
-    widths: tuple[int, ...] = (32, 64, 128)
-    text_width: int = 64
-    text_layers: int = 2
-    temperature: float = 0.1
-    steps: int = 600
-    batch: int = 128
-    lr: float = 1.5e-3
-    warmup: int = 50
-    weight_decay: float = 0.01
-    validation: int = 1000
-
-    def __post_init__(self) -> None:
-        if not 0 < self.temperature < 10:
-            raise ConfigError(f"temperature must lie in (0, 10), got {self.temperature}")
-        if min(self.sounds, self.steps, self.batch, self.validation) < 1:
-            raise ConfigError("sounds, steps, batch and validation must be at least 1")
-
-    def network(self, vocabulary: int) -> dict[str, Any]:
-        """Return the arguments of the network, as they also stand in the weight file."""
-        return {
-            "channels": 1,
-            "widths": list(self.widths),
-            "text_width": self.text_width,
-            "text_layers": self.text_layers,
-            "dim": self.dim,
-            "vocabulary": vocabulary,
-        }
-
-
-@dataclass(frozen=True)
-class ToyAudioConfig:
-    """Network and training of the audio embedder, with heads for class, size and count.
-
-    Attributes:
-        seed: of the sounds, the initial weights and the batches.
-        sounds: number of training sounds.
-        dim: of the features.
-        widths: of the tower.
-        steps: of training.
-        batch: sounds per step.
-        lr: peak learning rate.
-        warmup: steps.
-        weight_decay: of AdamW.
-        validation: held-out sounds.
-    """
-
-    seed: int = 31
-    sounds: int = 8000
-    dim: int = 64
-    widths: tuple[int, ...] = (32, 64, 128)
-    steps: int = 500
-    batch: int = 128
-    lr: float = 2e-3
-    warmup: int = 50
-    weight_decay: float = 0.05
-    validation: int = 1000
-
-    def __post_init__(self) -> None:
-        if min(self.sounds, self.steps, self.batch, self.validation) < 1:
-            raise ConfigError("sounds, steps, batch and validation must be at least 1")
-
-    @property
-    def network(self) -> dict[str, Any]:
-        """The arguments of the network, as they also stand in the weight file."""
-        return {"widths": list(self.widths), "dim": self.dim, "classes": len(SOURCES)}
 
 
 def noisy_mels(waves: FloatArray, seed: int) -> FloatArray:

@@ -8,89 +8,23 @@ Mind the Gap, NeurIPS 2022).
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from clipsonic_eval import threads, toyworld
+from clipsonic_eval import toyworld
 from clipsonic_eval.bfloat16 import chosen
-from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders.toy.frontend import image_tensor
 from clipsonic_eval.encoders.toy.network import ContrastiveNetwork
 from clipsonic_eval.encoders.toy.tokenizer import START, Vocabulary
-from clipsonic_eval.encoders.toy.weights import as_stored, save
-from clipsonic_eval.errors import ConfigError
-from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import derive, stream
-from clipsonic_eval.toyencoders.data import RenderedPairs, images
-from clipsonic_eval.toyencoders.geometry import TARGETS, geometry, intervals
+from clipsonic_eval.toyencoders.config import ToyClipConfig
+from clipsonic_eval.toyencoders.data import RenderedPairs
+from clipsonic_eval.toyencoders.geometry import geometry, intervals
 from clipsonic_eval.toyencoders.training import drop_words, info_nce, optimise
-
-
-@dataclass(frozen=True)
-class ToyClipConfig:
-    """Network and training of a toy CLIP.
-
-    Attributes:
-        seed: of the images, the initial weights and the batches.
-        images: number of training images, each with four captions.
-        dim: of the shared space.
-        widths: of the image tower.
-        text_width: of the text tower.
-        text_layers: of the text tower.
-        temperature: of InfoNCE, fixed (CLIP's learnt one ends at 0.01).
-        steps: of training.
-        batch: pairs per step.
-        lr: peak learning rate (linear warm-up, then cosine to a tenth).
-        text_lr: of the text tower in units of ``lr``.
-        warmup: steps.
-        weight_decay: of AdamW.
-        validation: held-out images per domain.
-        locked_projections: freeze the two final norms and linear projections at their initial values. Where they are
-            trained, the two cones turn towards each other (measured, see ``reports/toy_encoders``).
-        start_std: initial standard deviation of the start token's embedding (words: 0.02). What all texts share at
-            the start is the text tower's cone.
-    """
-
-    seed: int = 1
-    images: int = 24000
-    dim: int = 128
-    widths: tuple[int, ...] = (64, 128)
-    text_width: int = 64
-    text_layers: int = 2
-    temperature: float = 0.015
-    steps: int = 1000
-    batch: int = 256
-    lr: float = 2e-3
-    text_lr: float = 0.3
-    warmup: int = 50
-    weight_decay: float = 0.01
-    validation: int = 2000
-    locked_projections: bool = True
-    start_std: float = 0.8
-
-    def __post_init__(self) -> None:
-        if not 0 < self.temperature < 10:
-            raise ConfigError(f"temperature must lie in (0, 10), got {self.temperature}")
-        if min(self.images, self.steps, self.batch, self.validation) < 1:
-            raise ConfigError("images, steps, batch and validation must be at least 1")
-
-    def network(self, vocabulary: int) -> dict[str, Any]:
-        """Return the arguments of the network, as they also stand in the weight file."""
-        return {
-            "channels": 3,
-            "widths": list(self.widths),
-            "text_width": self.text_width,
-            "text_layers": self.text_layers,
-            "dim": self.dim,
-            "vocabulary": vocabulary,
-        }
 
 
 def build(config: ToyClipConfig, vocabulary: int) -> ContrastiveNetwork:
@@ -154,47 +88,3 @@ def measure(net: ContrastiveNetwork, words: Vocabulary, data: RenderedPairs) -> 
         **{k: round(v, 4) for k, v in values.items()},
         "ci95": {k: [round(e, 4) for e in ends] for k, ends in intervals(image, text).items()},
     }
-
-
-@threads.networks()
-def train_clip(config: ToyClipConfig, out: Path, progress: Progress = SILENT) -> Path:
-    """Render the images, train a toy CLIP, measure it on held-out images and write it.
-
-    Args:
-        config: network and training.
-        out: folder for ``toy-clip.safetensors`` and ``toy-clip.json`` (the card, with the geometry reached).
-        progress: of rendering and training.
-
-    Returns:
-        The weight file; ``load_encoder("toy-clip", out)`` loads it.
-    """
-    data = images(config.images, seed=config.seed, progress=progress)
-    words = Vocabulary.of(caption for captions in data.captions for caption in captions)
-    net = build(config, len(words))
-    started = time.monotonic()
-    losses = fit(net, data, words, config, progress)
-    seconds = time.monotonic() - started
-    net.load_state_dict(as_stored(net.state_dict()))
-    purpose = "instrument-validation"
-    held_out = {
-        "web": images(
-            config.validation, seed=config.seed, purpose=purpose, domain="web", captions=1, progress=progress
-        ),
-        "video": images(
-            config.validation, seed=config.seed, purpose=purpose, domain="video", captions=1, progress=progress
-        ),
-    }
-    tree = as_tree(config)
-    card = {
-        "config": tree,
-        "config_hash": config_hash(tree),
-        "command": "clipsonic-eval toy-encoders train --only toy-clip",
-        "loss": round(float(np.mean(losses[-50:])), 4),
-        "train_seconds": round(seconds, 1),
-        "targets": TARGETS,
-        "geometry": {domain: measure(net, words, data) for domain, data in held_out.items()},
-    }
-    network = {"kind": "pair-image", "shape": config.network(len(words)), "vocabulary": list(words.known)}
-    path = out / "toy-clip.safetensors"
-    save(path, net.state_dict(), network, card)
-    return path

@@ -21,6 +21,7 @@ from PIL import Image
 from clipsonic_eval import threads, toyworld
 from clipsonic_eval.arraytypes import AnyArray, UInt8
 from clipsonic_eval.encoders.toy.frontend import square
+from clipsonic_eval.encoders.toy.tokenizer import Vocabulary
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import stream
 
@@ -55,6 +56,10 @@ class RenderedPairs:
     def counts(self) -> AnyArray:
         """Number of objects, (n,) integers from 1 to 3."""
         return np.array([scene.count for scene in self.scenes])
+
+    def vocabulary(self) -> Vocabulary:
+        """Return the vocabulary of all captions."""
+        return Vocabulary.of(caption for captions in self.captions for caption in captions)
 
     def column(self, k: int) -> list[str]:
         """Return the k-th caption of every item."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from clipsonic_eval.toyencoders.clip import ToyClipConfig
+from clipsonic_eval.toyencoders.config import ToyClipConfig
 
 # Temperature, the cone that the text tower starts with, and whether the projections may move: nothing else differs but,
 # in one case, the number of steps. A higher temperature asks for larger differences of cosines, at the cost of the

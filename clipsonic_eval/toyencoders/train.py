@@ -4,46 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from clipsonic_eval import outputs, threads
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.encoders.toy.tokenizer import Vocabulary
-from clipsonic_eval.encoders.toy.weights import as_stored, save
 from clipsonic_eval.errors import unknown_name
-from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.progress import SILENT, Progress
-from clipsonic_eval.toyencoders.audio import (
-    ToyAudioConfig,
-    ToyClapConfig,
-    audio_report,
-    clap_report,
-    fit_audio,
-    fit_clap,
-)
-from clipsonic_eval.toyencoders.clip import ToyClipConfig, train_clip
-from clipsonic_eval.toyencoders.data import RenderedPairs, sounds
-from clipsonic_eval.toyworld import SOURCES
-
-
-@dataclass(frozen=True)
-class ToyEncodersConfig:
-    """The four trainings.
-
-    Attributes:
-        clip: of toy-clip.
-        clap: of toy-clap, which scores.
-        clap_condition: of toy-clap-condition, which conditions CLAP-TTA: another seed, so other data and weights.
-        audio: of toy-audio (and its class head, toy-audio-classes).
-    """
-
-    clip: ToyClipConfig = field(default_factory=ToyClipConfig)
-    clap: ToyClapConfig = field(default_factory=ToyClapConfig)
-    clap_condition: ToyClapConfig = field(default_factory=lambda: ToyClapConfig(seed=12))
-    audio: ToyAudioConfig = field(default_factory=ToyAudioConfig)
+from clipsonic_eval.toyencoders import audio, clip
+from clipsonic_eval.toyencoders.config import ToyAudioConfig, ToyClapConfig, ToyClipConfig, ToyEncodersConfig
+from clipsonic_eval.toyencoders.data import RenderedPairs, images, sounds
+from clipsonic_eval.toyencoders.geometry import TARGETS
+from clipsonic_eval.toyencoders.training import store
 
 
 def train(
@@ -86,23 +61,50 @@ def train(
 
 
 @threads.networks()
+def train_clip(config: ToyClipConfig, out: Path, progress: Progress = SILENT) -> Path:
+    """Render the images, train a toy CLIP, measure it on held-out images and write it.
+
+    Args:
+        config: network and training.
+        out: folder for ``toy-clip.safetensors`` and ``toy-clip.json`` (the card, with the geometry reached).
+        progress: of rendering and training.
+
+    Returns:
+        The weight file; ``load_encoder("toy-clip", out)`` loads it.
+    """
+    data = images(config.images, seed=config.seed, progress=progress)
+    words = data.vocabulary()
+    net = clip.build(config, len(words))
+    started = time.monotonic()
+    losses = clip.fit(net, data, words, config, progress)
+    seconds = time.monotonic() - started
+    held_out = partial(
+        images, config.validation, seed=config.seed, purpose="instrument-validation", captions=1, progress=progress
+    )
+    card = {
+        "loss": round(float(np.mean(losses[-50:])), 4),
+        "train_seconds": round(seconds, 1),
+        "targets": TARGETS,
+        "geometry": {
+            "web": clip.measure(net, words, held_out(domain="web")),
+            "video": clip.measure(net, words, held_out(domain="video")),
+        },
+    }
+    network = {"kind": "pair-image", "shape": config.network(len(words)), "vocabulary": list(words.known)}
+    return store(out, "toy-clip", net, network, config, card)
+
+
+@threads.networks()
 def train_clap(name: str, config: ToyClapConfig, out: Path, progress: Progress = SILENT) -> Path:
     """Train one toy CLAP and write ``<name>.safetensors`` and its card; return the weight file."""
     data = sounds(config.sounds, seed=config.seed, progress=progress)
-    words = Vocabulary.of(caption for captions in data.captions for caption in captions)
+    words = data.vocabulary()
     started = time.monotonic()
-    net = fit_clap(data, words, config, progress)
+    net = audio.fit_clap(data, words, config, progress)
     seconds = time.monotonic() - started
-    net.load_state_dict(as_stored(net.state_dict()))
+    card = _card(seconds, audio.clap_report(net, words, _held_out(config, progress)))
     network = {"kind": "pair-audio", "shape": config.network(len(words)), "vocabulary": list(words.known)}
-    path = out / f"{name}.safetensors"
-    save(
-        path,
-        net.state_dict(),
-        network,
-        _card(name, config, clap_report(net, words, _held_out(config, progress)), seconds),
-    )
-    return path
+    return store(out, name, net, network, config, card)
 
 
 @threads.networks()
@@ -110,18 +112,11 @@ def train_audio(config: ToyAudioConfig, out: Path, progress: Progress = SILENT) 
     """Train the audio embedder and write ``toy-audio.safetensors`` and its card; return the weight file."""
     data = sounds(config.sounds, seed=config.seed, captions=0, progress=progress)
     started = time.monotonic()
-    net = fit_audio(data, config, progress)
+    net = audio.fit_audio(data, config, progress)
     seconds = time.monotonic() - started
-    net.load_state_dict(as_stored(net.state_dict()))
-    network = {"kind": "hearing", "shape": config.network, "labels": list(SOURCES)}
-    path = out / "toy-audio.safetensors"
-    save(
-        path,
-        net.state_dict(),
-        network,
-        _card("toy-audio", config, audio_report(net, _held_out(config, progress)), seconds),
-    )
-    return path
+    card = _card(seconds, audio.audio_report(net, _held_out(config, progress)))
+    network = {"kind": "hearing", "shape": config.network, "labels": list(config.labels)}
+    return store(out, "toy-audio", net, network, config, card)
 
 
 def _held_out(config: ToyClapConfig | ToyAudioConfig, progress: Progress) -> RenderedPairs:
@@ -136,12 +131,6 @@ def _held_out(config: ToyClapConfig | ToyAudioConfig, progress: Progress) -> Ren
     )
 
 
-def _card(name: str, config: ToyClapConfig | ToyAudioConfig, reached: dict[str, Any], seconds: float) -> dict[str, Any]:
-    tree = as_tree(config)
-    return {
-        "command": f"clipsonic-eval toy-encoders train --only {name}",
-        "config": tree,
-        "config_hash": config_hash(tree),
-        "train_seconds": round(seconds, 1),
-        "held_out_video_domain": {k: v if isinstance(v, int) else round(v, 4) for k, v in reached.items()},
-    }
+def _card(seconds: float, reached: Mapping[str, Any]) -> dict[str, Any]:
+    rounded = {k: v if isinstance(v, int) else round(v, 4) for k, v in reached.items()}
+    return {"train_seconds": round(seconds, 1), "held_out_video_domain": rounded}

@@ -1,9 +1,10 @@
-"""What all trainings of the toy encoders share: contrastive loss, learning rate, unknown words, the loop."""
+"""What all trainings of the toy encoders share: contrastive loss, learning rate, unknown words, the loop, the files."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders.toy.tokenizer import BUCKETS, PAD
+from clipsonic_eval.encoders.toy.weights import as_stored, save
+from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.progress import Progress
 
 
@@ -79,11 +83,11 @@ def optimise(
     progress: Progress,
     groups: Sequence[dict[str, Any]] = (),
 ) -> list[float]:
-    """Train a network in place by AdamW.
+    """Train a network in place by AdamW, and round its weights as they are stored: what is measured is what ships.
 
     Args:
         net: what is trained.
-        loss: draws a batch and returns its loss.
+        loss: draws a batch and returns its loss, a scalar.
         settings: steps, learning rate, warm-up, weight decay.
         label: for the progress bar.
         progress: counts the steps.
@@ -108,4 +112,28 @@ def optimise(
         if step % 100 == 99:
             progress.note(f"step {step + 1}: loss {np.mean(losses[-100:]):.3f}")
     net.eval()
+    net.load_state_dict(as_stored(net.state_dict()))
     return losses
+
+
+def store(
+    out: Path, name: str, net: torch.nn.Module, network: Mapping[str, Any], config: Any, card: Mapping[str, Any]
+) -> Path:
+    """Write the weights of a trained encoder and its card into a folder.
+
+    Args:
+        out: folder.
+        name: of the encoder, and of the files.
+        net: the trained network.
+        network: kind, sizes and vocabulary, see :func:`~clipsonic_eval.encoders.toy.weights.save`.
+        config: of the training.
+        card: measurements.
+
+    Returns:
+        The weight file.
+    """
+    tree, path = as_tree(config), out / f"{name}.safetensors"
+    command = f"clipsonic-eval toy-encoders train --only {name}"
+    stated = {"command": command, "config": tree, "config_hash": config_hash(tree)}
+    save(path, net.state_dict(), network, {**stated, **card})
+    return path

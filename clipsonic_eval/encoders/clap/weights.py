@@ -186,7 +186,7 @@ def read_checkpoint(name: str, path: Path) -> tuple[dict[str, Tensor], str]:
     """Read a checkpoint of LAION's layout, as published or as safetensors.
 
     Returns:
-        Tensors under laion_clap's names, and the SHA-256 of the file.
+        Tensors of any shape under laion_clap's names, and the SHA-256 of the file.
 
     Raises:
         WeightsError: not readable without executing it, or not of the sizes that the encoder's name stands for.
@@ -231,7 +231,7 @@ def build(name: str, path: Path, tensors: Mapping[str, Tensor]) -> tuple[Any, Lo
 
 
 def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of both towers under transformers' names, query, key and value apart."""
+    """Return the tensors of both towers, of any shape, under transformers' names, query, key and value apart."""
     found: dict[str, Tensor] = {}
     for name, value in tensors.items():
         if _IGNORED.match(name):

@@ -110,7 +110,7 @@ class Windowing:
         return front, middle, back
 
     def rng(self, wave: Float32) -> np.random.RandomState:
-        """Return a generator seeded by the audio; of the kind that laion_clap draws from."""
+        """Return a generator seeded by the audio (n,); of the kind that laion_clap draws from."""
         return np.random.RandomState(self.content_seed(wave))
 
     def content_seed(self, wave: Float32) -> int:

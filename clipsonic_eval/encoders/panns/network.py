@@ -64,7 +64,7 @@ class Cnn14(nn.Module):
 
 
 def build(tensors: dict[str, Tensor]) -> Cnn14:
-    """Return the network of a checkpoint, for inference; its sizes follow from the tensors.
+    """Return the network of a checkpoint, for inference; its sizes follow from the shape of each tensor.
 
     Raises:
         KeyError: a block is missing.

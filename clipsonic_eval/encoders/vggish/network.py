@@ -33,7 +33,7 @@ class Vggish(nn.Module):
         )
 
     def forward(self, patches: Tensor) -> Tensor:
-        """Return the 128 values before the last ReLU; flattened as time, frequency, channel, as it was trained."""
+        """Return the features before the last ReLU, (n, 96, 64) -> (n, 128); flattened as in training, time first."""
         maps = self.features(patches[:, None].contiguous(memory_format=torch.channels_last))
         embedded: Tensor = self.embeddings(maps.permute(0, 2, 3, 1).flatten(1))
         return embedded

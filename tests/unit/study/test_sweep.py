@@ -11,7 +11,7 @@ from clipsonic_eval.progress import SILENT
 from clipsonic_eval.study import sweep
 from clipsonic_eval.study.config import FAST
 from clipsonic_eval.study.sweep import SweepConfig, run_sweep
-from clipsonic_eval.toyencoders.clip import ToyClipConfig
+from clipsonic_eval.toyencoders.config import ToyClipConfig
 
 TINY = ("world.videos=40", "world.pictures=60", "world.pairs=0", "world.val=24", "world.test=24", "world.reference=24")
 

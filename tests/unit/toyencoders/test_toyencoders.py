@@ -16,12 +16,11 @@ from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.encoders.toy.frontend import log_mel, square, windows
 from clipsonic_eval.encoders.toy.tokenizer import BUCKETS, START, Vocabulary
 from clipsonic_eval.errors import ConfigError, UserError
-from clipsonic_eval.toyencoders.audio import ToyAudioConfig, ToyClapConfig
-from clipsonic_eval.toyencoders.clip import ToyClipConfig, train_clip
+from clipsonic_eval.toyencoders.config import ToyAudioConfig, ToyClapConfig, ToyClipConfig, ToyEncodersConfig
 from clipsonic_eval.toyencoders.data import images, sounds
 from clipsonic_eval.toyencoders.geometry import geometry, intervals
 from clipsonic_eval.toyencoders.sweep import GEOMETRY, VARIANTS
-from clipsonic_eval.toyencoders.train import ToyEncodersConfig, train
+from clipsonic_eval.toyencoders.train import train, train_clip
 from clipsonic_eval.toyencoders.training import drop_words, info_nce, lr_factor
 
 _TINY = ToyClipConfig(images=48, steps=3, batch=16, validation=32, widths=(8, 16), text_width=32, text_layers=1)
