@@ -141,12 +141,15 @@ def _compared(text: str, aside: Sequence[str]) -> tuple[str, frozenset[tuple[str
     return signature.metric, frozenset(f for f in signature.fields if f[0] not in aside)
 
 
-def explain_difference(a: str, b: str, *, biased_in_n: Callable[[str], bool] | None = None) -> str:
+def explain_difference(
+    a: str, b: str, *, compared_only: bool = False, biased_in_n: Callable[[str], bool] | None = None
+) -> str:
     """Return in one line what differs between two signatures, "" if they are equal, n included.
 
     Args:
         a: one signature.
         b: the other.
+        compared_only: leave out n and the release, which do not keep values from comparing.
         biased_in_n: gives for the name of a metric whether its values compare at equal n only.
 
     Example:
@@ -159,7 +162,7 @@ def explain_difference(a: str, b: str, *, biased_in_n: Callable[[str], bool] | N
     parts = []
     for key in dict.fromkeys(k for k, _ in (*left.fields, *right.fields)):
         values = left.get(key), right.get(key)
-        if values[0] != values[1]:
+        if values[0] != values[1] and not (compared_only and key in _NOT_COMPARED):
             shown = " against ".join("missing" if v is None else v for v in values)
             biased = key == "n" and biased_in_n is not None and biased_in_n(left.metric)
             note = "; its expectation depends on n, so compare equal n" if biased else ""

@@ -17,7 +17,7 @@ from clipsonic_eval.analysis.resampling import mean_interval
 from clipsonic_eval.analysis.runs import Run, number
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.signature import comparable
+from clipsonic_eval.signature import comparable, explain_difference
 from clipsonic_eval.types import WITH_UNANSWERED, Score
 
 REFERENCE_METRICS = ("fad_halves",)  # numbers of the reference itself, which belong to no system
@@ -70,9 +70,11 @@ def _pooled(found: Mapping[str, tuple[str, Score]], trained: bool, kept: RunReco
     first = next(iter(scores.values()))
     for seed, score in scores.items():
         if not comparable(first.signature, score.signature, same_system=True):
+            difference = explain_difference(score.signature, first.signature, compared_only=True)
             raise UserError(
                 f"{score.metric} of '{score.system}', train_seed {seed}: signature '{score.signature}' does not match "
-                f"'{first.signature}' of the other seeds; evaluate all seeds in the same way"
+                f"'{first.signature}' of the other seeds ({difference}); "
+                "evaluate all seeds in the same way"
             )
     every = list(scores.values())
     if len(every) == 1 or not trained:

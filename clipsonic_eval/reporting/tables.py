@@ -13,7 +13,7 @@ from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.headings import biased_in_n, decimals, heading, title
 from clipsonic_eval.reporting.markup import Column, Text, TextTable
-from clipsonic_eval.signature import comparable
+from clipsonic_eval.signature import comparable, explain_difference
 from clipsonic_eval.types import Score
 
 NONE = Text("–")  # cell without a number
@@ -29,10 +29,11 @@ def check_columns(scores: Iterable[Score]) -> None:
     for score in scores:
         known = first.setdefault(score.metric, score)
         if not comparable(known.signature, score.signature):
+            difference = explain_difference(score.signature, known.signature, compared_only=True)
             raise UserError(
-                f"{score.metric}: '{score.signature}' of '{score.system}' and '{known.signature}' of '{known.system}' "
-                "were not computed in the same way and may not stand in one column; evaluate both alike or report them "
-                "apart"
+                f"{score.metric} of '{score.system}' and of '{known.system}' were not computed in the same way "
+                f"({difference}) and may not stand in one column; evaluate both "
+                "alike or report them apart"
             )
 
 

@@ -69,6 +69,7 @@ def test_the_difference_is_told_in_words() -> None:
         a, b = (A.replace("fad|", f"{metric}|").replace("n:480", f"n:{n}") for n in (20, 2000))
         assert explain_difference(a, b, biased_in_n=biased_in_n) == "number of clips: 20 against 2000"
     assert explain_difference(A, A) == ""
+    assert explain_difference(A, A.replace("n:480", "n:60").replace("|v:", "|v:9"), compared_only=True) == ""
     assert explain_difference(A, A.replace("fad|", "kl|")) == "two different metrics, fad and kl"
     assert explain_difference(A, A.replace("|cov:n-1", "")) == "divisor of the covariance: n-1 against missing"
 

@@ -65,7 +65,9 @@ def test_every_column_has_its_signature() -> None:
 
 def test_numbers_made_in_different_ways_do_not_meet_in_a_column() -> None:
     other = RunRecord("evaluate", (score("fad", "mine", 3.0, signature="fad|enc:vggish+00|rate:16k|n:480"),))
-    with pytest.raises(UserError, match=r"fad: 'fad\|enc:vggish.* of 'mine' and 'fad\|enc:toy-audio.*may not stand"):
+    with pytest.raises(
+        UserError, match=r"fad of 'mine' and of 'ZS' .*\(encoder .*: vggish.* against toy-audio.*may not stand"
+    ):
         table_of(study(TWO_SEEDS[0], other))
 
 
