@@ -101,36 +101,9 @@ def explain(
     Raises:
         UserError: a convention or its weights are missing, or :func:`~clipsonic_eval.harness.evaluate.evaluate` fails.
     """
-    known = dict(conventions or {})
-    start = known.get(config.start) or CONVENTIONS[config.start]
-    paths = {name: list(steps(start, known.get(name) or CONVENTIONS[name])) for name in config.to}
-    named: dict[str, Convention] = {}
-    labels: list[tuple[str, str, str]] = []
-    for target, path in paths.items():
-        for change, convention in path:
-            same = next((n for n, c in named.items() if _nameless(c) == _nameless(convention)), None)
-            name = same or f"{convention.metric}/step-{len(named)}"
-            named.setdefault(name, dataclasses.replace(convention, name=name))
-            labels.append((target, change, name))
-    weights = {name: config.weights[c.encoder] for name, c in named.items() if c.encoder in config.weights}
-    settings = EvaluateConfig(
-        systems=config.systems,
-        reference=config.reference,
-        prompts=config.prompts,
-        real=config.real,
-        weights=weights,
-        metrics=tuple(named),
-        n_bootstrap=config.n_bootstrap,
-        seed=config.seed,
-        compare=False,
-        examples=0,
-        batch_size=config.batch_size,
-        device=config.device,
-        cache=config.cache,
-        tags={"explain": f"{config.start} → {', '.join(config.to)}"},
-    )
+    named, labels = _named_steps(config, conventions or {})
     record = evaluate(
-        settings,
+        _evaluation(config, named),
         out,
         progress=progress,
         encoders=_wrapped(named, encoders or {}),
@@ -143,6 +116,41 @@ def explain(
         Step(target, change, {s: found[name, s] for s in config.systems if (name, s) in found})
         for target, change, name in labels
     ]
+
+
+def _named_steps(
+    config: ExplainConfig, more: Mapping[str, Convention]
+) -> tuple[dict[str, Convention], list[tuple[str, str, str]]]:
+    """Return the distinct conventions of all steps by a name of their own, and (target, change, name) of each step."""
+    known = {name: more.get(name) or CONVENTIONS[name] for name in (config.start, *config.to)}
+    named: dict[str, Convention] = {}
+    labels: list[tuple[str, str, str]] = []
+    for target in config.to:
+        for change, convention in steps(known[config.start], known[target]):
+            same = next((n for n, c in named.items() if _nameless(c) == _nameless(convention)), None)
+            name = same or f"{convention.metric}/step-{len(named)}"
+            named.setdefault(name, dataclasses.replace(convention, name=name))
+            labels.append((target, change, name))
+    return named, labels
+
+
+def _evaluation(config: ExplainConfig, named: Mapping[str, Convention]) -> EvaluateConfig:
+    return EvaluateConfig(
+        systems=config.systems,
+        reference=config.reference,
+        prompts=config.prompts,
+        real=config.real,
+        weights={name: config.weights[c.encoder] for name, c in named.items() if c.encoder in config.weights},
+        metrics=tuple(named),
+        n_bootstrap=config.n_bootstrap,
+        seed=config.seed,
+        compare=False,
+        examples=0,
+        batch_size=config.batch_size,
+        device=config.device,
+        cache=config.cache,
+        tags={"explain": f"{config.start} → {', '.join(config.to)}"},
+    )
 
 
 def steps(start: Convention, target: Convention) -> Iterator[tuple[str, Convention]]:

@@ -142,22 +142,17 @@ def simulate(name: str, n: int, config: CalibrateConfig) -> Calibration:
     """Simulate evaluations by one metric on n queries each."""
     metric = resolve_metric(name)
     truth, kind = _truth(metric, n, config)
-    intervals, alone, family, power = [], [], [], []
-    method = ""
+    scores, alone, family, power = [], [], [], []
     for i in range(config.repeats):
         rng = seeds.stream(config.seed, f"{name}-{n}-{i}", "calibrate")
         given = draw(rng, n, metric.card, (NOISE, NOISE, NOISE, NOISE * (1 + config.worse)))
-        systems = dict(zip((*_SYSTEMS, "worse"), given, strict=True))
-        scores, comparisons = _evaluate(metric, systems, config, seed=i)
-        first = scores["a"]
-        method = first.ci_method
-        assert first.ci is not None
-        intervals.append(first.ci)
-        null = [c for c in comparisons if "worse" not in (c.a, c.b)]
-        alone.append(null[0].p_value <= ALPHA)
-        family.append(min(holm([c.p_value for c in null])) <= ALPHA)
-        power.append(next(c for c in comparisons if c.b == "worse").p_value <= ALPHA)
-    ends = np.array(intervals)
+        score, comparisons = _evaluate(metric, dict(zip((*_SYSTEMS, "worse"), given, strict=True)), config, seed=i)
+        null = [c.p_value for c in comparisons if "worse" not in (c.a, c.b)]
+        scores.append(score)
+        alone.append(null[0] <= ALPHA)
+        family.append(min(holm(null)) <= ALPHA)
+        power.append(next(c.p_value for c in comparisons if c.b == "worse") <= ALPHA)
+    ends = np.array([score.ci for score in scores], dtype=np.float64)  # (repeats, 2)
     hit = (ends[:, 0] <= truth) & (truth <= ends[:, 1])
     return Calibration(
         name,
@@ -168,7 +163,7 @@ def simulate(name: str, n: int, config: CalibrateConfig) -> Calibration:
         float(np.mean(ends[:, 1] < truth)),
         float(np.mean(ends[:, 0] > truth)),
         float((ends[:, 1] - ends[:, 0]).mean()),
-        method,
+        scores[-1].ci_method,
         Rate.of(alone),
         Rate.of(family),
         Rate.of(power),
@@ -178,13 +173,14 @@ def simulate(name: str, n: int, config: CalibrateConfig) -> Calibration:
 
 def _evaluate(
     metric: Metric, systems: dict[str, Inputs], config: CalibrateConfig, seed: int
-) -> tuple[dict[str, Score], list[Comparison]]:
+) -> tuple[Score, list[Comparison]]:
+    """Return the score of system ``a``, and the tests of the equal systems and of ``a`` against the worse one."""
     pairs = [("a", "b"), ("a", "c"), ("b", "c"), ("a", "worse")]
     scored = score_systems(metric, systems, n_boot=config.n_bootstrap, seed=seed)
     comparisons, _ = compare_systems(
         metric, systems, scored, pairs, n_boot=config.n_bootstrap, n_permutations=config.n_permutations, seed=seed
     )
-    return dict(scored.scores), comparisons
+    return scored.scores["a"], comparisons
 
 
 def _truth(metric: Metric, n: int, config: CalibrateConfig) -> tuple[float, str]:
