@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from clipsonic_eval.config import as_tree
+from clipsonic_eval.formats import aligned
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.types import Score
 
@@ -72,7 +73,7 @@ def _scores(scores: Sequence[Score], *, transposed: bool) -> None:
             own = [cells.get((m, system)) for m in metrics]
             counts = sorted({s.n for s in own if s is not None})
             rows.append([system, *(_cell(s) for s in own), "–".join(map(str, counts))])
-    _print(rows)
+    click.echo(aligned(rows))
 
 
 def _cell(score: Score | None) -> str:
@@ -104,14 +105,8 @@ def _comparisons(record: RunRecord) -> None:
                 str(c.n),
             ]
         )
-    _print(rows)
+    click.echo(aligned(rows))
 
 
 def _signed(value: float) -> str:
     return f"{value:+.3f}" if abs(value) < 10 else f"{value:+.2f}"
-
-
-def _print(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

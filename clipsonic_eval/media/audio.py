@@ -123,7 +123,7 @@ def write_wav(path: Path, samples: Float32, rate: int) -> None:
 
 
 def _read_soundfile(path: Path, start_s: float, duration_s: float | None) -> tuple[Float32, int] | None:
-    """Read with soundfile; None if the content is not what the suffix says."""
+    """Return (channels, n) float32 and the rate in Hz by soundfile; None where the suffix is wrong."""
     import soundfile
 
     try:

@@ -102,6 +102,8 @@ def torchaudio_kaiser_best(samples: Float32, rate_in: int, rate_out: int) -> Flo
 def resampy_kaiser_best(samples: Float32, rate_in: int, rate_out: int) -> Float32:
     """Resample as ``resampy.resample`` does by default, what torchvggish and frechet_audio_distance load with.
 
+    Args and result as in :func:`windowed_sinc`, but for the length:
+
     The output has ``int(n * rate_out / rate_in)`` samples, one fewer than others where that is no whole number.
     """
     if rate_in == rate_out:

@@ -124,7 +124,7 @@ def _mean(vectors: FloatArray) -> Float64:
 
 
 def _centred_blocks(vectors: FloatArray, mean: Float64) -> Iterator[Float64]:
-    """Yield rows less the mean, always in the same memory."""
+    """Yield blocks of (n, d) rows less the mean (d,), each (b, d) float64, always in the same memory."""
     held = np.empty((min(BLOCK_ROWS, len(vectors)), vectors.shape[1]))
     for start in range(0, len(vectors), BLOCK_ROWS):
         part = vectors[start : start + BLOCK_ROWS]
@@ -202,7 +202,12 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
 
 def _spread_by_eigenvalues(product: Float64, terms: float) -> float | None:
-    """Return tr(Σ_a + Σ_b − 2 (Σ_a Σ_b)^½), or None where rounding may exceed :data:`RELATIVE_ERROR`."""
+    """Return tr(Σ_a + Σ_b − 2 (Σ_a Σ_b)^½), or None where rounding may exceed :data:`RELATIVE_ERROR`.
+
+    Args:
+        product: (r_a, r_b) float64 R_a R_bᵀ.
+        terms: tr Σ_a + tr Σ_b.
+    """
     norms, bounds = nuclear_norms(product[None])
     spread = terms - 2 * float(norms[0])
     return spread if float(bounds[0]) <= RELATIVE_ERROR * spread else None
@@ -212,7 +217,12 @@ def _spread_near_zero(root_a: Float64, root_b: Float64, product: Float64) -> flo
     """Return tr(Σ_a + Σ_b − 2 (Σ_a Σ_b)^½) as a sum of squares, min over orthogonal Q of |R_a − Q R_b|²_F.
 
     The difference of large traces has rounding errors of 1e-16 times the traces, of either sign; a sum of squares has
-    no sign to lose. ``root_a`` has no more rows than ``root_b``; the part of ``root_b`` that Q does not reach is added.
+    no sign to lose.
+
+    Args:
+        root_a: (r_a, d) float64.
+        root_b: (r_b, d) float64, r_b >= r_a; the part that Q does not reach is added.
+        product: (r_a, r_b) float64 R_a R_bᵀ.
     """
     left, _, right = np.linalg.svd(product, full_matrices=False)  # R_a R_bᵀ = U S Vᵀ, the best Q is U Vᵀ
     turned = right @ root_b

@@ -103,7 +103,10 @@ def frechet_replicates_to(reference: Gaussian, systems: Sequence[ResampledSet]) 
 
 
 def _replicates_of_one(reference: Gaussian, system: ResampledSet) -> Float64:
-    """Work on the rows times Rᵀ, whose covariance is R Σ Rᵀ: its eigenvalues give tr (Σ_ref Σ)^½ = Σ λᵢ^½."""
+    """Return the distances of one system to fixed moments, (n_boot,) float64.
+
+    The rows times Rᵀ have the covariance R Σ Rᵀ, whose eigenvalues give tr (Σ_ref Σ)^½ = Σ λᵢ^½.
+    """
     if system.vectors.shape[1] != len(reference.mean):
         raise ShapeError(f"Gaussians of different dimension, {len(reference.mean)} and {system.vectors.shape[1]}")
     rows = system.vectors.astype(np.float64) - system.vectors.mean(axis=0, dtype=np.float64)

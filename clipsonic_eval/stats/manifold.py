@@ -263,7 +263,7 @@ def _parts(rows: Rows, size: int, rng: np.random.Generator) -> tuple[Float64, Fl
 
 
 def _share(system: Float64, reference: Float64, k: int, statistic: Statistic) -> float:
-    """Return a share of sets small enough for one matrix of distances."""
+    """Return a share of sets (n, d) and (m, d) small enough for one matrix of distances."""
     centres, points = (system, reference) if statistic == "recall" else (reference, system)
     own = squared_distances(centres, centres)
     np.fill_diagonal(own, np.inf)

@@ -207,5 +207,5 @@ def _from_diagonal(x: Float64) -> Iterator[Float64]:
 
 
 def _upper(block: Float64) -> Float64:
-    """Return the values right of the diagonal of a block whose first column is its first row."""
+    """Return the values above the diagonal, (p,), of a block (b, c) whose first column belongs to its first row."""
     return block[np.arange(block.shape[1])[None, :] > np.arange(len(block))[:, None]]

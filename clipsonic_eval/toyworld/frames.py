@@ -49,7 +49,7 @@ def _mix(colour: Colour, other: Colour, share: float) -> Colour:
 
 
 def _stamp(draw: ImageDraw.ImageDraw, shape: Shape, colour: Colour, centre: tuple[float, float], turn: Float64) -> None:
-    """Draw a shape; ``turn`` is the 2 x 2 matrix of its scale and rotation in pixels, ``centre`` is in pixels."""
+    """Draw a shape at ``centre`` (x, y) in pixels; ``turn`` (2, 2) is its scale and rotation."""
     roles = {"main": colour, "dark": _mix(colour, (0, 0, 0), 0.45), "light": _mix(colour, (255, 255, 255), 0.5)}
     for role, points in shape:
         placed = points @ turn.T + centre

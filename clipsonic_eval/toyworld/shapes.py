@@ -26,7 +26,7 @@ def _poly(*points: tuple[float, float]) -> Float64:
 
 
 def _stroke(line: Sequence[tuple[float, float]] | Float64, width: float) -> Float64:
-    """Return the outline of a line of this width."""
+    """Return the outline of a line (n, 2) of this width, (2 n, 2) float64."""
     points = np.asarray(line, dtype=float)
     step = np.gradient(points, axis=0)
     normal = np.stack([-step[:, 1], step[:, 0]], axis=1)
