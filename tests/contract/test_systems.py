@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from unit.systems.material import RATE, N, write_material
+from unit.systems.tiny_systems import RATE, N, write_systems
 
 from clipsonic_eval.systems import System, resolve
 from clipsonic_eval.types import Query
@@ -19,19 +19,19 @@ SEEDS = [11, 2**62 + 5, 3, 0]
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, tuple[str, dict[str, Any]]], list[Query]]:
-    return write_material(tmp_path_factory.mktemp("systems"))
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, tuple[str, dict[str, Any]]], list[Query]]:
+    return write_systems(tmp_path_factory.mktemp("systems"))
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def system(request: pytest.FixtureRequest, material: tuple[dict[str, Any], list[Query]]) -> System:
-    spec, settings = material[0][request.param]
+def system(request: pytest.FixtureRequest, written: tuple[dict[str, Any], list[Query]]) -> System:
+    spec, settings = written[0][request.param]
     return resolve(spec, settings)
 
 
 @pytest.fixture(scope="module")
-def queries(material: tuple[dict[str, Any], list[Query]]) -> list[Query]:
-    return material[1]
+def queries(written: tuple[dict[str, Any], list[Query]]) -> list[Query]:
+    return written[1]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from unit.systems.material import write_model, write_prior
+from unit.systems.tiny_systems import write_model, write_prior
 
 SCRIPT = """
 import sys

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from unit.systems.material import N, write_material
+from unit.systems.tiny_systems import N, write_systems
 
 from clipsonic_eval.clips import ClipStore
 from clipsonic_eval.encoders import ENCODERS
@@ -21,77 +21,77 @@ from clipsonic_eval.media.video import centre_frame
 from clipsonic_eval.systems import resolve
 from clipsonic_eval.types import Query
 
-Material = tuple[dict[str, tuple[str, dict[str, Any]]], list[Query]]
+Systems = tuple[dict[str, tuple[str, dict[str, Any]]], list[Query]]
 SEEDS = [1, 2, 3, 4]
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
-    return write_material(tmp_path_factory.mktemp("systems"))
+def written(tmp_path_factory: pytest.TempPathFactory) -> Systems:
+    return write_systems(tmp_path_factory.mktemp("systems"))
 
 
-def made(material: Material, name: str, **changes: Any) -> Any:
-    spec, settings = material[0][name]
+def made(written: Systems, name: str, **changes: Any) -> Any:
+    spec, settings = written[0][name]
     return resolve(spec, {**settings, **changes})
 
 
-def test_iq_is_conditioned_on_the_centre_frame_of_the_querys_video(material: Material) -> None:
-    queries = material[1]
+def test_iq_is_conditioned_on_the_centre_frame_of_the_querys_video(written: Systems) -> None:
+    queries = written[1]
     expected = ENCODERS["toy-clip"](None).image([centre_frame(q.image) for q in queries if q.image is not None])
-    np.testing.assert_allclose(made(material, "IQ").conditions(queries, SEEDS), expected, atol=1e-5)
+    np.testing.assert_allclose(made(written, "IQ").conditions(queries, SEEDS), expected, atol=1e-5)
 
 
-def test_zs_is_conditioned_on_the_text_as_it_is(material: Material) -> None:
-    queries = material[1]
+def test_zs_is_conditioned_on_the_text_as_it_is(written: Systems) -> None:
+    queries = written[1]
     expected = ENCODERS["toy-clip"](None).text([q.prompt for q in queries])
-    np.testing.assert_allclose(made(material, "ZS").conditions(queries, SEEDS), expected, atol=1e-5)
+    np.testing.assert_allclose(made(written, "ZS").conditions(queries, SEEDS), expected, atol=1e-5)
 
 
-def test_a_template_is_put_around_the_prompt(material: Material) -> None:
+def test_a_template_is_put_around_the_prompt(written: Systems) -> None:
     query = Query("k", "bell")
     expected = ENCODERS["toy-clip"](None).text(["a photo of bell"])
-    found = made(material, "ZS", template="a photo of {}").conditions([query], [0])
+    found = made(written, "ZS", template="a photo of {}").conditions([query], [0])
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_clap_tta_is_conditioned_on_its_own_clap_and_not_on_the_one_that_scores(material: Material) -> None:
-    queries = material[1]
-    system = made(material, "CLAP-TTA")
+def test_clap_tta_is_conditioned_on_its_own_clap_and_not_on_the_one_that_scores(written: Systems) -> None:
+    queries = written[1]
+    system = made(written, "CLAP-TTA")
     prompts = [q.prompt for q in queries]
     expected = ENCODERS["toy-clap-condition"](None).text(prompts)
     np.testing.assert_allclose(system.conditions(queries, SEEDS), expected, atol=1e-5)
     assert np.abs(ENCODERS["toy-clap"](None).text(prompts) - expected).max() > 0.01
 
 
-def test_mean_shift_adds_the_difference_of_the_centroids_and_goes_back_to_the_sphere(material: Material) -> None:
+def test_mean_shift_adds_the_difference_of_the_centroids_and_goes_back_to_the_sphere(written: Systems) -> None:
     import io
 
     import pyarrow.parquet
     from PIL import Image
 
-    queries, encoder = material[1], ENCODERS["toy-clip"](None)
-    folder = Path(material[0]["mean-shift"][1]["pairs"]["images"])
+    queries, encoder = written[1], ENCODERS["toy-clip"](None)
+    folder = Path(written[0]["mean-shift"][1]["pairs"]["images"])
     rows = pyarrow.parquet.read_table(folder / "shard-0000.parquet").to_pylist()
     image = encoder.image([np.asarray(Image.open(io.BytesIO(r["image"]))) for r in rows]).astype(np.float64)
     text = encoder.text([r["caption"] for r in rows]).astype(np.float64)
     moved = encoder.text([q.prompt for q in queries]) + image.mean(axis=0) - text.mean(axis=0)
     expected = moved / np.linalg.norm(moved, axis=1, keepdims=True)
-    np.testing.assert_allclose(made(material, "mean-shift").conditions(queries, SEEDS), expected, atol=1e-5)
+    np.testing.assert_allclose(made(written, "mean-shift").conditions(queries, SEEDS), expected, atol=1e-5)
 
 
-def test_pd_is_conditioned_on_what_the_prior_draws(material: Material) -> None:
+def test_pd_is_conditioned_on_what_the_prior_draws(written: Systems) -> None:
     from clipsonic.prior.model import DiffusionPrior
 
-    queries = material[1]
-    prior = DiffusionPrior.load(material[0]["PD"][1]["prior"])
+    queries = written[1]
+    prior = DiffusionPrior.load(written[0]["PD"][1]["prior"])
     text = ENCODERS["toy-clip"](None).text([q.prompt for q in queries])
     expected = prior.sample(text, SEEDS, steps=4, guidance=2.0)
-    np.testing.assert_allclose(made(material, "PD").conditions(queries, SEEDS), expected, atol=1e-5)
+    np.testing.assert_allclose(made(written, "PD").conditions(queries, SEEDS), expected, atol=1e-5)
 
 
-def test_best_of_k_is_nearer_to_the_text_and_shows_in_the_card(material: Material) -> None:
+def test_best_of_k_is_nearer_to_the_text_and_shows_in_the_card(written: Systems) -> None:
     queries = [Query(f"k{i}", f"a dog number {i}") for i in range(12)]
-    one, many = made(material, "PD"), made(material, "PD", prior_candidates=6)
+    one, many = made(written, "PD"), made(written, "PD", prior_candidates=6)
     text = ENCODERS["toy-clip"](None).text([q.prompt for q in queries])
     first, best = (s.conditions(queries, list(range(12))) for s in (one, many))
     assert ((best * text).sum(axis=1) >= (first * text).sum(axis=1) - 1e-6).all()
@@ -99,14 +99,14 @@ def test_best_of_k_is_nearer_to_the_text_and_shows_in_the_card(material: Materia
     assert many.card()["prior"]["candidates"] == 6
 
 
-def test_another_guidance_shares_networks_and_embeddings(material: Material, monkeypatch: pytest.MonkeyPatch) -> None:
-    queries, system = material[1], made(material, "IQ")
+def test_another_guidance_shares_networks_and_embeddings(written: Systems, monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, system = written[1], made(written, "IQ")
     expected = system.conditions(queries, SEEDS)
     strong = system.with_guidance(4.0)
     assert strong.model is system.model
     assert (strong.card()["guidance"], system.card()["guidance"]) == (4.0, 2.0)
 
-    def refuse(pictures: object) -> None:
+    def refuse(images: object) -> None:
         raise AssertionError("embedded again")
 
     monkeypatch.setattr(system.encoder, "image", refuse)
@@ -114,8 +114,8 @@ def test_another_guidance_shares_networks_and_embeddings(material: Material, mon
     assert np.abs(strong.generate(queries[:1], [1])[0] - system.generate(queries[:1], [1])[0]).max() > 1e-4
 
 
-def test_a_variant_with_other_candidates_does_not_reuse_old_draws(material: Material) -> None:
-    queries, one = material[1], made(material, "PD")
+def test_a_variant_with_other_candidates_does_not_reuse_old_draws(written: Systems) -> None:
+    queries, one = written[1], made(written, "PD")
     first = one.conditions(queries, SEEDS)
     many = one.variant(prior_candidates=8, name="best")
     assert many.prior is one.prior
@@ -123,17 +123,17 @@ def test_a_variant_with_other_candidates_does_not_reuse_old_draws(material: Mate
     np.testing.assert_array_equal(one.conditions(queries, SEEDS), first)
 
 
-def test_the_same_query_twice_in_a_batch_is_embedded_once_and_answered_twice(material: Material) -> None:
-    query = material[1][0]
-    twice = made(material, "PD").conditions([query, query], [5, 6])
+def test_the_same_query_twice_in_a_batch_is_embedded_once_and_answered_twice(written: Systems) -> None:
+    query = written[1][0]
+    twice = made(written, "PD").conditions([query, query], [5, 6])
     assert np.abs(twice[0] - twice[1]).max() > 1e-3
-    same = made(material, "PD").conditions([query, query], [5, 5])
+    same = made(written, "PD").conditions([query, query], [5, 5])
     np.testing.assert_array_equal(same[0], same[1])
 
 
-def test_retrieval_answers_with_the_clip_whose_middle_frame_is_nearest(material: Material) -> None:
-    queries, system = material[1], made(material, "retrieval")
-    store = ClipStore.open(Path(material[0]["retrieval"][1]["clips"]))
+def test_retrieval_answers_with_the_clip_whose_middle_frame_is_nearest(written: Systems) -> None:
+    queries, system = written[1], made(written, "retrieval")
+    store = ClipStore.open(Path(written[0]["retrieval"][1]["clips"]))
     frames = np.asarray(store.image_embeddings)[:, store.centre].astype(np.float64)
     text = ENCODERS["toy-clip"](None).text([q.prompt for q in queries]).astype(np.float64)
     for query, vector, sound in zip(queries, text, system.generate(queries, SEEDS), strict=True):
@@ -142,54 +142,54 @@ def test_retrieval_answers_with_the_clip_whose_middle_frame_is_nearest(material:
         np.testing.assert_array_equal(sound, expected, err_msg=query.key)
 
 
-def test_real_mel_keeps_the_spectrum_of_the_querys_own_sound(material: Material) -> None:
+def test_real_mel_keeps_the_spectrum_of_the_querys_own_sound(written: Systems) -> None:
     import torch
 
     from clipsonic.mel import MelConfig, MelFrontEnd
 
-    query, front_end = material[1][0], MelFrontEnd(MelConfig())
+    query, front_end = written[1][0], MelFrontEnd(MelConfig())
     assert query.image is not None
     own = np.pad(read_audio(query.image).mono()[:N], (0, max(0, N - read_audio(query.image).samples.shape[1])))
-    sound = made(material, "real-mel").generate([query], [0])[0]
+    sound = made(written, "real-mel").generate([query], [0])[0]
     a, b = (front_end.log_mel(torch.from_numpy(x)[None])[0].numpy() for x in (own, sound))
     assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.9
     assert np.abs(own - sound).max() > 0.01
 
 
 @pytest.mark.parametrize("name", ["IQ", "real", "real-mel"])
-def test_a_query_without_a_picture_or_video_is_named(material: Material, name: str) -> None:
+def test_a_query_without_an_image_or_video_is_named(written: Systems, name: str) -> None:
     with pytest.raises(MediaError, match="query 'lost'"):
-        made(material, name).generate([Query("lost", "rain")], [0])
+        made(written, name).generate([Query("lost", "rain")], [0])
 
 
-def test_a_picture_that_is_missing_is_named(material: Material) -> None:
+def test_an_image_that_is_missing_is_named(written: Systems) -> None:
     with pytest.raises(MediaError, match=r"gone\.png: no such file"):
-        made(material, "IQ").generate([Query("lost", "rain", Path("gone.png"))], [0])
+        made(written, "IQ").generate([Query("lost", "rain", Path("gone.png"))], [0])
 
 
-def test_a_network_trained_on_texts_is_refused_for_pictures_and_the_other_way(material: Material) -> None:
-    video, text = material[0]["IQ"][1]["model"], material[0]["CLIP-TTA"][1]["model"]
+def test_a_network_trained_on_texts_is_refused_for_images_and_the_other_way(written: Systems) -> None:
+    video, text = written[0]["IQ"][1]["model"], written[0]["CLIP-TTA"][1]["model"]
     with pytest.raises(UserError, match="trained on text conditions, but ImageQueried needs a model trained on image"):
-        made(material, "IQ", model=text)
+        made(written, "IQ", model=text)
     with pytest.raises(UserError, match="trained on image conditions, but ClipTTA needs a model trained on text"):
-        made(material, "CLIP-TTA", model=video)
+        made(written, "CLIP-TTA", model=video)
 
 
-def test_queries_of_another_space_are_refused(material: Material) -> None:
+def test_queries_of_another_space_are_refused(written: Systems) -> None:
     with pytest.raises(SpaceError, match=r"trained in the space of toy-clip\+.*set encoder and encoder_weights"):
-        made(material, "ZS", encoder="toy-clap")
+        made(written, "ZS", encoder="toy-clap")
 
 
-def test_a_prior_of_another_space_is_refused(material: Material, tmp_path: Path) -> None:
+def test_a_prior_of_another_space_is_refused(written: Systems, tmp_path: Path) -> None:
     other = tmp_path / "prior"
-    shutil.copytree(material[0]["PD"][1]["prior"], other)
+    shutil.copytree(written[0]["PD"][1]["prior"], other)
     card = json.loads((other / "card.json").read_text())
     card["space"]["weights_sha256"] = "0" * 64
     (other / "card.json").write_text(json.dumps(card))
     names = [line.split("  ")[1] for line in (other / "SHA256SUMS").read_text().splitlines()]
     write_sums(other, names)
     with pytest.raises(SpaceError, match=r"prior: trained in the space of toy-clip\+00000000"):
-        made(material, "PD", prior=str(other))
+        made(written, "PD", prior=str(other))
 
 
 @pytest.mark.parametrize(
@@ -208,18 +208,18 @@ def test_a_prior_of_another_space_is_refused(material: Material, tmp_path: Path)
     ],
 )
 def test_settings_that_make_no_sense_are_refused(
-    material: Material, name: str, changes: dict[str, Any], message: str
+    written: Systems, name: str, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        made(material, name, **changes)
+        made(written, name, **changes)
 
 
-def test_a_prior_is_required(material: Material) -> None:
-    spec, settings = material[0]["PD"]
+def test_a_prior_is_required(written: Systems) -> None:
+    spec, settings = written[0]["PD"]
     with pytest.raises(ConfigError, match="key 'prior' is required"):
         resolve(spec, {k: v for k, v in settings.items() if k != "prior"})
 
 
-def test_configurations_are_frozen(material: Material) -> None:
+def test_configurations_are_frozen(written: Systems) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        made(material, "ZS").config.guidance = 3.0
+        made(written, "ZS").config.guidance = 3.0

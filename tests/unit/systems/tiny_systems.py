@@ -55,7 +55,7 @@ def write_prior(folder: Path) -> Path:
     return DiffusionPrior(network, {"space": space, "data": {"kind": "images"}}).save(folder)
 
 
-def write_pictures(folder: Path, n: int = 12) -> Path:
+def write_images(folder: Path, n: int = 12) -> Path:
     """Write image-caption pairs as a Parquet shard."""
     import io
 
@@ -94,14 +94,14 @@ def write_videos(folder: Path, n: int = 4) -> list[Query]:
     return queries
 
 
-def write_material(root: Path) -> tuple[dict[str, tuple[str, dict[str, Any]]], list[Query]]:
+def write_systems(root: Path) -> tuple[dict[str, tuple[str, dict[str, Any]]], list[Query]]:
     """Write everything; return spec and settings of every system by name, and the queries."""
     queries = write_videos(root / "videos")
     clips = PrepareConfig(duration_s=N / RATE, min_s=0.1, workers=1)
     prepare(Source(root / "videos"), root / "clips", clips)
     video = {"model": str(write_model(root / "video", "image")), "steps": 3}
     prior = {**video, "prior": str(write_prior(root / "prior")), "prior_steps": 4}
-    images = {"images": str(write_pictures(root / "pictures"))}
+    images = {"images": str(write_images(root / "images"))}
     clip = {"model": str(write_model(root / "clip-tta", "text")), "steps": 3}
     clap = {"model": str(write_model(root / "clap-tta", "text", "toy-clap-condition")), "steps": 3}
     yard = {"duration_s": N / RATE}
