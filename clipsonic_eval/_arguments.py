@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from numpy.typing import ArrayLike
+
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Bars, Progress
 from clipsonic_eval.records import RunRecord
@@ -21,14 +23,50 @@ def is_path(value: object) -> TypeGuard[StrPath]:
     return isinstance(value, str | os.PathLike)
 
 
-def as_path(given: StrPath | None) -> Path | None:
-    """Return a path; None stays None."""
-    return None if given is None else Path(given)
+def as_path(given: object) -> Path | None:
+    """Return a path; None stays None.
+
+    Raises:
+        UserError: it is something else, such as an array among folders.
+    """
+    if given is None or is_path(given):
+        return None if given is None else Path(given)
+    raise UserError(
+        f"a path is needed here, and this is of type {type(given).__name__}; give arrays for all sets or none"
+    )
 
 
-def as_paths(given: Mapping[str, StrPath] | None) -> dict[str, Path]:
+def as_paths(given: Mapping[str, object] | None) -> dict[str, Path]:
     """Return paths by name; None is none."""
-    return {name: Path(path) for name, path in (given or {}).items()}
+    return {name: path for name, one in (given or {}).items() if (path := as_path(one)) is not None}
+
+
+def are_embeddings(systems: object) -> TypeGuard[Mapping[str, ArrayLike | Embeddings]]:
+    """Say whether systems are arrays or embeddings by name; a folder among them is an error later."""
+    return isinstance(systems, Mapping) and any(not is_path(one) for one in systems.values())
+
+
+def for_folders_only(**options: object) -> None:
+    """Refuse options that mean nothing for embeddings.
+
+    Raises:
+        UserError: one is given; names it.
+    """
+    given = [name for name, value in options.items() if value is not None and value != ()]
+    if given:
+        raise UserError(f"{given[0]}: is for folders of audio, and the systems are embeddings; leave it out")
+
+
+def require_files(text: object, priors: Mapping[str, object]) -> None:
+    """Refuse arrays next to a folder or file.
+
+    Raises:
+        UserError: the text side or a prior is an array.
+    """
+    if text is not None and not is_path(text):
+        raise UserError("text: with a folder or file as image side, give the table of its prompts, or nothing")
+    if not all(map(is_path, priors.values())):
+        raise UserError("prior: with a folder or file as image side, give files with the arrays keys and vectors")
 
 
 def as_names(given: Sequence[str] | str) -> tuple[str, ...]:
@@ -41,7 +79,7 @@ def as_progress(shown: bool) -> Progress:
     return Bars() if shown else SILENT
 
 
-def as_systems(systems: Mapping[str, StrPath] | Sequence[StrPath] | StrPath) -> dict[str, Path]:
+def as_systems(systems: Mapping[str, object] | Sequence[StrPath] | StrPath) -> dict[str, Path]:
     """Return folders by the name of the system; folders without names are called as they are on disk.
 
     Raises:

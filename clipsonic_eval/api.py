@@ -10,23 +10,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
 from clipsonic_eval._arguments import (
     StrPath,
+    are_embeddings,
     as_names,
     as_pairs,
     as_path,
     as_paths,
     as_progress,
     as_systems,
+    for_folders_only,
     is_path,
+    require_files,
     warn_of_errors,
 )
 from clipsonic_eval.encoders import Encoder
-from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.types import Embeddings
 
@@ -37,11 +39,11 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    systems: Mapping[str, StrPath] | Sequence[StrPath] | StrPath,
-    reference: StrPath | None = None,
+    systems: Mapping[str, StrPath | ArrayLike | Embeddings] | Sequence[StrPath] | StrPath,
+    reference: StrPath | ArrayLike | Embeddings | None = None,
     *,
-    prompts: StrPath | None = None,
-    real: StrPath | None = None,
+    prompts: StrPath | ArrayLike | Embeddings | None = None,
+    real: StrPath | ArrayLike | Embeddings | None = None,
     training: StrPath | None = None,
     metrics: Sequence[str] | str = (),
     encoders: Mapping[str, str | Encoder | None] | None = None,
@@ -63,6 +65,8 @@ def evaluate(
 
     Args:
         systems: folder of ``<key>.wav`` by name of the system; folders without names are called as the folders are.
+            Or, by name, (n, d) arrays or :class:`~clipsonic_eval.types.Embeddings`, row i of each the same query; then
+            ``reference``, ``prompts`` and ``real`` are such arrays too, and ``metrics`` are named.
         reference: real audio to compare with: a folder of media files, prepared clips, or stored statistics (``.npz``).
         prompts: table with the columns ``key``, ``prompt`` and perhaps ``label``; None: what the systems' own
             ``samples.csv`` say.
@@ -103,10 +107,33 @@ def evaluate(
         ['fad ↓', 'kad ↓', 'n']
         >>> run.comparisons_frame()[["metric", "a", "b", "n"]].values.tolist()
         [['fad', 'PD', 'ZS', 24], ['kad', 'PD', 'ZS', 24]]
+
+        With embeddings instead of folders:
+
+        >>> import numpy as np
+        >>> real, near, far = np.random.default_rng(0).standard_normal((3, 60, 4)) + [[[0]], [[0.2]], [[1]]]
+        >>> run = ce.evaluate({"near": near, "far": far}, reference=real, metrics=["fad", "kid"])
+        >>> float(run["near", "fad"]) < float(run["far", "fad"])
+        True
     """
     from clipsonic_eval.harness.evaluate import EvaluateConfig
     from clipsonic_eval.harness.evaluate import evaluate as evaluate_
+    from clipsonic_eval.harness.evaluate_embeddings import evaluate_embeddings
 
+    if are_embeddings(systems):
+        sets: dict[str, Any] = {"reference": reference, "prompts": prompts, "real": real}
+        for_folders_only(training=training, encoders=encoders, weights=weights, controls=controls, out=out)
+        return evaluate_embeddings(
+            systems,
+            as_names(metrics),
+            **sets,
+            baselines=as_names(baselines),
+            compare=compare,
+            n_boot=n_bootstrap,
+            n_permutations=n_permutations,
+            seed=seed,
+            tags=tags,
+        )
     chosen = dict(encoders or {})
     in_memory = {role: one for role, one in chosen.items() if one is not None and not isinstance(one, str)}
     named = {role: one for role, one in chosen.items() if one is None or isinstance(one, str)}
@@ -247,10 +274,7 @@ def modality_gap(
     )
     if not is_path(image):
         return measure_gap(Features(*as_pairs(image, text, priors)), config, None)
-    if text is not None and not is_path(text):
-        raise UserError("text: with a folder or file as image side, give the table of its prompts, or nothing")
-    if len(config.prior) < len(priors):
-        raise UserError("prior: with a folder or file as image side, give files with the arrays keys and vectors")
+    require_files(text, priors)
     record = gap(config, None, encoder=None if isinstance(encoder, str) else encoder)
     warn_of_errors(record)
     return record

@@ -272,21 +272,39 @@ def score(
     """
     if n_boot and n_boot < LEAST_RESAMPLES:
         raise ConfigError(f"n_boot must be 0 (no interval) or at least {LEAST_RESAMPLES}, better 2000; got {n_boot}")
-    classes = _classes(metric.card, system)
-    scored = as_embeddings(system, "system", labels=classes)
-    inputs = Inputs(
+    inputs = inputs_of(metric.card, system, reference=reference, prompts=prompts, labels=labels, real=real)
+    if isinstance(metric, SetMetric) and len(set(inputs.system.keys)) < metric.card.min_n:
+        metric.value(inputs)  # raises a more specific error, where the metric has one
+    found = score_systems(metric, {SYSTEM: inputs}, n_boot=n_boot, seed=seed, identity=identity_of(metric, inputs))
+    if found.unscored:
+        raise ShapeError(_with_name(metric.card.name, found.unscored[SYSTEM]))
+    return found.scores[SYSTEM]
+
+
+def inputs_of(
+    card: MetricCard,
+    system: Vectors,
+    *,
+    name: str = SYSTEM,
+    reference: Vectors | None = None,
+    prompts: Vectors | None = None,
+    labels: Labels | None = None,
+    real: Vectors | None = None,
+) -> Inputs:
+    """Return the inputs of a metric, from arrays (n, d) or embeddings; see :func:`score` for the arguments.
+
+    Raises:
+        ShapeError: one is no (n, d) array of finite numbers, or has another number of clips than the system.
+    """
+    classes = _classes(card, system)
+    scored = as_embeddings(system, name, labels=classes)
+    return Inputs(
         scored,
         None if reference is None else as_embeddings(reference, "reference", labels=classes),
         None if prompts is None else _row_by_row(prompts, scored, "prompts", modality="text"),
         {} if labels is None else _labels(labels, scored),
         None if real is None else _row_by_row(real, scored, "real", labels=classes),
     )
-    if isinstance(metric, SetMetric) and len(set(scored.keys)) < metric.card.min_n:
-        metric.value(inputs)  # raises a more specific error, where the metric has one
-    found = score_systems(metric, {SYSTEM: inputs}, n_boot=n_boot, seed=seed, identity=_identity(metric, inputs))
-    if found.unscored:
-        raise ShapeError(_with_name(metric.card.name, found.unscored[SYSTEM]))
-    return found.scores[SYSTEM]
 
 
 def _with_name(name: str, why: str) -> str:
@@ -321,7 +339,7 @@ def _labels(labels: Labels, system: Embeddings) -> dict[str, str]:
     return {key: str(label) for key, label in zip(keys, labels, strict=True)}
 
 
-def _identity(metric: ClipMetric | SetMetric, inputs: Inputs) -> list[tuple[str, str]]:
+def identity_of(metric: ClipMetric | SetMetric, inputs: Inputs) -> list[tuple[str, str]]:
     """Return the signature fields of what was scored against, by content."""
     fields: list[tuple[str, str]] = []
     for need in metric.card.needs:

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 import clipsonic_eval as ce
+from clipsonic_eval.arraytypes import Float64
 
 PITCHES = np.geomspace(200, 4000, 10)
 
@@ -174,6 +175,83 @@ def test_a_mistake_is_answered_with_one_sentence(more: dict[str, object], why: s
 def test_a_folder_that_is_not_there_is_named() -> None:
     with pytest.raises(ce.UserError, match="nowhere"):
         ce.evaluate({"PD": "nowhere"}, "real/")
+
+
+# --- evaluate embeddings
+
+
+def sets() -> dict[str, Float64]:
+    rng = np.random.default_rng(0)
+    near, far = rng.standard_normal((2, 40, 4)) + np.array([0.2, 1.0])[:, None, None]
+    return {"real": rng.standard_normal((50, 4)), "near": near, "far": far}
+
+
+def test_arrays_are_scored_as_by_the_metrics_and_compared_by_row() -> None:
+    given = sets()
+    systems = {"near": given["near"], "far": given["far"]}
+    run = ce.evaluate(systems, given["real"], metrics=["fad", "kid"], n_bootstrap=100, n_permutations=200)
+    for name, metric in (("fad", ce.fad), ("kid", ce.kid)):
+        alone = metric(given["real"], given["near"], n_boot=100)
+        assert (run["near", name].value, run["near", name].ci) == (alone.value, alone.ci)
+        assert run["near", name].signature == alone.signature
+    tests = run.comparisons_frame()
+    assert tests[["metric", "a", "b", "n"]].values.tolist() == [["fad", "near", "far", 40], ["kid", "near", "far", 40]]
+    assert (tests["difference"] < 0).all()
+    assert (tests["p_holm"] >= tests["p_value"]).all()
+
+
+def test_embedded_folders_give_the_comparisons_of_the_folders(wavs: Path) -> None:
+    encoder = fake_encoders.FakeEncoder()
+    folders = {"PD": wavs / "PD", "ZS": wavs / "ZS"}
+    settings = {"metrics": "fad", "n_bootstrap": 100, "n_permutations": 200}
+    by_folder = ce.evaluate(folders, wavs / "real", encoders={"audio": encoder}, **settings)  # type: ignore[arg-type]
+    embedded = {name: ce.embed(folder, encoder) for name, folder in folders.items()}
+    by_vectors = ce.evaluate(embedded, ce.embed(wavs / "real", encoder), **settings)  # type: ignore[arg-type]
+    assert by_vectors.comparisons == by_folder.comparisons
+    assert [s.value for s in by_vectors.scores] == [s.value for s in by_folder.scores]
+
+
+def test_embeddings_take_baselines_prompts_and_tags() -> None:
+    given = sets()
+    run = ce.evaluate(
+        {"a": given["near"], "b": given["far"], "c": given["near"][::-1]},
+        prompts=given["near"],
+        metrics="clap_score",
+        baselines="b",
+        tags={"split": "test"},
+        n_bootstrap=50,
+        n_permutations=50,
+    )
+    assert {(c.a, c.b) for c in run.comparisons} == {("a", "b"), ("c", "b")}
+    assert float(run["a", "clap_score"]) == pytest.approx(1)
+    assert run.tags == {"split": "test"}
+    assert not ce.evaluate({"a": given["near"]}, given["real"], metrics="fad", compare=False).comparisons
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({}, "names of the metrics"),
+        ({"metrics": "clap_score"}, "clap_score cannot be computed: clap_score needs the prompts"),
+        ({"metrics": "fda"}, "Did you mean 'fad'"),
+        ({"metrics": "fad", "baselines": "c"}, "unknown system to compare with 'c'"),
+        ({"metrics": "fad", "out": "run"}, "out: is for folders of audio"),
+        ({"metrics": "fad", "reference": "real/"}, "reference: 'real/' is no array"),
+    ],
+)
+def test_a_mistake_with_embeddings_is_answered_with_one_sentence(more: dict[str, object], why: str) -> None:
+    given = sets()
+    arguments = {"reference": given["real"], **more}
+    with pytest.raises(ce.UserError, match=why):
+        ce.evaluate({"a": given["near"], "b": given["far"]}, **arguments)  # type: ignore[arg-type]
+
+
+def test_folders_and_arrays_do_not_mix(wavs: Path) -> None:
+    given = sets()
+    with pytest.raises(ce.UserError, match=r"PD: .* is no array"):
+        ce.evaluate({"a": given["near"], "PD": str(wavs / "PD")}, given["real"], metrics="fad")
+    with pytest.raises(ce.UserError, match="arrays for all sets or none"):
+        ce.evaluate({"PD": wavs / "PD"}, given["real"], metrics="fad")
 
 
 # --- the rest of a notebook
