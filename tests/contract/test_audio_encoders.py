@@ -119,7 +119,7 @@ def test_rows(encoders: dict[str, Encoder], name: str) -> None:
     assert encoder.audio([]).shape == (0, encoder.card.dim)
     assert encoder.audio_rows([]) == []
     assert "audio" in encoder.card.modalities
-    # neither order nor company nor repetition changes a bit
+    # neither order nor batch nor repetition changes a bit
     alone = np.concatenate([encoder.audio([clip]) for clip in clips])
     np.testing.assert_array_equal(alone, rows)
     turned = encoder.audio(clips[::-1])

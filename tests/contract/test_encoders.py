@@ -1,4 +1,4 @@
-"""What every registered toy encoder promises: shapes, norms, determinism, independence of the batch."""
+"""What every registered toy encoder promises: shapes, norms, determinism, batch invariance."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_a_file_of_another_network_is_refused(tmp_path):
         ENCODERS["toy-clip"](tmp_path)
 
 
-def test_the_frozen_instrument_is_small_and_calibrated():
+def test_the_shipped_toy_encoders_are_small_and_calibrated():
     assert sum(p.stat().st_size for p in SHIPPED.iterdir()) <= 8_000_000
     card = json.loads((SHIPPED / "toy-clip.json").read_text())
     for reached in (card["geometry"]["web"], card["geometry"]["video"]):

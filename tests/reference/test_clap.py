@@ -70,7 +70,7 @@ def test_sounds_up_to_ten_seconds(pair: tuple[Any, Path], backend: str) -> None:
     with torch.no_grad():
         wanted = np.concatenate([module.get_audio_embedding_from_data(x=c.samples) for c in clips])
     found = ENCODERS["clap-laion"](path, backend=backend).audio(clips)
-    assert np.abs(wanted[0] - wanted[1]).max() > 1e-3  # the weights hear something
+    assert np.abs(wanted[0] - wanted[1]).max() > 1e-3  # the weights tell sounds apart
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 

@@ -69,7 +69,7 @@ def tensors(rate: int, seed: int = 0, classes: int = 527) -> dict[str, Any]:
     width_in = 1
     for k, width in enumerate(WIDTHS, 1):
         for conv, inner in ((1, width_in), (2, width)):
-            # large, so that the answer hangs on the sound and not on the biases
+            # large, so that the output depends on the sound and not on the biases
             found[f"conv_block{k}.conv{conv}.weight"] = rng.normal(0, np.sqrt(5 / 9 / inner), (width, inner, 3, 3))
             norm(f"conv_block{k}.bn{conv}", width)
         width_in = width

@@ -1,4 +1,4 @@
-"""CLAP on small random weights in the published layouts: files, cutting of sounds, texts, options."""
+"""CLAP on small random weights in the published layouts: files, windows, texts, options."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_texts_are_those_of_the_network(plain: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["plain", "fusing"])
-def test_rows_are_unit_vectors_whatever_the_company(request: pytest.FixtureRequest, kind: str) -> None:
+def test_rows_are_unit_vectors_and_batch_invariant(request: pytest.FixtureRequest, kind: str) -> None:
     encoder = request.getfixturevalue(kind)
     clips = [clip("a", 3), clip("b", 10, 44100, 2), clip("c", 23.1), clip("d", 0.01), clip("e", 10.003), clip("f", 12)]
     rows = encoder.audio(clips)
@@ -124,12 +124,12 @@ def test_windows_as_rows_by_the_rule_of_fadtk(folder: Path, plain: Any) -> None:
     assert encoder.card.preprocessing != plain.card.preprocessing
 
 
-def test_pieces_of_a_short_sound_are_repeated_and_filled() -> None:
+def test_short_sounds_are_repeated_and_zero_padded() -> None:
     wave = np.linspace(0.1, 1, 200_000, dtype=np.float32)
-    piece = Windowing().window(wave, 0)
-    assert piece.shape == (WINDOW,)
-    np.testing.assert_array_equal(piece[:400_000], np.tile(wave, 2))
-    assert not piece[400_000:].any()
+    window = Windowing().window(wave, 0)
+    assert window.shape == (WINDOW,)
+    np.testing.assert_array_equal(window[:400_000], np.tile(wave, 2))
+    assert not window[400_000:].any()
     assert not Windowing(tail="zeros").window(wave, 0)[200_000:].any()
 
 
@@ -145,13 +145,13 @@ def test_the_way_through_16_bits() -> None:
     np.testing.assert_array_equal(Windowing(int16=False).quantised(wave), wave)
 
 
-def test_lots_are_drawn_from_the_sound_and_the_seed(folder: Path, plain: Any) -> None:
+def test_random_crops_follow_from_the_sound_and_the_seed(folder: Path, plain: Any) -> None:
     sound = clip("long", 14)
-    by_lot = [
+    crops = [
         ENCODERS["clap-laion"](folder / "plain.pt", truncation="random", seed=s).audio([sound])[0] for s in (0, 0, 1)
     ]
-    np.testing.assert_array_equal(by_lot[0], by_lot[1])
-    assert np.abs(by_lot[0] - by_lot[2]).max() > 1e-4
+    np.testing.assert_array_equal(crops[0], crops[1])
+    assert np.abs(crops[0] - crops[2]).max() > 1e-4
     short = [clip("short", 4)]
     encoder = ENCODERS["clap-laion"](folder / "plain.pt", truncation="random")
     np.testing.assert_array_equal(encoder.audio(short), plain.audio(short))
@@ -173,7 +173,7 @@ def test_fusion_takes_the_middles_of_the_thirds(fusing: Any, folder: Path) -> No
     assert "fusion-of-thirds" in fusing.card.preprocessing
 
 
-def test_fusion_hears_in_htk_bands() -> None:
+def test_fusion_has_htk_bands() -> None:
     edges = 700 * (10 ** (np.linspace(2595 * np.log10(1 + 50 / 700), 2595 * np.log10(1 + 14000 / 700), 66) / 2595) - 1)
     filters = LogMel(48000, 1024, 480, 50, 14000, "htk").filters()
     grid = np.arange(513) * 48000 / 1024
@@ -187,8 +187,8 @@ def test_folders_of_transformers(folder: Path, tmp_path: Path, plain: Any) -> No
         place = tmp_path / name
         published.network(fusion=fusion).save_pretrained(place)
         published.write_tokenizer(place)
-        told = {"frequency_min": 50, "frequency_max": 14000, "truncation": "fusion" if fusion else "rand_trunc"}
-        (place / "preprocessor_config.json").write_text(json.dumps(told))
+        stated = {"frequency_min": 50, "frequency_max": 14000, "truncation": "fusion" if fusion else "rand_trunc"}
+        (place / "preprocessor_config.json").write_text(json.dumps(stated))
         encoder = ENCODERS["clap-transformers"](place)
         given = [clip("a", 4), clip("b", 15)]
         wanted = ENCODERS["clap-laion"](folder / f"{name}.pt")

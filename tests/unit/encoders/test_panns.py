@@ -122,7 +122,7 @@ def test_the_labels_are_audiosets() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_one_row_by_clip_that_does_not_depend_on_the_batch(encoders, name) -> None:
+def test_one_row_per_clip_that_is_batch_invariant(encoders, name) -> None:
     encoder, rate = encoders[name], NAMES[name]
     clips = [clip(str(k), noise(s, rate, k), rate) for k, s in enumerate((2.1, 3.0, 2.1, 0.4, 2.1))]
     together = encoder.audio(clips)
@@ -155,7 +155,7 @@ def test_short_clips_are_filled_with_zeros_and_stereo_is_averaged(encoders) -> N
     assert np.allclose(encoder.audio([clip("a", stereo, 32000)]), encoder.audio([clip("a", wave, 32000)]), atol=1e-5)
 
 
-def test_what_is_no_sound_is_refused(encoders) -> None:
+def test_an_empty_clip_texts_and_images_are_refused(encoders) -> None:
     encoder = encoders["panns-cnn14"]
     with pytest.raises(ShapeError, match="'a': audio must hold at least one sample"):
         encoder.audio([clip("a", np.zeros((1, 0)), 32000)])

@@ -83,7 +83,7 @@ def test_where_a_sound_is_cut(seconds: float, cut: Any, lengths: list[float]) ->
     assert all(len(part) <= WINDOW for part in found)
 
 
-def test_rows_are_log_probabilities_that_do_not_hang_on_the_company(classes: Any) -> None:
+def test_rows_are_log_probabilities_and_batch_invariant(classes: Any) -> None:
     clips = [clip("a", 1), clip("b", 1.5, 44100, 2), clip("c", 1), clip("d", 10.5), clip("e", 0.05)]
     rows = classes.audio(clips)
     assert rows.shape == (6, 527)
@@ -91,8 +91,8 @@ def test_rows_are_log_probabilities_that_do_not_hang_on_the_company(classes: Any
     np.testing.assert_allclose(np.exp(rows.astype(float)).sum(axis=1), 1, atol=1e-5)
     np.testing.assert_array_equal(np.concatenate([classes.audio([c]) for c in clips]), rows)  # to the bit
     assert np.abs(rows[0] - rows[2]).max() > 1e-4
-    heard = Embeddings(rows, tuple(classes.audio_rows(clips)), "audio", classes.card)
-    assert kl(heard, real=heard).per_clip == dict.fromkeys("abcde", 0.0)
+    embedded = Embeddings(rows, tuple(classes.audio_rows(clips)), "audio", classes.card)
+    assert kl(embedded, real=embedded).per_clip == dict.fromkeys("abcde", 0.0)
     assert classes.card.labels[0] == "Speech"
     assert classes.audio([]).shape == (0, 527)
 

@@ -48,7 +48,7 @@ def test_a_tone_lies_in_the_band_that_the_mel_scale_says() -> None:
         assert abs(int(patches(tone, 96)[0].mean(axis=0).argmax()) - band) <= 1
 
 
-def test_silence_is_the_logarithm_of_the_offset_and_no_band_hears_the_mean() -> None:
+def test_silence_is_the_logarithm_of_the_offset_and_no_band_holds_the_mean() -> None:
     np.testing.assert_allclose(patches(np.zeros(16000), 96), np.log(0.01), rtol=1e-6)
     assert mel_filters().shape == (257, 64)
     assert not mel_filters()[0].any()
@@ -63,7 +63,7 @@ def test_how_many_patches_a_sound_has(n: int, hop: int, count: int) -> None:
     assert len(patches(np.zeros(n, np.float32), hop)) == count
 
 
-def test_rows_and_keys_whatever_the_company(exact: Encoder) -> None:
+def test_rows_and_keys_are_batch_invariant(exact: Encoder) -> None:
     clips = [clip("a", 48000), clip("b", 132300, 44100, 2), clip("c", 16000), clip("short", 8000)]
     rows = exact.audio(clips)
     assert rows.shape == (3 + 3 + 1, 128)
