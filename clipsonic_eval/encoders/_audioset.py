@@ -1,4 +1,8 @@
-"""The names of AudioSet's classes, in the order of the network's outputs."""
+"""The classes of AudioSet, which PANNs and PaSST were trained on, in the order of their networks' outputs.
+
+``_audioset_labels.csv`` is ``class_labels_indices.csv`` of AudioSet (Google; J. Gemmeke et al., Audio Set: An Ontology
+and Human-Labeled Dataset for Audio Events, ICASSP 2017; CC BY 4.0).
+"""
 
 from __future__ import annotations
 
