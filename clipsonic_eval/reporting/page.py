@@ -9,6 +9,7 @@ from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.reporting import markup, summary
 from clipsonic_eval.reporting.markup import TextTable
+from clipsonic_eval.reporting.statements.wording import plural
 
 Figures = Mapping[str, tuple[str, str]]  # title and caption by name
 
@@ -68,7 +69,7 @@ def _figure(figures: Figures, name: str) -> list[str]:
 
 def provenance(runs: Sequence[Run]) -> list[str]:
     """Return software, machine and time of the runs: one line each, all values where runs differ."""
-    lines = [f"- {len(runs)} run records: {', '.join(markup.code(r.name) for r in runs)}"]
+    lines = [f"- {plural(len(runs), 'run record')}: {', '.join(markup.code(r.name) for r in runs)}"]
     labels = {
         "commit": "commit",
         "clipsonic_eval": "clipsonic-eval",

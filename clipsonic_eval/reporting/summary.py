@@ -5,7 +5,7 @@ from __future__ import annotations
 from clipsonic_eval.analysis.catalogue import Question
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.reporting.statements import caveats, comparisons, controls, gap, spread
-from clipsonic_eval.reporting.statements.wording import KEY
+from clipsonic_eval.reporting.statements.wording import KEY, KEY_OF_SEEDS
 
 QUESTIONS = (
     Question("Which systems differ?", (comparisons.read,)),
@@ -34,4 +34,7 @@ def opening(results: Results) -> list[str]:
 
 def key(results: Results) -> list[str]:
     """Return how to read the brackets in the sentences, if there are any."""
-    return [f"*{KEY}*", ""] if results.table.comparisons else []
+    if not results.table.comparisons:
+        return []
+    several = any(len(c.by_seed) > 1 for c in results.table.comparisons)
+    return [f"*{KEY}{f', {KEY_OF_SEEDS}' if several else ''}.*", ""]

@@ -10,8 +10,9 @@ from clipsonic_eval.reporting.headings import decimals, in_text
 
 KEY = (
     "In the brackets below: how much better the first-named system is (negative: worse), 95 % interval over test "
-    "queries, Holm-corrected p, and how many training seeds agree on the sign."
+    "queries, Holm-corrected p"
 )
+KEY_OF_SEEDS = "and how many training seeds agree on the sign"
 
 
 def listed(items: Sequence[str]) -> str:

@@ -104,7 +104,11 @@ def test_the_command_is_printed_where_there_is_one() -> None:
 
 def test_how_to_read_the_brackets_is_said_where_there_are_some() -> None:
     assert summary.key(results_of(simple(MINE))) == []
-    assert "how much better the first-named system is" in summary.key(results_of(simple(MINE, TESTS)))[0]
+    one = summary.key(results_of(simple(MINE, TESTS)))[0]
+    assert "how much better the first-named system is" in one
+    assert "seeds" not in one
+    several = [replace(simple({**MINE, ("fad", "mine"): v}, TESTS), tags={"train_seed": str(v)}) for v in (3.0, 4.0)]
+    assert summary.key(results_of(*several))[0].endswith("how many training seeds agree on the sign.*")
 
 
 def lines_of(*provenances: dict[str, object]) -> list[str]:
