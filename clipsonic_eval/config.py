@@ -162,6 +162,19 @@ def resolve(cls: type[C], values: Mapping[str, Any], *, where: str = "config") -
         raise ConfigError(f"{where}: {error}") from None
 
 
+def coerce(config: Any) -> None:
+    """Convert the fields of a frozen dataclass to their types: strings to paths, lists to tuples.
+
+    Call it first in ``__post_init__``, so that Python code may give what a YAML file would.
+
+    Raises:
+        ConfigError: a value of another type, or not one of the allowed ones; names the field.
+    """
+    hints = typing.get_type_hints(type(config))
+    for spec in dataclasses.fields(config):
+        object.__setattr__(config, spec.name, _convert(hints[spec.name], getattr(config, spec.name), spec.name))
+
+
 def resolve_arguments(
     function: Callable[..., Any], values: Mapping[str, Any], *, where: str, given: Collection[str] = ()
 ) -> dict[str, Any]:

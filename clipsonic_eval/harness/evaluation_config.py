@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clipsonic_eval import outputs
-from clipsonic_eval.config import as_tree
+from clipsonic_eval.config import as_tree, coerce
 from clipsonic_eval.errors import ConfigError, unknown_name
 from clipsonic_eval.harness import stored_statistics
 from clipsonic_eval.harness.resolve import metric_roles
@@ -74,7 +74,7 @@ class EvaluateConfig:
     cache: Path | None = None
 
     def __post_init__(self) -> None:
-        self._coerce()
+        coerce(self)
         self._check_roles()
         if not self.systems and self.real is None:
             raise ConfigError("no system to evaluate; give at least one NAME=FOLDER")
@@ -120,13 +120,3 @@ class EvaluateConfig:
             inputs["reference"] = f"{outputs.state_of(file)}:{model}"
         systems = {name: outputs.state_of(folder) for name, folder in self.systems.items()}
         return {**settings, "inputs": inputs, "systems": systems}
-
-    def _coerce(self) -> None:
-        """Take strings for paths and lists for tuples, as a notebook gives them."""
-        for name in ("systems", "weights"):
-            object.__setattr__(self, name, {key: Path(path) for key, path in getattr(self, name).items()})
-        for name in ("reference", "prompts", "real", "training", "cache"):
-            given = getattr(self, name)
-            object.__setattr__(self, name, None if given is None else Path(given))
-        for name in ("metrics", "controls", "baselines", "pairs"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from clipsonic_eval import outputs, threads
 from clipsonic_eval.checks.evaluation import check_set, check_world, without_empty
+from clipsonic_eval.config import coerce
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.audio_sets import AudioSet, reference_set
 from clipsonic_eval.harness.cache import usable_cache
@@ -52,6 +53,7 @@ class EmbedConfig:
     statistics: Path | None = None
 
     def __post_init__(self) -> None:
+        coerce(self)
         if not self.folders or not self.encoders:
             raise UserError("embed needs at least one folder and one encoder")
         if not 1 <= self.share[0] <= self.share[1]:

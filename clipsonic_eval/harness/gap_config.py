@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsonic_eval import outputs
-from clipsonic_eval.config import as_tree
+from clipsonic_eval.config import as_tree, coerce
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.types import Embeddings, Finding, Skip
 
@@ -46,12 +46,9 @@ class GapConfig:
     cache: Path | None = None
 
     def __post_init__(self) -> None:
+        coerce(self)
         if self.n_bootstrap < 20:
             raise ConfigError("n_bootstrap must be at least 20, better 2000 and more")
-        for name in ("source", "prompts", "weights", "cache"):  # strings are taken for paths
-            given = getattr(self, name)
-            object.__setattr__(self, name, None if given is None else Path(given))
-        object.__setattr__(self, "prior", {name: Path(path) for name, path in self.prior.items()})
 
     def identity(self) -> dict[str, object]:
         """Return what decides the result: the settings, and the files themselves instead of their paths."""

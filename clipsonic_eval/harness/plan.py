@@ -84,16 +84,7 @@ def plan(
     stored, reference, training = _real_audio(config)
     notes = (*queries.notes, *(n for audio in (*systems.values(), reference, training) if audio for n in audio.notes))
     names = {**dict.fromkeys(encoders or (), ""), **config.encoders}
-    lacking = {
-        "reference": "" if reference or stored else "no reference set; give --reference FOLDER",
-        "prompts": "" if queries.prompts else "there are no prompts; give --prompts CSV",
-        "labels": "" if queries.labels else "no query has a label; give --prompts CSV with a column label",
-        "real": "" if REAL in systems else "the queries' own audio is missing; give --real FOLDER",
-    }
-    if stored is not None:
-        lacking["reference audio"] = (
-            "the reference is stored statistics, and this needs its embeddings; give the folder of sounds"
-        )
+    lacking = _lacking(queries, systems, reference, stored)
     metrics, left_out = _choose_metrics(config.metrics, names, lacking, conventions)
     loaded = _load_encoders(config, metrics, names, encoders or {}, conventions)
     if not config.metrics:
@@ -112,12 +103,38 @@ def plan(
     roles = {need: _roles(need, metrics, loaded) for need in lacking}
     if stored is not None:
         stored.check({role: loaded[role].card for role in roles["reference"]})
+    controls = [name for name in (NOISE, SHUFFLED) if name in config.controls]
     return EvaluationPlan(
-        queries, systems, tuple(config.systems), reference, stored, training, metrics, loaded, roles, _fitted(metrics),
-        tuple(config.controls),
-        tuple(_pairs(config, [*systems, *(name for name in (NOISE, SHUFFLED) if name in config.controls)])),
-        tuple(dict.fromkeys(notes)), tuple(findings),
-    )  # fmt: skip
+        queries=queries,
+        systems=systems,
+        given=tuple(config.systems),
+        reference=reference,
+        stored=stored,
+        training=training,
+        metrics=metrics,
+        encoders=loaded,
+        roles=roles,
+        fitted=_fitted(metrics),
+        controls=tuple(config.controls),
+        pairs=tuple(_pairs(config, [*systems, *controls])),
+        notes=tuple(dict.fromkeys(notes)),
+        findings=tuple(findings),
+    )
+
+
+def _lacking(
+    queries: QuerySet, systems: Mapping[str, AudioSet], reference: AudioSet | None, stored: StoredStatistics | None
+) -> dict[str, str]:
+    """Return for each need of a metric why it cannot be met, "" if it can."""
+    return {
+        "reference": "" if reference or stored else "no reference set; give --reference FOLDER",
+        "prompts": "" if queries.prompts else "there are no prompts; give --prompts CSV",
+        "labels": "" if queries.labels else "no query has a label; give --prompts CSV with a column label",
+        "real": "" if REAL in systems else "the queries' own audio is missing; give --real FOLDER",
+        "reference audio": ""
+        if stored is None
+        else "the reference is stored statistics, and this needs its embeddings; give the folder of sounds",
+    }
 
 
 def _roles(need: str, metrics: Mapping[str, Metric], encoders: Encoders) -> tuple[str, ...]:
@@ -242,7 +259,7 @@ def _obstacle(card: MetricCard, lacking: Mapping[str, str]) -> str:
         if lacking[need]:
             return lacking[need]
     needs_rows = "reference" in card.needs and not card.reference_moments
-    return lacking.get("reference audio", "") if needs_rows else ""
+    return lacking["reference audio"] if needs_rows else ""
 
 
 def _load_encoders(

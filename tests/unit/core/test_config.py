@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from clipsonic_eval.config import apply_sets, as_tree, read_yaml, resolve, resolve_arguments
+from clipsonic_eval.config import apply_sets, as_tree, coerce, read_yaml, resolve, resolve_arguments
 from clipsonic_eval.errors import ConfigError
 
 
@@ -145,3 +145,21 @@ def test_type_hints_for_type_checkers_alone_check_nothing() -> None:
     def build(module: Absent) -> None: ...  # type: ignore[name-defined] # noqa: F821
 
     assert resolve_arguments(build, {"module": 3}, where="build") == {"module": 3}
+
+
+@dataclass(frozen=True)
+class Given:
+    folders: dict[str, Path]
+    names: tuple[str, ...] = ()
+    cache: Path | None = None
+
+    def __post_init__(self) -> None:
+        coerce(self)
+
+
+def test_python_may_give_strings_for_paths_and_lists_for_tuples() -> None:
+    given = Given({"a": "x/y"}, ["b", "c"], "z")  # type: ignore[dict-item, arg-type]
+    assert given == Given({"a": Path("x/y")}, ("b", "c"), Path("z"))
+    assert isinstance(given.folders["a"], Path)
+    with pytest.raises(ConfigError, match=r"folders\.a: expected Path, got 3"):
+        Given({"a": 3})  # type: ignore[dict-item]

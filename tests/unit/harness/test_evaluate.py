@@ -276,6 +276,9 @@ def test_examples_show_the_same_queries_of_every_system(world: Path) -> None:
         ({"systems": {"real": Path("x")}, "real": Path("y")}, "'real' is given and also asked to be made"),
         ({"n_bootstrap": 1}, "at least 20"),
         ({"pairs": ("a",)}, "expected A:B"),
+        ({"controls": ("noize",)}, r"controls\[0\]: 'noize' is not one of 'shuffled', 'noise', 'halves'"),
+        ({"n_bootstrap": "many"}, "n_bootstrap: expected int, got 'many'"),
+        ({"metrics": "fad"}, "metrics: expected a list, got 'fad'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(changes: dict[str, Any], message: str) -> None:
