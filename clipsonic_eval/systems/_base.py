@@ -91,6 +91,13 @@ def resolve(spec: str, settings: Mapping[str, Any] | None = None) -> System:
 
     Raises:
         UserError: nothing has this name, it takes no such setting, or the object is not a system.
+
+    Example:
+        >>> from clipsonic_eval.types import Query
+        >>> system = resolve("clipsonic_eval.systems.controls:Noise", {"duration_s": 0.5, "rms": 0.2})
+        >>> (audio,) = system.generate([Query("dog-1", "a dog barks")], seeds=[0])
+        >>> audio.shape, system.sample_rate
+        ((8000,), 16000)
     """
     settings = dict(settings or {})
     if Path(spec).is_dir():

@@ -102,6 +102,10 @@ def normalised(vectors: FloatArray) -> Float32:
 
     Raises:
         ShapeError: one of them is zero or not finite.
+
+    Example:
+        >>> normalised(np.array([[3.0, 4.0]]))
+        array([[0.6, 0.8]], dtype=float32)
     """
     norms = np.sqrt(np.einsum("...d,...d->...", vectors, vectors, dtype=np.float64))[..., None]  # |e| = √(Σ e_i²)
     if not np.isfinite(norms).all() or (norms == 0).any():

@@ -63,6 +63,10 @@ def cosine_alpha_bar(steps: int) -> Float64:
     Returns:
         (steps,) float64, decreasing from about 1 (almost clean data) to about 0 (almost pure noise).
 
+    Example:
+        >>> cosine_alpha_bar(4).round(3).tolist()
+        [0.847, 0.494, 0.144, 0.0]
+
     Source: Nichol and Dhariwal, Improved Denoising Diffusion Probabilistic Models, 2021, section 3.2, equation 17.
     """
     u = np.arange(steps + 1, dtype=np.float64) / steps
@@ -78,6 +82,13 @@ class Diffusion:
     Attributes:
         config: the schedule.
         alpha_bar: ᾱ_t, (T,) float64.
+
+    Example:
+        >>> diffusion = Diffusion(DiffusionConfig())
+        >>> x0, eps, t = torch.ones(1, 2), torch.zeros(1, 2), torch.tensor([500])
+        >>> x_t, v = diffusion.add_noise(x0, eps, t), diffusion.velocity(x0, eps, t)
+        >>> torch.allclose(diffusion.x0_from_v(x_t, v, t), x0)
+        True
     """
 
     def __init__(self, config: DiffusionConfig, device: str | torch.device = "cpu") -> None:
@@ -151,6 +162,10 @@ def guided(cond: torch.Tensor, uncond: torch.Tensor, w: float) -> torch.Tensor:
         cond: (b, …) prediction under the condition.
         uncond: (b, …) prediction under the null condition.
         w: guidance scale; 1 is no guidance, 0 ignores the condition.
+
+    Example:
+        >>> guided(torch.tensor([2.0]), torch.tensor([1.0]), 3.0)
+        tensor([4.])
 
     Source: Ho and Salimans, Classifier-Free Diffusion Guidance, 2022, equation 6, whose own scale is w − 1 here.
     """

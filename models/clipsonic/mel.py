@@ -63,7 +63,12 @@ class MelConfig:
         return (self.n_fft - self.hop) // 2
 
     def frames(self, n_samples: int) -> int:
-        """Return the number of frames in ``n_samples`` samples."""
+        """Return the number of frames in ``n_samples`` samples.
+
+        Example:
+            >>> MelConfig().frames(64000)
+            400
+        """
         return n_samples // self.hop
 
     def samples(self, frames: int) -> int:
@@ -111,6 +116,10 @@ class MelFrontEnd:
 
         Raises:
             ShapeError: the input is not (b, n), or too short for reflect padding.
+
+        Example:
+            >>> MelFrontEnd(MelConfig()).log_mel(torch.zeros(2, 15360)).shape
+            torch.Size([2, 64, 96])
         """
         config = self.config
         if samples.ndim != 2 or samples.shape[1] <= config.pad:

@@ -150,6 +150,13 @@ def sample(
 
     Raises:
         UserError: the sampler is unknown, or the number of steps is below 1 or above that of training.
+
+    Example:
+        >>> def denoise(x, t):  # knows that all data is 0.5
+        ...     return torch.full_like(x, 0.5)
+        >>> sample(denoise, (3,), [0, 1], DiffusionConfig(), steps=5)
+        tensor([[0.5000, 0.5000, 0.5000],
+                [0.5000, 0.5000, 0.5000]])
     """
     scheduler = _scheduler(sampler, steps, diffusion)
     generators = noise_generators(seeds)

@@ -42,6 +42,10 @@ def resolved_options(config: NetworkConfig) -> dict[str, Any]:
     Raises:
         UserError: no network of that name.
         ConfigError: an option that it does not have, or a value of the wrong type.
+
+    Example:
+        >>> resolved_options(NetworkConfig("unet1d", {"channels": [64, 128]}))["channels"]
+        [64, 128]
     """
     network = NETWORKS[config.name].__init__
     where = f"network.options ({config.name})"

@@ -27,6 +27,11 @@ def held_out_split(sources: Sequence[str], validation: int, seed: int) -> tuple[
 
     Returns:
         Rows for training (n_train,) and held-out rows (n_val,), both sorted int64.
+
+    Example:
+        >>> training, held_out = held_out_split([f"video {i // 2}" for i in range(40)], validation=4, seed=0)
+        >>> len(training), len(held_out)
+        (36, 4)
     """
     names, inverse = np.unique(np.array(sources), return_inverse=True)
     order = stream(seed, "", "held-out").permutation(len(names))
@@ -37,7 +42,12 @@ def held_out_split(sources: Sequence[str], validation: int, seed: int) -> tuple[
 
 
 def batch_rows(n: int, size: int, step: int, seed: int) -> torch.Tensor:
-    """Return the rows of a step's batch, (size,) int64: consecutive parts of a new permutation of n items per epoch."""
+    """Return the rows of a step's batch, (size,) int64: consecutive parts of a new permutation of n items per epoch.
+
+    Example:
+        >>> sorted(torch.cat([batch_rows(6, 2, step, seed=0) for step in range(3)]).tolist())
+        [0, 1, 2, 3, 4, 5]
+    """
     rows: list[int] = []
     position = step * size
     while len(rows) < size:

@@ -72,7 +72,13 @@ def one_writer() -> Iterator[bool]:
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Return the learning rate of one step: linear warm-up, then half a cosine down to the final ratio."""
+    """Return the learning rate of one step: linear warm-up, then half a cosine down to the final ratio.
+
+    Example:
+        >>> config = TrainConfig(steps=100, warmup=10, learning_rate=1.0)
+        >>> [round(learning_rate(config, step), 2) for step in (0, 9, 55, 99)]
+        [0.1, 1.0, 0.5, 0.0]
+    """
     if step < config.warmup:
         return config.learning_rate * (step + 1) / config.warmup  # η (t + 1) / t_w
     progress = (step - config.warmup) / max(1, config.steps - config.warmup)
@@ -82,7 +88,12 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
 
 def ema_decay(decay: float, step: int) -> float:
-    """Return the EMA decay at a step, ramped up so that the average soon forgets the initial weights."""
+    """Return the EMA decay at a step, ramped up so that the average soon forgets the initial weights.
+
+    Example:
+        >>> [round(ema_decay(0.995, step), 3) for step in (0, 90, 10_000)]
+        [0.1, 0.91, 0.995]
+    """
     return min(decay, (1 + step) / (10 + step))  # d_t = min(d, (1 + t) / (10 + t))
 
 

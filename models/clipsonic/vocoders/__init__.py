@@ -29,7 +29,13 @@ class Vocoder(Protocol):
 
 
 def within_full_scale(audio: torch.Tensor) -> torch.Tensor:
-    """Return waveforms (b, n) with peaks of at most 1: a higher peak divides its waveform, the others are unchanged."""
+    """Return waveforms (b, n) with peaks of at most 1: a higher peak divides its waveform, the others are unchanged.
+
+    Example:
+        >>> within_full_scale(torch.tensor([[0.5, -2.0], [0.5, -0.25]]))
+        tensor([[ 0.2500, -1.0000],
+                [ 0.5000, -0.2500]])
+    """
     return audio / audio.abs().amax(dim=1, keepdim=True).clamp(min=1.0) if audio.numel() else audio
 
 

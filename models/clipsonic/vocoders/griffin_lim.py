@@ -147,6 +147,10 @@ def overlap_add(frames: torch.Tensor, hop: int) -> torch.Tensor:
 
     Returns:
         (b, (n - 1) * hop + width).
+
+    Example:
+        >>> overlap_add(torch.ones(1, 3, 4), hop=2)
+        tensor([[1., 1., 2., 2., 2., 2., 1., 1.]])
     """
     b, n, width = frames.shape
     blocks = -(-width // hop)  # of hop samples in a frame, the last perhaps shorter
