@@ -45,7 +45,7 @@ def test_an_interval_has_both_ends_in_the_same_decimals(low: float, width: float
 
 def test_no_interval_is_no_text() -> None:
     assert formats.interval(None, 2) == ""
-    assert formats.estimate(1.23456) == "1.23"
+    assert formats.with_interval(1.23456, None) == "1.235"
 
 
 @pytest.mark.parametrize(
