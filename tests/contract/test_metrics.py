@@ -234,7 +234,9 @@ def drawn_value(metric: Metric, rng: np.random.Generator, n: int) -> float:
     """
     noise, width = (0.0, 0.7) if metric.card.role == "audio" else (0.5, 1.0)
     given = populations.draw(rng, n, metric.card, (noise,))[0]
-    reference = populations.draw(np.random.default_rng(5), 60, metric.card, (noise,))[0].reference
+    reference = populations.draw(np.random.default_rng(5), max(60, metric.card.min_n), metric.card, (noise,))[
+        0
+    ].reference
     system = dataclasses.replace(given.system, vectors=width * given.system.vectors)
     return value(metric, dataclasses.replace(given, system=system, reference=reference))
 
