@@ -7,10 +7,11 @@ records is shown.
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from clipsonic_eval.errors import ConfigError
 
 if TYPE_CHECKING:
     from clipsonic_eval.analysis.results import Results
@@ -101,6 +102,14 @@ class Catalogue:
     questions: tuple[Question, ...] = ()
     headline: Callable[[Results], str] = lambda _: ""
 
+    def __post_init__(self) -> None:
+        used = {self.others: "systems that are not listed", **{s.group: f"'{s.name}'" for s in self.systems}}
+        for group, what in used.items():
+            if group not in self.groups:
+                raise ConfigError(
+                    f"catalogue '{self.name}': group '{group}' of {what} is not among its groups; add it there"
+                )
+
     def completed(self, present: Iterable[str]) -> Catalogue:
         """Return the catalogue for these systems: patterns replaced by the names that match, unlisted systems added.
 
@@ -156,5 +165,9 @@ def _matching(style: SystemStyle, names: Sequence[str]) -> list[SystemStyle]:
 
 
 def _matching_names(pattern: str, names: Sequence[str]) -> list[str]:
-    """Return the names that are a pattern, or fit it where it has a ``*``, shorter ones first."""
-    return sorted((n for n in names if fnmatch.fnmatchcase(n, pattern)), key=lambda n: (len(n), n))
+    """Return the names that equal a pattern, or fit it where it has a ``*``, shorter ones first."""
+    start, star, end = pattern.partition("*")
+    if not star:
+        return [pattern] if pattern in names else []
+    fitting = [n for n in names if len(n) >= len(start + end) and n.startswith(start) and n.endswith(end)]
+    return sorted(fitting, key=lambda n: (len(n), n))

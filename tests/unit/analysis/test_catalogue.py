@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsonic_eval.analysis.catalogue import CONTROLS, PALETTE, Catalogue, SystemStyle
+from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.study.catalogue import CLIPSONIC
 
 names = st.lists(st.text("abcdefgh-*[]", min_size=1, max_size=6), unique=True, max_size=20)
@@ -48,7 +49,7 @@ def test_colours_differ_as_long_as_the_palette_lasts(present: list[str]) -> None
 
 @given(names)
 def test_completing_a_catalogue_twice_changes_nothing(present: list[str]) -> None:
-    plain = [name for name in present if not set(name) & set("*[]")]
+    plain = [name for name in present if "*" not in name]
     once = CLIPSONIC.completed(plain)
     assert once.completed(plain) == once
 
@@ -87,3 +88,16 @@ def test_the_papers_questions_were_planned_in_this_order() -> None:
         "PD:ZS", "IQ:PD", "IQ:ZS", "PD:mean-shift", "mean-shift:ZS", "PD-best4:PD", "SD:PD", "ZS:CLIP-TTA",
         "PD:CLIP-TTA", "ZS:CLAP-TTA", "PD:CLAP-TTA",
     ]  # fmt: skip
+
+
+def test_a_group_without_a_place_in_the_table_is_refused() -> None:
+    with pytest.raises(ConfigError, match="catalogue 'x': group 'ours' of 'PD' is not among its groups; add it there"):
+        Catalogue(name="x", systems=(SystemStyle("PD", group="ours"),), groups=("",))
+    with pytest.raises(ConfigError, match="group 'rest' of systems that are not listed is not among its groups"):
+        Catalogue(systems=(), groups=("",), others="rest")
+
+
+def test_only_a_star_is_special_in_a_name() -> None:
+    mine = Catalogue(systems=(SystemStyle("a[1]", "first"), SystemStyle("b?", "second")), groups=("",))
+    found = mine.completed(["a1", "a[1]", "bc", "b?"])
+    assert [found.style(name).meaning for name in ("a1", "a[1]", "bc", "b?")] == ["", "first", "", "second"]
