@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Bars, Progress
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.types import Embeddings, as_embeddings
+from clipsonic_eval.types import Embeddings, Skip, as_embeddings
 
 StrPath = str | os.PathLike[str]
 
@@ -119,3 +119,11 @@ def warn_of_errors(record: RunRecord) -> None:
         name, first = found[0]
         more = f" ({len(found) - 1} more, see run.findings_frame())" if len(found) > 1 else ""
         warnings.warn(f"{name}: {first.sentence}{more}", stacklevel=3)
+
+
+def warn_of_skipped(folder: Path, skipped: Sequence[Skip], *, stacklevel: int) -> None:
+    """Warn the caller of the API of clips that were left out."""
+    if skipped:
+        clips = "1 clip" if len(skipped) == 1 else f"{len(skipped)} clips"
+        first = skipped[0]
+        warnings.warn(f"{folder}: {clips} skipped, the first: {first.key}: {first.reason}", stacklevel=stacklevel)

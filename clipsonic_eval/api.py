@@ -27,10 +27,11 @@ from clipsonic_eval._arguments import (
     is_path,
     require_files,
     warn_of_errors,
+    warn_of_skipped,
 )
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.types import Embeddings
+from clipsonic_eval.types import Embeddings, Skip
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -194,14 +195,18 @@ def embed(
     """
     from clipsonic_eval.harness.embed_folder import embed_folder
 
-    return embed_folder(
+    skipped: list[Skip] = []
+    embedded = embed_folder(
         Path(folder),
         encoder,
+        skipped=skipped,
         weights=as_path(weights),
         device=device,
         cache=as_path(cache),
         progress=as_progress(progress),
     )
+    warn_of_skipped(Path(folder), skipped, stacklevel=3)
+    return embedded
 
 
 def modality_gap(

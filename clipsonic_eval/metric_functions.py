@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsonic_eval._arguments import StrPath, as_path, is_path
+from clipsonic_eval._arguments import StrPath, as_path, is_path, warn_of_skipped
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.metrics import METRICS, MetricCard
 from clipsonic_eval.metrics.scoring import function_of
-from clipsonic_eval.types import Score, as_embeddings
+from clipsonic_eval.types import Score, Skip, as_embeddings
 
 if TYPE_CHECKING:
     from clipsonic_eval.encoders import Encoder
@@ -112,9 +112,10 @@ def _embedded(
         result["prompts"] = embed_prompts(_texts(prompts, given["system"]), encoder)
         asked = set(result["prompts"].keys)
     for argument, folder in folders.items():
-        result[argument] = embed_folder(
-            folder, encoder, keys=None if argument == "reference" else asked, cache=as_path(cache)
-        )
+        keys = None if argument == "reference" else asked
+        skipped: list[Skip] = []
+        result[argument] = embed_folder(folder, encoder, keys=keys, skipped=skipped, cache=as_path(cache))
+        warn_of_skipped(folder, skipped, stacklevel=4)
     _warn_of_toy_encoder(encoder, list(folders.values()))
     return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -335,3 +336,12 @@ def test_embed_gives_vectors_with_the_keys_of_the_clips(wavs: Path) -> None:
     assert made.keys == tuple(sorted(f"q{i}" for i in range(len(PITCHES))))
     with pytest.raises(ce.UserError, match="nowhere"):
         ce.embed("nowhere", fake_encoders.FakeEncoder())
+
+
+def test_a_file_that_cannot_be_read_costs_a_warning(wavs: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(wavs / "PD", tmp_path / "PD")
+    (folder / "bad.wav").write_bytes(b"no audio")
+    with pytest.warns(UserWarning, match="1 clip skipped, the first: bad:") as warned:
+        made = ce.embed(folder, fake_encoders.FakeEncoder())
+    assert len(made) == len(PITCHES)
+    assert warned[0].filename == __file__

@@ -151,9 +151,10 @@ def test_prompts_in_the_order_of_the_clips_are_a_list(wavs: Path) -> None:
 
 def test_clips_without_a_prompt_are_left_out_with_a_warning(wavs: Path) -> None:
     few = dict(list(texts().items())[:4])
-    with pytest.warns(UserWarning, match="20 clips skipped"):
+    with pytest.warns(UserWarning, match="20 clips skipped") as warned:
         score = ce.clap_score(wavs / "mine", prompts=few, encoder=fake_encoders.FakeEncoder(unit=True))
     assert sorted(score.per_clip) == sorted(few)
+    assert warned[0].filename == __file__  # the line of the notebook, not one of ours
 
 
 def test_labels_are_a_table_or_a_dict(wavs: Path) -> None:
