@@ -14,6 +14,7 @@ import hashlib
 import logging
 import os
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,20 @@ def embedding_cache(root: Path, card: EncoderCard) -> ClipCache:
     identity = dataclasses.asdict(dataclasses.replace(card, licence="", source=""))
     identity.pop("world")  # what a space is good for does not make it another one
     return ClipCache(root / f"{card.name}-{config_hash(identity)}", card.dim)
+
+
+def open_caches(
+    root: Path, cards: Mapping[str, EncoderCard], others: Mapping[str, tuple[str, int]]
+) -> dict[str, ClipCache]:
+    """Return the caches of several encoders, and of other rows per clip.
+
+    Args:
+        root: folder of all caches.
+        cards: of the encoders, by role.
+        others: by name, the folder below ``root`` and the width of the rows.
+    """
+    caches = {role: embedding_cache(root, card) for role, card in cards.items()}
+    return caches | {name: ClipCache(root / folder, dim) for name, (folder, dim) in others.items()}
 
 
 class ClipCache:

@@ -20,7 +20,7 @@ from clipsonic_eval.checks.audio import LEVEL_FIELDS, LEVELS_VERSION, ClipLevels
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.harness.audio_sets import AudioItem, AudioSet
-from clipsonic_eval.harness.cache import ClipCache, embedding_cache
+from clipsonic_eval.harness.cache import ClipCache, open_caches
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Clip, Embeddings, Skip
@@ -83,8 +83,8 @@ class Embedder:
         self._encoders = dict(encoders)
         self._caches: dict[str, ClipCache] = {}
         if cache is not None:
-            self._caches = {role: embedding_cache(cache, encoder.card) for role, encoder in encoders.items()}
-            self._caches[_LEVELS] = ClipCache(cache / LEVELS_VERSION, len(LEVEL_FIELDS))
+            cards = {role: encoder.card for role, encoder in encoders.items()}
+            self._caches = open_caches(cache, cards, {_LEVELS: (LEVELS_VERSION, len(LEVEL_FIELDS))})
         self._batch_size = batch_size
         self._workers = workers
 

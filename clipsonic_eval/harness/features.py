@@ -25,15 +25,15 @@ _SIDES: dict[str, Modality] = {"image": "image", "text": "text"}
 
 
 def read_features(path: Path, space: str | None = None) -> dict[str, Embeddings]:
-    """Read paired features, row i of each array belonging to one item.
+    """Read paired features: row i of every array belongs to one item.
 
     Args:
         path: the file.
-        space: what the encoder is called; files with the same name here are taken to be of one space. None: the space
-            is known by the hash of the file, so that its numbers compare with no other file's.
+        space: name of the encoder; files of the same name share an embedding space. None: the hash of the file names
+            the space, so that its numbers compare with no other file.
 
     Returns:
-        ``image``, ``text`` and whatever else there is, by name.
+        Embeddings (n, d) by name: ``image``, ``text`` and any other array.
 
     Raises:
         UserError: no such file, not readable without pickles, or arrays are missing or do not fit.
