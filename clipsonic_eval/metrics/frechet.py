@@ -103,7 +103,7 @@ def fad(reference: Vectors, system: Vectors, *, n_boot: int = 2000, seed: int = 
     of the system and of the reference; a reference of stored statistics is kept fixed, and its own uncertainty is not
     in the interval.
 
-    Cost: O(n d² + d³) for the value and again for each resample, so that at d = 512 and more the interval takes minutes;
+    Cost: O(n d² + d³) for the value and again for each resample, so the interval takes minutes from d = 512 on;
     ``n_boot=0`` gives the value at once.
 
     Args:
