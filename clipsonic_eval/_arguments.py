@@ -42,7 +42,7 @@ def as_paths(given: Mapping[str, object] | None) -> dict[str, Path]:
 
 
 def are_embeddings(systems: object) -> TypeGuard[Mapping[str, ArrayLike | Embeddings]]:
-    """Say whether systems are arrays or embeddings by name; a folder among them is an error later."""
+    """Say whether systems are arrays (n, d) or embeddings by name; a folder among them is an error later."""
     return isinstance(systems, Mapping) and any(not is_path(one) for one in systems.values())
 
 

@@ -96,7 +96,7 @@ def read_npz(
         fix: what to do about a file that cannot be read, as the end of a sentence.
 
     Returns:
-        The arrays by name, of the shapes and types that their headers state.
+        The arrays by name, each of the shape and type that its header states.
 
     Raises:
         UserError: (as ``error``) not a regular file, damaged (every member carries a checksum), an array of objects,

@@ -62,7 +62,7 @@ def read_tensors(path: Path, *, fix: str, under: tuple[str, ...] = ()) -> dict[s
             used, otherwise the file itself is the network.
 
     Returns:
-        Tensors on the CPU by name, in the file's own types, each with its own memory.
+        Tensors on the CPU by name, of the shape and type in the file, each with its own memory.
 
     Raises:
         WeightsError: not readable without executing code, damaged, or not tensors by name.

@@ -15,9 +15,27 @@ from clipsonic_eval.clips._decoding import Decoded, DecodedClip, DecodeTask
 from clipsonic_eval.clips._plan import Plan, PlannedShard, relative_path
 from clipsonic_eval.clips._pool import Decoders, choose_workers
 from clipsonic_eval.clips._shards import ShardFiles, ShardWriter, StoredClip
+from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.datasets import SourceItem
-from clipsonic_eval.encoders import Encoder
+from clipsonic_eval.devices import resolve_device
+from clipsonic_eval.encoders import Encoder, load_encoder
+from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import Progress
+
+
+def load_image_encoder(config: PrepareConfig) -> Encoder | None:
+    """Load the encoder of the frames; None where none is configured.
+
+    Raises:
+        UserError: it takes no images, or its weights are missing.
+    """
+    if config.image_encoder is None:
+        return None
+    device = str(resolve_device(config.device))
+    encoder = load_encoder(config.image_encoder, config.encoder_weights, device=device)
+    if "image" not in encoder.card.modalities:
+        raise UserError(f"image_encoder {config.image_encoder}: takes {', '.join(encoder.card.modalities)}, no images")
+    return encoder
 
 
 def build_shards(

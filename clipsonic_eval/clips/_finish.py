@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from clipsonic_eval import filenames
-from clipsonic_eval.arraytypes import Float32
-from clipsonic_eval.atomic import replacing
 from clipsonic_eval.checks.audio import grouped
+from clipsonic_eval.clips._join import join_shards
 from clipsonic_eval.clips._plan import SCHEMA_VERSION, Plan, remove_leftovers
-from clipsonic_eval.clips._shards import ShardFiles, matrix, read_batches, texts_sha256
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.datasets import refuse_duplicates
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_csv, read_json, write_csv, write_json
 from clipsonic_eval.hashing import config_hash, file_sha256, seal, unsealed
@@ -48,7 +39,7 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         out / filenames.FINDINGS, _FINDING_COLUMNS, [(f.keys[0], f.check, f.severity, f.sentence) for f in findings]
     )
     n_clips = sum(s["n_clips"] for s in sidecars)
-    content, texts = _join(out, plan, n_clips)
+    content, texts = join_shards(out, plan, n_clips)
     seconds = sum(s["seconds"] for s in sidecars)
     summary = {
         "schema_version": SCHEMA_VERSION,
@@ -116,41 +107,3 @@ def clip_findings(sidecars: Sequence[dict[str, Any]]) -> list[Finding]:
 def summary_of(sidecars: Sequence[dict[str, Any]]) -> tuple[Finding, ...]:
     """Return one finding for each kind of fault of the shards' clips."""
     return tuple(grouped(clip_findings(sidecars)))
-
-
-def _join(out: Path, plan: Plan, n_clips: int) -> tuple[str, str]:
-    """Copy the embeddings into one array that can be mapped, check the keys, and hash contents and texts."""
-    head = json.dumps([plan.config.sample_rate, plan.config.n_samples, as_tree(plan.card)], sort_keys=True)
-    content = hashlib.sha256(head.encode())
-    keys: list[str] = []
-    batches = [b for s in range(len(plan.shards)) for b in read_batches(ShardFiles(out, s).arrow)]
-    with _embeddings(out / filenames.EMBEDDINGS, plan, n_clips) as joined:
-        for batch in batches:
-            if joined is not None:
-                joined[len(keys) : len(keys) + len(batch)] = matrix(batch, "image").reshape(-1, *joined.shape[1:])
-            keys += batch.column("key").to_pylist()
-            content.update(b"".join(batch.column("sha256").to_pylist()))
-    refuse_duplicates(keys, str(out))
-    return content.hexdigest(), texts_sha256(batches)
-
-
-@contextlib.contextmanager
-def _embeddings(target: Path, plan: Plan, n_clips: int) -> Iterator[Float32 | None]:
-    """Yield the array (clips, frames, d) float32 that is to be filled, None where there are no frames."""
-    target.unlink(missing_ok=True)
-    if plan.card is None or n_clips == 0:
-        yield None
-        return
-    with replacing(target) as temporary:
-        shape = (n_clips, plan.config.n_frames, plan.card.dim)
-        joined = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
-        _reserve(temporary)
-        yield joined
-        joined.flush()
-
-
-def _reserve(path: Path) -> None:
-    """Take the disk space of a file that was made with holes: a mapped page without room would kill the process."""
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as stream:
-            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)

@@ -16,14 +16,12 @@ from typing import Any
 
 from clipsonic_eval import outputs
 from clipsonic_eval.checks.evaluation import check_world
-from clipsonic_eval.clips._build import build_shards
+from clipsonic_eval.clips._build import build_shards, load_image_encoder
 from clipsonic_eval.clips._finish import finish, read_skipped, summary_of
 from clipsonic_eval.clips._plan import Plan, PlannedShard, claim_output, make_plan
 from clipsonic_eval.clips._shards import ShardFiles
 from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.clips.source import Source
-from clipsonic_eval.devices import resolve_device
-from clipsonic_eval.encoders import Encoder, load_encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Finding
@@ -84,7 +82,7 @@ def prepare(
     listing = source.items()
     for note in listing.notes:
         progress.note(note)
-    encoder = _load_encoder(config)
+    encoder = load_image_encoder(config)
     plan = make_plan(source.folder, listing, config, encoder.card if encoder else None)
     with outputs.claim(out, "prepare", plan.identity, overwrite=overwrite, keep=True) as changed:
         if changed:
@@ -95,16 +93,6 @@ def prepare(
         done = sum(len(shard.items) for shard in share) - sum(len(shard.items) for shard in missing)
         build_shards(out, plan, missing, encoder, progress, done=done)
         return _collect(out, plan, share, progress)
-
-
-def _load_encoder(config: PrepareConfig) -> Encoder | None:
-    if config.image_encoder is None:
-        return None
-    device = str(resolve_device(config.device))
-    encoder = load_encoder(config.image_encoder, config.encoder_weights, device=device)
-    if "image" not in encoder.card.modalities:
-        raise UserError(f"image_encoder {config.image_encoder}: takes {', '.join(encoder.card.modalities)}, no images")
-    return encoder
 
 
 def _is_done(out: Path, shard: PlannedShard, progress: Progress) -> bool:

@@ -86,7 +86,7 @@ def _periodic(samples: Float32, old: int, bank: Float64, reach: int, n_out: int)
 def torchaudio_hann(samples: Float32, rate_in: int, rate_out: int) -> Float32:
     """Resample as ``torchaudio.functional.resample`` does by default: Hann, width 6, rolloff 0.99.
 
-    Args and result as in :func:`windowed_sinc`.
+    Args and result, (channels, n) -> (channels, m), as in :func:`windowed_sinc`.
     """
     return windowed_sinc(samples, rate_in, rate_out, width=6, rolloff=0.99)
 
@@ -94,7 +94,7 @@ def torchaudio_hann(samples: Float32, rate_in: int, rate_out: int) -> Float32:
 def torchaudio_kaiser_best(samples: Float32, rate_in: int, rate_out: int) -> Float32:
     """Resample with torchaudio's counterpart of resampy's ``kaiser_best``: width 64, as fadtk and kadtk do.
 
-    Args and result as in :func:`windowed_sinc`.
+    Args and result, (channels, n) -> (channels, m), as in :func:`windowed_sinc`.
     """
     return windowed_sinc(samples, rate_in, rate_out, width=64, rolloff=0.9475937167399596, beta=14.769656459379492)
 
@@ -102,7 +102,7 @@ def torchaudio_kaiser_best(samples: Float32, rate_in: int, rate_out: int) -> Flo
 def resampy_kaiser_best(samples: Float32, rate_in: int, rate_out: int) -> Float32:
     """Resample as ``resampy.resample`` does by default, what torchvggish and frechet_audio_distance load with.
 
-    Args and result as in :func:`windowed_sinc`, but for the length:
+    Args and result, (channels, n) -> (channels, m), as in :func:`windowed_sinc`, but for the length:
 
     The output has ``int(n * rate_out / rate_in)`` samples, one fewer than others where that is no whole number.
     """

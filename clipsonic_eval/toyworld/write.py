@@ -17,7 +17,7 @@ is there is not written again.
 from __future__ import annotations
 
 import concurrent.futures
-import io
+import itertools
 import multiprocessing
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,23 +25,14 @@ from pathlib import Path
 from typing import Final
 
 from clipsonic_eval import filenames, threads
-from clipsonic_eval.atomic import replacing
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.files import read_json, write_csv, write_json
 from clipsonic_eval.hashing import config_hash
-from clipsonic_eval.media.encode import write_audio, write_video
 from clipsonic_eval.progress import SILENT, Progress
-from clipsonic_eval.seeds import stream
-from clipsonic_eval.toyworld.captions import caption
-from clipsonic_eval.toyworld.frames import render_frames, render_image
-from clipsonic_eval.toyworld.scene import Domain, Scene, sample_scene
-from clipsonic_eval.toyworld.sounds import RATE, render_sound
+from clipsonic_eval.toyworld.items import SHARD, caption_of, path_of, scene_of, write_items
 
-_FRAMES: Final = 5
-_FPS: Final = 5
 _CHUNK: Final = 40
-_SHARD: Final = 2000
 _HELD_OUT: Final = ("val", "test", "reference")
 
 
@@ -77,95 +68,31 @@ class WorldConfig:
             raise ConfigError(f"workers must be at least 1, got {self.workers}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    part: str
-    keys: tuple[str, ...]
-    seed: int
-    out: Path
-
-
-def _scene_of(part: str, key: str, seed: int) -> Scene:
-    domain: Domain = "web" if part == "pictures" else "video"
-    return sample_scene(stream(seed, key, "toyworld-scene"), domain)
-
-
-def _caption_of(part: str, key: str, seed: int) -> str:
-    style = "audio" if part == "pairs" else "full"
-    return caption(_scene_of(part, key, seed), stream(seed, key, "toyworld-caption"), style=style)  # type: ignore[arg-type]
-
-
-def _path_of(part: str, key: str) -> str:
-    return f"{part}/{key}.{'m4a' if part == 'pairs' else 'mp4'}"
-
-
-def _write_media(job: _Job) -> int:
-    """Write the files of one job that are not there yet; return how many items the job has."""
-    for key in job.keys:
-        path = job.out / _path_of(job.part, key)
-        if path.exists():
-            continue
-        scene = _scene_of(job.part, key, job.seed)
-        sound = render_sound(scene, stream(job.seed, key, "toyworld-sound"))
-        if job.part == "pairs":
-            write_audio(path, sound, RATE)
-        else:
-            frames = render_frames(scene, stream(job.seed, key, "toyworld-picture"), _FRAMES)
-            write_video(path, frames, _FPS, sound, RATE)
-    return len(job.keys)
-
-
-def _write_shard(job: _Job) -> int:
-    """Write one Parquet shard of images unless it is there."""
-    path = job.out / "pictures" / f"shard-{int(job.keys[0].rpartition('-')[2]) // _SHARD:04d}.parquet"
-    if path.exists():
-        return len(job.keys)
-    import pyarrow
-    import pyarrow.parquet
-    from PIL import Image
-
-    images = []
-    for key in job.keys:
-        rng = stream(job.seed, key, "toyworld-picture")
-        buffer = io.BytesIO()
-        image = render_image(_scene_of("pictures", key, job.seed), rng)
-        Image.fromarray(image).save(buffer, "JPEG", quality=int(rng.integers(60, 95)))
-        images.append(buffer.getvalue())
-    captions = [_caption_of("pictures", key, job.seed) for key in job.keys]
-    table = pyarrow.table({"key": list(job.keys), "image": images, "caption": captions})
-    with replacing(path) as temporary:
-        pyarrow.parquet.write_table(table, temporary, write_page_checksum=True)
-    return len(job.keys)
-
-
-def _run(job: _Job) -> int:
-    return _write_shard(job) if job.part == "pictures" else _write_media(job)
-
-
 def _keys(part: str, n: int) -> tuple[str, ...]:
     return tuple(f"{part}-{k:06d}" for k in range(n))
 
 
 def _write_tables(config: WorldConfig, out: Path) -> None:
     videos = _keys("videos", config.videos)
-    labels = [(key, 0, _scene_of("videos", key, config.seed).source, "train") for key in videos]
+    labels = [(key, 0, scene_of("videos", key, config.seed).source, "train") for key in videos]
     write_csv(out / "video_labels.csv", ("id", "start", "label", "split"), labels)
-    captions = [(key, _caption_of("videos", key, config.seed)) for key in videos]
+    captions = [(key, caption_of("videos", key, config.seed)) for key in videos]
     write_csv(out / "video_captions.csv", ("key", "caption"), captions)
     for part in (*_HELD_OUT, "pairs"):
         rows = [
-            (key, _path_of(part, key), _caption_of(part, key, config.seed), _scene_of(part, key, config.seed).source)
+            (key, path_of(part, key), caption_of(part, key, config.seed), scene_of(part, key, config.seed).source)
             for key in _keys(part, getattr(config, part))
         ]
         write_csv(out / f"{part}.csv", ("key", "path", "prompt", "label"), rows)
 
 
-def _jobs(config: WorldConfig, out: Path) -> list[_Job]:
+def _jobs(config: WorldConfig, out: Path) -> list[tuple[str, tuple[str, ...], int, Path]]:
+    """Return the arguments of :func:`write_items` for all parts, some items at a time."""
     jobs = []
     for part in ("videos", "pairs", *_HELD_OUT, "pictures"):
         keys = _keys(part, getattr(config, part))
-        length = _SHARD if part == "pictures" else _CHUNK
-        jobs += [_Job(part, keys[k : k + length], config.seed, out) for k in range(0, len(keys), length)]
+        length = SHARD if part == "pictures" else _CHUNK
+        jobs += [(part, keys[k : k + length], config.seed, out) for k in range(0, len(keys), length)]
     return jobs
 
 
@@ -194,14 +121,16 @@ def write_world(config: WorldConfig, out: Path, progress: Progress = SILENT) -> 
     write_json(card, {"config": tree, "config_hash": config_hash(tree)})
     _write_tables(config, out)
     jobs = _jobs(config, out)
-    total = sum(len(job.keys) for job in jobs)
+    total = sum(len(keys) for _, keys, _, _ in jobs)
     if config.workers == 1 or total < 2 * _CHUNK:
-        for _ in progress.track(_one_by_one(map(_run, jobs)), label="write the toy world", total=total):
+        for _ in progress.track(
+            _one_by_one(itertools.starmap(write_items, jobs)), label="write the toy world", total=total
+        ):
             pass
         return out
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(config.workers, context, threads.keep_one) as pool:
-        done = _one_by_one(pool.map(_run, jobs))
+        done = _one_by_one(pool.map(write_items, *zip(*jobs, strict=True)))
         for _ in progress.track(done, label="write the toy world", total=total):
             pass
     return out
