@@ -37,7 +37,7 @@ def assemble(out: Path) -> None:
         SystemExit: a page links to a file that the repository does not have.
     """
     shutil.rmtree(out, ignore_errors=True)
-    pages = [*sorted(DOCS.rglob("*.md")), *(ROOT / name for name in OTHER_PAGES)]
+    pages = [*sorted(DOCS.rglob("*.md")), *sorted(DOCS.rglob("*.css")), *(ROOT / name for name in OTHER_PAGES)]
     reports = [
         p for p in sorted((ROOT / "reports").rglob("*")) if p.suffix in REPORT_FILES and "records" not in p.parts
     ]
