@@ -12,6 +12,7 @@ import torch
 from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.encoders._base import EncoderBase, TextNote
 from clipsonic_eval.encoders._batches import in_batches
+from clipsonic_eval.encoders._weights import Net
 from clipsonic_eval.encoders.toy.frontend import RATE, image_tensor, log_mel, squares, windows
 from clipsonic_eval.encoders.toy.network import AudioNetwork, ContrastiveNetwork
 from clipsonic_eval.encoders.toy.tokenizer import Vocabulary
@@ -119,8 +120,7 @@ def load_contrastive(
     path = find(weights, name)
     tensors, network, sha256 = load(path, name, f"pair-{modality}")
     words, sizes = Vocabulary(_entry(path, network, "vocabulary")), _entry(path, network, "shape")
-    net = ContrastiveNetwork(**sizes)
-    _fill(net, tensors, path)
+    net = _network(ContrastiveNetwork, sizes, tensors, path)
     front = _IMAGE if modality == "image" else f"{_AUDIO}|windows:mean"
     card = EncoderCard(
         name,
@@ -145,8 +145,7 @@ def load_toy_audio(name: str, weights: Path | None, device: str, *, classes: boo
     path = find(weights, "toy-audio")
     tensors, network, sha256 = load(path, name, "hearing")
     sizes, labels = _entry(path, network, "shape"), tuple(_entry(path, network, "labels"))
-    net = AudioNetwork(**sizes)
-    _fill(net, tensors, path)
+    net = _network(AudioNetwork, sizes, tensors, path)
     card = EncoderCard(
         name,
         weights_sha256=sha256,
@@ -168,8 +167,12 @@ def _entry(path: Path, network: dict[str, Any], key: str) -> Any:
     return network[key]
 
 
-def _fill(net: torch.nn.Module, tensors: dict[str, Any], path: Path) -> None:
+def _network(make: Callable[..., Net], sizes: dict[str, Any], tensors: dict[str, Any], path: Path) -> Net:
     try:
+        net = make(**sizes)
         net.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise WeightsError(f"{path}: the tensors do not fit the network that the file describes") from error
+    except (RuntimeError, TypeError) as error:  # tensors of other shapes; sizes that are missing or unknown
+        raise WeightsError(
+            f"{path}: the tensors do not fit the network that the file describes; copy the file again"
+        ) from error
+    return net
