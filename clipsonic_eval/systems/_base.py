@@ -114,6 +114,8 @@ def resolve(spec: str, settings: Mapping[str, Any] | None = None) -> System:
             f"'{spec}': neither a folder of wavs nor MODULE:CLASS nor FILE.py:CLASS, e.g. clipsonic.systems:ZeroShot, "
             "nor the name of an installed system"
         )
+    if not callable(found) and settings:
+        raise ConfigError(f"{spec}: takes no settings, got '{next(iter(settings))}'; name its class, not an instance")
     system = _built(found, settings, spec) if callable(found) else found
     _check(system, spec)
     return system if callable(getattr(system, "card", None)) else _WithCard(system, settings)
