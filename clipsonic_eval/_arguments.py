@@ -36,9 +36,45 @@ def as_path(given: object) -> Path | None:
     )
 
 
+def as_folder(given: object) -> Path:
+    """Return a folder as a path.
+
+    Raises:
+        UserError: it is no path.
+    """
+    if is_path(given):
+        return Path(given)
+    raise UserError(f"folder: give a folder of audio, got {type(given).__name__}")
+
+
 def as_paths(given: Mapping[str, object] | None) -> dict[str, Path]:
     """Return paths by name; None is none."""
-    return {name: path for name, one in (given or {}).items() if (path := as_path(one)) is not None}
+    return {name: path for name, one in as_dict(given, "weights").items() if (path := as_path(one)) is not None}
+
+
+def as_dict(given: Mapping[str, Any] | None, argument: str) -> dict[str, Any]:
+    """Return a mapping as a dict; None is an empty one.
+
+    Raises:
+        UserError: it is no mapping; names the argument.
+    """
+    if given is None or isinstance(given, Mapping):
+        return dict(given or {})
+    raise UserError(f"{argument}: give a dict by name, got {type(given).__name__}")
+
+
+def require_encoder(encoder: object, weights: object = None) -> None:
+    """Refuse what is no encoder, and weights for one that has its own.
+
+    Raises:
+        UserError: it is neither a name nor an encoder object, or an object with weights next to it.
+    """
+    if isinstance(encoder, str):
+        return
+    if not hasattr(encoder, "card"):
+        raise UserError(f"encoder: give a name (list_encoders()) or an encoder object, got {type(encoder).__name__}")
+    if weights is not None:
+        raise UserError("weights: an encoder object has its own; leave them out, or give the encoder's name")
 
 
 def are_embeddings(systems: object) -> TypeGuard[Mapping[str, ArrayLike | Embeddings]]:
@@ -83,11 +119,14 @@ def as_systems(systems: Mapping[str, object] | Sequence[StrPath] | StrPath) -> d
     """Return folders by the name of the system; folders without names are called as they are on disk.
 
     Raises:
-        UserError: two of them have the same name.
+        UserError: two of them have the same name, or one is no path.
     """
     if isinstance(systems, Mapping):
         return as_paths(systems)
-    folders = [Path(folder) for folder in ([systems] if isinstance(systems, str | os.PathLike) else systems)]
+    given = [systems] if is_path(systems) else systems
+    if not isinstance(given, list | tuple) or not all(map(is_path, given)):
+        raise UserError("systems: give a folder, a list of folders, or a dict of folders or of arrays by name")
+    folders = [Path(folder) for folder in given]
     named = {folder.resolve().name: folder for folder in folders}
     if len(named) != len(folders):
         raise UserError("systems: two folders have the same name; give a dict with a name for each")
@@ -103,13 +142,12 @@ def as_pairs(image: Any, text: Any, priors: Mapping[str, Any]) -> tuple[Embeddin
     if text is None:
         raise UserError("text: the image side is an array, so the text side must be one: (n, d), row by row its pair")
     target = as_embeddings(image, "image", modality="image")
-    others = {"text": as_embeddings(text, "text", modality="text")}
-    for name, vectors in priors.items():
-        others[name] = as_embeddings(vectors, f"prior '{name}'", modality=target.modality)
-    for name, one in others.items():
+    other = as_embeddings(text, "text", modality="text")
+    found = {n: as_embeddings(v, f"prior '{n}'", modality=target.modality) for n, v in priors.items()}
+    for name, one in (("text", other), *found.items()):
         if not isinstance(image, Embeddings) and len(one) != len(target):
             raise UserError(f"{name}: {len(one)} rows, and the image side has {len(target)}; row i of each is one pair")
-    return target, others.pop("text"), others
+    return target, other, found
 
 
 def warn_of_errors(record: RunRecord) -> None:

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike
 from clipsonic_eval._arguments import (
     StrPath,
     are_embeddings,
+    as_dict,
+    as_folder,
     as_names,
     as_pairs,
     as_path,
@@ -25,6 +27,7 @@ from clipsonic_eval._arguments import (
     as_systems,
     for_folders_only,
     is_path,
+    require_encoder,
     require_files,
     warn_of_errors,
     warn_of_skipped,
@@ -133,11 +136,13 @@ def evaluate(
             n_boot=n_bootstrap,
             n_permutations=n_permutations,
             seed=seed,
-            tags=tags,
+            tags=as_dict(tags, "tags"),
         )
-    chosen = dict(encoders or {})
+    chosen = as_dict(encoders, "encoders")
     in_memory = {role: one for role, one in chosen.items() if one is not None and not isinstance(one, str)}
     named = {role: one for role, one in chosen.items() if one is None or isinstance(one, str)}
+    for one in in_memory.values():
+        require_encoder(one)
     config = EvaluateConfig(
         systems=as_systems(systems),
         reference=as_path(reference),
@@ -153,7 +158,7 @@ def evaluate(
         n_bootstrap=n_bootstrap,
         n_permutations=n_permutations,
         seed=seed,
-        tags=dict(tags or {}),
+        tags=as_dict(tags, "tags"),
         device=device,
         cache=as_path(cache),
     )
@@ -195,9 +200,11 @@ def embed(
     """
     from clipsonic_eval.harness.embed_folder import embed_folder
 
+    require_encoder(encoder, weights)
     skipped: list[Skip] = []
+    path = as_folder(folder)
     embedded = embed_folder(
-        Path(folder),
+        path,
         encoder,
         skipped=skipped,
         weights=as_path(weights),
@@ -205,7 +212,7 @@ def embed(
         cache=as_path(cache),
         progress=as_progress(progress),
     )
-    warn_of_skipped(Path(folder), skipped, stacklevel=3)
+    warn_of_skipped(path, skipped, stacklevel=3)
     return embedded
 
 
@@ -264,7 +271,9 @@ def modality_gap(
     from clipsonic_eval.harness.gap import gap, measure_gap
     from clipsonic_eval.harness.gap_config import Features, GapConfig
 
-    priors = dict(prior or {})
+    priors = as_dict(prior, "prior")
+    if encoder is not None:
+        require_encoder(encoder, weights)
     config = GapConfig(
         source=Path(image) if is_path(image) else Path("array"),
         prompts=Path(text) if is_path(image) and is_path(text) else None,

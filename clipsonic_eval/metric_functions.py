@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsonic_eval._arguments import StrPath, as_path, is_path, warn_of_skipped
+from clipsonic_eval._arguments import StrPath, as_path, is_path, require_encoder, warn_of_skipped
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.metrics import METRICS, MetricCard
 from clipsonic_eval.metrics.scoring import function_of
@@ -102,6 +102,7 @@ def _embedded(
         return result
     if encoder is None:
         raise _no_encoder(card, next(iter(folders.values()), prompts))
+    require_encoder(encoder, weights)
     from clipsonic_eval.harness.embed_folder import embed_folder, embed_prompts
     from clipsonic_eval.harness.resolve import load_encoder
 

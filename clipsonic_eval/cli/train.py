@@ -46,6 +46,8 @@ def command(config: Path, sets: tuple[str, ...], out: Path | None, overwrite: bo
     folder = out if out is not None else Path(str(configured))
     started = time.monotonic()
     train = locate(trainer, "trainer", _trains)
+    if not _trains(train):
+        raise ConfigError(f"{trainer}: is no trainer; name a function train(config, out, progress)")
     if overwrite and "overwrite" not in inspect.signature(train).parameters:
         raise ConfigError(f"{trainer}: takes no --overwrite; name another --out")
     written = Path(train(tree, folder, progress=Bars(), **({"overwrite": True} if overwrite else {})))

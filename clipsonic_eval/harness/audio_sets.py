@@ -119,7 +119,7 @@ def reference_set(folder: Path) -> AudioSet:
     if _is_store(folder):
         return _from_store("reference", folder)
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; --reference is a folder of real audio or of prepared clips")
+        raise UserError(f"{folder}: no such folder; give a folder of audio or of prepared clips")
     listing = DATASETS["folder"].items(folder, None, None)
     items = {item.key: FileItem(item.key, item.path) for item in listing.items}
     other = sum(listing.left_out.values())

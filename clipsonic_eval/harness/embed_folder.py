@@ -91,5 +91,8 @@ def embed_prompts(
     texts = sorted(prompts.items()) if isinstance(prompts, Mapping) else read_queries(Path(prompts)).texts
     if not texts:
         raise UserError("no prompts to embed; give at least one")
+    for key, text in texts:
+        if not isinstance(text, str):
+            raise UserError(f"prompts: that of '{key}' is {text!r}, no text; leave the clip out, or give its prompt")
     vectors = loaded.text([text for _, text in texts])
     return Embeddings(vectors, tuple(key for key, _ in texts), "text", loaded.card)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 
 from clipsonic_eval import provenance
 from clipsonic_eval.errors import ConfigError, unknown_name
 from clipsonic_eval.harness.compare import compare_systems
+from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.resolve import resolve_metric
 from clipsonic_eval.metrics.scoring import Vectors, identity_of, inputs_of, score_systems
 from clipsonic_eval.records import Comparison, RunRecord
@@ -47,11 +49,21 @@ def evaluate_embeddings(
         tags: written into the record.
 
     Raises:
-        ConfigError: no system, no metric, or a metric that cannot be computed for any system.
+        ConfigError: no system, no metric, a setting or name that an evaluation does not take, or a metric that cannot
+            be computed for any system.
         UserError: no metric or system of a name, or an array that does not fit.
     """
     if not systems or not metrics:
         raise ConfigError("evaluate needs at least one system and, for embeddings, the names of the metrics")
+    systems = {str(name): one for name, one in systems.items()}
+    EvaluateConfig(  # refuses the names and numbers that it refuses for folders
+        dict.fromkeys(systems, Path()),
+        metrics=tuple(metrics),
+        n_bootstrap=n_boot,
+        n_permutations=n_permutations,
+        seed=seed,
+        tags=dict(tags or {}),
+    )
     pairs = _pairs(list(systems), baselines) if compare else []
     scores: list[Score] = []
     comparisons: list[Comparison] = []

@@ -99,12 +99,15 @@ class EvaluateConfig:
         """Fill in the default encoders of the roles.
 
         Raises:
-            UserError: an encoder or weights are given for a role that no metric has.
+            UserError: an encoder or weights are given for a role that no metric has, or for a convention not asked for.
         """
         roles = metric_roles()
         for role in (*self.encoders, *(name for name in self.weights if "/" not in name)):
             if role not in roles:
                 raise unknown_name("role of an encoder", role, roles)
+        for name in self.weights:
+            if "/" in name and name not in self.metrics:
+                raise unknown_name("convention to give weights to", name, [m for m in self.metrics if "/" in m])
         defaults = {role: name for role, name in roles.items() if name}
         object.__setattr__(self, "encoders", {**defaults, **self.encoders})
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipsonic_eval import formats, frames
+from clipsonic_eval.config import coerce
 from clipsonic_eval.conventions import CONVENTIONS, Convention
 from clipsonic_eval.encoders import Encoder
-from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.errors import ConfigError, unknown_name
 from clipsonic_eval.harness.evaluate import evaluate
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.resolve import ConventionEncoder
@@ -60,8 +61,9 @@ class ExplainConfig:
     cache: Path | None = None
 
     def __post_init__(self) -> None:
+        coerce(self)
         if not self.to or not self.systems:
-            raise ConfigError("explain needs at least one system and one convention to arrive at")
+            raise ConfigError("give at least one system and one convention to arrive at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,13 @@ def explain(
         overwrite: replace another run of ``explain`` in ``out``.
 
     Raises:
-        UserError: a convention or its weights are missing, or :func:`~clipsonic_eval.harness.evaluate.evaluate` fails.
+        UserError: a convention or its weights are missing, an encoder or weights are given that no convention takes, or
+            :func:`~clipsonic_eval.harness.evaluate.evaluate` fails.
     """
     named, labels = _named_steps(config, conventions or {})
+    for name in (*config.weights, *(encoders or {})):
+        if name not in {convention.encoder for convention in named.values()}:
+            raise unknown_name("encoder of these conventions", name, {c.encoder for c in named.values()})
     record = evaluate(
         _evaluation(config, named),
         out,

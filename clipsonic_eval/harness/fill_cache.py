@@ -15,7 +15,7 @@ from pathlib import Path
 from clipsonic_eval import outputs, threads
 from clipsonic_eval.checks.evaluation import check_set, check_world, without_empty
 from clipsonic_eval.config import coerce
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import UserError, unknown_name
 from clipsonic_eval.harness.audio_sets import AudioSet, reference_set
 from clipsonic_eval.harness.cache import usable_cache
 from clipsonic_eval.harness.embedder import EmbeddedSet, Embedder
@@ -56,6 +56,9 @@ class EmbedConfig:
         coerce(self)
         if not self.folders or not self.encoders:
             raise UserError("embed needs at least one folder and one encoder")
+        for name in self.weights:
+            if name not in self.encoders:
+                raise unknown_name("encoder to give weights to", name, self.encoders)
         if not 1 <= self.share[0] <= self.share[1]:
             raise UserError(f"share {self.share[0]}/{self.share[1]}: the first number counts from 1 to the second")
         if self.statistics is None:
@@ -116,7 +119,8 @@ def fill_cache(config: EmbedConfig, *, progress: Progress = SILENT, encoders: En
     findings: dict[str, list[Finding]] = {}
     parts: list[EmbeddedSet] = []
     for folder in config.folders:
-        name, audio = str(folder), reference_set(folder)
+        name = str(folder)
+        audio = dataclasses.replace(reference_set(folder), name=name)
         for note in audio.notes:
             progress.note(note)
         mine = _share(audio, config.share)

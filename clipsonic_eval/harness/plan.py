@@ -15,7 +15,7 @@ from clipsonic_eval.harness.audio_sets import AudioSet, reference_set, system_se
 from clipsonic_eval.harness.controls import HALVES, NOISE, REAL, SHUFFLED
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.queries import QuerySet, read_queries
-from clipsonic_eval.harness.resolve import Conventions, Encoders, load_encoder, resolve_metric
+from clipsonic_eval.harness.resolve import Conventions, Encoders, load_encoder, metric_roles, resolve_metric
 from clipsonic_eval.harness.stored_statistics import StoredStatistics, is_stored, read
 from clipsonic_eval.metrics import METRICS, Metric, MetricCard, SetMetric
 from clipsonic_eval.types import Finding, Query
@@ -77,8 +77,12 @@ def plan(
 
     Raises:
         ConfigError: a metric that was named cannot be computed, or none can.
-        UserError: a folder or a table is missing or empty, or an encoder or its weights are missing.
+        UserError: a folder or a table is missing or empty, an encoder or its weights are missing, or an encoder is
+            given for what is neither a role nor a convention asked for.
     """
+    for role in encoders or ():
+        if role not in metric_roles() and role not in config.metrics:
+            raise unknown_name("role of an encoder", role, metric_roles())
     folders = {**config.systems, **({REAL: config.real} if config.real is not None else {})}
     queries, systems = _queries_and_systems(config.prompts, folders)
     stored, reference, training = _real_audio(config)

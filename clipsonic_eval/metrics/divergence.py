@@ -49,10 +49,11 @@ def _divergences(name: str, direction: Direction, pooling: Pooling) -> Callable[
 
 def _metric(name: str, title: str, direction: Direction, pooling: Pooling, source: str) -> ClipMetric:
     first, second = direction.split("-")
+    averaged = {"probability": "probabilities", "logit": "logits"}[pooling]
     card = MetricCard(
         name=name,
         title=title,
-        description=f"KL({first} || {second}) of class probabilities, windows averaged as {pooling}",
+        description=f"KL({first} || {second}) of class probabilities, windows averaged as {averaged}",
         unit="nats",
         higher_is_better=False,
         role="classifier",

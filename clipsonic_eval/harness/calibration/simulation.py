@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from clipsonic_eval import seeds
+from clipsonic_eval.config import coerce
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.harness.calibration.populations import POPULATIONS, draw
 from clipsonic_eval.harness.compare import compare_systems
@@ -57,10 +58,11 @@ class CalibrateConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        coerce(self)
         if min(self.repeats, self.truth_repeats) < 2 or min(self.n, default=0) < 2:
-            raise ConfigError("calibrate: repeats, truth_repeats and every n must be at least 2")
+            raise ConfigError("repeats, truth_repeats and every n must be at least 2")
         if min(self.n_bootstrap, self.n_permutations) < 20:
-            raise ConfigError("calibrate: n_bootstrap and n_permutations must be at least 20")
+            raise ConfigError("n_bootstrap and n_permutations must be at least 20")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,13 @@ from clipsonic_eval.types import Score
 
 
 def _metric(
-    name: str, title: str, signature: str, distance: Callable[[PairedVectors], Resampled], *, biased_in_n: bool = False
+    name: str,
+    title: str,
+    share_of: str,
+    signature: str,
+    distance: Callable[[PairedVectors], Resampled],
+    *,
+    biased_in_n: bool = False,
 ) -> PairMetric:
     def estimate(pairs: PairedVectors) -> Estimate | None:
         assert pairs.text is not None
@@ -31,7 +37,7 @@ def _metric(
     card = MetricCard(
         name=name,
         title=title,
-        description=f"share of the modality gap that a prior closes, {signature.replace('|', ', ')}",
+        description=f"share of {share_of} between image and text that a prior closes",
         unit="fraction",
         higher_is_better=True,
         role="paired",
@@ -47,16 +53,22 @@ def _metric(
 GAP_CLOSED_CENTROID = _metric(
     "gap_closed_centroid",
     "Centroid gap closed",
+    "the centroid distance",
     "of:centroid-distance",
     lambda pairs: pairs.centroid_distance,
     biased_in_n=True,
 )
 GAP_CLOSED = _metric(
-    "gap_closed", "Cosine gap closed", "of:1-matched-cosine", lambda pairs: pairs.matched_cosine.complement()
+    "gap_closed",
+    "Cosine gap closed",
+    "1 - matched cosine",
+    "of:1-matched-cosine",
+    lambda pairs: pairs.matched_cosine.complement(),
 )
 GAP_CLOSED_CENTRED = _metric(
     "gap_closed_centred",
     "Centred cosine gap closed",
+    "1 - centred matched cosine",
     "of:1-matched-cosine|centre:own-side",
     lambda pairs: pairs.matched_cosine_centred.complement(),
 )

@@ -41,6 +41,7 @@ def gap_scores(
         the side's own name (``image``, ``text``) and a prior's own name. All are on the keys that all sets have.
 
     Raises:
+        ConfigError: a prior has the name of a side.
         SpaceError: the sets come from different encoders.
         ShapeError: fewer than five common keys, a key twice, or a zero vector.
 
@@ -56,6 +57,9 @@ def gap_scores(
         >>> scores["gap_closed", "PD"].value > 0.99
         True
     """
+    for name in (TEXT, image.modality, text.modality):
+        if name in prior:
+            raise ConfigError(f"prior '{name}': a side of the gap has this name; give the prior another")
     keys, (target, *others) = paired([image, text, *prior.values()])
     space = Embeddings(target, keys, image.modality, image.space)
     origins = {name: "other-half" if name in cross_fitted else "given" for name in prior}
