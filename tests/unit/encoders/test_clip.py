@@ -121,6 +121,24 @@ def test_results_are_unit_vectors_that_do_not_depend_on_the_batch(encoder, folde
     assert np.array_equal(alone, encoder.text_tokens(TEXTS)[0])
 
 
+@pytest.mark.parametrize("size", [1, 3, 8])
+def test_with_batches_of_one_size_no_item_depends_on_its_neighbours(folder, encoder, size) -> None:
+    sized = ENCODERS[NAME](folder, batch_size=size)
+    rows, texts = sized.image(PICTURES), sized.text(TEXTS)
+    order = [3, 0, 4, 2, 1]
+    np.testing.assert_array_equal(sized.image([PICTURES[k] for k in order]), rows[order])
+    np.testing.assert_array_equal(np.concatenate([sized.text([text]) for text in TEXTS]), texts)
+    np.testing.assert_allclose(rows, encoder.image(PICTURES), atol=1e-6)  # another size differs by rounding
+    assert sized.card.preprocessing == f"{encoder.card.preprocessing}|batch:{size}"
+
+
+def test_a_prompt_is_cut_after_77_tokens_and_the_note_says_so(encoder) -> None:
+    kept, cut = "dog " * 75, "dog " * 75 + "cat"
+    np.testing.assert_array_equal(*(encoder.text([text]) for text in (kept, cut)))
+    assert [note.cut for note in encoder.text_notes([kept, cut])] == [False, True]
+    assert all(note.unknown == () for note in encoder.text_notes(TEXTS))
+
+
 def test_nothing_asked_is_nothing_answered(encoder) -> None:
     assert encoder.text([]).shape == encoder.image([]).shape == (0, 24)
     assert encoder.text_tokens([])[0].shape == (0, 77, clip_folder.WIDTH)
