@@ -37,6 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         if error.filename is None:
+            error.strerror = error.strerror or str(error)  # with a file name, str() shows this alone
             error.filename = str(path)
         raise
     finally:
