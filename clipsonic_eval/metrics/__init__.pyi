@@ -1,4 +1,6 @@
 # What editors and type checkers see; at run time __getattr__ finds the functions.
+from collections.abc import Callable
+
 from clipsonic_eval.metrics._base import METRICS as METRICS
 from clipsonic_eval.metrics._base import ClipInfluence as ClipInfluence
 from clipsonic_eval.metrics._base import ClipMetric as ClipMetric
@@ -55,5 +57,7 @@ from clipsonic_eval.metrics.retrieval import retrieval_text_to_audio_r5 as retri
 from clipsonic_eval.metrics.retrieval import retrieval_text_to_audio_r10 as retrieval_text_to_audio_r10
 from clipsonic_eval.metrics.spread import diversity as diversity
 from clipsonic_eval.metrics.spread import diversity_distance as diversity_distance
+from clipsonic_eval.types import Score
 
 def __dir__() -> list[str]: ...
+def __getattr__(name: str) -> Callable[..., Score]: ...  # metrics of new files and other packages
