@@ -167,7 +167,8 @@ class _Walk:
         before = (self._shown, self._next)
         self._container.seek(int((time_s + self._zero) / self._track.time_base), stream=self._track)
         self._frames = self._container.decode(self._track)
-        self._next = next(self._frames, None)
+        # A transport stream has no index: the seek may land between key frames, where decoders return garbage.
+        self._next = next((frame for frame in self._frames if frame.key_frame), None)
         if self._next is None or self._time(self._next, time_s + 1) > time_s:
             # No key frame before that time could be found by the index: go on from the beginning.
             self._container.seek(0)
