@@ -77,9 +77,24 @@ def require_encoder(encoder: object, weights: object = None) -> None:
         raise UserError("weights: an encoder object has its own; leave them out, or give the encoder's name")
 
 
+def require_catalogue(catalogue: object) -> None:
+    """Refuse what is no catalogue, such as the name of one.
+
+    Raises:
+        UserError: it is neither None nor a catalogue.
+    """
+    from clipsonic_eval.analysis.catalogue import Catalogue
+
+    if catalogue is not None and not isinstance(catalogue, Catalogue):
+        raise UserError(
+            "catalogue: give a Catalogue, e.g. clipsonic_eval.study.catalogue.CLIPSONIC, "
+            f"got {type(catalogue).__name__}"
+        )
+
+
 def are_embeddings(systems: object) -> TypeGuard[Mapping[str, ArrayLike | Embeddings]]:
     """Say whether systems are arrays (n, d) or embeddings by name; a folder among them is an error later."""
-    return isinstance(systems, Mapping) and any(not is_path(one) for one in systems.values())
+    return isinstance(systems, Mapping) and any(one is not None and not is_path(one) for one in systems.values())
 
 
 def for_folders_only(**options: object) -> None:
@@ -119,9 +134,12 @@ def as_systems(systems: Mapping[str, object] | Sequence[StrPath] | StrPath) -> d
     """Return folders by the name of the system; folders without names are called as they are on disk.
 
     Raises:
-        UserError: two of them have the same name, or one is no path.
+        UserError: two of them have the same name, or one is None or no path.
     """
     if isinstance(systems, Mapping):
+        for name, one in systems.items():
+            if one is None:
+                raise UserError(f"systems: '{name}' is None; give its folder or its embeddings, or leave it out")
         return as_paths(systems)
     given = [systems] if is_path(systems) else systems
     if not isinstance(given, list | tuple) or not all(map(is_path, given)):

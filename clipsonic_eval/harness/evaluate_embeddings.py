@@ -68,7 +68,7 @@ def evaluate_embeddings(
     scores: list[Score] = []
     comparisons: list[Comparison] = []
     findings: dict[str, tuple[Finding, ...]] = {}
-    for metric in map(resolve_metric, metrics):
+    for metric in map(resolve_metric, dict.fromkeys(metrics)):
         inputs = {
             name: inputs_of(metric.card, one, name=name, reference=reference, prompts=prompts, real=real)
             for name, one in systems.items()

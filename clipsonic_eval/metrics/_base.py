@@ -15,12 +15,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float64
-from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.metrics.vectors import check_space
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.types import Embeddings, Score
@@ -38,6 +39,21 @@ _MISSING: Mapping[Need, str] = {
     "prompts": "the prompts' text embeddings; give a csv with the columns key and prompt",
     "real": "the queries' own audio; give a folder of it",
 }
+
+_LEAST_RESAMPLES = 20
+
+
+def check_draws(n_boot: int, seed: int) -> None:
+    """Refuse numbers of resamples and seeds that are none.
+
+    Raises:
+        ConfigError: one is no whole number, or there are too few resamples for an interval.
+    """
+    for name, value in (("n_boot", n_boot), ("seed", seed)):
+        if not isinstance(value, Integral):
+            raise ConfigError(f"{name} must be a whole number; got {value!r}")
+    if n_boot and n_boot < _LEAST_RESAMPLES:
+        raise ConfigError(f"n_boot must be 0 (no interval) or at least {_LEAST_RESAMPLES}, better 2000; got {n_boot}")
 
 
 @dataclass(frozen=True, slots=True)

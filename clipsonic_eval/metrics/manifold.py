@@ -19,12 +19,13 @@ Cost: (n² + n m + m²) (d + k) operations for n and m rows; the halves 400 time
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 
 from clipsonic_eval import seeds
 from clipsonic_eval.arraytypes import Float64
-from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.metrics._base import (
     ClipInfluence,
     Influence,
@@ -87,6 +88,9 @@ def _half_replicates(name: Statistic, k: int, systems: Sequence[Inputs], n_boot:
 
 
 def _metric(name: Statistic, description: str, source: str, k: int = K) -> SetMetric:
+    if not isinstance(k, Integral) or k < 1:
+        raise ConfigError(f"{name}: k must be a whole number, 1 or more; got {k!r}")
+
     def estimate(inputs: Inputs) -> tuple[float, Influence]:
         share = _share(name, inputs, k)
         points, centres = jackknife_influence(share.without_first), jackknife_influence(share.without_second)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from clipsonic_eval import signature
 from clipsonic_eval.arraytypes import Float64
-from clipsonic_eval.errors import ConfigError, ShapeError
+from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics._base import (
     ClipInfluence,
     ClipMetric,
@@ -29,6 +29,7 @@ from clipsonic_eval.metrics._base import (
     MetricCard,
     PairMetric,
     SetMetric,
+    check_draws,
 )
 from clipsonic_eval.stats import bootstrap
 from clipsonic_eval.types import Embeddings, Modality, Score, Skip, as_embeddings
@@ -39,7 +40,6 @@ Identity = Sequence[tuple[str, str]]
 
 SYSTEM = "system"
 _NORMAL = 1.959964  # 97.5 % point of the normal distribution
-LEAST_RESAMPLES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,10 +268,9 @@ def score(
     Raises:
         ShapeError: a shape does not fit, too few clips, or numbers that are not finite.
         SpaceError: two sets come from different encoders or have different widths.
-        ConfigError: too few resamples.
+        ConfigError: too few resamples, or a seed that is no whole number.
     """
-    if n_boot and n_boot < LEAST_RESAMPLES:
-        raise ConfigError(f"n_boot must be 0 (no interval) or at least {LEAST_RESAMPLES}, better 2000; got {n_boot}")
+    check_draws(n_boot, seed)
     inputs = inputs_of(metric.card, system, reference=reference, prompts=prompts, labels=labels, real=real)
     if isinstance(metric, SetMetric) and len(set(inputs.system.keys)) < metric.card.min_n:
         metric.value(inputs)  # raises a more specific error, where the metric has one

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Mapping
 
 from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.hashing import config_hash
-from clipsonic_eval.metrics._base import METRICS, PairMetric
+from clipsonic_eval.metrics._base import METRICS, PairMetric, check_draws
 from clipsonic_eval.metrics.gap._pairs import PairedVectors, paired
 from clipsonic_eval.metrics.gap.shift import mean_shift
-from clipsonic_eval.metrics.scoring import LEAST_RESAMPLES, SYSTEM, Vectors, make
+from clipsonic_eval.metrics.scoring import SYSTEM, Vectors, make
 from clipsonic_eval.types import Embeddings, Modality, Score, as_embeddings
 
 TEXT = "text"
@@ -142,8 +142,7 @@ def score_pairs(
         SpaceError: the sets come from different encoders or have different widths.
         ConfigError: too few resamples.
     """
-    if n_boot and n_boot < LEAST_RESAMPLES:
-        raise ConfigError(f"n_boot must be 0 (no interval) or at least {LEAST_RESAMPLES}, better 2000; got {n_boot}")
+    check_draws(n_boot, seed)
     sides: list[tuple[Vectors, str, Modality]] = [(target, "image", "image"), (other, "other", "text")]
     sets = [as_embeddings(v, name, modality=modality) for v, name, modality in sides]
     if text is not None:

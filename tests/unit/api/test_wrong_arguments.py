@@ -54,6 +54,8 @@ def refused(call: Call, sentence: str) -> None:
         (3, "systems: give a folder"),
         (X, "systems: give a folder, a list of folders, or a dict of folders or of arrays by name"),
         (["wavs", X], "systems: give a folder"),
+        ({"a": None}, "systems: 'a' is None; give its folder or its embeddings, or leave it out"),
+        ({"a": "wavs", "b": None}, "systems: 'b' is None"),
         ("nowhere", "nowhere: no such folder"),
         ("text.txt", "text.txt: no such folder"),
         ("empty", "empty: no audio here"),
@@ -123,6 +125,22 @@ def test_embeddings_of_a_system_need_a_name_that_a_folder_could_have(name: str) 
 def test_a_number_as_the_name_of_embeddings_becomes_its_text() -> None:
     run = ce.evaluate({1: X}, Y, metrics="fad", **SMALL)  # type: ignore[dict-item, arg-type]
     assert run.system_names == ("1",)
+
+
+def test_a_metric_that_is_named_twice_is_computed_and_corrected_for_once() -> None:
+    systems = {"a": X, "b": X[::-1] + 0.2, "c": X + 0.4}
+    once = ce.evaluate(systems, Y, metrics=["fad"], **SMALL)  # type: ignore[arg-type]
+    twice = ce.evaluate(systems, Y, metrics=["fad", "fad"], **SMALL)  # type: ignore[arg-type]
+    assert twice.scores == once.scores
+    assert twice.comparisons == once.comparisons
+    folders = {"wavs": "wavs", "real": "real"}
+    given = {"metrics": ["fad", "fad"], "encoders": {"audio": ENCODER}, **SMALL}
+    assert len(ce.evaluate(folders, "other", **given).scores) == 2  # type: ignore[arg-type]
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    plain = ce.precision(X, Y, k=3, n_boot=20, seed=1)
+    assert ce.precision(X, Y, k=np.int64(3), n_boot=np.int64(20), seed=np.int64(1)) == plain  # type: ignore[arg-type]
 
 
 # --- embed
@@ -235,6 +253,12 @@ def test_a_report_of_no_run_is_refused_and_nothing_is_written(runs: object, sent
     assert not Path("report").exists()
 
 
+def test_a_catalogue_is_no_name() -> None:
+    run = ce.evaluate({"a": X}, Y, metrics="fad", **SMALL)  # type: ignore[arg-type]
+    refused(lambda: ce.report(run, "report", catalogue="clipsonic"), "catalogue: give a Catalogue, e.g. ")  # type: ignore[arg-type]
+    assert not Path("report").exists()
+
+
 def test_a_report_is_not_written_over_a_file_or_other_things() -> None:
     run = ce.evaluate({"a": X}, Y, metrics="fad", **SMALL)  # type: ignore[arg-type]
     refused(lambda: ce.report(run, "text.txt"), "text.txt: is a file, not a folder")
@@ -258,6 +282,18 @@ def test_what_is_no_record_is_not_loaded(path: str, sentence: str) -> None:
     [
         (lambda: ce.fad(None, X), "fad needs a reference set"),  # type: ignore[arg-type]
         (lambda: ce.fad(X, None), "system: needs an array of real numbers"),  # type: ignore[arg-type]
+        (lambda: ce.fad(X, Y, seed="one"), "seed must be a whole number; got 'one'"),  # type: ignore[arg-type]
+        (lambda: ce.fad(X, Y, seed=0.5), "seed must be a whole number; got 0.5"),  # type: ignore[arg-type]
+        (lambda: ce.fad(X, Y, n_boot=20.5), "n_boot must be a whole number; got 20.5"),  # type: ignore[arg-type]
+        (lambda: ce.fad(X, Y, n_boot=None), "n_boot must be a whole number; got None"),  # type: ignore[arg-type]
+        (lambda: ce.kid(X, Y, n_boot=-1), "n_boot must be 0 (no interval) or at least 20"),
+        (lambda: ce.matched_cosine(X, Y, n_boot=19), "n_boot must be 0 (no interval) or at least 20"),
+        (lambda: ce.matched_cosine(X, Y, seed="one"), "seed must be a whole number"),  # type: ignore[arg-type]
+        (lambda: ce.precision(X, Y, k=0), "precision: k must be a whole number, 1 or more; got 0"),
+        (lambda: ce.recall(X, Y, k=-1), "recall: k must be a whole number, 1 or more; got -1"),
+        (lambda: ce.density(X, Y, k=2.5), "density: k must be a whole number"),  # type: ignore[arg-type]
+        (lambda: ce.coverage(X, Y, k=29), "coverage looks at 29 neighbours and needs at least 31 rows"),
+        (lambda: ce.clap_score(X, prompts=["a"] * 29, encoder=ENCODER), "29 texts for 30 clips"),
         (lambda: ce.fad(X.astype(complex), Y), "reference: needs an array of real numbers of shape (n, d)"),
         (lambda: ce.fad([["a"]], Y), "reference: needs an array of real numbers"),
         (lambda: ce.fad(X[:0], Y), "reference: needs an array of shape (n, d), one embedding per row, got (0, 4)"),
