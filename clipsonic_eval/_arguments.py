@@ -77,21 +77,6 @@ def require_encoder(encoder: object, weights: object = None) -> None:
         raise UserError("weights: an encoder object has its own; leave them out, or give the encoder's name")
 
 
-def require_catalogue(catalogue: object) -> None:
-    """Refuse what is no catalogue, such as the name of one.
-
-    Raises:
-        UserError: it is neither None nor a catalogue.
-    """
-    from clipsonic_eval.analysis.catalogue import Catalogue
-
-    if catalogue is not None and not isinstance(catalogue, Catalogue):
-        raise UserError(
-            "catalogue: give a Catalogue, e.g. clipsonic_eval.study.catalogue.CLIPSONIC, "
-            f"got {type(catalogue).__name__}"
-        )
-
-
 def are_embeddings(systems: object) -> TypeGuard[Mapping[str, ArrayLike | Embeddings]]:
     """Say whether systems are arrays (n, d) or embeddings by name; a folder among them is an error later."""
     return isinstance(systems, Mapping) and any(one is not None and not is_path(one) for one in systems.values())

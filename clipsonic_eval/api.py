@@ -27,7 +27,6 @@ from clipsonic_eval._arguments import (
     as_systems,
     for_folders_only,
     is_path,
-    require_catalogue,
     require_encoder,
     require_files,
     warn_of_errors,
@@ -393,7 +392,6 @@ def report(
     """
     from clipsonic_eval.reporting.build import PAGE, build
 
-    require_catalogue(catalogue)
     several = [runs] if isinstance(runs, RunRecord | str | os.PathLike) else list(runs)
     given = [run if isinstance(run, RunRecord) else Path(run) for run in several]
     return build(given, out, catalogue=catalogue, title=title, overwrite=overwrite).out / PAGE
