@@ -73,6 +73,16 @@ def test_fadtk_mixes_resamples_and_rounds_through_16_bit_wavs_of_at_least_a_seco
     np.testing.assert_array_equal(found.samples * 32768, np.rint(found.samples * 32768))
 
 
+@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("kad/") or n.startswith("fad/fadtk")])
+def test_fadtk_and_kadtk_read_16_bit_wavs_that_their_resampler_wrote(name: str) -> None:
+    found = preprocessed(name)
+    mono = resampler("torchaudio-kaiser-best")(STEREO.mean(axis=0)[None], RATE, found.sample_rate)
+    steps = found.samples[:, : mono.shape[1]] * 32768
+    np.testing.assert_array_equal(steps, np.rint(steps))
+    assert np.abs(steps / 32768 - mono).max() <= 0.5001 / 32768
+    assert CONVENTIONS[name].store == "float16"
+
+
 def test_audioldm_takes_the_first_channel_without_its_mean_and_pads_to_two_seconds() -> None:
     for name in ("fad/audioldm-eval", "kl/audioldm-eval", "fad/audioldm-eval-fd", "is/audioldm-eval"):
         found = preprocessed(name)

@@ -41,6 +41,11 @@ def test_segments_lie_side_by_side_and_only_a_rest_below_150_ms_is_dropped(n: in
     assert SHORTEST <= len(found[-1]) <= WINDOW
 
 
+@pytest.mark.parametrize(("rest", "count"), [(0.15 * RATE - 1, 1), (0.15 * RATE, 2)])
+def test_a_rest_of_150_ms_is_the_shortest_that_is_kept(rest: float, count: int) -> None:
+    assert len(windows(np.ones(WINDOW + round(rest), np.float32), "segments")) == count
+
+
 @given(n=lengths)
 @settings(max_examples=40, deadline=None)
 def test_overlapping_windows_start_every_five_seconds_and_cover_all_audio(n: int) -> None:

@@ -164,6 +164,13 @@ def test_clap_pads_to_77_tokens_and_cuts_there(roberta: Any, words: int) -> None
     assert clap.text_notes(roberta, []) == []
 
 
+def test_clap_notes_a_cut_from_the_78th_token_on(roberta: Any) -> None:
+    texts = ["a" * n for n in range(1, 200)]  # one letter more costs at most one token more
+    sizes = [len(ids) for ids in roberta(texts).input_ids]
+    assert clap.MAX_TOKENS in sizes
+    assert [note.cut for note in clap.text_notes(roberta, texts)] == [size > clap.MAX_TOKENS for size in sizes]
+
+
 def test_clap_takes_a_tokenizer_from_the_hub_cache(
     roberta_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

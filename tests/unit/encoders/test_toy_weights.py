@@ -146,6 +146,14 @@ def test_notes_name_each_unknown_word_once_and_say_whether_words_are_cut(sentenc
     assert note.cut == (len(sentence) > MAX_TOKENS - 1)
 
 
+@pytest.mark.parametrize(("n", "cut"), [(MAX_TOKENS - 1, False), (MAX_TOKENS, True)])
+def test_the_start_token_takes_one_of_the_32_places(n: int, cut: bool) -> None:
+    vocabulary = Vocabulary(WORDS)
+    assert vocabulary.text_notes(["dog " * n])[0].cut is cut
+    (ids,) = vocabulary.encode(["dog " * n])
+    assert np.count_nonzero(ids != PAD) == MAX_TOKENS
+
+
 @given(st.lists(words, min_size=MAX_TOKENS, max_size=60))
 def test_what_is_cut_changes_nothing(sentence: list[str]) -> None:
     vocabulary = Vocabulary(WORDS)

@@ -22,6 +22,7 @@ from clipsonic_eval.encoders.toy.network import AudioNetwork, ContrastiveNetwork
 from clipsonic_eval.encoders.toy.weights import SHIPPED
 from clipsonic_eval.errors import ConfigError, WeightsError
 from clipsonic_eval.progress import SILENT
+from clipsonic_eval.seeds import stream
 from clipsonic_eval.toyencoders import data as data_module
 from clipsonic_eval.toyencoders.audio import audio_report, clap_report, noisy_mels
 from clipsonic_eval.toyencoders.config import ToyAudioConfig, ToyClapConfig, ToyClipConfig, ToyEncodersConfig
@@ -100,6 +101,16 @@ def test_the_interval_of_the_matched_cosine_is_that_of_a_mean() -> None:
     assert (high + low) / 2 == pytest.approx(cosines.mean(), abs=half / 4)
     assert intervals(s["image"], s["text"], draws=20) == intervals(s["image"], s["text"], draws=20)
     assert intervals(s["image"], s["text"], draws=20, seed=1) != intervals(s["image"], s["text"], draws=20)
+
+
+def test_a_bootstrap_sample_leaves_out_pairs_of_a_row_with_its_own_copy() -> None:
+    s = space(3, n=9)
+    rows = stream(0, "", "instrument-bootstrap").integers(0, 9, 9)
+    assert len(set(rows.tolist())) < 9  # some row is drawn twice
+    found = intervals(s["image"], s["text"], draws=1)
+    for name, x in (("image_image_cosine", s["image"]), ("text_text_cosine", s["text"])):
+        pairs = [cosine(x[i], x[j]) for i in rows for j in rows if i != j]
+        assert found[name] == pytest.approx((np.mean(pairs),) * 2, abs=1e-12)
 
 
 @settings(deadline=None, max_examples=20)
