@@ -129,6 +129,7 @@ def test_an_image_processor_that_is_not_readable_is_refused_by_name(tmp_path: Pa
     [
         ({"do_resize": False}, "image:rgb,centre-32x32-floor,times-0.00392157,mean-"),
         ({"size": {"height": 40, "width": 50}}, "image:rgb,40x50-bicubic-pil,centre-32x32-floor,"),
+        ({"size": {"height": 32, "width": 32}, "do_center_crop": False}, "image:rgb,32x32-bicubic-pil,times-"),
         ({"resample": 2}, "image:rgb,short-side-32-bilinear-pil,"),
         ({"do_normalize": False}, "image:rgb,short-side-32-bicubic-pil,centre-32x32-floor,times-0.00392157"),
     ],
