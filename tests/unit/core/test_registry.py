@@ -14,6 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from clipsonic_eval.cli import main
+from clipsonic_eval.conventions import CONVENTIONS
+from clipsonic_eval.datasets import DATASETS
 from clipsonic_eval.encoders import ENCODERS, load_encoder
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.metrics import METRICS
@@ -47,6 +49,8 @@ def load(weights=None, *, device="cpu", floor=0.0):
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Give a function that lays a distribution with one module and entry points onto the path."""
+    for registry in (CONVENTIONS, DATASETS, ENCODERS, METRICS, SYSTEMS):
+        len(registry)  # scanned now: a first scan during the test would keep the distribution for all later tests
     modules: list[str] = []
 
     def lay(name: str, source: str, entries: dict[str, dict[str, str]], version: str = "1.2") -> None:
@@ -87,7 +91,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def fresh(monkeypatch: pytest.MonkeyPatch, registry: Registry[object]) -> None:
     """Let a registry look for entry points again; what it finds is forgotten after the test."""
-    len(registry)  # its own package is scanned once for all
     for name in ("_items", "_origins", "_broken"):
         monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
     monkeypatch.setattr(registry, "_scanned", False)
