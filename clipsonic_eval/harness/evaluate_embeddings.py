@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from clipsonic_eval import provenance
-from clipsonic_eval.errors import ConfigError, unknown_name
+from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.harness.compare import compare_systems
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
+from clipsonic_eval.harness.plan import pairs_to_compare
 from clipsonic_eval.harness.resolve import resolve_metric
 from clipsonic_eval.metrics.scoring import Vectors, identity_of, inputs_of, score_systems
 from clipsonic_eval.records import Comparison, RunRecord
@@ -56,15 +56,17 @@ def evaluate_embeddings(
     if not systems or not metrics:
         raise ConfigError("evaluate needs at least one system and, for embeddings, the names of the metrics")
     systems = {str(name): one for name, one in systems.items()}
-    EvaluateConfig(  # refuses the names and numbers that it refuses for folders
+    config = EvaluateConfig(  # refuses the names and numbers that it refuses for folders
         dict.fromkeys(systems, Path()),
         metrics=tuple(metrics),
         n_bootstrap=n_boot,
         n_permutations=n_permutations,
         seed=seed,
+        baselines=tuple(baselines),
+        compare=compare,
         tags=dict(tags or {}),
     )
-    pairs = _pairs(list(systems), baselines) if compare else []
+    pairs = pairs_to_compare(config, list(systems))
     scores: list[Score] = []
     comparisons: list[Comparison] = []
     findings: dict[str, tuple[Finding, ...]] = {}
@@ -82,28 +84,23 @@ def evaluate_embeddings(
         )
         scores += scored.scores.values()
         comparisons += compared
-        for name, why in scored.unscored.items():
-            sentence = f"{metric.card.name} not computed: {why}"
-            findings[name] = (*findings.get(name, ()), Finding("not_computed", "error", (), sentence))
-        warned = tuple(Finding("not_compared", "warning", (), why) for why in not_compared)
-        findings["evaluation"] = (*findings.get("evaluation", ()), *warned)
+        for name, found in _findings(metric.card.name, scored.unscored, not_compared):
+            findings[name] = (*findings.get(name, ()), found)
     holm = paired.holm([comparison.p_value for comparison in comparisons])
     return RunRecord(
         kind="evaluate",
         scores=tuple(scores),
         comparisons=tuple(dataclasses.replace(c, p_holm=p) for c, p in zip(comparisons, holm, strict=True)),
         systems={name: {"kind": "embeddings"} for name in systems},
-        findings={name: several for name, several in findings.items() if several},
+        findings=findings,
         tags=dict(tags or {}),
         provenance=provenance.collect(),
     )
 
 
-def _pairs(systems: Sequence[str], baselines: Sequence[str]) -> list[tuple[str, str]]:
-    for name in baselines:
-        if name not in systems:
-            raise unknown_name("system to compare with", name, systems)
-    if not baselines:
-        return list(combinations(systems, 2))
-    wanted = [(a, b) for b in baselines for a in systems if a != b]
-    return list({frozenset(pair): pair for pair in reversed(wanted)}.values())[::-1]
+def _findings(metric: str, unscored: Mapping[str, str], not_compared: Sequence[str]) -> Iterator[tuple[str, Finding]]:
+    """Yield (set, finding) for systems that a metric could not score and pairs that it could not compare."""
+    for name, why in unscored.items():
+        yield name, Finding("not_computed", "error", (), f"{metric} not computed: {why}")
+    for why in not_compared:
+        yield "evaluation", Finding("not_compared", "warning", (), why)

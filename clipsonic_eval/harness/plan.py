@@ -120,7 +120,7 @@ def plan(
         roles=roles,
         fitted=_fitted(metrics),
         controls=tuple(config.controls),
-        pairs=tuple(_pairs(config, [*systems, *controls])),
+        pairs=tuple(pairs_to_compare(config, [*systems, *controls])),
         notes=tuple(dict.fromkeys(notes)),
         findings=tuple(findings),
     )
@@ -300,7 +300,7 @@ def _drop_unknown_labels(metrics: dict[str, Metric], queries: QuerySet, encoders
     return left_out
 
 
-def _pairs(config: EvaluateConfig, systems: list[str]) -> list[tuple[str, str]]:
+def pairs_to_compare(config: EvaluateConfig, systems: list[str]) -> list[tuple[str, str]]:
     """Return which systems are compared with which.
 
     Raises:
