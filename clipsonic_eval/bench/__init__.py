@@ -1,0 +1,1 @@
+"""What systems, encoders and metrics cost: latency by stage, throughput, memory, energy."""

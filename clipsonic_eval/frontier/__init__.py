@@ -1,0 +1,1 @@
+"""Quality against latency: which settings of a system are worth their time."""

@@ -1,0 +1,100 @@
+"""Verdicts of the gate, and what the whole call comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from clipsonic_eval.stats.evidence import Evidence
+
+Question = Literal["same weights", "same queries", "recipe", "cost"]
+Outcome = Literal["worse", "not worse", "cannot tell"]
+
+EXIT_WORSE, EXIT_REFUSED, EXIT_CANNOT_TELL = 1, 2, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer for one limit: one metric of one system.
+
+    Attributes:
+        system: name.
+        metric: registry name.
+        limit: as the user wrote it, e.g. ``fad<+3%``.
+        question: whose error term was used. ``same weights``: none, numbers must be equal. ``same queries``: one model
+            against another, clips paired by key. ``recipe``: training seeds. ``cost``: processes or interleaved rounds.
+        outcome: of the test.
+        baseline: value of the baseline, the mean over its records.
+        candidate: value of the candidate, the same.
+        margin: largest harm that the limit allows, in the metric's unit; 0 where numbers must be equal.
+        sentence: why, in one sentence; where nobody can tell, with the change that would have been found and the n or
+            seeds that would settle it.
+        evidence: for the harm; None where numbers must be equal.
+        p_holm: one-sided p-value of worse after Holm's correction over the call.
+        detectable: smallest harm that this much data finds with a power of 80 %, in the metric's unit.
+        needed: number of units (clips, seeds, …) that would settle it with a power of 80 %; None where it is settled.
+    """
+
+    system: str
+    metric: str
+    limit: str
+    question: Question
+    outcome: Outcome
+    baseline: float
+    candidate: float
+    margin: float
+    sentence: str
+    evidence: Evidence | None = None
+    p_holm: float | None = None
+    detectable: float | None = None
+    needed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A limit that could not be checked: what was asked for cannot be compared, so the call cannot pass.
+
+    Attributes:
+        system: name; "" if it concerns the whole call.
+        metric: registry name; "" if it concerns all.
+        limit: as written; "" if it concerns all.
+        sentence: why, and the fix.
+    """
+
+    system: str
+    metric: str
+    limit: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """Everything that one call of the gate found.
+
+    Attributes:
+        verdicts: one per limit and system that could be compared.
+        refusals: those that could not.
+        baseline: what was compared with: its name (path or pin), content hashes, commit.
+        candidate: the same.
+        limits_sha256: of the limits in canonical form.
+        notes: sentences for the reader: which question was taken and why, what it can't tell, warnings.
+        level: of the one-sided tests, family-wise over the call for ``worse``.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    refusals: tuple[Refusal, ...] = ()
+    baseline: Mapping[str, Any] = field(default_factory=dict)
+    candidate: Mapping[str, Any] = field(default_factory=dict)
+    limits_sha256: str = ""
+    notes: tuple[str, ...] = ()
+    level: float = 0.05
+
+    def exit_code(self, *, strict: bool = False) -> int:
+        """Return 1 if something is worse, 2 if something was refused or nothing compared, 4 if strict and undecided."""
+        outcomes = {verdict.outcome for verdict in self.verdicts}
+        if "worse" in outcomes:
+            return EXIT_WORSE
+        if self.refusals or not outcomes:
+            return EXIT_REFUSED
+        return EXIT_CANNOT_TELL if strict and "cannot tell" in outcomes else 0
