@@ -6,30 +6,19 @@ stderr everything else. Exit codes: 0 done, 1 gate failed, 2 user error, 3 done 
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sys
 
 import click
 
 from clipsonic_eval import __version__, threads
-from clipsonic_eval.cli._group import Commands, sentence_of
+from clipsonic_eval.cli._group import LazyCommands, sentence_of
 from clipsonic_eval.errors import UserError
 
 EXIT_SKIPPED = 3
 
 
-class _LazyCommands(Commands):
-    """Finds ``cli/<name>.py`` and its ``command`` when the name is used; ``toy-encoders`` is ``toy_encoders.py``."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in self.list_commands(ctx) and cmd_name not in self.commands:
-            self.add_command(importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command, cmd_name)
-        return super().get_command(ctx, cmd_name)
+class _Main(LazyCommands):
+    """The program: turns errors into one sentence and an exit code."""
 
     def invoke(self, ctx: click.Context) -> object:
         threads.spin_briefly()  # before a command loads NumPy or torch
@@ -49,7 +38,9 @@ class _LazyCommands(Commands):
         return ctx.exit(code)
 
 
-@click.group(cls=_LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.group(
+    cls=_Main, package=__name__, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
 @click.version_option(__version__)
 @click.option(
     "--threads",

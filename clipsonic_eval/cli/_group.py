@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import importlib
+import pkgutil
+from typing import Any
 
 import click
 
@@ -29,6 +32,31 @@ class Commands(click.Group):
         found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl([(name, first_sentence(c.help or "")) for name, c in found if c is not None])
+
+
+class LazyCommands(Commands):
+    """Finds ``<package>/<name>.py`` and its ``command`` when the name is used; ``toy-encoders`` is ``toy_encoders.py``.
+
+    Attributes:
+        package: name of the package that holds the commands, one file each.
+    """
+
+    def __init__(self, *args: Any, package: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.package = package
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the files that are not private."""
+        del ctx
+        found = pkgutil.iter_modules(importlib.import_module(self.package).__path__)
+        return sorted(m.name.replace("_", "-") for m in found if not m.name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, loaded when it is first asked for."""
+        if cmd_name in self.list_commands(ctx) and cmd_name not in self.commands:
+            module = importlib.import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
+            self.add_command(module.command, cmd_name)
+        return super().get_command(ctx, cmd_name)
 
 
 def first_sentence(text: str) -> str:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from clipsonic_eval.cli import _LazyCommands
+from clipsonic_eval.cli import _Main
 
 
 def outcome(error: Exception) -> Result:
-    group = _LazyCommands("main")
+    group = _Main("main", package="clipsonic_eval.cli")
 
     @group.command("work")
     def work() -> None:
@@ -78,7 +78,7 @@ def test_the_error_of_numpy_on_a_full_disk_is_recognised() -> None:
 def test_a_bar_ends_its_line_before_the_error_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     from clipsonic_eval.progress import Bars
 
-    group = _LazyCommands("main")
+    group = _Main("main", package="clipsonic_eval.cli")
     group.list_commands = lambda ctx: ["work"]  # type: ignore[method-assign, assignment]
 
     @group.command("work")

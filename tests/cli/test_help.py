@@ -54,7 +54,7 @@ def test_examples_stand_line_by_line_as_they_were_written(path: tuple[str, ...])
         assert shown[start : start + len(lines)] == lines
 
 
-@pytest.mark.parametrize("path", [(), ("toy-encoders",)], ids=" ".join)
+@pytest.mark.parametrize("path", [(), ("toy-encoders",), ("calibrate",)], ids=" ".join)
 def test_the_list_of_commands_cuts_no_sentence_short(path: tuple[str, ...]) -> None:
     text = page(*path)
     listed = " ".join(text[text.index("Commands:") :].split())
@@ -80,7 +80,7 @@ def test_every_default_is_shown(path: tuple[str, ...]) -> None:
     [
         ("evaluate", EvaluateConfig(systems={"a": "b"}), {"--seed": "seed"}),  # type: ignore[dict-item]
         ("gap", GapConfig(source="x"), {"--seed": "seed"}),  # type: ignore[arg-type]
-        ("calibrate", CalibrateConfig(), {"--repeats": "repeats", "--seed": "seed", "--n": "n"}),
+        ("calibrate intervals", CalibrateConfig(), {"--repeats": "repeats", "--seed": "seed", "--n": "n"}),
     ],
     ids=["evaluate", "gap", "calibrate"],
 )
@@ -88,7 +88,7 @@ def test_defaults_that_a_configuration_holds_are_shown_as_they_are(
     path: str, config: Any, names: dict[str, str]
 ) -> None:
     values = dataclasses.asdict(config)
-    shown = {o.opts[-1]: o.show_default for o in ALL[path,].params if isinstance(o, click.Option)}
+    shown = {o.opts[-1]: o.show_default for o in ALL[tuple(path.split())].params if isinstance(o, click.Option)}
     for option, name in names.items():
         value = values[name]
         assert shown[option] == (", ".join(map(str, value)) if isinstance(value, tuple) else str(value))

@@ -36,7 +36,7 @@ COMMANDS = {
     "explain": ["explain", "--system", "a=wavs", "--reference", "wavs", *FROM_TO, "--out"],
     "gap": ["gap", "features.npz", "--space", "mine", "--out"],
     "report": ["report", "run", "--out"],
-    "calibrate": ["calibrate", "--metric", "class_accuracy", "--n", "20", "--repeats", "2", "--out"],
+    "calibrate": ["calibrate", "intervals", "--metric", "class_accuracy", "--n", "20", "--repeats", "2", "--out"],
     "toy-encoders": ["toy-encoders", "train", "--only", "toy-audio", "--out"],
     "demo": ["demo", "--fast", "--out"],
     "sweep": ["sweep", "--only", "narrow", "--out"],

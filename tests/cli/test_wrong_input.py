@@ -158,10 +158,16 @@ def files(root: Path) -> set[str]:
         ("toy-encoders train --out out --only toy-clop", "unknown toy encoder 'toy-clop'. Did you mean"),
         ("toy-encoders train --out out --set clip.stps=3", "unknown key 'stps'. Did you mean 'steps'?"),
         ("toy-encoders show --weights nowhere", "nowhere: no such weight file"),
-        ("calibrate --out out --metric fda", "unknown metric 'fda'. Did you mean 'fad'?"),
-        ("calibrate --out out --metric separability", "no population is simulated for metrics of role 'paired'"),
-        ("calibrate --out out --n 1", "error: calibrate: repeats, truth_repeats and every n must be at least 2"),
-        ("calibrate --out out --set n_bootstrap=3", "n_bootstrap and n_permutations must be at least 20"),
+        ("calibrate intervals --out out --metric fda", "unknown metric 'fda'. Did you mean 'fad'?"),
+        (
+            "calibrate intervals --out out --metric separability",
+            "no population is simulated for metrics of role 'paired'",
+        ),
+        (
+            "calibrate intervals --out out --n 1",
+            "error: calibrate intervals: repeats, truth_repeats and every n must be at least 2",
+        ),
+        ("calibrate intervals --out out --set n_bootstrap=3", "n_bootstrap and n_permutations must be at least 20"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_changes_nothing(
@@ -215,7 +221,7 @@ def test_too_few_pairs_are_said_after_what_was_read(
         ("demo --seeds 0", "0 is not in the range x>=1"),
         ("toy-encoders nowhere", "No such command 'nowhere'"),
         ("toy-encoders train", "Missing option '--out'"),
-        ("calibrate --n many", "'many' is not a valid integer"),
+        ("calibrate intervals --n many", "'many' is not a valid integer"),
         ("ls metric", "'metric' is not one of 'encoders', 'metrics', 'conventions', 'datasets', 'systems'"),
     ],
 )

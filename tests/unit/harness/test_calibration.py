@@ -134,6 +134,6 @@ def test_the_command_writes_table_picture_and_page(tmp_path: Path) -> None:
     assert [row["repeats"] for row in rows] == ["5", "5"]
     assert all(row["signature"] and row["version"] and row["seed"] == "0" for row in rows)
     page = (tmp_path / "README.md").read_text()
-    assert "`clipsonic-eval calibrate --metric class_accuracy --metric fad --n 40 --repeats 5" in page
+    assert "`clipsonic-eval calibrate intervals --metric class_accuracy --metric fad --n 40 --repeats 5" in page
     assert "| fad | 40 |" in page
     assert (tmp_path / "coverage.png").stat().st_size > 5000

@@ -1,4 +1,4 @@
-"""``clipsonic-eval calibrate``: do 95 % intervals cover 95 %, and do tests raise 5 % false alarms? By simulation."""
+"""``clipsonic-eval calibrate intervals``: do 95 % intervals cover 95 %, and do tests raise 5 % false alarms?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from clipsonic_eval.cli._options import json_option, out_option, overwrite_option, set_option
 
 
-@click.command("calibrate")
+@click.command("intervals")
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME", show_default="all", help="Only this metric; repeatable."
 )
@@ -48,10 +48,10 @@ def command(
     values = as_tree(CalibrateConfig())
     given = {"metrics": list(metrics), "n": list(sizes), "repeats": repeats, "seed": seed}
     values |= {key: value for key, value in given.items() if value not in (None, [])}
-    config = resolve(CalibrateConfig, apply_sets(values, sets), where="calibrate")
+    config = resolve(CalibrateConfig, apply_sets(values, sets), where="calibrate intervals")
     results = calibrate(config, out, progress=Bars(), overwrite=overwrite)
     parts = [
-        "clipsonic-eval calibrate",
+        "clipsonic-eval calibrate intervals",
         *(f"--metric {name}" for name in metrics),
         *(f"--n {n}" for n in sizes),
         *([f"--repeats {repeats}"] if repeats is not None else []),
