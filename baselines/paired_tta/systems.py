@@ -28,6 +28,7 @@ from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
 from clipsonic_eval.arraytypes import Float32, IntArray
 from clipsonic_eval.encoders import load_encoder
 from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.stages import stage
 from clipsonic_eval.systems.controls import own_audio
 from clipsonic_eval.types import Query
 
@@ -143,7 +144,8 @@ class Retrieval:
 
     def nearest(self, queries: Sequence[Query]) -> IntArray:
         """Return the row in the store of each query's clip, (b,) int64; of equally near ones the first."""
-        texts = self._encoder.text([self._template.replace("{}", query.prompt) for query in queries])
+        with stage("condition"):
+            texts = self._encoder.text([self._template.replace("{}", query.prompt) for query in queries])
         cosines = normalised(texts) @ self._frames.T  # (b, n)
         return self._rows[np.argmax(cosines, axis=1)]
 
@@ -197,5 +199,6 @@ class RealMel:
     def _resynthesised(self, query: Query, seed: int) -> Float32:
         samples = own_audio(query, self.sample_rate, self._duration_s)
         log_mel = self._front_end.log_mel(torch.from_numpy(samples)[None])
-        audio: Float32 = within_full_scale(self._vocoder(log_mel, [seed]))[0].numpy()
+        with stage("vocoder"):
+            audio: Float32 = within_full_scale(self._vocoder(log_mel, [seed]))[0].numpy()
         return audio

@@ -24,8 +24,9 @@ from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
 from clipsonic_eval.arraytypes import Float32, FloatArray
 from clipsonic_eval.bfloat16 import Precision, autocast
 from clipsonic_eval.config import as_tree, resolve
-from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.files import read_json
+from clipsonic_eval.stages import stage
 
 if TYPE_CHECKING:
     from diffusers import ModelMixin
@@ -80,8 +81,31 @@ class MelDiffusion:
 
     @property
     def frames(self) -> int:
-        """Frames of a generated mel spectrogram."""
+        """Frames of a generated mel spectrogram, those of the training clips."""
         return int(self.network.config["frames"])
+
+    def frames_of(self, duration_s: float | None) -> int:
+        """Return the frames of a mel spectrogram of a duration; None: those of the training clips.
+
+        Raises:
+            ConfigError: the network takes no such number of frames; names the durations nearest to it.
+        """
+        if duration_s is None:
+            return self.frames
+        frame_s = self.mel.hop / self.sample_rate
+        multiple = getattr(self.network, "frames_multiple", None)
+        if multiple is None:
+            raise ConfigError(
+                f"duration_s: this network generates {self.frames * frame_s:g} s and no other length; leave it out"
+            )
+        frames = duration_s / frame_s
+        if abs(frames - round(frames)) < 1e-6 and round(frames) % multiple == 0:
+            return round(frames)
+        below = int(frames // multiple) * multiple
+        near = " or ".join(f"{n * frame_s:g}" for n in (below, below + multiple) if n)
+        raise ConfigError(
+            f"duration_s {duration_s:g}: this network generates multiples of {multiple * frame_s:g} s; take {near}"
+        )
 
     def generate_mel(
         self,
@@ -91,6 +115,7 @@ class MelDiffusion:
         steps: int = 20,
         sampler: str = "dpm-solver++",
         *,
+        frames: int | None = None,
         batch_size: int = 64,
     ) -> torch.Tensor:
         """Generate one log-mel spectrogram per condition.
@@ -101,6 +126,7 @@ class MelDiffusion:
             guidance: scale w of classifier-free guidance; 1 is no guidance (and half the cost).
             steps: of the sampler.
             sampler: a name in :data:`clipsonic.samplers.SAMPLERS`.
+            frames: of each; None: those of the training clips. See :meth:`frames_of`.
             batch_size: items sampled together; bounds memory.
 
         Returns:
@@ -116,20 +142,21 @@ class MelDiffusion:
                 f"got {vectors.shape} and {len(seeds)} seeds"
             )
         scaled = torch.from_numpy(normalised(vectors) * math.sqrt(self.condition_dim))  # c = √d e / |e|
-        shape = (self.mel.n_mels, self.frames)
+        shape = (self.mel.n_mels, self.frames if frames is None else frames)
         batches = [torch.zeros(0, *shape)]
         for start in range(0, len(seeds), batch_size):
             rows = slice(start, start + batch_size)
-            drawn = sample(
-                self._denoiser(scaled[rows].to(self.device), guidance),
-                shape,
-                seeds[rows],
-                self.diffusion,
-                sampler=sampler,
-                steps=steps,
-                device=self.device,
-            )
-            batches.append(self._front_end.denormalise(drawn).cpu())
+            with stage("denoiser"):
+                drawn = sample(
+                    self._denoiser(scaled[rows].to(self.device), guidance),
+                    shape,
+                    seeds[rows],
+                    self.diffusion,
+                    sampler=sampler,
+                    steps=steps,
+                    device=self.device,
+                )
+                batches.append(self._front_end.denormalise(drawn).cpu())
         return torch.cat(batches)
 
     def vocode(self, log_mel: torch.Tensor, seeds: Sequence[int]) -> Float32:
@@ -144,7 +171,8 @@ class MelDiffusion:
         Returns:
             (b, frames * hop) float32 in [-1, 1].
         """
-        audio: Float32 = within_full_scale(self.vocoder(log_mel, seeds)).numpy()
+        with stage("vocoder"):
+            audio: Float32 = within_full_scale(self.vocoder(log_mel, seeds)).numpy()
         return audio
 
     def _denoiser(self, cond: torch.Tensor, guidance: float) -> Denoiser:

@@ -19,6 +19,7 @@ import torch
 from clipsonic.diffusion import DiffusionConfig
 from clipsonic_eval.errors import ConfigError, unknown_name
 from clipsonic_eval.seeds import derive
+from clipsonic_eval.stages import stage
 
 Denoiser = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -163,6 +164,7 @@ def sample(
     x = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)  # x_T ~ N(0, I)
     noise = {"generator": generators} if sampler in _STOCHASTIC else {}
     for t in scheduler.timesteps:
-        clean = denoise(x, t.to(device).long().expand(len(seeds)))
-        x = scheduler.step(clean, t, x, **noise).prev_sample
+        with stage("step"):
+            clean = denoise(x, t.to(device).long().expand(len(seeds)))
+            x = scheduler.step(clean, t, x, **noise).prev_sample
     return x.float()

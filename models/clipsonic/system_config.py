@@ -32,6 +32,11 @@ class MelSystemConfig:
         precision: ``fp32``, or ``bf16`` or ``auto``, which take about half the time on processors made for it and
             change the audio slightly.
         device: ``auto``: a GPU if there is one.
+        compile: compile the denoising network (``torch.compile``), which needs a C++ compiler. The first request takes
+            seconds to minutes longer.
+        channels_last: keep the images of a 2-D network with their channels last, which suits GPUs.
+        duration_s: length of the audio, seconds; None: that of the training clips. Other lengths are computed, but the
+            network has not learnt them.
     """
 
     model: Path
@@ -44,12 +49,25 @@ class MelSystemConfig:
     template: str = "{}"
     precision: Precision = "fp32"
     device: str = "auto"
+    compile: bool = False
+    channels_last: bool = False
+    duration_s: float | None = None
 
     def __post_init__(self) -> None:
         check_sampler(self.sampler, self.steps)
         if self.guidance < 0:
             raise ConfigError(f"guidance must not be negative, got {self.guidance}")
+        if self.duration_s is not None and self.duration_s <= 0:
+            raise ConfigError(f"duration_s must be above 0, got {self.duration_s}")
         check_template(self.template)
+
+    def unusual(self) -> dict[str, Any]:
+        """Return the settings that stand on a card only where they are set, since they move the audio only there.
+
+        Compiled and channels-last networks round differently: the audio moves by float32 rounding.
+        """
+        given = {"compile": self.compile, "channels_last": self.channels_last, "duration_s": self.duration_s}
+        return {name: value for name, value in given.items() if value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ import numpy as np
 
 from clipsonic.conditions import normalised
 from clipsonic.model import MelDiffusion
+from clipsonic.networks import set_execution
 from clipsonic.prior.model import DiffusionPrior
 from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig, check_space
 from clipsonic_eval.arraytypes import Float32
@@ -32,6 +33,7 @@ from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.encoders import load_encoder
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.media.video import query_image
+from clipsonic_eval.stages import stage
 from clipsonic_eval.types import Query
 
 S = TypeVar("S", bound="MelSystem")
@@ -52,12 +54,16 @@ class MelSystem:
     trained_on: ClassVar[Literal["image", "text"]]
     default_name: ClassVar[str]
     default_encoder: ClassVar[str] = "toy-clip"
-    _loading: ClassVar[frozenset[str]] = frozenset({"model", "encoder", "encoder_weights", "precision", "device"})
+    _loading: ClassVar[frozenset[str]] = frozenset(
+        {"model", "encoder", "encoder_weights", "precision", "device", "compile", "channels_last"}
+    )
 
     def __init__(self, config: MelSystemConfig) -> None:
         self.config = config
         device = resolve_device(config.device)
         self.model = MelDiffusion.load(config.model, device, precision=config.precision)
+        self.model.frames_of(config.duration_s)  # refuses a duration before the encoder is loaded
+        set_execution(self.model.network, compiled=config.compile, channels_last=config.channels_last)
         name = config.encoder or self.default_encoder
         self.encoder = load_encoder(name, config.encoder_weights, device=str(device))
         self._embedded: dict[tuple[object, ...], Float32] = {}
@@ -95,6 +101,7 @@ class MelSystem:
             "candidates": 1,
             "vocoder": self.model.vocoder.card(),
             "peak": PEAK_RULE,
+            **self.config.unusual(),
         }
 
     def variant(self: S, **changes: Any) -> S:
@@ -104,6 +111,7 @@ class MelSystem:
             ConfigError: a value is not accepted.
         """
         config = dataclasses.replace(self.config, **changes)
+        self.model.frames_of(config.duration_s)
         if self._loading & changes.keys():
             return type(self)(config)
         other = copy.copy(self)
@@ -136,13 +144,22 @@ class MelSystem:
         empty = np.zeros((0, self.model.condition_dim), np.float32)
         return np.stack([self._embedded[key] for key in wanted]) if wanted else empty
 
+    def forget(self) -> None:
+        """Forget the embedded queries, so that the next request embeds its own again."""
+        self._embedded.clear()
+
     def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Float32]:
         """Generate one waveform (n,) float32 in [-1, 1] per query; see :class:`clipsonic_eval.systems.System`."""
         if not queries:
             return []
         settings = self.config
         log_mel = self.model.generate_mel(
-            self.conditions(queries, seeds), seeds, settings.guidance, settings.steps, settings.sampler
+            self.conditions(queries, seeds),
+            seeds,
+            settings.guidance,
+            settings.steps,
+            settings.sampler,
+            frames=self.model.frames_of(settings.duration_s),
         )
         return list(self.model.vocode(log_mel, seeds))
 
@@ -158,7 +175,8 @@ class MelSystem:
     def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         """Return the embeddings of queries, (b, d) of any norm."""
         del seeds
-        return self.encoder.text(self.prompts(queries))
+        with stage("condition"):
+            return self.encoder.text(self.prompts(queries))
 
 
 class ImageQueried(MelSystem):
@@ -175,7 +193,8 @@ class ImageQueried(MelSystem):
 
     def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         del seeds
-        return self.encoder.image([query_image(query.image) for query in queries if query.image is not None])
+        with stage("condition"):
+            return self.encoder.image([query_image(query.image) for query in queries if query.image is not None])
 
 
 class ZeroShot(MelSystem):
@@ -209,6 +228,9 @@ class PriorGuided(MelSystem):
     def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         prompts = self.prompts(queries)
         tokens = None
-        if self.prior.text_tokens:
-            tokens = self.encoder.text_tokens(prompts)  # type: ignore[attr-defined]
-        return self.prior.sample(self.encoder.text(prompts), seeds, tokens=tokens, **self.config.prior_sampling())
+        with stage("condition"):
+            if self.prior.text_tokens:
+                tokens = self.encoder.text_tokens(prompts)  # type: ignore[attr-defined]
+            text = self.encoder.text(prompts)
+        with stage("prior"):
+            return self.prior.sample(text, seeds, tokens=tokens, **self.config.prior_sampling())

@@ -7,6 +7,9 @@ A network is a diffusers ``ModelMixin`` with ``save_pretrained`` / ``from_pretra
 ``cond`` is the L2-normalised condition embedding times √d, without centring. Rows where ``drop`` is true get the
 network's own learnt null condition instead, which classifier-free guidance is trained and sampled with.
 
+A network that also takes other numbers of frames than it was built for says of what they must be multiples, in an
+attribute ``frames_multiple``.
+
 A file registers its class, whose constructor takes ``n_mels``, ``frames`` and ``condition_dim``, which the data decide,
 and then its options, the keys of ``network.options``, with type hints and defaults.
 """
@@ -21,6 +24,7 @@ from typing import Any
 import torch
 
 from clipsonic_eval.config import as_tree, resolve_arguments
+from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.seeds import derive
 
@@ -70,6 +74,28 @@ def build(config: NetworkConfig, *, n_mels: int, frames: int, condition_dim: int
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "", "weights"))
         return NETWORKS[config.name](n_mels=n_mels, frames=frames, condition_dim=condition_dim, **options)
+
+
+def set_execution(network: Any, *, compiled: bool = False, channels_last: bool = False) -> None:
+    """Choose how a network is executed, in place. Results move by float32 rounding: other kernels, other order of sums.
+
+    Args:
+        network: one of this package.
+        compiled: by ``torch.compile``; the first call of each shape of input takes seconds to minutes.
+        channels_last: keep images with their channels last, which suits the tensor cores of GPUs.
+
+    Raises:
+        ConfigError: channels last for a network without 2-D convolutions.
+    """
+    if channels_last:
+        if not any(weight.ndim == 4 for weight in network.parameters()):
+            raise ConfigError(
+                f"channels_last: orders the axes of images, and {type(network).__name__} has no 2-D convolution; leave "
+                "it out"
+            )
+        network.to(memory_format=torch.channels_last)
+    if compiled:
+        network.compile()
 
 
 def timestep_features(t: torch.Tensor, width: int) -> torch.Tensor:

@@ -116,6 +116,7 @@ class UNet1D(ModelMixin, ConfigMixin):
                 "use a smaller patch or fewer levels"
             )
         self.patch = patch
+        self.frames_multiple = patch * 2 ** (len(channels) - 1)
         self.null_condition = nn.Parameter(torch.zeros(condition_dim))
         self.time = nn.Sequential(nn.Linear(128, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
         self.condition = nn.Sequential(nn.Linear(condition_dim, embedding), nn.SiLU(), nn.Linear(embedding, embedding))

@@ -100,6 +100,7 @@ class UNet2D(ModelMixin, ConfigMixin):
                 raise ConfigError(
                     f"network: {size} {name} cannot be halved {len(channels) - 1} times; use fewer levels"
                 )
+        self.frames_multiple = 2 ** (len(channels) - 1)
         common = _common(channels, blocks, groups, (n_mels, frames))
         self.null_condition = nn.Parameter(torch.zeros(condition_dim))
         width = 4 * channels[0]

@@ -31,6 +31,7 @@ from clipsonic.prior.network import TextConditions, predict_x0, prior_scheduler
 from clipsonic_eval.arraytypes import AnyArray, Float32, FloatArray
 from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
 from clipsonic_eval.seeds import derive
+from clipsonic_eval.stages import stage
 
 if TYPE_CHECKING:
     from diffusers import PriorTransformer
@@ -166,10 +167,11 @@ class DiffusionPrior:
         every_row = torch.ones(len(seeds), dtype=torch.bool, device=self.device)
         null = texts.dropped(every_row) if guidance != 1.0 else None
         for t in scheduler.timesteps:
-            clean = predict_x0(self.network, x, t, texts)
-            if null is not None:
-                clean = guided(clean, predict_x0(self.network, x, t, null), guidance)
-            x = scheduler.step(clean, t, x, generator=generators).prev_sample
+            with stage("step"):
+                clean = predict_x0(self.network, x, t, texts)
+                if null is not None:
+                    clean = guided(clean, predict_x0(self.network, x, t, null), guidance)
+                x = scheduler.step(clean, t, x, generator=generators).prev_sample
         unscaled: torch.Tensor = self.network.post_process_latents(x)  # e = s x_0 + μ
         return unscaled
 
