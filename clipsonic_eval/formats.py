@@ -1,4 +1,4 @@
-"""Numbers and plain tables as text: digits, signs, intervals, p-values, durations, Markdown, aligned columns."""
+"""Numbers, names and plain tables as text: digits, signs, intervals, p-values, durations, Markdown, aligned columns."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ from collections.abc import Sequence
 from typing import Final
 
 MINUS: Final = "−"
+
+
+def printable(text: str) -> str:
+    r"""Return text on one line, with an escape in place of every character that is not printed.
+
+    Names come from users' folders: a line break would end a table's row, an escape sequence would colour a terminal.
+
+    Example:
+        >>> print(printable("PD\x1b[31m\n"))
+        PD\x1b[31m\n
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def number(value: float, decimals: int, *, sign: bool = False) -> str:

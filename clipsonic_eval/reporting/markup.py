@@ -106,22 +106,28 @@ def markdown(table: TextTable) -> str:
     rows: list[list[str]] = []
     for title, section in table.sections():
         if title:
-            rows.append([f"*{_md_escape(title)}*", *[""] * (len(table.heads) - 1)])
+            rows.append([f"*{markdown_escape(title)}*", *[""] * (len(table.heads) - 1)])
         rows += [[_md_cell(cell) for cell in row] for row in section]
     notes = "".join(f"- {note}\n" for note in table.notes)
     return f"{table.caption}\n\n{markdown_table(table.heads, rows)}" + (f"\n{notes}" if notes else "")
 
 
 def _md_cell(cell: Text) -> str:
-    main = _md_escape(cell.text)
+    main = markdown_escape(cell.text)
     main = f"**{main}**" if cell.bold and main else main
-    return f"{main} {_md_escape(cell.small)}".strip()
+    return f"{main} {markdown_escape(cell.small)}".strip()
 
 
-def _md_escape(text: str) -> str:
+def markdown_escape(text: str) -> str:
+    r"""Return text that Markdown shows as it stands, in a table too.
+
+    Example:
+        >>> print(markdown_escape("a|b*_[c](d)"))
+        a\|b\*\_[c]\(d)
+    """
     for mark in "\\|*_`<":
         text = text.replace(mark, f"\\{mark}")
-    return text
+    return text.replace("](", "]\\(")  # no links; intervals keep their plain brackets
 
 
 def code(text: str) -> str:
