@@ -15,6 +15,7 @@ unit: all rows of one clip are drawn, left out or swapped together.
 ``bootstrap``               resampling over clips, and the confidence intervals made from it
 ``influence``               jackknife influence functions and the linear bootstrap
 ``paired``                  paired tests of two systems, Holm's correction, effect size
+``order_statistics``    percentiles with distribution-free intervals
 ``interval_coverage``       simulated coverage of a confidence interval
 ``chunking``                iteration in bounded memory
 ==========================  ==========================================================================================
