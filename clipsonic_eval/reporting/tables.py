@@ -9,9 +9,10 @@ from clipsonic_eval.analysis.catalogue import CONTROLS, Catalogue
 from clipsonic_eval.analysis.pooling import better_than
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.formats import MINUS, arrow, interval, number, p_value, percent
+from clipsonic_eval.metric_cards import biased_in_n
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.reporting import markup
-from clipsonic_eval.reporting.headings import biased_in_n, decimals, heading, title
+from clipsonic_eval.reporting.headings import decimals, heading, title
 from clipsonic_eval.reporting.markup import Column, Text, TextTable
 from clipsonic_eval.signature import comparable, explain_difference
 from clipsonic_eval.types import Score

@@ -6,8 +6,9 @@ import re
 
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.formats import p_value
+from clipsonic_eval.metric_cards import biased_in_n
 from clipsonic_eval.records import ALPHA
-from clipsonic_eval.reporting.headings import biased_in_n, in_text, title
+from clipsonic_eval.reporting.headings import in_text, title
 from clipsonic_eval.reporting.statements.wording import listed, plural
 from clipsonic_eval.reporting.tables import span
 

@@ -12,11 +12,11 @@ from clipsonic_eval import __version__
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import SpaceError, UserError
 from clipsonic_eval.harness.cache import embedding_cache
+from clipsonic_eval.metric_cards import biased_in_n
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.metrics.vectors import check_space
 from clipsonic_eval.record_upgrades import upgrade_1_to_2
 from clipsonic_eval.records import read
-from clipsonic_eval.reporting.headings import biased_in_n
 from clipsonic_eval.signature import build, comparable, explain_difference, parse
 from clipsonic_eval.types import Embeddings, EncoderCard
 
