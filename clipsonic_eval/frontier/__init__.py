@@ -1,1 +1,5 @@
-"""Quality against latency: which settings of a system are worth their time."""
+"""The frontier of quality against latency: a grid of settings, each sampled, evaluated and timed with the same weights.
+
+Points of a grid (``grid``) become a record of quality and one of cost each (``sweep``); from such records alone follow
+the frontier and how sure it is (``result``).
+"""
