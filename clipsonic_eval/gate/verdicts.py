@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from clipsonic_eval.stats.decisions import Outcome
 from clipsonic_eval.stats.evidence import Evidence
 
+__all__ = ["EXIT_CANNOT_TELL", "EXIT_REFUSED", "EXIT_WORSE", "GateResult", "Outcome", "Question", "Refusal", "Verdict"]
+
 Question = Literal["same weights", "same queries", "recipe", "cost"]
-Outcome = Literal["worse", "not worse", "cannot tell"]
 
 EXIT_WORSE, EXIT_REFUSED, EXIT_CANNOT_TELL = 1, 2, 4
 

@@ -16,6 +16,9 @@ unit: all rows of one clip are drawn, left out or swapped together.
 ``influence``               jackknife influence functions and the linear bootstrap
 ``paired``                  paired tests of two systems, Holm's correction, effect size
 ``order_statistics``    percentiles with distribution-free intervals
+``sign_flips``              the signs behind them, and the one-sided test of a mean with its limits
+``evidence``                one-sided evidence that one system is worse than another, by what was repeated
+``decisions``               worse, not worse, or cannot tell; and how much data would tell
 ``interval_coverage``       simulated coverage of a confidence interval
 ``chunking``                iteration in bounded memory
 ==========================  ==========================================================================================

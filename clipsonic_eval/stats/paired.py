@@ -16,18 +16,15 @@ skewness by transformation, 1992.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import special
 
-from clipsonic_eval import seeds
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.stats.bootstrap import DAMPING, Interval, centred_interval, require_finite
-from clipsonic_eval.stats.chunking import chunks
-
-_TIE = 1e-12  # sums that differ by rounding count as equal
+from clipsonic_eval.stats.sign_flips import TIE, hall_t, sign_patterns
 
 
 def sign_flip_test(differences: Float64, n_permutations: int, seed: int) -> tuple[float, str]:
@@ -59,46 +56,12 @@ def sign_flip_test(differences: Float64, n_permutations: int, seed: int) -> tupl
     n = len(differences)
     largest = float(np.abs(differences).max())
     d = differences / (largest or 1.0)
-    observed = float(_hall(np.ones((1, n)), d)[0]) * (1 - _TIE)
-    extreme = sum(int(np.count_nonzero(_hall(signs, d) >= observed)) for signs in _signs(n, n_permutations, seed))
+    observed = abs(float(hall_t(np.ones((1, n)), d)[0])) * (1 - TIE)
+    patterns = sign_patterns(n, n_permutations, seed)
+    extreme = sum(int(np.count_nonzero(np.abs(hall_t(signs, d)) >= observed)) for signs in patterns)
     if 2**n <= n_permutations:
         return extreme / 2**n, f"paired-sign-flip-hall-exact-{2**n}"
     return (1 + extreme) / (1 + n_permutations), f"paired-sign-flip-hall-{n_permutations}"
-
-
-def _signs(n: int, n_permutations: int, seed: int) -> Iterator[Float64]:
-    """Yield patterns of signs, (some, n) float64: random ones, or all 2ⁿ where those are fewer."""
-    if 2**n <= n_permutations:
-        for part in chunks(2**n, n):
-            numbers = np.arange(part.start, part.stop)
-            yield 1.0 - 2.0 * ((numbers[:, None] >> np.arange(n)) & 1).astype(np.float64)
-        return
-    rng = seeds.stream(seed, "", "sign-flip")
-    for part in chunks(n_permutations, n):
-        size = (part.stop - part.start, n)
-        yield 1.0 - 2.0 * rng.integers(0, 2, size=size, dtype=np.int8).astype(np.float64)
-
-
-def _hall(signs: Float64, d: Float64) -> Float64:
-    """Return |Hall's t| under each pattern of signs; infinite where all differences are one number.
-
-    Args:
-        signs: (b, n) float64, each 1 or −1.
-        d: (n,) float64 differences.
-
-    Returns:
-        (b,) float64.
-    """
-    mean, square = signs @ d / len(d), float(d @ d) / len(d)
-    variance = square - mean**2
-    flat = variance <= _TIE * square
-    variance[flat] = 1.0
-    third = signs @ d**3 / len(d) - 3 * mean * square + 2 * mean**3
-    t, g = mean / np.sqrt(variance), third / variance**1.5  # mean over standard deviation (divisor n); skewness
-    # Hall: t + g t²/3 + g² t³/27 + g/(6n)
-    size: Float64 = np.abs(t + g * t**2 / 3 + g**2 * t**3 / 27 + g / (6 * len(d)))
-    size[flat] = np.inf if square > 0 else 0.0
-    return size
 
 
 def swap_test(
@@ -156,8 +119,8 @@ def swap_test(
     exchangeable = float(g @ g)
     excess = max(0.0, own - max(swapped)) / largest**2
     wider = np.sqrt(1 + excess / exchangeable)
-    sums = np.concatenate([np.abs(signs @ g) for signs in _signs(n, n_permutations, seed)]) * wider
-    extreme = int(np.count_nonzero(sums >= abs(difference) / largest * (1 - _TIE)))
+    sums = np.concatenate([np.abs(signs @ g) for signs in sign_patterns(n, n_permutations, seed)]) * wider
+    extreme = int(np.count_nonzero(sums >= abs(difference) / largest * (1 - TIE)))
     p = extreme / len(sums) if exhaustive else (1 + extreme) / (1 + len(sums))
     reach = float(special.stdtrit(n - 1, (1 + level) / 2))
     if not exhaustive:
@@ -188,7 +151,7 @@ def paired_bootstrap_test(difference: float, replicates: Float64, level: float =
     """
     require_finite(np.append(replicates, difference), "the difference and its resamples")
     deviations = np.abs(replicates - replicates.mean()) / DAMPING
-    extreme = int(np.count_nonzero(deviations >= abs(difference) * (1 - _TIE)))
+    extreme = int(np.count_nonzero(deviations >= abs(difference) * (1 - TIE)))
     # p = (1 + #{|δ*| >= |δ|}) / (1 + B)
     return (1 + extreme) / (1 + len(replicates)), centred_interval(difference, replicates, level)
 
@@ -245,6 +208,6 @@ def cohen_dz(differences: Float64) -> float | None:
         return None
     spread = float(differences.std(ddof=1))
     centre = float(differences.mean())
-    if spread <= _TIE * float(np.abs(differences).max()):
+    if spread <= TIE * float(np.abs(differences).max()):
         return 0.0 if centre == 0 else None
     return centre / spread
