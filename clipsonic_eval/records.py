@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from clipsonic_eval.types import Finding, Score, Skip
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_Values = Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]]
+ClipValues = Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]]
 _log = logging.getLogger(__name__)
 
 ALPHA = 0.05  # level of the paired tests, after Holm's correction
@@ -287,12 +287,18 @@ def write(record: RunRecord, folder: Path) -> Path:
     path = folder / filenames.RECORD
     path.unlink(missing_ok=True)
     clips = clip_values.write(record.scores, folder)
-    tree = as_tree(record)
+    tree = as_summary(record)
+    write_json(path, tree if clips is None else {**tree, "clips": clips})
+    return path
+
+
+def as_summary(record: RunRecord) -> dict[str, Any]:
+    """Return a record as JSON-serialisable nested dicts and lists, without its values per clip."""
+    tree: dict[str, Any] = as_tree(record)
     for score in tree["scores"]:
         for name in clip_values.FIELDS.values():
             del score[name]
-    write_json(path, tree if clips is None else {**tree, "clips": clips})
-    return path
+    return tree
 
 
 def read(path: Path) -> RunRecord:
@@ -306,8 +312,19 @@ def read(path: Path) -> RunRecord:
             damaged.
     """
     file = path / filenames.RECORD if path.is_dir() else path
+    tree = read_tree(file)
+    return from_tree(tree, file, lambda entry: _values(entry, file.parent))
+
+
+def read_tree(file: Path) -> dict[str, Any]:
+    """Read the JSON of a record, in the version of the schema that it was written in.
+
+    Raises:
+        UserError: there is no record, the file is not one, or a newer release wrote it.
+    """
     if not file.exists():
-        raise UserError(f"{path}: no {filenames.RECORD} here; give a folder that `evaluate` or `gap` wrote")
+        folder = file.parent if file.name == filenames.RECORD else file
+        raise UserError(f"{folder}: no {filenames.RECORD} here; give a folder that `evaluate` or `gap` wrote")
     tree = read_json(file, fix="the run that wrote it did not finish, run it again")
     version = tree.get("schema_version") if isinstance(tree, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
@@ -317,9 +334,25 @@ def read(path: Path) -> RunRecord:
             f"{file}: schema version {version}, and this release reads up to {SCHEMA_VERSION}; "
             "read it with the newer release that wrote it"
         )
+    assert isinstance(tree, dict)
+    return tree
+
+
+def from_tree(tree: dict[str, Any], file: Path, values: Callable[[Any], ClipValues]) -> RunRecord:
+    """Return the record of a tree of any version of the schema.
+
+    Args:
+        tree: from :func:`read_tree`.
+        file: it was read from, for error messages.
+        values: returns values per clip for the record's entry ``clips``, which may be None.
+
+    Raises:
+        UserError: not a record of the version that it names.
+    """
+    version = tree["schema_version"]
     try:
         tree = upgraded(tree)
-        return _record(tree, _values(tree.get("clips"), file.parent))
+        return _record(tree, values(tree.get("clips")))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{file}: not a record of schema version {version} ({type(error).__name__}: {error}); it was edited or "
@@ -327,7 +360,7 @@ def read(path: Path) -> RunRecord:
         ) from None
 
 
-def _values(named: dict[str, Any] | None, folder: Path) -> _Values:
+def _values(named: dict[str, Any] | None, folder: Path) -> ClipValues:
     """Return the values per clip that a record names, nothing where their file is missing."""
     if named is None:
         return {}
@@ -337,7 +370,7 @@ def _values(named: dict[str, Any] | None, folder: Path) -> _Values:
     return clip_values.read(named, folder)
 
 
-def _record(tree: dict[str, Any], values: _Values) -> RunRecord:
+def _record(tree: dict[str, Any], values: ClipValues) -> RunRecord:
     made = {
         "scores": tuple(_score({**s, **values.get((s["metric"], s["system"]), {})}) for s in tree["scores"]),
         "comparisons": tuple(

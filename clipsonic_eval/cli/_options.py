@@ -22,6 +22,8 @@ cache_option = click.option(
     "--cache", type=PATH, show_default="the user's cache", help="Folder of cached embeddings, by content."
 )
 
+history_option = click.option("--history", "folder", type=PATH, default=Path("history"), help="Folder of the history.")
+
 
 def out_option(help_text: str, default: str | None = None) -> Callable[[F], F]:
     """Return ``--out``, the folder that a command writes into; required unless it has a default."""
