@@ -227,7 +227,13 @@ class Measurement:
 
 
 def measure(
-    call: Call, device: Device, *, requests: int = 50, at_least_s: float = 0.0, at_most_s: float = math.inf
+    call: Call,
+    device: Device,
+    *,
+    requests: int = 50,
+    at_least_s: float = 0.0,
+    at_most_s: float = math.inf,
+    when_warm: Callable[[], object] = lambda: None,
 ) -> Measurement:
     """Warm up, then time requests one after the other.
 
@@ -238,6 +244,7 @@ def measure(
         requests: how many to time.
         at_least_s: goes on until the timed requests took that long together (an energy counter needs 5 s).
         at_most_s: stops after that long, with fewer requests, but at least one.
+        when_warm: called between the warm-up and the timed requests, to look at the machine.
 
     Raises:
         TimingError: no requests, or a time that means nothing, see :func:`time_request`.
@@ -259,6 +266,7 @@ def measure(
     if requests < 1:
         raise TimingError(f"asked for {requests} requests; at least 1 is needed")
     warm = warm_up(call, device)
+    when_warm()
     number = 1 + len(warm.calls_ns)
     timed: list[Request] = []
     spent = 0

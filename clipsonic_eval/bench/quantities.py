@@ -38,6 +38,7 @@ QUANTITIES: Final[dict[str, Quantity]] = {
     "latency_p90": Quantity("latency, p90", "s", per_request=True),
     "latency_p95": Quantity("latency, p95", "s", per_request=True),
     "latency_p99": Quantity("latency, p99", "s", per_request=True),
+    "log_latency": Quantity("logarithm of the latency", "ln s", per_request=True),  # differences are log ratios
     "first_call": Quantity("first call", "s"),
     "load": Quantity("load", "s"),
     "compile": Quantity("compile", "s"),

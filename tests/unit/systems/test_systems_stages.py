@@ -150,6 +150,7 @@ def test_channels_last_moves_a_2d_network_by_rounding_only(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
 def test_a_compiled_network_gives_the_same_audio_to_rounding(
     written: Systems, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
