@@ -123,7 +123,7 @@ def cases(config: BenchConfig) -> list[Case]:
     return [Case(target, point) for target in config.targets for point in target.points()]
 
 
-def targets(words: Sequence[str], sets: Sequence[str], grid: Sequence[str]) -> tuple[Target, ...]:
+def named_targets(words: Sequence[str], sets: Sequence[str], grid: Sequence[str]) -> tuple[Target, ...]:
     """Return the targets that a command line names.
 
     Args:
@@ -135,7 +135,7 @@ def targets(words: Sequence[str], sets: Sequence[str], grid: Sequence[str]) -> t
         ConfigError: an item is not of this form, or a name is given twice.
 
     Example:
-        >>> a, b = targets(["A=x:X", "fad"], ["A.model=m"], ["A.steps=10,20"])
+        >>> a, b = named_targets(["A=x:X", "fad"], ["A.model=m"], ["A.steps=10,20"])
         >>> a.settings, a.grid, b.settings, b.grid
         ({'model': 'm'}, {'steps': (10, 20)}, {}, {})
     """

@@ -8,6 +8,7 @@ mean of the whole; medians do not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,7 @@ from clipsonic_eval.stats.order_statistics import METHOD, percentile
 from clipsonic_eval.types import Finding, Score, Skip
 
 _SPREAD = 0.05  # of the processes' medians, from which on a finding says so
+_DIGITS = re.compile(r"\d+")
 _NS = 1e-9  # seconds
 _MIB = 2.0**20  # bytes
 
@@ -99,10 +101,24 @@ def record_of(
             label: (Skip("case", one.failure),) for label, one in zip(labels, measured, strict=True) if one.failure
         },
         config=portable(as_tree(config)),
-        provenance=provenance,
+        provenance={**provenance, "measured_on": _measured_on(measured)},
         timings_s={"bench": round(seconds, 3)},
         findings={label: found for label, found in findings.items() if found},
     )
+
+
+def _measured_on(measured: Iterable[Measured]) -> dict[str, dict[str, Any]]:
+    """Return by device the name of the processor or GPU, the fingerprint, and what must be equal to compare."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in measured:
+        for answer in one.processes.values():
+            parts = answer["machine"]["compared"]
+            name = parts.get("gpu", {}).get("name") or parts["processor"]
+            found.setdefault(
+                answer["device"],
+                {"name": name, "fingerprint": answer["machine"]["fingerprint"], "compared": parts},
+            )
+    return found
 
 
 def labels_of(measured: Sequence[Measured]) -> list[str]:
@@ -307,8 +323,9 @@ def _card(one: Measured) -> dict[str, Any]:
 
 
 def _findings(one: Measured) -> Iterator[Finding]:
-    remarks = dict.fromkeys(remark for answer in one.processes.values() for remark in answer["remarks"])
-    for remark in remarks:
+    said = [remark for answer in one.processes.values() for remark in answer["remarks"]]
+    alike = {_DIGITS.sub("", remark): remark for remark in reversed(said)}  # the first of those that differ in a number
+    for remark in reversed(alike.values()):
         yield Finding("bench", "warning", (), remark)
     medians = list(_medians(one).values())
     if len(medians) > 1 and max(medians) > (1 + _SPREAD) * min(medians):
