@@ -25,7 +25,7 @@ def command(ctx: click.Context, runs: tuple[str, ...], folder: Path, as_json: bo
     clipsonic-eval history add runs/eval
     clipsonic-eval history add "runs/step-*/eval"
     """
-    from clipsonic_eval.cli import EXIT_SKIPPED
+    from clipsonic_eval.cli._skips import finish
     from clipsonic_eval.history.store import SHORT, History
     from clipsonic_eval.progress import Bars
 
@@ -36,7 +36,4 @@ def command(ctx: click.Context, runs: tuple[str, ...], folder: Path, as_json: bo
     else:
         for key in added.hashes:
             click.echo(f"{key[:SHORT]}  {'added' if key in added.new else 'was there already'}")
-    for skip in added.skipped:
-        click.echo(f"skipped {skip.reason}", err=True)
-    if added.skipped:
-        ctx.exit(EXIT_SKIPPED)
+    finish(ctx, added.skipped)

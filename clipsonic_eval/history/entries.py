@@ -20,7 +20,7 @@ from clipsonic_eval import atomic
 from clipsonic_eval.arraytypes import FloatArray, IntArray
 from clipsonic_eval.types import Score, Skip
 
-_HEAD: Final = (
+HEAD: Final = (
     "metric", "system", "ci_method", "n", "n_rows", "unit", "higher_is_better", "signature", "seed", "ci_level",
 )  # fmt: skip
 
@@ -52,8 +52,14 @@ class Entry:
     @property
     def scores(self) -> tuple[Score, ...]:
         """Every score, without values per clip, details and values by seed."""
+        end = int(self.columns.ends[self.row])
+        return tuple(map(self.columns.score, range(end - self.n_scores, end)))
+
+    @property
+    def n_scores(self) -> int:
+        """Number of scores."""
         ends = self.columns.ends
-        return tuple(map(self.columns.score, range(ends[self.row - 1] if self.row else 0, ends[self.row])))
+        return int(ends[self.row] - (ends[self.row - 1] if self.row else 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class Columns:
     def score(self, i: int) -> Score:
         """Return one score of all."""
         value, low, high = self.numbers[i].tolist()
-        named = dict(zip(_HEAD, self.heads[self.head[i]], strict=True))
+        named = dict(zip(HEAD, self.heads[self.head[i]], strict=True))
         return Score(value=value, ci=None if math.isnan(low) else (low, high), **named)
 
     def entry(self, row: int) -> Entry:
@@ -86,12 +92,12 @@ class Columns:
         about = {key: value for key, value in self.about[row].items() if key != "stamp"}
         return Entry(**about, columns=self, row=row)
 
-    def take(self, rows: Sequence[int]) -> Columns:
+    def take(self, rows: list[int]) -> Columns:
         """Return some of the records, in the order given."""
-        starts = np.concatenate([[0], self.ends[:-1]])
-        chosen = np.array(rows, np.int64)
-        scores = np.concatenate([np.arange(0), *(np.arange(starts[r], self.ends[r]) for r in chosen)])
-        ends = np.cumsum((self.ends - starts)[chosen])
+        counts = np.diff(self.ends, prepend=0)[rows]
+        ends = np.cumsum(counts)
+        # scores of each record chosen: its first one, then counting up
+        scores = np.repeat(self.ends[rows] - ends, counts) + np.arange(counts.sum())
         return Columns(tuple(self.about[r] for r in rows), self.heads, ends, self.head[scores], self.numbers[scores])
 
     def joined(self, other: Columns) -> Columns:
@@ -116,7 +122,7 @@ def of_records(rows: Iterable[tuple[dict[str, Any], Iterable[Score]]]) -> Column
     for one, scores in rows:
         about.append(one)
         for s in scores:
-            head.append(position.setdefault(tuple(getattr(s, name) for name in _HEAD), len(position)))
+            head.append(position.setdefault(tuple(getattr(s, name) for name in HEAD), len(position)))
             numbers.append((s.value, *(s.ci or (nan, nan))))
         ends.append(len(head))
     return Columns(
@@ -135,17 +141,18 @@ class Entries(Sequence[Entry]):
     """Entries of a history, the oldest first.
 
     Attributes:
+        columns: the same as columns, in the same order.
         skipped: records that could not be read, and why; the others are here.
     """
 
     def __init__(self, columns: Columns, skipped: Sequence[Skip] = ()) -> None:
-        self._columns = columns
         about = columns.about
-        self._order = sorted(range(len(about)), key=lambda row: (about[row]["created"], about[row]["hash"]))
+        order = sorted(range(len(about)), key=lambda row: (about[row]["created"], about[row]["hash"]))
+        self.columns = columns if order == list(range(len(about))) else columns.take(order)
         self.skipped = tuple(skipped)
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self.columns.about)
 
     @overload
     def __getitem__(self, i: int) -> Entry: ...
@@ -153,30 +160,24 @@ class Entries(Sequence[Entry]):
     def __getitem__(self, i: slice) -> Sequence[Entry]: ...
     def __getitem__(self, i: int | slice) -> Entry | Sequence[Entry]:
         if isinstance(i, slice):
-            return [self._columns.entry(row) for row in self._order[i]]
-        return self._columns.entry(self._order[i])
-
-    def hashes(self) -> list[str]:
-        """Return the hashes alone."""
-        return [self._columns.about[row]["hash"] for row in self._order]
+            return [self.columns.entry(row) for row in range(len(self))[i]]
+        return self.columns.entry(range(len(self))[i])
 
     def scores(self, metric: str | None = None, system: str | None = None) -> Iterator[tuple[Entry, Score]]:
         """Yield the scores of a metric and system (None: all) with their entries, the oldest first."""
-        columns = self._columns
+        columns = self.columns
         wanted = [i for i, head in enumerate(columns.heads) if metric in (None, head[0]) and system in (None, head[1])]
         found = np.flatnonzero(np.isin(columns.head, wanted))
         rows = np.searchsorted(columns.ends, found, side="right")
-        by_row: dict[int, list[int]] = {}
+        entry: Entry | None = None
         for row, i in zip(rows.tolist(), found.tolist(), strict=True):
-            by_row.setdefault(row, []).append(i)
-        for row in self._order:
-            if row in by_row:
+            if entry is None or entry.row != row:
                 entry = columns.entry(row)
-                yield from ((entry, columns.score(i)) for i in by_row[row])
+            yield entry, columns.score(i)
 
     def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the metrics and the systems that have scores, each in the order of their first appearance."""
-        used = [self._columns.heads[i] for i in dict.fromkeys(self._columns.head.tolist())]
+        used = [self.columns.heads[i] for i in dict.fromkeys(self.columns.head.tolist())]
         return tuple(dict.fromkeys(head[0] for head in used)), tuple(dict.fromkeys(head[1] for head in used))
 
 

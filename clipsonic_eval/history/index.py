@@ -23,6 +23,7 @@ from clipsonic_eval.types import Score, Skip
 
 CACHE: Final = ".cache"
 _FILE: Final = "scores.npz"
+_BATCH: Final = 1000  # records read before the cache is written: one that is stopped goes on from there
 
 Stamp = list[int]  # size of a file in bytes and time of its last change in ns
 
@@ -35,14 +36,18 @@ def refreshed(objects: Objects, progress: Progress) -> Entries:
     kept = [i for i, about in enumerate(cached.about) if found.get(about["hash"]) == about["stamp"]]
     columns = cached if len(kept) == len(cached.about) else cached.take(kept)
     known = {about["hash"] for about in columns.about}
+    new = [key for key in found if key not in known]
     rows, skipped = [], []
-    for key in progress.track([key for key in found if key not in known], label="reading new records"):
+    for i, key in enumerate(progress.track(new, label="reading new records") if new else (), 1):
         try:
             rows.append(_row(objects, key, found[key]))
         except UserError as error:
             skipped.append(Skip(key, str(error)))
-    if rows or columns is not cached:
-        columns = columns.joined(entries.of_records(rows))
+        if len(rows) == _BATCH or (rows and i == len(new)):
+            columns = columns.joined(entries.of_records(rows))
+            rows = []
+            _store(columns, path)
+    if columns is not cached and not new:
         _store(columns, path)
     return Entries(columns, skipped)
 

@@ -21,18 +21,23 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipsonic_eval import atomic, filenames, records
 from clipsonic_eval.errors import UserError, listed
-from clipsonic_eval.history import index, pins
+from clipsonic_eval.history import export, index, pins
 from clipsonic_eval.history.entries import Entries, Entry
 from clipsonic_eval.history.objects import CLIPS, COMMON, RECORDS, Objects
 from clipsonic_eval.history.pins import LATEST, Pin
+from clipsonic_eval.history.prune import KEEP, Pruned, prune
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.types import Skip
 
 __all__ = ["Added", "Entry", "History"]
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 StrPath = str | os.PathLike[str]
 SHORT = 12  # digits of a hash that are shown
@@ -74,6 +79,9 @@ class History:
         self.folder = Path(folder)
         self._progress = progress
         self._objects = Objects(self.folder)
+
+    def __repr__(self) -> str:
+        return f"History('{self.folder}')"
 
     def add(self, runs: StrPath | RunRecord | Iterable[StrPath | RunRecord]) -> Added:
         """Add records; those that are there already are left as they are.
@@ -214,6 +222,40 @@ class History:
     def pins(self) -> Mapping[str, Pin]:
         """Return the pins by name; damaged ones are left out."""
         return pins.read_all(self.folder)[0]
+
+    def pinned(self) -> dict[str, tuple[str, ...]]:
+        """Return the names of the pins of each pinned record."""
+        names: dict[str, tuple[str, ...]] = {}
+        for pin in self.pins().values():
+            names.update({key: (*names.get(key, ()), pin.name) for key in pin.records})
+        return names
+
+    def kept_clips(self) -> set[str]:
+        """Return the hashes of the values per clip that are here, see :attr:`Entry.clips`."""
+        return {path.stem for path in (self.folder / CLIPS).glob("[!.]*.parquet")}
+
+    def prune(self, keep: int = KEEP, *, dry_run: bool = False) -> Pruned:
+        """Remove values per clip, except of the pinned and the newest records; scores stay for ever.
+
+        Args:
+            keep: number of newest records that keep their values.
+            dry_run: only say what would be removed.
+
+        Raises:
+            UserError: there is no history, or a pin cannot be read, so that its records might lose their values.
+        """
+        named, damaged = pins.read_all(self.folder)
+        if damaged:
+            raise UserError(f"{damaged[0].reason}; until then nothing is removed")
+        pinned = {key for pin in named.values() for key in pin.records}
+        return prune(self.folder / CLIPS, self.entries(), pinned, keep=keep, dry_run=dry_run)
+
+    def to_frame(self) -> DataFrame:
+        """Return one row per score of every record, the oldest first.
+
+        See :func:`clipsonic_eval.history.export.table` for the columns.
+        """
+        return export.frame(self.entries())
 
 
 def _places(given: Sequence[StrPath | RunRecord]) -> tuple[list[Path | RunRecord], list[Skip]]:
