@@ -223,6 +223,8 @@ def _set_estimate(metric: SetMetric, inputs: Inputs, value: float, replicates: F
         details |= metric.details(inputs)
     if inputs.reference is not None:
         details["n_reference"] = float(len(set(inputs.reference.keys)))
+    if metric.fits_covariance:
+        details["dimensions"] = float(inputs.system.vectors.shape[1])
     influence = metric.influence(inputs) if metric.influence else ClipInfluence()
     return Estimate(value, interval, method, {}, details, influence)
 

@@ -117,6 +117,9 @@ def evidence_from_influences(harm: float, system: Float64, reference: Float64) -
 def evidence_from_replicates(harm: float, replicates: Float64, *, n: int, unit: str = "clips") -> Evidence:
     """Return the evidence about the difference of two statistics of sets, from resamples of both.
 
+    Limits are percentiles of the centred resamples, as in
+    :func:`~clipsonic_eval.stats.bootstrap.centred_interval`; p is their share on the other side of zero.
+
     Args:
         harm: difference of the two estimates, positive where the candidate is worse.
         replicates: (n_boot,) float64, the same difference in each resample (damped weights), with both systems and the
@@ -136,11 +139,11 @@ def evidence_from_replicates(harm: float, replicates: Float64, *, n: int, unit: 
     if len(replicates) + 1 < 1 / LEVEL:
         raise ShapeError(f"{len(replicates)} resamples reach no p-value of {LEVEL}; give at least {round(1 / LEVEL)}")
     deviations = (replicates - replicates.mean()) / DAMPING  # (δ* − mean δ*) / damping
-    extreme = int(np.count_nonzero(deviations >= harm - TIE * abs(harm)))
-    p = (1 + extreme) / (1 + len(replicates)) if harm > 0 or deviations.any() else 1.0
+    extreme = int(np.count_nonzero(deviations <= -harm + TIE * abs(harm)))
+    p = (1 + extreme) / (1 + len(replicates))  # p = (1 + #{δ + δ* <= 0}) / (1 + B)
     low, high = np.quantile(deviations, [LEVEL, 1 - LEVEL])
-    se = float(deviations.std(ddof=1))
-    return Evidence(harm, se, float(harm - high), float(harm - low), p, n, unit, f"paired-replicates-{len(replicates)}")
+    test = f"paired-replicates-{len(replicates)}"
+    return Evidence(harm, float(deviations.std(ddof=1)), float(harm + low), float(harm + high), p, n, unit, test)
 
 
 def evidence_from_groups(
