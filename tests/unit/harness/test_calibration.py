@@ -123,7 +123,7 @@ def test_what_is_there_is_not_computed_again(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_command_writes_table_picture_and_page(tmp_path: Path) -> None:
-    asked = ["calibrate", "--metric", "class_accuracy", "--metric", "fad", "--n", "40", "--repeats", "5"]
+    asked = ["calibrate", "intervals", "--metric", "class_accuracy", "--metric", "fad", "--n", "40", "--repeats", "5"]
     asked += ["--set", "n_bootstrap=50", "--set", "truth_repeats=5", "--set", "n_permutations=50"]
     done = CliRunner().invoke(main, [*asked, "--out", str(tmp_path), "--json"])
     assert done.exit_code == 0, done.output

@@ -1,0 +1,187 @@
+"""Change points in simulation: their penalties, how often they are false, and how soon a step is found."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from clipsonic_eval import outputs, seeds, threads
+from clipsonic_eval.arraytypes import Float64
+from clipsonic_eval.config import as_tree, coerce
+from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.files import read_json, write_json
+from clipsonic_eval.hashing import config_hash, file_sha256, seal, unsealed
+from clipsonic_eval.progress import SILENT, Progress
+from clipsonic_eval.stats import change_points
+from clipsonic_eval.stats.bootstrap import wilson_interval
+
+Shape = tuple[int, int]
+_BATCH = 1_000_000  # squares of segments held at once
+
+NOISES: Final[Mapping[str, Callable[[np.random.Generator, Shape], Float64]]] = {
+    "normal": lambda rng, shape: rng.standard_normal(shape),
+    "laplace": lambda rng, shape: rng.laplace(size=shape),
+    "t, 3 degrees": lambda rng, shape: rng.standard_t(3, shape),
+    "lognormal": lambda rng, shape: np.exp(rng.standard_normal(shape)),
+    "Cauchy": lambda rng, shape: rng.standard_cauchy(shape),
+    "5 % outliers of 10 sd": lambda rng, shape: rng.standard_normal(shape) * np.where(rng.random(shape) < 0.05, 10, 1),
+    "rounded to 1 sd": lambda rng, shape: np.round(rng.standard_normal(shape)),
+}
+NORMAL: Final = "normal"
+FALSE, FOUND = "false", "found"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePointConfig:
+    """Settings of the simulation.
+
+    Attributes:
+        points: numbers of points of a series.
+        repeats: series without a change, per number of points and noise.
+        power_repeats: series with one step.
+        sizes: of the step, in standard deviations of the noise.
+        after: points since the step, the newest included.
+        seed: of the simulation.
+    """
+
+    points: tuple[int, ...] = (5, 6, 8, 10, 15, 20, 30, 50, 75, 100, 150, 200)
+    repeats: int = 4000
+    power_repeats: int = 1000
+    sizes: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 6.0)
+    after: tuple[int, ...] = (3, 5, 10, 20)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        coerce(self)
+        if min(self.repeats, self.power_repeats) < 2 or min(self.points, default=0) < change_points.LEAST:
+            raise ConfigError(f"repeats must be at least 2 and every number of points at least {change_points.LEAST}")
+
+
+@dataclass(frozen=True, slots=True)
+class StepRate:
+    """A share of simulated series, with Wilson's interval.
+
+    Attributes:
+        what: ``false``: series without a change in which a step was found; ``found``: series with one step in which a
+            step was found within two points of it.
+        noise: its distribution.
+        points: of the series.
+        size: of the step in standard deviations; 0 where there is none.
+        after: points since the step; 0 where there is none.
+        share: of the series.
+        low: lower end of the 95 % interval.
+        high: upper end.
+        repeats: series.
+    """
+
+    what: str
+    noise: str
+    points: int
+    size: float
+    after: int
+    share: float
+    low: float
+    high: float
+    repeats: int
+
+
+_Cell = tuple[str, str, int, float, int]
+
+
+def simulate(
+    config: ChangePointConfig, out: Path, *, progress: Progress = SILENT, overwrite: bool = False
+) -> list[StepRate]:
+    """Simulate all cells; those that ``out`` has already are read.
+
+    Args:
+        config: settings.
+        out: folder of the results of single cells.
+        progress: receives the stages.
+        overwrite: replace results of other settings in ``out``.
+
+    Raises:
+        UserError: ``out`` holds something else.
+    """
+    wanted: list[_Cell] = [(FALSE, noise, n, 0.0, 0) for n in config.points for noise in NOISES]
+    wanted += [
+        (FOUND, NORMAL, n, size, after)
+        for n in config.points
+        for after in config.after
+        for size in config.sizes
+        if after <= n - 2 and n in (10, 20, 50, 100, 200)
+    ]
+    settings = {"repeats": config.repeats, "power_repeats": config.power_repeats, "seed": config.seed}
+    code = [file_sha256(Path(str(change_points.__file__))), file_sha256(Path(__file__))]
+    results = []
+    with outputs.claim(out, "calibrate change-points", as_tree(config), overwrite=overwrite, keep=True):
+        for cell in progress.track(wanted, label="change points", total=len(wanted)):
+            identity = config_hash([list(cell), settings, code])
+            path = out / f"{identity[:16]}.json"
+            found = _stored(path, identity)
+            if found is None:
+                with threads.limited():
+                    found = _rate(cell, config)
+                write_json(path, seal({"identity": identity, "rate": as_tree(found)}))
+            results.append(found)
+    return results
+
+
+def _stored(path: Path, identity: str) -> StepRate | None:
+    try:
+        stored = unsealed(read_json(path))
+        return StepRate(**stored["rate"]) if stored["identity"] == identity else None
+    except (UserError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _rate(cell: _Cell, config: ChangePointConfig) -> StepRate:
+    what, noise, n, size, after = cell
+    rng = seeds.stream(config.seed, f"{what}-{noise}-{n}-{size:g}-{after}", "calibrate-change-points")
+    repeats = config.repeats if what == FALSE else config.power_repeats
+    if what == FALSE:
+        hits = [
+            bool(hit) for batch in _batches(rng, NOISES[noise], n, repeats) for hit in change_points.have_steps(batch)
+        ]
+    else:
+        series = NOISES[noise](rng, (repeats, n))
+        series[:, n - after :] += size
+        hits = [any(abs(s.index - (n - after)) <= 2 for s in change_points.find_change_points(x).steps) for x in series]
+    share = float(np.mean(hits))
+    return StepRate(what, noise, n, size, after, share, *wilson_interval(share, repeats), repeats)
+
+
+def _batches(
+    rng: np.random.Generator, draw: Callable[[np.random.Generator, Shape], Float64], n: int, repeats: int
+) -> list[Float64]:
+    size = max(1, _BATCH // (n + 1) ** 2)
+    return [draw(rng, (min(size, repeats - done), n)) for done in range(0, repeats, size)]
+
+
+def penalties(n: int, *, repeats: int = 40_000, seed: int = 1, level: float = 0.05) -> tuple[float, float]:
+    """Return the penalties per step on values and on ranks of n points, as they stand in the code.
+
+    Args:
+        n: number of points.
+        repeats: simulated series of normal noise without a change.
+        seed: of the simulation; another one than that of the check.
+        level: share of the series that have any step.
+    """
+    rng = seeds.stream(seed, str(n), "change-point-penalties")
+    on_values, on_ranks = [], []
+    for batch in _batches(rng, NOISES[NORMAL], n, repeats):
+        on_values.append(change_points.largest_gain(change_points.without_outliers(batch)))
+        if n >= change_points.ROBUST:
+            on_ranks.append(change_points.largest_gain(change_points.normal_scores(batch)))
+    quantile = 1 - level
+    ranks = float(np.quantile(np.concatenate(on_ranks), quantile)) if on_ranks else 0.0
+    return float(np.quantile(np.concatenate(on_values), quantile)), ranks
+
+
+def as_row(found: StepRate) -> dict[str, Any]:
+    """Return one flat row of a table."""
+    return dataclasses.asdict(found)
