@@ -276,8 +276,7 @@ def costs(values: Float64, weights: Float64) -> Float64:
     ends = np.arange(n + 1)
     allowed = ends - ends[:, None] >= shortest
     squares = second - first**2 / np.where(allowed, total, 1.0)  # Σ w x² − (Σ w x)² / Σ w
-    found: Float64 = np.where(allowed, np.maximum(squares, 0.0), np.inf)
-    return found
+    return np.asarray(np.where(allowed, np.maximum(squares, 0.0), np.inf))
 
 
 def fits(cost: Float64) -> tuple[list[Float64], Float64]:
