@@ -269,7 +269,7 @@ def costs(values: Float64, weights: Float64) -> Float64:
 
     def between(x: Float64) -> Float64:  # Σ_{i ≤ k < j} x_k for all i, j
         sums = np.concatenate([np.zeros((b, 1)), np.cumsum(x, axis=1)], axis=1)
-        return sums[:, None, :] - sums[:, :, None]
+        return np.asarray(sums[:, None, :] - sums[:, :, None])
 
     total = between(weights)
     first, second = between(weights * centred), between(weights * centred**2)
