@@ -28,7 +28,7 @@ def render(result: GateResult) -> str:
     if result.exit_code() and not worse and not refused:
         refused = [("", rows.outcome(result))]  # nothing was compared: never a run without an error
     undecided = [(rows.subject(v), v.sentence) for v in result.verdicts if v.outcome == "cannot tell"]
-    told = [("", rows.outcome(result)), *(("", note) for note in result.notes)]
+    told = [("", rows.outcome(result)), *(("", note) for note in rows.notes(result))]
     commands = [*_commands("error", worse + refused), *_commands("warning", undecided), *_commands("notice", told)]
     return "".join(f"{command}\n" for command in commands)
 

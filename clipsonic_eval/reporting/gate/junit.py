@@ -33,7 +33,7 @@ def render(result: GateResult) -> str:
     suite.set("time", "0")
     suite.extend(cases)
     ElementTree.SubElement(suite, "system-out").text = "\n".join(
-        [*rows.questions(result), *map(printable, result.notes), rows.outcome(result)]
+        [*rows.questions(result), *rows.notes(result), rows.outcome(result)]
     )
     suites = ElementTree.Element("testsuites")
     suites.append(suite)

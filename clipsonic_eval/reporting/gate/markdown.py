@@ -24,7 +24,7 @@ def _items(result: GateResult) -> Iterator[str]:
     for refusal in result.refusals:
         named = ": ".join(part for part in (rows.subject(refusal), printable(refusal.sentence)) if part)
         yield f"- **refused** {markdown_escape(named)}"
-    yield from (f"- {markdown_escape(printable(note))}" for note in result.notes)
+    yield from (f"- {markdown_escape(note)}" for note in rows.notes(result))
     for name, described in (("baseline", result.baseline), ("candidate", result.candidate)):
         if described:
             yield f"- {name}: {markdown_escape(rows.side(described))}"

@@ -37,6 +37,11 @@ def questions(result: GateResult) -> list[str]:
     return [QUESTIONS[question] for question in dict.fromkeys(verdict.question for verdict in result.verdicts)]
 
 
+def notes(result: GateResult) -> list[str]:
+    """Return the notes, each on one line; those on the question follow it and need not name it again."""
+    return [printable(note.removeprefix("question: ")) for note in result.notes]
+
+
 def side(described: Mapping[str, Any]) -> str:
     """Return what was compared, on one line: its name, the first digits of its records' hashes, its commit.
 
@@ -53,8 +58,9 @@ def side(described: Mapping[str, Any]) -> str:
 
 def subject(row: Verdict | Refusal) -> str:
     """Return which limit of which system a row is about, "" if it is about the whole call."""
-    limit = row.limit if row.metric in row.limit else f"{row.metric} {row.limit}"
-    return printable(" ".join(part for part in (row.system, limit.strip()) if part))
+    limit = row.limit.removeprefix(f"{row.system}:")
+    named = limit if row.metric in limit else f"{row.metric} {limit}".strip()
+    return printable(" ".join(part for part in (row.system, named) if part))
 
 
 def outcome(result: GateResult) -> str:

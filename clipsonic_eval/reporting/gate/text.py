@@ -53,7 +53,7 @@ def _paragraphs(result: GateResult) -> Iterator[str]:
             yield f"{verdict.outcome}: {rows.subject(verdict)}: {printable(verdict.sentence)}"
     for refusal in result.refusals:
         yield ": ".join(part for part in ("refused", rows.subject(refusal), printable(refusal.sentence)) if part)
-    yield from (f"note: {printable(note)}" for note in result.notes)
+    yield from (f"note: {note}" for note in rows.notes(result))
 
 
 def _fitted(table: Sequence[Sequence[str]], width: int) -> list[list[str]]:

@@ -53,7 +53,13 @@ def test_the_outcome_is_what_the_exit_code_says(found: GateResult, line: str) ->
 def test_a_limit_is_named_with_its_metric_once() -> None:
     assert rows.subject(verdict()) == "PD fad<+3%"
     assert rows.subject(verdict(limit="<+3%")) == "PD fad <+3%"
+    assert rows.subject(verdict(limit="PD:fad<+3%")) == "PD fad<+3%"
     assert rows.subject(verdict(limit="", system="")) == "fad"
+
+
+def test_a_note_on_the_question_does_not_name_it_as_one_again() -> None:
+    found = result(verdict(), notes=("question: same queries, as asked for", "ZS is new\nand was not compared"))
+    assert rows.notes(found) == ["same queries, as asked for", r"ZS is new\nand was not compared"]
 
 
 def test_a_side_without_a_name_or_records_still_reads() -> None:
