@@ -142,6 +142,9 @@ class RunRecord:
         systems: card of each system by name (kind, weights, config hash, guidance, seeds, ...).
         skipped: clips that were left out, by system or set.
         sets: numbers of clips by system or set; empty in records of version 1.
+        hashes: SHA-256 of what each stage made, by system or set: ``wavs`` over keys and file hashes,
+            ``embeddings/<role>`` over keys and vectors. They say which stage moved where numbers that should be equal
+            are not. Empty in records written before there were any.
         findings: problems that the checks found, by system or set.
         tags: what distinguishes this run within a study, e.g. ``{"train_seed": "0", "split": "test", "guidance": "2",
             "clip_variant": "toy-clip"}``.
@@ -174,6 +177,7 @@ class RunRecord:
     timings_s: Mapping[str, float] = field(default_factory=dict)
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     sets: Mapping[str, SetCount] = field(default_factory=dict)
+    hashes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def __repr__(self) -> str:

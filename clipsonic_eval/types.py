@@ -7,6 +7,7 @@ signature.
 
 from __future__ import annotations
 
+import hashlib
 import html
 import os
 from collections.abc import Mapping, Sequence
@@ -146,6 +147,13 @@ class Embeddings:
         clips = len(set(self.keys))
         rows = f"{n} rows of {clips} clips" if clips != n else f"{n} clips"
         return f"Embeddings({self.modality}, {rows}, d = {d}, {self.space.short})"
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 over the keys and the vectors, hexadecimal: equal if and only if every bit is."""
+        digest = hashlib.sha256("\0".join((self.vectors.dtype.str, *self.keys)).encode())
+        digest.update(np.ascontiguousarray(self.vectors).data)
+        return digest.hexdigest()
 
     def take(self, rows: IntArray) -> Embeddings:
         """Return the rows at these positions, (m,) int -> m rows in that order."""

@@ -51,6 +51,14 @@ class Embedded:
     counts: Mapping[str, SetCount]
     findings: Mapping[str, list[Finding]]
 
+    @property
+    def hashes(self) -> dict[str, dict[str, str]]:
+        """SHA-256 of what each stage made, by set and stage; the prompts' embeddings are the set ``prompts``."""
+        sets = {**self.sets, "reference": self.reference, "training": self.training}
+        prompts = {f"embeddings/{role}": one.sha256 for role, one in self.text.items()}
+        found = {name: one.hashes for name, one in sets.items() if one is not None}
+        return {**found, **({"prompts": prompts} if prompts else {})}
+
     def inputs(self, metric: Metric, seed: int = 0) -> dict[str, Inputs]:
         """Return the inputs of a metric by system, the controls that are made of embeddings among them.
 

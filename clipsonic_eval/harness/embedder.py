@@ -7,6 +7,7 @@ skipped and listed; the set goes on without them. Silence is embedded like any o
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -53,6 +54,13 @@ class EmbeddedSet:
     def keys(self) -> tuple[str, ...]:
         """Keys of the clips that were embedded, in order."""
         return tuple(self.digests)
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of what each stage made: ``wavs`` over keys and file hashes, ``embeddings/<role>`` of each space."""
+        wavs = "".join(f"{key}\0{digest}\n" for key, digest in sorted(self.digests.items()))
+        spaces = {f"embeddings/{role}": space.sha256 for role, space in self.spaces.items()}
+        return {"wavs": hashlib.sha256(wavs.encode()).hexdigest(), **spaces}
 
 
 @dataclass(slots=True)

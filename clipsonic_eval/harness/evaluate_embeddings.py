@@ -15,7 +15,7 @@ from clipsonic_eval.harness.resolve import resolve_metric
 from clipsonic_eval.metrics.scoring import Vectors, identity_of, inputs_of, score_systems
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.stats import paired
-from clipsonic_eval.types import Finding, Score
+from clipsonic_eval.types import Finding, Score, as_embeddings
 
 
 def evaluate_embeddings(
@@ -93,9 +93,16 @@ def evaluate_embeddings(
         comparisons=tuple(dataclasses.replace(c, p_holm=p) for c, p in zip(comparisons, holm, strict=True)),
         systems={name: {"kind": "embeddings"} for name in systems},
         findings=findings,
+        hashes=_hashes({**systems, "reference": reference, "prompts": prompts, "real": real}),
         tags=dict(tags or {}),
         provenance=provenance.collect(),
     )
+
+
+def _hashes(sets: Mapping[str, Vectors | None]) -> dict[str, dict[str, str]]:
+    """Return the SHA-256 of the embeddings that were given, by set."""
+    found = {name: as_embeddings(one, name) for name, one in sets.items() if one is not None}
+    return {name: {"embeddings": one.sha256} for name, one in found.items()}
 
 
 def _findings(metric: str, unscored: Mapping[str, str], not_compared: Sequence[str]) -> Iterator[tuple[str, Finding]]:

@@ -71,6 +71,7 @@ def score(
         systems={name: one.audio.card for name, one in embedded.sets.items()},
         skipped=embedded.skipped,
         sets=embedded.counts,
+        hashes=embedded.hashes,
         findings=checks.without_empty(findings),
     )
 

@@ -125,7 +125,7 @@ def _units(evidence: Evidence, gap: float, power: float, level: float) -> int | 
 
 def _found(evidence: Evidence, units: int, gap: float, power: float, level: float) -> bool:
     se = evidence.se * math.sqrt(evidence.n / units)
-    df = None if evidence.df is None else evidence.df * (units - 1) / (evidence.n - 1)
+    df = None if evidence.df is None else max(1.0, evidence.df * (units - 1) / (evidence.n - 1))  # scipy hangs near 0
     return se * _noncentrality(df, level, power, 0.0) <= gap
 
 
