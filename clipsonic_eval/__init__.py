@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from clipsonic_eval.api import embed, evaluate, explain, modality_gap, report
     from clipsonic_eval.encoders import ENCODERS
     from clipsonic_eval.errors import UserError
+    from clipsonic_eval.history.store import History
     from clipsonic_eval.lookups import list_conventions, list_encoders, list_metrics, load
     from clipsonic_eval.metrics import METRICS
     from clipsonic_eval.records import RunRecord
@@ -51,6 +52,7 @@ __all__ = [
     "METRICS",
     "Clip",
     "Embeddings",
+    "History",
     "Query",
     "RunRecord",
     "Score",
@@ -86,6 +88,7 @@ _HOMES = {
     "lookups": "list_conventions list_encoders list_metrics load",
     "encoders": "ENCODERS",
     "errors": "UserError",
+    "history.store": "History",
     "metrics": "METRICS",
     "records": "RunRecord",
     "types": "Clip Embeddings Query Score",

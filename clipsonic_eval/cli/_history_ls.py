@@ -31,6 +31,7 @@ def command(ctx: click.Context, newest: int | None, folder: Path, as_json: bool)
     """
     from clipsonic_eval.cli._skips import finish
     from clipsonic_eval.formats import aligned
+    from clipsonic_eval.history.pins import read_all
     from clipsonic_eval.history.store import History
     from clipsonic_eval.progress import Bars
 
@@ -42,7 +43,7 @@ def command(ctx: click.Context, newest: int | None, folder: Path, as_json: bool)
         click.echo(json.dumps(rows, ensure_ascii=False))
     else:
         click.echo(aligned([_HEADS, *map(_cells, rows)]))
-    finish(ctx, entries.skipped)
+    finish(ctx, (*entries.skipped, *read_all(folder)[1]))
 
 
 def _row(entry: Entry, kept: set[str], pinned: dict[str, tuple[str, ...]]) -> dict[str, Any]:

@@ -195,6 +195,6 @@ def load(path: Path) -> Columns:
     Raises:
         Exception: of any kind, where the file is damaged or of another release.
     """
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         about, heads = json.loads(file["texts"].tobytes())
         return Columns(tuple(about), tuple(map(tuple, heads)), file["ends"], file["head"], file["numbers"])

@@ -90,12 +90,12 @@ class History:
             runs: run folders, record files, folders that hold run folders, glob patterns, or records in memory.
 
         Raises:
-            UserError: nothing was given, or the folder holds something that is no history.
+            UserError: none of them can be added, or the folder holds something that is no history.
         """
         given = [runs] if isinstance(runs, str | os.PathLike | RunRecord) else list(runs)
         if not given:
             raise UserError("no runs given; give one or more folders that `evaluate`, `gap` or `bench` wrote")
-        self._claim()
+        self._prepare()
         places, skipped = _places(given)
         known: dict[str, bool] = {}
         for place in self._progress.track(places, label="adding records"):
@@ -105,19 +105,20 @@ class History:
                 skipped.append(Skip(str(place), str(error)))
             else:
                 known.setdefault(key, is_new)
+        if not known:
+            raise UserError("; ".join(skip.reason for skip in skipped))
         return Added(tuple(known), tuple(key for key, is_new in known.items() if is_new), tuple(skipped))
 
-    def _claim(self) -> None:
+    def _prepare(self) -> None:
+        """Refuse a folder of other things, and remove what killed processes left."""
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"{self.folder}: is a file; name a folder for the history")
-        if self.folder.exists() and not (self.folder / RECORDS).is_dir():
-            held = sorted(path.name for path in self.folder.iterdir() if not path.name.startswith("."))
-            if held:
-                raise UserError(f"{self.folder}: is no history, it holds {listed(held)}; name another folder")
-        (self.folder / RECORDS).mkdir(parents=True, exist_ok=True)
-        for name in (RECORDS, COMMON, CLIPS, pins.PINS):
-            if (self.folder / name).is_dir():
-                atomic.remove_leftovers(self.folder / name)
+        parts = {RECORDS, COMMON, CLIPS, pins.PINS}
+        held = sorted(p.name for p in self.folder.glob("[!.]*")) if self.folder.exists() else []
+        if RECORDS not in held and (others := [name for name in held if name not in parts]):
+            raise UserError(f"{self.folder}: is no history, it holds {listed(others)}; name another folder")
+        for name in parts.intersection(held):
+            atomic.remove_leftovers(self.folder / name)
 
     def _write(self, place: Path | RunRecord) -> tuple[str, bool]:
         if isinstance(place, RunRecord):
