@@ -1,0 +1,82 @@
+"""The page of simulations of the gate: a part per CSV file in its folder, so that each can be made alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from clipsonic_eval.files import read_csv, write_csv, write_text
+from clipsonic_eval.formats import markdown_table
+
+Rows = Sequence[Mapping[str, Any]]
+PAGE: Final = "README.md"
+CHANGE_POINTS: Final = "change_points.csv"
+
+
+def write(name: str, rows: Rows, folder: Path, command: str) -> Path:
+    """Write one table and, from all tables in the folder, the page.
+
+    Args:
+        name: of the CSV file, a key of :data:`PARTS`.
+        rows: of the table.
+        folder: of the page.
+        command: that made the rows; a column of the table.
+
+    Returns:
+        The page.
+    """
+    shown = [{**row, "command": command} for row in rows]
+    write_csv(folder / name, list(shown[0]), shown)
+    parts = [part(read_csv(folder / found)) for found, part in PARTS.items() if (folder / found).exists()]
+    page = folder / PAGE
+    write_text(page, "\n\n".join(["# Does the gate do what it says?", *parts]) + "\n")
+    return page
+
+
+def change_points(rows: Rows) -> str:
+    """Return the part on change points: false ones in series without a change, and how soon steps are found."""
+    false = [row for row in rows if row["what"] == "false"]
+    found = [row for row in rows if row["what"] == "found"]
+    noises = list(dict.fromkeys(row["noise"] for row in false))
+    sizes = sorted({float(row["size"]) for row in found})
+    worst = max(false, key=lambda row: float(row["share"]), default=None)
+    alarms = [[str(n), *(_rate(false, points=n, noise=noise) for noise in noises)] for n in _distinct(false, "points")]
+    delays = [
+        [str(n), str(after), *(_rate(found, points=n, after=after, size=size) for size in sizes)]
+        for n in _distinct(found, "points")
+        for after in _distinct([row for row in found if int(row["points"]) == n], "after")
+    ]
+    lines = [
+        "## Change points",
+        f"`{rows[0]['command']}`. Shares of simulated series in percent, in brackets Wilson's 95 % interval "
+        "(`change_points.csv`).",
+        "**Series without a change in which a change point was found** (at most 5 %), by number of points and "
+        f"distribution of the noise; {false[0]['repeats'] if false else 0} series a cell."
+        + (f" The largest: {_shown(worst)} ({worst['noise']}, {worst['points']} points)." if worst else ""),
+        markdown_table(["points", *noises], alarms),
+        "**Series with one step in which it was found**, within two points of its place, by the number of points since "
+        f"the step and its size in standard deviations; normal noise, {found[0]['repeats'] if found else 0} series a "
+        "cell. The newest two points are always too new to tell.",
+        markdown_table(["points", "since the step", *(f"{size:g} sd" for size in sizes)], delays),
+    ]
+    return "\n\n".join(line.rstrip("\n") for line in lines)
+
+
+PARTS: Final[Mapping[str, Callable[[Rows], str]]] = {CHANGE_POINTS: change_points}
+
+
+def _distinct(rows: Rows, name: str) -> list[int]:
+    return sorted({int(row[name]) for row in rows})
+
+
+def _rate(rows: Rows, **wanted: object) -> str:
+    """Return the share of the one row with these values, "–" where there is none."""
+    for row in rows:
+        if all(type(value)(row[name]) == value for name, value in wanted.items()):  # type: ignore[call-arg]
+            return _shown(row)
+    return "–"
+
+
+def _shown(row: Mapping[str, Any]) -> str:
+    return f"{100 * float(row['share']):.1f} [{100 * float(row['low']):.1f}, {100 * float(row['high']):.1f}]"
