@@ -10,14 +10,13 @@ import fake_encoders
 import numpy as np
 import pytest
 
-from clipsonic_eval import records
+from clipsonic_eval.bench.cases import BenchConfig, Target
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.frontier.config import FrontierConfig
-from clipsonic_eval.frontier.grid import Point
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.systems import resolve
-from clipsonic_eval.types import Score
+from clipsonic_eval.types import Score, Skip
 
 HERTZ = [300 * (i + 1) for i in range(8)]
 SYSTEM = '''
@@ -65,12 +64,11 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def config(grid: Mapping[str, Any], **more: Any) -> FrontierConfig:
     """Return a frontier of the tones over a grid, of few resamples."""
     settings: dict[str, Any] = {
-        "systems": {"T": {"system": "tones.py:Tones"}},
+        "targets": [Target("tones.py:Tones", "T", {}, {name: tuple(values) for name, values in grid.items()})],
         "queries": "q.csv",
         "reference": "real",
         "encoders": {"audio": "fa", "audio_text": "fc"},
         "n_bootstrap": 50,
-        "grid": grid,
     }
     return FrontierConfig(**{**settings, **more})
 
@@ -81,7 +79,7 @@ def durations(seconds: float, seed: int, processes: int = 3, rounds: int = 8) ->
     return {f"p{p}/{r:06d}": float(x) for p, row in enumerate(drawn) for r, x in enumerate(row)}
 
 
-def bench_record(label: str, seconds: float, card: Mapping[str, Any], tags: Mapping[str, str]) -> RunRecord:
+def bench_record(label: str, seconds: float, card: Mapping[str, Any]) -> RunRecord:
     """Return a bench record of one case with latency and a stage."""
     own = durations(seconds, seed=len(label))
     median = float(np.median(list(own.values())))
@@ -93,7 +91,7 @@ def bench_record(label: str, seconds: float, card: Mapping[str, Any], tags: Mapp
         Score(**{**fields, "per_clip": own}),
         Score(**{**fields, "metric": "stage_denoiser", "value": 0.8 * median, "ci": None}),
     )
-    return RunRecord("bench", scores, systems={label: dict(card)}, tags=dict(tags))
+    return RunRecord("bench", scores, systems={label: dict(card)})
 
 
 class Stopwatch:
@@ -103,12 +101,18 @@ class Stopwatch:
         self.timed: list[str] = []
         self.fails_at = fails_at
 
-    def __call__(self, point: Point, folder: Path) -> RunRecord:
-        self.timed.append(point.label)
-        if self.fails_at and self.fails_at in point.label:
-            raise RuntimeError("the worker was killed")
-        card = resolve(point.spec, point.settings).card()
-        record = bench_record(point.label, 0.1 * float(point.settings["steps"]), card, point.tags)
-        folder.mkdir(parents=True, exist_ok=True)
-        records.write(record, folder)
-        return record
+    def __call__(self, config: BenchConfig, folder: Path) -> RunRecord:
+        del folder
+        self.timed = [target.name for target in config.targets]
+        failed = [name for name in self.timed if self.fails_at and self.fails_at in name]
+        rows = [self._row(target) for target in config.targets if target.name not in failed]
+        return RunRecord(
+            "bench",
+            tuple(score for row in rows for score in row.scores),
+            systems={name: card for row in rows for name, card in row.systems.items()},
+            skipped={name: (Skip("case", "the worker was killed"),) for name in failed},
+        )
+
+    def _row(self, target: Target) -> RunRecord:
+        card = resolve(target.spec, target.settings).card()
+        return bench_record(target.name, 0.1 * float(target.settings["steps"]), card)

@@ -61,7 +61,7 @@ def analyse(runs: Runs, catalogue: Catalogue | None = None) -> Results:
     Raises:
         UserError: runs contradict each other, or seeds were evaluated differently.
     """
-    names = [name for run in runs.all_runs for name in run.record.system_names]
+    names = [name for run in runs.all_runs if run not in runs.bench for name in run.record.system_names]
     catalogue = (catalogue or Catalogue()).completed(names)
     kept, variant = runs.pooled, runs.clip_variant
     gaps = {

@@ -16,6 +16,7 @@ from clipsonic_eval import filenames, records
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 
+BENCH = "bench"
 POOLED = "pooled"  # kind of the records in which analysis writes numbers over training seeds
 
 
@@ -47,6 +48,7 @@ class Runs:
         guidance: evaluations of the same CLIP variant over guidance scales.
         clip_variants: evaluations by CLIP variant, the main one included; empty unless there are several.
         gaps: gap runs by CLIP variant.
+        bench: measurements of cost.
         pooled: records of kind ``pooled`` that an earlier report exported, by CLIP variant and part: a guidance scale,
             ``gap``, or "" for the table; they stand in for values per clip that were not kept.
         clip_variant: the main one.
@@ -57,6 +59,7 @@ class Runs:
     guidance: tuple[Run, ...] = ()
     clip_variants: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     gaps: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
+    bench: tuple[Run, ...] = ()
     pooled: Mapping[tuple[str, str], RunRecord] = field(default_factory=dict)
     clip_variant: str = ""
     notes: tuple[str, ...] = ()
@@ -64,7 +67,7 @@ class Runs:
     @property
     def all_runs(self) -> tuple[Run, ...]:
         """Every run that the report uses, once."""
-        groups = [self.table, self.guidance, *self.clip_variants.values(), *self.gaps.values()]
+        groups = [self.table, self.guidance, *self.clip_variants.values(), *self.gaps.values(), self.bench]
         return tuple({r.name: r for group in groups for r in group}.values())
 
 
@@ -134,10 +137,13 @@ def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None, main_vari
         UserError: there is no evaluation and no gap run, nothing fits ``select``, or the choice is open.
     """
     select = dict(select or {})
-    evaluations = [r for r in runs if r.record.kind not in ("gap", POOLED)]
+    evaluations = [r for r in runs if r.record.kind not in ("gap", BENCH, POOLED)]
     gap_runs = [r for r in runs if r.record.kind == "gap"]
-    if not evaluations and not gap_runs:
-        raise UserError("the runs given hold no evaluation and no gap statistics; run `evaluate` or `gap` first")
+    bench = [r for r in runs if r.record.kind == BENCH]
+    if not evaluations and not gap_runs and not bench:
+        raise UserError(
+            "the runs given hold no evaluation, no gap statistics and no bench; run `evaluate`, `gap` or `bench` first"
+        )
     main = select.get("clip_variant", _main_clip_variant(evaluations or gap_runs, main_variants))
     notes: list[str] = []
     table = _main_runs([r for r in evaluations if r.tag("clip_variant") in ("", main)], select) if evaluations else []
@@ -146,6 +152,7 @@ def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None, main_vari
         guidance=tuple(_guidance_runs([r for r in evaluations if r.tag("clip_variant") in ("", main)])),
         clip_variants=_sweep(evaluations, main, table, notes),
         gaps=_gaps(gap_runs, notes),
+        bench=tuple(bench),
         pooled={_part(r): r.record for r in runs if r.record.kind == POOLED},
         clip_variant=main,
         notes=tuple(notes),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from clipsonic_eval.bench.cases import Target
 from clipsonic_eval.errors import ConfigError
 
-SPEC: Final = "system"  # among the settings of an entry: which system it is
 SYSTEM_TAG: Final = "system"
-_RESERVED = (SPEC, "name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +21,7 @@ class Point:
         system: name in tables.
         spec: as :func:`clipsonic_eval.systems.resolve` takes it.
         settings: all that the system gets, those of the grid among them.
-        varied: those of the grid.
+        varied: those that differ between the points of the system.
     """
 
     system: str
@@ -60,42 +58,31 @@ def shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def points(systems: Mapping[str, Mapping[str, Any]], grid: Mapping[str, Sequence[Any]]) -> list[Point]:
-    """List the points of a grid, the last setting varying fastest.
+def points(targets: Sequence[Target]) -> list[Point]:
+    """List the points of all grids, the last setting varying fastest.
 
     Args:
-        systems: by name: the settings of each, and under ``system`` which one it is.
-        grid: values by setting, the same for all systems.
+        targets: systems with the settings that vary.
 
     Raises:
-        ConfigError: there is no system, one is not named, or a setting has no value, one twice, or may not vary.
+        ConfigError: there is no system, or two points would have one label.
 
     Example:
-        >>> found = points({"ZS": {"system": "my.py:ZS"}}, {"steps": [10, 20], "guidance": [2, 4]})
+        >>> found = points([Target("my.py:ZS", "ZS", {"model": "m"}, {"steps": (10, 20), "guidance": (2, 4)})])
         >>> [point.label for point in found][:2]
         ['ZS@steps-10@guidance-2', 'ZS@steps-10@guidance-4']
     """
-    if not systems:
+    if not targets:
         raise ConfigError("no system to sweep; give at least one")
-    for name, values in grid.items():
-        texts = [shown(value) for value in values]
-        if name in _RESERVED:
-            raise ConfigError(f"--grid {name}: '{name}' names the system and does not vary; give several systems")
-        if not texts or len(set(texts)) != len(texts):
-            raise ConfigError(
-                f"--grid {name}: give at least one value and none twice, got {', '.join(texts) or 'none'}"
-            )
     found = []
-    for system, entry in systems.items():
-        settings = dict(entry)
-        spec = settings.pop(SPEC, None)
-        if not isinstance(spec, str) or not spec:
-            raise ConfigError(f"systems.{system}: needs `{SPEC}`, e.g. {SPEC}: clipsonic.systems:ZeroShot")
-        for values in itertools.product(*grid.values()):
-            varied = dict(zip(grid, values, strict=True))
-            found.append(Point(system, spec, {**settings, **varied}, varied))
+    for target in targets:
+        name = target.name or target.spec.rpartition(":")[2]
+        several = {key for key, values in target.grid.items() if len(values) > 1}
+        for values in target.points():
+            varied = {key: value for key, value in values.items() if key in several}
+            found.append(Point(name, target.spec, {**target.settings, **values}, varied))
     labels = [point.label for point in found]
     double = next((label for label in labels if labels.count(label) > 1), None)
     if double is not None:
-        raise ConfigError(f"two points of the grid would be called '{double}'; give other values")
+        raise ConfigError(f"two points of the grid would be called '{double}'; give other names or values")
     return found

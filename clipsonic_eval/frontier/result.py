@@ -51,6 +51,7 @@ class Frontier:
         points: those that compare.
         on: whether each is on the frontier as measured.
         share: of the resamples in which it is.
+        latency_ci: 95 % interval of each latency over resampled processes and rounds, seconds.
         n_boot: number of resamples.
         seed: of the resamples.
         left_out: points that do not compare, with the reason.
@@ -60,6 +61,7 @@ class Frontier:
     points: tuple[FrontierPoint, ...]
     on: tuple[bool, ...]
     share: tuple[float, ...]
+    latency_ci: tuple[tuple[float, float], ...]
     n_boot: int
     seed: int
     left_out: tuple[Skip, ...] = ()
@@ -160,6 +162,7 @@ def frontier(points: Sequence[FrontierPoint], metric: str, *, n_boot: int = 2000
         points=tuple(usable),
         on=tuple(bool(x) for x in pareto.on_frontier(*measured)),
         share=tuple(float(x) for x in pareto.membership(quality, latency)),
+        latency_ci=tuple((float(low), float(high)) for low, high in np.quantile(latency, [0.025, 0.975], axis=0).T),
         n_boot=n_boot,
         seed=seed,
         left_out=tuple(left_out),

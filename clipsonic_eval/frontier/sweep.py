@@ -1,21 +1,23 @@
 """Sample, evaluate and time every point of a grid; what is finished is kept.
 
-``<out>/points/<label>/`` holds ``wavs/`` and two run folders, ``quality/`` (kind ``evaluate``) and ``cost/`` (kind
-``bench``), both tagged with the point's settings. All qualities come first and the timing last, one point after the
-other, so that a quiet machine is needed for that part only.
+``<out>/points/<label>/`` holds ``wavs/`` and ``quality/``, a run folder whose record is tagged with the point's
+settings; ``<out>/cost/`` is the run folder of a bench with a case per point, of the same label. Timing comes last, in
+one go, so that a quiet machine is needed for that part only, and points take turns on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from clipsonic_eval import filenames, outputs, records
+from clipsonic_eval.bench.cases import BenchConfig
+from clipsonic_eval.bench.run import bench
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.frontier.config import FrontierConfig
-from clipsonic_eval.frontier.grid import Point
+from clipsonic_eval.frontier.grid import Point, points
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.queries import QuerySet, read_queries
 from clipsonic_eval.harness.sample import sample
@@ -27,7 +29,7 @@ from clipsonic_eval.types import Skip
 POINTS = "points"
 QUALITY, COST = "quality", "cost"
 
-Cost = Callable[[Point, Path], RunRecord]  # times a point and writes its bench record into a folder
+Cost = Callable[[BenchConfig, Path], RunRecord]  # times cases into a folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,12 @@ class Sweep:
 
 
 def sweep(
-    config: FrontierConfig, out: Path, cost: Cost, *, progress: Progress = SILENT, overwrite: bool = False
+    config: FrontierConfig,
+    out: Path,
+    *,
+    cost: Cost | None = None,
+    progress: Progress = SILENT,
+    overwrite: bool = False,
 ) -> Sweep:
     """Measure every point of a grid; a point that fails costs itself alone.
 
@@ -54,7 +61,7 @@ def sweep(
         config: the grid and how it is measured.
         out: folder; continued where it holds points of the same queries and settings, to which systems and values of
             the grid may be added.
-        cost: times a point.
+        cost: times the points; None: :func:`clipsonic_eval.bench.run.bench`.
         progress: shows the points.
         overwrite: replace points of other queries or settings in ``out``.
 
@@ -64,42 +71,36 @@ def sweep(
     queries = read_queries(config.queries)
     queries.show_notes(progress)
     queries.single(config.queries, "give every caption a key of its own")
+    time = cost or partial(bench, overwrite=True, progress=progress)
     with outputs.claim(out, "frontier", config.identity(), overwrite=overwrite, keep=True):
-        failed: list[Skip] = []
-        points = {point.label: point for point in config.points()}
-        folder = out / POINTS
-        quality = partial(_quality, config, queries, folder)
-        good = _each(points.values(), quality, "quality", failed, progress)
-        timed = _each([points[label] for label in good], partial(_cost, cost, folder), "latency", failed, progress)
-    if not timed:
-        raise UserError(f"{out}: no point could be measured; the first, {failed[0].key}: {failed[0].reason}")
-    skipped = {label: n for label, record in good.items() if (n := sum(map(len, record.skipped.values())))}
-    return Sweep((*good.values(), *timed.values()), tuple(failed), skipped)
+        quality, failed = _qualities(config, queries, out / POINTS, progress)
+        if not quality:
+            raise UserError(f"{out}: no point could be measured; the first, {failed[0].key}: {failed[0].reason}")
+        timed = time(config.bench([p for p in points(config.targets) if p.label in quality]), out / COST)
+    failed += [Skip(label, skip.reason) for label, skips in timed.skipped.items() for skip in skips]
+    skipped = {label: n for label, record in quality.items() if (n := sum(map(len, record.skipped.values())))}
+    return Sweep((*quality.values(), timed), tuple(failed), skipped)
 
 
-def _each(
-    points: Iterable[Point],
-    measure: Callable[[Point], RunRecord],
-    label: str,
-    failed: list[Skip],
-    progress: Progress,
-) -> dict[str, RunRecord]:
-    """Return the records of the points by label; those that fail are listed."""
+def _qualities(
+    config: FrontierConfig, queries: QuerySet, folder: Path, progress: Progress
+) -> tuple[dict[str, RunRecord], list[Skip]]:
+    """Return the records of the points by label, and the points that failed with the reason."""
     done: dict[str, RunRecord] = {}
-    for point in progress.track(list(points), label=label):
+    failed: list[Skip] = []
+    for point in progress.track(points(config.targets), label="quality"):
         try:
-            done[point.label] = measure(point)
+            done[point.label] = _quality(config, queries, folder / point.label, point)
         except UserError as error:
             failed.append(Skip(point.label, str(error)))
-        except (RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError) as error:  # of the system's code
+        except (RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError) as error:  # of the system's own code
             failed.append(Skip(point.label, f"{type(error).__name__}: {error}"))
-    return done
+    return done, failed
 
 
 def _quality(config: FrontierConfig, queries: QuerySet, folder: Path, point: Point) -> RunRecord:
     """Sample and evaluate a point, or read the record that it has."""
-    place = folder / point.label
-    wavs, run = place / "wavs", place / QUALITY
+    wavs, run = folder / "wavs", folder / QUALITY
     system = resolve(point.spec, point.settings)
     done = sample(
         system, queries, wavs, seed=config.seed, batch_size=config.batch_size, name=point.label, overwrite=True
@@ -123,8 +124,3 @@ def _quality(config: FrontierConfig, queries: QuerySet, folder: Path, point: Poi
     if (run / filenames.RECORD).exists() and not outputs.changes(run, "evaluate", wanted.identity()):
         return records.read(run)
     return evaluate(wanted, run, overwrite=True)
-
-
-def _cost(cost: Cost, folder: Path, point: Point) -> RunRecord:
-    """Time a point, or read the record that it has."""
-    return cost(point, folder / point.label / COST)

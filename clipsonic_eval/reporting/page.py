@@ -7,7 +7,7 @@ from typing import Any
 
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.analysis.runs import Run
-from clipsonic_eval.reporting import markup, summary
+from clipsonic_eval.reporting import bench, markup, summary
 from clipsonic_eval.reporting.markup import TextTable
 from clipsonic_eval.reporting.statements.wording import plural
 
@@ -27,7 +27,7 @@ def readme(
 
     Args:
         results: for the words and the provenance.
-        tables: by name (``table``, ``comparisons``, ``gap``, ``clip_variants``).
+        tables: by name (``table``, ``comparisons``, ``gap``, ``clip_variants``, ``cost``, ``stages``).
         figures: those that were drawn.
         title: of the page.
         command: that made it, "" for none.
@@ -38,6 +38,9 @@ def readme(
     for question, sentences in summary.answers(results):
         parts += [f"## {question.title}", "", *[f"- {s}" for s in sentences], ""]
         parts += [*_figure(figures, question.shows), *_table(tables, question.shows)]
+    if results.runs.bench:
+        parts += ["## What does it cost?", "", *[f"- {s}" for s in bench.sentences(results.runs.bench)], ""]
+        parts += [*_table(tables, "cost"), *_table(tables, "stages")]
     if "spectrograms" in figures:
         parts += ["## Spectrograms", "", *_figure(figures, "spectrograms")]
     if "comparisons" in tables:

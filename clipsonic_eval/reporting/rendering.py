@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clipsonic_eval import files
 from clipsonic_eval.analysis.results import Results
-from clipsonic_eval.reporting import export_records, gap, markup, page, sweep, tables
+from clipsonic_eval.reporting import bench, export_records, gap, markup, page, sweep, tables
 from clipsonic_eval.reporting.drawing import draw_all
 from clipsonic_eval.reporting.markup import TextTable
 
@@ -63,4 +63,5 @@ def render_tables(results: Results) -> tuple[dict[str, TextTable], dict[str, str
     if results.sweep:
         shown["clip_variants"] = sweep.table(results.sweep, pairs)
         csv["clip_variants"] = sweep.to_csv(results.sweep, pairs)
-    return shown, csv
+    costs, as_csv = bench.tables(results.runs.bench)
+    return {**shown, **costs}, {**csv, **as_csv}

@@ -68,7 +68,7 @@ def test_gap_runs_of_audio_and_text_do_not_mix_with_image_and_text() -> None:
 
 
 def test_nothing_usable_is_refused() -> None:
-    with pytest.raises(UserError, match="hold no evaluation and no gap statistics"):
+    with pytest.raises(UserError, match="hold no evaluation, no gap statistics and no bench"):
         sort([as_run(RunRecord("pooled", ()))])
 
 

@@ -25,7 +25,7 @@ def quality(label: str, mean: float, card: dict[str, Any] = CARD, *, metric: str
 
 
 def cost(label: str, seconds: float, card: dict[str, Any] = CARD) -> RunRecord:
-    return made.bench_record(label, seconds, card, {"system": label})
+    return made.bench_record(label, seconds, card)
 
 
 def test_higher_is_better_where_the_metric_says_so() -> None:
