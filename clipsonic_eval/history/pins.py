@@ -37,16 +37,7 @@ class Pin:
 
 
 def write(folder: Path, name: str, hashes: Sequence[str]) -> Pin:
-    """Let a name stand for some records of the history in ``folder``.
-
-    Raises:
-        UserError: not a name, or one that would be taken for a hash.
-    """
-    if not _NAME.fullmatch(name) or name == LATEST or _HASH.fullmatch(name):
-        raise UserError(
-            f"'{name}' is no name for a pin: take up to 64 letters, digits, dots and dashes, not '{LATEST}', and not "
-            "only digits and a to f, which would be taken for a hash"
-        )
+    """Let a name (see :func:`require_name`) stand for some records of the history in ``folder``."""
     path = folder / PINS / f"{name}.json"
     before = _read(path).records if path.exists() else ()
     records = tuple(dict.fromkeys(hashes))
@@ -54,6 +45,19 @@ def write(folder: Path, name: str, hashes: Sequence[str]) -> Pin:
     pin = Pin(name, records, now, before if before != records else ())
     write_json(path, {"name": name, "records": list(records), "pinned": now, "replaced": list(pin.replaced)})
     return pin
+
+
+def require_name(name: str) -> None:
+    """Raise unless a name may stand for a baseline.
+
+    Raises:
+        UserError: not a name of a file, or one that would be taken for a hash.
+    """
+    if not _NAME.fullmatch(name) or name == LATEST or _HASH.fullmatch(name):
+        raise UserError(
+            f"'{name}' is no name for a pin: take up to 64 letters, digits, dots and dashes, not '{LATEST}', and not "
+            "only digits and a to f, which would be taken for a hash"
+        )
 
 
 def read_all(folder: Path) -> tuple[dict[str, Pin], list[Skip]]:

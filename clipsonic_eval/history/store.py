@@ -200,6 +200,7 @@ class History:
         Raises:
             UserError: not a name, no such record, or a run cannot be added.
         """
+        pins.require_name(name)
         hashes: list[str] = []
         for ref in [runs] if isinstance(runs, str) else runs:
             hashes += self._added_or_found(ref)
