@@ -7,6 +7,7 @@ forgotten before it (``forget()``, where the system has it), so that every reque
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +80,8 @@ def load(spec: str, name: str, settings: Mapping[str, Any], queries: Sequence[Qu
     Raises:
         UserError: nothing has this name, or a setting is not accepted.
     """
+    if ":" in spec or Path(spec).is_dir():  # before the registries are scanned: a system pays for its own imports only
+        return _system(spec, name, settings, queries, seed)
     if spec in METRICS:
         return _metric(spec, name, settings, seed)
     if spec in ENCODERS:
@@ -92,17 +95,22 @@ def _split(
     """Return the settings of the request, checked against the type of their defaults, and those of the constructor."""
     request = dict(defaults)
     for key in defaults.keys() & settings.keys():
-        value, default = settings[key], defaults[key]
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        fits = isinstance(value, str) if isinstance(default, str) else number and value >= 0
-        if isinstance(default, int):
-            fits = isinstance(value, int) and not isinstance(value, bool) and value >= (key != "n_boot")
-        if not fits:
-            raise ConfigError(
-                f"{spec}: {key}={value!r}: expected {'a name' if isinstance(default, str) else 'a number above 0'}"
-            )
-        request[key] = value
+        request[key] = _checked(spec, key, settings[key], defaults[key])
     return request, {key: value for key, value in settings.items() if key not in defaults}
+
+
+def _checked(spec: str, key: str, value: Any, default: Any) -> Any:
+    """Return a setting of the request if it is of the kind of its default."""
+    if isinstance(default, str):
+        fits, expected = isinstance(value, str), "a name"
+    elif isinstance(default, int):
+        least = min(default, 1)
+        fits, expected = type(value) is int and value >= least, f"a whole number of at least {least}"
+    else:
+        fits, expected = type(value) in (int, float) and value > 0, "a number above 0"
+    if not fits:
+        raise ConfigError(f"{spec}: {key}={value!r}: expected {expected}")
+    return value
 
 
 # --- systems
@@ -119,21 +127,22 @@ def _system(spec: str, name: str, settings: Mapping[str, Any], queries: Sequence
         name or system.name, "system", system.card(), lambda number: None, request["batch"], "clip", _device_of(rest)
     )
     loaded.call = _requests(system, loaded, queries, seed)
-    distinct = len({query.prompt for query in queries})
-    if not hasattr(system, "forget") and distinct < len(queries):
-        loaded.remarks.append(
-            f"only {distinct} of {len(queries)} prompts differ: a system that remembers may be faster"
-        )
     return loaded
 
 
 def _requests(system: System, loaded: Loaded, queries: Sequence[Query], seed: int) -> Callable[[int], object]:
-    forget: Callable[[], object] = getattr(system, "forget", lambda: None)
-    batch = loaded.batch
+    forget: Callable[[], object] | None = getattr(system, "forget", None)
+    batch, distinct = loaded.batch, len({query.prompt for query in queries})
 
     def call(number: int) -> list[Float32]:
-        forget()
         first = number * batch
+        if forget is not None:
+            forget()
+        elif first + batch > distinct and not loaded.remarks:
+            loaded.remarks.append(
+                f"prompts came again after {distinct}: a system that keeps what it made of earlier ones is measured "
+                "with that; give more with --queries"
+            )
         asked = [queries[(first + i) % len(queries)] for i in range(batch)]
         sounds = system.generate(asked, [seeds.derive(seed, str(first + i), "bench") for i in range(batch)])
         if not loaded.audio_s:
@@ -159,7 +168,9 @@ def _seconds(sounds: Sequence[Any], batch: int, system: System) -> float:
 
 
 def _device_of(settings: Mapping[str, Any]) -> str:
-    """Return the device of a system: as it is set, or the one that ``auto`` means."""
+    """Return the device of a system: as it is set, or what ``auto`` means; the CPU where torch is not loaded."""
+    if "torch" not in sys.modules and "device" not in settings:
+        return "cpu"
     from clipsonic_eval.devices import resolve_device
 
     return str(resolve_device(str(settings.get("device", "auto"))))
@@ -171,7 +182,9 @@ def _device_of(settings: Mapping[str, Any]) -> str:
 def _encoder(spec: str, name: str, settings: Mapping[str, Any], queries: Sequence[Query], seed: int) -> Loaded:
     """Load an encoder; request settings: ``batch`` (1), ``modality`` (its first), ``length`` of clips (10 s)."""
     request, rest = _split(settings, {"batch": 1, "modality": "", "length": _CLIP_S}, spec)
-    device = _device_of(rest)
+    from clipsonic_eval.devices import resolve_device
+
+    device = str(resolve_device(str(rest.get("device", "auto"))))
     encoder = load_encoder(spec, **{**rest, "device": device})
     modality = request["modality"] or encoder.card.modalities[0]
     if modality not in encoder.card.modalities:
