@@ -19,16 +19,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from clipsonic.conditions import ConditionSpec, condition_array, normalised
+from clipsonic.conditions import ConditionSpec, condition_array, embed_texts, normalised
 from clipsonic.mel import MelConfig, MelFrontEnd
 from clipsonic.prior.data import PairSource, load_pairs
 from clipsonic.system_config import MelSystemConfig, check_template
 from clipsonic.systems import PEAK_RULE, MelSystem
-from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
+from clipsonic.vocoders import VOCODERS, Vocoder, waveforms
 from clipsonic_eval.arraytypes import Float32, IntArray
 from clipsonic_eval.encoders import load_encoder
 from clipsonic_eval.errors import ConfigError, UserError
-from clipsonic_eval.stages import stage
 from clipsonic_eval.systems.controls import own_audio
 from clipsonic_eval.types import Query
 
@@ -144,8 +143,7 @@ class Retrieval:
 
     def nearest(self, queries: Sequence[Query]) -> IntArray:
         """Return the row in the store of each query's clip, (b,) int64; of equally near ones the first."""
-        with stage("condition"):
-            texts = self._encoder.text([self._template.replace("{}", query.prompt) for query in queries])
+        texts = embed_texts(self._encoder, [self._template.replace("{}", query.prompt) for query in queries])
         cosines = normalised(texts) @ self._frames.T  # (b, n)
         return self._rows[np.argmax(cosines, axis=1)]
 
@@ -199,6 +197,5 @@ class RealMel:
     def _resynthesised(self, query: Query, seed: int) -> Float32:
         samples = own_audio(query, self.sample_rate, self._duration_s)
         log_mel = self._front_end.log_mel(torch.from_numpy(samples)[None])
-        with stage("vocoder"):
-            audio: Float32 = within_full_scale(self._vocoder(log_mel, [seed]))[0].numpy()
+        audio: Float32 = waveforms(self._vocoder, log_mel, [seed])[0].numpy()
         return audio

@@ -36,7 +36,7 @@ Answer = dict[str, Any]
 _IDLE_S = 5.5  # in which an idle machine's energy is counted
 
 
-class Worker:
+class _Worker:
     """Answers the commands of one process."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class Worker:
     def _measure(self, command: Mapping[str, Any]) -> Answer:
         del command
         target, told = self._ready, self._told
-        self._memory, self._watch = PeakMemory(self._device), Watch(self._device)
+        self._memory, self._watch = PeakMemory(self._device), _Watch(self._device)
         least = min(energy.LEAST_S, told["seconds"]) if self._watch.has_energy else 0.0
         found = measure(
             target.call,
@@ -104,7 +104,7 @@ class Worker:
 
     def _warm(self, command: Mapping[str, Any]) -> Answer:
         del command
-        self._memory, self._watch = PeakMemory(self._device), Watch(self._device)
+        self._memory, self._watch = PeakMemory(self._device), _Watch(self._device)
         self._warm_up = warm_up(self._ready.call, self._clock)
         self._number = 1 + len(self._warm_up.calls_ns)
         self._watch.begin()
@@ -145,7 +145,7 @@ class Worker:
         }
 
 
-class Watch:
+class _Watch:
     """The machine's state and energy while the requests of a case are timed."""
 
     def __init__(self, device: Any) -> None:
@@ -223,7 +223,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # a system that prints does not disturb the answers
     threads.spin_briefly()
-    worker = Worker()
+    worker = _Worker()
     for line in sys.stdin:
         answers.write(json.dumps(worker.answer(json.loads(line))) + "\n")
         answers.flush()

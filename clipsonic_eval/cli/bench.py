@@ -45,7 +45,7 @@ _DEFAULT_PROCESSES, _AGAINST_PROCESSES = 3, 5
 @click.option(
     "--seconds", default=60.0, type=click.FloatRange(min=0, min_open=True), help="Stop timing a process then."
 )
-@click.option("--rounds", default=10, type=click.IntRange(min=1), help="Blocks of turns per process, with --against.")
+@click.option("--rounds", default=10, type=click.IntRange(min=1), help="Blocks of turns per process, in a comparison.")
 @click.option("--seed", default=0, help="Of the requests.")
 @out_option("Output folder; continued if it holds a part of the same bench.")
 @click.option("--pytest-benchmark", "export", type=PATH, help="Also write the JSON that pytest-benchmark compares.")

@@ -6,6 +6,7 @@ about unit size. Nothing is centred: the offset between image and text embedding
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,8 +16,9 @@ import numpy as np
 from clipsonic_eval import threads
 from clipsonic_eval.arraytypes import Float32, FloatArray
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.encoders import load_encoder
+from clipsonic_eval.encoders import Encoder, load_encoder
 from clipsonic_eval.errors import ShapeError, SpaceError, UserError
+from clipsonic_eval.stages import stage
 from clipsonic_eval.types import EncoderCard
 
 if TYPE_CHECKING:
@@ -95,6 +97,12 @@ def _of_captions(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, Encode
     if vectors.shape != (len(unique), card.dim):
         raise ShapeError(f"encoder '{spec.encoder}' gave {vectors.shape} for {len(unique)} texts and dim {card.dim}")
     return vectors[rows][:, None], card
+
+
+def embed_texts(encoder: Encoder, texts: Sequence[str]) -> Float32:
+    """Embed the texts of a request, (b, d) float32 of any norm; a stage of the request."""
+    with stage("condition"):
+        return encoder.text(texts)
 
 
 def normalised(vectors: FloatArray) -> Float32:

@@ -20,7 +20,7 @@ from clipsonic.diffusion import Diffusion, DiffusionConfig, guided
 from clipsonic.mel import MelConfig, MelFrontEnd
 from clipsonic.networks import NETWORKS
 from clipsonic.samplers import Denoiser, sample, training_scheduler
-from clipsonic.vocoders import VOCODERS, Vocoder, within_full_scale
+from clipsonic.vocoders import VOCODERS, Vocoder, waveforms
 from clipsonic_eval.arraytypes import Float32, FloatArray
 from clipsonic_eval.bfloat16 import Precision, autocast
 from clipsonic_eval.config import as_tree, resolve
@@ -171,8 +171,7 @@ class MelDiffusion:
         Returns:
             (b, frames * hop) float32 in [-1, 1].
         """
-        with stage("vocoder"):
-            audio: Float32 = within_full_scale(self.vocoder(log_mel, seeds)).numpy()
+        audio: Float32 = waveforms(self.vocoder, log_mel, seeds).numpy()
         return audio
 
     def _denoiser(self, cond: torch.Tensor, guidance: float) -> Denoiser:

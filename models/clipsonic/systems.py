@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
-from clipsonic.conditions import normalised
+from clipsonic.conditions import embed_texts, normalised
 from clipsonic.model import MelDiffusion
 from clipsonic.networks import set_execution
 from clipsonic.prior.model import DiffusionPrior
@@ -175,8 +175,7 @@ class MelSystem:
     def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         """Return the embeddings of queries, (b, d) of any norm."""
         del seeds
-        with stage("condition"):
-            return self.encoder.text(self.prompts(queries))
+        return embed_texts(self.encoder, self.prompts(queries))
 
 
 class ImageQueried(MelSystem):

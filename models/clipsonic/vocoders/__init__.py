@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import torch
 
 from clipsonic_eval.registry import Registry
+from clipsonic_eval.stages import stage
 
 
 class Vocoder(Protocol):
@@ -37,6 +38,12 @@ def within_full_scale(audio: torch.Tensor) -> torch.Tensor:
                 [ 0.5000, -0.2500]])
     """
     return audio / audio.abs().amax(dim=1, keepdim=True).clamp(min=1.0) if audio.numel() else audio
+
+
+def waveforms(vocoder: Vocoder, log_mel: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
+    """Return waveforms (b, frames * hop) with peaks of at most 1 of log-mels (b, n_mels, frames); a stage of a request."""
+    with stage("vocoder"):
+        return within_full_scale(vocoder(log_mel, seeds))
 
 
 VOCODERS: Registry[Any] = Registry("vocoder", "clipsonic.vocoders")
