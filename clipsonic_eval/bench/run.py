@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import filenames, outputs, provenance, records
+from clipsonic_eval import outputs, provenance, records
 from clipsonic_eval.bench.cases import BenchConfig, Case, cases
 from clipsonic_eval.bench.interleave import take_turns
 from clipsonic_eval.bench.process import WorkerError, started
@@ -40,7 +40,6 @@ def bench(config: BenchConfig, out: Path, *, overwrite: bool = False, progress: 
         UserError: the folder holds something else, or no case could be measured.
     """
     with outputs.claim(out, "bench", _identity(config), overwrite=overwrite):
-        (out / filenames.RECORD).unlink(missing_ok=True)
         began = time.monotonic()
         comparisons: list[Comparison] = []
         if config.interleave:

@@ -41,7 +41,7 @@ def within_full_scale(audio: torch.Tensor) -> torch.Tensor:
 
 
 def waveforms(vocoder: Vocoder, log_mel: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
-    """Return waveforms (b, frames * hop) with peaks of at most 1 of log-mels (b, n_mels, frames); a stage of a request."""
+    """Return waveforms (b, frames * hop) with peaks of at most 1 of log-mels (b, n_mels, frames); marks the stage."""
     with stage("vocoder"):
         return within_full_scale(vocoder(log_mel, seeds))
 
