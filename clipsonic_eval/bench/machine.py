@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsonic_eval import provenance
+from clipsonic_eval import provenance, threads
 from clipsonic_eval.bench.nvml import HARMLESS, Gpu
 from clipsonic_eval.hashing import config_hash
 
@@ -46,7 +46,7 @@ def identify(device: torch.device) -> dict[str, Any]:
     compared: dict[str, Any] = {
         "device": device.type,
         "processor": found["processor"],
-        "cores": machine["cores"]["usable"],
+        "cores": threads.cores(),
         "instructions": machine["instructions"],
         "governor": _first(_CPU, "cpu*/cpufreq/scaling_governor"),
         "boost": _boost(),

@@ -196,7 +196,10 @@ class Measurement:
 
     @property
     def host_and_gaps_ns(self) -> Nanoseconds:
-        """What each total has beyond its outermost stages, (n,) int64; with them it sums to the total exactly."""
+        """What each total has beyond its outermost stages, (n,) int64; with them it sums to the total exactly.
+
+        Below zero only where the device's clock runs faster than the host's, see :meth:`remarks`.
+        """
         stages = [times for path, times in self.stages_ns.items() if "/" not in path]
         return self.requests_ns - sum(stages, np.zeros_like(self.requests_ns))
 

@@ -13,7 +13,7 @@ import fake_nvml
 import pytest
 import torch
 
-from clipsonic_eval import provenance
+from clipsonic_eval import provenance, threads
 from clipsonic_eval.bench import machine
 from clipsonic_eval.bench.nvml import Gpu
 
@@ -38,7 +38,6 @@ def test_the_same_machine_has_the_same_fingerprint_twice(found: dict[str, Any]) 
     ("change", "said"),
     [
         (lambda found: found.update(processor="Another CPU"), "processor"),
-        (lambda found: found["machine"]["cores"].update(usable=97), "cores"),
         (lambda found: found["machine"]["threads"].update(torch=33), "threads"),
         (lambda found: found["machine"].update(instructions=["avx9"]), "instructions"),
     ],
@@ -52,6 +51,12 @@ def test_another_processor_or_setting_is_another_machine_and_is_named(
     assert before["fingerprint"] != after["fingerprint"]
     (difference,) = machine.explain(before, after)
     assert difference.startswith(f"{said}: ")
+
+
+def test_a_container_with_fewer_cores_is_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = machine.identify(CPU)
+    monkeypatch.setattr(threads, "cores", lambda: 97)
+    assert machine.explain(before, machine.identify(CPU)) == (f"cores: {before['compared']['cores']} against 97",)
 
 
 @pytest.mark.parametrize(
