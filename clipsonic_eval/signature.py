@@ -146,6 +146,16 @@ def comparable(a: str, b: str, *, same_system: bool = False) -> bool:
     return _compared(a, aside) == _compared(b, aside)
 
 
+def identity(text: str) -> tuple[str, frozenset[tuple[str, str]]]:
+    """Return what two values of one system must share to compare: metric and fields, n and the release aside.
+
+    Example:
+        >>> identity("fad|cov:n-1|n:480|v:0.1.0") == identity("fad|cov:n-1|n:960|v:0.2.0")
+        True
+    """
+    return _compared(text, _NOT_COMPARED)
+
+
 def _compared(text: str, aside: Sequence[str]) -> tuple[str, frozenset[tuple[str, str]]]:
     signature = parse(text)
     return signature.metric, frozenset(f for f in signature.fields if f[0] not in aside)

@@ -36,6 +36,7 @@ class Entry:
         commit: of the code that made it, None where it was under no version control.
         tags: of the record.
         clips: hash of its values per clip, None if it never had any. They may have been pruned.
+        cards: by system, the hash over its card (weights, settings, seeds); only of systems whose card has one.
         columns: that hold its scores.
         row: of the record in these.
     """
@@ -46,6 +47,7 @@ class Entry:
     commit: str | None
     tags: Mapping[str, str]
     clips: str | None
+    cards: Mapping[str, str]
     columns: Columns = field(repr=False, compare=False)
     row: int = field(repr=False, compare=False)
 
@@ -67,8 +69,8 @@ class Columns:
     """Scores of many records.
 
     Attributes:
-        about: of each record: ``hash``, ``kind``, ``created``, ``commit``, ``tags``, ``clips``, and ``stamp`` (size and
-            time of its file).
+        about: of each record: ``hash``, ``kind``, ``created``, ``commit``, ``tags``, ``clips``, ``cards``,
+            and ``stamp`` (size and time of its file).
         heads: what scores have in common.
         ends: (records,) int64, number of scores up to and with each record.
         head: (scores,) int32, of each score, its position in ``heads``.

@@ -70,6 +70,7 @@ def _row(objects: Objects, key: str, stamp: Stamp) -> tuple[dict[str, Any], tupl
         "commit": _text(record.provenance, "commit"),
         "tags": dict(record.tags),
         "clips": clips["hash"] if clips else None,
+        "cards": {name: str(card["card_hash"])[:16] for name, card in record.systems.items() if card.get("card_hash")},
         "stamp": stamp,
     }
     return about, record.scores

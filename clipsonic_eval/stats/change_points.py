@@ -38,7 +38,7 @@ from clipsonic_eval.errors import ShapeError
 
 TOO_NEW: Final = 2  # newest points, of which nothing can be told yet
 LEAST: Final = 5  # points of a series in which steps are looked for
-LONGEST: Final = 500  # newest points that are looked at: bounds time and memory
+LONGEST: Final = 200  # newest points that are looked at: as many as were simulated
 ROUNDING: Final = 1e-6  # relative difference up to which two values of the same weights are equal
 ROBUST: Final = 10  # points from which on outliers can be told apart
 _MOST_STEPS = 20
@@ -163,17 +163,17 @@ def _steps(
 def _cuts(x: Float64, w: Float64, least_noise: float) -> tuple[NDArray[np.int64], float | None]:
     """Return the index of the first point after each step, (K,) int64, and the noise."""
     n = len(x)
-    floor = n * max(least_noise, ROUNDING * float(np.abs(x).max())) ** 2
-    if n < LEAST or floor == 0:
+    least = max(least_noise, ROUNDING * float(np.abs(x).max()))
+    if n < LEAST or least == 0:
         return np.empty(0, dtype=np.int64), None
     on_values, on_ranks = penalties(n)
     cost = costs(without_outliers(x[None]), w[None])
     layers, rss = fits(cost)
-    best = np.maximum(rss[0], floor)
+    best = np.maximum(rss[0], n * least**2)
     chosen = int(np.argmin(n * np.log(best) + on_values * np.arange(len(best))))
     if n >= ROBUST and float(largest_gain(normal_scores(x[None]))[0]) <= on_ranks:
         chosen = 0
-    noise = float(np.sqrt(best[chosen] / (n - chosen - 1)))
+    noise = max(least, float(np.sqrt(rss[0, chosen] / (n - chosen - 1))))
     cuts, end, reach = [], n, n - TOO_NEW
     for k in range(chosen, 0, -1):
         end = reach = int(np.argmin(layers[k - 1][0, :reach] + cost[0, :reach, end]))

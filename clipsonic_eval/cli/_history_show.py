@@ -1,0 +1,59 @@
+"""``clipsonic-eval history show``: every metric over dates, commits, or a tag, with its change points."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import click
+
+from clipsonic_eval.cli._options import PATH, history_option, json_option
+
+
+@click.command("show")
+@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only this metric; repeatable.")
+@click.option("--system", "systems", multiple=True, metavar="NAME", help="Only this system; repeatable.")
+@click.option("--over", default="date", metavar="AXIS", help="date, commit, or the name of a tag such as step.")
+@click.option("--baseline", metavar="PIN", help="Compare with this pin, or a record's hash.")
+@click.option("--newest", type=click.IntRange(min=1), default=20, metavar="N", help="Points shown in the terminal.")
+@click.option("--out", type=PATH, help="Write figures, history.csv and a page into this folder.")
+@history_option
+@json_option("all points and change points")
+def command(
+    metrics: tuple[str, ...], systems: tuple[str, ...], over: str, baseline: str | None,
+    newest: int, out: Path | None, folder: Path, as_json: bool,
+) -> None:  # fmt: skip
+    r"""Show every metric of every system over time, with intervals, change points and pins.
+
+    Only values that compare share a line: another encoder, reference or machine begins a new one. A change point needs
+    three points after it; the newest two are always too new to tell.
+
+    \b
+    clipsonic-eval history show --over commit --baseline released
+    clipsonic-eval history show --metric fad --system PD --out report/history
+    """
+    from clipsonic_eval.cli._skips import finish
+    from clipsonic_eval.history.series import levels, trends
+    from clipsonic_eval.history.store import History
+    from clipsonic_eval.outputs import make_folder
+    from clipsonic_eval.progress import Bars
+    from clipsonic_eval.reporting import history as reporting
+
+    history = History(folder, progress=Bars())
+    entries = history.entries()
+    found = trends(entries, over, metrics=metrics, systems=systems)
+    known = levels(entries, history.find(baseline)) if baseline else {}
+    view = reporting.HistoryView(found, history.pinned(), baseline or "", known)
+    page = None
+    if out is not None:
+        make_folder(out)
+        options = [("--metric", m) for m in metrics] + [("--system", s) for s in systems]
+        options += [("--over", over), *([("--baseline", baseline)] if baseline else [])]
+        asked = " ".join(f"{name} {shlex.quote(value)}" for name, value in options)
+        page = reporting.write(view, out, f"clipsonic-eval history show {asked}")
+    if as_json:
+        click.echo(json.dumps(reporting.tree(view), ensure_ascii=False))
+    else:
+        click.echo(reporting.text(view, newest) + (f"\n\n{page}" if page else ""))
+    finish(click.get_current_context(), entries.skipped)
