@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from clipsonic_eval.api import embed, evaluate, explain, modality_gap, report
     from clipsonic_eval.encoders import ENCODERS
     from clipsonic_eval.errors import UserError
+    from clipsonic_eval.gate.compare import compare
     from clipsonic_eval.history.store import History
     from clipsonic_eval.lookups import list_conventions, list_encoders, list_metrics, load
     from clipsonic_eval.metrics import METRICS
@@ -59,6 +60,7 @@ __all__ = [
     "UserError",
     "clap_score",
     "class_accuracy",
+    "compare",
     "coverage",
     "density",
     "diversity",
@@ -88,6 +90,7 @@ _HOMES = {
     "lookups": "list_conventions list_encoders list_metrics load",
     "encoders": "ENCODERS",
     "errors": "UserError",
+    "gate.compare": "compare",
     "history.store": "History",
     "metrics": "METRICS",
     "records": "RunRecord",

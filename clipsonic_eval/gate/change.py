@@ -144,8 +144,8 @@ class Change:
         """
         if not all(found):
             raise UserError(
-                f"{self.name}: a record has no values per clip, so nothing can be paired; restore clips.parquet beside "
-                "it, or evaluate again"
+                f"{self.name}: a record has no values per clip, so nothing can be paired: its clips.parquet is "
+                "missing, or `history prune` dropped them, or the record is an old one; evaluate again"
             )
         common = set(found[0]).intersection(*found[1:])
         either = set(found[0]).union(*found[1:])

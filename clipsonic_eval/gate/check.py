@@ -47,16 +47,16 @@ def check(
         >>> check([], [], from_texts(["fad<+3%"])).refusals[0].sentence
         'the baseline has no records, so nothing was compared; name a run'
     """
-    told = GateResult((), (), _told(baseline), _told(candidate), limits.sha256, level=LEVEL)
+    empty = GateResult((), (), told(baseline), told(candidate), limits.sha256, level=LEVEL)
     try:
-        matched, settled = _prepare(candidate, baseline, limits, question, systems)
+        matched, settled = prepare(candidate, baseline, limits, question, systems)
     except UserError as error:
-        return replace(told, refusals=(Refusal("", "", "", str(error)),))
+        return replace(empty, refusals=(Refusal("", "", "", str(error)),))
     verdicts = _judge(matched, settled, candidate, baseline, limits)
-    return replace(told, verdicts=verdicts, refusals=tuple(matched.refusals), notes=tuple(matched.notes))
+    return replace(empty, verdicts=verdicts, refusals=tuple(matched.refusals), notes=tuple(matched.notes))
 
 
-def _told(side: Sequence[RunRecord]) -> dict[str, Any]:
+def told(side: Sequence[RunRecord]) -> dict[str, Any]:
     """Return what a reader wants to know of a side: hashes of the records, and their commit if it is one."""
     commits = {record.provenance.get("commit") for record in side}
     return {
@@ -65,7 +65,7 @@ def _told(side: Sequence[RunRecord]) -> dict[str, Any]:
     }
 
 
-def _prepare(
+def prepare(
     candidate: Sequence[RunRecord],
     baseline: Sequence[RunRecord],
     limits: Limits,

@@ -17,6 +17,7 @@ import numpy as np
 from clipsonic_eval.bench.quantities import PERCENTILES
 from clipsonic_eval.errors import ShapeError, UserError
 from clipsonic_eval.gate.change import Change
+from clipsonic_eval.gate.first_order import first_order_fails
 from clipsonic_eval.gate.verdicts import Question
 from clipsonic_eval.stats.evidence import (
     Evidence,
@@ -53,6 +54,9 @@ def _same_queries(change: Change, least_common: float) -> Evidence:
         old, new = change.values(least_common)
         return evidence_from_pairs(change.towards_worse * (new.mean(axis=0) - old.mean(axis=0)))
     system, reference = change.influences(least_common)
+    for score in (*change.old, *change.new):
+        if why := first_order_fails(score):
+            raise UserError(why)
     return evidence_from_influences(change.towards_worse * (change.candidate - change.baseline), system, reference)
 
 

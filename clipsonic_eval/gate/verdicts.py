@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import html
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from clipsonic_eval import frames
 from clipsonic_eval.stats.decisions import Outcome
 from clipsonic_eval.stats.evidence import Evidence
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["EXIT_CANNOT_TELL", "EXIT_REFUSED", "EXIT_WORSE", "GateResult", "Outcome", "Question", "Refusal", "Verdict"]
 
 Question = Literal["same weights", "same queries", "recipe", "cost"]
 
 EXIT_WORSE, EXIT_REFUSED, EXIT_CANNOT_TELL = 1, 2, 4
+_COLUMNS = (
+    "system", "metric", "limit", "question", "outcome", "baseline", "candidate", "harm", "low", "high", "margin",
+    "p_holm", "detectable", "needed", "sentence",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,7 @@ class Refusal:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class GateResult:
     """Everything that one call of the gate found.
 
@@ -91,6 +101,35 @@ class GateResult:
     limits_sha256: str = ""
     notes: tuple[str, ...] = ()
     level: float = 0.05
+
+    def __repr__(self) -> str:
+        counts = Counter([*(verdict.outcome for verdict in self.verdicts), *("refused" for _ in self.refusals)])
+        return f"GateResult({', '.join(f'{n} {what}' for what, n in counts.items()) or 'nothing was compared'})"
+
+    def _repr_html_(self) -> str:
+        """Return the verdicts, refusals and notes as HTML, for notebooks."""
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        table: str = self.to_frame().to_html(index=False, float_format="{:.4g}".format)
+        return table + (f"<ul>{notes}</ul>" if notes else "")
+
+    def to_frame(self) -> DataFrame:
+        """Return one row per limit and system: limit, outcome, both values, the harm with its limits, p, sentence.
+
+        ``low`` and ``high`` are the limits of the two one-sided 95 % intervals of the harm. What was refused has the
+        outcome ``refused`` and no numbers.
+        """
+        nan = float("nan")
+        rows: list[tuple[Any, ...]] = []
+        for v in self.verdicts:
+            e = v.evidence
+            harm = (nan, nan, nan) if e is None else (e.harm, e.lower, e.upper)
+            rows.append((v.system, v.metric, v.limit, v.question, v.outcome, v.baseline, v.candidate, *harm, v.margin,
+                         v.p_holm, v.detectable, v.needed, v.sentence))  # fmt: skip
+        rows += [
+            (r.system, r.metric, r.limit, "", "refused", *[nan] * 6, None, None, None, r.sentence)
+            for r in self.refusals
+        ]
+        return frames.frame(rows, _COLUMNS)
 
     def exit_code(self, *, strict: bool = False) -> int:
         """Return 1 if something is worse, 2 if something was refused or nothing compared, 4 if strict and undecided."""

@@ -268,12 +268,17 @@ def _places(given: Sequence[StrPath | RunRecord]) -> tuple[list[Path | RunRecord
         if isinstance(one, RunRecord):
             places[id(one)] = one
             continue
-        found = [file for path in _expanded(str(one)) for file in _record_files(path)]
+        found = record_files(str(one))
         if not found:
             what = f"no {filenames.RECORD} here or below" if Path(one).exists() else "no such run"
             skipped.append(Skip(str(one), f"{one}: {what}; give folders that `evaluate`, `gap` or `bench` wrote"))
         places.update((file.resolve(), file) for file in found)
     return list(places.values()), skipped
+
+
+def record_files(given: str) -> list[Path]:
+    """Return the record files of a run folder, a record file, a folder that holds run folders, or a glob pattern."""
+    return [file for path in _expanded(given) for file in _record_files(path)]
 
 
 def _expanded(text: str) -> list[Path]:

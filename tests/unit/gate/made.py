@@ -49,9 +49,15 @@ def set_score(
     rows = np.zeros(3) if reference is None else reference
     made = clip_score(parts, metric, system, names)
     influence = dict(zip(made.per_clip, ((parts - value) / n).tolist(), strict=True))
+    half = 1.96 * float(np.sqrt(np.var(parts) / n + np.var(rows) / len(rows)))
     other = {f"r{i:04d}": float((x - rows.mean()) / len(rows)) for i, x in enumerate(rows)}
     return dataclasses.replace(
-        made, value=value + float(rows.mean()), per_clip={}, influence=influence, reference_influence=other
+        made,
+        value=value + float(rows.mean()),
+        ci=(value - half, value + half),
+        per_clip={},
+        influence=influence,
+        reference_influence=other,
     )
 
 
