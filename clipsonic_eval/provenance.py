@@ -53,7 +53,7 @@ def collect() -> dict[str, Any]:
         "uncommitted_changes": dirty,
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cpu_count": os.cpu_count(),
         "accelerator": _accelerator(),
         "machine": machine(),
@@ -154,7 +154,8 @@ def _driver() -> str | None:
     return next((word for word in line.split() if word[:1].isdigit() and "." in word), None)
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the model of the processor."""
     return next((value for name, value in _lines(_CPUINFO) if name == "model name"), platform.processor() or "unknown")
 
 

@@ -3,7 +3,8 @@
 Everything is read and nothing is set. No host name, no user, no path; the UUID of a GPU is hashed.
 
 - :func:`identify`: the parts of the machine, those that are *compared* and those that are only *noted*, and the
-  fingerprint of the compared ones. Versions of packages are noted: what a new torch costs is a fair question.
+  fingerprint of the compared ones. Versions of packages stand in the record's provenance and are not among them: what
+  a new torch costs is a fair question.
 - :func:`conditions` before and after, and :func:`changes` between them: clocks that fell, throttling, other work.
 """
 
@@ -41,24 +42,17 @@ def identify(device: torch.device) -> dict[str, Any]:
         >>> sorted(machine["compared"])
         ['boost', 'cores', 'device', 'governor', 'instructions', 'processor', 'threads']
     """
-    found = provenance.collect()
-    machine = found["machine"]
+    machine = provenance.machine()
     compared: dict[str, Any] = {
         "device": device.type,
-        "processor": found["processor"],
+        "processor": provenance.processor(),
         "cores": threads.cores(),
         "instructions": machine["instructions"],
         "governor": _first(_CPU, "cpu*/cpufreq/scaling_governor"),
         "boost": _boost(),
         "threads": machine["threads"].get("torch"),
     }
-    noted: dict[str, Any] = {
-        "memory_gib": machine["memory_gib"],
-        "threads": machine["threads"],
-        "platform": found["platform"],
-        "python": found["python"],
-        "packages": found["packages"],
-    }
+    noted: dict[str, Any] = {"memory_gib": machine["memory_gib"], "threads": machine["threads"]}
     if device.type == "cuda":
         import torch
 
