@@ -98,7 +98,10 @@ def _config(
     **settings: Any,
 ) -> BenchConfig:
     from clipsonic_eval.bench.cases import BenchConfig, named_targets
+    from clipsonic_eval.harness.queries import read_queries
 
+    if settings["queries"] is not None:
+        read_queries(settings["queries"])  # one sentence now, instead of one from every process
     return BenchConfig(
         targets=named_targets(targets if against is None else (*targets, against), sets, grid),
         processes=processes or (_DEFAULT_PROCESSES if against is None else _AGAINST_PROCESSES),

@@ -127,3 +127,21 @@ def test_queries_of_a_table_are_asked() -> None:
     assert set(Path("calls.txt").read_text().split()) == {"2"}
     finding = records.read(Path("out")).findings["mine"]
     assert any("prompts came again after 2" in found.sentence for found in finding)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["nowhere"], "'nowhere': neither a folder of wavs nor MODULE:CLASS nor FILE.py:CLASS"),
+        (["mine.py:Mine", "--set", "stepps=3"], "unknown key 'stepps'. Did you mean 'steps'?"),
+        (["mine.py:Mine", "--set", "batch=0"], "batch=0: expected a whole number of at least 1"),
+        (["mine.py:Mines"], "Did you mean 'Mine'?"),
+    ],
+)
+def test_targets_that_no_process_can_load_are_told_and_nothing_is_written(
+    folder: Path, words: list[str], reason: str
+) -> None:
+    _, err = run(*words, *FEW, "--out", "out", code=2)
+    assert err.splitlines()[-1].startswith("error: out: nothing could be measured; the first reason: ")
+    assert reason in err.splitlines()[-1]
+    assert not (folder / "out").exists()

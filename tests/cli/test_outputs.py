@@ -38,6 +38,7 @@ COMMANDS = {
     "report": ["report", "run", "--out"],
     "calibrate": ["calibrate", "intervals", "--metric", "class_accuracy", "--n", "20", "--repeats", "2", "--out"],
     "toy-encoders": ["toy-encoders", "train", "--only", "toy-audio", "--out"],
+    "bench": ["bench", "mine.py:Mine", "--processes", "1", "--calls", "1", "--out"],
     "demo": ["demo", "--fast", "--out"],
     "sweep": ["sweep", "--only", "narrow", "--out"],
     "embed": ["embed", "wavs", "--encoder", "toy-audio", "--cache"],
@@ -109,6 +110,7 @@ def test_a_folder_of_other_things(name: str, more: tuple[str, ...]) -> None:
         ("gap", ["--set", "mean_shift=false"], "mean_shift: true → false"),
         ("report", ["--title", "Other"], "title: Report → Other"),
         ("calibrate", ["--seed", "1"], "seed: 0 → 1"),
+        ("bench", ["--calls", "2"], "calls: 1 → 2"),
     ],
 )
 @pytest.mark.usefixtures("folder")
