@@ -16,13 +16,15 @@ from clipsonic_eval.cli._options import PATH, history_option, json_option
 @click.option("--system", "systems", multiple=True, metavar="NAME", help="Only this system; repeatable.")
 @click.option("--over", default="date", metavar="AXIS", help="date, commit, or the name of a tag such as step.")
 @click.option("--baseline", metavar="PIN", help="Compare with this pin, or a record's hash.")
-@click.option("--newest", type=click.IntRange(min=1), default=20, metavar="N", help="Points shown in the terminal.")
+@click.option(
+    "--newest", type=click.IntRange(min=1), metavar="N", show_default="20; all in JSON", help="Last points of a series."
+)
 @click.option("--out", type=PATH, help="Write figures, history.csv and a page into this folder.")
 @history_option
 @json_option("all points and change points")
 def command(
     metrics: tuple[str, ...], systems: tuple[str, ...], over: str, baseline: str | None,
-    newest: int, out: Path | None, folder: Path, as_json: bool,
+    newest: int | None, out: Path | None, folder: Path, as_json: bool,
 ) -> None:  # fmt: skip
     r"""Show every metric of every system over time, with intervals, change points and pins.
 
@@ -53,7 +55,7 @@ def command(
         asked = " ".join(f"{name} {shlex.quote(value)}" for name, value in options)
         page = reporting.write(view, out, f"clipsonic-eval history show {asked}")
     if as_json:
-        click.echo(json.dumps(reporting.tree(view), ensure_ascii=False))
+        click.echo(json.dumps(reporting.tree(view, newest), ensure_ascii=False))
     else:
-        click.echo(reporting.text(view, newest) + (f"\n\n{page}" if page else ""))
+        click.echo(reporting.text(view, newest or 20) + (f"\n\n{page}" if page else ""))
     finish(click.get_current_context(), entries.skipped)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import numpy as np
 
@@ -22,8 +22,9 @@ from clipsonic_eval.history.axes import DATE, Axis, axis
 from clipsonic_eval.history.entries import HEAD, Columns, Entries
 from clipsonic_eval.metric_cards import biased_in_n
 from clipsonic_eval.signature import explain_difference, identity
-from clipsonic_eval.stats.change_points import LEAST, TOO_NEW, StepFit, find_change_points
+from clipsonic_eval.stats.change_points import LEAST, LONGEST, TOO_NEW, StepFit, find_change_points
 
+_SEVERAL = 10  # lines from which on a false change point among them is to be expected
 _ENOUGH = 4  # degrees of freedom of a spread over seeds that counts
 STUDY_TAGS: Final = ("split", "guidance", "clip_variant")  # tags that tell apart the runs of a study
 _METRIC, _SYSTEM, _N, _UNIT, _HIGHER, _SIGNATURE = map(
@@ -70,7 +71,7 @@ class SeriesLine:
 
     signature: str
     about: tuple[tuple[str, str], ...]
-    points: tuple[SeriesPoint, ...]
+    points: Sequence[SeriesPoint]
     fit: StepFit | None
     begins: str = ""
 
@@ -221,41 +222,81 @@ def _difference(before: SeriesLine, after: SeriesLine) -> str:
     return "; ".join([*tags, *([said] if said else [])])
 
 
+@dataclass(frozen=True, slots=True)
+class _Points(Sequence[SeriesPoint]):
+    """Points of a line, each made when it is asked for: a long history has more of them than are ever shown.
+
+    Attributes:
+        scores: all scores.
+        part: (n,) int64, positions of those of the line, by place.
+        starts: (points,) int64, the first of each point in ``part``.
+        counts: (points,) int64, how many.
+        means: (points, 3) float64, value and ends of the interval.
+        squares: (points,) float64, sums of squares about the mean.
+        newest: the first point that is too new to tell.
+    """
+
+    scores: _Scores
+    part: IntArray
+    starts: IntArray
+    counts: IntArray
+    means: Float64
+    squares: Float64
+    newest: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, i: int) -> SeriesPoint: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[SeriesPoint]: ...
+    def __getitem__(self, i: int | slice) -> SeriesPoint | list[SeriesPoint]:
+        if isinstance(i, slice):
+            return [self[k] for k in range(len(self))[i]]
+        k = range(len(self))[i]
+        columns, along = self.scores.columns, self.scores.along
+        count = int(self.counts[k])
+        own = self.part[self.starts[k] : self.starts[k] + count]
+        place = self.scores.place[own[0]]
+        value, low, high = self.means[k].tolist()
+        return SeriesPoint(
+            along.labels[place],
+            along.positions[place],
+            value,
+            None if math.isnan(low + high) else (low, high),
+            min(columns.heads[h][_N] for h in columns.head[own]),
+            tuple(columns.about[row]["hash"] for row in self.scores.rows[own]),
+            math.sqrt(self.squares[k] / (count - 1)) if count > 1 else None,
+            k >= self.newest,
+        )
+
+    def cards(self, k: int, system: str) -> str:
+        """Return what made a point: the hashes of the system's cards, "" where one is not known."""
+        own = self.part[self.starts[k] : self.starts[k] + self.counts[k]]
+        found = [self.scores.columns.about[row]["cards"].get(system, "") for row in self.scores.rows[own]]
+        return "+".join(found) if all(found) else ""
+
+
 def _line(scores: _Scores, part: IntArray) -> SeriesLine:
     """Return one line from its scores, (n,) int64 positions sorted by place."""
     columns, along = scores.columns, scores.along
-    place = scores.place[part]
-    starts = np.concatenate([[0], 1 + np.flatnonzero(np.diff(place))])
+    starts = np.concatenate([[0], 1 + np.flatnonzero(np.diff(scores.place[part]))])
     counts = np.diff(starts, append=len(part))
     means: Float64 = np.add.reduceat(columns.numbers[part], starts) / counts[:, None]  # (points, 3)
     squares = np.add.reduceat((columns.numbers[part, 0] - np.repeat(means[:, 0], counts)) ** 2, starts)
-    heads = [columns.heads[i] for i in columns.head[part].tolist()]
-    records = [columns.about[row] for row in scores.rows[part].tolist()]
-    system = heads[0][_SYSTEM]
-    cards = [about["cards"].get(system, "") for about in records]
-    ends = (starts + counts).tolist()
-    spans = list(zip(starts.tolist(), ends, strict=True))
+    newest = len(starts) - TOO_NEW if along.in_time else len(starts)
+    points = _Points(scores, part, starts, counts, means, squares, newest)
+    head = columns.heads[columns.head[part[-1]]]
     fit = None
     if along.in_time:
-        same = ["+".join(cards[a:b]) if all(cards[a:b]) else "" for a, b in spans]
-        least = _least_noise(means[:, 0], squares, counts, heads[0][_N])
+        looked_at = range(max(0, len(starts) - LONGEST), len(starts))
+        same = [*[""] * looked_at.start, *(points.cards(k, head[_SYSTEM]) for k in looked_at)]
+        least = _least_noise(means[:, 0], squares, counts, head[_N])
         fit = find_change_points(means[:, 0], weights=counts, same=same, least_noise=least)
-    newest = len(spans) - TOO_NEW if fit else len(spans)
-    points = tuple(
-        SeriesPoint(
-            along.labels[place[a]],
-            along.positions[place[a]],
-            value,
-            None if math.isnan(low + high) else (low, high),
-            min(head[_N] for head in heads[a:b]),
-            tuple(about["hash"] for about in records[a:b]),
-            math.sqrt(square / (b - a - 1)) if b - a > 1 else None,
-            i >= newest,
-        )
-        for i, ((a, b), (value, low, high), square) in enumerate(zip(spans, means.tolist(), squares, strict=True))
-    )
-    about = (("kind", records[-1]["kind"]), *zip(STUDY_TAGS, _study(records[-1], along.over), strict=True))
-    return SeriesLine(heads[-1][_SIGNATURE], tuple((name, str(value or "")) for name, value in about), points, fit)
+    newest_record = columns.about[scores.rows[part[-1]]]
+    about = (("kind", newest_record["kind"]), *zip(STUDY_TAGS, _study(newest_record, along.over), strict=True))
+    return SeriesLine(head[_SIGNATURE], tuple((name, str(value or "")) for name, value in about), points, fit)
 
 
 def _least_noise(values: Float64, squares: Float64, counts: IntArray, n: int) -> float:
@@ -283,6 +324,12 @@ def _notes(along: Axis, found: Sequence[Series], columns: Columns) -> list[str]:
         return notes
     lines = [line for series in found for line in series.lines]
     short = sum(line.fit is not None and line.fit.n < LEAST for line in lines)
+    long = len(lines) - short
+    if long > _SEVERAL:
+        notes.append(
+            f"change points are looked for in {long} lines, and without any change 5 % of them would have one: about "
+            f"{round(0.05 * long) or 1}"
+        )
     if short:
         notes.append(
             f"{short} of {len(lines)} lines are too short for change points: fewer than {LEAST} points (those of the "

@@ -60,24 +60,25 @@ def text(view: HistoryView, newest: int) -> str:
 
 
 def _points(view: HistoryView, series: Series, newest: int) -> str:
-    rows = [row for line in series.lines for row in _rows(view, series, line)]
+    rows: list[tuple[str, str, str]] = []
+    for line in reversed(series.lines):
+        wanted = range(max(0, len(line.points) - newest + len(rows)), len(line.points))
+        rows[:0] = [_point(view, series, line, i) for i in wanted]
     count = sum(len(line.points) for line in series.lines)
-    shown = rows[-newest:]
     head = f"{title(series.metric)} {arrow(series.higher_is_better)} of {series.system} over {view.trends.over}"
     head += f", {count} points" if count > 1 else ", 1 point"
-    head += f", the newest {newest} of them" if len(rows) > len(shown) else ""
-    return head + "\n" + aligned([["  " + x, value, marks] for x, value, marks in shown])
+    head += f", the last {len(rows)} of them" if count > len(rows) else ""
+    return head + "\n" + aligned([["  " + x, value, marks] for x, value, marks in rows])
 
 
-def _rows(view: HistoryView, series: Series, line: SeriesLine) -> Iterator[tuple[str, str, str]]:
-    changes = changes_of(line)
-    for i, point in enumerate(line.points):
-        marks = [change_text(changes[i], series)] if i in changes else []
-        marks += ["too new to tell"] if point.too_new and i not in changes else []
-        marks += [f"{len(point.records)} runs ± {_digits(point.spread, point)}"] if point.spread is not None else []
-        marks += [f"◆ {name}" for name in view.pins_of(point)]
-        marks += [f"not comparable with the line before ({line.begins})"] if i == 0 and line.begins else []
-        yield point.x, with_interval(point.value, point.ci), "; ".join(marks)
+def _point(view: HistoryView, series: Series, line: SeriesLine, i: int) -> tuple[str, str, str]:
+    point, step = line.points[i], changes_of(line).get(i)
+    marks = [change_text(step, series, point)] if step else []
+    marks += ["too new to tell"] if point.too_new and not step else []
+    marks += [f"{len(point.records)} runs ± {_digits(point.spread, point)}"] if point.spread is not None else []
+    marks += [f"◆ {name}" for name in view.pins_of(point)]
+    marks += [f"not comparable with the line before ({line.begins})"] if i == 0 and line.begins else []
+    return point.x, with_interval(point.value, point.ci), "; ".join(marks)
 
 
 def _digits(value: float, point: SeriesPoint) -> str:
@@ -89,9 +90,11 @@ def changes_of(line: SeriesLine) -> dict[int, ChangePoint]:
     return {step.index: step for step in line.fit.steps} if line.fit else {}
 
 
-def change_text(step: ChangePoint, series: Series) -> str:
-    """Return a change point as ``change point: 5.00 → 7.02 (+2.02, worse)``."""
-    places = decimals_of(step.size, None, most=6) if step.size else 3
+def change_text(step: ChangePoint, series: Series, point: SeriesPoint) -> str:
+    """Return a change point as ``change point: 5.00 → 7.02 (+2.02, worse)``, with the digits of a point."""
+    places = decimals_of(point.value, point.ci)
+    if abs(step.size) < 10.0**-places:
+        places = decimals_of(step.size, None)
     better = (step.size > 0) == series.higher_is_better
     what = "same weights, other number" if step.exact else "change point"
     levels = f"{number(step.before, places)} → {number(step.after, places)}"
@@ -104,10 +107,12 @@ def overview(view: HistoryView) -> list[list[str]]:
     rows = [[*heads, *([f"against {view.baseline}"] if view.baseline else [])]]
     for series in view.trends.series:
         newest = series.newest
-        line = next(line for line in series.lines if line.points[-1] is newest)
+        line = next(line for line in series.lines if line.points[-1] == newest)
         changes = changes_of(line)
         last = max(changes, default=None)
-        said = "–" if last is None else f"{change_text(changes[last], series)} at {line.points[last].x}"
+        said = "–"
+        if last is not None:
+            said = f"{change_text(changes[last], series, line.points[last])} at {line.points[last].x}"
         level = view.level(line, series)
         against = (
             "–" if level is None else number(newest.value - level, decimals_of(newest.value, newest.ci), sign=True)
@@ -119,8 +124,13 @@ def overview(view: HistoryView) -> list[list[str]]:
     return rows
 
 
-def tree(view: HistoryView) -> dict[str, Any]:
-    """Return everything as a JSON tree: series, their lines, points and change points."""
+def tree(view: HistoryView, newest: int | None = None) -> dict[str, Any]:
+    """Return series, their lines, points and change points as a JSON tree.
+
+    Args:
+        view: what is shown.
+        newest: points of each line; None: all.
+    """
     found = []
     for series in view.trends.series:
         lines = [
@@ -130,7 +140,7 @@ def tree(view: HistoryView) -> dict[str, Any]:
                 **{name: value for name, value in line.about if value},
                 "noise": line.fit.noise if line.fit else None,
                 "baseline": view.level(line, series),
-                "points": [_row(view, line, i) for i in range(len(line.points))],
+                "points": [_row(view, line, i) for i in range(len(line.points))[-newest if newest else 0 :]],
             }
             for line in series.lines
         ]

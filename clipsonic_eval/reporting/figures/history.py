@@ -71,7 +71,7 @@ def draw(view: HistoryView, metrics: Sequence[str], systems: Sequence[str]) -> F
         direction = next((arrow(one.higher_is_better) for one in view.trends.series if one.metric == metric), "")
         axis.set_title(f"{_short(title(metric))} {direction}", y=1.12)
     for row, system in zip(axes, systems, strict=True):
-        row[0].set_ylabel(_short(system))
+        row[0].set_ylabel(_short(system, 16))
     _label(figure, axes, view)
     return figure
 
@@ -173,5 +173,5 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+def _short(text: str, most: int = _LONGEST) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
