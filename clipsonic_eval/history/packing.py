@@ -20,6 +20,7 @@ from typing import Any, Final
 FORMAT: Final = 1  # of a packed record
 HOLE: Final = "%"  # in a skeleton, in place of a value
 _PLAIN: Final = ("kind", "tags", "schema_version")  # stay as they are
+_WHOLE: Final = ("hashes",)  # of wavs and embeddings: equal from run to run while nothing moved, so shared as they are
 _SMALL: Final = 120  # characters: a part this short is cheaper than the hash of its skeleton
 _SAME: Final = 12  # characters: a string at least this long that comes again is written as [position of the first]
 _OWN = re.compile(  # hashes, times, paths, numbers, cards of encoders
@@ -51,6 +52,8 @@ def content_hash(tree: Any) -> str:
 def pack(tree: Mapping[str, Any]) -> tuple[Tree, dict[str, Any]]:
     """Return a record without what it may share, and the skeletons that it names by their hash.
 
+    A part is ``[hash of its skeleton, values]``, or ``{"plain": part}`` where that is no longer.
+
     Args:
         tree: of a record, of any version of the schema, without values per clip.
     """
@@ -61,10 +64,10 @@ def pack(tree: Mapping[str, Any]) -> tuple[Tree, dict[str, Any]]:
             packed[name] = {"plain": part}
             continue
         values: list[Any] = []
-        skeleton = _emptied(part, values)
+        skeleton = part if name in _WHOLE and HOLE not in canonical(part) else _emptied(part, values)
         key = content_hash(skeleton)
         common[key] = skeleton
-        packed[name] = {"common": key, "values": _without_repeats(values)}
+        packed[name] = [key, _without_repeats(values)]
     return packed, common
 
 
@@ -80,7 +83,7 @@ def unpack(packed: Mapping[str, Any], common: Callable[[str], Any]) -> Tree:
 
     Example:
         >>> packed, common = pack({"kind": "evaluate", "scores": [{"value": 0.25, "unit": "cosine"}] * 5})
-        >>> packed["scores"]["values"]
+        >>> packed["scores"][1]
         [0.25, 0.25, 0.25, 0.25, 0.25]
         >>> unpack(packed, common.get)["scores"][4]
         {'value': 0.25, 'unit': 'cosine'}
@@ -89,11 +92,12 @@ def unpack(packed: Mapping[str, Any], common: Callable[[str], Any]) -> Tree:
     for name, part in packed.items():
         if name == "format":
             continue
-        if "plain" in part:
+        if isinstance(part, dict):
             tree[name] = part["plain"]
             continue
-        values = iter(_with_repeats(part["values"]))
-        tree[name] = _filled(common(part["common"]), values)
+        key, own = part
+        values = iter(_with_repeats(own))
+        tree[name] = _filled(common(key), values)
         if next(values, None) is not None:
             raise ValueError(f"{name} has more values than places")
     return tree

@@ -39,7 +39,10 @@ class Pin:
 def write(folder: Path, name: str, hashes: Sequence[str]) -> Pin:
     """Let a name (see :func:`require_name`) stand for some records of the history in ``folder``."""
     path = folder / PINS / f"{name}.json"
-    before = _read(path).records if path.exists() else ()
+    try:
+        before = _read(path).records if path.exists() else ()
+    except UserError:  # damaged: the new pin mends it
+        before = ()
     records = tuple(dict.fromkeys(hashes))
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     pin = Pin(name, records, now, before if before != records else ())

@@ -83,6 +83,8 @@ def test_nothing_is_pruned_while_a_pin_cannot_be_read(history: History) -> None:
     with pytest.raises(UserError, match=r"released\.json: names no records.*until then nothing is removed"):
         history.prune(keep=0)
     assert len(steps_with_values(history)) == 6
+    history.pin("released", "latest")  # pinned again, as the sentence says
+    assert history.prune(keep=0).kept == 1
 
 
 def test_pinning_a_name_again_says_what_it_replaces(history: History) -> None:

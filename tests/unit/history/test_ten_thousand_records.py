@@ -33,7 +33,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = json.loads(first.read_text())
     for step in range(1, N):
         tree["tags"]["plain"]["step"] = str(step)
-        tree["scores"]["values"][0] = step / 7
+        tree["scores"][1][0] = step / 7
         (folder / "records" / f"{content_hash(tree)}.json").write_text(json.dumps(tree))
     return folder
 
