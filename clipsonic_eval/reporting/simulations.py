@@ -9,12 +9,12 @@ from typing import Any, Final
 from clipsonic_eval.files import read_csv, write_csv, write_text
 from clipsonic_eval.formats import markdown_table
 
-Rows = Sequence[Mapping[str, Any]]
+Table = Sequence[Mapping[str, Any]]
 PAGE: Final = "README.md"
 CHANGE_POINTS: Final = "change_points.csv"
 
 
-def write(name: str, rows: Rows, folder: Path, command: str) -> Path:
+def write(name: str, rows: Table, folder: Path, command: str) -> Path:
     """Write one table and, from all tables in the folder, the page.
 
     Args:
@@ -34,7 +34,7 @@ def write(name: str, rows: Rows, folder: Path, command: str) -> Path:
     return page
 
 
-def change_points(rows: Rows) -> str:
+def change_points(rows: Table) -> str:
     """Return the part on change points: false ones in series without a change, and how soon steps are found."""
     false = [row for row in rows if row["what"] == "false"]
     found = [row for row in rows if row["what"] == "found"]
@@ -63,14 +63,14 @@ def change_points(rows: Rows) -> str:
     return "\n\n".join(line.rstrip("\n") for line in lines)
 
 
-PARTS: Final[Mapping[str, Callable[[Rows], str]]] = {CHANGE_POINTS: change_points}
+PARTS: Final[Mapping[str, Callable[[Table], str]]] = {CHANGE_POINTS: change_points}
 
 
-def _distinct(rows: Rows, name: str) -> list[int]:
+def _distinct(rows: Table, name: str) -> list[int]:
     return sorted({int(row[name]) for row in rows})
 
 
-def _rate(rows: Rows, **wanted: object) -> str:
+def _rate(rows: Table, **wanted: object) -> str:
     """Return the share of the one row with these values, "–" where there is none."""
     for row in rows:
         if all(type(value)(row[name]) == value for name, value in wanted.items()):  # type: ignore[call-arg]

@@ -51,7 +51,7 @@ def test_json_is_all_of_it() -> None:
     ("options", "said"),
     [
         (["--metric", "fda"], "unknown metric 'fda'. Did you mean 'fad'?"),
-        (["--system", "S9"], "unknown system 'S9'. Did you mean 'S0'?"),
+        (["--system", "S9"], "unknown system 'S9'. Known: S0, S1."),
         (["--over", "checkpoint"], "unknown tag 'checkpoint'. Known: commit, date, step."),
         (["--baseline", "relaesed"], "'relaesed': no such record in history; its pins are released"),
         (["--history", "elsewhere"], "elsewhere: no history here; `clipsonic-eval history add RUN` begins one"),

@@ -19,6 +19,7 @@ JUDGES = (
     "torch_fidelity",
     "torchmetrics",
     "hear21passt",
+    "otava",
 )
 
 
