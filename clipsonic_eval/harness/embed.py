@@ -38,6 +38,7 @@ class Embedded:
         identity: signature fields that say what a metric compares the systems with, by metric.
         counts: of clips found, used and skipped, by set.
         findings: what looks wrong with the sets and the prompts, by set.
+        hashes: SHA-256 of what each stage made, by set and stage; the prompts' embeddings are the set ``prompts``.
     """
 
     plan: EvaluationPlan
@@ -50,14 +51,7 @@ class Embedded:
     identity: Mapping[str, list[tuple[str, str]]]
     counts: Mapping[str, SetCount]
     findings: Mapping[str, list[Finding]]
-
-    @property
-    def hashes(self) -> dict[str, dict[str, str]]:
-        """SHA-256 of what each stage made, by set and stage; the prompts' embeddings are the set ``prompts``."""
-        sets = {**self.sets, "reference": self.reference, "training": self.training}
-        prompts = {f"embeddings/{role}": one.sha256 for role, one in self.text.items()}
-        found = {name: one.hashes for name, one in sets.items() if one is not None}
-        return {**found, **({"prompts": prompts} if prompts else {})}
+    hashes: Mapping[str, Mapping[str, str]]
 
     def inputs(self, metric: Metric, seed: int = 0) -> dict[str, Inputs]:
         """Return the inputs of a metric by system, the controls that are made of embeddings among them.
@@ -142,7 +136,14 @@ def embed(
         _identity(plan, reference, sets.get(REAL)),
         _counts(plan, {**sets, "reference": reference, "training": training}),
         _findings(plan, sets, reference, training),
+        _hashes({**sets, "reference": reference, "training": training}, text),
     )
+
+
+def _hashes(sets: Mapping[str, EmbeddedSet | None], text: Mapping[str, Embeddings]) -> dict[str, Mapping[str, str]]:
+    found = {name: one.hashes for name, one in sets.items() if one is not None}
+    prompts = {f"embeddings/{role}": one.sha256 for role, one in text.items()}
+    return {**found, **({"prompts": prompts} if prompts else {})}
 
 
 def unanswered(plan: EvaluationPlan, system: EmbeddedSet) -> tuple[tuple[str, ...], int]:

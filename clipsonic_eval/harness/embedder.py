@@ -41,6 +41,7 @@ class EmbeddedSet:
         digests: content hash of the same clips, by key.
         skipped: everything that was left out, by the listing or because it could not be embedded.
         content: eight hex digits over the contents of these clips.
+        hashes: SHA-256 of what each stage made: ``wavs`` over keys and file hashes, ``embeddings/<role>`` of a space.
     """
 
     audio: AudioSet
@@ -49,18 +50,12 @@ class EmbeddedSet:
     digests: Mapping[str, str]
     skipped: tuple[Skip, ...]
     content: str
+    hashes: Mapping[str, str]
 
     @property
     def keys(self) -> tuple[str, ...]:
         """Keys of the clips that were embedded, in order."""
         return tuple(self.digests)
-
-    @property
-    def hashes(self) -> dict[str, str]:
-        """SHA-256 of what each stage made: ``wavs`` over keys and file hashes, ``embeddings/<role>`` of each space."""
-        wavs = "".join(f"{key}\0{digest}\n" for key, digest in sorted(self.digests.items()))
-        spaces = {f"embeddings/{role}": space.sha256 for role, space in self.spaces.items()}
-        return {"wavs": hashlib.sha256(wavs.encode()).hexdigest(), **spaces}
 
 
 @dataclass(slots=True)
@@ -223,4 +218,11 @@ def _gathered(audio: AudioSet, clips: Sequence[_Clip], encoders: Mapping[str, En
         spaces[role] = Embeddings(np.concatenate([clip.rows[role] for clip in usable]), keys, "audio", encoder.card)
     levels = {clip.item.key: clip.levels for clip in usable if clip.levels is not None}
     digests = {clip.item.key: clip.digest for clip in usable}
-    return EmbeddedSet(audio, spaces, levels, digests, skipped, config_hash(sorted(digests.values()))[:8])
+    content = config_hash(sorted(digests.values()))[:8]
+    return EmbeddedSet(audio, spaces, levels, digests, skipped, content, _hashes(digests, spaces))
+
+
+def _hashes(digests: Mapping[str, str], spaces: Mapping[str, Embeddings]) -> dict[str, str]:
+    wavs = "".join(f"{key}\0{digest}\n" for key, digest in sorted(digests.items()))
+    embeddings = {f"embeddings/{role}": space.sha256 for role, space in spaces.items()}
+    return {"wavs": hashlib.sha256(wavs.encode()).hexdigest(), **embeddings}
