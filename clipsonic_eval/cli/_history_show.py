@@ -38,7 +38,7 @@ def command(
     from clipsonic_eval.cli._skips import finish
     from clipsonic_eval.history.series import levels, trends
     from clipsonic_eval.history.store import History
-    from clipsonic_eval.outputs import make_folder
+    from clipsonic_eval.outputs import claim
     from clipsonic_eval.progress import Bars
     from clipsonic_eval.reporting import history as reporting
 
@@ -49,11 +49,11 @@ def command(
     view = reporting.HistoryView(found, history.pinned(), baseline or "", known)
     page = None
     if out is not None:
-        make_folder(out)
         options = [("--metric", m) for m in metrics] + [("--system", s) for s in systems]
         options += [("--over", over), *([("--baseline", baseline)] if baseline else [])]
         asked = " ".join(f"{name} {shlex.quote(value)}" for name, value in options)
-        page = reporting.write(view, out, f"clipsonic-eval history show {asked}")
+        with claim(out, "history show", {}):
+            page = reporting.write(view, out, f"clipsonic-eval history show {asked}")
     if as_json:
         click.echo(json.dumps(reporting.tree(view, newest), ensure_ascii=False))
     else:

@@ -117,9 +117,10 @@ def overview(view: HistoryView) -> list[list[str]]:
         against = (
             "–" if level is None else number(newest.value - level, decimals_of(newest.value, newest.ci), sign=True)
         )
-        count = sum(len(line.points) for line in series.lines)
+        count = str(sum(len(line.points) for line in series.lines))
+        count += f" in {len(series.lines)} lines" if len(series.lines) > 1 else ""
         name = f"{title(series.metric)} {arrow(series.higher_is_better)}"
-        shown = [name, series.system, with_interval(newest.value, newest.ci), newest.x, str(count), said]
+        shown = [name, series.system, with_interval(newest.value, newest.ci), newest.x, count, said]
         rows.append([*shown, *([against] if view.baseline else [])])
     return rows
 

@@ -34,7 +34,20 @@ def test_show_prints_points_and_writes_a_page() -> None:
     page = Path("page/README.md").read_text()
     asked = "--metric fad --system S0 --over commit --baseline released"
     assert f"`clipsonic-eval history show {asked}`" in page
-    assert sorted(p.name for p in Path("page").iterdir()) == ["README.md", "history.csv", "history.pdf", "history.png"]
+    written = ["README.md", "history.csv", "history.pdf", "history.png", "run.json"]
+    assert sorted(p.name for p in Path("page").iterdir()) == written
+    assert shown("--out", "page").exit_code == 0  # of everything now, in place of what it wrote before
+    assert sorted(p.name for p in Path("page").iterdir()) == written
+
+
+@pytest.mark.usefixtures("history")
+def test_a_folder_of_other_things_is_left_alone() -> None:
+    Path("thesis").mkdir()
+    Path("thesis/README.md").write_text("precious")
+    result = shown("--out", "thesis")
+    assert result.exit_code == 2
+    assert "thesis: holds other things (README.md)" in result.stderr
+    assert Path("thesis/README.md").read_text() == "precious"
 
 
 @pytest.mark.usefixtures("history")

@@ -31,7 +31,9 @@ _LONGEST = 26  # characters of a title
 
 
 def write(view: HistoryView, folder: Path) -> list[str]:
-    """Write the figures as PDF and PNG; return their stems, in order."""
+    """Write the figures as PDF and PNG in place of earlier ones; return their stems, in order."""
+    for earlier in (*folder.glob("history*.pdf"), *folder.glob("history*.png")):
+        earlier.unlink()
     stems = []
     with style.look():
         for i, (metrics, systems) in enumerate(_pages(view)):
