@@ -26,6 +26,7 @@ from clipsonic_eval.stats.change_points import LEAST, LONGEST, TOO_NEW, StepFit,
 
 _SEVERAL = 10  # lines from which on a false change point among them is to be expected
 _ENOUGH = 4  # degrees of freedom of a spread over seeds that counts
+BENCH: Final = "bench"  # kind of the records of durations
 STUDY_TAGS: Final = ("split", "guidance", "clip_variant")  # tags that tell apart the runs of a study
 _METRIC, _SYSTEM, _N, _UNIT, _HIGHER, _SIGNATURE = map(
     HEAD.index, ("metric", "system", "n", "unit", "higher_is_better", "signature")
@@ -272,9 +273,13 @@ class _Points(Sequence[SeriesPoint]):
         )
 
     def cards(self, k: int, system: str) -> str:
-        """Return what made a point: the hashes of the system's cards, "" where one is not known."""
+        """Return what made a point: the hashes of the system's cards, "" where one is not known.
+
+        Durations of the same weights differ from run to run, so those of ``bench`` records have none.
+        """
         own = self.part[self.starts[k] : self.starts[k] + self.counts[k]]
-        found = [self.scores.columns.about[row]["cards"].get(system, "") for row in self.scores.rows[own]]
+        records = [self.scores.columns.about[row] for row in self.scores.rows[own]]
+        found = ["" if about["kind"] == BENCH else about["cards"].get(system, "") for about in records]
         return "+".join(found) if all(found) else ""
 
 

@@ -1,11 +1,12 @@
 """Headings and decimals of metrics in tables, figures and sentences.
 
-Both come from the metric's card. A convention (``fad/fadtk``) goes by its own name, and so does a metric of a package
+Both come from the metric's card, or from the table of a bench record's quantities. A convention (``fad/fadtk``) goes by its own name, and so does a metric of a package
 that is not installed here.
 """
 
 from __future__ import annotations
 
+from clipsonic_eval.bench.quantities import is_quantity, quantity
 from clipsonic_eval.formats import arrow
 from clipsonic_eval.metric_cards import card_of
 from clipsonic_eval.types import Score
@@ -14,8 +15,10 @@ _DECIMALS = 3  # where no card says otherwise
 
 
 def title(metric: str) -> str:
-    """Return the heading of a metric."""
+    """Return the heading of a metric or of a quantity of a bench record."""
     card = card_of(metric)
+    if card is None and is_quantity(metric):
+        return quantity(metric).title
     return metric.replace("_", " ") if card is None or metric != card.name else card.title
 
 

@@ -65,7 +65,8 @@ def _points(view: HistoryView, series: Series, newest: int) -> str:
         wanted = range(max(0, len(line.points) - newest + len(rows)), len(line.points))
         rows[:0] = [_point(view, series, line, i) for i in wanted]
     count = sum(len(line.points) for line in series.lines)
-    head = f"{title(series.metric)} {arrow(series.higher_is_better)} of {series.system} over {view.trends.over}"
+    head = f"{title(series.metric)} {arrow(series.higher_is_better)} of {series.system} ({series.unit})"
+    head += f" over {view.trends.over}"
     head += f", {count} points" if count > 1 else ", 1 point"
     head += f", the last {len(rows)} of them" if count > len(rows) else ""
     return head + "\n" + aligned([["  " + x, value, marks] for x, value, marks in rows])

@@ -29,7 +29,7 @@ def test_show_prints_points_and_writes_a_page() -> None:
     result = shown("--metric", "fad", "--system", "S0", "--over", "commit", "--baseline", "released", "--out", "page")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0] == "FAD ↓ of S0 over commit, 6 points"
+    assert lines[0] == "FAD ↓ of S0 (squared distance) over commit, 6 points"
     assert lines[6].endswith("too new to tell; ◆ released")
     page = Path("page/README.md").read_text()
     asked = "--metric fad --system S0 --over commit --baseline released"
@@ -91,5 +91,5 @@ def test_a_damaged_record_is_named_and_the_others_are_shown(history: History) ->
     path.write_text("{")
     result = shown("--metric", "fad")
     assert result.exit_code == 3
-    assert "of S0 over date, 5 points" in result.stdout
+    assert "of S0 (squared distance) over date, 5 points" in result.stdout
     assert path.name in result.stderr

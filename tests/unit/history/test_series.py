@@ -120,6 +120,13 @@ def test_the_same_weights_make_any_difference_a_step() -> None:
     assert line.fit.steps == ()
 
 
+def test_durations_of_the_same_weights_differ_from_run_to_run() -> None:
+    cards = [{"cards": {"PD": "aa"}, "kind": "bench"}] * 4
+    (line,) = only(of_values([3.0, 3.0, 3.01, 3.01], cards)).lines
+    assert line.fit is not None
+    assert line.fit.steps == ()
+
+
 def test_one_clip_more_or_less_is_within_the_rounding_of_a_share() -> None:
     hits = [12, 12, 13, 13, 13]
     rows = [row(i, [score(h / 24, "class_accuracy")]) for i, h in enumerate(hits)]

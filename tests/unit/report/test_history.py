@@ -25,7 +25,7 @@ def view() -> HistoryView:
 
 def test_the_terminal_shows_values_change_points_and_pins(view: HistoryView) -> None:
     lines = history.text(view, newest=20).splitlines()
-    assert lines[0] == "FAD ↓ of PD over commit, 10 points"
+    assert lines[0] == "FAD ↓ of PD (squared distance) over commit, 10 points"
     assert lines[3] == "  00000002  4.9 [4.4, 5.4]  ◆ released; ◆ paper"
     assert lines[7] == "  00000006  7.1 [6.6, 7.6]  change point: 5.0 → 7.0 (+2.0, worse)"
     assert [line.endswith("too new to tell") for line in lines[-2:]] == [True, True]
@@ -33,7 +33,7 @@ def test_the_terminal_shows_values_change_points_and_pins(view: HistoryView) -> 
 
 def test_few_points_are_the_newest(view: HistoryView) -> None:
     lines = history.text(view, newest=2).splitlines()
-    assert lines[0] == "FAD ↓ of PD over commit, 10 points, the last 2 of them"
+    assert lines[0] == "FAD ↓ of PD (squared distance) over commit, 10 points, the last 2 of them"
     assert [line.split()[0] for line in lines[1:]] == ["00000008", "00000009"]
 
 
@@ -47,6 +47,11 @@ def test_many_series_have_a_row_each_with_the_difference_from_the_baseline() -> 
     assert text[1].endswith("–            +2.0")
     assert text[2].endswith("–            –")
     assert len(text) == 9  # header, six systems, an empty line, a note
+
+
+def test_quantities_of_bench_records_go_by_their_titles_and_units() -> None:
+    rows = [row(i, [score(0.2, "stage_vocoder", unit="s")], kind="bench") for i in range(2)]
+    assert history.text(HistoryView(trends(of_rows(rows))), 20).startswith("vocoder ↓ of PD (s) over date, 2 points")
 
 
 def test_directions_decide_what_is_worse() -> None:
