@@ -1,7 +1,7 @@
 """Headings and decimals of metrics in tables, figures and sentences.
 
-Both come from the metric's card, or from the table of a bench record's quantities. A convention (``fad/fadtk``) goes by its own name, and so does a metric of a package
-that is not installed here.
+Both come from the metric's card, or from the table of quantities of bench records. A convention (``fad/fadtk``) goes by
+its own name, and so does a metric of a package that is not installed here.
 """
 
 from __future__ import annotations
