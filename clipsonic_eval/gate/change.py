@@ -16,6 +16,7 @@ from clipsonic_eval.signature import comparable, explain_difference
 from clipsonic_eval.types import Score
 
 ByKey = Mapping[str, float]
+RATES = ("clips_per_s", "real_time_factor")  # the median latency in another unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,7 @@ class Change:
         renamed: name in the candidate.
         old: its scores in the baseline, one per record.
         new: its scores in the candidate, one per record.
-        old_raw: scores that hold the raw durations of ``old``, where the metric is a percentile of them; otherwise
-            ``old``.
+        old_raw: scores that hold the raw durations of ``old``, where the metric follows from them; otherwise ``old``.
         new_raw: the same of ``new``.
         interleaved: both sides are one record, whose systems ran in turn.
     """
@@ -47,6 +47,11 @@ class Change:
     def metric(self) -> str:
         """Registry name of the metric."""
         return self.limit.metric
+
+    @property
+    def sides(self) -> tuple[tuple[Score, ...], tuple[Score, ...]]:
+        """Scores of the baseline and of the candidate."""
+        return self.old, self.new
 
     @property
     def name(self) -> str:

@@ -11,10 +11,10 @@ from clipsonic_eval.gate.change import Change
 from clipsonic_eval.gate.error_terms import evidence_of
 from clipsonic_eval.gate.limits import Limits
 from clipsonic_eval.gate.matching import Matched, content, match, pairs_of, same_run
-from clipsonic_eval.gate.question import settle
+from clipsonic_eval.gate.question import MIN_SEEDS, settle
 from clipsonic_eval.gate.same_weights import equality, software
-from clipsonic_eval.gate.verdicts import GateResult, Question, Refusal, Verdict
-from clipsonic_eval.gate.wording import sentence
+from clipsonic_eval.gate.verdicts import GateResult, Outcome, Question, Refusal, Verdict
+from clipsonic_eval.gate.wording import about_weights_only, sentence
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.stats.decisions import decide, detectable, needed
 from clipsonic_eval.stats.evidence import LEVEL, Evidence
@@ -101,6 +101,9 @@ def _judge(
     limits: Limits,
 ) -> tuple[Verdict, ...]:
     """Judge the changes; those that cannot be judged join the refusals."""
+    sides = len(baseline), len(candidate)
+    few = question == "recipe" and min(sides) < MIN_SEEDS
+    term: Question = "same queries" if few else question
     verdicts: list[Verdict] = []
     shown: list[tuple[Change, Evidence]] = []
     for change in matched.changes:
@@ -109,26 +112,36 @@ def _judge(
             if question == "same weights":
                 verdicts.append(equality(change, candidate[0], baseline[0]))
             else:
-                shown.append((change, evidence_of(change, question, limits.min_common)))
+                shown.append((change, evidence_of(change, term, limits.min_common)))
         except UserError as error:
             matched.refuse(str(error), change.system, change.limit)
+    decided = [_verdict(*one, question=question) for one in _decided(shown)]
+    return (*verdicts, *([about_weights_only(one, sides) for one in decided] if few else decided))
+
+
+def _decided(shown: Sequence[tuple[Change, Evidence]]) -> list[tuple[Change, Evidence, float, Outcome, float]]:
+    """Return margin, outcome and Holm's p-value beside each change and its evidence."""
     margins = [change.limit.margin(change.baseline) for change, _ in shown]
-    decided = decide([evidence for _, evidence in shown], margins, LEVEL)
-    for (change, evidence), margin, (outcome, p_holm) in zip(shown, margins, decided, strict=True):
-        verdict = Verdict(
-            change.system,
-            change.metric,
-            str(change.limit),
-            question,
-            outcome,
-            change.baseline,
-            change.candidate,
-            margin,
-            "",
-            evidence,
-            p_holm,
-            detectable(evidence, LEVEL, margin=margin),
-            needed(evidence, margin) if outcome == "cannot tell" else None,
-        )
-        verdicts.append(replace(verdict, sentence=sentence(change.name, verdict)))
-    return tuple(verdicts)
+    outcomes = decide([evidence for _, evidence in shown], margins, LEVEL)
+    return [(*one, margin, *outcome) for one, margin, outcome in zip(shown, margins, outcomes, strict=True)]
+
+
+def _verdict(
+    change: Change, evidence: Evidence, margin: float, outcome: Outcome, p_holm: float, question: Question
+) -> Verdict:
+    verdict = Verdict(
+        change.system,
+        change.metric,
+        str(change.limit),
+        question,
+        outcome,
+        change.baseline,
+        change.candidate,
+        margin,
+        "",
+        evidence,
+        p_holm,
+        detectable(evidence, LEVEL, margin=margin),
+        needed(evidence, margin) if outcome == "cannot tell" else None,
+    )
+    return replace(verdict, sentence=sentence(change.name, verdict))

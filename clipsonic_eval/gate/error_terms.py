@@ -4,7 +4,8 @@
 - *same queries*, a statistic of sets: differences of the clips' influences, of the system's and the reference's clips.
 - *recipe*: values per training seed on the common queries, Welch's test. Both sides answer the same queries, so which
   were drawn cancels and the scatter is that of training.
-- *cost*: values per process, or rounds of one record in which both systems ran in turn.
+- *cost*: values per process, Welch's test; where both systems ran in turn, pairs of processes, or blocks of turns where
+  there are fewer than three.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.bench.quantities import PERCENTILES
 from clipsonic_eval.errors import ShapeError, UserError
-from clipsonic_eval.gate.change import Change
+from clipsonic_eval.gate.change import RATES, Change
 from clipsonic_eval.gate.first_order import first_order_fails
 from clipsonic_eval.gate.verdicts import Question
 from clipsonic_eval.stats.evidence import (
+    MIN_GROUPS,
     Evidence,
     evidence_from_groups,
     evidence_from_influences,
     evidence_from_pairs,
 )
 from clipsonic_eval.types import Score
-
-MIN_PROCESSES = 3
 
 
 def evidence_of(change: Change, question: Question, least_common: float) -> Evidence:
@@ -72,31 +73,53 @@ def _recipe(change: Change, least_common: float) -> Evidence:
 
 
 def _cost(change: Change, _: float) -> Evidence:
-    """Return the evidence of rounds in which both systems ran in turn, or of processes, one value each."""
-    if change.interleaved and change.old_raw == change.old:  # differences of rounds say nothing about a percentile
-        rounds = sorted(change.old_raw[0].per_clip.keys() & change.new_raw[0].per_clip.keys())
-        if rounds:
-            a, b = (np.array([raw[0].per_clip[key] for key in rounds]) for raw in (change.old_raw, change.new_raw))
-            return evidence_from_pairs(change.towards_worse * (b - a), unit="rounds")
-    old, new = (_per_process(change.metric, raw) for raw in (change.old_raw, change.new_raw))
-    if min(len(old), len(new)) < MIN_PROCESSES:
+    """Return the evidence of processes, or of rounds in which both systems ran in turn."""
+    raw = change.old_raw, change.new_raw
+    old, new = (_by_process(change.metric, values, scores) for values, scores in zip(raw, change.sides, strict=True))
+    if change.interleaved and old.keys() == new.keys():
+        differences = [change.towards_worse * (new[process] - old[process]) for process in sorted(old)]
+        if len(differences) >= MIN_GROUPS:  # Welch's t against a constant is the paired t
+            return evidence_from_groups([0.0] * len(differences), differences, "pairs of processes")
+        if change.metric in PERCENTILES and change.old_raw == change.old:
+            return evidence_from_pairs(change.towards_worse * _rounds(*raw), unit="rounds")
+    if min(len(old), len(new)) < MIN_GROUPS:
+        few = f"{len(old)} processes against {len(new)}" if old and new else "no values of single processes"
         raise UserError(
-            f"{change.name}: {len(old)} processes against {len(new)}, and it takes {MIN_PROCESSES} a side, since "
-            "processes differ by more than the requests inside one; measure again with more processes"
+            f"{change.name}: {few}, and it takes {MIN_GROUPS} a side, since processes differ by more than the requests "
+            "inside one; measure with more processes, or limit the latency"
         )
-    return evidence_from_groups(old, new, "processes", higher_is_better=change.old[0].higher_is_better)
+    higher = change.old[0].higher_is_better
+    return evidence_from_groups(list(old.values()), list(new.values()), "processes", higher_is_better=higher)
 
 
-def _per_process(quantity: str, scores: Sequence[Score]) -> list[float]:
-    """Return the value of a quantity in each process of some records; a record without raw values counts as one."""
-    found: list[float] = []
-    for score in scores:
+def _by_process(quantity: str, raw: Sequence[Score], scores: Sequence[Score]) -> dict[str, float]:
+    """Return the value of a quantity in each process of some records, by record and process."""
+    found: dict[str, float] = {}
+    for i, (held, score) in enumerate(zip(raw, scores, strict=True)):
         processes: dict[str, list[float]] = defaultdict(list)
-        for key, value in score.per_clip.items():
-            processes[key.partition("/")[0]].append(value)
+        for key, value in held.per_clip.items():
+            processes[f"{i}/{key.partition('/')[0]}"].append(value)
         q = PERCENTILES.get(quantity, 50)
-        found += [float(np.percentile(values, q)) for values in processes.values()] or [score.value]
+        values = {process: float(np.percentile(requests, q)) for process, requests in processes.items()}
+        if quantity in RATES:  # the median latency in another unit
+            middle = held.value
+            values = {
+                k: score.value * (middle / v if quantity == "clips_per_s" else v / middle) for k, v in values.items()
+            }
+        found |= values
     return found
+
+
+def _rounds(old: Sequence[Score], new: Sequence[Score]) -> Float64:
+    """Return the difference of each block of turns, (blocks,) float64; a block is four requests of each system."""
+    from clipsonic_eval.bench.interleave import PER_TURN
+
+    blocks: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for key, value in new[0].per_clip.items():
+        if key in old[0].per_clip:
+            process, _, number = key.partition("/")
+            blocks[process, int(number) // (2 * PER_TURN)].append(value - old[0].per_clip[key])
+    return np.array([np.mean(differences) for differences in blocks.values()], np.float64)
 
 
 _TERMS: dict[Question, Callable[[Change, float], Evidence]] = {

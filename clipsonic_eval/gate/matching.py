@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from clipsonic_eval.bench.quantities import PERCENTILES
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError, listed, unknown_name
-from clipsonic_eval.gate.change import Change
+from clipsonic_eval.gate.change import RATES, Change
 from clipsonic_eval.gate.limits import Limit, Limits
 from clipsonic_eval.gate.verdicts import Refusal
 from clipsonic_eval.harness.controls import NOISE, REAL, SHUFFLED
@@ -101,10 +101,16 @@ def _match(found: Matched, limit: Limit, pair: Pair, candidate: Records, baselin
     """Match one limit to one system."""
     old, new = _scores(baseline, limit.metric, pair[0]), _scores(candidate, limit.metric, pair[1])
     if len(old) == len(baseline) and len(new) == len(candidate):
-        durations = "latency" if limit.metric in PERCENTILES else limit.metric
-        raw = _scores(baseline, durations, pair[0]), _scores(candidate, durations, pair[1])
-        interleaved = len(old) == len(new) == 1 and same_run(candidate[0], baseline[0])
-        found.changes.append(Change(limit, *pair, old, new, *raw, interleaved))
+        durations = "latency" if limit.metric in (*PERCENTILES, *RATES) else limit.metric
+        raw = [_scores(baseline, durations, pair[0]), _scores(candidate, durations, pair[1])]
+        if len(raw[0]) < len(old) or len(raw[1]) < len(new):
+            raw = [old, new]
+        interleaved = (
+            len(old) == len(new) == 1
+            and bool(candidate[0].config.get("interleave"))
+            and same_run(candidate[0], baseline[0])
+        )
+        found.changes.append(Change(limit, *pair, old, new, raw[0], raw[1], interleaved))
     elif old and len(new) < len(candidate):
         found.refuse(
             f"{limit.metric} of '{pair[1]}' has vanished: the baseline has it and {_which(new, candidate)} of the "

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from clipsonic_eval.formats import decimals_of, number, p_value
+from clipsonic_eval.gate.question import MIN_SEEDS
 from clipsonic_eval.gate.verdicts import Verdict
 
 _MOST_DECIMALS = 8
@@ -44,3 +47,20 @@ def sentence(name: str, verdict: Verdict) -> str:
     )
     settled = "" if verdict.needed is None else f", and {verdict.needed} would settle it"
     return f"{moved}, with 95 % confidence {reach}, where {shown(verdict.margin)} is accepted{power}{settled}"
+
+
+def about_weights_only(verdict: Verdict, seeds: tuple[int, int]) -> Verdict:
+    """Return the verdict on a recipe of which there are too few training seeds: nobody can tell.
+
+    Args:
+        verdict: on these weights, clips being the units.
+        seeds: their numbers in the baseline and in the candidate.
+    """
+    said = (
+        f"{seeds[0]} training seeds against {seeds[1]} tell nothing about the recipe, it takes {MIN_SEEDS} a side; "
+        f"about these weights: {verdict.sentence}"
+    )
+    return replace(
+        verdict, question="recipe", outcome="cannot tell", sentence=said, evidence=None, p_holm=None, detectable=None,
+        needed=MIN_SEEDS,
+    )  # fmt: skip

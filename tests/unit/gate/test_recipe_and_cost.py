@@ -56,8 +56,12 @@ def test_seeds_that_scatter_cannot_tell_what_the_clips_of_one_would() -> None:
 
 def test_a_recipe_that_is_asked_for_takes_three_seeds_a_side() -> None:
     result = judged(recipe("b", [0.0, 0.1]), recipe("a", [0.0, 0.1]), "clap_score>-0.02", question="recipe")
-    assert result.verdicts == ()
-    assert "2 and 2 training seeds; the spread between them takes at least 3 a side" in result.refusals[0].sentence
+    (only,) = result.verdicts
+    assert (only.outcome, only.needed, only.evidence) == ("cannot tell", 3, None)
+    assert "2 training seeds against 2 tell nothing about the recipe" in only.sentence
+    assert "about these weights: clap_score of 'PD' is unchanged" in only.sentence
+    assert result.exit_code() == 0
+    assert result.exit_code(strict=True) == 4
 
 
 # --- cost
@@ -120,16 +124,66 @@ def test_another_machine_is_refused() -> None:
     assert "aaaa against bbbb" in result.refusals[0].sentence
 
 
-def test_systems_that_ran_in_turn_inside_one_record_are_paired_by_round() -> None:
-    drift = 0.05 * np.linspace(0, 1, 50)  # common to both, as a clock that falls
-    old, new = durations(0, 1) + drift, durations(1, 1, mean=0.11) + drift
-    both = bench("a", {"old": old, "new": new})
-    result = check([both], [both], from_texts(["latency<+5%"]), systems={"old": "new"})
-    (only,) = result.verdicts
+def in_turns(old: np.ndarray, new: np.ndarray, *, interleave: bool = True) -> GateResult:
+    """Judge two systems of one record."""
+    both = dataclasses.replace(bench("a", {"old": old, "new": new}), config={"interleave": interleave})
+    return check([both], [both], from_texts(["latency<+5%"]), systems={"old": "new"})
+
+
+def test_systems_that_ran_in_turn_are_paired_by_process_so_that_what_both_share_cancels() -> None:
+    shared = 0.01 * np.random.default_rng(3).standard_normal((4, 1))
+    old, new = durations(0) + shared, durations(1, mean=0.11) + shared
+    (only,) = in_turns(old, new).verdicts
+    paired = stats.ttest_rel(np.median(new, axis=1), np.median(old, axis=1), alternative="greater")
     assert only.outcome == "worse"
     assert only.evidence is not None
-    assert (only.evidence.unit, only.evidence.n) == ("rounds", 50)
-    assert only.evidence.se < 0.0005
+    assert (only.evidence.n, only.evidence.unit) == (4, "pairs of processes")
+    assert only.evidence.p_worse == pytest.approx(paired.pvalue)
+
+
+def test_the_systems_of_a_record_that_ran_one_after_another_are_not_paired() -> None:
+    (only,) = in_turns(durations(0), durations(1, mean=0.12), interleave=False).verdicts
+    assert only.evidence is not None
+    assert only.evidence.unit == "processes"
+    assert "2 processes against 2" in in_turns(durations(0, 2), durations(1, 2), interleave=False).refusals[0].sentence
+
+
+def test_fewer_pairs_of_processes_than_three_are_judged_by_blocks_of_turns() -> None:
+    drift = 0.05 * np.linspace(0, 1, 48)  # common to both, as a clock that falls
+    old, new = durations(0, 2)[:, :48] + drift, durations(1, 2, mean=0.11)[:, :48] + drift
+    (only,) = in_turns(old, new).verdicts
+    blocks = (new - old).reshape(24, 4).mean(axis=1)
+    assert only.outcome == "worse"
+    assert only.evidence is not None
+    assert (only.evidence.unit, only.evidence.n) == ("rounds", 24)
+    assert only.evidence.se == pytest.approx(blocks.std(ddof=1) / 24**0.5)
+
+
+@pytest.mark.parametrize(("rate", "text", "power"), [("clips_per_s", ">-5%", -1), ("real_time_factor", "<+5%", 1)])
+def test_a_rate_scatters_as_the_latency_that_it_follows_from(rate: str, text: str, power: int) -> None:
+    sides = []
+    for created, raw in (("b", durations(1, mean=0.12)), ("a", durations(0))):
+        made = bench(created, {"PD": raw})
+        (latency,) = made.scores
+        value, signature = (10 * latency.value) ** power, latency.signature.replace("latency", rate)
+        more = dataclasses.replace(
+            latency, metric=rate, value=value, per_clip={}, higher_is_better=power < 0, signature=signature
+        )
+        sides.append(([dataclasses.replace(made, scores=(latency, more))], (10 * np.median(raw, axis=1)) ** power))
+    (new, b), (old, a) = sides
+    (only,) = judged(new, old, f"{rate}{text}").verdicts
+    assert only.outcome == "worse"
+    assert only.evidence is not None
+    assert only.evidence.harm == pytest.approx(power * (b.mean() - a.mean()))
+
+
+def test_a_quantity_without_values_of_its_processes_is_refused() -> None:
+    sides = []
+    for created in "ba":
+        made = bench(created, {"PD": durations(0)}, metric="stage_vocoder")
+        bare = tuple(dataclasses.replace(s, per_clip={}) if s.metric != "latency" else s for s in made.scores)
+        sides.append([dataclasses.replace(made, scores=bare)])
+    assert "no values of single processes" in judged(*sides, "stage_vocoder<+5%").refusals[0].sentence
 
 
 def test_records_of_another_kind_have_no_cost() -> None:
