@@ -15,12 +15,13 @@ from clipsonic_eval.config import as_tree, coerce
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.gate.calibration.influence import CASES, influence_row, simulate_influence
+from clipsonic_eval.gate.calibration.power import SPREADS, power_rows
 from clipsonic_eval.gate.calibration.verdicts import SCENARIOS, simulate_verdicts, verdict_rows
 from clipsonic_eval.hashing import config_hash, file_sha256, folder_sha256, seal, unsealed
 from clipsonic_eval.progress import SILENT, Progress
 
 _PIECE: Final = 50  # comparisons
-Rows = list[dict[str, object]]
+TableRows = list[dict[str, object]]
 Told = list[dict[str, Any]]
 
 
@@ -48,7 +49,7 @@ class GateCalibrationConfig:
 
 def simulate_gate(
     config: GateCalibrationConfig, out: Path, *, progress: Progress = SILENT, overwrite: bool = False
-) -> tuple[Rows, Rows]:
+) -> dict[str, TableRows]:
     """Simulate all scenarios and cases; pieces that ``out`` has already are read.
 
     Args:
@@ -58,23 +59,36 @@ def simulate_gate(
         overwrite: replace results of other settings in ``out``.
 
     Returns:
-        Rows of the verdicts, and rows of influences beside resamples.
+        Rows by table: ``verdicts``, ``power`` and ``influence``.
 
     Raises:
         UserError: ``out`` holds something else.
     """
     with outputs.claim(out, "calibrate gate", as_tree(config), overwrite=overwrite, keep=True):
         store = _Store(out, config.seed, _code())
-        verdicts: Rows = []
+        verdicts: TableRows = []
         for scenario in progress.track(SCENARIOS, label="verdicts", total=len(SCENARIOS)):
             repeats = config.repeats if scenario.unchanged else config.power_repeats
             told = store.told(scenario.name, repeats, partial(simulate_verdicts, scenario, seed=config.seed))
             verdicts += verdict_rows(scenario, told)
-        influences: Rows = []
+        influences: TableRows = []
         for case in progress.track(CASES, label="influences", total=len(CASES)):
-            told = store.told(case.name, config.influence_repeats, partial(simulate_influence, case, seed=config.seed))
+            repeats = config.power_repeats if case.poor else config.influence_repeats
+            told = store.told(case.name, repeats, partial(simulate_influence, case, seed=config.seed))
             influences.append(influence_row(case, told))
-        return verdicts, influences
+        with threads.limited():
+            power = [
+                row
+                for spread in progress.track(SPREADS, label="power")
+                for row in power_rows(spread, config.power_repeats, config.seed)
+            ]
+    return {"verdicts": _filled(verdicts), "power": power, "influence": influences}
+
+
+def _filled(rows: TableRows) -> TableRows:
+    """Return rows that all have the columns of any of them; what a row has not is empty."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name, "") for name in columns} for row in rows]
 
 
 def _code() -> str:
