@@ -96,7 +96,7 @@ def command(ctx: click.Context, /, out: Path, overwrite: bool, as_json: bool, ti
     seed = options["seed"] or 0
     drawn = [frontier(points, metric, seed=seed) for metric in metrics]
     with atomic.replacing_folder(out / REPORT) as folder:
-        write(drawn, records, folder, failed=failed, title=title, command=options["made_by"] or _typed(ctx))
+        write(drawn, records, folder, failed=failed, headline=title, command=options["made_by"] or _typed(ctx))
     _show(drawn, failed, out / REPORT / PAGE, as_json=as_json)
     if failed or incomplete or any(one.left_out for one in drawn):
         ctx.exit(EXIT_SKIPPED)

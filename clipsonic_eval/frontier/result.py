@@ -11,6 +11,7 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.gate.first_order import first_order_fails
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.records import RunRecord
@@ -55,6 +56,8 @@ class Frontier:
         n_boot: number of resamples.
         seed: of the resamples.
         left_out: points that do not compare, with the reason.
+        approximate: labels of points whose influences predict another spread than their resamples had: their shares are
+            good to first order only.
     """
 
     metric: str
@@ -65,6 +68,7 @@ class Frontier:
     n_boot: int
     seed: int
     left_out: tuple[Skip, ...] = ()
+    approximate: tuple[str, ...] = ()
 
 
 def join(records: Iterable[RunRecord]) -> tuple[list[FrontierPoint], list[Skip]]:
@@ -166,6 +170,7 @@ def frontier(points: Sequence[FrontierPoint], metric: str, *, n_boot: int = 2000
         n_boot=n_boot,
         seed=seed,
         left_out=tuple(left_out),
+        approximate=tuple(s.system for s in scores if s.influence and first_order_fails(s)),
     )
 
 

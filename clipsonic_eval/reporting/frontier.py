@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,17 +13,18 @@ from clipsonic_eval import files, records
 from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.formats import decimals_of, interval, number, percent
 from clipsonic_eval.frontier.grid import SYSTEM_TAG
-from clipsonic_eval.frontier.result import Frontier, FrontierPoint
+from clipsonic_eval.frontier.result import BENCH, Frontier, FrontierPoint
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.export_records import without_paths
-from clipsonic_eval.reporting.headings import decimals, heading
+from clipsonic_eval.reporting.headings import decimals, heading, title
 from clipsonic_eval.reporting.markup import Column, Text, TextTable
 from clipsonic_eval.reporting.page import provenance
 from clipsonic_eval.reporting.tables import NONE
 from clipsonic_eval.types import Score, Skip
 
 PAGE = "README.md"
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 _OFTEN = 0.5  # a point on the frontier in more resamples than not is named on the page
 
 
@@ -70,7 +72,7 @@ def write(
     folder: Path,
     *,
     failed: Sequence[Skip] = (),
-    title: str = "Quality against latency",
+    headline: str = "Quality against latency",
     command: str = "",
 ) -> Path:
     """Write ``frontier.csv``, ``.md``, ``.tex``, ``.pdf``, ``.png``, the records, and the page.
@@ -80,7 +82,7 @@ def write(
         found: the records that they come from.
         folder: exists.
         failed: points that could not be measured.
-        title: of the page.
+        headline: of the page.
         command: that made it; "" prints none.
 
     Returns:
@@ -98,12 +100,14 @@ def write(
         style.save(canvas, folder / "frontier")
     for record in found:
         _keep(record, folder / "records")
-    lines = [f"# {title}", "", *summary(frontiers), f"![{title}](frontier.png)", ""]
+    lines = [f"# {headline}", "", *summary(frontiers), f"![{headline}](frontier.png)", ""]
     lines += [f"*{caption}* ([PDF](frontier.pdf))", "", markup.markdown(shown)]
     lines += ["As files: [csv](frontier.csv), [tex](frontier.tex), [md](frontier.md)", ""]
     left_out = [*failed, *(skip for frontier in frontiers for skip in frontier.left_out)]
     if left_out:
         lines += ["## Left out", "", *(f"- {markup.code(skip.key)}: {skip.reason}" for skip in left_out), ""]
+    if remarks := [*_approximate(frontiers), *_remarks(found)]:
+        lines += ["## What limits this?", "", *(f"- {line}" for line in remarks), ""]
     lines += ["## Where the numbers come from", ""]
     lines += ["By", "", "```", command, "```", ""] if command else []
     runs = [Run(record.kind, None, record) for record in found]
@@ -111,6 +115,32 @@ def write(
     page = folder / PAGE
     files.write_text(page, "\n".join([f"{line}" for line in lines]) + "\n")
     return page
+
+
+def _approximate(frontiers: Sequence[Frontier]) -> list[str]:
+    """Return where shares come from influences that do not quite describe the metric."""
+    return [
+        f"{title(frontier.metric)}: at {len(frontier.approximate)} of {len(frontier.points)} points the influences of "
+        "the clips predict a spread more than 10 % off that of the resamples, so shares are approximate there"
+        for frontier in frontiers
+        if frontier.approximate
+    ]
+
+
+def _remarks(found: Iterable[RunRecord]) -> list[str]:
+    """Return what the bench found wrong, once for all points that differ in the numbers only."""
+    costs = [record for record in found if record.kind == BENCH]
+    points = sum(len(record.system_names) for record in costs)
+    alike: dict[str, list[tuple[str, str]]] = {}
+    for record in costs:
+        for label, findings in record.findings.items():
+            for finding in findings:
+                alike.setdefault(_NUMBER.sub("", finding.sentence), []).append((label, finding.sentence))
+    return [
+        f"{sentence} ({markup.code(label)}; so or alike {len(group)} of {points} points)"
+        for group in alike.values()
+        for label, sentence in group[:1]
+    ]
 
 
 def _keep(record: RunRecord, folder: Path) -> None:

@@ -39,6 +39,7 @@ COMMANDS = {
     "calibrate": ["calibrate", "intervals", "--metric", "class_accuracy", "--n", "20", "--repeats", "2", "--out"],
     "toy-encoders": ["toy-encoders", "train", "--only", "toy-audio", "--out"],
     "bench": ["bench", "mine.py:Mine", "--processes", "1", "--calls", "1", "--out"],
+    "frontier": ["frontier", "mine.py:Mine", "--queries", "queries.csv", "--reference", "wavs", "--out"],
     "demo": ["demo", "--fast", "--out"],
     "sweep": ["sweep", "--only", "narrow", "--out"],
     "embed": ["embed", "wavs", "--encoder", "toy-audio", "--cache"],

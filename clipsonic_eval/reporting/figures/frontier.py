@@ -65,6 +65,8 @@ def draw(frontiers: Sequence[Frontier]) -> tuple[Figure, str]:
     axes = figure.subplots(1, len(frontiers), squeeze=False, sharex=True)[0]
     for axis, frontier in zip(axes, frontiers, strict=True):
         _panel(axis, placed(frontier), look)
+    for axis, frontier in zip(axes, frontiers, strict=True):  # now that the panels agree on the axis
+        _line(axis, placed(frontier))
     figure.legend(handles=look.handles(), loc="outside lower center", ncols=8, columnspacing=1.2, handletextpad=0.4)
     figure.draw_without_rendering()  # places the axes, which labels must know
     for axis, frontier in zip(axes, frontiers, strict=True):
@@ -76,20 +78,21 @@ def _panel(axis: Any, rows: Sequence[PlacedPoint], look: _Look) -> None:
     axis.set_xscale("log")
     for row in rows:
         _point(axis, row, look)
-    steps = [row for row in rows if row.on]
-    better = max if rows[0].score.higher_is_better else min
     edge = axis.get_xlim()
     edge = edge[0] / _MARGIN, edge[1] * _MARGIN
-    x = [row.point.latency.value for row in steps]
-    y = [row.score.value for row in steps]
-    kept = [i for i in range(len(x)) if y[i] == better(y[: i + 1])]
-    axis.step([x[i] for i in kept] + [edge[1]], [y[i] for i in kept] + [y[kept[-1]]], where="post", color="#404040",
-              linewidth=0.8, zorder=1)  # fmt: skip
     axis.set_xlim(edge)
     axis.set_xlabel("latency of one request (s)")
     axis.set_title(heading(rows[0].score))
     _ticks(axis)
     axis.grid(visible=True)
+
+
+def _line(axis: Any, rows: Sequence[PlacedPoint]) -> None:
+    """Draw the frontier: the best quality that is to be had for so many seconds, up to the edge of the axis."""
+    on = [row for row in rows if row.on]
+    x = [*(row.point.latency.value for row in on), axis.get_xlim()[1]]
+    y = [*(row.score.value for row in on), on[-1].score.value]
+    axis.step(x, y, where="post", color="#404040", linewidth=0.8, zorder=1)
 
 
 def _ticks(axis: Any) -> None:

@@ -105,3 +105,14 @@ def test_durations_are_grouped_by_process() -> None:
     found = processes(score)
     assert [len(rounds) for rounds in found] == [8, 8, 8]
     assert found[1].tolist() == [score.per_clip[f"p1/{r:06d}"] for r in range(8)]
+
+
+def test_points_whose_influences_do_not_describe_their_interval_are_named() -> None:
+    influence = dict(zip(KEYS, np.linspace(-1, 1, len(KEYS)) / 40, strict=True))
+    error = float(np.sqrt(np.square(list(influence.values())).sum()))
+    records = []
+    for label, width in (("good", 1.0), ("bad", 1.5)):
+        half = 1.96 * error * width
+        score = Score("fad", label, 2.0, (2 - half, 2 + half), "x", 40, 40, "", False, "fad|n:40", influence=influence)
+        records += [RunRecord("evaluate", (score,), systems={label: CARD}), cost(label, 1.0)]
+    assert frontier(join(records)[0], "fad", n_boot=50).approximate == ("bad",)
