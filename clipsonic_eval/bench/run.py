@@ -7,8 +7,9 @@ so for all of them. A case that fails costs its own row and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +34,18 @@ def bench(config: BenchConfig, out: Path, *, overwrite: bool = False, progress: 
     Args:
         config: what is measured.
         out: the folder; resumed if it holds measurements of the same bench on the same machine.
-        overwrite: replace an earlier bench of other settings in the folder.
+        overwrite: replace an earlier bench of other settings in the folder; cases that both have are kept.
         progress: shows a bar over the measurements.
 
     Raises:
         UserError: the folder holds something else, or no case could be measured.
     """
-    with outputs.claim(out, "bench", _identity(config), overwrite=overwrite):
+    with outputs.claim(out, "bench", _identity(config), overwrite=overwrite, keep=True):
         began = time.monotonic()
         comparisons: list[Comparison] = []
         if config.interleave:
-            measured, comparison = take_turns(config, out / _FOLDER, progress)
+            both = config_hash([_digest(case, config) for case in cases(config)])
+            measured, comparison = take_turns(config, out / _FOLDER / both, progress)
             comparisons = [comparison]
         else:
             measured = _measured(config, out / _FOLDER, progress)
@@ -62,13 +64,18 @@ def bench(config: BenchConfig, out: Path, *, overwrite: bool = False, progress: 
 
 def _identity(config: BenchConfig) -> dict[str, Any]:
     """Return everything that decides the numbers: settings, and the files they name."""
-    places = {
-        key: outputs.state_of(Path(value))
-        for target in config.targets
-        for key, value in target.settings.items()
-        if isinstance(value, str) and Path(value).exists()
-    }
-    return {**portable(as_tree(config)), "files": places}
+    named = [config.queries, *(value for target in config.targets for value in target.settings.values())]
+    return {**portable(as_tree(config)), "files": _states(named)}
+
+
+def _states(values: Iterable[Any]) -> dict[str, str | None]:
+    """Return a text that changes with each file or folder among some values, by name."""
+    found = {}
+    for value in values:
+        with contextlib.suppress(OSError):  # a prompt template is no path
+            if isinstance(value, str | Path) and Path(value).exists():
+                found[portable(str(value))] = outputs.state_of(Path(value))
+    return found
 
 
 def _measured(config: BenchConfig, folder: Path, progress: Progress) -> list[Measured]:
@@ -77,7 +84,7 @@ def _measured(config: BenchConfig, folder: Path, progress: Progress) -> list[Mea
     for process, one in progress.track(tasks, label="bench", total=len(tasks)):
         if one.failure:
             continue  # what failed in one process fails in the next
-        path = folder / f"{_name(one.case)}-p{process}.json"
+        path = folder / f"{_digest(one.case, config)}-p{process}.json"
         try:
             one.processes[process] = _resumed(path) or _new(path, one.case, config, process)
         except WorkerError as error:
@@ -86,8 +93,10 @@ def _measured(config: BenchConfig, folder: Path, progress: Progress) -> list[Mea
     return list(found.values())
 
 
-def _name(case: Case) -> str:
-    return config_hash([case.target.spec, case.target.name, dict(case.target.settings), dict(case.point)])
+def _digest(case: Case, config: BenchConfig) -> str:
+    """Return a name that changes with everything that decides the numbers of a case."""
+    told = case.request(config, 0)
+    return config_hash([told, _states([told["queries"], *told["settings"].values()])])
 
 
 def _resumed(path: Path) -> dict[str, Any] | None:

@@ -93,6 +93,18 @@ def test_another_bench_in_the_folder_is_refused(folder: Path) -> None:
     run("mine.py:Mine", "--set", "steps=3", *FEW, "--out", "out", "--overwrite")
 
 
+def test_a_grid_that_grows_keeps_the_cases_that_it_had(folder: Path) -> None:
+    run("M=mine.py:Mine", "--grid", "steps=1,2", *FEW, "--out", "out")
+    before = {path.name: path.read_bytes() for path in (folder / "out" / "cases").iterdir()}
+    run("M=mine.py:Mine", "--grid", "steps=1,2,3", *FEW, "--out", "out", "--overwrite")
+    after = {path.name: path.read_bytes() for path in (folder / "out" / "cases").iterdir()}
+    assert before.items() <= after.items()
+    assert len(after) == 3
+    assert records.read(folder / "out").system_names == ("M steps=1", "M steps=2", "M steps=3")
+    run("M=mine.py:Mine", "--grid", "steps=1,2,3", "--processes", "1", "--calls", "7", "--out", "out", "--overwrite")
+    assert {score.n for score in records.read(folder / "out").scores if score.metric == "latency"} == {7}
+
+
 @pytest.mark.usefixtures("folder")
 def test_json_is_the_record_and_the_export_stands_beside_it() -> None:
     out, _ = run("M=mine.py:Mine", "fad", "--set", "fad.n=50", *FEW, "--out", "out", "--json",
