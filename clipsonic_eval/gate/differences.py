@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from clipsonic_eval import frames
@@ -140,7 +140,12 @@ def differences(
         except UserError as error:
             matched.refuse(str(error), change.system, change.limit)
     return Differences(
-        tuple(found), settled, tuple(matched.refusals), told(baseline), told(candidate), tuple(matched.notes)
+        tuple(found),
+        settled,
+        tuple(replace(refusal, limit="") for refusal in matched.refusals),
+        told(baseline),
+        told(candidate),
+        tuple(matched.notes),
     )
 
 

@@ -184,10 +184,10 @@ class Limits:
                         "(both hold) or | (either suffices)"
                     )
 
-    def of(self, metric: str, system: str) -> Limit | None:
-        """Return the limit of a metric for a system: its own, else the one for all, else None."""
+    def of(self, metric: str, *names: str) -> Limit | None:
+        """Return the limit of a metric for a system by any of its names: its own, else the one for all, else None."""
         mine = {limit.system: limit for limit in self.limits if limit.metric == metric}
-        return mine.get(system, mine.get(""))
+        return next((mine[name] for name in names if name in mine), mine.get(""))
 
     @property
     def sha256(self) -> str:

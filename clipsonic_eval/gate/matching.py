@@ -90,7 +90,7 @@ def match(
             found.refuse(f"limit '{limit}': {unknown_name('metric', limit.metric, known)}", limit.system, limit)
             continue
         for pair in pairs:
-            if limit in (limits.of(limit.metric, pair[0]), limits.of(limit.metric, pair[1])):
+            if limit == limits.of(limit.metric, *pair):
                 _match(found, limit, pair, candidate, baseline)
         if len(found.changes) + len(found.refusals) == before:
             found.refuse(f"limit '{limit}': {_why_nothing(limit, pairs)}", limit.system, limit)

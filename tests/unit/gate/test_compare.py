@@ -33,6 +33,11 @@ def test_a_side_is_a_record_a_path_or_several(tmp_path: Path) -> None:
         assert ce.compare(OLD, side, "clap_score>-0.02").exit_code() == 1
 
 
+def test_a_record_and_its_own_file_are_one_run(tmp_path: Path) -> None:
+    records.write(OLD, tmp_path)
+    assert "compared with itself" in ce.compare(OLD, tmp_path, "fad<+3%").refusals[0].sentence
+
+
 def test_a_result_is_a_frame_with_refusals() -> None:
     result = ce.compare(OLD, NEW, ["clap_score>-0.02", "fad<+3%", "kad<+1"])
     assert isinstance(result, GateResult)

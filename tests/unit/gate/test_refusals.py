@@ -209,6 +209,13 @@ def test_controls_are_compared_where_a_limit_names_them() -> None:
     assert [v.system for v in judged(new, "real:clap_score>-0.01", old=old).verdicts] == ["real"]
 
 
+def test_a_renamed_system_takes_its_own_limit_by_either_name_and_no_second_one() -> None:
+    new = moved(OLD, scores=tuple(dataclasses.replace(s, system="PD-2") for s in OLD.scores))
+    for own in ("PD:fad<+5%", "PD-2:fad<+5%"):
+        result = judged(new, "fad<+3%", own, systems={"PD": "PD-2"})
+        assert [v.limit for v in result.verdicts] == [own]
+
+
 def test_what_is_new_in_the_candidate_is_noted() -> None:
     new = moved(OLD, scores=(*OLD.scores, clip_score(clips(3), system="SD")))
     result = judged(new, "clap_score>-0.01")
