@@ -18,6 +18,7 @@ unit: all rows of one clip are drawn, left out or swapped together.
 ``order_statistics``    percentiles with distribution-free intervals
 ``sign_flips``              the signs behind them, and the one-sided test of a mean with its limits
 ``evidence``                one-sided evidence that one system is worse than another, by what was repeated
+``paired_shares``           limits of the difference of two shares on the same clips
 ``decisions``               worse, not worse, or cannot tell; and how much data would tell
 ``change_points``           steps in a series of few points with unknown noise
 ``interval_coverage``       simulated coverage of a confidence interval

@@ -25,9 +25,11 @@ from scipy import special
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.stats.bootstrap import DAMPING, require_finite
+from clipsonic_eval.stats.paired_shares import tango_limits
 from clipsonic_eval.stats.sign_flips import TIE, one_sided_sign_flip
 
 LEVEL: Final = 0.05  # of each one-sided limit
+FEW: Final = 20  # differing pairs of hits and misses, below which flips of signs see too little
 MIN_GROUPS: Final = 3  # training seeds or processes on each side
 
 
@@ -61,8 +63,10 @@ class Evidence:
 def evidence_from_pairs(harms: Float64, *, unit: str = "clips", n_permutations: int = 10000, seed: int = 0) -> Evidence:
     """Return the evidence of paired differences, by random flips of their signs.
 
-    The limits are those harms that the test does not reject, so the lower one is positive where p is at most 0.05.
-    Differences that are all zero leave nothing to test: no harm, without an error.
+    The limits are those harms that the test does not reject, so the lower one is positive only where p is at most 0.05.
+    Where they are of one size, as those of hits and misses, and fewer than :data:`FEW` are not zero, the limits are at
+    least as wide as the score interval's, which allows for differing clips that did not happen to be drawn. Differences
+    that are all zero leave nothing to test: no harm, without an error.
 
     Args:
         harms: (n,) float64, candidate minus baseline per clip where lower is better, otherwise the negative; n >= 5.
@@ -81,8 +85,14 @@ def evidence_from_pairs(harms: Float64, *, unit: str = "clips", n_permutations: 
     require_finite(harms, "paired differences")
     found = one_sided_sign_flip(harms, n_permutations, seed, LEVEL)
     n = len(harms)
-    se = _rounded(float(harms.std(ddof=1)), float(np.abs(harms).max())) / np.sqrt(n)
-    return Evidence(float(harms.mean()), float(se), found.lower, found.upper, found.p, n, unit, found.name, n - 1)
+    size = float(np.abs(harms).max())
+    se = _rounded(float(harms.std(ddof=1)), size) / np.sqrt(n)
+    lower, upper = found.lower, found.upper
+    differing = np.abs(harms[harms != 0])
+    if 0 < len(differing) < FEW and bool((differing == size).all()):
+        limits = tango_limits(int((harms > 0).sum()), int((harms < 0).sum()), n, LEVEL)
+        lower, upper = min(lower, size * limits[0]), max(upper, size * limits[1])
+    return Evidence(float(harms.mean()), float(se), lower, upper, found.p, n, unit, found.name, n - 1)
 
 
 def evidence_from_influences(harm: float, system: Float64, reference: Float64) -> Evidence:
