@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import UserError, listed
 from clipsonic_eval.gate.change import Change
 from clipsonic_eval.gate.error_terms import evidence_of
 from clipsonic_eval.gate.limits import Limits
@@ -89,8 +89,21 @@ def prepare(
     matched = match(candidate, baseline, limits, pairs, all_systems=not systems)
     if settled == "same weights" and (differs := software(candidate[0], baseline[0])):
         why.append(f"differs between the sides: {differs}")
+    if settled == "same queries" and (same := _same_wavs(candidate, baseline, pairs)):
+        why.append(f"the wavs are the same bytes on both sides: {listed(same)}")
     matched.notes[:0] = why
     return matched, settled
+
+
+def _same_wavs(
+    candidate: Sequence[RunRecord], baseline: Sequence[RunRecord], pairs: Sequence[tuple[str, str]]
+) -> list[str]:
+    """Return the systems whose wavs did not change at all, where the records hold hashes of them."""
+    old, new = ([record.hashes for record in side] for side in (baseline, candidate))
+    wavs = {
+        a: ([one.get(a, {}).get("wavs") for one in old], [one.get(b, {}).get("wavs") for one in new]) for a, b in pairs
+    }
+    return [name for name, (before, after) in wavs.items() if None not in before and before == after]
 
 
 def _judge(

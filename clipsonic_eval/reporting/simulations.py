@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from clipsonic_eval.files import read_csv, write_csv, write_text
 from clipsonic_eval.formats import markdown_table
+from clipsonic_eval.reporting import gate_simulations
 
 Table = Sequence[Mapping[str, Any]]
 PAGE: Final = "README.md"
@@ -63,7 +64,12 @@ def change_points(rows: Table) -> str:
     return "\n\n".join(line.rstrip("\n") for line in lines)
 
 
-PARTS: Final[Mapping[str, Callable[[Table], str]]] = {CHANGE_POINTS: change_points}
+PARTS: Final[Mapping[str, Callable[[Table], str]]] = {
+    "verdicts.csv": gate_simulations.verdicts,
+    "power.csv": gate_simulations.power,
+    "influence.csv": gate_simulations.influence,
+    CHANGE_POINTS: change_points,
+}
 
 
 def _distinct(rows: Table, name: str) -> list[int]:

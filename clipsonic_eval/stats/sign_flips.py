@@ -10,19 +10,22 @@ Permutation p-values should never be zero, 2010; P. H. Garthwaite, Confidence in
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize
 
 from clipsonic_eval import seeds
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ShapeError
-from clipsonic_eval.stats.chunking import chunks
+from clipsonic_eval.stats.chunking import CHUNK_VALUES, chunks
 
 TIE: Final = 1e-12  # sums that differ by rounding count as equal
+_Int8 = NDArray[np.int8]
 _FAR: Final = 1e4  # standard deviations; from there on differences are one number
 
 
@@ -45,6 +48,20 @@ def sign_patterns(n: int, n_permutations: int, seed: int) -> Iterator[Float64]:
         signs *= -2
         signs += 1
         yield signs
+
+
+def _patterns(n: int, n_permutations: int, seed: int) -> Iterator[Float64]:
+    """Yield the same; those of few clips are kept for the next metric of the same clips."""
+    if n * min(n_permutations, 2**n) > CHUNK_VALUES * 2:
+        yield from sign_patterns(n, n_permutations, seed)
+        return
+    for signs in _kept(n, n_permutations, seed):
+        yield signs.astype(np.float64)
+
+
+@functools.lru_cache(maxsize=2)
+def _kept(n: int, n_permutations: int, seed: int) -> tuple[_Int8, ...]:
+    return tuple(signs.astype(np.int8) for signs in sign_patterns(n, n_permutations, seed))
 
 
 def hall_t(signs: Float64, d: Float64) -> Float64:
@@ -121,7 +138,7 @@ def one_sided_sign_flip(differences: Float64, n_permutations: int, seed: int, le
         return OneSided(least if mean > 0 else 1.0, mean, mean, name)
     standard = (differences - mean) / spread
     powers = np.stack([standard**k for k in range(4)], axis=1)  # (n, 4)
-    sums = np.concatenate([signs @ powers for signs in sign_patterns(n, n_permutations, seed)])
+    sums = np.concatenate([signs @ powers for signs in _patterns(n, n_permutations, seed)])
     zero = float(np.clip(-mean / spread, -_FAR, _FAR))
     above = _Inversion(sums, powers.sum(axis=0), exhaustive, level)
     below = _Inversion(sums * (1, -1, 1, -1), above.own * (1, -1, 1, -1), exhaustive, level)
@@ -166,7 +183,7 @@ class _Inversion:
             return left
         if self._excess(right) >= 0:
             return right
-        return float(optimize.brentq(self._excess, left, right, xtol=1e-9))
+        return float(optimize.brentq(self._excess, left, right, xtol=1e-6 / np.sqrt(self.own[0])))
 
     def _excess(self, c: float) -> float:
         """Return by how much the observed t exceeds the smallest one that is rejected."""

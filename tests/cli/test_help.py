@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from clipsonic_eval.cli import main
+from clipsonic_eval.gate.calibration.pieces import GateCalibrationConfig
 from clipsonic_eval.harness.calibration.simulation import CalibrateConfig
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.gap import GapConfig
@@ -81,8 +82,9 @@ def test_every_default_is_shown(path: tuple[str, ...]) -> None:
         ("evaluate", EvaluateConfig(systems={"a": "b"}), {"--seed": "seed"}),  # type: ignore[dict-item]
         ("gap", GapConfig(source="x"), {"--seed": "seed"}),  # type: ignore[arg-type]
         ("calibrate intervals", CalibrateConfig(), {"--repeats": "repeats", "--seed": "seed", "--n": "n"}),
+        ("calibrate gate", GateCalibrationConfig(), {"--repeats": "repeats", "--seed": "seed"}),
     ],
-    ids=["evaluate", "gap", "calibrate"],
+    ids=["evaluate", "gap", "calibrate", "calibrate gate"],
 )
 def test_defaults_that_a_configuration_holds_are_shown_as_they_are(
     path: str, config: Any, names: dict[str, str]

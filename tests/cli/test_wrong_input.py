@@ -173,6 +173,7 @@ def files(root: Path) -> set[str]:
             "calibrate intervals --out out --n 1",
             "error: calibrate intervals: repeats, truth_repeats and every n must be at least 2",
         ),
+        ("calibrate gate --out out --repeats 1", "repeats, power_repeats and influence_repeats must be at least 2"),
         ("calibrate intervals --out out --set n_bootstrap=3", "n_bootstrap and n_permutations must be at least 20"),
     ],
 )

@@ -48,21 +48,32 @@ def _embeddings(vectors: Float64, keys: tuple[str, ...], space: EncoderCard, mod
 
 
 def _features(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
-    """Student's t of 8 degrees, variances from 1 to 0.1; the system is shifted by 0.2 and wider by its noise.
+    """Metrics that need several rows per clip get three times as many, around a centre of the clip's own."""
+    return features(rng, n, noises, rows=1 if card.min_rows == 1 else 3 * card.min_rows)
 
-    Metrics that need several rows per clip get three times as many, around a centre of the clip's own.
+
+def features(
+    rng: np.random.Generator, n: int, noises: tuple[float, ...], *, rows: int = 1, dim: int = DIM
+) -> list[Inputs]:
+    """Draw Student's t of 8 degrees, variances from 1 to 0.1; the system is shifted by 0.2 and wider by its noise.
+
+    Args:
+        rng: of this draw.
+        n: number of queries, and of clips of the reference.
+        noises: one per system.
+        rows: per clip.
+        dim: dimensions.
     """
-    rows = 1 if card.min_rows == 1 else 3 * card.min_rows
-    spread = np.sqrt(np.logspace(0, -1, DIM))
-    space = _space(DIM)
+    spread = np.sqrt(np.logspace(0, -1, dim))
+    space = _space(dim)
 
     def clips(count: int) -> Float64:
-        return rng.standard_t(8, (count, DIM)) * spread
+        return rng.standard_t(8, (count, dim)) * spread
 
     def within(centres: Float64) -> Float64:
         if rows == 1:
             return centres
-        return np.repeat(centres, rows, axis=0) + rng.standard_normal((len(centres) * rows, DIM)) * spread
+        return np.repeat(centres, rows, axis=0) + rng.standard_normal((len(centres) * rows, dim)) * spread
 
     keys = tuple(key for key in _keys(n) for _ in range(rows))
     reference = _embeddings(within(clips(n)), keys, space, "audio")

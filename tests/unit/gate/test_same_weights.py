@@ -75,10 +75,14 @@ def test_another_card_is_another_model() -> None:
     assert judged(new, question="same weights").verdicts[0].question == "same weights"
 
 
-def test_folders_of_wavs_say_nothing_about_weights() -> None:
+def test_folders_of_wavs_say_nothing_about_weights_but_equal_bytes_are_noted() -> None:
     bare = {"PD": {"kind": "folder-of-wavs"}}
     old, new = dataclasses.replace(OLD, systems=bare), moved(OLD, systems=bare)
+    said = "the wavs are the same bytes on both sides: PD"
     assert judged(new, old).verdicts[0].question == "same queries"
+    assert said in judged(new, old).notes
+    assert said not in judged(dataclasses.replace(new, hashes={"PD": {"wavs": "x"}}), old).notes
+    assert said not in judged(dataclasses.replace(new, hashes={}), dataclasses.replace(old, hashes={})).notes
 
 
 def test_values_per_clip_are_not_needed() -> None:

@@ -1,0 +1,174 @@
+"""Parts of the page of simulations that are about verdicts: false alarms, power, influences beside resamples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipsonic_eval.formats import markdown_table
+from clipsonic_eval.reporting.figures import style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Table = Sequence[Mapping[str, Any]]
+LEVEL = 0.05
+FIGURE = "verdicts"
+_UNCHANGED = "none"
+
+
+def verdicts(rows: Table) -> str:
+    """Return the part on verdicts: whole comparisons, then each metric."""
+    whole = [row for row in rows if row["metric"] == "any"]
+    false = [row for row in whole if row["change"] == _UNCHANGED]
+    over = [_scenario(row) for row in false if float(row["worse_low"]) > LEVEL]
+    told = (
+        f"More false alarms than {LEVEL:.0%}: {'; '.join(over)}."
+        if over
+        else f"In none of the questions more false alarms than {LEVEL:.0%}, as far as so many repeats can tell."
+    )
+    heads = ["question", "true change", "n", "seeds a side", "repeats", "any worse", "all not worse", "refused"]
+    cells = [
+        [*_keys(row), row["repeats"], _interval(row, "worse"), _share(row["not_worse"]), _share(row["refused"])]
+        for row in whole
+    ]
+    own = [row for row in rows if row["metric"] != "any" and row["question"] != "same weights"]
+    metrics = [
+        [
+            *_keys(row),
+            f"`{row['limit']}`",
+            *(_share(row[name]) for name in ("worse", "not_worse", "cannot_tell", "refused")),
+            *(_share(row[name]) for name in ("upper_covers", "lower_covers")),
+        ]
+        for row in own
+    ]
+    heads_of_metrics = ["question", "true change", "n", "seeds a side", "limit", "worse", "not worse", "cannot tell"]
+    heads_of_metrics += ["refused", "upper limit holds", "lower limit holds"]
+    parts = [
+        "## Verdicts",
+        f"`{rows[0]['command']}`. {told}",
+        f"![false alarms and what a limit takes]({FIGURE}.png)",
+        "**Whole comparisons**: two systems by four metrics, limits as below, every verdict through the gate itself on "
+        "simulated records. Where the true change is none, *any worse* is the share of false alarms, in brackets "
+        "Wilson's 95 % interval. Same weights: the other code takes the clips in another order, or its embeddings are "
+        "off by 1e-4 of themselves. Same queries: more noise is 25 %. Recipe: trainings of one recipe differ in noise "
+        "by 15 %, and more noise is 50 %.",
+        markdown_table(heads, cells),
+        "**Verdicts by limit**, shares of the verdicts. *Limit holds*: the one-sided 95 % limits of the harm that lie "
+        "on the right side of the mean harm over all simulations, which is also how often *not worse* is right where "
+        "the true harm is the margin.",
+        markdown_table(heads_of_metrics, metrics),
+    ]
+    return "\n\n".join(part.rstrip("\n") for part in parts)
+
+
+def power(rows: Table) -> str:
+    """Return the part on how many clips and seeds a limit takes."""
+    heads = ["metric", "limit", "question", "takes", "so many: no change is not worse", "twice the limit is worse"]
+    heads += ["480 clips, or 3 seeds, find it", "1000 clips, or 5 seeds, find it"]
+    cells = [
+        [
+            row["metric"],
+            row["margin"],
+            row["question"],
+            f"{row['needed']} {row['unit']}",
+            *(_share(row[name]) for name in ("not_worse", "worse_at_twice", "found_with_few", "found_with_many")),
+        ]
+        for row in rows
+    ]
+    sources = dict.fromkeys((row["metric"], row["question"], row["spread"], row["source"]) for row in rows)
+    parts = [
+        "## What a limit takes",
+        f"`{rows[0]['command']}`. With so many clips (paired by query) or training seeds on each side, a system that "
+        "did not change is called not worse in 80 % of comparisons, and a change of the limit's size is told from none "
+        "in 80 %. Columns 5 and 6: the same, and a change of twice the limit called worse, in "
+        f"{rows[0]['repeats']} simulated comparisons. *Find it*: probability that one test tells a change of the "
+        "limit's size from none.",
+        markdown_table(heads, cells),
+        "Spreads (standard deviation of the paired difference per clip, for FAD its standard error times √n; or "
+        "between training seeds): "
+        + "; ".join(
+            f"{metric}, {question}: {float(spread):.3g} ({source})" for metric, question, spread, source in sources
+        )
+        + ". They are those of a toy world: measure your own from two of your systems.",
+    ]
+    return "\n\n".join(part.rstrip("\n") for part in parts)
+
+
+def influence(rows: Table) -> str:
+    """Return the part on influences beside resamples."""
+    heads = ["n", "dimensions", "noise", "limit", "repeats", "refused", "same verdict", "opposite"]
+    heads += ["resamples agree with themselves", "predicted / stored width", "worse / not worse / cannot tell"]
+    cells = [
+        [
+            row["n"],
+            row["dimensions"],
+            f"{row['noise_baseline']} → {row['noise_candidate']}",
+            f"{100 * float(row['margin']):g} %",
+            row["repeats"],
+            _share(row["refused"]),
+            _interval(row, "same") if row["same"] != "" else "–",
+            row["opposite"],
+            _share(row["resamples_same"]),
+            f"{float(row['spread']):.2f}",
+            " / ".join(_share(row[f"share_{name}"]) for name in ("worse", "not_worse", "cannot_tell")),
+        ]
+        for row in rows
+    ]
+    parts = [
+        "## Influences beside resamples",
+        f"`{rows[0]['command']}`. The verdict on FAD from one stored number per clip, and from 2000 resamples of both "
+        "systems and the reference. *Same verdict*: of the comparisons that were not refused. *Resamples agree with "
+        "themselves*: two sets of resamples of the same clips, on every fifth comparison; no test agrees with them "
+        "better than they do. *Opposite*: worse by one and not worse by the other. Refused: fewer clips than "
+        "dimensions, or a predicted width more than 10 % from the stored one.",
+        markdown_table(heads, cells),
+    ]
+    return "\n\n".join(part.rstrip("\n") for part in parts)
+
+
+def _keys(row: Mapping[str, Any]) -> list[str]:
+    return [str(row[name]) for name in ("question", "change", "n", "train_seeds")]
+
+
+def _scenario(row: Mapping[str, Any]) -> str:
+    return f"{row['question']}, n = {row['n']} ({_interval(row, 'worse')})"
+
+
+def _share(value: Any) -> str:
+    return "–" if value in ("", None) else f"{100 * float(value):.1f} %"
+
+
+def _interval(row: Mapping[str, Any], name: str) -> str:
+    low, high = (100 * float(row[f"{name}_{end}"]) for end in ("low", "high"))
+    return f"{_share(row[name])} [{low:.1f}, {high:.1f}]"
+
+
+def save_figure(verdict_rows: Table, power_rows: Table, folder: Path) -> None:
+    """Save the figure of false alarms and of what limits take, PNG and PDF."""
+    with style.look():
+        style.save(draw(verdict_rows, power_rows), folder / FIGURE)
+
+
+def draw(verdict_rows: Table, power_rows: Table) -> Figure:
+    """Return the figure: shares of comparisons called worse, and clips that a limit takes."""
+    whole = [row for row in verdict_rows if row["metric"] == "any"]
+    clips = [row for row in power_rows if row["question"] == "same queries"]
+    figure = style.figure(style.PAGE, 0.9 + 0.2 * max(len(whole), len(clips)))
+    alarms, takes = figure.subplots(1, 2)
+    names = [f"{row['question']}, {row['change']}, {row['train_seeds']} × {row['n']}" for row in whole]
+    shares = [float(row["worse"]) for row in whole]
+    below = [max(0.0, share - float(row["worse_low"])) for share, row in zip(shares, whole, strict=True)]
+    above = [max(0.0, float(row["worse_high"]) - share) for share, row in zip(shares, whole, strict=True)]
+    alarms.axvline(LEVEL, color=style.GREY, linewidth=0.6)
+    alarms.errorbar(shares, range(len(whole)), xerr=[below, above], fmt="o", markersize=2.5, linewidth=0.7)
+    alarms.set_yticks(range(len(whole)), names)
+    alarms.set_xlabel("share of comparisons called worse")
+    takes.plot([float(row["needed"]) for row in clips], range(len(clips)), "o", markersize=2.5)
+    takes.set_yticks(range(len(clips)), [f"{row['metric']} {row['margin']}" for row in clips])
+    takes.set_xscale("log")
+    takes.set_xlabel("clips that the limit takes")
+    for axis in (alarms, takes):
+        axis.invert_yaxis()
+    return figure
