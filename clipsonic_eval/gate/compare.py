@@ -23,6 +23,7 @@ _Texts = Limits | Mapping[str, str] | Sequence[str] | str
 def compare(
     baseline: Side,
     candidate: Side,
+    limits: None = ...,
     *,
     question: Question | None = ...,
     systems: Mapping[str, str] | None = ...,
