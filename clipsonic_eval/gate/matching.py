@@ -12,9 +12,9 @@ from clipsonic_eval.errors import UserError, listed, unknown_name
 from clipsonic_eval.gate.change import RATES, Change
 from clipsonic_eval.gate.limits import Limit, Limits
 from clipsonic_eval.gate.verdicts import Refusal
-from clipsonic_eval.harness.controls import NOISE, REAL, SHUFFLED
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.records import RunRecord
+from clipsonic_eval.systems.controls import NOISE, REAL, SHUFFLED
 from clipsonic_eval.types import Score
 
 _CONTROLS = (REAL, SHUFFLED, NOISE, "reference")  # the same on both sides, or of no interest

@@ -26,6 +26,8 @@ def sentence(name: str, verdict: Verdict) -> str:
     def shown(value: float) -> str:
         return number(value, places)
 
+    if found.harm == found.se == 0:
+        return f"{name} is unchanged on all {found.n} {found.unit}"
     units = f"{found.n} {found.unit}"
     moved = (
         f"{name} is {shown(abs(found.harm))} {'worse' if found.harm > 0 else 'better'}"

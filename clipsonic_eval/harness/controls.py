@@ -13,13 +13,10 @@ from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import write_json
 from clipsonic_eval.harness.audio_sets import AudioSet, read_card
 from clipsonic_eval.media.audio import write_wav
-from clipsonic_eval.systems.controls import Noise
+from clipsonic_eval.systems.controls import HALVES, NOISE, REAL, SHUFFLED, Noise
 from clipsonic_eval.types import Embeddings, Query
 
-REAL = "real"  # the queries' own audio
-SHUFFLED = "shuffled"
-NOISE = "noise"
-HALVES = "halves"
+__all__ = ["HALVES", "NOISE", "REAL", "SHUFFLED", "derangement", "halves", "with_shuffled_keys", "write_noise"]
 
 _LEVEL_CLIPS = 64  # of the reference, which set level, rate and length of the noise
 

@@ -15,6 +15,11 @@ from clipsonic_eval.media.audio import mono_at, read_audio
 from clipsonic_eval.seeds import stream
 from clipsonic_eval.types import Query
 
+REAL = "real"  # the queries' own audio
+SHUFFLED = "shuffled"
+NOISE = "noise"
+HALVES = "halves"
+
 
 class RealAudio:
     """Topline: the audio of the query's own video, which a perfect system would approach.
