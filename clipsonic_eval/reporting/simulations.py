@@ -39,10 +39,15 @@ def change_points(rows: Table) -> str:
     """Return the part on change points: false ones in series without a change, and how soon steps are found."""
     false = [row for row in rows if row["what"] == "false"]
     found = [row for row in rows if row["what"] == "found"]
+    drifting = [row for row in rows if row["what"] == "drifting"]
     noises = list(dict.fromkeys(row["noise"] for row in false))
     sizes = sorted({float(row["size"]) for row in found})
     worst = max(false, key=lambda row: float(row["share"]), default=None)
     alarms = [[str(n), *(_rate(false, points=n, noise=noise) for noise in noises)] for n in _distinct(false, "points")]
+    drifts = list(dict.fromkeys(row["noise"] for row in drifting))
+    broken = [
+        [str(n), *(_rate(drifting, points=n, noise=noise) for noise in drifts)] for n in _distinct(drifting, "points")
+    ]
     delays = [
         [str(n), str(after), *(_rate(found, points=n, after=after, size=size) for size in sizes)]
         for n in _distinct(found, "points")
@@ -56,6 +61,9 @@ def change_points(rows: Table) -> str:
         f"distribution of the noise; {false[0]['repeats'] if false else 0} series a cell."
         + (f" The largest: {_shown(worst)} ({worst['noise']}, {worst['points']} points)." if worst else ""),
         markdown_table(["points", *noises], alarms),
+        "**The same where noise is correlated** from point to point (a machine that drifts). The fit takes noise "
+        "to be independent from point to point, so its change points are not to be trusted here.",
+        markdown_table(["points", *drifts], broken),
         "**Series with one step in which it was found**, within two points of its place, by the number of points since "
         f"the step and its size in standard deviations; normal noise, {found[0]['repeats'] if found else 0} series a "
         "cell. The newest two points are always too new to tell.",

@@ -5,7 +5,8 @@ n log RSS_K + β(n) K, the likelihood of Gaussian noise of unknown spread with a
 tabulated by simulation so that a series without a change has any step in at most 5 % of cases.
 
 Noise is what differs from point to point: training seeds, processes, runs. What all points share, such as the choice of
-the test clips, is no noise here and must not be handed in.
+the test clips, is no noise here and must not be handed in. Noise is taken to be independent from point to point: where
+it drifts, as on a machine that warms up, there are false steps (reports/gate).
 
 - Few points (under 10) cannot tell an outlier from a step; the fit takes them as they are, with one step at most.
 - From 10 points on, values further than 3 standard deviations (by the median difference of neighbours) from the running

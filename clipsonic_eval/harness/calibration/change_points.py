@@ -21,10 +21,11 @@ from clipsonic_eval.stats import change_points
 from clipsonic_eval.stats.bootstrap import wilson_interval
 
 Shape = tuple[int, int]
+Noise = Callable[[np.random.Generator, Shape], Float64]
 _OF_POWER = (5, 10, 20, 50, 200)  # numbers of points at which steps are looked for
 _BATCH = 1_000_000  # squares of segments held at once
 
-NOISES: Final[Mapping[str, Callable[[np.random.Generator, Shape], Float64]]] = {
+NOISES: Final[Mapping[str, Noise]] = {
     "normal": lambda rng, shape: rng.standard_normal(shape),
     "laplace": lambda rng, shape: rng.laplace(size=shape),
     "t, 3 degrees": lambda rng, shape: rng.standard_t(3, shape),
@@ -33,8 +34,21 @@ NOISES: Final[Mapping[str, Callable[[np.random.Generator, Shape], Float64]]] = {
     "5 % outliers of 10 sd": lambda rng, shape: rng.standard_normal(shape) * np.where(rng.random(shape) < 0.05, 10, 1),
     "rounded to 1 sd": lambda rng, shape: np.round(rng.standard_normal(shape)),
 }
+
+
+def _drift(correlation: float) -> Noise:
+    def drawn(rng: np.random.Generator, shape: Shape) -> Float64:
+        x = rng.standard_normal(shape)
+        for i in range(1, shape[1]):  # x_i = ρ x_{i−1} + √(1 − ρ²) ε_i
+            x[:, i] = correlation * x[:, i - 1] + np.sqrt(1 - correlation**2) * x[:, i]
+        return x
+
+    return drawn
+
+
+DRIFTS: Final[Mapping[str, Noise]] = {f"correlation {rho:g}": _drift(rho) for rho in (0.2, 0.5)}
 NORMAL: Final = "normal"
-FALSE, FOUND = "false", "found"
+FALSE, DRIFTING, FOUND = "false", "drifting", "found"
 REPEATS: Final = 40_000  # series behind each penalty
 
 
@@ -69,8 +83,9 @@ class StepRate:
     """A share of simulated series, with Wilson's interval.
 
     Attributes:
-        what: ``false``: series without a change in which a step was found; ``found``: series with one step in which a
-            step was found within two points of it.
+        what: ``false``: series without a change in which a step was found; ``drifting``: the same for noise that is
+            correlated from point to point, which the fit takes to be independent; ``found``: series with one step in
+            which a step was found within two points of it.
         noise: its distribution.
         points: of the series.
         size: of the step in standard deviations; 0 where there is none.
@@ -110,6 +125,7 @@ def simulate(
         UserError: ``out`` holds something else.
     """
     wanted: list[_Cell] = [(FALSE, noise, n, 0.0, 0) for n in config.points for noise in NOISES]
+    wanted += [(DRIFTING, noise, n, 0.0, 0) for n in config.points if n in _OF_POWER for noise in DRIFTS]
     wanted += [
         (FOUND, NORMAL, n, size, after)
         for n in config.points
@@ -144,23 +160,20 @@ def _stored(path: Path, identity: str) -> StepRate | None:
 def _rate(cell: _Cell, config: ChangePointConfig) -> StepRate:
     what, noise, n, size, after = cell
     rng = seeds.stream(config.seed, f"{what}-{noise}-{n}-{size:g}-{after}", "calibrate-change-points")
-    repeats = config.repeats if what == FALSE else config.power_repeats
-    if what == FALSE:
-        hits = [
-            bool(hit) for batch in _batches(rng, NOISES[noise], n, repeats) for hit in change_points.have_steps(batch)
-        ]
-    else:
-        series = NOISES[noise](rng, (repeats, n))
+    repeats = config.power_repeats if what == FOUND else config.repeats
+    draw = {**NOISES, **DRIFTS}[noise]
+    if what == FOUND:
+        series = draw(rng, (repeats, n))
         series[:, n - after :] += size
         fits = map(change_points.find_change_points, series)
         hits = [any(abs(step.index - (n - after)) <= 2 for step in fit.steps) for fit in fits]
+    else:
+        hits = [bool(hit) for batch in _batches(rng, draw, n, repeats) for hit in change_points.have_steps(batch)]
     share = float(np.mean(hits))
     return StepRate(what, noise, n, size, after, share, *wilson_interval(share, repeats), repeats)
 
 
-def _batches(
-    rng: np.random.Generator, draw: Callable[[np.random.Generator, Shape], Float64], n: int, repeats: int
-) -> list[Float64]:
+def _batches(rng: np.random.Generator, draw: Noise, n: int, repeats: int) -> list[Float64]:
     size = max(1, _BATCH // (n + 1) ** 2)
     return [draw(rng, (min(size, repeats - done), n)) for done in range(0, repeats, size)]
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -23,6 +24,7 @@ def test_false_ones_are_few_and_large_steps_are_found(tmp_path: Path) -> None:
         (n, noise) for n in (5, 10) for noise in change_points.NOISES
     }
     assert all(rate.low <= 0.05 and rate.low <= rate.share <= rate.high for rate in false)
+    assert {rate.noise for rate in found if rate.what == "drifting"} == set(change_points.DRIFTS)
     power = {(rate.points, rate.after, rate.size): rate.share for rate in found if rate.what == "found"}
     assert power[10, 3, 8.0] == power[10, 5, 8.0] == power[5, 3, 8.0] == 1
     assert power[10, 5, 0.5] < 0.7
@@ -45,6 +47,14 @@ def test_the_penalties_of_the_code_are_those_of_the_simulation(n: int) -> None:
     assert again == pytest.approx(
         PENALTIES[n], abs=0.45
     )  # four standard errors; those on ranks of few points are coarse
+
+
+def test_noise_that_drifts_has_its_correlation_and_no_other_spread() -> None:
+    rng = np.random.default_rng(0)
+    for name, rho in (("correlation 0.2", 0.2), ("correlation 0.5", 0.5)):
+        drawn = change_points.DRIFTS[name](rng, (4000, 30))
+        assert np.mean(drawn[:, 1:] * drawn[:, :-1]) == pytest.approx(rho, abs=0.02)
+        assert drawn.std(axis=0) == pytest.approx(np.ones(30), abs=0.05)
 
 
 def test_settings_that_simulate_nothing_are_refused() -> None:
