@@ -56,8 +56,8 @@ def verdicts(rows: Table) -> str:
         "by 15 %, and more noise is 50 %.",
         markdown_table(heads, cells),
         "**Verdicts by limit**, shares of the verdicts. *Limit holds*: the one-sided 95 % limits of the harm that lie "
-        "on the right side of the mean harm over all simulations, which is also how often *not worse* is right where "
-        "the true harm is the margin.",
+        "on the right side of the true harm (0 where nothing changed, otherwise its mean over all simulations). Where "
+        "the true harm is the margin, *not worse* is wrong as often as the upper limit does not hold.",
         markdown_table(heads_of_metrics, metrics),
     ]
     return "\n\n".join(part.rstrip("\n") for part in parts)
@@ -123,9 +123,24 @@ def influence(rows: Table) -> str:
         "themselves*: two sets of resamples of the same clips, on every fifth comparison; no test agrees with them "
         "better than they do. *Opposite*: worse by one and not worse by the other. Refused: fewer clips than "
         "dimensions, or a predicted width more than 10 % from the stored one.",
+        _total(rows),
         markdown_table(heads, cells),
     ]
     return "\n\n".join(part.rstrip("\n") for part in parts)
+
+
+def _total(rows: Table) -> str:
+    """Return in a sentence how often influences and resamples agree over all cases."""
+    taken = [(round(int(row["repeats"]) * (1 - float(row["refused"]))), row) for row in rows if row["same"] != ""]
+    n = sum(count for count, _ in taken)
+    if not n:
+        return "All comparisons were refused."
+    same = sum(count * float(row["same"]) for count, row in taken) / n
+    again = sum(count * float(row["resamples_same"]) for count, row in taken) / n
+    return (
+        f"Of all {n} comparisons that were not refused, {_share(same)} got the same verdict from influences and "
+        f"resamples; two sets of resamples agree in {_share(again)}."
+    )
 
 
 def _keys(row: Mapping[str, Any]) -> list[str]:

@@ -110,8 +110,8 @@ def verdict_rows(scenario: Scenario, told: Sequence[Mapping[str, Any]]) -> Itera
     """Yield the rows of a scenario: of whole comparisons (metric ``any``), then of each metric.
 
     Shares are of comparisons for ``any``: worse if any verdict is, not worse if all are. Of a metric they are of its
-    verdicts; ``upper_covers`` and ``lower_covers`` are the shares of the one-sided limits on the right side of the mean
-    harm over all simulations.
+    verdicts; ``upper_covers`` and ``lower_covers`` are the shares of the one-sided limits on the right side of the true
+    harm: 0 where nothing changed, otherwise the mean over all simulations.
     """
     worse = [any(v["outcome"] == "worse" for v in one["verdicts"]) for one in told]
     passed = [all(v["outcome"] == "not worse" for v in one["verdicts"]) and not one["refused"] for one in told]
@@ -130,8 +130,8 @@ def verdict_rows(scenario: Scenario, told: Sequence[Mapping[str, Any]]) -> Itera
         }
         if own and "harm" in own[0]:
             harm, lower, upper = (np.array([v[name] for v in own]) for name in ("harm", "lower", "upper"))
-            truth = harm.mean()
-            row |= {"harm": float(truth), "upper_covers": float(np.mean(upper >= truth))}
+            truth = 0.0 if scenario.unchanged else harm.mean()
+            row |= {"harm": float(harm.mean()), "upper_covers": float(np.mean(upper >= truth))}
             row["lower_covers"] = float(np.mean(lower <= truth))
         yield row
 

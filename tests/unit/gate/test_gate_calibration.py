@@ -56,10 +56,12 @@ def test_shares_of_a_scenario_are_counted_by_comparison_and_by_verdict() -> None
         {"verdicts": [verdict("fad", "worse", 2.0), verdict("fad", "not worse", 0.5)], "refused": []},
         {"verdicts": [verdict("fad", "not worse", 2.0)], "refused": ["fad"]},
     ]
-    whole, fad, *_ = verdict_rows(Scenario("same queries", "none", 10), told)
+    whole, fad, *_ = verdict_rows(Scenario("same queries", "noise", 10, factor=2.0), told)
     assert (whole["repeats"], whole["worse"], whole["not_worse"]) == (2, 0.5, 0.0)  # refused is no pass
     assert (fad["repeats"], fad["worse"], fad["refused"]) == (3, pytest.approx(1 / 3), 0.25)
-    assert (fad["upper_covers"], fad["lower_covers"]) == (pytest.approx(2 / 3), 1.0)
+    assert (fad["upper_covers"], fad["lower_covers"]) == (pytest.approx(2 / 3), 1.0)  # of the mean harm, 1
+    unchanged = list(verdict_rows(Scenario("same queries", "none", 10), told))[1]
+    assert (unchanged["upper_covers"], unchanged["lower_covers"]) == (1.0, 1.0)  # of no harm
 
 
 def test_systems_of_both_sides_answer_the_same_queries() -> None:
