@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from unit.history.series_of import of_rows, of_values, resigned, row, score
 
 from clipsonic_eval.errors import UserError
@@ -208,3 +210,36 @@ def test_direction_and_unit_come_from_the_scores() -> None:
     higher = dataclasses.replace(score(0.3, "clap_score"), higher_is_better=True, unit="cosine")
     series = only(of_rows([row(0, [higher])]))
     assert (series.unit, series.higher_is_better) == ("cosine", True)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3),  # commit
+            st.sampled_from(["n-1", "n"]),
+            st.sampled_from(["val", "test"]),
+            st.floats(-10, 10, allow_nan=False),
+        ),
+        min_size=1,
+        max_size=25,
+    ),
+    st.sampled_from(["date", "commit"]),
+)
+def test_every_value_stands_on_one_line_at_one_place(made: list[tuple[int, str, str, float]], over: str) -> None:
+    rows = [
+        row(i, [resigned(score(v), "cov:n-1", f"cov:{cov}")], commit=f"{c:040x}", tags={"split": split})
+        for i, (c, cov, split, v) in enumerate(made)
+    ]
+    series = only(of_rows(rows), over)
+    points = [point for line in series.lines for point in line.points]
+    assert sorted(name for point in points for name in point.records) == [f"{i:032x}" for i in range(len(made))]
+    for point in points:
+        own = [made[int(name, 16)] for name in point.records]
+        assert point.value == pytest.approx(np.mean([v for *_, v in own]), abs=1e-12)
+        assert len({(cov, split) for _, cov, split, _ in own}) == 1
+        assert over == "date" or len({c for c, *_ in own}) == 1
+    for line in series.lines:
+        places = [point.position for point in line.points]
+        assert places == sorted(set(places))
+    assert [bool(line.begins) for line in series.lines] == [False] + [True] * (len(series.lines) - 1)
