@@ -149,8 +149,9 @@ class Change:
         """
         if not all(found):
             raise UserError(
-                f"{self.name}: a record has no values per clip, so nothing can be paired: its clips.parquet is "
-                "missing, or `history prune` dropped them, or the record is an old one; evaluate again"
+                f"{self.name}: a record has no values per clip, so nothing can be paired: the metric has none, "
+                "or clips.parquet is missing, or `history prune` dropped them, or the record is an old one; evaluate "
+                "again, or limit another metric"
             )
         common = set(found[0]).intersection(*found[1:])
         either = set(found[0]).union(*found[1:])
