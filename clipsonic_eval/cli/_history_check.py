@@ -34,6 +34,8 @@ def command(
     """
     from clipsonic_eval.gate.compare import compare
     from clipsonic_eval.history.pins import LATEST
+    from clipsonic_eval.history.store import History
+    from clipsonic_eval.progress import Bars
 
     limits = limits_of(options["file"], options["limits"])
     if limits is None:
@@ -42,7 +44,8 @@ def command(
     if not name:
         raise ConfigError("no baseline; give --baseline NAME, or a line `baseline: NAME` in gate.yaml (`history pin`)")
     systems = named(options["systems"], "--system") or None
+    history = History(folder, progress=Bars())
     result = compare(
-        name, candidate or (LATEST,), limits, question=options["question"], systems=systems, history=folder
+        name, candidate or (LATEST,), limits, question=options["question"], systems=systems, history=history
     )
     ctx.exit(show(result, options))

@@ -32,14 +32,17 @@ def command(ctx: click.Context, /, baseline: str, candidate: str, folder: Path |
     clipsonic-eval compare "runs/a-seed-*" "runs/b-seed-*" --limit "fad<+5%"
     """
     from clipsonic_eval.gate.compare import compare
+    from clipsonic_eval.history.store import History
+    from clipsonic_eval.progress import Bars
 
+    history = None if folder is None else History(folder, progress=Bars())
     limits = limits_of(options["file"], options["limits"])
     asked = {"question": options["question"], "systems": named(options["systems"], "--system") or None}
     if limits is not None:
-        ctx.exit(show(compare(baseline, candidate, limits, history=folder, **asked), options))
+        ctx.exit(show(compare(baseline, candidate, limits, history=history, **asked), options))
     if unused := [f"--{name}" for name in ("strict", "markdown", "junit", "annotations") if options[name]]:
         raise ConfigError(f"{', '.join(unused)}: there are no limits, so nothing is judged; add --limit or --gate")
-    found = compare(baseline, candidate, history=folder, **asked)
+    found = compare(baseline, candidate, history=history, **asked)
     if options["as_json"]:
         from clipsonic_eval.config import as_tree
 

@@ -27,7 +27,7 @@ def compare(
     *,
     question: Question | None = ...,
     systems: Mapping[str, str] | None = ...,
-    history: str | os.PathLike[str] | None = ...,
+    history: History | str | os.PathLike[str] | None = ...,
 ) -> Differences: ...
 @overload
 def compare(
@@ -37,7 +37,7 @@ def compare(
     *,
     question: Question | None = ...,
     systems: Mapping[str, str] | None = ...,
-    history: str | os.PathLike[str] | None = ...,
+    history: History | str | os.PathLike[str] | None = ...,
 ) -> GateResult: ...
 def compare(
     baseline: Side,
@@ -46,7 +46,7 @@ def compare(
     *,
     question: Question | None = None,
     systems: Mapping[str, str] | None = None,
-    history: str | os.PathLike[str] | None = None,
+    history: History | str | os.PathLike[str] | None = None,
 ) -> GateResult | Differences:
     """Compare two runs: is the candidate worse than the baseline by more than the limits allow?
 
@@ -58,7 +58,7 @@ def compare(
             :mod:`clipsonic_eval.gate.limits`. None: differences are described and not judged.
         question: ``same weights``, ``same queries``, ``recipe`` or ``cost``; None: the one that the records suggest.
         systems: name in the candidate by name in the baseline; None: equal names.
-        history: folder of a history.
+        history: a history, or its folder.
 
     Returns:
         With limits, a verdict for each (``result.to_frame()``, ``result.exit_code()``); without, the differences.
@@ -76,7 +76,7 @@ def compare(
         >>> ce.compare(clean, clean, "kad<+0.1").refusals[0].sentence
         'a record is compared with itself, so nothing would be found; name another run on one side'
     """
-    store = None if history is None else History(history)
+    store = history if history is None or isinstance(history, History) else History(history)
     if store is not None and not store.folder.is_dir():
         raise UserError(f"{store.folder}: no history here; `clipsonic-eval history add RUN` begins one")
     old, new = read_side(baseline, store), read_side(candidate, store)
