@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
-from clipsonic_eval.cli._options import PATH, cache_option, json_option, named, out_option, overwrite_option
-from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.cli._frontier_records import kept, swept
+from clipsonic_eval.cli._options import PATH, cache_option, json_option, out_option, overwrite_option
 
 if TYPE_CHECKING:
     from clipsonic_eval.frontier.result import Frontier
@@ -88,7 +88,8 @@ def command(ctx: click.Context, /, out: Path, overwrite: bool, as_json: bool, ti
     from clipsonic_eval.frontier.result import frontier, join
     from clipsonic_eval.reporting.frontier import PAGE, write
 
-    records, failed, incomplete = _kept(options, out, overwrite) if options["kept"] else _swept(options, out, overwrite)
+    given = kept if options["kept"] else swept
+    records, failed, incomplete = given(options, out, overwrite)
     points, missing = join(records)
     known = {skip.key for skip in failed}
     failed = [*failed, *(skip for skip in missing if skip.key not in known)]
@@ -102,47 +103,6 @@ def command(ctx: click.Context, /, out: Path, overwrite: bool, as_json: bool, ti
         ctx.exit(EXIT_SKIPPED)
 
 
-def _swept(options: dict[str, Any], out: Path, overwrite: bool) -> tuple[Sequence[RunRecord], Sequence[Skip], bool]:
-    """Measure a grid; return its records, the points that failed, and whether queries were left unanswered."""
-    from clipsonic_eval.bench.cases import named_targets
-    from clipsonic_eval.config import resolve
-    from clipsonic_eval.frontier.config import FrontierConfig
-    from clipsonic_eval.frontier.sweep import sweep
-    from clipsonic_eval.progress import Bars
-
-    if not options["systems"] or options["queries"] is None:
-        raise ConfigError("frontier: name at least one system and --queries, or --records of an earlier frontier")
-    own = {
-        name: options[name] for name in ("queries", "reference", "processes", "calls", "batch_size", "seed", "cache")
-    }
-    tree = {name: value for name, value in own.items() if value is not None}
-    tree |= {"metrics": options["metrics"]} if options["metrics"] else {}
-    tree |= {name: named(options[name], f"--{name.removesuffix('s')}") for name in ("encoders", "weights")}
-    found = named_targets(options["systems"], options["sets"], options["grid"])
-    done = sweep(
-        resolve(FrontierConfig, {**tree, "targets": found}, where="frontier"),
-        out,
-        progress=Bars(),
-        overwrite=overwrite,
-    )
-    for label, n in done.skipped.items():
-        click.echo(f"{label}: {n} clips left out, see its record", err=True)
-    return done.records, done.failed, bool(done.skipped)
-
-
-def _kept(options: dict[str, Any], out: Path, overwrite: bool) -> tuple[Sequence[RunRecord], Sequence[Skip], bool]:
-    """Read the records of an earlier frontier, and claim the folder for a page of them."""
-    from clipsonic_eval import outputs
-    from clipsonic_eval.analysis.runs import find
-
-    if options["systems"]:
-        raise ConfigError("frontier: --records draws what was measured; leave the systems out, or the records")
-    found = [run.record for run in find(options["kept"])]
-    identity = {"records": [outputs.state_of(path) for path in options["kept"]], "metrics": options["metrics"]}
-    with outputs.claim(out, "frontier", identity, overwrite=overwrite):
-        return found, (), False
-
-
 def _metrics(records: Sequence[RunRecord]) -> list[str]:
     """Return the metrics of the evaluations, in their order."""
     return list(dict.fromkeys(m for r in records if r.kind == "evaluate" for m in r.metric_names))
@@ -150,7 +110,7 @@ def _metrics(records: Sequence[RunRecord]) -> list[str]:
 
 def _show(drawn: Sequence[Frontier], failed: Sequence[Skip], page: Path, *, as_json: bool) -> None:
     from clipsonic_eval.formats import aligned, percent
-    from clipsonic_eval.reporting.frontier import as_tree, name, placed, quality, seconds
+    from clipsonic_eval.reporting.frontier_rows import as_tree, name, placed, quality, seconds
     from clipsonic_eval.reporting.headings import heading
 
     left_out = [*failed, *(skip for one in drawn for skip in one.left_out)]

@@ -12,22 +12,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from clipsonic_eval import filenames, outputs, records
+from clipsonic_eval import outputs
 from clipsonic_eval.bench.cases import BenchConfig
 from clipsonic_eval.bench.run import bench
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.frontier.config import FrontierConfig
-from clipsonic_eval.frontier.grid import Point, points
-from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
+from clipsonic_eval.frontier.grid import points
+from clipsonic_eval.frontier.quality import measured
 from clipsonic_eval.harness.queries import QuerySet, read_queries
-from clipsonic_eval.harness.sample import sample
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.systems import resolve
 from clipsonic_eval.types import Skip
 
 POINTS = "points"
-QUALITY, COST = "quality", "cost"
+COST = "cost"
 
 Cost = Callable[[BenchConfig, Path], RunRecord]  # times cases into a folder
 
@@ -90,37 +88,9 @@ def _qualities(
     failed: list[Skip] = []
     for point in progress.track(points(config.targets), label="quality"):
         try:
-            done[point.label] = _quality(config, queries, folder / point.label, point)
+            done[point.label] = measured(config, queries, folder / point.label, point)
         except UserError as error:
             failed.append(Skip(point.label, str(error)))
         except (RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError) as error:  # of the system's own code
             failed.append(Skip(point.label, f"{type(error).__name__}: {error}"))
     return done, failed
-
-
-def _quality(config: FrontierConfig, queries: QuerySet, folder: Path, point: Point) -> RunRecord:
-    """Sample and evaluate a point, or read the record that it has."""
-    wavs, run = folder / "wavs", folder / QUALITY
-    system = resolve(point.spec, point.settings)
-    done = sample(
-        system, queries, wavs, seed=config.seed, batch_size=config.batch_size, name=point.label, overwrite=True
-    )
-    if not done.n:
-        raise UserError(f"no query could be answered; the first reason: {done.skipped[0].reason}")
-    wanted = EvaluateConfig(
-        systems={point.label: wavs},
-        reference=config.reference,
-        prompts=config.queries,
-        encoders=config.encoders,
-        weights=config.weights,
-        metrics=config.metrics,
-        n_bootstrap=config.n_bootstrap,
-        seed=config.seed,
-        compare=False,
-        tags=point.tags,
-        examples=0,
-        cache=config.cache,
-    )
-    if (run / filenames.RECORD).exists() and not outputs.changes(run, "evaluate", wanted.identity()):
-        return records.read(run)
-    return evaluate(wanted, run, overwrite=True)

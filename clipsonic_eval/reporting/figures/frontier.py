@@ -14,7 +14,7 @@ from clipsonic_eval.analysis.runs import number
 from clipsonic_eval.formats import percent
 from clipsonic_eval.frontier.result import Frontier, FrontierPoint
 from clipsonic_eval.reporting.figures import style
-from clipsonic_eval.reporting.frontier import PlacedPoint, placed, settings, system
+from clipsonic_eval.reporting.frontier_rows import PlacedPoint, placed, settings, system
 from clipsonic_eval.reporting.headings import heading
 
 _MARKERS = "osD^vPX*"

@@ -42,7 +42,7 @@ def test_more_steps_are_slower_and_better_so_all_are_on_the_frontier(here: Path)
 def test_a_second_run_measures_no_quality_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = made.config({"steps": [1, 4]})
     first = sweep(config, here / "out", cost=made.Stopwatch())
-    monkeypatch.setattr("clipsonic_eval.frontier.sweep.evaluate", pytest.fail)
+    monkeypatch.setattr("clipsonic_eval.frontier.quality.evaluate", pytest.fail)
     second = sweep(config, here / "out", cost=made.Stopwatch())
     assert [s.value for r in second.records for s in r.scores] == [s.value for r in first.records for s in r.scores]
 

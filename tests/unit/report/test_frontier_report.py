@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex
 from clipsonic_eval.frontier.result import Frontier, frontier, join
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import frontier as report
+from clipsonic_eval.reporting import frontier_rows as rows
 from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.figures import frontier as figure
 from clipsonic_eval.reporting.figures import style
@@ -43,12 +44,12 @@ def drawn() -> Frontier:
 
 
 def test_points_stand_in_a_section_per_system_the_quickest_first(drawn: Frontier) -> None:
-    sections = dict(report.table([drawn]).sections())
-    assert {title: [row[1].text for row in rows] for title, rows in sections.items()} == {
+    sections = dict(rows.table([drawn]).sections())
+    assert {title: [row[1].text for row in own] for title, own in sections.items()} == {
         "A": ["5", "5", "20"],
         "B": ["20"],
     }
-    assert report.table([drawn]).heads == (
+    assert rows.table([drawn]).heads == (
         "Sampler",
         "Steps",
         "Latency (s) ↓",
@@ -58,7 +59,7 @@ def test_points_stand_in_a_section_per_system_the_quickest_first(drawn: Frontier
 
 
 def test_points_on_the_frontier_are_bold_with_their_share_beside(drawn: Frontier) -> None:
-    text = markup.markdown(report.table([drawn]))
+    text = markup.markdown(rows.table([drawn]))
     assert "| **0.300** [0.290, 0.310] | **100 %** |" in text
     assert "| 0.100 [0.090, 0.110] | 0 % |" in text
 
@@ -74,12 +75,12 @@ def test_a_point_without_one_metric_has_a_dash_there(drawn: Frontier) -> None:
         share=drawn.share[:3],
         latency_ci=drawn.latency_ci[:3],
     )
-    (row,) = dict(report.table([drawn, fewer]).sections())["B"]
+    (row,) = dict(rows.table([drawn, fewer]).sections())["B"]
     assert [cell.text for cell in row[-2:]] == ["–", "–"]
 
 
 def test_the_summary_names_the_points_of_the_frontier_only(drawn: Frontier) -> None:
-    lines = report.summary([drawn])
+    lines = rows.summary([drawn])
     assert lines[0] == "**CLAP score ↑**, of 4 points:"
     assert [line.partition(":")[0] for line in lines[2:-1]] == ["- A sampler ddim steps 5", "- A sampler ddim steps 20"]
     assert lines[2].endswith("on the frontier in 100 % of resamples")
