@@ -29,7 +29,7 @@ def settle(candidate: Records, baseline: Records, pairs: Pairs, asked: Question 
             asked for does not suit them.
     """
     kind = _kind(candidate, baseline)
-    if (kind == "bench") != (asked == "cost") and (kind == "bench" or asked == "cost") and asked is not None:
+    if asked is not None and (kind == "bench") != (asked == "cost"):
         raise UserError(f"question '{asked}' does not suit records of kind '{kind}'; leave it out")
     if kind == "bench":
         return "cost", ["question: cost, since the records are of kind 'bench'"]
