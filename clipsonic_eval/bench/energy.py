@@ -106,7 +106,7 @@ def _packages() -> tuple[_Counter, ...]:
     """Return the counter of each processor package."""
     found = []
     for zone in sorted(_POWERCAP.glob("intel-rapl:*")):
-        if zone.name.count(":") == 1 and (_text(zone / "name") or "").startswith("package"):  # not its cores, not psys
+        if (_text(zone / "name") or "").startswith("package"):  # its cores are part of it, and it is part of psys
             limit = _number(zone / "max_energy_range_uj")
             found.append(_Counter(lambda path=zone / "energy_uj": _number(path), limit))  # type: ignore[misc]
     return tuple(found)

@@ -66,6 +66,16 @@ def test_a_request_that_returns_before_the_device_is_done_is_refused() -> None:
         m.time_request(forgets, 3, device)
 
 
+def test_a_host_that_is_interrupted_after_the_return_is_not_mistaken_for_work_left_behind() -> None:
+    class Interrupted(FakeDevice):
+        def synchronize(self) -> None:
+            super().synchronize()
+            self.host += 9 * MS  # another process ran
+
+    device = Interrupted()
+    assert m.time_request(a_request(device), 0, device).device_ns == 48 * MS
+
+
 def test_a_harness_that_does_not_wait_for_the_device_gets_no_time_at_all() -> None:
     class Forgets(FakeDevice):
         def synchronize(self) -> None:
@@ -247,6 +257,12 @@ def test_warm_up_ends_when_the_medians_of_two_windows_of_five_agree() -> None:
     warm = m.warm_up(call, device)
     assert warm.stable
     assert len(warm.calls_ns) == 12  # 5 before: 20 20 10 10 10, whose median is 10
+
+
+@pytest.mark.parametrize(("later", "calls"), [(98.1, 10), (97.9, 13)])
+def test_two_percent_is_the_difference_that_counts_as_steady(later: float, calls: int) -> None:
+    call, device = timed_by([100 * MS, *[100 * MS] * 5, *[int(later * MS)] * 60])
+    assert len(m.warm_up(call, device).calls_ns) == calls  # the older window needs three of the later times
 
 
 def test_times_that_keep_falling_are_not_stable_after_twenty_calls() -> None:
