@@ -86,7 +86,7 @@ def unpack(packed: Mapping[str, Any], common: Callable[[str], Any]) -> Tree:
         >>> packed["scores"][1]
         [0.25, 0.25, 0.25, 0.25, 0.25]
         >>> unpack(packed, common.get)["scores"][4]
-        {'value': 0.25, 'unit': 'cosine'}
+        {'unit': 'cosine', 'value': 0.25}
     """
     tree = {}
     for name, part in packed.items():
