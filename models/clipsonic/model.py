@@ -26,7 +26,6 @@ from clipsonic_eval.bfloat16 import Precision, autocast
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.files import read_json
-from clipsonic_eval.stages import stage
 
 if TYPE_CHECKING:
     from diffusers import ModelMixin
@@ -146,17 +145,16 @@ class MelDiffusion:
         batches = [torch.zeros(0, *shape)]
         for start in range(0, len(seeds), batch_size):
             rows = slice(start, start + batch_size)
-            with stage("denoiser"):
-                drawn = sample(
-                    self._denoiser(scaled[rows].to(self.device), guidance),
-                    shape,
-                    seeds[rows],
-                    self.diffusion,
-                    sampler=sampler,
-                    steps=steps,
-                    device=self.device,
-                )
-                batches.append(self._front_end.denormalise(drawn).cpu())
+            drawn = sample(
+                self._denoiser(scaled[rows].to(self.device), guidance),
+                shape,
+                seeds[rows],
+                self.diffusion,
+                sampler=sampler,
+                steps=steps,
+                device=self.device,
+            )
+            batches.append(self._front_end.denormalise(drawn).cpu())
         return torch.cat(batches)
 
     def vocode(self, log_mel: torch.Tensor, seeds: Sequence[int]) -> Float32:

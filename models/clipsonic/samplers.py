@@ -163,8 +163,9 @@ def sample(
     generators = noise_generators(seeds)
     x = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)  # x_T ~ N(0, I)
     noise = {"generator": generators} if sampler in _STOCHASTIC else {}
-    for t in scheduler.timesteps:
-        with stage("step"):
-            clean = denoise(x, t.to(device).long().expand(len(seeds)))
-            x = scheduler.step(clean, t, x, **noise).prev_sample
+    with stage("denoiser"):
+        for t in scheduler.timesteps:
+            with stage("step"):
+                clean = denoise(x, t.to(device).long().expand(len(seeds)))
+                x = scheduler.step(clean, t, x, **noise).prev_sample
     return x.float()
