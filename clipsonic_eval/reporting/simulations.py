@@ -37,17 +37,9 @@ def write(name: str, rows: Table, folder: Path, command: str) -> Path:
 
 def change_points(rows: Table) -> str:
     """Return the part on change points: false ones in series without a change, and how soon steps are found."""
-    false = [row for row in rows if row["what"] == "false"]
-    found = [row for row in rows if row["what"] == "found"]
-    drifting = [row for row in rows if row["what"] == "drifting"]
-    noises = list(dict.fromkeys(row["noise"] for row in false))
+    false, drifting, found = ([row for row in rows if row["what"] == what] for what in ("false", "drifting", "found"))
     sizes = sorted({float(row["size"]) for row in found})
-    worst = max(false, key=lambda row: float(row["share"]), default=None)
-    alarms = [[str(n), *(_rate(false, points=n, noise=noise) for noise in noises)] for n in _distinct(false, "points")]
-    drifts = list(dict.fromkeys(row["noise"] for row in drifting))
-    broken = [
-        [str(n), *(_rate(drifting, points=n, noise=noise) for noise in drifts)] for n in _distinct(drifting, "points")
-    ]
+    worst = max(false, key=lambda row: float(row["share"]))
     delays = [
         [str(n), str(after), *(_rate(found, points=n, after=after, size=size) for size in sizes)]
         for n in _distinct(found, "points")
@@ -58,18 +50,24 @@ def change_points(rows: Table) -> str:
         f"`{rows[0]['command']}`. Shares of simulated series in percent, in brackets Wilson's 95 % interval "
         "(`change_points.csv`).",
         "**Series without a change in which a change point was found** (at most 5 %), by number of points and "
-        f"distribution of the noise; {false[0]['repeats'] if false else 0} series a cell."
-        + (f" The largest: {_shown(worst)} ({worst['noise']}, {worst['points']} points)." if worst else ""),
-        markdown_table(["points", *noises], alarms),
-        "**The same where noise is correlated** from point to point (a machine that drifts). The fit takes noise "
-        "to be independent from point to point, so its change points are not to be trusted here.",
-        markdown_table(["points", *drifts], broken),
+        f"distribution of the noise; {worst['repeats']} series a cell. The largest: {_shown(worst)} ({worst['noise']}, "
+        f"{worst['points']} points).",
+        _by_noise(false),
+        "**The same where noise is correlated** from point to point (a machine that drifts). The fit takes noise to be "
+        "independent, so its change points are not to be trusted here.",
+        _by_noise(drifting),
         "**Series with one step in which it was found**, within two points of its place, by the number of points since "
-        f"the step and its size in standard deviations; normal noise, {found[0]['repeats'] if found else 0} series a "
-        "cell. The newest two points are always too new to tell.",
+        "the step and its size in standard deviations; normal noise. The newest two points are always too new to tell.",
         markdown_table(["points", "since the step", *(f"{size:g} sd" for size in sizes)], delays),
     ]
-    return "\n\n".join(line.rstrip("\n") for line in lines)
+    shown = lines if drifting else lines[:4] + lines[6:]
+    return "\n\n".join(line.rstrip("\n") for line in shown)
+
+
+def _by_noise(rows: Table) -> str:
+    noises = list(dict.fromkeys(row["noise"] for row in rows))
+    cells = [[str(n), *(_rate(rows, points=n, noise=noise) for noise in noises)] for n in _distinct(rows, "points")]
+    return markdown_table(["points", *noises], cells)
 
 
 PARTS: Final[Mapping[str, Callable[[Table], str]]] = {
