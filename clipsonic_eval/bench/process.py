@@ -17,6 +17,7 @@ from typing import IO, Any
 from clipsonic_eval.errors import UserError
 
 _LINES = 2000  # characters of stderr that are searched for the reason of a death
+_PATIENCE_S = 5.0  # with a worker that was told to end
 _CACHES = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")  # of compiled networks
 
 
@@ -85,7 +86,8 @@ def started(variables: Mapping[str, str] | None = None) -> Iterator[WorkerProces
     Args:
         variables: of its environment, besides ours.
     """
-    with tempfile.TemporaryDirectory(prefix="clipsonic-bench-") as folder, tempfile.TemporaryFile() as errors:
+    place = tempfile.TemporaryDirectory(prefix="clipsonic-bench-", ignore_cleanup_errors=True)
+    with place as folder, tempfile.TemporaryFile() as errors:
         caches = {name: str(Path(folder) / name.lower()) for name in _CACHES}
         paths = os.pathsep.join(path for path in sys.path if path)  # the worker imports what we would
         process = subprocess.Popen(
@@ -99,8 +101,19 @@ def started(variables: Mapping[str, str] | None = None) -> Iterator[WorkerProces
         try:
             yield WorkerProcess(process, errors)
         finally:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                with contextlib.suppress(OSError):
-                    pipe and pipe.close()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a worker: by the end of its input, so that its own helpers (compilers) end with it, else by force."""
+    with contextlib.suppress(OSError):
+        if process.stdin is not None:
+            process.stdin.close()
+    try:
+        process.wait(timeout=_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    finally:
+        if process.stdout is not None:
+            process.stdout.close()
