@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clipsonic_eval.formats import printable
 from clipsonic_eval.gate.verdicts import GateResult
 from clipsonic_eval.reporting.gate import rows
 from clipsonic_eval.reporting.markup import TextTable, cells, code, markdown, markdown_escape
@@ -21,9 +20,7 @@ def render(result: GateResult) -> str:
 
 
 def _items(result: GateResult) -> Iterator[str]:
-    for refusal in result.refusals:
-        named = ": ".join(part for part in (rows.subject(refusal), printable(refusal.sentence)) if part)
-        yield f"- **refused** {markdown_escape(named)}"
+    yield from (f"- **refused** {markdown_escape(line)}" for line in rows.refused(result))
     yield from (f"- {markdown_escape(note)}" for note in rows.notes(result))
     for name, described in (("baseline", result.baseline), ("candidate", result.candidate)):
         if described:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from clipsonic_eval.formats import decimals_of, interval, number, printable
@@ -61,6 +61,30 @@ def subject(row: Verdict | Refusal) -> str:
     limit = row.limit.removeprefix(f"{row.system}:")
     named = limit if row.metric in limit else f"{row.metric} {limit}".strip()
     return printable(" ".join(part for part in (row.system, named) if part))
+
+
+def refused(result: GateResult) -> list[str]:
+    """Return what was refused and why, one line each; systems that share a limit and a reason share a line.
+
+    Example:
+        >>> why = "of '{}': the two sides do not compare; evaluate both alike"
+        >>> both = [Refusal(name, "fad", "fad<+3%", "fad " + why.format(name)) for name in ("ZS", "PD")]
+        >>> refused(GateResult((), tuple(both)))
+        ['fad<+3% of ZS, PD: the two sides do not compare; evaluate both alike']
+    """
+    alike: dict[tuple[str, str], list[Refusal]] = {}
+    for refusal in result.refusals:
+        reason = refusal.sentence.removeprefix(f"{refusal.metric} of '{refusal.system}': ")
+        shared = reason != refusal.sentence
+        alike.setdefault((refusal.limit if shared else f"{refusal.system} {refusal.limit}", reason), []).append(refusal)
+    return [printable(_together(several, reason)) for (_, reason), several in alike.items()]
+
+
+def _together(several: Sequence[Refusal], reason: str) -> str:
+    first = several[0]
+    if len(several) == 1:
+        return ": ".join(part for part in (subject(first), first.sentence) if part)
+    return f"{first.limit} of {', '.join(refusal.system for refusal in several)}: {reason}"
 
 
 def outcome(result: GateResult) -> str:

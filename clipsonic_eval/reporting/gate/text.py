@@ -51,8 +51,7 @@ def _paragraphs(result: GateResult) -> Iterator[str]:
     for verdict in rows.ordered(result):
         if verdict.outcome != "not worse":
             yield f"{verdict.outcome}: {rows.subject(verdict)}: {printable(verdict.sentence)}"
-    for refusal in result.refusals:
-        yield ": ".join(part for part in ("refused", rows.subject(refusal), printable(refusal.sentence)) if part)
+    yield from (f"refused: {line}" for line in rows.refused(result))
     yield from (f"note: {note}" for note in rows.notes(result))
 
 

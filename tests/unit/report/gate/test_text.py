@@ -56,3 +56,12 @@ def test_no_name_breaks_a_line_or_reaches_the_terminal_as_a_command(system: str,
     assert all(c.isprintable() or c == "\n" for c in shown)
     assert shown.splitlines()[-1] == "Gate: worse (1 worse, 2 refused)"
     assert len(shown.split("\n")) == len(shown.splitlines()) + 1
+
+
+def test_systems_that_are_refused_for_the_same_reason_share_a_line() -> None:
+    why = "the two sides do not compare (contents of the reference set: 1a against 2b); evaluate both alike"
+    alike = [Refusal(name, "fad", "fad<+3%", f"fad of '{name}': {why}") for name in ("IQ", "ZS", "PD")]
+    other = Refusal("SD", "fad", "fad<+3%", "fad of 'SD': n is 60 and 48; evaluate the same number of clips")
+    text = render(GateResult((), (*alike, other)), width=200)
+    assert f"refused: fad<+3% of IQ, ZS, PD: {why}" in text
+    assert "refused: SD fad<+3%: fad of 'SD': n is 60 and 48" in text
