@@ -13,6 +13,7 @@ from clipsonic_eval.gate.change import Change
 from clipsonic_eval.gate.check import prepare, told
 from clipsonic_eval.gate.error_terms import evidence_of
 from clipsonic_eval.gate.limits import Limit, Limits
+from clipsonic_eval.gate.matching import CONTROLS
 from clipsonic_eval.gate.same_weights import equality
 from clipsonic_eval.gate.verdicts import Question, Refusal
 from clipsonic_eval.records import RunRecord
@@ -155,6 +156,11 @@ def _difference(change: Change, evidence: Evidence | None, sentence: str = "") -
 
 
 def _every_metric(side: Sequence[RunRecord]) -> tuple[Limit, ...]:
-    """Return a limit without an amount for every metric: it matches scores and is not applied."""
-    higher = {score.metric: score.higher_is_better for record in side for score in record.scores}
+    """Return a limit without an amount for every metric of a system: it matches scores and is not applied."""
+    higher = {
+        score.metric: score.higher_is_better
+        for record in side
+        for score in record.scores
+        if score.system not in CONTROLS
+    }
     return tuple(Limit(metric, "-" if better else "+", ()) for metric, better in higher.items())

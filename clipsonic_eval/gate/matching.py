@@ -17,7 +17,7 @@ from clipsonic_eval.records import RunRecord
 from clipsonic_eval.systems.controls import NOISE, REAL, SHUFFLED
 from clipsonic_eval.types import Score
 
-_CONTROLS = (REAL, SHUFFLED, NOISE, "reference")  # the same on both sides, or of no interest
+CONTROLS = (REAL, SHUFFLED, NOISE, "reference")  # the same on both sides, or of no interest
 
 Records = Sequence[RunRecord]
 Pair = tuple[str, str]
@@ -58,7 +58,7 @@ def pairs_of(candidate: Records, baseline: Records, limits: Limits, systems: Map
     if systems:
         return list(systems.items())
     named = {limit.system for limit in limits.limits}
-    both = [(name, name) for name in old if name in new and (name in named or name not in _CONTROLS)]
+    both = [(name, name) for name in old if name in new and (name in named or name not in CONTROLS)]
     if not both:
         raise UserError(
             f"the two sides have no system in common: the baseline has {listed(old)}, the candidate {listed(new)}; "
@@ -147,11 +147,11 @@ def _vanished_systems(found: Matched, candidate: Records, baseline: Records, lim
     old, new = _systems(baseline), _systems(candidate)
     for name in old:
         metrics = {score.metric for record in baseline for score in record.scores if score.system == name}
-        if name not in new and name not in _CONTROLS and any(limits.of(metric, name) for metric in metrics):
+        if name not in new and name not in CONTROLS and any(limits.of(metric, name) for metric in metrics):
             found.refuse(
                 f"system '{name}' has vanished: the baseline has it and the candidate has not; evaluate it", name
             )
-    fresh = [name for name in new if name not in old and name not in _CONTROLS]
+    fresh = [name for name in new if name not in old and name not in CONTROLS]
     if fresh:
         found.notes.append(f"new in the candidate and not compared: {listed(fresh)}")
 

@@ -36,7 +36,7 @@ def _row(d: Difference) -> tuple[str, ...]:
 
 def _sentences(found: Differences) -> Iterator[str]:
     yield from (printable(d.sentence) for d in found.differences if d.sentence.startswith("numerics moved"))
-    yield from (f"does not compare: {printable(refusal.sentence)}" for refusal in found.refusals)
+    yield from (f"does not compare: {line}" for line in rows.refused(found.refusals))
     yield from (f"note: {printable(note.removeprefix('question: '))}" for note in found.notes)
     if any(d.evidence is not None for d in found.differences):
         yield "p worse: one-sided, not corrected for the number of rows; --limit METRIC<+CHANGE judges"

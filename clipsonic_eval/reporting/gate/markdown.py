@@ -20,7 +20,7 @@ def render(result: GateResult) -> str:
 
 
 def _items(result: GateResult) -> Iterator[str]:
-    yield from (f"- **refused** {markdown_escape(line)}" for line in rows.refused(result))
+    yield from (f"- **refused** {markdown_escape(line)}" for line in rows.refused(result.refusals))
     yield from (f"- {markdown_escape(note)}" for note in rows.notes(result))
     for name, described in (("baseline", result.baseline), ("candidate", result.candidate)):
         if described:

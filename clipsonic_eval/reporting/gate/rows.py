@@ -63,28 +63,28 @@ def subject(row: Verdict | Refusal) -> str:
     return printable(" ".join(part for part in (row.system, named) if part))
 
 
-def refused(result: GateResult) -> list[str]:
+def refused(refusals: Sequence[Refusal]) -> list[str]:
     """Return what was refused and why, one line each; systems that share a limit and a reason share a line.
 
     Example:
         >>> why = "of '{}': the two sides do not compare; evaluate both alike"
         >>> both = [Refusal(name, "fad", "fad<+3%", "fad " + why.format(name)) for name in ("ZS", "PD")]
-        >>> refused(GateResult((), tuple(both)))
+        >>> refused(both)
         ['fad<+3% of ZS, PD: the two sides do not compare; evaluate both alike']
     """
-    alike: dict[tuple[str, str], list[Refusal]] = {}
-    for refusal in result.refusals:
+    alike: dict[tuple[str, str, str], list[Refusal]] = {}
+    for refusal in refusals:
         reason = refusal.sentence.removeprefix(f"{refusal.metric} of '{refusal.system}': ")
-        shared = reason != refusal.sentence
-        alike.setdefault((refusal.limit if shared else f"{refusal.system} {refusal.limit}", reason), []).append(refusal)
-    return [printable(_together(several, reason)) for (_, reason), several in alike.items()]
+        own = "" if reason != refusal.sentence else refusal.system  # a sentence without the name is the system's own
+        alike.setdefault((own, refusal.limit or refusal.metric, reason), []).append(refusal)
+    return [printable(_together(several, reason)) for (*_, reason), several in alike.items()]
 
 
 def _together(several: Sequence[Refusal], reason: str) -> str:
     first = several[0]
     if len(several) == 1:
         return ": ".join(part for part in (subject(first), first.sentence) if part)
-    return f"{first.limit} of {', '.join(refusal.system for refusal in several)}: {reason}"
+    return f"{first.limit or first.metric} of {', '.join(refusal.system for refusal in several)}: {reason}"
 
 
 def outcome(result: GateResult) -> str:

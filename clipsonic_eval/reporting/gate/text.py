@@ -51,7 +51,7 @@ def _paragraphs(result: GateResult) -> Iterator[str]:
     for verdict in rows.ordered(result):
         if verdict.outcome != "not worse":
             yield f"{verdict.outcome}: {rows.subject(verdict)}: {printable(verdict.sentence)}"
-    yield from (f"refused: {line}" for line in rows.refused(result))
+    yield from (f"refused: {line}" for line in rows.refused(result.refusals))
     yield from (f"note: {note}" for note in rows.notes(result))
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.report.gate.gate_results import EMPTY, FULL, NAMES, REFUSAL, result, verdict
 
-from clipsonic_eval.gate.verdicts import Refusal
+from clipsonic_eval.gate.verdicts import GateResult, Refusal
 from clipsonic_eval.reporting.gate.text import render
 
 
