@@ -53,7 +53,8 @@ def verdicts(rows: Table) -> str:
         "simulated records. Where the true change is none, *any worse* is the share of false alarms, in brackets "
         "Wilson's 95 % interval. Same weights: the other code takes the clips in another order, or its embeddings are "
         "off by 1e-4 of themselves. Same queries: more noise is 25 %. Recipe: trainings of one recipe differ in noise "
-        "by 15 %, and more noise is 50 %.",
+        "by 15 %, and more noise is 50 %. Refused: the influences of FAD did not show the spread of its resamples, of "
+        "which these scores have 500; with the 2000 of `evaluate` fewer are refused, see below.",
         markdown_table(heads, cells),
         "**Verdicts by limit**, shares of the verdicts. *Limit holds*: the one-sided 95 % limits of the harm that lie "
         "on the right side of the true harm (0 where nothing changed, otherwise its mean over all simulations). Where "
