@@ -95,6 +95,7 @@ def join(records: Iterable[RunRecord]) -> tuple[list[FrontierPoint], list[Skip]]
         scores = {s.metric: s for s in record.scores if s.system == label}
         found.append(FrontierPoint(label, dict(record.tags), scores, latency, card))
     missing += [Skip(label, "no record of its quality") for label in timed if label not in evaluated]
+    found.sort(key=lambda point: list(timed).index(point.label))  # the grid's order, wherever the records lay
     _check_alike(point.latency for point in found)
     return found, missing
 

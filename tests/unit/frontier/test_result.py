@@ -116,3 +116,9 @@ def test_points_whose_influences_do_not_describe_their_interval_are_named() -> N
         score = Score("fad", label, 2.0, (2 - half, 2 + half), "x", 40, 40, "", False, "fad|n:40", influence=influence)
         records += [RunRecord("evaluate", (score,), systems={label: CARD}), cost(label, 1.0)]
     assert frontier(join(records)[0], "fad", n_boot=50).approximate == ("bad",)
+
+
+def test_points_stand_in_the_order_in_which_they_were_timed() -> None:
+    both = RunRecord("bench", (*cost("z", 1.0).scores, *cost("a", 2.0).scores), systems={"z": CARD, "a": CARD})
+    points, _ = join([quality("a", 0.5), quality("z", 0.5), both])
+    assert [point.label for point in points] == ["z", "a"]
