@@ -58,11 +58,11 @@ def test_this_code_is_not_worse_than_the_pinned_run() -> None:
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_loud_noise_on_one_system_fails_every_limit_of_that_system_and_no_other(name: str) -> None:
+def test_loud_noise_on_one_system_fails_in_that_system_alone(name: str) -> None:
     evaluate({**FOLDERS, name: copied(name, f"noisy-{name}", noise=0.5)}, f"run-noisy-{name}")
     code, output = check(f"run-noisy-{name}")
     assert code == 1, output
-    assert found_worse(output) == {f"{name} fad<+2%", f"{name} clap_score>-0.01", f"{name} class_accuracy>-0.05"}
+    assert {found.split()[0] for found in found_worse(output)} == {name}
 
 
 def test_answers_to_the_wrong_prompts_fail_where_the_prompt_counts() -> None:
