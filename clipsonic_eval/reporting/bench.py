@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from functools import partial
 
-from clipsonic_eval.analysis.runs import Run
+from clipsonic_eval.analysis.runs import BENCH, Run
 from clipsonic_eval.bench.quantities import HOST_AND_GAPS, PERCENTILES, QUANTITIES, STAGE, is_quantity, quantity
 from clipsonic_eval.bench.tables import conventions, ratios, significant
 from clipsonic_eval.formats import arrow, decimals_of, interval, number, percent
@@ -16,6 +17,7 @@ from clipsonic_eval.reporting.tables import NONE
 from clipsonic_eval.signature import parse
 from clipsonic_eval.types import Score
 
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 _Case = Sequence[Score]  # the scores of one case: a row of the table for people
 
 
@@ -141,12 +143,23 @@ def _notes(scores: Iterable[Score]) -> tuple[str, ...]:
 
 def sentences(runs: Sequence[Run]) -> list[str]:
     """Return what bench records say in words: papers' convention, ratios of interleaved targets, and remarks."""
-    said = [(*conventions(run.record), *ratios(run.record), *_remarks(run.record)) for run in runs]
-    return [f"{line.rstrip('.')}." for lines in said for line in lines]
+    records = [run.record for run in runs]
+    said = [line for record in records for line in (*conventions(record), *ratios(record))]
+    return [f"{line.rstrip('.')}." for line in (*said, *remarks(records))]
 
 
-def _remarks(record: RunRecord) -> Iterator[str]:
-    for label, found in record.findings.items():
-        yield from (f"{label}: {finding.sentence}" for finding in found)
-    for label, skips in record.skipped.items():
-        yield from (f"{label} was not measured: {skip.reason}" for skip in skips)
+def remarks(records: Iterable[RunRecord]) -> list[str]:
+    """Return what bench records noticed; what several cases share, up to the numbers in it, once."""
+    benches = [record for record in records if record.kind == BENCH]
+    alike: dict[str, list[str]] = {}
+    for record in benches:
+        for label, found in record.findings.items():
+            for finding in found:
+                alike.setdefault(_NUMBER.sub("", finding.sentence), []).append(f"{label}: {finding.sentence}")
+        for label, skips in record.skipped.items():
+            for skip in skips:
+                alike.setdefault(f"{label}{skip.reason}", []).append(f"{label} was not measured: {skip.reason}")
+    n = sum(len(record.system_names) for record in benches)
+    return [
+        lines[0] + (f" (so or alike {len(lines)} of {n} cases)" if len(lines) > 1 else "") for lines in alike.values()
+    ]

@@ -102,7 +102,7 @@ def _figures(results: Results) -> list[_Figure]:
         _Figure(
             "guidance",
             "Metrics against the guidance scale",
-            "fewer than two guidance scales on one split: figure over guidance scales left out",
-            partial(guidance.draw, results) if len(results.by_scale) > 1 else None,
+            "no system at two guidance scales or more on one split: figure over guidance scales left out",
+            partial(guidance.draw, results) if guidance.at_several_scales(results) else None,
         ),
     ]

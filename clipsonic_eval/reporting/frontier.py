@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from clipsonic_eval import files, records
 from clipsonic_eval.analysis.runs import Run
-from clipsonic_eval.frontier.result import BENCH, Frontier
+from clipsonic_eval.frontier.result import Frontier
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import markup
+from clipsonic_eval.reporting.bench import remarks
 from clipsonic_eval.reporting.export_records import without_paths
 from clipsonic_eval.reporting.frontier_rows import summary, table, to_csv
 from clipsonic_eval.reporting.headings import title
@@ -19,7 +19,6 @@ from clipsonic_eval.reporting.page import provenance
 from clipsonic_eval.types import Skip
 
 PAGE = "README.md"
-_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 def write(
@@ -62,8 +61,8 @@ def write(
     left_out = [*failed, *(skip for frontier in frontiers for skip in frontier.left_out)]
     if left_out:
         lines += ["## Left out", "", *(f"- {markup.code(skip.key)}: {skip.reason}" for skip in left_out), ""]
-    if remarks := [*_approximate(frontiers), *_remarks(found)]:
-        lines += ["## What limits this?", "", *(f"- {line}" for line in remarks), ""]
+    if limits := [*_approximate(frontiers), *remarks(found)]:
+        lines += ["## What limits this?", "", *(f"- {line}" for line in limits), ""]
     lines += ["## Where the numbers come from", ""]
     lines += ["By", "", "```", command, "```", ""] if command else []
     runs = [Run(record.kind, None, record) for record in found]
@@ -80,22 +79,6 @@ def _approximate(frontiers: Sequence[Frontier]) -> list[str]:
         "the clips predict a spread more than 10 % off that of the resamples, so shares are approximate there"
         for frontier in frontiers
         if frontier.approximate
-    ]
-
-
-def _remarks(found: Iterable[RunRecord]) -> list[str]:
-    """Return what the bench found wrong, once for all points that differ in the numbers only."""
-    costs = [record for record in found if record.kind == BENCH]
-    points = sum(len(record.system_names) for record in costs)
-    alike: dict[str, list[tuple[str, str]]] = {}
-    for record in costs:
-        for label, findings in record.findings.items():
-            for finding in findings:
-                alike.setdefault(_NUMBER.sub("", finding.sentence), []).append((label, finding.sentence))
-    return [
-        f"{sentence} ({markup.code(label)}; so or alike {len(group)} of {points} points)"
-        for group in alike.values()
-        for label, sentence in group[:1]
     ]
 
 

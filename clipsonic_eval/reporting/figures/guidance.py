@@ -21,7 +21,7 @@ _MOST_BANDS = 4  # more bands than these cover each other: bars instead
 
 def draw(results: Results) -> tuple[Figure, str]:
     """Return the figure, a panel per metric and a line per system, and its caption."""
-    systems = _systems(results)
+    systems = at_several_scales(results)
     scales = sorted(results.by_scale)
     scores = [s for record in results.by_scale.values() for s in record.scores]
     firsts = first_of_metric(s for s in scores if any(s.system == entry.name for entry in systems))
@@ -40,7 +40,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     return figure, _caption(results, scores, "Bars" if crowded else "Bands")
 
 
-def _systems(results: Results) -> list[SystemStyle]:
+def at_several_scales(results: Results) -> list[SystemStyle]:
     """Return the systems that were sampled at two scales or more, controls excluded."""
     records = results.by_scale.values()
     present = results.catalogue.ordered(name for record in records for name in record.system_names)

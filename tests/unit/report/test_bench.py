@@ -103,6 +103,24 @@ def test_ratios_remarks_and_failed_cases_are_said() -> None:
     ]
 
 
+def test_what_several_cases_share_is_said_once() -> None:
+    found = [
+        replace(record(label), findings={label: (Finding("bench", "warning", (), f"{n} % of a core was kept"),)})
+        for label, n in (("A", 2), ("B", 31))
+    ]
+    assert bench.remarks(found) == ["A: 2 % of a core was kept (so or alike 2 of 2 cases)"]
+
+
+def test_a_report_of_points_at_two_guidance_scales_draws_no_line_of_one_point(tmp_path: Path) -> None:
+    found = []
+    for scale in ("1", "8"):
+        ends = (1.9, 2.1)
+        fad = Score("fad", f"A@{scale}", 2.0, ends, "bootstrap", 50, 50, "", False, "fad|num:1|n:50")
+        found.append(RunRecord("evaluate", (fad,), tags={"guidance": scale}))
+    made = build(found, tmp_path / "report", select={"guidance": "1"})
+    assert any(line.startswith("no system at two guidance scales") for line in made.left_out)
+
+
 def test_no_record_makes_no_table() -> None:
     assert bench.tables([]) == ({}, {})
     assert bench.sentences([]) == []

@@ -27,7 +27,7 @@ def test_an_evaluation_alone_has_one_figure_and_says_what_is_missing(tmp_path: P
     assert left_out == [
         "no gap record: modality-gap table and figure left out",
         "no examples.npz next to the records: spectrograms left out",
-        "fewer than two guidance scales on one split: figure over guidance scales left out",
+        "no system at two guidance scales or more on one split: figure over guidance scales left out",
     ]
 
 
@@ -63,7 +63,7 @@ def test_spectrograms_and_projections_are_found_next_to_their_records(tmp_path: 
     figures, left_out = draw_all(analyse(runs, Catalogue()), tmp_path)
     assert "spectrograms" in figures
     assert "principal components" in figures["gap"][1]
-    assert left_out == ["fewer than two guidance scales on one split: figure over guidance scales left out"]
+    assert left_out == ["no system at two guidance scales or more on one split: figure over guidance scales left out"]
 
 
 @pytest.mark.parametrize("family", ["real", "mine"])

@@ -94,7 +94,7 @@ def test_the_page_counts_alike_remarks_of_the_bench_once(tmp_path: Path, drawn: 
     unsure = replace(drawn, approximate=("A1",))
     page = report.write([unsure], found, tmp_path, command="clipsonic-eval frontier …").read_text()
     assert "- CLAP score: at 1 of 4 points the influences of the clips predict a spread more than 10 % off" in page
-    assert "- other work took the processor 10 times a second (`A1`; so or alike 2 of 4 points)" in page
+    assert "- A1: other work took the processor 10 times a second (so or alike 2 of 4 cases)" in page
     assert "clipsonic-eval frontier …" in page
     assert "- processor: CPU 9" in page
 
