@@ -83,9 +83,12 @@ def _text(tree: Mapping[str, Any], name: str) -> str | None:
 
 def _cached(path: Path) -> Columns:
     try:
-        return entries.load(path)
+        found = entries.load(path)
+        for row in range(len(found.about)):  # fields of this release, not of an earlier one
+            found.entry(row)
     except Exception:  # whatever is wrong with a cache, it is made again
         return entries.NONE
+    return found
 
 
 def _store(columns: Columns, path: Path) -> None:

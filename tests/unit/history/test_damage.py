@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ from unit.history.make_records import record, to_float32
 from unit.history.test_store import files_of
 
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.history.entries import load, save
 from clipsonic_eval.history.store import History
 
 
@@ -94,6 +96,15 @@ def test_a_damaged_cache_is_made_again_silently(history: History, damage: bytes 
     assert cache.read_bytes() == whole
 
 
+def test_a_cache_of_another_release_is_made_again(history: History) -> None:
+    before = [(entry.hash, entry.cards) for entry in history.entries()]
+    path = history.folder / ".cache" / "scores.npz"
+    columns = load(path)
+    earlier = tuple({key: value for key, value in about.items() if key != "cards"} for about in columns.about)
+    save(dataclasses.replace(columns, about=earlier), path)
+    assert [(entry.hash, entry.cards) for entry in history.entries()] == before
+
+
 def test_the_cache_reads_only_new_records_and_forgets_removed_ones(
     history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +176,7 @@ KILLED = """
 import os, sys
 sys.path.insert(0, sys.argv[2])
 from unit.history.make_records import record
+from clipsonic_eval.history.entries import load, save
 from clipsonic_eval.history.store import History
 replace = os.replace
 def slow(a, b):
