@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipsonic_eval.formats import markdown_table
 from clipsonic_eval.reporting.figures import style
+from clipsonic_eval.stats.bootstrap import wilson_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,9 +60,23 @@ def verdicts(rows: Table) -> str:
         "**Verdicts by limit**, shares of the verdicts. *Limit holds*: the one-sided 95 % limits of the harm that lie "
         "on the right side of the true harm (0 where nothing changed, otherwise its mean over all simulations). Where "
         "the true harm is the margin, *not worse* is wrong as often as the upper limit does not hold.",
+        _short(own),
         markdown_table(heads_of_metrics, metrics),
     ]
     return "\n\n".join(part.rstrip("\n") for part in parts)
+
+
+def _short(rows: Table) -> str:
+    """Return in a sentence which upper limits hold less often than they say, beyond the noise of the simulation."""
+    found = [
+        f"`{row['limit']}` in {_share(row['upper_covers'])} ({row['question']}, {row['change']}, "
+        f"{row['train_seeds']} × {row['n']})"
+        for row in rows
+        if wilson_interval(float(row["upper_covers"]), int(row["repeats"]))[1] < 1 - LEVEL
+    ]
+    if not found:
+        return "No upper limit holds less often than in 95 %, as far as so many repeats can tell."
+    return f"Upper limits that hold less often than in 95 %, so that *not worse* is too easy there: {'; '.join(found)}."
 
 
 def power(rows: Table) -> str:
@@ -121,8 +136,8 @@ def influence(rows: Table) -> str:
         "## Influences beside resamples",
         f"`{rows[0]['command']}`. The verdict on FAD from one stored number per clip, and from 2000 resamples of both "
         "systems and the reference. *Same verdict*: of the comparisons that were not refused. *Resamples agree with "
-        "themselves*: two sets of resamples of the same clips, on every fifth comparison; no test agrees with them "
-        "better than they do. *Opposite*: worse by one and not worse by the other. Refused: fewer clips than "
+        "themselves*: two sets of resamples of the same clips, on every fifth comparison; the noise of the "
+        "resampling alone. *Opposite*: worse by one and not worse by the other. Refused: fewer clips than "
         "dimensions, or a predicted width more than 10 % from the stored one.",
         _total(rows),
         markdown_table(heads, cells),

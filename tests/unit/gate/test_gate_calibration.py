@@ -19,6 +19,7 @@ from clipsonic_eval.gate.calibration.pieces import GateCalibrationConfig, simula
 from clipsonic_eval.gate.calibration.power import SPREADS, power_rows
 from clipsonic_eval.gate.calibration.simulated_records import same_noise, sides
 from clipsonic_eval.gate.calibration.verdicts import SCENARIOS, Scenario, simulate_verdicts, verdict_rows
+from clipsonic_eval.reporting import gate_simulations
 
 DEMO = Path(__file__).parents[3] / "reports" / "demo" / "records"
 TRAINED = ("IQ", "ZS", "PD", "SD", "mean-shift", "CLIP-TTA", "CLAP-TTA")
@@ -62,6 +63,16 @@ def test_shares_of_a_scenario_are_counted_by_comparison_and_by_verdict() -> None
     assert (fad["upper_covers"], fad["lower_covers"]) == (pytest.approx(2 / 3), 1.0)  # of the mean harm, 1
     unchanged = list(verdict_rows(Scenario("same queries", "none", 10), told))[1]
     assert (unchanged["upper_covers"], unchanged["lower_covers"]) == (1.0, 1.0)  # of no harm
+
+
+@pytest.mark.parametrize(("covers", "said"), [(0.85, "`kl<+3%` in 85.0 % (recipe, more noise, 3 × 100)"), (0.94, "")])
+def test_the_page_names_limits_that_hold_too_rarely(covers: float, said: str) -> None:
+    told = simulate_verdicts(scenario := SCENARIOS[6], range(1), seed=0)
+    rows = [{**row, "not_worse": 0.0, "cannot_tell": 0.0} for row in verdict_rows(scenario, told)]
+    rows = [{**row, "repeats": 300, "upper_covers": covers if row["metric"] == "kl" else 0.95} for row in rows]
+    page = gate_simulations.verdicts([{**row, "command": "it", "lower_covers": 0.95} for row in rows])
+    assert said in page
+    assert ("No upper limit holds less often" in page) == (not said)
 
 
 def test_systems_of_both_sides_answer_the_same_queries() -> None:
