@@ -70,7 +70,8 @@ def test_the_page_names_limits_that_hold_too_rarely(covers: float, said: str) ->
     told = simulate_verdicts(scenario := SCENARIOS[6], range(1), seed=0)
     rows = [{**row, "not_worse": 0.0, "cannot_tell": 0.0} for row in verdict_rows(scenario, told)]
     rows = [{**row, "repeats": 300, "upper_covers": covers if row["metric"] == "kl" else 0.95} for row in rows]
-    page = gate_simulations.verdicts([{**row, "command": "it", "lower_covers": 0.95} for row in rows])
+    rows = [{**row, "command": "it", "lower_covers": 0.95} for row in rows]
+    page = gate_simulations.verdicts([{k: str(v) for k, v in row.items()} for row in rows])  # as a CSV file has them
     assert said in page
     assert ("No upper limit holds less often" in page) == (not said)
 
