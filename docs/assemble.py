@@ -143,8 +143,23 @@ def power() -> str:
     return table(("metric", *heads), map(row, order))
 
 
+def limits() -> str:
+    """Return how many clips or training seeds a limit takes, from the committed simulation of the gate."""
+    with (ROOT / "reports" / "gate" / "power.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return table(
+        ("metric", "limit", "question", "takes"),
+        ((f"`{r['metric']}`", r["margin"], r["question"], f"{r['needed']} {r['unit']}") for r in rows),
+    )
+
+
 _COLUMNS = (("power", 0), ("covered", 1), ("alarms", 1))
-TABLES: dict[str, Callable[[], str]] = {"metrics": metrics, "conventions": conventions, "power": power}
+TABLES: dict[str, Callable[[], str]] = {
+    "metrics": metrics,
+    "conventions": conventions,
+    "power": power,
+    "limits": limits,
+}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -93,6 +93,18 @@ def test_the_table_of_metrics_has_a_row_for_each(assemble: Any) -> None:
     assert {row.count("|") - row.count("\\|") for row in rows} == {8}
 
 
+def test_the_table_of_limits_gives_the_committed_numbers_and_a_tighter_limit_takes_more(assemble: Any) -> None:
+    head, _, *rows = assemble.limits().splitlines()
+    assert head == "| metric | limit | question | takes |"
+    takes: dict[tuple[str, str], list[tuple[float, int]]] = {}
+    for row in rows:
+        metric, limit, question, needed = (cell.strip() for cell in row.split("|")[1:-1])
+        takes.setdefault((metric, question), []).append((float(limit.removesuffix(" %")), int(needed.split()[0])))
+    assert {"`fad`", "`clap_score`", "`kl`", "`class_accuracy`"} == {metric for metric, _ in takes}
+    for found in takes.values():
+        assert sorted(found) == sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+
 def test_the_power_table_gives_the_committed_numbers_most_powerful_first(assemble: Any) -> None:
     head, _, *rows = assemble.power().splitlines()
     assert head == (
