@@ -14,7 +14,7 @@ def render(result: GateResult) -> str:
     parts = [f"### {rows.outcome(result)}", *(f"Question: {question}." for question in rows.questions(result))]
     if result.verdicts:
         table = cells((*rows.COLUMNS, rows.REASON), {"": rows.ordered(result)})
-        parts.append(markdown(TextTable(rows.CAPTION, table)))
+        parts.append(markdown(TextTable(rows.caption(result), table)))
     parts.append("\n".join(_items(result)))
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 

@@ -17,10 +17,10 @@ QUESTIONS: Final[Mapping[Question, str]] = {
     "recipe": "one recipe against another; error term: training seeds",
     "cost": "one cost against another on one machine; error term: processes or interleaved rounds",
 }
-CAPTION: Final = (
-    "Change: candidate minus baseline; in brackets the limits of its two one-sided 95 % intervals. Worse: p below the "
-    "level after Holm's correction, and the change beyond the limit. Not worse: the harmful end of the interval within "
-    "the limit."
+_CHANGE: Final = "Change: candidate minus baseline"
+_TESTED: Final = (
+    "; in brackets the limits of its two one-sided 95 % intervals. Worse: p below the level after Holm's correction, "
+    "and the change beyond the limit. Not worse: the harmful end of the interval within the limit"
 )
 _MOST_DECIMALS: Final = 8
 _HASH_DIGITS: Final = 8
@@ -35,6 +35,12 @@ def ordered(result: GateResult) -> list[Verdict]:
 def questions(result: GateResult) -> list[str]:
     """Return each question that the verdicts answer, with its error term."""
     return [QUESTIONS[question] for question in dict.fromkeys(verdict.question for verdict in result.verdicts)]
+
+
+def caption(result: GateResult) -> str:
+    """Return how the table reads; numbers that must be equal have neither intervals nor tests."""
+    tested = any(verdict.evidence is not None for verdict in result.verdicts)
+    return f"{_CHANGE}{_TESTED if tested else ''}."
 
 
 def notes(result: GateResult) -> list[str]:

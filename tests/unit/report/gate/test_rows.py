@@ -50,6 +50,12 @@ def test_the_outcome_is_what_the_exit_code_says(found: GateResult, line: str) ->
     assert rows.outcome(found) == line
 
 
+def test_intervals_and_tests_are_explained_only_where_there_are_any() -> None:
+    assert "one-sided 95 %" in rows.caption(FULL)
+    equal = result(verdict(question="same weights", evidence=None))
+    assert rows.caption(equal) == "Change: candidate minus baseline."
+
+
 def test_a_limit_is_named_with_its_metric_once() -> None:
     assert rows.subject(verdict()) == "PD fad<+3%"
     assert rows.subject(verdict(limit="<+3%")) == "PD fad <+3%"
