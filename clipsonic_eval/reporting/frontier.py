@@ -13,8 +13,7 @@ from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.bench import remarks
 from clipsonic_eval.reporting.export_records import without_paths
-from clipsonic_eval.reporting.frontier_rows import summary, table, to_csv
-from clipsonic_eval.reporting.headings import title
+from clipsonic_eval.reporting.frontier_rows import approximate, summary, table, to_csv
 from clipsonic_eval.reporting.page import provenance
 from clipsonic_eval.types import Skip
 
@@ -61,7 +60,7 @@ def write(
     left_out = [*failed, *(skip for frontier in frontiers for skip in frontier.left_out)]
     if left_out:
         lines += ["## Left out", "", *(f"- {markup.code(skip.key)}: {skip.reason}" for skip in left_out), ""]
-    if limits := [*_approximate(frontiers), *remarks(found)]:
+    if limits := [*approximate(frontiers), *remarks(found)]:
         lines += ["## What limits this?", "", *(f"- {line}" for line in limits), ""]
     lines += ["## Where the numbers come from", ""]
     lines += ["By", "", "```", command, "```", ""] if command else []
@@ -70,16 +69,6 @@ def write(
     page = folder / PAGE
     files.write_text(page, "\n".join([f"{line}" for line in lines]) + "\n")
     return page
-
-
-def _approximate(frontiers: Sequence[Frontier]) -> list[str]:
-    """Return where shares come from influences that do not quite describe the metric."""
-    return [
-        f"{title(frontier.metric)}: at {len(frontier.approximate)} of {len(frontier.points)} points the influences of "
-        "the clips predict a spread more than 10 % off that of the resamples, so shares are approximate there"
-        for frontier in frontiers
-        if frontier.approximate
-    ]
 
 
 def _keep(record: RunRecord, folder: Path) -> None:

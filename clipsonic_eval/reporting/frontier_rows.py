@@ -11,7 +11,7 @@ from clipsonic_eval.formats import decimals_of, interval, number, percent
 from clipsonic_eval.frontier.grid import SYSTEM_TAG
 from clipsonic_eval.frontier.result import Frontier, FrontierPoint
 from clipsonic_eval.reporting import markup
-from clipsonic_eval.reporting.headings import decimals, heading
+from clipsonic_eval.reporting.headings import decimals, heading, title
 from clipsonic_eval.reporting.markup import Column, Text, TextTable
 from clipsonic_eval.reporting.tables import NONE
 from clipsonic_eval.types import Score
@@ -70,6 +70,16 @@ def summary(frontiers: Sequence[Frontier]) -> list[str]:
         ]
         lines.append("")
     return lines
+
+
+def approximate(frontiers: Sequence[Frontier]) -> list[str]:
+    """Return where shares come from influences that do not quite describe the metric."""
+    return [
+        f"{title(frontier.metric)}: at {len(frontier.approximate)} of {len(frontier.points)} points the influences of "
+        "the clips predict a spread more than 10 % off that of the resamples, so shares are approximate there"
+        for frontier in frontiers
+        if frontier.approximate
+    ]
 
 
 def name(point: FrontierPoint) -> str:
