@@ -12,6 +12,7 @@ from clipsonic_eval.config import apply_sets
 from clipsonic_eval.errors import ConfigError
 
 MOST_KEPT = 2000  # durations of a case that a record keeps
+LEAST_PAIRS = 3  # pairs of processes behind a comparison in turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,11 @@ class BenchConfig:
         if self.interleave and (len(self.targets) != 2 or any(len(list(t.points())) > 1 for t in self.targets)):
             raise ConfigError(
                 "interleaved are exactly two targets at one point each; name two, without a --grid of several values"
+            )
+        if self.interleave and self.processes < LEAST_PAIRS:
+            raise ConfigError(
+                f"a comparison takes at least {LEAST_PAIRS} pairs of processes, got {self.processes}; processes differ "
+                "by more than the rounds inside one"
             )
 
 

@@ -5,9 +5,9 @@ networks and of cuDNN's choices, and the second would find what the first left. 
 next command and computes nothing. The first request of a turn is not timed: the processor's caches were the other's.
 
 A round is a block of four turns, A B B A or, every other time, B A A B, which cancels a steady drift. A block gives
-one log ratio, and these are far less autocorrelated than the times are. Processes differ, too (where their memory lies,
-for example): pairs of processes are the units of the interval where there are three or more, and the blocks within them
-only where there are fewer.
+one log ratio, and a pair of processes the mean of its blocks. Processes differ, too (where their memory lies, for
+example), so pairs of processes are the units of the interval, three at least: blocks of one pair, as units, would call
+equal targets different in most comparisons.
 
 Source: the design is that of paired rounds in asv#595 and of ABBA blocks in crossover trials.
 """
@@ -23,7 +23,7 @@ from scipy import stats
 
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.bench import machine
-from clipsonic_eval.bench.cases import BenchConfig, Case, cases
+from clipsonic_eval.bench.cases import LEAST_PAIRS, BenchConfig, Case, cases
 from clipsonic_eval.bench.process import WorkerProcess, started
 from clipsonic_eval.bench.records import Measured, labels_of
 from clipsonic_eval.errors import ShapeError, UserError
@@ -33,7 +33,6 @@ from clipsonic_eval.records import Comparison
 
 METRIC: Final = "log_latency"  # the difference of two is the logarithm of their ratio
 PER_TURN: Final = 2  # timed requests
-_LEAST_PAIRS = 3
 _ORDERS = ("ABBA", "BAAB")
 
 
@@ -60,7 +59,7 @@ def log_ratio(pairs: Sequence[Float64]) -> LogRatio:
         pairs: by pair of processes, the log ratio of each block, (rounds,) float64.
 
     Raises:
-        ShapeError: fewer than three pairs and fewer than two blocks.
+        ShapeError: fewer than three pairs.
 
     Example:
         >>> import math
@@ -68,17 +67,14 @@ def log_ratio(pairs: Sequence[Float64]) -> LogRatio:
         >>> round(math.exp(found.value), 2), found.test
         (2.0, 't over 3 pairs of processes')
     """
-    if len(pairs) >= _LEAST_PAIRS:
-        units, name = np.array([blocks.mean() for blocks in pairs]), f"t over {len(pairs)} pairs of processes"
-    else:
-        units, name = np.concatenate(list(pairs)), f"t over blocks within {len(pairs)} pairs of processes"
-    n = len(units)
-    if n < 2:
-        raise ShapeError("an interval needs at least 2 blocks, better 3 pairs of processes; raise rounds or processes")
+    n = len(pairs)
+    if n < LEAST_PAIRS:
+        raise ShapeError(f"{n} pairs of processes, and their interval takes at least {LEAST_PAIRS}")
+    units = np.array([blocks.mean() for blocks in pairs])
     mean, se = float(units.mean()), float(units.std(ddof=1)) / n**0.5
     half = float(stats.t.ppf(0.975, n - 1)) * se
     p = float(2 * stats.t.sf(abs(mean) / se, n - 1)) if se else float(mean == 0)
-    return LogRatio(mean, (mean - half, mean + half), p, name)
+    return LogRatio(mean, (mean - half, mean + half), p, f"t over {n} pairs of processes")
 
 
 def order(block: int, pair: int) -> str:

@@ -218,8 +218,10 @@ class Measurement:
     def remarks(self) -> tuple[str, ...]:
         """Return what a reader of these times must know, one sentence each."""
         found = []
+        calls = len(self.warm_up.calls_ns)
         if not self.warm_up.stable:
-            found.append(f"not stable: the times still moved after {len(self.warm_up.calls_ns)} calls of warm-up")
+            why = "the times still moved after them" if calls >= 2 * WINDOW else f"it takes {2 * WINDOW} to tell"
+            found.append(f"not stable: {calls} calls of warm-up, and {why}")
         slack = max(SLACK_NS, AGREEMENT * float(np.median(self.requests_ns)))
         if abs(float(np.median(self.device_ns - self.requests_ns))) > slack:
             found.append(

@@ -4,8 +4,7 @@
 - *same queries*, a statistic of sets: differences of the clips' influences, of the system's and the reference's clips.
 - *recipe*: values per training seed on the common queries, Welch's test. Both sides answer the same queries, so which
   were drawn cancels and the scatter is that of training.
-- *cost*: values per process, Welch's test; where both systems ran in turn, pairs of processes, or blocks of turns where
-  there are fewer than three.
+- *cost*: values per process, Welch's test; where both systems ran in turn, pairs of processes.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.bench.quantities import PERCENTILES
 from clipsonic_eval.errors import ShapeError, UserError
 from clipsonic_eval.gate.change import RATES, Change
@@ -73,15 +71,13 @@ def _recipe(change: Change, least_common: float) -> Evidence:
 
 
 def _cost(change: Change, _: float) -> Evidence:
-    """Return the evidence of processes, or of rounds in which both systems ran in turn."""
+    """Return the evidence of processes, in pairs where both systems ran in turn."""
     raw = change.old_raw, change.new_raw
     old, new = (_by_process(change.metric, values, scores) for values, scores in zip(raw, change.sides, strict=True))
     if change.interleaved and old.keys() == new.keys():
         differences = [change.towards_worse * (new[process] - old[process]) for process in sorted(old)]
-        if len(differences) >= MIN_GROUPS:  # Welch's t against a constant is the paired t
-            return evidence_from_groups([0.0] * len(differences), differences, "pairs of processes")
-        if change.metric in PERCENTILES and change.old_raw == change.old:
-            return evidence_from_pairs(change.towards_worse * _rounds(*raw), unit="rounds")
+        # Welch's t against a constant is the paired t
+        return evidence_from_groups([0.0] * len(differences), differences, "pairs of processes")
     if min(len(old), len(new)) < MIN_GROUPS:
         few = f"{len(old)} processes against {len(new)}" if old and new else "no values of single processes"
         raise UserError(
@@ -108,18 +104,6 @@ def _by_process(quantity: str, raw: Sequence[Score], scores: Sequence[Score]) ->
             }
         found |= values
     return found
-
-
-def _rounds(old: Sequence[Score], new: Sequence[Score]) -> Float64:
-    """Return the difference of each block of turns, (blocks,) float64; a block is four requests of each system."""
-    from clipsonic_eval.bench.interleave import PER_TURN
-
-    blocks: dict[tuple[str, int], list[float]] = defaultdict(list)
-    for key, value in new[0].per_clip.items():
-        if key in old[0].per_clip:
-            process, _, number = key.partition("/")
-            blocks[process, int(number) // (2 * PER_TURN)].append(value - old[0].per_clip[key])
-    return np.array([np.mean(differences) for differences in blocks.values()], np.float64)
 
 
 _TERMS: dict[Question, Callable[[Change, float], Evidence]] = {

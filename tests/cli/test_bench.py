@@ -118,7 +118,7 @@ def test_json_is_the_record_and_the_export_stands_beside_it() -> None:
 @pytest.mark.usefixtures("folder")
 def test_one_against_another_tells_their_ratio() -> None:
     words = ["A=mine.py:Mine", "--set", "A.steps=9", "--against", "B=mine.py:Mine", "--set", "B.steps=3"]
-    out, _ = run(*words, "--processes", "1", "--rounds", "3", "--out", "out")
+    out, _ = run(*words, "--processes", "3", "--rounds", "1", "--out", "out")
     (sentence,) = (line for line in out.splitlines() if "times as long as" in line)
     ratio = float(sentence.split("takes ")[1].split(" ")[0])
     assert 2 < ratio < 4

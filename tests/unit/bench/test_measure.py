@@ -269,14 +269,16 @@ def test_times_that_keep_falling_are_not_stable_after_twenty_calls() -> None:
     call, device = timed_by([int(1000 * MS * 0.95**i) for i in range(60)])
     measured = m.measure(call, device, requests=5)
     assert len(measured.warm_up.calls_ns) == 20
-    assert measured.remarks() == ("not stable: the times still moved after 20 calls of warm-up",)
+    assert measured.remarks() == ("not stable: 20 calls of warm-up, and the times still moved after them",)
 
 
 def test_warm_up_of_slow_requests_ends_after_thirty_seconds_and_three_calls() -> None:
     call, device = timed_by([7_000 * MS])
     assert len(m.warm_up(call, device).calls_ns) == 4
     call, device = timed_by([40_000 * MS])
-    assert len(m.warm_up(call, device).calls_ns) == 3
+    measured = m.measure(call, device, requests=1)
+    assert len(measured.warm_up.calls_ns) == 3
+    assert measured.remarks() == ("not stable: 3 calls of warm-up, and it takes 10 to tell",)
 
 
 def test_requests_are_numbered_without_a_gap_over_warm_up_and_measurement() -> None:
