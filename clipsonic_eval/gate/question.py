@@ -3,7 +3,7 @@
 - *same weights*: all systems have equal cards (weights, settings, seeds), so equal code gives equal numbers.
 - *same queries*: one model against another; what is uncertain is which clips were drawn.
 - *recipe*: one way of training against another; what is uncertain is which training seeds were drawn.
-- *cost*: seconds, bytes and joules; what is uncertain is which processes or rounds were drawn.
+- *cost*: seconds, bytes and joules; what is uncertain is which processes were drawn.
 """
 
 from __future__ import annotations

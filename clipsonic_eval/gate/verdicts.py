@@ -35,7 +35,7 @@ class Verdict:
         metric: registry name.
         limit: as the user wrote it, e.g. ``fad<+3%``.
         question: whose error term was used. ``same weights``: none, numbers must be equal. ``same queries``: one model
-            against another, clips paired by key. ``recipe``: training seeds. ``cost``: processes or interleaved rounds.
+            against another, clips paired by key. ``recipe``: training seeds. ``cost``: processes.
         outcome: of the test.
         baseline: value of the baseline, the mean over its records.
         candidate: value of the candidate, the same.

@@ -15,7 +15,7 @@ QUESTIONS: Final[Mapping[Question, str]] = {
     "same weights": "same weights, other code: the numbers must be equal",
     "same queries": "one model against another on the same queries; error term: clips, paired by key",
     "recipe": "one recipe against another; error term: training seeds",
-    "cost": "one cost against another on one machine; error term: processes or interleaved rounds",
+    "cost": "one cost against another on one machine; error term: processes",
 }
 _CHANGE: Final = "Change: candidate minus baseline"
 _TESTED: Final = (
