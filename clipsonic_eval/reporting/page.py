@@ -106,7 +106,7 @@ def _machine(found: Mapping[str, Any]) -> str:
     parts = [
         f"{cores['usable']} of {cores['logical']} processors" if cores.get("usable") else "",
         f"{found['memory_gib']:g} GiB" if found.get("memory_gib") else "",
-        f"threads: {', '.join(f'{name} {n}' for name, n in threads.items())}" if threads else "",
+        f"threads: {', '.join(f'{name} {n}' for name, n in sorted(threads.items()))}" if threads else "",
         " ".join(found.get("instructions") or ()),
         *(f"{gpu['name']} ({gpu['memory_gib']:g} GiB)" for gpu in found.get("gpus") or ()),
         *(f"{name} {found[name]}" for name in ("driver", "cuda", "cudnn") if found.get(name)),
