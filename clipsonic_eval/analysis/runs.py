@@ -14,6 +14,7 @@ from pathlib import Path
 
 from clipsonic_eval import filenames, records
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.history.store import record_files
 from clipsonic_eval.records import RunRecord
 
 BENCH = "bench"
@@ -98,8 +99,7 @@ def find(given: Iterable[str | os.PathLike[str] | RunRecord]) -> list[Run]:
 def _record_files(path: Path) -> list[Path]:
     if not path.exists():
         raise UserError(f"{path}: no such run; give folders that `evaluate` or `gap` wrote")
-    file = path if path.is_file() else path / filenames.RECORD
-    found = [file] if file.exists() else sorted(path.rglob(filenames.RECORD))
+    found = record_files(str(path))
     if not found:
         raise UserError(f"{path}: no {filenames.RECORD} here or below; give folders that `evaluate` or `gap` wrote")
     return found
