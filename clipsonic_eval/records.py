@@ -328,11 +328,13 @@ def read_tree(file: Path) -> dict[str, Any]:
     """
     if not file.exists():
         folder = file.parent if file.name == filenames.RECORD else file
-        raise UserError(f"{folder}: no {filenames.RECORD} here; give a folder that `evaluate` or `gap` wrote")
+        raise UserError(f"{folder}: no {filenames.RECORD} here; give a folder that `evaluate`, `gap` or `bench` wrote")
     tree = read_json(file, fix="the run that wrote it did not finish, run it again")
     version = tree.get("schema_version") if isinstance(tree, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise UserError(f"{file}: not a run record, it names no schema version; give what `evaluate` or `gap` wrote")
+        raise UserError(
+            f"{file}: not a run record, it names no schema version; give what `evaluate`, `gap` or `bench` wrote"
+        )
     if version > SCHEMA_VERSION:
         raise UserError(
             f"{file}: schema version {version}, and this release reads up to {SCHEMA_VERSION}; "

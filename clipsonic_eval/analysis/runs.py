@@ -88,7 +88,7 @@ def find(given: Iterable[str | os.PathLike[str] | RunRecord]) -> list[Run]:
         else:
             places.update({file.resolve(): file for file in _record_files(Path(one))})
     if not places:
-        raise UserError("no runs given; give one or more folders that `evaluate` or `gap` wrote")
+        raise UserError("no runs given; give one or more folders that `evaluate`, `gap` or `bench` wrote")
     names = _unique_names(list(places.values()))
     return [
         Run(name, None, one) if isinstance(one, RunRecord) else Run(name, one.parent, records.read(one))
@@ -98,10 +98,12 @@ def find(given: Iterable[str | os.PathLike[str] | RunRecord]) -> list[Run]:
 
 def _record_files(path: Path) -> list[Path]:
     if not path.exists():
-        raise UserError(f"{path}: no such run; give folders that `evaluate` or `gap` wrote")
+        raise UserError(f"{path}: no such run; give folders that `evaluate`, `gap` or `bench` wrote")
     found = record_files(str(path))
     if not found:
-        raise UserError(f"{path}: no {filenames.RECORD} here or below; give folders that `evaluate` or `gap` wrote")
+        raise UserError(
+            f"{path}: no {filenames.RECORD} here or below; give folders that `evaluate`, `gap` or `bench` wrote"
+        )
     return found
 
 

@@ -83,7 +83,13 @@ def compare(
     if limits is None:
         found: GateResult | Differences = differences(new[1], old[1], question=question, systems=systems)
     else:
-        accepted = read(Path(limits)) if isinstance(limits, os.PathLike) else as_limits(limits)
-        found = check(new[1], old[1], accepted, question=question, systems=systems)
+        found = check(new[1], old[1], _accepted(limits), question=question, systems=systems)
     names = {"baseline": {"name": old[0], **found.baseline}, "candidate": {"name": new[0], **found.candidate}}
     return replace(found, **names)  # type: ignore[arg-type]
+
+
+def _accepted(limits: _Texts | os.PathLike[str]) -> Limits:
+    """Return limits; a text without < and > is no limit, so it names a file."""
+    if isinstance(limits, os.PathLike):
+        return read(Path(limits))
+    return read(Path(limits)) if isinstance(limits, str) and not set("<>") & set(limits) else as_limits(limits)

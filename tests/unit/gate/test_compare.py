@@ -19,9 +19,9 @@ NEW = moved(OLD, scores=(clip_score(clips() - 0.1 + 0.01 * clips(5)), *OLD.score
 def test_limits_are_a_text_several_a_mapping_or_a_file(tmp_path: Path) -> None:
     file = tmp_path / "gate.yaml"
     file.write_text('limits:\n  clap_score: ">-0.02"\n')
-    given = "clap_score>-0.02", ["clap_score>-0.02"], {"clap_score": ">-0.02"}, file
+    given = "clap_score>-0.02", ["clap_score>-0.02"], {"clap_score": ">-0.02"}, file, str(file)
     results = [ce.compare(OLD, NEW, limits) for limits in given]
-    assert [r.verdicts for r in results] == [results[0].verdicts] * 4
+    assert [r.verdicts for r in results] == [results[0].verdicts] * 5
     assert {r.limits_sha256 for r in results} == {results[0].limits_sha256}
     assert results[0].verdicts[0].outcome == "worse"
 
