@@ -163,10 +163,11 @@ def _steps(
 
 def _cuts(x: Float64, w: Float64, least_noise: float) -> tuple[NDArray[np.int64], float | None]:
     """Return the index of the first point after each step, (K,) int64, and the noise."""
-    n = len(x)
-    least = max(least_noise, ROUNDING * float(np.abs(x).max()))
-    if n < LEAST or least == 0:
+    n, largest = len(x), max(least_noise, float(np.abs(x).max()))
+    if n < LEAST or largest == 0:
         return np.empty(0, dtype=np.int64), None
+    exponent = int(np.frexp(largest)[1])  # values of the size of 1, without rounding: squares of small ones would be 0
+    x, least = np.ldexp(x, -exponent), float(np.ldexp(max(least_noise, ROUNDING * largest), -exponent))
     on_values, on_ranks = penalties(n)
     cost = costs(without_outliers(x[None]), w[None])
     layers, rss = fits(cost)
@@ -174,7 +175,7 @@ def _cuts(x: Float64, w: Float64, least_noise: float) -> tuple[NDArray[np.int64]
     chosen = int(np.argmin(n * np.log(best) + on_values * np.arange(len(best))))
     if n >= ROBUST and float(largest_gain(normal_scores(x[None]))[0]) <= on_ranks:
         chosen = 0
-    noise = max(least, float(np.sqrt(rss[0, chosen] / (n - chosen - 1))))
+    noise = float(np.ldexp(max(least, float(np.sqrt(rss[0, chosen] / (n - chosen - 1)))), exponent))
     cuts, end, reach = [], n, n - TOO_NEW
     for k in range(chosen, 0, -1):
         end = reach = int(np.argmin(layers[k - 1][0, :reach] + cost[0, :reach, end]))

@@ -191,3 +191,15 @@ def test_penalties_grow_with_the_series_and_join_smoothly() -> None:
 def test_a_series_that_is_none_is_refused(values: list[float], weights: list[float] | None, same: str) -> None:
     with pytest.raises(ShapeError, match=r"of one length|must be finite"):
         find_change_points(values, weights=weights, same=list(same))
+
+
+@pytest.mark.parametrize("unit", [1e-252, 1e-3, 1e250])
+def test_steps_do_not_depend_on_the_unit(unit: float) -> None:
+    values = np.array([5.1, 5.0, 4.9, 5.0, 5.1, 5.0, 7.1, 7.0, 6.9, 7.0])
+    scaled, plain = find_change_points(values * unit), find_change_points(values)
+    assert [step.index for step in scaled.steps] == [step.index for step in plain.steps] == [6]
+    assert scaled.noise == pytest.approx(plain.noise * unit)
+
+
+def test_equal_values_of_any_size_have_no_steps() -> None:
+    assert find_change_points([8.93e-252] * 6).steps == ()
