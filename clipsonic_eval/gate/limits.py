@@ -233,7 +233,8 @@ def read(path: Path) -> Limits:
     try:
         tree = read_yaml(path)
     except ConfigError as error:
-        raise ConfigError(f'{error}; a limit that begins with > stands in quotes: ">-0.01"') from None
+        quotes = '; a limit that begins with > stands in quotes: ">-0.01"' if path.is_file() else ""
+        raise ConfigError(f"{error}{quotes}") from None
     file = resolve(_File, {"limits": {}, "systems": {}, **tree}, where=str(path))
     try:
         limits = [_entry(metric, text, "") for metric, text in file.limits.items()]
