@@ -6,6 +6,7 @@ Names stand in :attr:`clipsonic_eval.types.Score.metric`. Stages have names of t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,6 +76,19 @@ def quantity(name: str) -> Quantity:
 def is_quantity(name: str) -> bool:
     """Return whether a metric of a record is a quantity of this package."""
     return name in QUANTITIES or (name.startswith(STAGE) and len(name) > len(STAGE))
+
+
+def by_process(values: Mapping[str, float]) -> dict[str, list[float]]:
+    """Return what each process of a case gave, from the keys ``p<process>/<round>`` of a record, in their order.
+
+    Example:
+        >>> by_process({"p0/000000": 0.5, "p0/000001": 0.7, "p1/000000": 0.6})
+        {'p0': [0.5, 0.7], 'p1': [0.6]}
+    """
+    found: dict[str, list[float]] = {}
+    for key, value in values.items():
+        found.setdefault(key.partition("/")[0], []).append(value)
+    return found
 
 
 def _stage_title(name: str) -> str:

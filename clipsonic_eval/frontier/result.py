@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float64
+from clipsonic_eval.bench.quantities import by_process
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.gate.first_order import first_order_fails
 from clipsonic_eval.hashing import config_hash
-from clipsonic_eval.metrics import METRICS
+from clipsonic_eval.metric_cards import biased_in_n
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.signature import comparable, explain_difference
 from clipsonic_eval.stats import pareto
@@ -186,7 +187,7 @@ def _usable(points: Sequence[FrontierPoint], metric: str) -> tuple[list[Frontier
             left_out.append(Skip(point.label, f"its record keeps no values of clips for {metric}"))
         else:
             usable.append(point)
-    if metric in METRICS and METRICS[metric].card.biased_in_n and usable:
+    if biased_in_n(metric) and usable:
         n, _ = Counter(point.scores[metric].n for point in usable).most_common(1)[0]
         other = [point for point in usable if point.scores[metric].n != n]
         left_out += [
@@ -205,8 +206,6 @@ def _quality_replicates(scores: Sequence[Score], n_boot: int, seed: int) -> Floa
 
 
 def processes(latency: Score) -> list[Float64]:
-    """Return the raw durations of each process, (rounds,) float64 in seconds, from keys ``p<process>/<round>``."""
-    found: dict[str, list[float]] = {}
-    for key in sorted(latency.per_clip):
-        found.setdefault(key.partition("/")[0], []).append(latency.per_clip[key])
+    """Return the raw durations of each process, (rounds,) float64 in seconds, sorted by process and round."""
+    found = by_process(dict(sorted(latency.per_clip.items())))
     return [np.array(rounds, np.float64) for rounds in found.values()]

@@ -9,12 +9,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from clipsonic_eval.bench.quantities import PERCENTILES
+from clipsonic_eval.bench.quantities import PERCENTILES, by_process
 from clipsonic_eval.errors import ShapeError, UserError
 from clipsonic_eval.gate.change import RATES, Change
 from clipsonic_eval.gate.first_order import first_order_fails
@@ -92,11 +91,8 @@ def _by_process(quantity: str, raw: Sequence[Score], scores: Sequence[Score]) ->
     """Return the value of a quantity in each process of some records, by record and process."""
     found: dict[str, float] = {}
     for i, (held, score) in enumerate(zip(raw, scores, strict=True)):
-        processes: dict[str, list[float]] = defaultdict(list)
-        for key, value in held.per_clip.items():
-            processes[f"{i}/{key.partition('/')[0]}"].append(value)
         q = PERCENTILES.get(quantity, 50)
-        values = {process: float(np.percentile(requests, q)) for process, requests in processes.items()}
+        values = {f"{i}/{p}": float(np.percentile(requests, q)) for p, requests in by_process(held.per_clip).items()}
         if quantity in RATES:  # the median latency in another unit
             middle = held.value
             values = {

@@ -2,7 +2,7 @@
 
 One function per error term, since a test is only as good as the units that it counts:
 
-- :func:`evidence_from_pairs`: values per clip (or ratios per round) of two systems, paired.
+- :func:`evidence_from_pairs`: values per clip of two systems, paired.
 - :func:`evidence_from_influences`: statistics of sets (FAD), from one stored number per clip.
 - :func:`evidence_from_replicates`: the same from resamples of both systems.
 - :func:`evidence_from_groups`: one value per training seed or process, two independent groups of them.
@@ -44,7 +44,7 @@ class Evidence:
         upper: upper end of the other one-sided 95 % interval.
         p_worse: one-sided p-value of the hypothesis that the harm is not positive.
         n: number of independent units behind the error term; with two groups of them, in the smaller group.
-        unit: what they are: ``clips``, ``training seeds``, ``processes`` or ``rounds``.
+        unit: what they are: ``clips``, ``training seeds``, ``processes`` or ``pairs of processes``.
         test: name of the test, e.g. ``paired-sign-flip-hall-one-sided-10000``.
         df: degrees of freedom of the standard error; None where it comes from resamples.
     """
@@ -60,7 +60,7 @@ class Evidence:
     df: float | None = None
 
 
-def evidence_from_pairs(harms: Float64, *, unit: str = "clips", n_permutations: int = 10000, seed: int = 0) -> Evidence:
+def evidence_from_pairs(harms: Float64, *, n_permutations: int = 10000, seed: int = 0) -> Evidence:
     """Return the evidence of paired differences, by random flips of their signs.
 
     The limits are those harms that the test does not reject, so the lower one is positive only where p is at most 0.05.
@@ -70,7 +70,6 @@ def evidence_from_pairs(harms: Float64, *, unit: str = "clips", n_permutations: 
 
     Args:
         harms: (n,) float64, candidate minus baseline per clip where lower is better, otherwise the negative; n >= 5.
-        unit: of what is paired.
         n_permutations: number of random sign patterns.
         seed: of the patterns.
 
@@ -92,7 +91,7 @@ def evidence_from_pairs(harms: Float64, *, unit: str = "clips", n_permutations: 
     if 0 < len(differing) < FEW and bool((differing == size).all()):
         limits = tango_limits(int((harms > 0).sum()), int((harms < 0).sum()), n, LEVEL)
         lower, upper = min(lower, size * limits[0]), max(upper, size * limits[1])
-    return Evidence(float(harms.mean()), float(se), lower, upper, found.p, n, unit, found.name, n - 1)
+    return Evidence(float(harms.mean()), float(se), lower, upper, found.p, n, "clips", found.name, n - 1)
 
 
 def evidence_from_influences(harm: float, system: Float64, reference: Float64) -> Evidence:
