@@ -1,12 +1,14 @@
 """The small run that guards the project: two committed models answer 96 prompts and are scored, by the commands.
 
-``python tests/guard/small_run.py`` makes it again and pins it as the baseline ``main`` of ``tests/guard/history``.
+``python tests/guard/small_run.py`` makes it again and pins it as the baseline ``main`` of ``tests/guard/history``; with
+``--compare`` it prints by how much the numbers of this machine differ from the pinned ones.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -79,5 +81,13 @@ def pin() -> None:
         click.echo(call("history", "pin", "main", "run", "--history", HISTORY).output, nl=False)
 
 
+def compare() -> None:
+    """Make the run and print by how much its numbers differ from the pinned ones, e.g. on another processor."""
+    with tempfile.TemporaryDirectory() as folder, inputs_in(Path(folder)):
+        make()
+        words = ("history", "check", "run", "--history", HISTORY, "--gate", "gate.yaml", "--question", "same weights")
+        click.echo(call(*words).output, nl=False)
+
+
 if __name__ == "__main__":
-    pin()
+    compare() if "--compare" in sys.argv[1:] else pin()
