@@ -19,7 +19,8 @@ from clipsonic_eval.media.video import centre_frame
 from clipsonic_eval.toyworld.write import WorldConfig, write_world
 
 folder = write_world(
-    WorldConfig(videos=0, pictures=0, pairs=0, val=0, test=120, reference=0, workers=1), Path(tempfile.mkdtemp())
+    WorldConfig(videos=0, pictures=0, pairs=0, val=0, test=120, val_reference=0, reference=0, workers=1),
+    Path(tempfile.mkdtemp()),
 )
 table = pd.read_csv(folder / "test.csv")
 clip = load_encoder("toy-clip")

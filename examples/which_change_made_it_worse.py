@@ -18,7 +18,8 @@ from clipsonic_eval.media.audio import read_audio
 from clipsonic_eval.toyworld.write import WorldConfig, write_world
 
 folder = write_world(
-    WorldConfig(videos=0, pictures=0, pairs=0, val=0, test=40, reference=80, workers=1), Path(tempfile.mkdtemp())
+    WorldConfig(videos=0, pictures=0, pairs=0, val=0, test=40, val_reference=0, reference=80, workers=1),
+    Path(tempfile.mkdtemp()),
 )
 changes: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "v1": lambda wave: wave,

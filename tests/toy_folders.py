@@ -15,7 +15,10 @@ N_TEST, N_REAL = 24, 36
 
 def write_toy_folders(root: Path) -> Path:
     """Write reference sounds, two systems (ZS with more noise than PD) and their prompts."""
-    write_world(WorldConfig(videos=0, pictures=0, pairs=0, val=0, test=N_TEST, reference=N_REAL, workers=1), root)
+    write_world(
+        WorldConfig(videos=0, pictures=0, pairs=0, val=0, test=N_TEST, val_reference=0, reference=N_REAL, workers=1),
+        root,
+    )
     (root / "reference").rename(root / "real")
     rng = np.random.default_rng(0)
     for system, noise in {"PD": 0.01, "ZS": 0.1}.items():

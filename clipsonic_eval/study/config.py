@@ -33,7 +33,7 @@ class StudyConfig:
         n_boot_validation: the same for the validation runs, which only choose the guidance.
     """
 
-    world: WorldConfig = field(default_factory=lambda: WorldConfig(val=120))
+    world: WorldConfig = field(default_factory=WorldConfig)
     train_seeds: tuple[int, ...] = (0,)
     clip_variant: str = "toy-clip"
     clip_weights: Path | None = None
@@ -68,7 +68,15 @@ class StudyConfig:
 
 
 FAST: Final[dict[str, Any]] = {
-    "world": {"videos": 128, "pictures": 256, "pairs": 128, "val": 24, "test": 48, "reference": 96},
+    "world": {
+        "videos": 128,
+        "pictures": 256,
+        "pairs": 128,
+        "val": 24,
+        "test": 48,
+        "val_reference": 96,
+        "reference": 96,
+    },
     "candidates": 2,
     "audio_steps": 16,
     "prior_steps": 16,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.config import as_tree
@@ -15,6 +15,7 @@ from clipsonic_eval.toyworld import RATE, SAMPLES
 from clipsonic_eval.toyworld.write import write_world
 
 WINDOW_S = SAMPLES / RATE
+REFERENCES: Final = {"val": "val_reference", "test": "reference"}  # with which the samples of a split are compared
 
 
 def make_data(study: Study) -> None:
@@ -48,7 +49,7 @@ def sources(config: StudyConfig, layout: Layout) -> list[tuple[str, Source, bool
         ("videos", Source(layout.world / "videos"), True),
         *(pairs if config.supervised else []),
         *held_out,
-        ("reference", Source(layout.world, "manifest", csv=layout.world / "reference.csv"), False),
+        *((part, Source(layout.world, "manifest", csv=layout.queries(part)), False) for part in REFERENCES.values()),
     ]
 
 

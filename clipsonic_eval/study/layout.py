@@ -24,11 +24,11 @@ class Layout:
         return self.shared_world or self.root / "world"
 
     def clips(self, part: str) -> Path:
-        """Prepared clips of a part: ``videos``, ``pairs``, ``val``, ``test`` or ``reference``."""
+        """Prepared clips of a part: ``videos``, ``pairs``, ``val``, ``test``, ``val_reference`` or ``reference``."""
         return self.root / "clips" / part
 
     def queries(self, split: str) -> Path:
-        """The csv of a split's queries (key, path, prompt, label)."""
+        """The csv of a held-out part (key, path, prompt, label); those of a split are its queries."""
         return self.world / f"{split}.csv"
 
     def model(self, seed: int, name: str) -> Path:

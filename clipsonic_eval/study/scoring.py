@@ -14,6 +14,7 @@ from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.gap import Features, GapConfig, measure_gap
 from clipsonic_eval.study import entries
 from clipsonic_eval.study.config import StudyConfig
+from clipsonic_eval.study.data import REFERENCES
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.sampling import SystemRunner
 from clipsonic_eval.study.study import Study
@@ -74,7 +75,7 @@ def choose_guidance(study: Study, runner: SystemRunner) -> dict[str, float]:
 
 def _validate(study: Study, runner: SystemRunner, scale: float, run: Path) -> None:
     settings = {
-        **_common(study, study.config.n_boot_validation),
+        **_common(study, "val", study.config.n_boot_validation),
         "systems": {name: runner.sample(name, "val", guidance=scale, sweep=True) for name in runner.systems},
         "compare": False,
         "examples": 0,
@@ -94,7 +95,7 @@ def score_test(study: Study, runner: SystemRunner, guidance: Mapping[str, float]
     folders = {name: runner.sample(name, "test", guidance=guidance[name]) for name in runner.systems}
     controls = {name: study.layout.wavs("test", name, None) for name in ("real-mel", "retrieval")}
     settings = {
-        **_common(study, study.config.n_boot),
+        **_common(study, "test", study.config.n_boot),
         "systems": {**folders, **controls},
         "real": study.layout.wavs("test", "real", None),
         "controls": ("shuffled", "noise", "halves"),
@@ -122,9 +123,9 @@ def score_gap(study: Study, runner: SystemRunner) -> None:
     measure_gap(features, config, study.layout.run(f"gap-seed-{runner.seed}"))
 
 
-def _common(study: Study, n_boot: int) -> dict[str, Any]:
+def _common(study: Study, split: str, n_boot: int) -> dict[str, Any]:
     return {
-        "reference": study.layout.clips("reference"),
+        "reference": study.layout.clips(REFERENCES[split]),
         "n_bootstrap": n_boot,
         "n_permutations": max(20, 5 * n_boot),
         "cache": study.layout.cache,

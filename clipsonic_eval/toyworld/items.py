@@ -18,6 +18,7 @@ from clipsonic_eval.toyworld.sounds import RATE, render_sound
 SHARD: Final = 2000  # images per Parquet shard
 _FRAMES: Final = 5
 _FPS: Final = 5
+_HEARD: Final = ("pairs", "val_reference", "reference")  # parts of which only the sound is used: no pictures
 
 
 def scene_of(part: str, key: str, seed: int) -> Scene:
@@ -34,7 +35,7 @@ def caption_of(part: str, key: str, seed: int) -> str:
 
 def path_of(part: str, key: str) -> str:
     """Return the path of an item's media file in the folder of the world."""
-    return f"{part}/{key}.{'m4a' if part == 'pairs' else 'mp4'}"
+    return f"{part}/{key}.{'m4a' if part in _HEARD else 'mp4'}"
 
 
 def _write_media(part: str, keys: Sequence[str], seed: int, out: Path) -> None:
@@ -45,7 +46,7 @@ def _write_media(part: str, keys: Sequence[str], seed: int, out: Path) -> None:
             continue
         scene = scene_of(part, key, seed)
         sound = render_sound(scene, stream(seed, key, "toyworld-sound"))
-        if part == "pairs":
+        if part in _HEARD:
             write_audio(path, sound, RATE)
         else:
             frames = render_frames(scene, stream(seed, key, "toyworld-picture"), _FRAMES)

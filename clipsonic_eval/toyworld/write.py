@@ -8,7 +8,8 @@ Layout (three disjoint parts and held-out sets, no scene occurs twice):
 - ``pictures/shard-*.parquet``: image-caption pairs of the web domain without any audio (columns ``key,image,caption``;
   JPEG bytes), the training data of the pretrained prior (PD).
 - ``pairs/*.m4a`` with ``pairs.csv`` (``key,path,prompt,label``): audio-caption pairs for the supervised baselines.
-- ``val``, ``test``, ``reference``: held-out videos, each folder with a csv ``key,path,prompt,label``.
+- ``val``, ``test``: held-out videos; ``val_reference``, ``reference``: the sound of further ones, with which these are
+  compared (.m4a); each folder with a csv ``key,path,prompt,label``.
 
 Every item is drawn from a stream of its own, so that a world is the same on every machine, in any order; a file that
 is there is not written again.
@@ -33,7 +34,7 @@ from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.toyworld.items import SHARD, caption_of, path_of, scene_of, write_items
 
 _CHUNK: Final = 40
-_HELD_OUT: Final = ("val", "test", "reference")
+_HELD_OUT: Final = ("val", "test", "val_reference", "reference")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class WorldConfig:
         pairs: audio-caption pairs.
         val: held-out videos for every choice.
         test: held-out videos for the final numbers.
-        reference: held-out videos whose sound is the reference of distribution metrics.
+        val_reference: held-out sounds, the reference of distribution metrics on ``val``.
+        reference: held-out sounds, the reference of distribution metrics on ``test``.
         workers: processes; does not change the result.
     """
 
@@ -55,13 +57,14 @@ class WorldConfig:
     videos: int = 4000
     pictures: int = 12000
     pairs: int = 4000
-    val: int = 240
+    val: int = 480
     test: int = 480
+    val_reference: int = 960
     reference: int = 960
     workers: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("videos", "pictures", "pairs", "val", "test", "reference"):
+        for name in ("videos", "pictures", "pairs", *_HELD_OUT):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must be at least 0, got {getattr(self, name)}")
         if self.workers < 1:

@@ -96,6 +96,7 @@ def test_each_system_gets_the_scale_of_lowest_validation_fad_and_of_equal_ones_t
     assert config["compare"] is False
     assert config["tags"] == {"split": "val", "train_seed": "0", "clip_variant": "toy-clip", "guidance": "4"}
     assert set(config["systems"]) == {"IQ", "ZS"}
+    assert config["reference"] == at_work.layout.clips("val_reference")
 
 
 def test_validation_that_is_complete_is_not_repeated(at_work: Study, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +115,7 @@ def test_the_test_is_scored_at_the_chosen_scales_with_the_planned_pairs(
     assert out == at_work.layout.run("test-seed-3")
     assert list(config["systems"]) == ["IQ", "ZS", "real-mel", "retrieval"]
     assert config["pairs"] == ("IQ:ZS",)
+    assert config["reference"] == at_work.layout.clips("reference")
     assert config["tags"] == {"split": "test", "train_seed": "3", "clip_variant": "toy-clip"}
     card = json.loads((config["systems"]["ZS"] / "system.json").read_text())
     assert (card["guidance"], card["seed"]) == (8.0, 3)

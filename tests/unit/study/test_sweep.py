@@ -13,7 +13,15 @@ from clipsonic_eval.study.config import FAST
 from clipsonic_eval.study.sweep import SweepConfig, run_sweep
 from clipsonic_eval.toyencoders.config import ToyClipConfig
 
-TINY = ("world.videos=40", "world.pictures=60", "world.pairs=0", "world.val=24", "world.test=24", "world.reference=24")
+TINY = (
+    "world.videos=40",
+    "world.pictures=60",
+    "world.pairs=0",
+    "world.val=24",
+    "world.test=24",
+    "world.val_reference=24",
+    "world.reference=24",
+)
 
 
 def test_a_clip_variant_that_is_not_there_is_refused() -> None:

@@ -143,7 +143,7 @@ def test_frames_move_but_keep_their_scene():
     assert 1 < steps < np.abs(frames[:1].astype(int) - other).mean()
 
 
-_SMALL = WorldConfig(videos=4, pictures=6, pairs=3, val=1, test=1, reference=1, workers=1)
+_SMALL = WorldConfig(videos=4, pictures=6, pairs=3, val=1, test=1, val_reference=2, reference=1, workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def world(tmp_path_factory):
 
 def test_written_videos_have_picture_and_sound_of_the_right_length(world):
     files = sorted(world.glob("*/*.mp4"))
-    assert len(files) == 7
+    assert len(files) == 6
     for file in files:
         with av.open(str(file)) as container:
             frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
@@ -169,16 +169,10 @@ def test_written_videos_have_picture_and_sound_of_the_right_length(world):
 
 def test_tables_and_shards_name_every_item_once(world):
     rows = {p.stem: list(csv.DictReader(p.read_text().splitlines())) for p in world.glob("*.csv")}
-    assert [len(rows[n]) for n in ("video_labels", "video_captions", "pairs", "val", "test", "reference")] == [
-        4,
-        4,
-        3,
-        1,
-        1,
-        1,
-    ]
+    expected = {"video_labels": 4, "video_captions": 4, "pairs": 3, "val": 1, "test": 1, "val_reference": 2}
+    assert {name: len(found) for name, found in rows.items()} == {**expected, "reference": 1}
     assert list(rows["video_labels"][0]) == ["id", "start", "label", "split"]
-    for name in ("pairs", "val", "test", "reference"):
+    for name in ("pairs", "val", "test", "val_reference", "reference"):
         assert all((world / row["path"]).is_file() and row["prompt"] and row["label"] for row in rows[name])
     table = pyarrow.parquet.read_table(world / "pictures" / "shard-0000.parquet")
     assert table.column_names == ["key", "image", "caption"]
