@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -96,9 +96,12 @@ class Diffusion:
         self.alpha_bar = torch.tensor(cosine_alpha_bar(config.steps), dtype=torch.float64, device=device)
         self._alpha = self.alpha_bar.sqrt()  # α_t = √ᾱ_t
         self._sigma = (1.0 - self.alpha_bar).sqrt()  # σ_t = √(1 − ᾱ_t)
+        self._numbers = list(zip(self._alpha.tolist(), self._sigma.tolist(), strict=True))
 
-    def _alpha_sigma(self, t: torch.Tensor, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return α_t and σ_t, (b, 1, …) in the precision of ``like`` (b, …), for t (b,) int64."""
+    def _alpha_sigma(self, t: torch.Tensor | int, like: torch.Tensor) -> tuple[Any, Any]:
+        """Return α_t and σ_t, (b, 1, …) in the precision of ``like`` (b, …), for t (b,) int64; numbers for one t."""
+        if isinstance(t, int):
+            return self._numbers[t]
         shape = (-1,) + (1,) * (like.ndim - 1)
         return self._alpha[t].to(like.dtype).view(shape), self._sigma[t].to(like.dtype).view(shape)
 
@@ -112,8 +115,8 @@ class Diffusion:
         alpha, sigma = self._alpha_sigma(t, x0)
         return alpha * eps - sigma * x0  # v_t = α_t ε − σ_t x_0
 
-    def x0_from_v(self, x_t: torch.Tensor, v: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """Return the clean data x_0 (b, …) implied by noisy data and v (b, …) at t (b,) int64."""
+    def x0_from_v(self, x_t: torch.Tensor, v: torch.Tensor, t: torch.Tensor | int) -> torch.Tensor:
+        """Return the clean data x_0 (b, …) implied by noisy data and v (b, …) at t (b,) int64, or one t for all."""
         alpha, sigma = self._alpha_sigma(t, x_t)
         return alpha * x_t - sigma * v  # x_0 = α_t x_t − σ_t v_t
 

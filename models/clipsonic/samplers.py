@@ -1,85 +1,108 @@
-"""Samplers of the reverse diffusion process: DDPM, DDIM and DPM-Solver++(2M), by the schedulers of diffusers.
+"""Samplers of the reverse diffusion process: DDPM, DDIM and DPM-Solver++(2M).
 
 Every item has a random generator of its own, which gives its initial noise and, for stochastic samplers, the noise of
 each step; so an item depends on its own seed only, neither on the batch nor on its order (to float rounding).
 
-The schedulers receive the predicted clean data x̂_0 (``prediction_type="sample"``), so that guidance, the conversion
-from v and clamping happen in one place, in :mod:`clipsonic.model`, with float64 tables.
+A step of each sampler is linear in x_t, in the clean data x̂_0 predicted at t and at the step before, and in fresh
+noise. Its coefficients are computed beforehand in float64, so that a step costs the network and a few additions.
+Guidance, the conversion from v and clamping happen in one place, in :mod:`clipsonic.model`.
 
-Notation as in :mod:`clipsonic.diffusion`; a step goes from noise level t to s < t, and ε̂ = (x_t − α_t x̂_0) / σ_t.
+Notation as in :mod:`clipsonic.diffusion`; a step goes from noise level t to s < t, the last one to clean data (α_s = 1,
+σ_s = 0).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
-from clipsonic.diffusion import DiffusionConfig
+from clipsonic.diffusion import DiffusionConfig, cosine_alpha_bar
+from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ConfigError, unknown_name
 from clipsonic_eval.seeds import derive
 from clipsonic_eval.stages import stage
 
-Denoiser = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Denoiser = Callable[[torch.Tensor, int], torch.Tensor]
 
-# The schedulers of the samplers are constructed, not made by ``from_config``: that would drop every override of a key
-# that was at its default in the source configuration.
-_DDPM: dict[str, Any] = {"variance_type": "fixed_small", "clip_sample": False}
+
+class _Step(NamedTuple):
+    """One step: x_s = ``x`` x_t + ``clean`` x̂_0(t) + ``previous`` x̂_0(step before) + ``noise`` z, z ~ N(0, I)."""
+
+    t: int
+    x: float
+    clean: float
+    previous: float = 0.0
+    noise: float = 0.0
 
 
 def training_scheduler(config: DiffusionConfig) -> Any:
     """Return the ``DDPMScheduler`` of diffusers for a training schedule; a model folder stores its configuration."""
     from diffusers import DDPMScheduler
 
-    return DDPMScheduler(**_schedule(config), prediction_type="v_prediction", **_DDPM)
-
-
-def _schedule(config: DiffusionConfig) -> dict[str, Any]:
-    return {"num_train_timesteps": config.steps, "beta_schedule": config.schedule}
-
-
-def _ddpm(config: DiffusionConfig) -> Any:
-    """Return ancestral sampling (Ho et al. 2020, equations 6 and 7)."""
-    from diffusers import DDPMScheduler
-
-    # β = 1 − ᾱ_t / ᾱ_s,  β̃ = β (1 − ᾱ_s) / (1 − ᾱ_t),  z ~ N(0, I)
-    # x_s = √ᾱ_s β / (1 − ᾱ_t) x̂_0 + √(1 − β) (1 − ᾱ_s) / (1 − ᾱ_t) x_t + √β̃ z
-    return DDPMScheduler(**_schedule(config), prediction_type="sample", timestep_spacing="trailing", **_DDPM)
-
-
-def _ddim(config: DiffusionConfig) -> Any:
-    """Return deterministic DDIM (Song et al. 2021, equation 12 with η = 0)."""
-    from diffusers import DDIMScheduler
-
-    # x_s = α_s x̂_0 + σ_s ε̂
-    return DDIMScheduler(
-        **_schedule(config),
-        prediction_type="sample",
-        timestep_spacing="trailing",
-        set_alpha_to_one=True,  # the last step ends at clean data (α = 1, σ = 0), not at the noise of t = 0
+    return DDPMScheduler(
+        num_train_timesteps=config.steps,
+        beta_schedule=config.schedule,
+        prediction_type="v_prediction",
+        variance_type="fixed_small",
         clip_sample=False,
     )
 
 
-def _dpm_solver(config: DiffusionConfig) -> Any:
+def _ddpm(times: Sequence[int], bar: Float64) -> list[_Step]:
+    """Return ancestral sampling (Ho et al. 2020, equations 6 and 7) with variance β̃."""
+    steps = []
+    for t, now, then in zip(times, bar[:-1], bar[1:], strict=True):
+        # β = 1 − ᾱ_t / ᾱ_s,  β̃ = β (1 − ᾱ_s) / (1 − ᾱ_t)
+        # x_s = √ᾱ_s β / (1 − ᾱ_t) x̂_0 + √(1 − β) (1 − ᾱ_s) / (1 − ᾱ_t) x_t + √β̃ z
+        beta, remaining = 1.0 - now / then, (1.0 - then) / (1.0 - now)
+        clean = math.sqrt(then) * beta / (1.0 - now)
+        steps.append(_Step(t, math.sqrt(1.0 - beta) * remaining, clean, noise=math.sqrt(beta * remaining)))
+    return steps
+
+
+def _ddim(times: Sequence[int], bar: Float64) -> list[_Step]:
+    """Return deterministic DDIM (Song et al. 2021, equation 12 with η = 0)."""
+    alpha, sigma = np.sqrt(bar), np.sqrt(1.0 - bar)
+    steps = []
+    for i, t in enumerate(times):
+        # x_s = α_s x̂_0 + σ_s ε̂,  ε̂ = (x_t − α_t x̂_0) / σ_t
+        ratio = float(sigma[i + 1] / sigma[i])
+        steps.append(_Step(t, ratio, float(alpha[i + 1] - ratio * alpha[i])))
+    return steps
+
+
+def _dpm_solver(times: Sequence[int], bar: Float64) -> list[_Step]:
     """Return DPM-Solver++(2M), the second-order multistep solver (Lu et al. 2022, algorithm 2)."""
-    from diffusers import DPMSolverMultistepScheduler
+    alpha, sigma = np.sqrt(bar), np.sqrt(1.0 - bar)
+    log_snr = np.log(alpha[:-1] / sigma[:-1])  # λ = ln(α / σ)
+    steps = []
+    for i, t in enumerate(times[:-1]):
+        # h = λ_s − λ_t,  r = h_previous / h
+        # D = (1 + 1/(2r)) x̂_0(t) − 1/(2r) x̂_0(previous)      first step: D = x̂_0(t)
+        # x_s = σ_s / σ_t x_t − α_s (e^(−h) − 1) D            last step: x_s = x̂_0(t)
+        h = log_snr[i + 1] - log_snr[i]
+        extrapolation = h / (2.0 * (log_snr[i] - log_snr[i - 1])) if i else 0.0
+        direction = -alpha[i + 1] * math.expm1(-h)
+        steps.append(
+            _Step(
+                t,
+                float(sigma[i + 1] / sigma[i]),
+                float((1.0 + extrapolation) * direction),
+                previous=float(-extrapolation * direction),
+            )
+        )
+    return [*steps, _Step(times[-1], 0.0, 1.0)]
 
-    # λ = ln(α / σ),  h = λ_s − λ_t,  r = h_previous / h
-    # D = (1 + 1/(2r)) x̂_0(t) − 1/(2r) x̂_0(previous)      first step: D = x̂_0(t)
-    # x_s = σ_s / σ_t x_t − α_s (e^(−h) − 1) D            last step: x_s = D
-    return DPMSolverMultistepScheduler(
-        **_schedule(config),
-        prediction_type="sample",
-        algorithm_type="dpmsolver++",
-        solver_order=2,
-        final_sigmas_type="zero",
-    )
 
-
-SAMPLERS: dict[str, Callable[[DiffusionConfig], Any]] = {"ddpm": _ddpm, "ddim": _ddim, "dpm-solver++": _dpm_solver}
-_STOCHASTIC = frozenset({"ddpm"})
+SAMPLERS: dict[str, Callable[[Sequence[int], Float64], list[_Step]]] = {
+    "ddpm": _ddpm,
+    "ddim": _ddim,
+    "dpm-solver++": _dpm_solver,
+}
 # DPM-Solver++ has timesteps of its own. Even spacing makes the last step start at t = T / steps and loses detail finer
 # than the noise there: of data with deviation 0.1, 20 even steps keep 0.73, these 0.96 (of 0.3: 0.97 and 1.01). The
 # first timestep is where half the log SNR is −5, beyond which x_t says nothing about x_0.
@@ -104,19 +127,27 @@ def check_sampler(sampler: str, steps: int) -> None:
         raise ConfigError(f"sampler steps must be at least 1, got {steps}")
 
 
-def _scheduler(sampler: str, steps: int, config: DiffusionConfig) -> Any:
-    """Return the scheduler of a sampler, with its timesteps set."""
+def plan(sampler: str, steps: int, config: DiffusionConfig) -> list[_Step]:
+    """Return the steps of a sampler, from the highest noise level to clean data.
+
+    Raises:
+        UserError: the sampler is unknown, or the number of steps is below 1 or above that of training.
+
+    Example:
+        >>> [step.t for step in plan("ddim", 4, DiffusionConfig())]
+        [999, 749, 499, 249]
+    """
     check_sampler(sampler, steps)
-    if steps > config.steps:
-        raise ConfigError(f"sampler steps {steps} exceed the {config.steps} that the model was trained with")
-    scheduler = SAMPLERS[sampler](config)
-    if sampler != "dpm-solver++":
-        scheduler.set_timesteps(steps)
-        return scheduler
-    start = _TIME_START * config.steps
-    times = [round(start * (i / steps) ** _TIME_POWER) for i in range(steps, 0, -1)]  # t_i = 0.995 T (i / steps)^1.4
-    scheduler.set_timesteps(timesteps=list(dict.fromkeys(times)))
-    return scheduler
+    total = config.steps
+    if steps > total:
+        raise ConfigError(f"sampler steps {steps} exceed the {total} that the model was trained with")
+    if sampler == "dpm-solver++":
+        # t_i = 0.995 T (i / steps)^1.4
+        times = [round(_TIME_START * total * (i / steps) ** _TIME_POWER) for i in range(steps, 0, -1)]
+    else:
+        times = [round(total * i / steps) - 1 for i in range(steps, 0, -1)]  # trailing: the first is T − 1
+    times = list(dict.fromkeys(times))
+    return SAMPLERS[sampler](times, np.append(cosine_alpha_bar(total)[times], 1.0))
 
 
 def noise_generators(seeds: Sequence[int]) -> list[torch.Generator]:
@@ -138,7 +169,7 @@ def sample(
     """Draw one item per seed by reverse diffusion.
 
     Args:
-        denoise: (x_t (b, *shape) float32, t (b,) int64) -> predicted clean data x̂_0 (b, *shape).
+        denoise: (x_t (b, *shape) float32, t) -> predicted clean data x̂_0 (b, *shape) float32, a new tensor.
         shape: of one item.
         seeds: b seeds, one per item.
         diffusion: the noise schedule that the model was trained with.
@@ -159,13 +190,22 @@ def sample(
         tensor([[0.5000, 0.5000, 0.5000],
                 [0.5000, 0.5000, 0.5000]])
     """
-    scheduler = _scheduler(sampler, steps, diffusion)
+    updates = plan(sampler, steps, diffusion)
     generators = noise_generators(seeds)
-    x = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)  # x_T ~ N(0, I)
-    noise = {"generator": generators} if sampler in _STOCHASTIC else {}
+
+    def noise() -> torch.Tensor:
+        return torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)
+
+    x = noise()  # x_T ~ N(0, I)
+    previous = x
     with stage("denoiser"):
-        for t in scheduler.timesteps:
+        for update in updates:
             with stage("step"):
-                clean = denoise(x, t.to(device).long().expand(len(seeds)))
-                x = scheduler.step(clean, t, x, **noise).prev_sample
-    return x.float()
+                clean = denoise(x, update.t)
+                x = torch.mul(x, update.x).add_(clean, alpha=update.clean)
+                if update.previous:
+                    x.add_(previous, alpha=update.previous)
+                if update.noise:
+                    x.add_(noise(), alpha=update.noise)
+                previous = clean
+    return x

@@ -25,6 +25,8 @@ class MelSystemConfig:
             of the system.
         encoder_weights: weights other than the encoder's default.
         guidance: scale w of classifier-free guidance; 1 is none.
+        guidance_interval: lowest and highest noise level t / T with guidance. Outside them the network is evaluated
+            once per step instead of twice.
         steps: of the sampler.
         sampler: a name in :data:`clipsonic.samplers.SAMPLERS`.
         template: prompt template, ``{}`` stands for the prompt. For class labels, for example "a photo of {}" (CLIP) or
@@ -44,6 +46,7 @@ class MelSystemConfig:
     encoder: str = ""
     encoder_weights: Path | None = None
     guidance: float = 2.0
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
     steps: int = 20
     sampler: str = "dpm-solver++"
     template: str = "{}"
@@ -57,6 +60,11 @@ class MelSystemConfig:
         check_sampler(self.sampler, self.steps)
         if self.guidance < 0:
             raise ConfigError(f"guidance must not be negative, got {self.guidance}")
+        low, high = self.guidance_interval
+        if not 0.0 <= low <= high <= 1.0:
+            raise ConfigError(
+                f"guidance_interval must be a lowest and a highest noise level from 0 to 1, got {low:g} and {high:g}"
+            )
         if self.duration_s is not None and self.duration_s <= 0:
             raise ConfigError(f"duration_s must be above 0, got {self.duration_s}")
         check_template(self.template)
@@ -66,7 +74,12 @@ class MelSystemConfig:
 
         Compiled and channels-last networks round differently: the audio moves by float32 rounding.
         """
-        given = {"compile": self.compile, "channels_last": self.channels_last, "duration_s": self.duration_s}
+        given: dict[str, Any] = {
+            "guidance_interval": None if self.guidance_interval == (0.0, 1.0) else list(self.guidance_interval),
+            "compile": self.compile,
+            "channels_last": self.channels_last,
+            "duration_s": self.duration_s,
+        }
         return {name: value for name, value in given.items() if value}
 
 

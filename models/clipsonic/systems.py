@@ -159,6 +159,7 @@ class MelSystem:
             settings.guidance,
             settings.steps,
             settings.sampler,
+            guidance_interval=settings.guidance_interval,
             frames=self.model.frames_of(settings.duration_s),
         )
         return list(self.model.vocode(log_mel, seeds))

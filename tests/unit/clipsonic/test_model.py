@@ -174,6 +174,27 @@ def test_guidance_of_one_costs_no_second_pass_and_equals_the_condition() -> None
     assert torch.allclose(plain, near, atol=1e-3)
 
 
+def test_outside_the_guidance_interval_the_network_is_evaluated_once_with_the_condition_alone() -> None:
+    model = _model()
+    seen: list[tuple[int, int]] = []
+    model.network.register_forward_hook(lambda module, args, out: seen.append((int(args[1][0]), len(args[0]))))
+    model.generate_mel(COND, [1, 2, 3, 4], 2.0, 4, "ddim", guidance_interval=(0.3, 0.749))
+    assert seen == [(999, 4), (749, 8), (499, 8), (249, 4)]  # noise levels t / T, ends included
+
+
+def test_a_guidance_interval_lies_between_guidance_everywhere_and_none() -> None:
+    model = _model()
+    seeds = [1, 2, 3, 4]
+    whole = model.generate_mel(COND, seeds, 2.0, 4)
+    assert torch.equal(model.generate_mel(COND, seeds, 2.0, 4, guidance_interval=(0.0, 1.0)), whole)
+    none = model.generate_mel(COND, seeds, 1.0, 4)
+    # 0.999 is above the highest level of DPM-Solver++, 0.995
+    assert torch.equal(model.generate_mel(COND, seeds, 2.0, 4, guidance_interval=(0.999, 1.0)), none)
+    part = model.generate_mel(COND, seeds, 2.0, 4, guidance_interval=(0.2, 0.6))
+    assert not torch.allclose(part, whole, atol=1e-3)
+    assert not torch.allclose(part, none, atol=1e-3)
+
+
 @pytest.mark.parametrize("sampler", ["dpm-solver++", "ddim", "ddpm"])
 def test_an_item_depends_on_its_condition_and_seed_only(sampler: str) -> None:
     model = _model()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from clipsonic.diffusion import Diffusion, DiffusionConfig, cosine_alpha_bar
-from clipsonic.samplers import SAMPLERS, noise_generators, sample
+from clipsonic.samplers import SAMPLERS, noise_generators, plan, sample
 
 CONFIG = DiffusionConfig()
 BAR = cosine_alpha_bar(CONFIG.steps)
@@ -19,9 +19,9 @@ SEEDS = list(range(20))
 SHAPE = (8, 8)
 
 
-def posterior_mean(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+def posterior_mean(x: torch.Tensor, t: int) -> torch.Tensor:
     """E[x_0 | x_t] = μ + α S² / (α² S² + σ²) (x_t − α μ)."""
-    bar = TABLES.alpha_bar[t].to(x.dtype).view(-1, 1, 1)
+    bar = TABLES.alpha_bar[t].to(x.dtype)
     return MU + bar.sqrt() * S**2 / (bar * S**2 + 1 - bar) * (x - bar.sqrt() * MU)
 
 
@@ -60,14 +60,14 @@ def test_twice_the_steps_halve_the_error_of_a_first_order_solver_and_quarter_tha
 def test_one_step_is_the_predicted_clean_data(sampler: str) -> None:
     start = 995 if sampler == "dpm-solver++" else 999
     x = first_noise()
-    wanted = posterior_mean(x, torch.full((len(SEEDS),), start))
+    wanted = posterior_mean(x, start)
     assert torch.allclose(drawn(sampler, 1), wanted, atol=1e-5)
 
 
 def test_a_ddim_step_is_its_formula() -> None:
     x, times = first_noise().double().numpy(), [999, 749, 499, 249]
     for t, s in zip(times, [*times[1:], None], strict=True):
-        clean = posterior_mean(torch.from_numpy(x), torch.full((len(SEEDS),), t)).numpy()
+        clean = posterior_mean(torch.from_numpy(x), t).numpy()
         eps = (x - math.sqrt(BAR[t]) * clean) / math.sqrt(1 - BAR[t])
         bar = 1.0 if s is None else BAR[s]
         x = math.sqrt(bar) * clean + math.sqrt(1 - bar) * eps
@@ -81,7 +81,7 @@ def test_dpm_solver_2m_is_its_formula() -> None:
     log_snr = np.log(alpha / sigma)
     x, previous = first_noise().double().numpy(), np.zeros(0)
     for i, t in enumerate(times):
-        clean = posterior_mean(torch.from_numpy(x), torch.full((len(SEEDS),), t)).numpy()
+        clean = posterior_mean(torch.from_numpy(x), t).numpy()
         if i == steps - 1:  # lower order at the end: σ = 0
             x = clean
             break
@@ -96,16 +96,20 @@ def test_dpm_solver_2m_is_its_formula() -> None:
 
 
 def test_a_ddpm_step_has_the_mean_and_variance_of_its_formula() -> None:
-    """From one x_t, many draws of x_s."""
+    """From one x_t, many draws of x_s: the second evaluation shows what the first step has made."""
     t, s, n = 999, 499, 4000
-    x = torch.full((n, 1), 0.4)
-    clean = torch.full((n, 1), 0.25)
-    scheduler = SAMPLERS["ddpm"](CONFIG)
-    scheduler.set_timesteps(2)
-    assert scheduler.timesteps.tolist() == [t, s]
-    got = scheduler.step(clean, t, x, generator=torch.Generator().manual_seed(0)).prev_sample.double()
+    assert [step.t for step in plan("ddpm", 2, CONFIG)] == [t, s]
+    seen = []
+
+    def clean(x: torch.Tensor, t: int) -> torch.Tensor:
+        seen.append((t, x.double()))
+        return torch.full_like(x, 0.25)
+
+    sample(clean, (1,), range(n), CONFIG, sampler="ddpm", steps=2)
+    (_, first), (_, second) = seen
     beta = 1 - BAR[t] / BAR[s]
-    mean = math.sqrt(BAR[s]) * beta / (1 - BAR[t]) * 0.25 + math.sqrt(1 - beta) * (1 - BAR[s]) / (1 - BAR[t]) * 0.4
+    mean = math.sqrt(BAR[s]) * beta / (1 - BAR[t]) * 0.25 + math.sqrt(1 - beta) * (1 - BAR[s]) / (1 - BAR[t]) * first
     deviation = math.sqrt(beta * (1 - BAR[s]) / (1 - BAR[t]))
-    assert float(got.mean()) == pytest.approx(mean, abs=4 * deviation / math.sqrt(n))
-    assert float(got.std()) == pytest.approx(deviation, rel=4 / math.sqrt(2 * n))
+    fresh = (second - mean) / deviation
+    assert float(fresh.mean()) == pytest.approx(0, abs=4 / math.sqrt(n))
+    assert float(fresh.std()) == pytest.approx(1, rel=4 / math.sqrt(2 * n))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from clipsonic.diffusion import Diffusion, DiffusionConfig
-from clipsonic.samplers import SAMPLERS, check_sampler, noise_generators, sample
+from clipsonic.samplers import check_sampler, noise_generators, plan, sample
 from clipsonic_eval.errors import UserError
 
 DIFFUSION = DiffusionConfig()
@@ -14,9 +14,9 @@ TABLES = Diffusion(DIFFUSION)
 MU, S = 0.7, 0.3
 
 
-def _posterior_mean(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+def _posterior_mean(x: torch.Tensor, t: int) -> torch.Tensor:
     """E[x0 | x_t] when x0 is normal with mean MU and deviation S: linear in x_t."""
-    bar = TABLES.alpha_bar[t].to(x.dtype).view(-1, 1, 1)
+    bar = TABLES.alpha_bar[t].to(x.dtype)
     gain = bar.sqrt() * S**2 / (bar * S**2 + 1 - bar)
     return MU + gain * (x - bar.sqrt() * MU)
 
@@ -47,12 +47,18 @@ def _theirs(sampler: str, steps: int) -> Any:
         return solver
     kind = diffusers.DDPMScheduler if sampler == "ddpm" else diffusers.DDIMScheduler
     scheduler = kind(**schedule, timestep_spacing="trailing", clip_sample=False)
+    scheduler.alphas_cumprod = torch.cumprod(1 - scheduler.betas.double(), dim=0)  # in float32 off by 7e-4 at 333 steps
     scheduler.set_timesteps(steps)
     return scheduler
 
 
-@pytest.mark.parametrize("steps", [15, 20, 50])
-@pytest.mark.parametrize("sampler", ["dpm-solver++", "ddim", "ddpm"])
+# The number of steps of DDIM divides T: otherwise diffusers' step ends at s = t - T // steps and not at the level where
+# the next step begins.
+@pytest.mark.parametrize(
+    ("sampler", "steps"),
+    [(name, steps) for name in ("dpm-solver++", "ddpm") for steps in (1, 2, 15, 20, 50, 333)]
+    + [("ddim", steps) for steps in (1, 2, 20, 50, 250)],
+)
 def test_a_sampler_is_diffusers_own_loop_with_a_network_that_predicts_v(sampler: str, steps: int) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -60,10 +66,10 @@ def test_a_sampler_is_diffusers_own_loop_with_a_network_that_predicts_v(sampler:
         outer = torch.nn.Linear(32, 25)
 
     @torch.no_grad()
-    def velocity(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        return outer(torch.tanh(inner(x) + time(t.view(-1, 1, 1) / 1000)))
+    def velocity(x: torch.Tensor, t: int) -> torch.Tensor:
+        return outer(torch.tanh(inner(x) + time(torch.tensor([t / 1000]))))
 
-    def clean(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    def clean(x: torch.Tensor, t: int) -> torch.Tensor:
         return TABLES.x0_from_v(x, velocity(x, t), t)
 
     seeds = [3, 4]
@@ -72,16 +78,25 @@ def test_a_sampler_is_diffusers_own_loop_with_a_network_that_predicts_v(sampler:
     x = torch.stack([torch.randn((4, 25), generator=g) for g in generators])
     noise = {"generator": generators} if sampler == "ddpm" else {}
     for t in scheduler.timesteps:
-        x = scheduler.step(velocity(x, t.expand(2)), t, x, **noise).prev_sample
+        x = scheduler.step(velocity(x, int(t)), t, x, **noise).prev_sample
     assert (_draw(sampler, steps, seeds, clean) - x).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
 def test_times_trail_so_that_sampling_begins_at_pure_noise(sampler: str) -> None:
-    scheduler = SAMPLERS[sampler](DIFFUSION)
-    assert scheduler.config.timestep_spacing == "trailing"
-    scheduler.set_timesteps(20)
-    assert scheduler.timesteps.tolist() == list(range(999, 0, -50))
+    assert [step.t for step in plan(sampler, 20, DIFFUSION)] == list(range(999, 0, -50))
+
+
+@pytest.mark.parametrize("sampler", ["dpm-solver++", "ddim", "ddpm"])
+@pytest.mark.parametrize("steps", [1, 15, 40])
+def test_coefficients_carry_clean_data_from_level_to_level(sampler: str, steps: int) -> None:
+    """Of data that is x_0 for certain, x_t = α_t x_0 goes to x_s = α_s x_0, where deterministic also σ_t ε to σ_s ε."""
+    made = plan(sampler, steps, DIFFUSION)
+    bar = [*TABLES.alpha_bar[[step.t for step in made]].tolist(), 1.0]
+    for now, then, step in zip(bar[:-1], bar[1:], made, strict=True):
+        assert now**0.5 * step.x + step.clean + step.previous == pytest.approx(then**0.5, abs=1e-12)
+        # the noise that is left, and the fresh noise: variances add up to σ_s²
+        assert (1 - now) * step.x**2 + step.noise**2 == pytest.approx(1 - then, abs=1e-12)
 
 
 @pytest.mark.parametrize("sampler", ["dpm-solver++", "ddim", "ddpm"])

@@ -99,6 +99,15 @@ def test_best_of_k_is_nearer_to_the_text_and_shows_in_the_card(written: Systems)
     assert many.card()["prior"]["candidates"] == 6
 
 
+def test_a_guidance_interval_is_on_the_card_and_changes_the_sound(written: Systems) -> None:
+    system = made(written, "ZS", steps=3)
+    part = system.variant(guidance_interval=(0.0, 0.5))
+    assert part.card()["guidance_interval"] == [0.0, 0.5]
+    assert "guidance_interval" not in system.card()  # guidance everywhere is the rule
+    queries = [Query("a", "a loud bell")]
+    assert not np.array_equal(part.generate(queries, [1])[0], system.generate(queries, [1])[0])
+
+
 def test_another_guidance_shares_networks_and_embeddings(written: Systems, monkeypatch: pytest.MonkeyPatch) -> None:
     queries, system = written[1], made(written, "IQ")
     expected = system.conditions(queries, SEEDS)
@@ -197,6 +206,8 @@ def test_a_prior_of_another_space_is_refused(written: Systems, tmp_path: Path) -
     [
         ("ZS", {"guidence": 2.0}, r"unknown key 'guidence'\. Did you mean 'guidance'"),
         ("ZS", {"guidance": -1.0}, "guidance must not be negative"),
+        ("ZS", {"guidance_interval": (0.6, 0.2)}, "lowest and a highest noise level from 0 to 1, got 0.6 and 0.2"),
+        ("ZS", {"guidance_interval": (0.0, 1.5)}, "from 0 to 1, got 0 and 1.5"),
         ("ZS", {"sampler": "dpm"}, "unknown sampler 'dpm'"),
         ("ZS", {"steps": 0}, "steps must be at least 1"),
         ("ZS", {"template": "a photo"}, "template 'a photo' must hold {} once"),
