@@ -143,6 +143,44 @@ def test_frames_move_but_keep_their_scene():
     assert 1 < steps < np.abs(frames[:1].astype(int) - other).mean()
 
 
+@pytest.mark.parametrize("key", ["a", "b", "c"])
+def test_a_picture_is_the_first_frame_of_its_video(key):
+    scene = toyworld.sample_scene(stream(0, key, "scene"), "video")
+    frames = toyworld.render_frames(scene, stream(0, key, "t"), 5)
+    assert np.array_equal(toyworld.render_image(scene, stream(0, key, "t")), frames[0])
+    assert np.array_equal(toyworld.render_frames(scene, stream(0, key, "t"), 3), frames[:3])
+
+
+def test_the_sounding_objects_keep_their_area_from_frame_to_frame_and_everything_else_changes():
+    kept, changed = [], []
+    for k in range(12):
+        scenes = [
+            _scene(source="dog", count=1, size=0.5, colour=colour, weather="cloudy") for colour in ("red", "blue")
+        ]
+        red, blue = (toyworld.render_frames(scene, stream(k, "", "t"), 5).astype(int) for scene in scenes)
+        objects = np.abs(red - blue).max(axis=3) > 40
+        area = objects.sum(axis=(1, 2))
+        kept.append(area.std() / area.mean())
+        corner = red[:, :12, :12].mean(axis=(1, 2))  # sky and whoever passes by
+        changed.append(np.abs(np.diff(corner, axis=0)).mean())
+    assert np.mean(kept) < 0.15  # the size can be told from any frame
+    assert np.mean(changed) > 10
+
+
+def test_silent_objects_come_and_go():
+    # The red share of a picture whose scenery, light and sounding objects hold no red: only other objects bring it.
+    def red(frame: np.ndarray) -> int:
+        r, g, b = frame.astype(int).transpose(2, 0, 1)
+        return int(((r > 1.8 * g) & (r > 1.8 * b) & (r > 90)).sum())
+
+    scenes = [_scene(source="dog", colour="blue", place="meadow", count=1, size=0.0)] * 30
+    seen = np.array(
+        [[red(f) > 12 for f in toyworld.render_frames(s, stream(k, "", "t"), 5)] for k, s in enumerate(scenes)]
+    )
+    assert 0.05 < seen.mean() < 0.6
+    assert (seen.any(axis=1) & ~seen.all(axis=1)).sum() >= 3
+
+
 _SMALL = WorldConfig(videos=4, pictures=6, pairs=3, val=1, test=1, val_reference=2, reference=1, workers=1)
 
 
