@@ -1,59 +1,93 @@
-"""The 2-D U-Nets of diffusers on the mel spectrogram as a one-channel image: the default at the paper's scale."""
+"""A 2-D U-Net over mel bands and time: the default, from the toy world to the paper's scale.
+
+Convolutions share over pitch and over time what is learnt; since a mel spectrogram is not the same at every pitch, each
+row of bands also has a learnt offset, and one that follows the condition. Everything is kept with its channels last:
+normalisation over channels then reads contiguous memory, and so do the convolutions of processors with bfloat16 tiles.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from functools import partial
 
 import torch
+import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
-from clipsonic.networks import NETWORKS, with_null
+from clipsonic.networks import NETWORKS, timestep_features, with_null
 from clipsonic_eval.errors import ConfigError
 
 
-def _common(channels: tuple[int, ...], blocks: int, groups: int, sample_size: tuple[int, int]) -> dict[str, Any]:
-    return {
-        "sample_size": sample_size,
-        "in_channels": 1,
-        "out_channels": 1,
-        "block_out_channels": channels,
-        "layers_per_block": blocks,
-        "norm_num_groups": groups,
-        "resnet_time_scale_shift": "scale_shift",
-    }
+class _Norm(nn.LayerNorm):
+    """Layer normalisation over the channels of each position, (b, c, h, w) -> (b, c, h, w)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.permute(0, 2, 3, 1)
+        normed = F.layer_norm(rows, self.normalized_shape, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps)
+        return normed.permute(0, 3, 1, 2)
 
 
-def _class_unet(common: dict[str, Any], attention: int, head_dim: int, dropout: float) -> nn.Module:
-    """Return a U-Net whose condition is added to the timestep embedding; attention at the lowest levels."""
-    from diffusers import UNet2DModel
+class _Block(nn.Module):
+    """Residual block (b, width_in, h, w) -> (b, width, h, w), scaled and shifted by the embedding; first: identity."""
 
-    plain = len(common["block_out_channels"]) - attention
-    return UNet2DModel(
-        **common,
-        down_block_types=("DownBlock2D",) * plain + ("AttnDownBlock2D",) * attention,
-        up_block_types=("AttnUpBlock2D",) * attention + ("UpBlock2D",) * plain,
-        attention_head_dim=head_dim,
-        class_embed_type="identity",
-        dropout=dropout,
-    )
+    def __init__(self, width_in: int, width: int, embedding: int, dropout: float) -> None:
+        super().__init__()
+        self.norm1 = _Norm(width_in)
+        self.conv1 = nn.Conv2d(width_in, width, 3, padding=1)
+        self.norm2 = _Norm(width)
+        self.film = nn.Linear(embedding, 2 * width)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+        self.skip = nn.Conv2d(width_in, width, 1) if width_in != width else nn.Identity()
+
+    def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        h = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
+        h = torch.addcmul(shift, self.norm2(h), 1.0 + scale)  # (1 + γ) norm(h) + β
+        return self.skip(x) + self.conv2(self.dropout(F.silu(h)))
 
 
-def _cross_unet(common: dict[str, Any], attention: int, head_dim: int, condition_dim: int) -> nn.Module:
-    """Return a U-Net whose condition is attended to, a sequence of length 1; attention at the lowest levels."""
-    from diffusers import UNet2DConditionModel
+class _Attention(nn.Module):
+    """Residual self-attention over all positions (b, width, h, w) -> (b, width, h, w); starts as the identity."""
 
-    channels = common["block_out_channels"]
-    plain = len(channels) - attention
-    return UNet2DConditionModel(
-        **common,
-        down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * attention,
-        up_block_types=("CrossAttnUpBlock2D",) * attention + ("UpBlock2D",) * plain,
-        attention_head_dim=tuple(max(1, c // head_dim) for c in channels),
-        cross_attention_dim=channels[-1],
-        encoder_hid_dim=condition_dim,
-    )
+    def __init__(self, width: int, head_dim: int) -> None:
+        super().__init__()
+        self.heads = max(1, width // head_dim)
+        self.norm = _Norm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        b, c, height, w = x.shape
+        width = c // self.heads
+        rows = self.norm(x).permute(0, 2, 3, 1).reshape(b, height * w, c)
+        q, k, v = self.qkv(rows).view(b, height * w, 3, self.heads, width).permute(2, 0, 3, 1, 4)
+        if height * w <= 64:  # for a few dozen positions quicker than the fused kernel: softmax(q kᵀ / √width) v
+            weights = torch.softmax(torch.matmul(q, k.transpose(-1, -2)) * width**-0.5, dim=-1)
+            mixed = torch.matmul(weights.to(v.dtype), v)
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v)
+        rows = self.out(mixed.transpose(1, 2).reshape(b, height * w, c))
+        return x + rows.view(b, height, w, c).permute(0, 3, 1, 2)
+
+
+class _Level(nn.Module):
+    """The blocks of one level on one way, each followed by attention where the level has it."""
+
+    def __init__(self, widths: list[tuple[int, int]], embedding: int, dropout: float, head_dim: int | None) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(_Block(a, b, embedding, dropout) for a, b in widths)
+        self.attention = nn.ModuleList(_Attention(b, head_dim) for _, b in widths) if head_dim else None
+
+    def forward(self, h: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        for number, block in enumerate(self.blocks):
+            h = block(h, embedding)
+            if self.attention is not None:
+                h = self.attention[number](h)
+        return h
 
 
 @NETWORKS.register("unet2d")
@@ -64,15 +98,13 @@ class UNet2D(ModelMixin, ConfigMixin):
         n_mels: mel bands.
         frames: of a mel spectrogram.
         condition_dim: dimension of a condition embedding.
+        patch: squares of so many bands by so many frames enter as one position, their values as channels.
         channels: width of each level; every level after the first halves both axes.
-        blocks: residual blocks per level on the way down (one more on the way up).
-        attention: how many of the lowest levels have attention.
+        blocks: residual blocks per level on the way down, and on the way up.
+        attention: how many of the lowest levels have self-attention; one more stands in the middle.
         head_dim: channels of one attention head.
-        conditioning: ``class``: the condition is added to the timestep embedding and acts by scale and shift in every
-            residual block (as in Improved DDPM; ``UNet2DModel``). ``cross-attention``: the condition is a sequence of
-            length 1 (``UNet2DConditionModel``), so that a later model can attend to more than one vector.
-        dropout: in the residual blocks (``class`` only).
-        groups: groups of the group normalisation.
+        embedding: width of the joint embedding of timestep and condition.
+        dropout: before the second convolution of a block.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
@@ -81,47 +113,79 @@ class UNet2D(ModelMixin, ConfigMixin):
         n_mels: int,
         frames: int,
         condition_dim: int,
-        channels: tuple[int, ...] = (128, 256, 384, 512),
-        blocks: int = 2,
-        attention: int = 2,
-        head_dim: int = 64,
-        conditioning: Literal["class", "cross-attention"] = "class",
+        patch: int = 4,
+        channels: tuple[int, ...] = (32, 64, 128),
+        blocks: int = 1,
+        attention: int = 0,
+        head_dim: int = 32,
+        embedding: int = 256,
         dropout: float = 0.0,
-        groups: int = 32,
     ) -> None:
         super().__init__()
         channels = tuple(channels)
-        if not channels or any(c % groups for c in channels):
-            raise ConfigError(f"network.options: channels {channels} must be multiples of groups {groups}")
-        if not 0 <= attention <= len(channels):
-            raise ConfigError(f"network.options: attention must be between 0 and {len(channels)} levels")
-        for name, size in (("mel bands", n_mels), ("frames", frames)):
-            if size % 2 ** (len(channels) - 1):
-                raise ConfigError(
-                    f"network: {size} {name} cannot be halved {len(channels) - 1} times; use fewer levels"
-                )
-        self.frames_multiple = 2 ** (len(channels) - 1)
-        common = _common(channels, blocks, groups, (n_mels, frames))
+        self.frames_multiple = _check(n_mels, frames, patch, channels, blocks, attention, head_dim)
+        self.patch, rows = patch, n_mels // patch
         self.null_condition = nn.Parameter(torch.zeros(condition_dim))
-        width = 4 * channels[0]
-        if conditioning == "class":
-            self.condition: nn.Module | None = nn.Sequential(
-                nn.Linear(condition_dim, width), nn.SiLU(), nn.Linear(width, width)
-            )
-            self.unet = _class_unet(common, attention, head_dim, dropout)
-        else:
-            self.condition = None
-            self.unet = _cross_unet(common, attention, head_dim, condition_dim)
+        self.time = nn.Sequential(nn.Linear(128, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.condition = nn.Sequential(nn.Linear(condition_dim, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.stem = nn.Conv2d(patch**2, channels[0], 3, padding=1)
+        self.row_offset = nn.Parameter(torch.zeros(1, channels[0], rows, 1))
+        self.row_condition = nn.Linear(embedding, rows)
+        level = partial(_Level, embedding=embedding, dropout=dropout)
+        self.down, self.shrink = nn.ModuleList(), nn.ModuleList()
+        self.up, self.grow = nn.ModuleList(), nn.ModuleList()
+        for number, width in enumerate(channels):
+            heads = head_dim if number >= len(channels) - attention else None
+            self.down.append(level([(width, width)] * blocks, head_dim=heads))
+            self.up.append(level([(2 * width, width)] + [(width, width)] * (blocks - 1), head_dim=heads))
+            if number + 1 < len(channels):
+                self.shrink.append(nn.Conv2d(width, channels[number + 1], 2, stride=2))
+                self.grow.append(nn.ConvTranspose2d(channels[number + 1], width, 2, stride=2))
+        self.middle_attention = _Attention(channels[-1], head_dim)
+        self.middle = _Block(channels[-1], channels[-1], embedding, dropout)
+        self.norm = _Norm(channels[0])
+        self.head = nn.Conv2d(channels[0], patch**2, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        self.to(memory_format=torch.channels_last)
 
     def forward(
         self, x: torch.Tensor, t: torch.Tensor, cond: torch.Tensor, drop: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Predict v (b, n_mels, frames); see :mod:`clipsonic.networks`."""
         cond = with_null(cond, self.null_condition, drop)
-        extra: dict[str, Any]
-        if self.condition is not None:
-            extra = {"class_labels": self.condition(cond)}
-        else:
-            extra = {"encoder_hidden_states": cond[:, None]}
-        v: torch.Tensor = self.unet(x[:, None], t, return_dict=False, **extra)[0]
-        return v[:, 0]
+        embedding = F.silu(self.time(timestep_features(t, 128)) + self.condition(cond))
+        h = self.stem(F.pixel_unshuffle(x[:, None], self.patch).contiguous(memory_format=torch.channels_last))
+        h = h + (self.row_offset.to(h.dtype) + self.row_condition(embedding)[:, None, :, None])
+        kept = []
+        for number, level in enumerate(self.down):
+            h = level(h if not number else self.shrink[number - 1](h), embedding)
+            kept.append(h)
+        h = self.middle(self.middle_attention(h), embedding)
+        for number in reversed(range(len(self.up))):
+            h = self.up[number](torch.cat([h, kept[number]], dim=1), embedding)
+            if number:
+                h = self.grow[number - 1](h)
+        return F.pixel_shuffle(self.head(F.silu(self.norm(h))), self.patch)[:, 0]
+
+
+def _check(
+    n_mels: int, frames: int, patch: int, channels: tuple[int, ...], blocks: int, attention: int, head_dim: int
+) -> int:
+    """Check the options; return of what the number of frames must be a multiple."""
+    if not channels or min(patch, blocks, head_dim, *channels) < 1:
+        raise ConfigError("network.options: patch, blocks, head_dim and all channels must be at least 1")
+    if not 0 <= attention <= len(channels):
+        raise ConfigError(f"network.options: attention must be between 0 and {len(channels)} levels")
+    with_heads = channels[len(channels) - max(1, attention) :]
+    if any(c % max(1, c // head_dim) for c in with_heads):
+        raise ConfigError(
+            f"network.options: channels {channels} must be multiples of head_dim {head_dim} where they attend"
+        )
+    multiple = patch * 2 ** (len(channels) - 1)
+    for name, size in (("mel bands", n_mels), ("frames", frames)):
+        if size % multiple:
+            raise ConfigError(
+                f"network: {size} {name} cannot be patched by {patch} and halved {len(channels) - 1} times; "
+                "use a smaller patch or fewer levels"
+            )
+    return multiple

@@ -331,3 +331,15 @@ def run(
     task.module.load_state_dict(training.average.weights, strict=False)
     task.module.eval()
     return training.result()
+
+
+def take_steps_of(task: TrainingTask, config: TrainConfig, folder: Path, n: int) -> Callable[[], None]:
+    """Return a call that takes n more training steps of a task, without log and checkpoints, to measure their cost."""
+    training = _TrainingRun(task, config, folder, "")
+    module = training.accelerator.prepare_model(task.module, evaluation_mode=training.processes == 1)
+
+    def take() -> None:
+        for _ in range(n):
+            training._take_step(module)
+
+    return take

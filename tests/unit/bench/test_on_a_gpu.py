@@ -17,7 +17,7 @@ from clipsonic_eval.config import read_yaml
 
 TINY = {
     "name": "unet2d",
-    "options": {"channels": [8, 16], "blocks": 1, "attention": 1, "head_dim": 8, "groups": 4},
+    "options": {"patch": 1, "channels": [8, 16], "attention": 1, "head_dim": 8, "embedding": 16},
 }
 
 

@@ -19,8 +19,9 @@ D = 16
 SIZES = {"n_mels": 64, "frames": 32, "condition_dim": D}
 TINY: dict[str, dict[str, Any]] = {
     "unet1d": {"channels": (16, 24), "embedding": 16, "groups": 4, "heads": 2},
-    "unet2d": {"channels": (8, 16), "blocks": 1, "attention": 1, "head_dim": 8, "groups": 4},
-    "unet2d-cross": {
+    "unet2d": {"patch": 2, "channels": (8, 16), "attention": 1, "head_dim": 8, "embedding": 16},
+    "unet2d-diffusers": {"channels": (8, 16), "blocks": 1, "attention": 1, "head_dim": 8, "groups": 4},
+    "unet2d-diffusers+cross": {
         "channels": (8, 16),
         "blocks": 1,
         "attention": 1,
@@ -43,14 +44,14 @@ def _awake(network: torch.nn.Module) -> torch.nn.Module:
 
 
 def _model(name: str = "unet1d") -> MelDiffusion:
-    network = _awake(build(NetworkConfig(name.split("-", maxsplit=1)[0], TINY[name]), **SIZES, seed=0))
+    network = _awake(build(NetworkConfig(name.split("+", maxsplit=1)[0], TINY[name]), **SIZES, seed=0))
     mel = MelConfig(mean=(-5.0,), std=(2.0,))
     return MelDiffusion(network, mel, DiffusionConfig(), {"log_mel_range": {"low": [-11.0] * 64, "high": [1.0] * 64}})
 
 
 @pytest.mark.parametrize("name", list(TINY))
 def test_a_network_answers_in_the_shape_asked_and_uses_all_it_is_given(name: str) -> None:
-    network = _awake(build(NetworkConfig(name.split("-", maxsplit=1)[0], TINY[name]), **SIZES, seed=0)).eval()
+    network = _awake(build(NetworkConfig(name.split("+", maxsplit=1)[0], TINY[name]), **SIZES, seed=0)).eval()
     generator = torch.Generator().manual_seed(0)
     x, cond = torch.randn(3, 64, 32, generator=generator), torch.randn(3, D, generator=generator)
     t = torch.tensor([10, 500, 900])

@@ -77,9 +77,14 @@ def test_sizes_that_the_data_decide_are_no_options(name: str) -> None:
         ("unet1d", {"channels": (8, 20)}, "must be multiples of groups 8"),
         ("unet1d", {"channels": (8, 8), "heads": 3}, "multiple of heads 3"),
         ("unet1d", {"channels": "wide"}, "expected a list, got 'wide'"),
-        ("unet2d", {"channels": (8,)}, "must be multiples of groups 32"),
-        ("unet2d", {"channels": (32, 32), "attention": 3}, "attention must be between 0 and 2 levels"),
-        ("unet2d", {"conditioning": "film"}, "is not one of 'class', 'cross-attention'"),
+        ("unet2d", {"patch": 0}, "patch, blocks, head_dim and all channels must be at least 1"),
+        ("unet2d", {"channels": ()}, "network.options"),
+        ("unet2d", {"channels": (8, 8), "attention": 3}, "attention must be between 0 and 2 levels"),
+        ("unet2d", {"channels": (8, 70), "head_dim": 16}, "must be multiples of head_dim 16"),
+        ("unet2d", {"patch": 8}, "cannot be patched by 8 and halved 2 times"),
+        ("unet2d-diffusers", {"channels": (8,)}, "must be multiples of groups 32"),
+        ("unet2d-diffusers", {"channels": (32, 32), "attention": 3}, "attention must be between 0 and 2 levels"),
+        ("unet2d-diffusers", {"conditioning": "film"}, "is not one of 'class', 'cross-attention'"),
     ],
 )
 def test_options_that_make_no_network_are_named(name: str, options: dict[str, Any], message: str) -> None:

@@ -132,12 +132,14 @@ def test_channels_last_is_refused_where_there_are_no_images(written: Systems) ->
         made(written, "ZS", channels_last=True)
 
 
-@pytest.mark.parametrize("name", ["unet2d", "unet2d-cross"])
+@pytest.mark.parametrize("name", ["unet2d", "unet2d-diffusers", "unet2d-diffusers+cross"])
 def test_channels_last_moves_a_2d_network_by_rounding_only(name: str) -> None:
     import torch
 
     networks = [
-        build(NetworkConfig("unet2d", TINY[name]), n_mels=64, frames=32, condition_dim=CLIP_DIM, seed=0).eval()
+        build(
+            NetworkConfig(name.partition("+")[0], TINY[name]), n_mels=64, frames=32, condition_dim=CLIP_DIM, seed=0
+        ).eval()
         for _ in range(2)
     ]
     set_execution(networks[1], channels_last=True)

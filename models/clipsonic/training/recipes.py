@@ -1,0 +1,215 @@
+"""Search for a training recipe: variants of one configuration, each trained for the same processor time.
+
+A faster step buys more steps. For every variant, steps of the base recipe and of the variant are taken in turns in one
+process, and the ratio of their medians turns ``train.steps`` of the base into that of the variant: what else runs on
+the machine slows down both. Each model then answers the same image queries (IQ) and is scored on them.
+
+Choose on validation clips; nothing here should see the test split.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from clipsonic.conditions import condition_array
+from clipsonic.systems import ImageQueried
+from clipsonic.training import audio, audio_task, loop
+from clipsonic.training.config import AudioTrainingConfig
+from clipsonic_eval.config import apply_sets, resolve
+from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.files import read_json, write_json
+from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
+from clipsonic_eval.progress import SILENT, Progress
+
+_BLOCK, _BLOCKS = 4, 5  # steps in a row, and how often base and variant take turns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeSearch:
+    """A search for a recipe.
+
+    Attributes:
+        base: of every variant: values of :class:`clipsonic.training.config.AudioTrainingConfig`.
+        variants: overrides by the name of the variant, as dotted keys: ``{"train.learning_rate": 0.002}``.
+        seeds: of the trainings.
+        queries: csv of the validation queries, with images.
+        reference: audio that the distribution metrics compare with.
+        limit: the first so many queries only; None: all.
+        sampling: settings of :class:`clipsonic.systems.ImageQueried` that each model is sampled with, in turn.
+    """
+
+    base: Mapping[str, Any]
+    variants: Mapping[str, Mapping[str, Any]]
+    queries: Path
+    reference: Path
+    seeds: tuple[int, ...] = (0, 1)
+    limit: int | None = None
+    sampling: tuple[Mapping[str, Any], ...] = field(default_factory=lambda: ({"guidance": 3.0, "steps": 20},))
+
+    def __post_init__(self) -> None:
+        if not self.variants:
+            raise ConfigError("variants: name at least one; an empty mapping is the base itself")
+        for name in self.variants:
+            self.training(name, 0)  # wrong keys are refused before the first training
+
+    def training(self, variant: str, seed: int) -> dict[str, Any]:
+        """Return the training configuration of a variant, at the base's number of steps."""
+        if variant not in self.variants:
+            raise ConfigError(f"variant '{variant}': is none of {', '.join(self.variants)}")
+        tree = apply_sets(self.base, [f"{key}={json.dumps(value)}" for key, value in self.variants[variant].items()])
+        tree = apply_sets(tree, [f"train.seed={seed}"])
+        resolve(AudioTrainingConfig, tree)
+        return tree
+
+
+def search(config: Mapping[str, Any], out: Path, *, only: str | None = None, progress: Progress = SILENT) -> list[Path]:
+    """Train and score every variant with every seed that has no result yet.
+
+    Args:
+        config: values of :class:`RecipeSearch`.
+        out: gets ``<variant>/seed-<k>/`` with the model, the wavs and ``result.json``.
+        only: the name of one variant; None: all.
+        progress: shows bars and notes.
+
+    Returns:
+        The results, ``result.json`` each.
+
+    Raises:
+        UserError: a variant is no valid training, or something that it needs is missing.
+    """
+    settings = resolve(RecipeSearch, config)
+    results = []
+    for seed in settings.seeds:
+        for variant in settings.variants if only is None else (only,):
+            path = out / variant / f"seed-{seed}" / "result.json"
+            if not path.is_file():
+                progress.note(f"• {variant}, seed {seed}")
+                _run(settings, variant, seed, path, progress)
+            results.append(path)
+    return results
+
+
+def _run(settings: RecipeSearch, variant: str, seed: int, path: Path, progress: Progress) -> None:
+    folder = path.parent
+    tree = settings.training(variant, seed)
+    timed = folder / "steps.json"  # measured once, so that a resumed search trains on with the same number
+    if not timed.is_file():
+        base_s, step_s = step_seconds(resolve(AudioTrainingConfig, settings.base), resolve(AudioTrainingConfig, tree))
+        steps = max(1, round(resolve(AudioTrainingConfig, tree).train.steps * base_s / step_s))
+        write_json(timed, {"base_ms": 1e3 * base_s, "ms": 1e3 * step_s, "steps": steps})
+    timing = read_json(timed)
+    tree = apply_sets(tree, [f"train.steps={timing['steps']}"])
+    started = time.process_time()
+    model = audio.train(tree, folder / "model", progress=progress)
+    cpu_s = time.process_time() - started
+    card = read_json(model / "card.json")
+    evaluations = [_evaluated(settings, model, chosen, folder, progress) for chosen in settings.sampling]
+    overrides = dict(settings.variants[variant])
+    result = {
+        "variant": variant,
+        "seed": seed,
+        "overrides": overrides,
+        "command": _command(overrides, seed, timing["steps"]),
+        "cpu_s": round(cpu_s, 1),
+        "ms_per_step": round(timing["ms"], 1),
+        "ms_per_step_of_base": round(timing["base_ms"], 1),
+        "steps": timing["steps"],
+        "weights": card["weights_sha256"],
+        "loss": card["loss"],
+        "val_loss": card["val_loss"],
+        "precision": card["precision"],
+        "evaluations": evaluations,
+    }
+    write_json(path, result)
+
+
+def _command(overrides: Mapping[str, Any], seed: int, steps: int) -> str:
+    sets = {**overrides, "train.seed": seed, "train.steps": steps}
+    words = " ".join(f"--set {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in sets.items())
+    return f"clipsonic-eval train base.yaml {words}"
+
+
+def step_seconds(base: AudioTrainingConfig, variant: AudioTrainingConfig) -> tuple[float, float]:
+    """Return the processor time of one training step of two configurations, taken in turns on one thread, seconds."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            takers = [_stepper(config, Path(folder) / str(i)) for i, config in enumerate((base, variant))]
+            for take in takers:
+                take()  # the first step builds kernels
+            durations = np.array([[_timed(take) for take in takers] for _ in range(_BLOCKS)])
+    finally:
+        torch.set_num_threads(threads)
+    base_s, variant_s = np.median(durations, axis=0)
+    return float(base_s), float(variant_s)
+
+
+def _stepper(config: AudioTrainingConfig, folder: Path) -> Callable[[], None]:
+    from clipsonic_eval.clips import ClipStore
+
+    store = ClipStore.open(config.clips)
+    conditions, _ = condition_array(store, config.condition)
+    task, _ = audio_task.prepare(store, config, conditions)
+    return loop.take_steps_of(task, config.train, folder, _BLOCK)
+
+
+def _timed(take: Callable[[], None]) -> float:
+    started = time.process_time()
+    take()
+    return (time.process_time() - started) / _BLOCK
+
+
+def _evaluated(
+    settings: RecipeSearch, model: Path, chosen: Mapping[str, Any], folder: Path, progress: Progress
+) -> dict[str, Any]:
+    from clipsonic_eval.harness.queries import read_queries
+    from clipsonic_eval.harness.sample import sample
+    from clipsonic_eval.systems import resolve as resolve_system
+
+    label = "-".join(f"{key}{value}" for key, value in sorted(chosen.items()))
+    name = f"{ImageQueried.__module__}:{ImageQueried.__name__}"
+    system = resolve_system(name, {"model": str(model), "precision": "auto", **chosen})
+    queries = list(read_queries(settings.queries).single(settings.queries, "check it"))[: settings.limit]
+    wavs = folder / "wavs" / label
+    done = sample(system, queries, wavs, seed=0, batch_size=64, name="IQ", progress=progress)
+    if done.skipped:
+        raise UserError(f"{wavs}: {len(done.skipped)} queries were not answered: {done.skipped[0].reason}")
+    run = {"systems": {"IQ": wavs}, "reference": settings.reference, "compare": False, "examples": 0}
+    record = evaluate(resolve(EvaluateConfig, {**run, "n_bootstrap": 200}), None, progress=progress)
+    found: dict[str, Any] = {**chosen, "n": done.n}
+    for metric in ("fad", "clap_score", "class_accuracy"):
+        score = record.score(metric, "IQ")
+        if score is not None:
+            found |= {metric: score.value, f"{metric}_ci": score.ci}
+    hits = record.score("class_accuracy", "IQ")
+    if hits is not None:
+        found |= worst_class({q.key: q.label for q in queries if q.label}, hits.per_clip)
+    return found
+
+
+def worst_class(labels: Mapping[str, str], hits: Mapping[str, float]) -> dict[str, Any]:
+    """Return the class with the lowest accuracy, its accuracy, and the accuracy of every class.
+
+    Args:
+        labels: class by key.
+        hits: 1 or 0 by key.
+
+    Example:
+        >>> worst_class({"a": "bell", "b": "bell", "c": "dog"}, {"a": 1.0, "b": 0.0, "c": 1.0})
+        {'worst_class': 'bell', 'worst_class_accuracy': 0.5, 'by_class': {'bell': 0.5, 'dog': 1.0}}
+    """
+    classes = sorted(set(labels.values()))
+    by_class = {name: float(np.mean([hits[k] for k, of in labels.items() if of == name])) for name in classes}
+    worst = min(by_class, key=lambda name: by_class[name])
+    return {"worst_class": worst, "worst_class_accuracy": by_class[worst], "by_class": by_class}
