@@ -22,7 +22,6 @@ import numpy as np
 import torch
 
 from clipsonic.conditions import condition_array
-from clipsonic.systems import ImageQueried
 from clipsonic.training import audio, audio_task, loop
 from clipsonic.training.config import AudioTrainingConfig
 from clipsonic_eval.config import apply_sets, resolve
@@ -45,7 +44,7 @@ class RecipeSearch:
         queries: csv of the validation queries, with images.
         reference: audio that the distribution metrics compare with.
         limit: the first so many queries only; None: all.
-        sampling: settings of :class:`clipsonic.systems.ImageQueried` that each model is sampled with, in turn.
+        sampling: settings of ``clipsonic.systems:ImageQueried`` that each model is sampled with, in turn.
     """
 
     base: Mapping[str, Any]
@@ -178,8 +177,7 @@ def _evaluated(
     from clipsonic_eval.systems import resolve as resolve_system
 
     label = "-".join(f"{key}{value}" for key, value in sorted(chosen.items()))
-    name = f"{ImageQueried.__module__}:{ImageQueried.__name__}"
-    system = resolve_system(name, {"model": str(model), "precision": "auto", **chosen})
+    system = resolve_system("clipsonic.systems:ImageQueried", {"model": str(model), "precision": "auto", **chosen})
     queries = list(read_queries(settings.queries).single(settings.queries, "check it"))[: settings.limit]
     wavs = folder / "wavs" / label
     done = sample(system, queries, wavs, seed=0, batch_size=64, name="IQ", progress=progress)
