@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from clipsonic_eval._signatures import (
         clap_score,
         class_accuracy,
+        count_accuracy,
         coverage,
         density,
         diversity,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         kl_reverse,
         precision,
         recall,
+        size_error,
     )
     from clipsonic_eval.api import embed, evaluate, explain, modality_gap, report
     from clipsonic_eval.encoders import ENCODERS
@@ -61,6 +63,7 @@ __all__ = [
     "clap_score",
     "class_accuracy",
     "compare",
+    "count_accuracy",
     "coverage",
     "density",
     "diversity",
@@ -83,6 +86,7 @@ __all__ = [
     "precision",
     "recall",
     "report",
+    "size_error",
 ]
 
 _HOMES = {

@@ -17,7 +17,7 @@ from clipsonic_eval.types import Embeddings, Score
 
 Audio = ArrayLike | Embeddings | os.PathLike[str]
 Texts = ArrayLike | Embeddings | Mapping[str, str] | Sequence[str] | os.PathLike[str]
-Labels = Mapping[str, str] | Sequence[str | int] | StrPath
+Labels = Mapping[str, str] | Mapping[str, float] | Sequence[str | float] | StrPath
 
 
 class _AgainstReference(Protocol):
@@ -89,7 +89,7 @@ class _AgainstPrompts(Protocol):
 
 
 class _AgainstLabels(Protocol):
-    """A mean over clips, each compared with its class."""
+    """A mean over clips, each compared with its class, or another attribute of its query."""
 
     def __call__(
         self,
@@ -135,5 +135,7 @@ diversity: _Alone
 inception_score: _Alone
 clap_score: _AgainstPrompts
 class_accuracy: _AgainstLabels
+count_accuracy: _AgainstLabels
+size_error: _AgainstLabels
 kl: _AgainstReal
 kl_reverse: _AgainstReal

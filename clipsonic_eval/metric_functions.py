@@ -31,10 +31,10 @@ _DOC = """
 
 Folders:
     Audio may also be given as a folder. Prompts and labels may be a table with the column ``key``, which names the
-    clips, and the column ``prompt`` or ``label``; prompts also a dict of texts by key, or a list of texts in the order
-    of the clips. ``encoder`` embeds them: a name (see ``list_encoders()``) or an encoder object. ``weights`` is its
-    weight file, where not in its default place; ``device`` is ``cpu`` or ``cuda``; ``cache`` is the folder of the
-    embedding cache, None for the user's.
+    clips, and the column ``prompt``, ``label``, ``count`` or ``size``; prompts also a dict of texts by key, or a list
+    of texts in the order of the clips. ``encoder`` embeds them: a name (see ``list_encoders()``) or an encoder object.
+    ``weights`` is its weight file, where not in its default place; ``device`` is ``cpu`` or ``cuda``; ``cache`` is the
+    folder of the embedding cache, None for the user's.
 """
 
 
@@ -94,7 +94,7 @@ def _embedded(
     """Return the arguments that are folders, tables or texts, embedded."""
     folders = {argument: _folder(argument, given[argument]) for argument in AUDIO if is_path(given.get(argument))}
     prompts, labels = given.get("prompts"), given.get("labels")
-    result: dict[str, Any] = {"labels": _labels(labels)} if is_path(labels) else {}
+    result: dict[str, Any] = {"labels": _labels(labels, card.attribute)} if is_path(labels) else {}
     texts = _are_texts(prompts)
     if not folders and not texts:
         if encoder is not None:
@@ -160,12 +160,13 @@ def _texts(texts: Any, system: Any) -> Path | Mapping[str, str]:
     return dict(zip(keys, texts, strict=True))
 
 
-def _labels(table: StrPath) -> dict[str, str]:
+def _labels(table: StrPath, attribute: str) -> dict[str, str]:
     from clipsonic_eval.harness.queries import read_queries
 
-    labels = {query.key: query.label for query in read_queries(Path(table)).queries if query.label}
+    labels = read_queries(Path(table)).truth(attribute)
     if not labels:
-        raise UserError(f"{table}: no query has a label; give a table with the column label")
+        name = attribute or "label"
+        raise UserError(f"{table}: no query has a {name}; give a table with the column {name}")
     return labels
 
 

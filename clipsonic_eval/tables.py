@@ -76,6 +76,7 @@ def read_table(
     required: Required,
     layouts: Sequence[tuple[str, ...]] = (),
     captions: bool = False,
+    extra: Sequence[str] = (),
     fix: str = "",
 ) -> Table:
     """Read a table of any format and encoding.
@@ -87,6 +88,7 @@ def read_table(
         required: meanings that every row must have a value for; of a tuple, at least one.
         layouts: the columns where the first row names none, one layout for each number of fields.
         captions: several prompts in one row (``caption_1`` to ``caption_5``, a list in jsonl) become separate rows.
+        extra: further columns, which have no other names; one that is missing, or nearly spelt, is no fault.
         fix: what to do where there is no such file, as the end of a sentence.
 
     Raises:
@@ -96,7 +98,7 @@ def read_table(
     names, rows, notes = read_rows(path, columns, required, layouts, fix)
     if captions:
         names, rows = one_prompt_per_row(names, rows)
-    meanings, said = _header(path, names, columns, required)
+    meanings, said = _header(path, names, columns, required, extra)
     table = _understood(path, meanings, rows, required)
     return Table(path, table.columns, table.rows, table.skipped, (*notes, *said, *table.notes))
 
@@ -114,7 +116,7 @@ def refuse_unknown_split(split: str | None, known: Iterable[str | None], where: 
 
 
 def _header(
-    path: Path, names: Sequence[str], columns: Sequence[str], required: Required
+    path: Path, names: Sequence[str], columns: Sequence[str], required: Required, extra: Sequence[str]
 ) -> tuple[dict[str, str], list[str]]:
     """Return (meaning by name of each column that is read, notes).
 
@@ -127,6 +129,8 @@ def _header(
         meaning = meaning_of(name)
         if meaning is not None and meaning in columns:
             by_meaning.setdefault(meaning, []).append(name)
+        elif plain(name) in extra:
+            by_meaning.setdefault(plain(name), []).append(name)
         elif plain(name):
             unread.append(name)
     if "key" in by_meaning:  # an id of its own may stand beside the one that is named key

@@ -69,12 +69,14 @@ class Query:
         prompt: the text query.
         image: path of an image or a video (its centre frame is taken), for image-queried systems.
         label: class name, where the data set has one.
+        attributes: what else a metric compares its answer with, text by column name, e.g. ``{"count": "2"}``.
     """
 
     key: str
     prompt: str
     image: Path | None = None
     label: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,27 @@ class FakeClasses(FakeEncoder):
         return [clip.key for clip in clips for _ in range(2)]
 
 
+class FakeSize(FakeEncoder):
+    """One number: the centroid of the power spectrum over its range, 0 to 1, drawn towards the middle by noise."""
+
+    def __init__(self) -> None:
+        super().__init__("fake-size")
+        self.card = card("fake-size", 1)
+
+    def audio(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
+        """Embed clips."""
+        super().audio(clips)
+        waves = [np.resize(mono_at(clip, RATE), N) for clip in clips]
+        power = np.abs(np.fft.rfft(np.array(waves).reshape(-1, N))) ** 2
+        return (power @ np.linspace(0, 1, N // 2 + 1) / power.sum(axis=1))[:, None].astype(np.float32)
+
+
 def encoders() -> dict[str, FakeEncoder]:
     """Return one encoder for each role of an evaluation."""
-    return {"audio": FakeEncoder(), "audio_text": FakeEncoder("fake-clap", unit=True), "classifier": FakeClasses()}
+    return {
+        "audio": FakeEncoder(),
+        "audio_text": FakeEncoder("fake-clap", unit=True),
+        "classifier": FakeClasses(),
+        "count_classifier": FakeClasses(),
+        "size_estimator": FakeSize(),
+    }

@@ -253,7 +253,7 @@ def _arrays(parameters: Mapping[str, Any], role: str, n: int, d: int, seed: int)
             found[parameter] = [str(i) for i in rng.integers(0, min(d, _CLASSES), n)]
             continue
         rows = rng.standard_normal((n, d)).astype(np.float32)
-        if role == "classifier":
+        if role.endswith("classifier"):
             rows = rows - np.log(np.exp(rows).sum(axis=1, keepdims=True))  # log-probabilities of classes
         found[parameter] = rows
     return found

@@ -16,8 +16,9 @@ from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.files import read_json
 from clipsonic_eval.hashing import config_hash, file_sha256
 from clipsonic_eval.media.audio import read_audio
+from clipsonic_eval.metrics import attributes
 from clipsonic_eval.tables import read_table
-from clipsonic_eval.types import Clip, Skip
+from clipsonic_eval.types import Clip, Query, Skip
 
 
 class AudioItem(Protocol):
@@ -92,7 +93,7 @@ class AudioSet:
         items: clips with distinct keys, sorted by key.
         skipped: clips that the listing left out, those without a query among them.
         card: of the system (``system.json``), or the kind of the folder.
-        prompts: (prompt, label) by key, as far as the folder holds them.
+        queries: that its clips answer, by key, as far as the folder holds them.
         notes: sentences about how it was listed, for the screen.
         found: number of clips and other files in the folder.
         left_out: number of them without a query, or without a suffix of audio.
@@ -103,7 +104,7 @@ class AudioSet:
     items: tuple[AudioItem, ...]
     skipped: tuple[Skip, ...]
     card: dict[str, Any]
-    prompts: dict[str, tuple[str, str | None]]
+    queries: dict[str, Query]
     notes: tuple[str, ...] = ()
     found: int = 0
     left_out: int = 0
@@ -181,9 +182,10 @@ def _sorted(items: dict[str, Any]) -> tuple[AudioItem, ...]:
 def _from_store(name: str, folder: Path) -> AudioSet:
     store = ClipStore.open(folder)
     items = {key: StoreItem(key, store, row) for row, key in enumerate(store.keys)}
-    prompts = {k: (p, label) for k, p, label in zip(store.keys, store.prompts, store.labels, strict=True) if p}
+    rows = zip(store.keys, store.prompts, store.labels, strict=True)
+    queries = {key: Query(key, prompt, label=label) for key, prompt, label in rows if prompt}
     card = {"kind": "prepared-clips", "content_hash": store.content_hash}
-    return AudioSet(name, _sorted(items), (), card, prompts, found=len(items))
+    return AudioSet(name, _sorted(items), (), card, queries, found=len(items))
 
 
 def _from_folder(name: str, folder: Path) -> AudioSet:
@@ -193,13 +195,13 @@ def _from_folder(name: str, folder: Path) -> AudioSet:
     listed, skipped, notes = _read_samples(folder)
     items: dict[str, FileItem] = {}
     names = {sample.file for sample in listed}
-    prompts: dict[str, tuple[str, str | None]] = {}
+    queries: dict[str, Query] = {}
     for sample in listed:
         if sample.key in items:
             skipped.append(Skip(sample.key, f"{filenames.SAMPLES} lists the key twice; the first file is used"))
         else:
             items[sample.key] = FileItem(sample.key, folder / sample.file, sample.sha256)
-            prompts |= {sample.key: (sample.prompt, sample.label)} if sample.prompt else {}
+            queries |= {sample.key: sample.query} if sample.query.prompt else {}
     extra = [path for path in files if listed and path.name not in names]
     skipped += [Skip(path.stem, f"extra: {path.name} is not in {filenames.SAMPLES}") for path in extra]
     for path in files if not listed else ():
@@ -219,7 +221,7 @@ def _from_folder(name: str, folder: Path) -> AudioSet:
     left_out = sum(other.values()) + len(extra)
     found = len(items) + len(skipped) + sum(other.values())
     card = read_card(folder / filenames.SYSTEM)
-    return AudioSet(name, _sorted(items), tuple(skipped), card, prompts, notes, found, left_out)
+    return AudioSet(name, _sorted(items), tuple(skipped), card, queries, notes, found, left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +230,7 @@ class _Sample:
 
     key: str
     file: str
-    prompt: str
-    label: str | None
+    query: Query
     sha256: str
 
 
@@ -238,9 +239,9 @@ def _read_samples(folder: Path) -> tuple[list[_Sample], list[Skip], tuple[str, .
     path = folder / filenames.SAMPLES
     if not path.exists():
         return [], [], ()
-    columns = ("key", "path", "prompt", "label", "sha256", "seed", "query")
+    columns, extra = ("key", "path", "prompt", "label", "sha256", "seed", "query"), attributes()
     try:
-        table = read_table(path, columns, required=("path",))
+        table = read_table(path, columns, required=("path",), extra=extra)
     except UserError as error:
         raise UserError(f"{error}; remove {filenames.SAMPLES} or sample again") from None
     rows: list[_Sample] = []
@@ -249,7 +250,9 @@ def _read_samples(folder: Path) -> tuple[list[_Sample], list[Skip], tuple[str, .
         file = row.values["path"]
         key = row.get("key") or Path(file).stem
         if Path(file).name == file:
-            rows.append(_Sample(key, file, row.get("prompt") or "", row.get("label"), row.get("sha256") or ""))
+            own = {name: value for name in extra if (value := row.get(name)) is not None}
+            query = Query(key, row.get("prompt") or "", label=row.get("label"), attributes=own)
+            rows.append(_Sample(key, file, query, row.get("sha256") or ""))
         else:
             skipped.append(Skip(key, f"{filenames.SAMPLES} line {row.line}: '{file}' is not a file of this folder"))
     if not rows:

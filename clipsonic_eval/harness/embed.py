@@ -16,7 +16,8 @@ from clipsonic_eval.harness.audio_sets import AudioSet, system_set
 from clipsonic_eval.harness.controls import NOISE, REAL, SHUFFLED, halves, with_shuffled_keys, write_noise
 from clipsonic_eval.harness.embedder import EmbeddedSet, Embedder
 from clipsonic_eval.harness.plan import FAD_HALVES, EvaluationPlan
-from clipsonic_eval.metrics import Inputs, Metric
+from clipsonic_eval.hashing import config_hash
+from clipsonic_eval.metrics import Inputs, Metric, attributes
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import SetCount
 from clipsonic_eval.types import Clip, Embeddings, Finding, Skip
@@ -76,7 +77,7 @@ class Embedded:
         if "real" in card.needs:
             spaces.pop(REAL, None)  # it would be compared with itself
         stored = plan.stored.gaussian if plan.stored is not None and "reference" in card.needs else None
-        labels, text = plan.queries.labels, self.text.get(card.role)
+        labels, text = plan.queries.truth(card.attribute), self.text.get(card.role)
         return {name: Inputs(space, reference, text, labels, real, stored) for name, space in spaces.items()}
 
 
@@ -192,11 +193,13 @@ def _identity(
         "prompts": ("queries", plan.queries.hash),
         "labels": ("queries", plan.queries.hash),
     }
+    of_attribute = {name: ("queries", config_hash(plan.queries.truth(name))[:8]) for name in attributes()}
     captions = [("captions", "mean")] if plan.queries.captions else []
-    return {
-        name: [against[need] for need in metric.card.needs] + (captions if "prompts" in metric.card.needs else [])
-        for name, metric in plan.metrics.items()
-    }
+    found = {}
+    for name, metric in plan.metrics.items():
+        own = {**against, "labels": of_attribute.get(metric.card.attribute, against["labels"])}
+        found[name] = [own[need] for need in metric.card.needs] + (captions if "prompts" in metric.card.needs else [])
+    return found
 
 
 def _noise(plan: EvaluationPlan, folder: Path, seed: int) -> AudioSet:

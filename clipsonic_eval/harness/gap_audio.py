@@ -27,7 +27,7 @@ def read_audio(config: GapConfig, progress: Progress, given: Encoder | None) -> 
     audio = system_set("audio", config.source, None if asked is None else asked.keys())
     for note in audio.notes:
         progress.note(note)
-    prompts = asked or {key: prompt for key, (prompt, _) in audio.prompts.items()}
+    prompts = asked or {key: query.prompt for key, query in audio.queries.items()}
     if not prompts:
         raise UserError(f"{config.source}: there are no prompts; give --prompts CSV")
     embedder = Embedder({_ROLE: encoder}, cache=usable_cache(config.cache))

@@ -17,7 +17,7 @@ from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.queries import QuerySet, read_queries
 from clipsonic_eval.harness.resolve import Conventions, Encoders, load_encoder, metric_roles, resolve_metric
 from clipsonic_eval.harness.stored_statistics import StoredStatistics, is_stored, read
-from clipsonic_eval.metrics import METRICS, Metric, MetricCard, SetMetric
+from clipsonic_eval.metrics import METRICS, Metric, MetricCard, SetMetric, attributes
 from clipsonic_eval.types import Finding, Query
 
 FAD_HALVES = "fad_halves"  # FAD between two halves of the reference: what remains where nothing differs, at half the n
@@ -133,12 +133,18 @@ def _lacking(
     return {
         "reference": "" if reference or stored else "no reference set; give --reference FOLDER",
         "prompts": "" if queries.prompts else "there are no prompts; give --prompts CSV",
-        "labels": "" if queries.labels else "no query has a label; give --prompts CSV with a column label",
+        "labels": _lacks(queries, ""),
+        **{attribute: _lacks(queries, attribute) for attribute in attributes()},
         "real": "" if REAL in systems else "the queries' own audio is missing; give --real FOLDER",
         "reference audio": ""
         if stored is None
         else "the reference is stored statistics, and this needs its embeddings; give the folder of sounds",
     }
+
+
+def _lacks(queries: QuerySet, attribute: str) -> str:
+    name = attribute or "label"
+    return "" if queries.truth(attribute) else f"no query has a {name}; give --prompts CSV with a column {name}"
 
 
 def _roles(need: str, metrics: Mapping[str, Metric], encoders: Encoders) -> tuple[str, ...]:
@@ -174,15 +180,15 @@ def _queries_of(systems: Mapping[str, AudioSet]) -> QuerySet:
     """
     queries: dict[str, Query] = {}
     for name, audio in systems.items():
-        for key, (prompt, label) in audio.prompts.items():
-            known = queries.setdefault(key, Query(key, prompt, label=label))
-            if known.prompt != prompt:
+        for key, own in audio.queries.items():
+            known = queries.setdefault(key, own)
+            if known.prompt != own.prompt:
                 raise UserError(
-                    f"{name}: query '{key}' is '{prompt}' here and '{known.prompt}' in another system's samples.csv; "
-                    "say with --prompts what is to be scored"
+                    f"{name}: query '{key}' is '{own.prompt}' here and '{known.prompt}' in another system's "
+                    "samples.csv; say with --prompts what is to be scored"
                 )
-            if label and not known.label:
-                queries[key] = Query(key, prompt, label=label)
+            label, attributes = known.label or own.label, {**own.attributes, **known.attributes}
+            queries[key] = dataclasses.replace(known, label=label, attributes=attributes)
     return QuerySet(tuple(queries.values()))
 
 
@@ -260,8 +266,9 @@ def _obstacle(card: MetricCard, lacking: Mapping[str, str]) -> str:
     for need in card.needs:
         if need not in lacking:
             return f"it takes {need} embeddings, which an evaluation of audio does not have; see clipsonic-eval gap"
-        if lacking[need]:
-            return lacking[need]
+        what = card.attribute or need if need == "labels" else need
+        if lacking[what]:
+            return lacking[what]
     needs_rows = "reference" in card.needs and not card.reference_moments
     return lacking["reference audio"] if needs_rows else ""
 
@@ -291,9 +298,10 @@ def _drop_unknown_labels(metrics: dict[str, Metric], queries: QuerySet, encoders
     left_out = []
     for role in dict.fromkeys(m.card.role for m in metrics.values() if "labels" in m.card.needs):
         card = encoders[role].card
-        unknown = sorted({label for label in queries.labels.values() if label not in card.labels})
-        if unknown:
-            affected = [n for n, m in metrics.items() if m.card.role == role and "labels" in m.card.needs]
+        affected = [n for n, m in metrics.items() if m.card.role == role and "labels" in m.card.needs]
+        truth = {value for name in affected for value in queries.truth(metrics[name].card.attribute).values()}
+        unknown = sorted(truth - set(card.labels))
+        if unknown and card.labels:
             for name in affected:
                 del metrics[name]
             left_out.append(f"{', '.join(affected)} left out: '{unknown[0]}' is no class of encoder '{card.name}'")

@@ -9,6 +9,7 @@ from pathlib import Path
 from clipsonic_eval.datasets import AUDIO_SUFFIXES, key_of, without_suffix
 from clipsonic_eval.errors import UserError, listed
 from clipsonic_eval.hashing import config_hash
+from clipsonic_eval.metrics import attributes
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.tables import Row, read_table
 from clipsonic_eval.types import Query, Skip
@@ -53,6 +54,12 @@ class QuerySet:
         object.__setattr__(self, "texts", tuple((key, text) for key, texts in captions.items() for text in texts))
         object.__setattr__(self, "hash", config_hash(content)[:8])
 
+    def truth(self, attribute: str) -> dict[str, str]:
+        """Return an attribute by key, where a query has it; "" is the class."""
+        if not attribute:
+            return dict(self.labels)
+        return {query.key: query.attributes[attribute] for query in self.queries if attribute in query.attributes}
+
     def single(self, path: Path, fix: str) -> tuple[Query, ...]:
         """Return the queries, where each key must have one caption only.
 
@@ -76,8 +83,9 @@ class QuerySet:
 def read_queries(path: Path) -> QuerySet:
     """Read queries from a table (see :mod:`clipsonic_eval.tables`).
 
-    Columns: ``key`` (becomes the name of the output file), ``prompt``, and optionally ``label`` and ``image`` or
-    ``path`` (an image or a video, relative to the folder of the table). Without a key the name of the file serves; a
+    Columns: ``key`` (becomes the name of the output file), ``prompt``, and optionally ``label``, ``image`` or ``path``
+    (an image or a video, relative to the folder of the table), and the attributes that a metric compares with
+    (``count``, ``size``). Without a key the name of the file serves; a
     key that is the name of a media file loses its suffix. Other columns are noted as unread. A key with several rows of
     different prompts, or with columns ``caption_1`` to ``caption_5``, has several captions. Whether the files exist is
     checked when they are needed: then the query is skipped.
@@ -86,7 +94,8 @@ def read_queries(path: Path) -> QuerySet:
         UserError: the table cannot be read, a column is missing, or no row can be used.
     """
     fix = "give a table with the columns key and prompt"
-    table = read_table(path, _COLUMNS, required=(("key", "path"), "prompt"), captions=True, fix=fix)
+    extra = attributes()
+    table = read_table(path, _COLUMNS, required=(("key", "path"), "prompt"), captions=True, extra=extra, fix=fix)
     if {"image", "path"} <= set(table.columns):
         raise UserError(f"{path}: has both columns 'image' and 'path'; keep the one that names the image or video")
     keys = _keys(table.rows)
@@ -98,7 +107,7 @@ def read_queries(path: Path) -> QuerySet:
     captions: dict[str, list[str]] = {}
     skipped = list(table.skipped)
     for row, key in zip(table.rows, keys, strict=True):
-        query = _query(path.parent, key, row)
+        query = _query(path.parent, key, row, extra)
         line, known = first.setdefault(key, (row.line, query))
         problem = _problem(key)
         if not problem and known is not query:
@@ -120,7 +129,10 @@ def read_queries(path: Path) -> QuerySet:
 
 def _contradicts(query: Query, known: Query, line: int) -> str:
     """Return in what another row of a key contradicts the first, "" if only the prompt differs."""
-    for what, other, own in (("label", known.label, query.label), ("file", known.image, query.image)):
+    pairs: list[tuple[str, object, object]] = [("label", known.label, query.label), ("file", known.image, query.image)]
+    names = sorted({*known.attributes, *query.attributes})
+    pairs += [(name, known.attributes.get(name), query.attributes.get(name)) for name in names]
+    for what, other, own in pairs:
         if other != own:
             return f"key '{query.key}' has the {what} '{own}' here and '{other}' in line {line}"
     return ""
@@ -158,8 +170,9 @@ def _keys(rows: Sequence[Row]) -> list[str]:
     return short if len(set(short)) == len(set(written)) else written
 
 
-def _query(folder: Path, key: str, row: Row) -> Query:
+def _query(folder: Path, key: str, row: Row, extra: Sequence[str]) -> Query:
     file = row.get("image") or row.get("path")
     if file is not None and Path(file).suffix.lower() in AUDIO_SUFFIXES:
         file = None  # an audio file is no query image
-    return Query(key, row.values["prompt"], None if file is None else folder / file, row.get("label"))
+    own = {name: value for name in extra if (value := row.get(name)) is not None}
+    return Query(key, row.values["prompt"], None if file is None else folder / file, row.get("label"), own)

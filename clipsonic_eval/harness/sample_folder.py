@@ -57,6 +57,7 @@ class SampleFolder:
             "seed": str(seed),
             "sha256": hashing.file_sha256(path),
             "query": _fingerprint(query),
+            **query.attributes,
         }
 
     def skip(self, skip: Skip) -> None:
@@ -69,7 +70,9 @@ class SampleFolder:
     def write_table(self, *, every_s: float = 0.0) -> None:
         """Write ``samples.csv``, but not again within ``every_s`` seconds."""
         if time.monotonic() - self._written >= every_s:
-            write_csv(self._folder / filenames.SAMPLES, _COLUMNS, [self._rows[key] for key in sorted(self._rows)])
+            rows = [self._rows[key] for key in sorted(self._rows)]
+            columns = (*_COLUMNS, *sorted({name for row in rows for name in row} - set(_COLUMNS)))
+            write_csv(self._folder / filenames.SAMPLES, columns, rows)
             self._written = time.monotonic()
 
     def write_skipped(self) -> None:
@@ -92,4 +95,4 @@ def _read_rows(path: Path) -> dict[str, dict[str, str]]:
     if not path.exists():
         return {}
     rows = read_csv(path, MediaError, fix="remove the folder and sample again")
-    return {row["key"]: {c: row[c] for c in _COLUMNS} for row in rows if row.keys() >= set(_COLUMNS)}
+    return {row["key"]: dict(row) for row in rows if row.keys() >= set(_COLUMNS)}

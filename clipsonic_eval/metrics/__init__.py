@@ -27,6 +27,7 @@ from clipsonic_eval.metrics._base import (
     Need,
     PairMetric,
     SetMetric,
+    attributes,
     metric,
 )
 from clipsonic_eval.types import Score
@@ -42,6 +43,7 @@ __all__ = [
     "Need",
     "PairMetric",
     "SetMetric",
+    "attributes",
     "metric",
 ]
 

@@ -11,9 +11,11 @@ from clipsonic_eval.metrics._base import MetricCard as MetricCard
 from clipsonic_eval.metrics._base import Need as Need
 from clipsonic_eval.metrics._base import PairMetric as PairMetric
 from clipsonic_eval.metrics._base import SetMetric as SetMetric
+from clipsonic_eval.metrics._base import attributes as attributes
 from clipsonic_eval.metrics._base import metric as metric
 from clipsonic_eval.metrics.clap import clap_score as clap_score
 from clipsonic_eval.metrics.classification import class_accuracy as class_accuracy
+from clipsonic_eval.metrics.classification import count_accuracy as count_accuracy
 from clipsonic_eval.metrics.divergence import kl as kl
 from clipsonic_eval.metrics.divergence import kl_mean_logits as kl_mean_logits
 from clipsonic_eval.metrics.divergence import kl_reverse as kl_reverse
@@ -55,6 +57,7 @@ from clipsonic_eval.metrics.retrieval import retrieval_audio_to_text_r10 as retr
 from clipsonic_eval.metrics.retrieval import retrieval_text_to_audio_r1 as retrieval_text_to_audio_r1
 from clipsonic_eval.metrics.retrieval import retrieval_text_to_audio_r5 as retrieval_text_to_audio_r5
 from clipsonic_eval.metrics.retrieval import retrieval_text_to_audio_r10 as retrieval_text_to_audio_r10
+from clipsonic_eval.metrics.size import size_error as size_error
 from clipsonic_eval.metrics.spread import diversity as diversity
 from clipsonic_eval.metrics.spread import diversity_distance as diversity_distance
 from clipsonic_eval.types import Score

@@ -81,6 +81,7 @@ class MetricCard:
         min_rows: fewest embedding rows of a clip; clips with fewer cannot be scored and are listed.
         package: on PyPI, that computes it; "" for our own metrics.
         reference_moments: mean and covariance of the reference are enough, so that stored statistics will do.
+        attribute: column of the queries that ``labels`` are taken from; "" for the class (column ``label``).
         num: numerics version: raised when the same embeddings give another value, and only then.
     """
 
@@ -101,6 +102,7 @@ class MetricCard:
     min_rows: int = 1
     package: str = ""
     reference_moments: bool = False
+    attribute: str = ""
     num: int = 1
 
 
@@ -112,7 +114,7 @@ class Inputs:
         system: the embeddings that are scored, (rows, d); keys name the queries.
         reference: embeddings of the reference set, (rows, d).
         prompts: text embeddings in the system's space, one row per caption; keys name the queries.
-        labels: class name by key.
+        labels: the truth by key: the class, or the attribute that the metric's card names.
         real: embeddings of the queries' own audio.
         reference_moments: mean and covariance of a reference whose embeddings are not there, instead of ``reference``.
     """
@@ -350,6 +352,13 @@ Metric = ClipMetric | SetMetric
 METRICS: Registry[Metric | PairMetric] = Registry(
     "metric", "clipsonic_eval.metrics", accepts=lambda thing: isinstance(thing, ClipMetric | SetMetric | PairMetric)
 )
+
+
+def attributes() -> tuple[str, ...]:
+    """Return the columns of the queries, besides their class, that a registered metric compares with, sorted."""
+    return tuple(sorted({METRICS[name].card.attribute for name in METRICS} - {""}))
+
+
 F = TypeVar("F", bound=Callable[..., Score])
 
 

@@ -1,4 +1,4 @@
-"""Class accuracy: how often a classifier assigns a clip to the class that its query names."""
+"""Class and count accuracy: how often a classifier hears the class, or the number of events, that the query has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _per_clip(inputs: Inputs) -> dict[str, float]:
         if label is None:
             continue
         if label not in classes:
-            raise unknown_name(f"label of '{key}' for encoder {inputs.system.space.name}:", label, classes)
+            raise unknown_name(f"label of '{key}' for encoder {inputs.system.space.name}:", str(label), classes)
         result[key] = float(classes[int(row.argmax())] == label)
     return result
 
@@ -39,6 +39,27 @@ CLASS_ACCURACY = ClipMetric(
         signature="top:1|rows:mean-probability",
         source="S. Ravuri and O. Vinyals, Classification Accuracy Score, NeurIPS 2019",
         by_default=True,
+    ),
+    _per_clip,
+    proportion=True,
+)
+
+
+COUNT_ACCURACY = ClipMetric(
+    MetricCard(
+        name="count_accuracy",
+        title="Count accuracy",
+        description="share of clips in which a classifier hears as many events as their query has objects",
+        unit="proportion",
+        higher_is_better=True,
+        role="count_classifier",
+        encoder="toy-audio-count",
+        needs=("labels",),
+        min_n=1,
+        biased_in_n=False,
+        signature="top:1|rows:mean-probability",
+        source="S. Ravuri and O. Vinyals, Classification Accuracy Score, NeurIPS 2019",
+        attribute="count",
     ),
     _per_clip,
     proportion=True,
@@ -80,3 +101,37 @@ def class_accuracy(system: Vectors, *, labels: Labels, n_boot: int = 2000, seed:
         class_accuracy of system: 0.75 [0.30, 0.95], n = 4
     """
     return score(CLASS_ACCURACY, system, labels=labels, n_boot=n_boot, seed=seed)
+
+
+@metric(COUNT_ACCURACY)
+def count_accuracy(system: Vectors, *, labels: Labels, n_boot: int = 2000, seed: int = 0) -> Score:
+    """Return the share of clips whose most probable count is that of their query; see :func:`class_accuracy`.
+
+    An image shows how many objects there are, and most captions do not say it: what an image query knows and a text
+    query mostly does not.
+
+    Args:
+        system: (rows, classes) log-probabilities of the counts in nats, one or more rows per clip.
+        labels: true count per clip, named as the classifier names its classes: by key or, for arrays, column numbers in
+            the order of the clips.
+        n_boot: unused, the interval is Wilson's.
+        seed: written into the score.
+
+    Returns:
+        The proportion; ``per_clip`` has 1.0 (right) or 0.0 of each clip.
+
+    Raises:
+        UserError: a count is no class of the classifier.
+        ShapeError: a shape does not fit, or the rows are no log-probabilities.
+
+    Example:
+        >>> import numpy as np
+        >>> from clipsonic_eval.metrics import count_accuracy
+        >>> probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.2, 0.5, 0.3]])
+        >>> score = count_accuracy(np.log(probabilities), labels=[0, 1, 2])
+        >>> round(score.value, 3)
+        0.667
+        >>> list(score.per_clip.values())
+        [1.0, 1.0, 0.0]
+    """
+    return score(COUNT_ACCURACY, system, labels=labels, n_boot=n_boot, seed=seed)

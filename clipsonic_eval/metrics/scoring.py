@@ -314,7 +314,7 @@ def _with_name(name: str, why: str) -> str:
 
 def _classes(card: MetricCard, system: Vectors) -> list[str]:
     """Return names for the columns of an array of class log-probabilities: their numbers."""
-    if card.role != "classifier" or isinstance(system, Embeddings):
+    if not card.role.endswith("classifier") or isinstance(system, Embeddings):
         return []
     return [str(i) for i in range(as_embeddings(system, "system").vectors.shape[1])]
 

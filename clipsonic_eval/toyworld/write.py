@@ -4,12 +4,12 @@ Layout (three disjoint parts and held-out sets, no scene occurs twice):
 
 - ``videos/*.mp4``: the unlabelled training videos, H.264 + AAC. Next to them ``video_labels.csv`` in VGGSound's layout
   (``id,start,label,split``) and ``video_captions.csv`` (``key,caption``); **only the supervised prior (SD) may read
-  those two**.
+  those two**. ``video_attributes.csv`` (``key,label,count,size``) says what they show, for probes of embeddings.
 - ``pictures/shard-*.parquet``: image-caption pairs of the web domain without any audio (columns ``key,image,caption``;
   JPEG bytes), the training data of the pretrained prior (PD).
-- ``pairs/*.m4a`` with ``pairs.csv`` (``key,path,prompt,label``): audio-caption pairs for the supervised baselines.
+- ``pairs/*.m4a`` with ``pairs.csv`` (columns as below): audio-caption pairs for the supervised baselines.
 - ``val``, ``test``: held-out videos; ``val_reference``, ``reference``: the sound of further ones, with which these are
-  compared (.m4a); each folder with a csv ``key,path,prompt,label``.
+  compared (.m4a); each folder with a csv ``key,path,prompt,label,count,size``.
 
 Every item is drawn from a stream of its own, so that a world is the same on every machine, in any order; a file that
 is there is not written again.
@@ -81,12 +81,20 @@ def _write_tables(config: WorldConfig, out: Path) -> None:
     write_csv(out / "video_labels.csv", ("id", "start", "label", "split"), labels)
     captions = [(key, caption_of("videos", key, config.seed)) for key in videos]
     write_csv(out / "video_captions.csv", ("key", "caption"), captions)
+    shown = [(key, *_shown("videos", key, config.seed)) for key in videos]
+    write_csv(out / "video_attributes.csv", ("key", "label", "count", "size"), shown)
     for part in (*_HELD_OUT, "pairs"):
         rows = [
-            (key, path_of(part, key), caption_of(part, key, config.seed), scene_of(part, key, config.seed).source)
+            (key, path_of(part, key), caption_of(part, key, config.seed), *_shown(part, key, config.seed))
             for key in _keys(part, getattr(config, part))
         ]
-        write_csv(out / f"{part}.csv", ("key", "path", "prompt", "label"), rows)
+        write_csv(out / f"{part}.csv", ("key", "path", "prompt", "label", "count", "size"), rows)
+
+
+def _shown(part: str, key: str, seed: int) -> tuple[str, int, float]:
+    """Return what an item shows and lets hear: class, count, size."""
+    scene = scene_of(part, key, seed)
+    return scene.source, scene.count, round(scene.size, 4)
 
 
 def _jobs(config: WorldConfig, out: Path) -> list[tuple[str, tuple[str, ...], int, Path]]:

@@ -25,7 +25,7 @@ from clipsonic_eval.harness.embedder import Embedder
 from clipsonic_eval.types import Clip
 
 LADDER_DB = (50, 25, 5)
-TOYS = ("toy-audio", "toy-audio-classes", "toy-clap", "toy-clap-condition")
+TOYS = ("toy-audio", "toy-audio-classes", "toy-audio-count", "toy-audio-size", "toy-clap", "toy-clap-condition")
 NO_SOUND = {"toy-clip", "clip-vit-l-14", "clip-vit-b-16", "clip-vit-b-32", "clip-transformers"}
 SAME_CODE = {  # as clap-laion, sizes aside; as passt, and slow
     *(f"clap-laion-{kind}" for kind in ("audio", "fusion", "music", "music-speech")),

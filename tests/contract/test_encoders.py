@@ -16,9 +16,10 @@ from clipsonic_eval.errors import ShapeError, UserError, WeightsError
 from clipsonic_eval.seeds import stream
 from clipsonic_eval.types import Clip
 
-TOYS = ("toy-audio", "toy-audio-classes", "toy-clap", "toy-clap-condition", "toy-clip")
+HEADS = {"toy-audio-classes": 12, "toy-audio-count": 3, "toy-audio-size": 1}  # of toy-audio, and their widths
+TOYS = ("toy-audio", *HEADS, "toy-clap", "toy-clap-condition", "toy-clip")
 AUDIO = TOYS[:-1]
-PAIRS = TOYS[2:]
+PAIRS = TOYS[1 + len(HEADS) :]
 TEXTS = ["the sound of a bell", "two small dogs barking", "", "Quixotic zebras — 42!", "word " * 100]
 
 
@@ -52,7 +53,7 @@ def test_card_says_what_the_encoder_is(encoders, name):
     card = encoders[name].card
     assert card.name == name
     assert len(card.weights_sha256) == 64
-    assert card.dim == {"toy-audio": 64, "toy-audio-classes": 12}.get(name, 128)
+    assert card.dim == {"toy-audio": 64, **HEADS}.get(name, 128)
     assert (card.sample_rate == 16000) == ("audio" in card.modalities)
     assert card.preprocessing
     assert card.licence
@@ -106,6 +107,21 @@ def test_class_log_probabilities_name_the_source(encoders):
     assert np.allclose(np.exp(values.astype(float)).sum(axis=1), 1, atol=1e-5)
     right = [encoder.card.labels[row.argmax()] == _scene(k).source for k, row in enumerate(values)]
     assert np.mean(right) > 0.9
+
+
+def test_the_count_head_names_the_number_of_events(encoders):
+    encoder = encoders["toy-audio-count"]
+    assert encoder.card.labels == ("1", "2", "3")
+    values = encoder.audio([_clip(k) for k in range(48)])
+    assert np.allclose(np.exp(values.astype(float)).sum(axis=1), 1, atol=1e-5)
+    right = [encoder.card.labels[row.argmax()] == str(_scene(k).count) for k, row in enumerate(values)]
+    assert np.mean(right) > 0.9
+
+
+def test_the_size_head_names_the_size(encoders):
+    values = encoders["toy-audio-size"].audio([_clip(k) for k in range(48)])
+    sizes = np.array([_scene(k).size for k in range(48)])
+    assert np.abs(values[:, 0] - sizes).mean() < 0.06  # uniform sizes scatter by 0.25 around their middle
 
 
 @pytest.mark.parametrize("name", AUDIO)

@@ -31,7 +31,9 @@ NETWORKS = 1e-4  # relative to the largest number; processors sum in different o
 DIM = 6
 N = 24
 N_BOOT = 40
-SHIPPED = ("toy-audio", "toy-audio-classes", "toy-clap", "toy-clap-condition", "toy-clip")
+SHIPPED = (
+    "toy-audio", "toy-audio-classes", "toy-audio-count", "toy-audio-size", "toy-clap", "toy-clap-condition", "toy-clip",
+)  # fmt: skip
 BUILT = (
     "panns-cnn14", "panns-cnn14-features", "panns-cnn14-16k", "panns-cnn14-16k-features", "vggish", "vggish-exact",
     "passt", "clap-laion", "clap-laion, fusion", "clap-laion, windows", "clap-transformers", "clip-transformers",
@@ -57,7 +59,7 @@ def embeddings(name: str, n: int, rows: int, *, move: float = 0.0, like: str = "
 
 def inputs(metric: Metric) -> Inputs:
     card = metric.card
-    labels = tuple(f"class {i}" for i in range(DIM)) if card.role == "classifier" else ()
+    labels = tuple(f"class {i}" for i in range(DIM)) if card.role.endswith("classifier") else ()
     space = EncoderCard("golden", "0" * 64, DIM, ("audio", "text"), "", labels=labels)
     n = max(N, card.min_n)
     rows = max(2, card.min_rows) if n == N else 1
@@ -66,9 +68,12 @@ def inputs(metric: Metric) -> Inputs:
 
     def audio(vectors: FloatArray) -> Embeddings:
         logs = vectors - np.log(np.exp(vectors).sum(axis=1, keepdims=True))
-        return Embeddings(logs if labels else vectors, of_row, "audio", space)
+        return Embeddings(logs if labels else vectors[:, : space.dim], of_row, "audio", space)
 
     named = {key: labels[int(i)] for key, i in zip(keys, DIM * uniform("labels", n), strict=True)} if labels else {}
+    if card.attribute == "size":
+        space = dataclasses.replace(space, dim=1)
+        named = {key: f"{size:.6f}" for key, size in zip(keys, uniform("labels", n), strict=True)}
     return Inputs(
         audio(embeddings("system", n, rows, move=0.3)),
         audio(embeddings("reference", n, rows)),

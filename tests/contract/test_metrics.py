@@ -85,6 +85,8 @@ def inputs(metric: Metric, db: float) -> Inputs:
     if "prompts" in metric.card.needs:
         prompts = Embeddings(encoder.text([f"tone {p}" for p in PITCHES]), KEYS, "text", encoder.card)
     labels = {k: "low" if p < 1000 else "high" for k, p in zip(KEYS, PITCHES, strict=True)}
+    if metric.card.attribute == "size":
+        labels = {k: f"{p / 8000:.3f}" for k, p in zip(KEYS, PITCHES, strict=True)}  # see FakeSize
     real = embed(metric, 60, seed=1)
     return Inputs(embed(metric, db), real, prompts, labels, real)
 
@@ -137,7 +139,7 @@ def test_it_has_a_function_whose_docstring_says_shapes_units_and_an_example(name
         if p not in {"n_boot", "seed", "k", "labels", "kernel", "subsets", "size"}
     ]
     for argument in arrays:
-        assert re.search(rf"^    {argument}: \((n|m|rows), (d|classes)\) ", text, re.MULTILINE), argument
+        assert re.search(rf"^    {argument}: \((n|m|rows), (d|classes|1)\) ", text, re.MULTILINE), argument
     examples = doctest.DocTestParser().get_examples(text)
     assert len(examples) >= 3
     assert any(example.want for example in examples)
@@ -213,7 +215,9 @@ def test_sets_of_two_widths_are_refused(name: str) -> None:
     needed = {"reference", "prompts", "real"} & set(metric.card.needs)
     if not needed and "labels" not in metric.card.needs:
         pytest.skip("looks at one set only")
-    with pytest.raises((SpaceError, ShapeError), match=r"embed both with one encoder|no class probabilities"):
+    with pytest.raises(
+        (SpaceError, ShapeError), match=r"embed both with one encoder|no class probabilities|one number per row"
+    ):
         value(metric, dataclasses.replace(given, system=narrow))
 
 

@@ -1,8 +1,9 @@
-"""Small encoders of the toy world: toy-clip, toy-clap, toy-clap-condition, toy-audio, toy-audio-classes.
+"""Small encoders of the toy world: toy-clip, toy-clap, toy-clap-condition, toy-audio.
 
-Trained from scratch by ``clipsonic-eval toy-encoders train``; the frozen weights come with the package. They embed toy
-worlds only (``world`` on their cards). ``toy-clap-condition`` has other training data and another seed than
-``toy-clap``: a system must never be scored by the encoder that conditions it.
+The heads of toy-audio are encoders too: toy-audio-classes, toy-audio-count, toy-audio-size. Trained from scratch by
+``clipsonic-eval toy-encoders train``; the frozen weights come with the package. They embed toy worlds only (``world``
+on their cards). ``toy-clap-condition`` has other training data and another seed than ``toy-clap``: a system must never
+be scored by the encoder that conditions it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def load_audio(weights: Path | None = None, *, device: str = "cpu") -> Encoder:
     """Toy audio embedder for FAD: 64 features per window of 0.96 s."""
     from clipsonic_eval.encoders.toy.encoder import load_toy_audio
 
-    return load_toy_audio("toy-audio", weights, device, classes=False)
+    return load_toy_audio("toy-audio", weights, device, "features")
 
 
 @ENCODERS.register("toy-audio-classes")
@@ -49,4 +50,20 @@ def load_audio_classes(weights: Path | None = None, *, device: str = "cpu") -> E
     """Toy audio classifier: log-probabilities of the 12 sound sources per window of 0.96 s."""
     from clipsonic_eval.encoders.toy.encoder import load_toy_audio
 
-    return load_toy_audio("toy-audio-classes", weights, device, classes=True)
+    return load_toy_audio("toy-audio-classes", weights, device, "classes")
+
+
+@ENCODERS.register("toy-audio-count")
+def load_audio_count(weights: Path | None = None, *, device: str = "cpu") -> Encoder:
+    """Toy audio classifier: log-probabilities of 1, 2 or 3 events per window of 0.96 s."""
+    from clipsonic_eval.encoders.toy.encoder import load_toy_audio
+
+    return load_toy_audio("toy-audio-count", weights, device, "count")
+
+
+@ENCODERS.register("toy-audio-size")
+def load_audio_size(weights: Path | None = None, *, device: str = "cpu") -> Encoder:
+    """Toy audio regressor: size of the sound source, 0 (small, high) to 1 (big, low), per window of 0.96 s."""
+    from clipsonic_eval.encoders.toy.encoder import load_toy_audio
+
+    return load_toy_audio("toy-audio-size", weights, device, "size")

@@ -21,12 +21,21 @@ from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.media.audio import mono_at
 from clipsonic_eval.types import Clip, EncoderCard
 
+Head = Literal["features", "classes", "count", "size"]
+
 WORLD: Final = "toy"
+COUNTS: Final = ("1", "2", "3")
 _BATCH: Final = 32
 _SOURCE: Final = "trained from scratch by 'clipsonic-eval toy-encoders train'"
 _LICENCE: Final = "Apache-2.0"
 _AUDIO: Final = "rate:16k|resample:soxr-hq|mono:mean|win:0.96/0.96,zero-padded,last-aligned-to-end|mel:64,hop160,win512"
 _TEXT: Final = "text:words,32-tokens,unknown-hashed"
+_LAYERS: Final[dict[Head, str]] = {
+    "features": "layer:features",
+    "classes": "layer:log-softmax",
+    "count": "layer:log-softmax-count",
+    "size": "layer:size",
+}
 _IMAGE: Final = "image:short-side-48-bicubic,centre-48"
 
 
@@ -81,11 +90,11 @@ class ToyContrastiveEncoder(EncoderBase):
 
 
 class ToyAudioEncoder(EncoderBase):
-    """Toy audio embedder: features, or log-probabilities of the classes; one row per window of 0.96 s."""
+    """Toy audio embedder: its features, or what one of its heads reads from them; one row per window of 0.96 s."""
 
-    def __init__(self, net: AudioNetwork, card: EncoderCard, device: str = "cpu") -> None:
+    def __init__(self, net: AudioNetwork, card: EncoderCard, head: Head, device: str = "cpu") -> None:
         super().__init__(card)
-        self._net, self._device = net.eval().to(device), device
+        self._net, self._head, self._device = net.eval().to(device), head, device
 
     def audio_rows(self, clips: Sequence[Clip]) -> list[str]:
         """Return the clip's key for each of its windows."""
@@ -101,7 +110,10 @@ class ToyAudioEncoder(EncoderBase):
 
     def _forward(self, mels: torch.Tensor) -> torch.Tensor:
         features = self._net.features(mels)
-        return torch.log_softmax(self._net.classes(features), dim=1) if self._card.labels else features
+        if self._head == "features":
+            return features
+        read: torch.Tensor = getattr(self._net, self._head)(features)
+        return torch.log_softmax(read, dim=1) if self._card.labels else read
 
 
 def _windows(clips: Sequence[Clip]) -> list[Float32]:
@@ -136,29 +148,36 @@ def load_contrastive(
     return ToyContrastiveEncoder(net, words, card, device)
 
 
-def load_toy_audio(name: str, weights: Path | None, device: str, *, classes: bool) -> ToyAudioEncoder:
-    """Load the toy audio embedder, for its features or its class head (both are in one file).
+def load_toy_audio(name: str, weights: Path | None, device: str, head: Head) -> ToyAudioEncoder:
+    """Load the toy audio embedder, for its features or one of its heads (all are in one file).
+
+    Args:
+        name: of the encoder.
+        weights: file; None: the one that ships.
+        device: ``cpu`` or ``cuda``.
+        head: ``features``, log-probabilities of the ``classes`` or of the ``count``, or the ``size``.
 
     Raises:
         WeightsError: the weights or their card are missing, damaged, or of another network.
     """
     path = find(weights, "toy-audio")
     tensors, network, sha256 = load(path, name, "hearing")
-    sizes, labels = _entry(path, network, "shape"), tuple(_entry(path, network, "labels"))
+    sizes = _entry(path, network, "shape")
+    labels = {"classes": tuple(_entry(path, network, "labels")), "count": COUNTS}.get(head, ())
     net = _network(AudioNetwork, sizes, tensors, path)
     card = EncoderCard(
         name,
         weights_sha256=sha256,
-        dim=len(labels) if classes else sizes["dim"],
+        dim=len(labels) or (1 if head == "size" else sizes["dim"]),
         modalities=("audio",),
-        preprocessing=f"{_AUDIO}|{'layer:log-softmax' if classes else 'layer:features'}",
+        preprocessing=f"{_AUDIO}|{_LAYERS[head]}",
         sample_rate=RATE,
-        labels=labels if classes else (),
+        labels=labels,
         licence=_LICENCE,
         source=_SOURCE,
         world=WORLD,
     )
-    return ToyAudioEncoder(net, card, device)
+    return ToyAudioEncoder(net, card, head, device)
 
 
 def _entry(path: Path, network: dict[str, Any], key: str) -> Any:

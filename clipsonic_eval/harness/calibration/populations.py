@@ -126,4 +126,21 @@ def _classes(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[f
     ]
 
 
-POPULATIONS: Final[dict[str, Population]] = {"audio": _features, "audio_text": _pairs, "classifier": _classes}
+def _sizes(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
+    """Sizes uniform in [0, 1] and estimates of them, whose errors are normal."""
+    del card
+    keys, space = _keys(n), _space(1)
+    sizes = rng.random(n)
+    shared = 0.05 * rng.standard_normal(n)
+    named = {key: f"{size:.6f}" for key, size in zip(keys, sizes, strict=True)}
+    heard = [sizes + shared + 0.2 * noise * rng.standard_normal(n) for noise in noises]
+    return [Inputs(_embeddings(one[:, None], keys, space, "audio"), labels=named) for one in heard]
+
+
+POPULATIONS: Final[dict[str, Population]] = {
+    "audio": _features,
+    "audio_text": _pairs,
+    "classifier": _classes,
+    "count_classifier": _classes,
+    "size_estimator": _sizes,
+}

@@ -28,14 +28,15 @@ FAKE = RNG.standard_normal((50, 4)) + 0.5
 
 @pytest.fixture(scope="module")
 def wavs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``real/`` and ``mine/`` with the same keys, and ``test.csv`` with a prompt and a label each."""
+    """``real/`` and ``mine/`` with the same keys, and ``test.csv`` with a prompt, a label, a count and a size each."""
     root = tmp_path_factory.mktemp("wavs")
-    lines = ["key,prompt,label"]
+    lines = ["key,prompt,label,count,size"]
     for folder, noise in {"real": 0.0, "mine": 0.05}.items():
         (root / folder).mkdir()
         for i, pitch in enumerate(PITCHES):
             soundfile.write(root / folder / f"q{i:02d}.wav", fake_encoders.tone(pitch, i, noise), fake_encoders.RATE)
-    lines += [f"q{i:02d},tone {pitch},{'low' if pitch < 1000 else 'high'}" for i, pitch in enumerate(PITCHES)]
+    levels = ["low" if pitch < 1000 else "high" for pitch in PITCHES]
+    lines += [f"q{i:02d},tone {p},{levels[i]},{levels[i]},{p / 8000}" for i, p in enumerate(PITCHES)]
     (root / "test.csv").write_text("\n".join(lines))
     return root
 
@@ -248,9 +249,7 @@ def test_metrics_of_audio_take_folders(name: str, wavs: Path) -> None:
     card = ce.METRICS[name].card
     if card.min_n > len(PITCHES) or card.package or card.min_rows > 1:
         pytest.skip("needs more clips, more windows or a package")
-    encoder = {"audio_text": fake_encoders.FakeEncoder(unit=True), "classifier": fake_encoders.FakeClasses()}.get(
-        card.role, fake_encoders.FakeEncoder()
-    )
+    encoder = fake_encoders.encoders()[card.role]
     needs = {
         "reference": wavs / "real",
         "real": wavs / "real",

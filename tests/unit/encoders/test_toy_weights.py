@@ -94,7 +94,7 @@ def test_audio_weights_of_another_size_are_refused(tmp_path: Path) -> None:
     described = {"kind": "hearing", "labels": ["a", "b"], "shape": {"widths": [4, 8], "dim": 5, "classes": 3}}
     save(path, net.state_dict(), described, {})
     with pytest.raises(WeightsError, match=r"toy-audio\.safetensors: the tensors do not fit"):
-        load_toy_audio("toy-audio", path, "cpu", classes=True)
+        load_toy_audio("toy-audio", path, "cpu", "classes")
 
 
 @pytest.mark.parametrize("card", ["[]", "{}", '{"weights_sha256": 5}'])

@@ -18,6 +18,7 @@ from clipsonic_eval.harness.cache import embedding_cache
 from clipsonic_eval.harness.embedder import Embedder
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.media.audio import write_wav
+from clipsonic_eval.types import Query
 
 
 def write(folder: Path, n: int = 6) -> Path:
@@ -46,7 +47,8 @@ def test_the_list_of_a_samples_folder_is_believed_only_if_the_bytes_agree(tmp_pa
         rows.writerow(["first", "q0.wav", "tone 300", "low", file_sha256(tmp_path / "q0.wav")])
         rows.writerow(["second", "q1.wav", "tone 500", "", "0" * 64])
     found = system_set("s", tmp_path, None)
-    assert found.prompts == {"first": ("tone 300", "low"), "second": ("tone 500", None)}
+    asked = {"first": Query("first", "tone 300", label="low"), "second": Query("second", "tone 500")}
+    assert found.queries == asked
     assert "q2.wav is not in samples.csv" in reasons(found.skipped)["q2"]
     embedded = Embedder({"audio": FakeEncoder()}).embed(found, ["audio"])
     assert embedded.keys == ("first",)
@@ -265,6 +267,6 @@ def test_a_foreign_samples_csv_is_read_like_all_tables(tmp_path: Path) -> None:
     (tmp_path / "samples.csv").write_text("\n".join(["filename;caption;class", *rows]) + "\n", encoding="utf-16")
     found = system_set("s", tmp_path, None)
     assert [item.key for item in found.items] == ["q0", "q1"]
-    assert found.prompts == {"q0": ("rain", "x")}
+    assert found.queries == {"q0": Query("q0", "rain", label="x")}
     why = reasons(found.skipped)
     assert {"line-4", "q3", "q1", "q2"} <= set(why)

@@ -100,3 +100,24 @@ def test_a_key_is_counted_in_bytes_and_may_stand_once() -> None:
         check_keys([Query("日" * 67, "p")])
     with pytest.raises(UserError, match="asked: key 'a' is there twice; every query needs a key of its own"):
         check_keys([Query("a", "p"), Query("b", "p"), Query("a", "q")], where="asked")
+
+
+def test_attributes_that_a_metric_compares_with_are_read_beside_the_label(tmp_path: Path) -> None:
+    asked = read_queries(table(tmp_path, "a,rain,x,2,0.25", "b,wind,y,,0.5", head="key,prompt,label,Count,size"))
+    assert [dict(query.attributes) for query in asked.queries] == [{"count": "2", "size": "0.25"}, {"size": "0.5"}]
+    assert asked.truth("count") == {"a": "2"}
+    assert asked.truth("") == asked.labels == {"a": "x", "b": "y"}
+    assert not any("not read" in note for note in asked.notes)
+    assert asked.hash == read_queries(table(tmp_path, "a,rain,x", "b,wind,y", head="key,prompt,label")).hash
+
+
+def test_columns_that_are_nearly_spelt_like_an_attribute_are_no_fault(tmp_path: Path) -> None:
+    asked = read_queries(table(tmp_path, "a,rain,GB,12", head="key,prompt,country,sizes"))
+    assert asked.queries == (Query("a", "rain"),)
+    assert any("columns not read: country, sizes" in note for note in asked.notes)
+
+
+def test_rows_of_one_key_must_agree_on_attributes(tmp_path: Path) -> None:
+    asked = read_queries(table(tmp_path, "a,rain,1", "a,it pours,2", head="key,prompt,count"))
+    (skip,) = asked.skipped
+    assert "key 'a' has the count '2' here and '1' in line 2" in skip.reason
