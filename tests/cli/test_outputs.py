@@ -25,6 +25,7 @@ class Mine:
     def generate(self, queries, seeds):
         return [np.full(8, self.level, np.float32) for _ in queries]
 """
+RECIPE = "{base: {clips: nowhere}, variants: {base: {}}, queries: queries.csv, reference: wavs}"
 SCORE = Score("fad", "mine", 1.0, None, "", 5, 5, "distance", higher_is_better=False, signature="fad|n:5")
 FROM_TO = ["--from", "fad/clipsonic-eval", "--to", "fad/fadtk"]
 
@@ -40,6 +41,7 @@ COMMANDS = {
     "toy-encoders": ["toy-encoders", "train", "--only", "toy-audio", "--out"],
     "bench": ["bench", "mine.py:Mine", "--processes", "1", "--calls", "1", "--out"],
     "frontier": ["frontier", "mine.py:Mine", "--queries", "queries.csv", "--reference", "wavs", "--out"],
+    "recipe": ["recipe", "recipe.yaml", "--out"],
     "demo": ["demo", "--fast", "--out"],
     "sweep": ["sweep", "--only", "narrow", "--out"],
     "embed": ["embed", "wavs", "--encoder", "toy-audio", "--cache"],
@@ -56,6 +58,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("mine.py").write_text(MINE)
     Path("queries.csv").write_text("key,prompt\na,bell\nb,rain\n")
     Path("train.yaml").write_text("trainer: clipsonic.training.audio:train\nclips: nowhere\n")
+    Path("recipe.yaml").write_text(RECIPE)
     points = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
     np.savez("features.npz", image=points, text=points[::-1], keys=[str(k) for k in range(40)])
     records.write(RunRecord("evaluate", (SCORE,)), Path("run"))
@@ -90,7 +93,7 @@ def test_a_folder_that_takes_no_files(name: str, monkeypatch: pytest.MonkeyPatch
     assert "cannot be written into (Read-only file system)" in refused(name, "out")
 
 
-@pytest.mark.parametrize("name", [name for name in RULED if name != "train"])  # whose clips are missing here
+@pytest.mark.parametrize("name", [n for n in RULED if n not in {"train", "recipe"}])  # no clips; no --overwrite
 @pytest.mark.parametrize("more", [(), ("--overwrite",)], ids=["plain", "overwrite"])
 @pytest.mark.usefixtures("folder")
 def test_a_folder_of_other_things(name: str, more: tuple[str, ...]) -> None:

@@ -1,8 +1,7 @@
 """Search for a training recipe: variants of one configuration, each trained for the same processor time.
 
 A faster step buys more steps. For every variant, steps of the base recipe and of the variant are taken in turns in one
-process, and the ratio of their medians turns ``train.steps`` of the base into that of the variant: what else runs on
-the machine slows down both. Each model then answers the same image queries (IQ) and is scored on them.
+process, and the ratio of their shortest durations turns ``train.steps`` of the base into that of the variant. Each model then answers the same image queries (IQ) and is scored on them.
 
 Choose on validation clips; nothing here should see the test split.
 """
@@ -24,13 +23,14 @@ import torch
 from clipsonic.conditions import condition_array
 from clipsonic.training import audio, audio_task, loop
 from clipsonic.training.config import AudioTrainingConfig
-from clipsonic_eval.config import apply_sets, resolve
+from clipsonic_eval import outputs
+from clipsonic_eval.config import apply_sets, portable, resolve
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.progress import SILENT, Progress
 
-_BLOCK, _BLOCKS = 4, 5  # steps in a row, and how often base and variant take turns
+_BLOCK, _BLOCKS = 5, 8  # steps in a row, and how often base and variant take turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +67,13 @@ class RecipeSearch:
             raise ConfigError(f"variant '{variant}': is none of {', '.join(self.variants)}")
         tree = apply_sets(self.base, [f"{key}={json.dumps(value)}" for key, value in self.variants[variant].items()])
         tree = apply_sets(tree, [f"train.seed={seed}"])
-        resolve(AudioTrainingConfig, tree)
+        resolve(AudioTrainingConfig, tree).resolved()
         return tree
+
+    def identity(self) -> dict[str, Any]:
+        """Return what all results of one folder share; variants and seeds may be added."""
+        tree = {"base": self.base, "queries": str(self.queries), "reference": str(self.reference)}
+        return dict(portable({**tree, "limit": self.limit, "sampling": self.sampling}))
 
 
 def search(config: Mapping[str, Any], out: Path, *, only: str | None = None, progress: Progress = SILENT) -> list[Path]:
@@ -84,17 +89,23 @@ def search(config: Mapping[str, Any], out: Path, *, only: str | None = None, pro
         The results, ``result.json`` each.
 
     Raises:
-        UserError: a variant is no valid training, or something that it needs is missing.
+        UserError: a variant is no valid training, has a result with other overrides, or lacks something.
     """
     settings = resolve(RecipeSearch, config)
+    names = tuple(settings.variants) if only is None else (only,)
     results = []
-    for seed in settings.seeds:
-        for variant in settings.variants if only is None else (only,):
-            path = out / variant / f"seed-{seed}" / "result.json"
-            if not path.is_file():
-                progress.note(f"• {variant}, seed {seed}")
-                _run(settings, variant, seed, path, progress)
-            results.append(path)
+    with outputs.claim(out, "recipe", settings.identity()):
+        for seed in settings.seeds:
+            for variant in names:
+                path = out / variant / f"seed-{seed}" / "result.json"
+                if not path.is_file():
+                    progress.note(f"• {variant}, seed {seed}")
+                    _run(settings, variant, seed, path, progress)
+                elif read_json(path)["overrides"] != settings.variants[variant]:
+                    raise UserError(
+                        f"{path}: is of other overrides than variant '{variant}' has now; give it a new name"
+                    )
+                results.append(path)
     return results
 
 
@@ -150,7 +161,7 @@ def step_seconds(base: AudioTrainingConfig, variant: AudioTrainingConfig) -> tup
             durations = np.array([[_timed(take) for take in takers] for _ in range(_BLOCKS)])
     finally:
         torch.set_num_threads(threads)
-    base_s, variant_s = np.median(durations, axis=0)
+    base_s, variant_s = durations.min(axis=0)  # other work only lengthens
     return float(base_s), float(variant_s)
 
 
