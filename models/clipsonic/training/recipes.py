@@ -1,7 +1,8 @@
 """Search for a training recipe: variants of one configuration, each trained for the same processor time.
 
 A faster step buys more steps. For every variant, steps of the base recipe and of the variant are taken in turns in one
-process, and the ratio of their shortest durations turns ``train.steps`` of the base into that of the variant. Each model then answers the same image queries (IQ) and is scored on them.
+process, and the ratio of their shortest durations turns ``train.steps`` of the base into that of the variant. Each
+model then answers the same image queries (IQ) and is scored on them.
 
 Choose on validation clips; nothing here should see the test split.
 """
