@@ -163,7 +163,8 @@ def _texts(texts: Any, system: Any) -> Path | Mapping[str, str]:
 def _labels(table: StrPath, attribute: str) -> dict[str, str]:
     from clipsonic_eval.harness.queries import read_queries
 
-    labels = read_queries(Path(table)).truth(attribute)
+    asked = read_queries(Path(table))
+    labels = dict(asked.attributes.get(attribute, {}) if attribute else asked.labels)
     if not labels:
         name = attribute or "label"
         raise UserError(f"{table}: no query has a {name}; give a table with the column {name}")

@@ -16,8 +16,7 @@ from clipsonic_eval.harness.audio_sets import AudioSet, system_set
 from clipsonic_eval.harness.controls import NOISE, REAL, SHUFFLED, halves, with_shuffled_keys, write_noise
 from clipsonic_eval.harness.embedder import EmbeddedSet, Embedder
 from clipsonic_eval.harness.plan import FAD_HALVES, EvaluationPlan
-from clipsonic_eval.hashing import config_hash
-from clipsonic_eval.metrics import Inputs, Metric, attributes
+from clipsonic_eval.metrics import Inputs, Metric
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import SetCount
 from clipsonic_eval.types import Clip, Embeddings, Finding, Skip
@@ -77,7 +76,8 @@ class Embedded:
         if "real" in card.needs:
             spaces.pop(REAL, None)  # it would be compared with itself
         stored = plan.stored.gaussian if plan.stored is not None and "reference" in card.needs else None
-        labels, text = plan.queries.truth(card.attribute), self.text.get(card.role)
+        labels = plan.queries.attributes[card.attribute] if card.attribute else plan.queries.labels
+        text = self.text.get(card.role)
         return {name: Inputs(space, reference, text, labels, real, stored) for name, space in spaces.items()}
 
 
@@ -191,13 +191,12 @@ def _identity(
         "reference": ("ref", f"stats+{plan.stored.digest}" if plan.stored else reference.content if reference else ""),
         "real": ("ref", real.content if real else ""),
         "prompts": ("queries", plan.queries.hash),
-        "labels": ("queries", plan.queries.hash),
     }
-    of_attribute = {name: ("queries", config_hash(plan.queries.truth(name))[:8]) for name in attributes()}
     captions = [("captions", "mean")] if plan.queries.captions else []
     found = {}
     for name, metric in plan.metrics.items():
-        own = {**against, "labels": of_attribute.get(metric.card.attribute, against["labels"])}
+        truth = plan.queries.attribute_hashes.get(metric.card.attribute, plan.queries.hash)
+        own = {**against, "labels": ("queries", truth)}
         found[name] = [own[need] for need in metric.card.needs] + (captions if "prompts" in metric.card.needs else [])
     return found
 

@@ -20,6 +20,7 @@ from clipsonic_eval.harness.stored_statistics import StoredStatistics, is_stored
 from clipsonic_eval.metrics import METRICS, Metric, MetricCard, SetMetric, attributes
 from clipsonic_eval.types import Finding, Query
 
+_NO_ATTRIBUTE = "no query has a {0}; give --prompts CSV with a column {0}"
 FAD_HALVES = "fad_halves"  # FAD between two halves of the reference: what remains where nothing differs, at half the n
 
 
@@ -133,18 +134,13 @@ def _lacking(
     return {
         "reference": "" if reference or stored else "no reference set; give --reference FOLDER",
         "prompts": "" if queries.prompts else "there are no prompts; give --prompts CSV",
-        "labels": _lacks(queries, ""),
-        **{attribute: _lacks(queries, attribute) for attribute in attributes()},
+        "labels": "" if queries.labels else _NO_ATTRIBUTE.format("label"),
+        **{name: "" if queries.attributes.get(name) else _NO_ATTRIBUTE.format(name) for name in attributes()},
         "real": "" if REAL in systems else "the queries' own audio is missing; give --real FOLDER",
         "reference audio": ""
         if stored is None
         else "the reference is stored statistics, and this needs its embeddings; give the folder of sounds",
     }
-
-
-def _lacks(queries: QuerySet, attribute: str) -> str:
-    name = attribute or "label"
-    return "" if queries.truth(attribute) else f"no query has a {name}; give --prompts CSV with a column {name}"
 
 
 def _roles(need: str, metrics: Mapping[str, Metric], encoders: Encoders) -> tuple[str, ...]:
@@ -296,16 +292,19 @@ def _load_encoders(
 def _drop_unknown_labels(metrics: dict[str, Metric], queries: QuerySet, encoders: Encoders) -> list[str]:
     """Take metrics on labels out of ``metrics`` where the classifier does not know a label; return why."""
     left_out = []
-    for role in dict.fromkeys(m.card.role for m in metrics.values() if "labels" in m.card.needs):
+    for role in dict.fromkeys(m.card.role for m in metrics.values() if _of_class(m.card)):
         card = encoders[role].card
-        affected = [n for n, m in metrics.items() if m.card.role == role and "labels" in m.card.needs]
-        truth = {value for name in affected for value in queries.truth(metrics[name].card.attribute).values()}
-        unknown = sorted(truth - set(card.labels))
-        if unknown and card.labels:
+        unknown = sorted({label for label in queries.labels.values() if label not in card.labels})
+        if unknown:
+            affected = [n for n, m in metrics.items() if m.card.role == role and _of_class(m.card)]
             for name in affected:
                 del metrics[name]
             left_out.append(f"{', '.join(affected)} left out: '{unknown[0]}' is no class of encoder '{card.name}'")
     return left_out
+
+
+def _of_class(card: MetricCard) -> bool:
+    return "labels" in card.needs and not card.attribute
 
 
 def pairs_to_compare(config: EvaluateConfig, systems: list[str]) -> list[tuple[str, str]]:

@@ -29,8 +29,10 @@ class QuerySet:
         captions: all captions of the keys that have several, in the order of the table.
         prompts: first caption by key.
         labels: class name by key, where there is one.
+        attributes: by name, that attribute by key, where a query has it.
         texts: (key, caption) of every caption, sorted by key.
         hash: eight hex digits over keys, captions and labels.
+        attribute_hashes: by name, eight hex digits over the keys and values of an attribute.
     """
 
     queries: tuple[Query, ...]
@@ -39,8 +41,10 @@ class QuerySet:
     captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     prompts: Mapping[str, str] = field(init=False)
     labels: Mapping[str, str] = field(init=False)
+    attributes: Mapping[str, Mapping[str, str]] = field(init=False)
     texts: tuple[tuple[str, str], ...] = field(init=False)
     hash: str = field(init=False)
+    attribute_hashes: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         prompts = {query.key: query.prompt for query in self.queries}
@@ -49,16 +53,16 @@ class QuerySet:
         content = [
             [key, texts if key in self.captions else texts[0], labels.get(key)] for key, texts in captions.items()
         ]
+        attributes: dict[str, dict[str, str]] = {}
+        for query in self.queries:
+            for name, value in query.attributes.items():
+                attributes.setdefault(name, {})[query.key] = value
+        object.__setattr__(self, "attributes", attributes)
+        object.__setattr__(self, "attribute_hashes", {n: config_hash(by_key)[:8] for n, by_key in attributes.items()})
         object.__setattr__(self, "prompts", prompts)
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "texts", tuple((key, text) for key, texts in captions.items() for text in texts))
         object.__setattr__(self, "hash", config_hash(content)[:8])
-
-    def truth(self, attribute: str) -> dict[str, str]:
-        """Return an attribute by key, where a query has it; "" is the class."""
-        if not attribute:
-            return dict(self.labels)
-        return {query.key: query.attributes[attribute] for query in self.queries if attribute in query.attributes}
 
     def single(self, path: Path, fix: str) -> tuple[Query, ...]:
         """Return the queries, where each key must have one caption only.

@@ -105,8 +105,8 @@ def test_a_key_is_counted_in_bytes_and_may_stand_once() -> None:
 def test_attributes_that_a_metric_compares_with_are_read_beside_the_label(tmp_path: Path) -> None:
     asked = read_queries(table(tmp_path, "a,rain,x,2,0.25", "b,wind,y,,0.5", head="key,prompt,label,Count,size"))
     assert [dict(query.attributes) for query in asked.queries] == [{"count": "2", "size": "0.25"}, {"size": "0.5"}]
-    assert asked.truth("count") == {"a": "2"}
-    assert asked.truth("") == asked.labels == {"a": "x", "b": "y"}
+    assert asked.attributes == {"count": {"a": "2"}, "size": {"a": "0.25", "b": "0.5"}}
+    assert asked.labels == {"a": "x", "b": "y"}
     assert not any("not read" in note for note in asked.notes)
     assert asked.hash == read_queries(table(tmp_path, "a,rain,x", "b,wind,y", head="key,prompt,label")).hash
 

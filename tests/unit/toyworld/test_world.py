@@ -207,9 +207,19 @@ def test_written_videos_have_picture_and_sound_of_the_right_length(world):
 
 def test_tables_and_shards_name_every_item_once(world):
     rows = {p.stem: list(csv.DictReader(p.read_text().splitlines())) for p in world.glob("*.csv")}
-    expected = {"video_labels": 4, "video_captions": 4, "pairs": 3, "val": 1, "test": 1, "val_reference": 2}
+    expected = {
+        "video_labels": 4,
+        "video_captions": 4,
+        "video_attributes": 4,
+        "pairs": 3,
+        "val": 1,
+        "test": 1,
+        "val_reference": 2,
+    }
     assert {name: len(found) for name, found in rows.items()} == {**expected, "reference": 1}
     assert list(rows["video_labels"][0]) == ["id", "start", "label", "split"]
+    for name in ("val", "test", "video_attributes"):
+        assert all(row["count"] in "123" and 0 <= float(row["size"]) <= 1 for row in rows[name])
     for name in ("pairs", "val", "test", "val_reference", "reference"):
         assert all((world / row["path"]).is_file() and row["prompt"] and row["label"] for row in rows[name])
     table = pyarrow.parquet.read_table(world / "pictures" / "shard-0000.parquet")
