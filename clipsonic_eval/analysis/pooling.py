@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from clipsonic_eval import class_shares
 from clipsonic_eval.analysis.resampling import mean_interval
 from clipsonic_eval.analysis.runs import Run, number
 from clipsonic_eval.errors import UserError
@@ -84,6 +85,7 @@ def _pooled(found: Mapping[str, tuple[str, Score]], trained: bool, kept: RunReco
     per_clip = _mean_per_clip(every)
     ci, method = _interval(every, per_clip, kept)
     counted = [score.details.get(WITH_UNANSWERED, score.value) for score in every]
+    unanswered = any(WITH_UNANSWERED in score.details for score in every)
     return replace(
         first,
         value=float(np.mean(list(values.values()))),
@@ -95,7 +97,7 @@ def _pooled(found: Mapping[str, tuple[str, Score]], trained: bool, kept: RunReco
         per_clip=per_clip,
         influence={},
         reference_influence={},
-        details={WITH_UNANSWERED: float(np.mean(counted))} if any(WITH_UNANSWERED in s.details for s in every) else {},
+        details={**class_shares.mean(every), **({WITH_UNANSWERED: float(np.mean(counted))} if unanswered else {})},
     )
 
 

@@ -212,12 +212,14 @@ class ClipMetric:
         card: what the metric is.
         per_clip: gives the value of every clip that can be scored, by key; pairs by key, never by order.
         proportion: values are 0 or 1, so that the mean is a proportion.
+        details: gives further numbers for readers, from the inputs and the values of the clips.
         function: the public function of the metric.
     """
 
     card: MetricCard
     per_clip: Callable[[Inputs], dict[str, float]]
     proportion: bool = False
+    details: Callable[[Inputs, Mapping[str, float]], Mapping[str, float]] | None = None
     function: Callable[..., Score] | None = None
 
     def value(self, inputs: Inputs) -> float:

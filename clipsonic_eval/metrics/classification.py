@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clipsonic_eval import class_shares
 from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.metrics._base import ClipMetric, Inputs, MetricCard, metric
 from clipsonic_eval.metrics._classes import log_probabilities
@@ -42,6 +43,7 @@ CLASS_ACCURACY = ClipMetric(
     ),
     _per_clip,
     proportion=True,
+    details=lambda inputs, hits: class_shares.details(hits, inputs.labels),
 )
 
 
@@ -63,6 +65,7 @@ COUNT_ACCURACY = ClipMetric(
     ),
     _per_clip,
     proportion=True,
+    details=lambda inputs, hits: class_shares.details(hits, inputs.labels),
 )
 
 
@@ -80,7 +83,8 @@ def class_accuracy(system: Vectors, *, labels: Labels, n_boot: int = 2000, seed:
         seed: written into the score.
 
     Returns:
-        The proportion; ``per_clip`` has 1.0 (right) or 0.0 of each clip.
+        The proportion; ``per_clip`` has 1.0 (right) or 0.0 of each clip, ``details`` the share of each class
+        (``class/dog``) and its number of clips (``class_n/dog``).
 
     Raises:
         UserError: a label is no class of the classifier.

@@ -147,7 +147,8 @@ def _score_clips(
         array = np.array([values[key] for key in keys])
         _refuse_not_finite(metric.card, name, keys, array)
         interval, method = _mean_interval(metric, keys, array, n_boot, seed)
-        found = Estimate(float(array.mean()), interval, method, {key: values[key] for key in keys})
+        more = metric.details(one, values) if metric.details is not None else {}
+        found = Estimate(float(array.mean()), interval, method, {key: values[key] for key in keys}, more)
         scores[name] = make(metric.card, name, one.system, found, seed=seed, identity=identity)
     return Scored(scores, {}, unscored)
 
