@@ -81,6 +81,7 @@ class Catalogue:
             over pairs that a run was explicitly asked for, and over pairs with an unlisted system.
         sweep: pairs that are compared on every CLIP variant; the second system of the first pair is the baseline of
             the figure.
+        sheet: systems below the real audio in the contact sheet; empty: the first two.
         main_variants: CLIP variants that the main table prefers where the runs hold several.
         text_label: name of the text embedding in the table of the modality gap.
         questions: sections of the page; empty: the general ones, :data:`clipsonic_eval.reporting.summary.QUESTIONS`.
@@ -97,6 +98,7 @@ class Catalogue:
     others: str = ""
     planned: tuple[Pair, ...] = ()
     sweep: tuple[Pair, ...] = ()
+    sheet: tuple[str, ...] = ()
     main_variants: tuple[str, ...] = ()
     text_label: str = "text"
     questions: tuple[Question, ...] = ()

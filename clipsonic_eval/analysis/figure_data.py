@@ -1,13 +1,14 @@
 """Arrays next to a record that only figures need: log-mel spectrograms of a few queries, projected embeddings.
 
-``examples.npz`` holds ``keys`` (k,), ``prompts`` (k,) and for each system (k, 64, frames) natural-log mel magnitudes;
+``examples.npz`` holds ``keys`` (k,), and for each system (k, bands, frames) natural-log mel magnitudes; ``prompts`` and
+``labels`` (k,), the bands' centres ``hz`` (bands,) and the frames' distance ``hop_s`` where they are known.
 ``projection.npz`` holds ``image``, ``text`` and for each prior (n, 2) principal components. Both load without pickles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsonic_eval import atomic, filenames
+from clipsonic_eval.analysis.catalogue import REAL, Catalogue
 from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.arrays import read_npz
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import UserError
 
 MAX_QUERIES = 4  # as many columns as a page has room for
+_ABOUT_QUERIES = ("keys", "prompts", "labels", "hz", "hop_s")  # arrays of examples.npz that are no system's
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,19 @@ class Examples:
     Attributes:
         keys: of the k queries.
         prompts: of the k queries, "" where there is none.
-        mels: by system, (k, bands, frames) float32, natural logarithm of mel magnitudes.
+        mels: by system, (k, bands, frames) float32, natural logarithm of mel magnitudes; in the records of a report
+            most systems have the first :data:`MAX_QUERIES` queries only.
+        labels: class names of the k queries, "" where there is none.
+        hz: centre frequencies of the bands, Hz; empty where they are not known.
+        hop_s: seconds from frame to frame, 0 where they are not known.
     """
 
     keys: tuple[str, ...]
     prompts: tuple[str, ...]
     mels: Mapping[str, Float32]
+    labels: tuple[str, ...] = ()
+    hz: tuple[float, ...] = ()
+    hop_s: float = 0.0
 
 
 def examples(runs: Iterable[Run]) -> Examples | None:
@@ -57,9 +67,20 @@ def examples(runs: Iterable[Run]) -> Examples | None:
             continue
         if set(found.keys) <= set(here.keys):
             rows = [here.keys.index(k) for k in found.keys]
-            more = {s: m[rows] for s, m in here.mels.items() if s not in found.mels}
-            found = Examples(found.keys, found.prompts, {**found.mels, **more})
+            more = {s: m[rows] for s, m in here.mels.items() if s not in found.mels and len(m) == len(here.keys)}
+            found = replace(found, mels={**found.mels, **more})
     return found if found is not None and found.keys and found.mels else None
+
+
+def in_contact_sheet(shown: Examples, catalogue: Catalogue) -> list[str]:
+    """Return the rows of a class in the contact sheet: real audio, and the catalogue's choice of systems.
+
+    Without a choice, or where those systems have no spectrograms, the first two. None where no query has a class label.
+    """
+    whole = [s.name for s in catalogue.ordered(shown.mels) if len(shown.mels[s.name]) == len(shown.keys)]
+    trained = [name for name in whole if not catalogue.is_control(name)]
+    named = [name for name in catalogue.sheet if name in trained] or trained[:2]
+    return [name for name in whole if name == REAL] + named if any(shown.labels) else []
 
 
 def _file(run: Run, name: str) -> Path | None:
@@ -71,12 +92,13 @@ def _read_examples(path: Path) -> Examples:
     if "keys" not in arrays:
         raise UserError(f"{path}: no array 'keys'; evaluate again to write it anew")
     keys = tuple(str(k) for k in arrays["keys"])
-    prompts = tuple(str(p) for p in arrays["prompts"]) if "prompts" in arrays else ("",) * len(keys)
-    mels = {s: _rounded(a) for s, a in arrays.items() if s not in ("keys", "prompts")}
+    prompts, labels = (tuple(map(str, arrays.get(name, [""] * len(keys)))) for name in ("prompts", "labels"))
+    mels = {s: _rounded(a) for s, a in arrays.items() if s not in _ABOUT_QUERIES}
     for system, mel in mels.items():
-        if mel.ndim != 3 or len(mel) != len(keys):
+        if mel.ndim != 3 or len(mel) not in (len(keys), min(len(keys), MAX_QUERIES)):
             raise UserError(f"{path}: '{system}' must be ({len(keys)}, bands, frames), got {mel.shape}; evaluate again")
-    return Examples(keys, prompts, mels)
+    hz = tuple(float(f) for f in arrays.get("hz", ()))
+    return Examples(keys, prompts, mels, labels, hz, float(arrays.get("hop_s", 0.0)))
 
 
 def _rounded(mel: NDArray[np.generic]) -> Float32:
@@ -103,10 +125,20 @@ def projection(run: Run) -> dict[str, Float32] | None:
     return points
 
 
-def export_examples(shown: Examples, folder: Path) -> None:
-    """Write the spectrograms that the figure shows, so that it can be remade."""
-    arrays: dict[str, Any] = {s: m[:MAX_QUERIES].astype(np.float16) for s, m in shown.mels.items()}
-    arrays |= {"keys": np.array(shown.keys[:MAX_QUERIES]), "prompts": np.array(shown.prompts[:MAX_QUERIES])}
+def export_examples(shown: Examples, folder: Path, whole: Collection[str] = ()) -> None:
+    """Write the spectrograms that the figures show, so that they can be remade.
+
+    Args:
+        shown: of all systems.
+        folder: of the record.
+        whole: systems of which all queries are written; of the others the first :data:`MAX_QUERIES`.
+    """
+    k = len(shown.keys) if whole else MAX_QUERIES
+    arrays: dict[str, Any] = {
+        s: (m if s in whole else m[:MAX_QUERIES]).astype(np.float16) for s, m in shown.mels.items()
+    }
+    arrays |= {name: np.array(getattr(shown, name)[:k]) for name in ("keys", "prompts", "labels")}
+    arrays |= {"hz": np.array(shown.hz), "hop_s": np.array(shown.hop_s)}
     with atomic.replacing(folder / filenames.EXAMPLES) as temporary:
         np.savez_compressed(temporary, **arrays)
 

@@ -44,7 +44,8 @@ class EvaluateConfig:
         pairs: comparisons as ``A:B``, instead of ``baselines``.
         compare: False: no paired tests.
         tags: written into the record, e.g. split, train_seed, guidance, clip_variant.
-        examples: number of queries whose mel spectrograms are kept.
+        examples: number of queries whose mel spectrograms are kept; at least two of every class where the queries have
+            labels, none with 0.
         batch_size: clips that an encoder gets at once.
         workers: threads that decode.
         device: of the encoders.

@@ -25,11 +25,11 @@ def write(record: RunRecord, out: Path, embedded: Embedded | None = None, *, exa
         record: of the run.
         out: the run folder.
         embedded: of an evaluation, for ``examples.npz``: mel spectrograms of the same few queries by every system.
-        examples: number of these queries.
+        examples: number of these queries, see :func:`clipsonic_eval.harness.spectrograms.write_examples`.
         seed: of their choice.
     """
     if embedded is not None:
-        write_examples(embedded.sets, embedded.plan.queries.prompts, out, k=examples, seed=seed)
+        write_examples(embedded.sets, embedded.plan.queries, out, k=examples, seed=seed)
     per_clip = [(key, s.system, s.metric, value) for s in record.scores for key, value in s.per_clip.items()]
     skipped = [(name, skip.key, skip.reason) for name, skips in record.skipped.items() for skip in skips]
     findings = [

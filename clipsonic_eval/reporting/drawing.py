@@ -26,6 +26,7 @@ class _Figure:
         missing: sentence for the page where the figure cannot be drawn.
         draw: returns the figure and its caption; None where the results do not allow it.
         families: font families for its texts; empty: the base font alone.
+        png_bytes: most that the PNG may have; None: as usual.
     """
 
     name: str
@@ -33,6 +34,7 @@ class _Figure:
     missing: str
     draw: Callable[[], tuple[Canvas, str]] | None
     families: Sequence[str] = ()
+    png_bytes: int | None = None
 
 
 def draw_all(results: Results, folder: Path) -> tuple[dict[str, tuple[str, str]], list[str]]:
@@ -52,7 +54,7 @@ def draw_all(results: Results, folder: Path) -> tuple[dict[str, tuple[str, str]]
         (folder / "figures").mkdir(exist_ok=True)
         with style.look(figure.families):
             canvas, caption = figure.draw()
-            style.save(canvas, folder / "figures" / figure.name)
+            style.save(canvas, folder / "figures" / figure.name, figure.png_bytes)
         made[figure.name] = (figure.title, caption)
     return made, [*left_out, *_undrawable_captions(results)]
 
@@ -66,10 +68,9 @@ def _undrawable_captions(results: Results) -> list[str]:
 
 
 def _figures(results: Results) -> list[_Figure]:
-    from clipsonic_eval.reporting.figures import clip_variants, gap, guidance, spectrograms, systems
+    from clipsonic_eval.reporting.figures import clip_variants, gap, guidance, systems
 
     catalogue, table = results.catalogue, results.table
-    shown = figure_data.examples(results.runs.table)
     points = next((p for run in results.gap_runs if (p := figure_data.projection(run)) is not None), None)
     return [
         _Figure(
@@ -92,17 +93,39 @@ def _figures(results: Results) -> list[_Figure]:
             else "",
             partial(clip_variants.draw, results) if results.sweep else None,
         ),
-        _Figure(
-            "spectrograms",
-            "Spectrograms of the same queries",
-            f"no {filenames.EXAMPLES} next to the records: spectrograms left out",
-            partial(spectrograms.draw, shown, catalogue) if shown is not None else None,
-            spectrograms.captions(shown).families if shown is not None else (),
-        ),
+        *_pictures(results),
         _Figure(
             "guidance",
             "Metrics against the guidance scale",
             "no system at two guidance scales or more on one split: figure over guidance scales left out",
             partial(guidance.draw, results) if guidance.at_several_scales(results) else None,
+        ),
+    ]
+
+
+def _pictures(results: Results) -> list[_Figure]:
+    """Return the figures of spectrograms."""
+    from clipsonic_eval.reporting.figures import contact_sheet, spectrograms, style
+
+    shown = figure_data.examples(results.runs.table)
+    missing = f"no {filenames.EXAMPLES} next to the records: spectrograms left out"
+    if shown is None:
+        return [_Figure("spectrograms", "", missing, None)]
+    of_every_class = figure_data.in_contact_sheet(shown, results.catalogue)
+    return [
+        _Figure(
+            "contact_sheet",
+            "Contact sheet: real and generated audio of every class",
+            "",
+            partial(contact_sheet.draw, shown, results.catalogue) if of_every_class else None,
+            png_bytes=contact_sheet.PNG_BYTES,
+        ),
+        _Figure(
+            "spectrograms",
+            "Spectrograms of the same queries",
+            missing,
+            partial(spectrograms.draw, shown, results.catalogue),
+            spectrograms.captions(shown).families,
+            png_bytes=2 * style.MAX_PNG_BYTES,
         ),
     ]

@@ -29,7 +29,8 @@ def write(results: Results, folder: Path) -> None:
         records.write(pooled, folder / name)
     shown = figure_data.examples(found.table)
     if shown is not None:
-        figure_data.export_examples(shown, folder / found.table[0].name)
+        whole = figure_data.in_contact_sheet(shown, results.catalogue)
+        figure_data.export_examples(shown, folder / found.table[0].name, whole)
     for run in results.gap_runs:
         points = figure_data.projection(run)
         if points is not None:

@@ -42,7 +42,7 @@ def readme(
         parts += ["## What does it cost?", "", *[f"- {s}" for s in bench.sentences(results.runs.bench)], ""]
         parts += [*_table(tables, "cost"), *_table(tables, "stages")]
     if "spectrograms" in figures:
-        parts += ["## Spectrograms", "", *_figure(figures, "spectrograms")]
+        parts += ["## Spectrograms", "", *_figure(figures, "contact_sheet"), *_figure(figures, "spectrograms")]
     if "comparisons" in tables:
         parts += ["## All paired comparisons", "", *_table(tables, "comparisons")]
     if left_out:

@@ -55,6 +55,7 @@ CLIPSONIC: Final = Catalogue(
     others=OTHERS,
     planned=PLANNED,
     sweep=(("IQ", "ZS"), ("PD-best*", "ZS"), ("PD", "ZS"), ("mean-shift", "ZS"), ("PD", "mean-shift")),
+    sheet=("IQ", "PD"),
     main_variants=("toy-clip", "calibrated"),  # the CLIP that ships, under either of its names
     text_label="text (ZS)",
     headline=statements.headline,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -10,11 +11,13 @@ from matplotlib.figure import Figure
 
 from clipsonic_eval.analysis.catalogue import NOISE, REAL, SHUFFLED, Catalogue
 from clipsonic_eval.analysis.figure_data import MAX_QUERIES, Examples
+from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.reporting.figures import fonts, style
 
+RANGE_DB = 60.0  # below the loudest point that are shown
 _HIDDEN = (SHUFFLED, NOISE)  # real audio of another query, and a grey square: nothing to see
-_RANGE = 7.0  # nepers below the loudest point that are shown: 61 dB
 _COLOURS = 40  # steps of 1.5 dB: no visible difference, and half the size of the file
+_MARKED_HZ = (250, 1000, 4000)
 
 
 def rows(shown: Examples, catalogue: Catalogue) -> list[str]:
@@ -43,34 +46,71 @@ def draw(shown: Examples, catalogue: Catalogue) -> tuple[Figure, str]:
     titles = [_title(text) for text in captions(shown).shown]
     width = style.PAGE if len(columns) > 2 else style.COLUMN
     title_height = 0.13 * max(t.count("\n") + 1 for t in titles)
-    figure = style.figure(width, 0.1 + title_height + 0.5 * len(systems))
+    figure = style.figure(width, 0.1 + title_height + 0.55 * len(systems))
     figure.set_layout_engine("constrained", h_pad=0.012, w_pad=0.04, hspace=0.02, wspace=0.0)
     axes = figure.subplots(len(systems), len(columns), squeeze=False)
     for c in columns:
-        top = max(float(np.max(shown.mels[s][c])) for s in ([REAL] if REAL in systems else systems))
+        top = loudest(shown, systems, c)
         for r, system in enumerate(systems):
-            _image(axes[r][c], shown.mels[system][c], top)
+            image = show(axes[r][c], in_db(shown.mels[system][c], top), shown.hz if c == 0 else ())
         axes[0][c].set_title(titles[c], fontsize=7, pad=3)
     for r, system in enumerate(systems):
         axes[r][0].set_ylabel(system, rotation=0, ha="right", va="center", labelpad=4)
-    bands, frames = next(iter(shown.mels.values())).shape[1:]
+    colour_bar(figure, image, ax=list(axes[:, -1]), fraction=0.06, aspect=40, pad=0.03)
     return figure, (
-        f"Log-mel spectrograms ({bands} bands upwards, {frames} frames to the right) of {len(columns)} queries, the "
-        "same for every system; the queries were not selected by their result. The colours of a column span "
-        f"{_RANGE * 20 / np.log(10):.0f} dB below the loudest point of "
-        + ("the real clip." if REAL in systems else "its clips.")
+        f"Log-mel spectrograms ({size(shown)}) of {len(columns)} queries, the same for every system; the queries were "
+        f"not selected by their result. {of_colours(REAL in systems)}"
     )
 
 
-def _image(axis: Any, mel: Any, top: float) -> None:
-    """Draw one log-mel spectrogram, (bands, frames), with colours that end at ``top`` nepers."""
-    axis.imshow(
-        mel, origin="lower", aspect="auto", cmap=matplotlib.colormaps["magma"].resampled(_COLOURS), vmin=top - _RANGE,
-        vmax=top, interpolation="auto", interpolation_stage="data",
+def loudest(shown: Examples, systems: Sequence[str], query: int) -> float:
+    """Return the loudest point of a query's real clip, in nepers; of all its clips where there is no real one."""
+    return max(float(np.max(shown.mels[s][query])) for s in ([REAL] if REAL in systems else systems))
+
+
+def in_db(mel: Float32, top: float) -> Float32:
+    """Return log magnitudes in nepers, any shape, as dB above ``top`` nepers."""
+    result: Float32 = (20 / np.log(10) * (mel - top)).astype(np.float32)  # 20 log10(e^(x − top))
+    return result
+
+
+def show(axis: Any, levels: Float32, hz: Sequence[float]) -> Any:
+    """Draw one spectrogram, (bands, frames) dB, and mark frequencies at its left where the bands' centres are given."""
+    colours = matplotlib.colormaps["magma"].resampled(_COLOURS)
+    image = axis.imshow(
+        levels, origin="lower", aspect="auto", cmap=colours, vmin=-RANGE_DB, vmax=0.0, interpolation="auto",
+        interpolation_stage="data",
     )  # fmt: skip
-    axis.set(xticks=[], yticks=[])
+    marked = [f for f in _MARKED_HZ if hz and hz[0] <= f <= hz[-1]]
+    places: Any = np.interp(marked, hz, np.arange(len(hz))) if marked else []
+    axis.set_yticks(places, [f"{f / 1000:g}k" if f >= 1000 else f"{f}" for f in marked], fontsize=5)
+    axis.tick_params(axis="y", pad=1, size=1.5)
+    axis.set_xticks([])
     for spine in axis.spines.values():
         spine.set_visible(False)
+    return image
+
+
+def colour_bar(figure: Figure, image: Any, **place: Any) -> None:
+    """Draw the scale of the colours; ``place`` as matplotlib's ``Figure.colorbar`` takes it."""
+    bar = figure.colorbar(image, ticks=np.arange(-RANGE_DB, 1, 20), **place)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=5.5, size=1.5, pad=1)
+    bar.set_label("dB", fontsize=6, labelpad=1)
+
+
+def size(shown: Examples) -> str:
+    """Return bands and frames of the spectrograms for a caption."""
+    bands, frames = next(iter(shown.mels.values())).shape[1:]
+    upwards = f", {shown.hz[0]:.0f} to {shown.hz[-1]:.0f} Hz" if shown.hz else ""
+    right = f" of {1000 * shown.hop_s:g} ms" if shown.hop_s else ""
+    return f"{bands} mel bands upwards{upwards}; {frames} frames{right} to the right"
+
+
+def of_colours(real: bool) -> str:
+    """Return the sentence that explains the colours."""
+    clip = "the real clip of the same query" if real else "the query's clips"
+    return f"Colours: {RANGE_DB:.0f} dB below the loudest point of {clip}."
 
 
 def _title(prompt: str) -> str:

@@ -73,25 +73,31 @@ def figure(width: float, height: float) -> Figure:
     return made
 
 
-def save(made: Figure, stem: Path) -> tuple[Path, Path]:
-    """Write ``stem.pdf`` and ``stem.png`` without dates or versions in them, the PNG no larger than 150 kB."""
+def save(made: Figure, stem: Path, png_bytes: int | None = None) -> tuple[Path, Path]:
+    """Write ``stem.pdf`` and ``stem.png`` without dates or versions in them.
+
+    Args:
+        made: the figure.
+        stem: of the files' names.
+        png_bytes: most that the PNG may have; None: 150 kB.
+    """
     pdf, png = stem.with_suffix(".pdf"), stem.with_suffix(".png")
     made.draw_without_rendering()  # lays out once, not again for every file and resolution
     made.set_layout_engine("none")
     with atomic.replacing(pdf) as temporary:
         made.savefig(temporary, metadata={"CreationDate": None, "Creator": None, "Producer": None})
     with atomic.replacing(png) as temporary:
-        temporary.write_bytes(_small_png(made))
+        temporary.write_bytes(_small_png(made, png_bytes or MAX_PNG_BYTES))
     return pdf, png
 
 
-def _small_png(made: Figure) -> bytes:
+def _small_png(made: Figure, most: int) -> bytes:
     """Return a PNG with a palette; the larger it would be, the lower its resolution and the fewer its colours."""
     from PIL import Image
 
     size = 0
     for dpi, colours in ((220, 256), (180, 128), (150, 64), (125, 32), (110, 20), (95, 14), (80, 12)):
-        if size * (dpi / 220) ** 2 > 1.5 * MAX_PNG_BYTES:
+        if size * (dpi / 220) ** 2 > 1.5 * most:
             continue  # far too large: saves drawing it
         made.set_dpi(dpi)
         canvas = FigureCanvasAgg(made)
@@ -101,7 +107,7 @@ def _small_png(made: Figure) -> bytes:
         small = io.BytesIO()
         image.save(small, format="PNG", optimize=True)
         size = size or small.tell()
-        if small.tell() <= MAX_PNG_BYTES:
+        if small.tell() <= most:
             break
     return small.getvalue()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -313,7 +314,10 @@ def test_the_files_of_a_run_say_what_the_record_says(world: Path) -> None:
     }
     assert len(tables["per_clip"]) == sum(len(s.per_clip) for s in record.scores)
     with np.load(out / "examples.npz", allow_pickle=False) as shown:
-        assert shown["good"].shape == shown["bad"].shape == (2, 64, 26)
+        labels = Counter(shown["labels"].tolist())
+        assert set(labels.values()) == {2}  # two queries of every class
+        assert set(labels) == set(found.plan.queries.labels.values())
+        assert shown["good"].shape == shown["bad"].shape == (2 * len(labels), 64, 26)
 
 
 def test_a_record_without_an_evaluation_has_no_spectrograms(world: Path) -> None:

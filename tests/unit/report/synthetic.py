@@ -146,8 +146,10 @@ def provenance() -> dict[str, object]:
     }
 
 
-def write_examples(folder: Path, systems: Sequence[str], frames: int = 96, keys: int = 6) -> None:
-    """Log-mel pictures that look a little like sounds."""
+def write_examples(
+    folder: Path, systems: Sequence[str], frames: int = 96, keys: int = 6, labels: Sequence[str] = ()
+) -> None:
+    """Log-mel pictures that look a little like sounds; with class labels, the scale of their axes is known too."""
     rng = np.random.default_rng(5)
     band = np.arange(64)[:, None]
     time = np.arange(frames)[None, :]
@@ -160,6 +162,8 @@ def write_examples(folder: Path, systems: Sequence[str], frames: int = 96, keys:
             onset = np.exp(-((time % (24 + 8 * k)) / 14.0))
             pictures.append(np.log(1e-3 + harmonics * onset + (0.01 + 0.02 * j) * rng.gamma(1.0, 1.0, (64, frames))))
         arrays[system] = np.array(pictures, np.float32)
+    if labels:
+        arrays |= {"labels": np.array(labels), "hz": np.geomspace(80, 7600, 64), "hop_s": np.array(0.01)}
     np.savez(
         folder / "examples.npz",
         keys=np.array([f"q{i:04d}" for i in range(keys)]),
@@ -246,7 +250,8 @@ def write_study(
         return folder
 
     for seed in range(seeds):
-        write_examples(put(f"test-seed{seed}", evaluation(Made(seed, n))), list(LEVELS), frames)
+        folder = put(f"test-seed{seed}", evaluation(Made(seed, n)))
+        write_examples(folder, list(LEVELS), frames, labels=("bell", "dog", "siren") * 2)
     write_projection(put("gap-toy-clip", gap_record({"clip_variant": "toy-clip", "split": "test"})))
     text = {k: LEVELS[k] for k in ("IQ", "PD", "mean-shift", "ZS")}
     by_scale = {"1": (16.0, -0.06), "2": (1.0, 0.0), "4": (-1.5, 0.02), "7": (6.0, 0.015)}

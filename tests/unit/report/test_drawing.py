@@ -62,6 +62,7 @@ def test_spectrograms_and_projections_are_found_next_to_their_records(tmp_path: 
     runs = sort([Run("run", tmp_path / "run", MINE), Run("gap", tmp_path / "gap", gap_record({}))])
     figures, left_out = draw_all(analyse(runs, Catalogue()), tmp_path)
     assert "spectrograms" in figures
+    assert "contact_sheet" not in figures  # no query has a class label
     assert "principal components" in figures["gap"][1]
     assert left_out == ["no system at two guidance scales or more on one split: figure over guidance scales left out"]
 
@@ -71,4 +72,4 @@ def test_the_caption_of_spectrograms_names_what_their_colours_refer_to(tmp_path:
     write_examples(tmp_path, [family], frames=8)
     found = analyse(sort([Run("run", tmp_path, MINE)]), Catalogue())
     caption = draw_all(found, tmp_path)[0]["spectrograms"][1]
-    assert caption.endswith("the real clip." if family == "real" else "its clips.")
+    assert caption.endswith("the real clip of the same query." if family == "real" else "the query's clips.")

@@ -255,26 +255,44 @@ def shown(folder: Path, *names: str) -> Examples:
     return found
 
 
+def grid_of(figure: Figure, systems: int) -> Any:
+    """The axes of the pictures by system and query; the scale of the colours comes last."""
+    return np.array(figure.axes[:-1]).reshape(systems, -1)
+
+
 def test_spectrograms_stand_by_system_and_query_with_real_audio_on_top(tmp_path: Path) -> None:
     found = shown(tmp_path, "PD", "noise", "ZS", "real", "shuffled")
     figure, caption = spectrograms.draw(found, CLIPSONIC.completed(found.mels))
-    grid = np.array(figure.axes).reshape(3, 4)
+    grid = grid_of(figure, 3)
     assert [row[0].get_ylabel() for row in grid] == ["real", "PD", "ZS"]
     for row, name in zip(grid, ("real", "PD", "ZS"), strict=True):
         for column, axis in enumerate(row):
-            np.testing.assert_array_equal(axis.images[0].get_array(), found.mels[name][column])
+            nepers = found.mels[name][column] - found.mels["real"][column].max()
+            np.testing.assert_allclose(axis.images[0].get_array(), 20 * np.log10(np.exp(nepers)), rtol=1e-4, atol=1e-4)
     assert grid[0, 0].get_title() == "a large bell rings"
-    assert "64 bands upwards, 20 frames" in caption
-    assert "the loudest point of the real clip" in caption
+    assert "64 mel bands upwards; 20 frames to the right" in caption
+    assert "60 dB below the loudest point of the real clip" in caption
 
 
-def test_the_colours_of_a_column_end_at_its_real_clip(tmp_path: Path) -> None:
+def test_colours_span_60_db_below_the_loudest_point_of_the_real_clip(tmp_path: Path) -> None:
     found = shown(tmp_path, "PD", "real")
     figure, _ = spectrograms.draw(found, Catalogue().completed(found.mels))
-    for i, axis in enumerate(figure.axes):
-        low, high = axis.images[0].get_clim()
-        assert high == pytest.approx(float(found.mels["real"][i % 4].max()))
-        assert high - low == pytest.approx(7.0)
+    for axis in figure.axes[:-1]:
+        assert axis.images[0].get_clim() == (-60, 0)
+    for axis in grid_of(figure, 2)[0]:
+        assert axis.images[0].get_array().max() == 0
+    assert figure.axes[-1].get_ylabel() == "dB"
+
+
+def test_frequencies_are_marked_at_the_bands_that_have_them(tmp_path: Path) -> None:
+    found = replace(shown(tmp_path, "real"), hz=tuple(float(f) for f in np.geomspace(125, 8000, 64)), hop_s=0.01)
+    figure, caption = spectrograms.draw(found, Catalogue().completed(found.mels))
+    first = figure.axes[0]
+    assert [label.get_text() for label in first.get_yticklabels()] == ["250", "1k", "4k"]
+    # bands are an equal ratio apart: an octave is 63 / 6 of them
+    np.testing.assert_allclose(first.get_yticks(), [63 / 6, 3 * 63 / 6, 5 * 63 / 6], atol=0.02)
+    assert not figure.axes[1].get_yticklabels()
+    assert "64 mel bands upwards, 125 to 8000 Hz; 20 frames of 10 ms to the right" in caption
 
 
 def test_a_query_without_a_prompt_goes_by_its_key() -> None:
