@@ -6,7 +6,7 @@ below its own expectation for that reason alone; read it with its n.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -50,6 +50,12 @@ def worst(score: Score) -> tuple[str, float, int] | None:
         return None
     share, name, n = min(found)
     return name, share, n
+
+
+def worst_by_system(scores: Iterable[Score]) -> dict[str, dict[str, object]]:
+    """Return by system the worst class of its class accuracy, its share of right answers, and n, for JSON."""
+    found = {s.system: lowest for s in scores if s.metric == "class_accuracy" and (lowest := worst(s)) is not None}
+    return {system: {"class": name, "share": share, "n": n} for system, (name, share, n) in found.items()}
 
 
 def mean(scores: Sequence[Score]) -> dict[str, float]:

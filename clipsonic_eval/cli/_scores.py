@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from clipsonic_eval import class_shares
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.formats import aligned
 from clipsonic_eval.records import RunRecord
@@ -24,9 +25,13 @@ def show(record: RunRecord, *, as_json: bool, transposed: bool = False) -> None:
         transposed: metrics as rows, for runs of many metrics and few systems.
     """
     if as_json:
-        click.echo(json.dumps(as_tree(record), ensure_ascii=False))
+        worst = class_shares.worst_by_system(record.scores)
+        tree = {**as_tree(record), **({"worst_class": worst} if worst else {})}
+        click.echo(json.dumps(tree, ensure_ascii=False))
         return
     _scores(record.scores, transposed=transposed)
+    for name, lowest in class_shares.worst_by_system(record.scores).items():
+        click.echo(f"worst class of {name}: {lowest['class']} {lowest['share']:.3f} (n = {lowest['n']})")
     _comparisons(record)
     click.echo("")
     for text in dict.fromkeys(_without_n(s) for s in record.scores):

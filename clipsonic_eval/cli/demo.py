@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsonic_eval import class_shares
 from clipsonic_eval.cli._options import json_option, out_option, overwrite_option, set_option
 
 if TYPE_CHECKING:
@@ -43,10 +44,14 @@ def command(out: Path, fast: bool, seeds: int, sets: tuple[str, ...], overwrite:
 
 
 def _tree(result: StudyResult) -> dict[str, Any]:
+    from clipsonic_eval import records
+
+    runs = sorted((result.layout.root / "runs").glob("test-seed-*"))
     return {
         "report": str(result.report.out),
         "headline": result.report.headline,
         "guidance": dict(result.guidance),
+        "worst_class": class_shares.worst_by_system(records.read(runs[0]).scores),
         "timings_s": dict(result.timings_s),
         "seconds": round(result.seconds, 1),
         "peak_mib": round(result.peak_mib),
@@ -56,20 +61,22 @@ def _tree(result: StudyResult) -> dict[str, Any]:
 def _screen(result: StudyResult) -> str:
     """Return the scores of the first seed, the headline, and where everything is."""
     from clipsonic_eval import records
+    from clipsonic_eval.study.scoring import METRICS
 
-    runs = sorted(p for p in (result.layout.root / "runs").glob("test-seed-*"))
+    runs = sorted((result.layout.root / "runs").glob("test-seed-*"))
     record = records.read(runs[0])
-    metrics = ("fad", "clap_score", "class_accuracy")
-    lines = ["", f"{'system':<12}" + "".join(f"{m:>28}" for m in metrics)]
+    lines = ["", f"{'system':<12}" + "".join(f"{m:>22}" for m in METRICS) + f"{'worst class':>22}"]
+    worst = class_shares.worst_by_system(record.scores)
     for name in dict.fromkeys(s.system for s in record.scores):
-        scores = [record.score(m, name) for m in metrics]
+        scores = [record.score(m, name) for m in METRICS]
+        lowest = f"{worst[name]['class']} {worst[name]['share']:.2f}" if name in worst else "–"
         if any(scores):
-            lines.append(f"{name:<12}" + "".join(f"{_cell(s):>28}" for s in scores))
+            lines.append(f"{name:<12}" + "".join(f"{_cell(s):>22}" for s in scores) + f"{lowest:>22}")
     n = max((s.n for s in record.scores), default=0)
     lines += [
         "",
         f"95 % intervals over {n} test queries, training seed {record.tags.get('train_seed')} of {len(runs)}; "
-        "FAD: lower is better, the others: higher.",
+        "FAD and size error: lower is better, the others: higher.",
         *([result.report.headline] if result.report.headline else []),
         "This is a toy world; the report says what it shows and what it does not show.",
         "",

@@ -88,7 +88,7 @@ from clipsonic_eval.config import apply_sets, read_yaml, resolve
 @set_option("n_bootstrap=5000")
 @out_option("Run folder: record.json, clips.parquet, csv files, examples.npz.")
 @overwrite_option
-@json_option("the record")
+@json_option("the record and the worst classes")
 @click.pass_context
 def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str, ...], **options: Any) -> None:
     r"""Score systems on the same queries: value [95 % interval], n, paired tests, signatures.

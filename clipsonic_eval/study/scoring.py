@@ -19,6 +19,7 @@ from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.sampling import SystemRunner
 from clipsonic_eval.study.study import Study
 
+METRICS = ("fad", "clap_score", "class_accuracy", "count_accuracy", "size_error")  # on the test queries
 CRITERION = "fad"  # lower is better; decided before any number was seen
 
 
@@ -96,6 +97,7 @@ def score_test(study: Study, runner: SystemRunner, guidance: Mapping[str, float]
     controls = {name: study.layout.wavs("test", name, None) for name in ("real-mel", "retrieval")}
     settings = {
         **_common(study, "test", study.config.n_boot),
+        "metrics": METRICS,
         "systems": {**folders, **controls},
         "real": study.layout.wavs("test", "real", None),
         "controls": ("shuffled", "noise", "halves"),

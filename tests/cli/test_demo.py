@@ -37,7 +37,8 @@ def test_a_killed_demo_continues_and_every_stage_leaves_its_result(tmp_path: Pat
     test = records.read(out / "runs" / "test-seed-0")
     named = {s.system for s in test.scores}
     assert {*result["guidance"], "real", "real-mel", "retrieval", "shuffled", "noise"} <= named
-    for metric in ("fad", "clap_score", "class_accuracy"):
+    assert set(result["guidance"]) <= set(result["worst_class"]) <= named
+    for metric in ("fad", "clap_score", "class_accuracy", "count_accuracy", "size_error"):
         real, noise = test.score(metric, "real"), test.score(metric, "noise")
         assert real is not None
         assert noise is not None

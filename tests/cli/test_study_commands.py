@@ -10,9 +10,11 @@ from typing import Any, ClassVar
 import pytest
 from click.testing import CliRunner
 
+from clipsonic_eval import class_shares
 from clipsonic_eval.cli import main
 from clipsonic_eval.study import run, sweep
 from clipsonic_eval.study.layout import Layout
+from clipsonic_eval.study.scoring import METRICS
 
 
 class Called:
@@ -42,7 +44,11 @@ def demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Called:
     from clipsonic_eval import records
 
     (tmp_path / "runs" / "test-seed-0").mkdir(parents=True)
-    found = [*scores("IQ", (15.0, 19.5)), *scores("real", None)]
+    shares = class_shares.details(
+        {"a": 1.0, "b": 1.0, "c": 1.0, "d": 0.0}, {"a": "dog", "b": "dog", "c": "bee", "d": "bee"}
+    )
+    heard = SimpleNamespace(system="IQ", metric="class_accuracy", value=0.75, ci=None, n=4, details=shares)
+    found = [*scores("IQ", (15.0, 19.5)), heard, *scores("real", None)]
 
     class Record:
         scores = tuple(found)
@@ -74,9 +80,9 @@ def shown(*arguments: str) -> str:
 
 def test_the_demo_shows_scores_with_intervals_and_where_everything_is(demo: Called) -> None:
     lines = shown("demo").splitlines()
-    assert lines[1].split() == ["system", "fad", "clap_score", "class_accuracy"]
-    assert lines[2].split() == ["IQ", "17.2", "[15,", "19.5]", "–", "–"]
-    assert lines[3].split() == ["real", "17.2", "–", "–"]
+    assert lines[1].split() == ["system", *METRICS, "worst", "class"]
+    assert lines[2].split() == ["IQ", "17.2", "[15,", "19.5]", "–", "0.75", "–", "–", "bee", "0.50"]
+    assert lines[3].split() == ["real", "17.2", *"–––––"]
     text = "\n".join(lines)
     assert "over 480 test queries, training seed 0 of 1" in text
     assert "PD is ahead of ZS." in text
@@ -89,6 +95,7 @@ def test_the_demo_prints_json(demo: Called) -> None:
         "report": "runs/demo/report",
         "headline": "PD is ahead of ZS.",
         "guidance": {"IQ": 4.0},
+        "worst_class": {"IQ": {"class": "bee", "share": 0.5, "n": 2}},
         "timings_s": {"a": 60.0, "b": 30.0},
         "seconds": 123.5,
         "peak_mib": 2048,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
 import numpy as np
@@ -56,3 +57,9 @@ def test_shares_are_pooled_over_training_seeds() -> None:
     (pooled,) = pool_scores(runs).values()
     assert pooled.value == pytest.approx((first.value + second.value) / 2)
     assert class_shares.shares(pooled) == {"0": (0.75, 2), "1": (0.5, 1), "2": (0.5, 1)}
+
+
+def test_systems_are_listed_with_the_worst_class_of_their_class_accuracy_alone() -> None:
+    one = dataclasses.replace(score([0, 1, 1], [0, 1, 2]), system="PD")
+    other = dataclasses.replace(count_accuracy(RIGHT, labels=[0, 0, 0]), system="ZS")
+    assert class_shares.worst_by_system([one, other]) == {"PD": {"class": "1", "share": 0.5, "n": 2}}
