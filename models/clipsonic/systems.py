@@ -63,7 +63,7 @@ class MelSystem:
         device = resolve_device(config.device)
         self.model = MelDiffusion.load(config.model, device, precision=config.precision)
         self.model.frames_of(config.duration_s)  # refuses a duration before the encoder is loaded
-        set_execution(self.model.network, compiled=config.compile, channels_last=config.channels_last)
+        set_execution(self.model.executed, compiled=config.compile, channels_last=config.channels_last)
         name = config.encoder or self.default_encoder
         self.encoder = load_encoder(name, config.encoder_weights, device=str(device))
         self._embedded: dict[tuple[object, ...], Float32] = {}

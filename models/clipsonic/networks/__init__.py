@@ -7,6 +7,8 @@ A network is a diffusers ``ModelMixin`` with ``save_pretrained`` / ``from_pretra
 ``cond`` is the L2-normalised condition embedding times √d, without centring. Rows where ``drop`` is true get the
 network's own learnt null condition instead, which classifier-free guidance is trained and sampled with.
 
+A network whose weights are bfloat16 takes x in bfloat16, ``cond`` in any precision, and returns v in bfloat16.
+
 A network that also takes other numbers of frames than it was built for says of what they must be multiples, in an
 attribute ``frames_multiple``.
 
@@ -110,8 +112,12 @@ def timestep_features(t: torch.Tensor, width: int) -> torch.Tensor:
 
 
 def with_null(cond: torch.Tensor, null: torch.Tensor, drop: torch.Tensor | None) -> torch.Tensor:
-    """Return conditions (b, d) with the null condition (d,) in the rows where ``drop`` (b,) bool is true."""
+    """Return conditions (b, d) with the null condition (d,) in the rows where ``drop`` (b,) bool is true.
+
+    They have the precision of the null condition, which is a weight of the network.
+    """
+    cond = cond.to(null.dtype)
     if drop is None:
         # the null's gradient must exist in every step, or data-parallel training waits for it
         return cond + 0.0 * null
-    return torch.where(drop[:, None], null[None].to(cond.dtype), cond)
+    return torch.where(drop[:, None], null[None], cond)

@@ -141,7 +141,7 @@ class UNet1D(ModelMixin, ConfigMixin):
     ) -> torch.Tensor:
         """Predict v (b, n_mels, frames); see :mod:`clipsonic.networks`."""
         cond = with_null(cond, self.null_condition, drop)
-        embedding = F.silu(self.time(timestep_features(t, 128)) + self.condition(cond))
+        embedding = F.silu(self.time(timestep_features(t, 128).to(cond.dtype)) + self.condition(cond))
         h = self.stem(_fold(x, self.patch))
         kept = []
         for level, blocks in enumerate(self.down):

@@ -153,7 +153,7 @@ class UNet2D(ModelMixin, ConfigMixin):
     ) -> torch.Tensor:
         """Predict v (b, n_mels, frames); see :mod:`clipsonic.networks`."""
         cond = with_null(cond, self.null_condition, drop)
-        embedding = F.silu(self.time(timestep_features(t, 128)) + self.condition(cond))
+        embedding = F.silu(self.time(timestep_features(t, 128).to(cond.dtype)) + self.condition(cond))
         h = self.stem(F.pixel_unshuffle(x[:, None], self.patch).contiguous(memory_format=torch.channels_last))
         h = h + (self.row_offset.to(h.dtype) + self.row_condition(embedding)[:, None, :, None])
         kept = []

@@ -13,6 +13,7 @@ from clipsonic.mel import MelConfig
 from clipsonic.model import MelDiffusion
 from clipsonic.model_folder import WEIGHTS
 from clipsonic.networks import NETWORKS, NetworkConfig, build, resolved_options
+from clipsonic_eval.bfloat16 import Precision
 from clipsonic_eval.errors import ConfigError, ShapeError, UserError, WeightsError
 
 D = 16
@@ -43,10 +44,11 @@ def _awake(network: torch.nn.Module) -> torch.nn.Module:
     return network
 
 
-def _model(name: str = "unet1d") -> MelDiffusion:
+def _model(name: str = "unet1d", precision: Precision = "fp32") -> MelDiffusion:
     network = _awake(build(NetworkConfig(name.split("+", maxsplit=1)[0], TINY[name]), **SIZES, seed=0))
     mel = MelConfig(mean=(-5.0,), std=(2.0,))
-    return MelDiffusion(network, mel, DiffusionConfig(), {"log_mel_range": {"low": [-11.0] * 64, "high": [1.0] * 64}})
+    card = {"log_mel_range": {"low": [-11.0] * 64, "high": [1.0] * 64}}
+    return MelDiffusion(network, mel, DiffusionConfig(), card, precision=precision)
 
 
 @pytest.mark.parametrize("name", list(TINY))
@@ -205,13 +207,24 @@ def test_an_item_depends_on_its_condition_and_seed_only(sampler: str) -> None:
     assert torch.allclose(whole, model.generate_mel(COND, [1, 2, 3, 4], 2.0, 4, sampler, batch_size=3), atol=1e-4)
 
 
-def test_bfloat16_moves_a_log_mel_little() -> None:
-    model = _model()
-    exact = model.generate_mel(COND, [1, 2, 3, 4], 2.0, 5)
-    model.precision = "bf16"
-    rough = model.generate_mel(COND, [1, 2, 3, 4], 2.0, 5)
-    assert not torch.equal(exact, rough)
-    assert float((exact - rough).abs().mean()) < 0.02 * float(exact.std())
+@pytest.mark.parametrize("name", list(TINY))
+def test_bfloat16_moves_a_log_mel_little(name: str) -> None:
+    exact, rough = _model(name), _model(name, precision="bf16")
+    mels = [model.generate_mel(COND, [1, 2, 3, 4], 2.0, 5) for model in (exact, rough)]
+    assert not torch.equal(*mels)
+    assert float((mels[0] - mels[1]).abs().mean()) < 0.02 * float(mels[0].std())
+
+
+def test_weights_are_cast_once_and_those_that_are_saved_stay_float32(tmp_path: Path) -> None:
+    model = _model(precision="bf16")
+    casts = model.executed
+    assert {p.dtype for p in casts.parameters()} == {torch.bfloat16}
+    model.generate_mel(COND, [1, 2, 3, 4], 2.0, 2)
+    assert model.executed is casts
+    assert {p.dtype for p in model.network.parameters()} == {torch.float32}
+    again = MelDiffusion.load(model.save(tmp_path / "m"))
+    assert again.executed is again.network
+    assert all(torch.equal(p, q) for p, q in zip(again.network.parameters(), model.network.parameters(), strict=True))
 
 
 def test_only_the_direction_of_a_condition_counts() -> None:
