@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Checkpoint:
         seconds: spent so far.
         log: rows of the log so far.
         threads: of torch on the processor, on which sums depend by rounding; 0: not known.
-        tensors: weights (``model.``), their EMA (``average.``), the moments of the optimiser (``opt.``), and sum and
+        tensors: weights (``model.``), their EMA (``average.``), the moments of the optimisers (``opt.``), and sum and
             number of the losses since the last log row (``window``).
     """
 
@@ -54,7 +54,7 @@ def write(
     state: Checkpoint,
     module: nn.Module,
     average: dict[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     window: torch.Tensor,
 ) -> None:
     """Write ``folder/checkpoint``; the previous one is kept next to it, as ``checkpoint.earlier``.
@@ -64,15 +64,15 @@ def write(
         state: all but the tensors.
         module: the network.
         average: EMA of its weights, by name.
-        optimizer: AdamW.
+        optimizers: that share the weights.
         window: (2,) float64, sum and number of the losses since the last log row.
     """
     tensors = {"window": window}
     tensors |= {f"model.{name}": value for name, value in module.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.items()}
     for name, parameter in _names(module):
-        moments = optimizer.state.get(parameter, {})
-        tensors |= {f"opt.{key}.{name}": torch.as_tensor(value) for key, value in moments.items()}
+        for moments in (optimizer.state.get(parameter, {}) for optimizer in optimizers):
+            tensors |= {f"opt.{key}.{name}": torch.as_tensor(value) for key, value in moments.items()}
     _sweep(folder)
     with atomic.replacing_folder(folder / FOLDER, kept=folder / EARLIER) as temporary:
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary / _TENSORS)
@@ -133,10 +133,10 @@ def apply(
     state: Checkpoint,
     module: nn.Module,
     average: dict[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     window: torch.Tensor,
 ) -> None:
-    """Load the tensors of a checkpoint into network, average, optimiser and window (2,); as in :func:`write`."""
+    """Load the tensors of a checkpoint into network, average, optimisers and window (2,); as in :func:`write`."""
     tensors = state.tensors
     with torch.no_grad():
         window.copy_(tensors["window"])
@@ -144,13 +144,12 @@ def apply(
         module.load_state_dict(own)
         for name, value in average.items():
             value.copy_(tensors[f"average.{name}"])
-    for name, parameter in _names(module):
-        if not parameter.requires_grad:  # a constant stored in the network, such as a prior's scale, has no moments
-            continue
-        moments = {}
-        for key in ("step", "exp_avg", "exp_avg_sq"):
-            moments[key] = tensors[f"opt.{key}.{name}"].to(parameter.device)
-        optimizer.state[parameter] = moments
+    named = dict(_names(module))
+    owner = {p: o for o in optimizers for group in o.param_groups for p in group["params"]}
+    for entry in (k for k in tensors if k.startswith("opt.")):
+        _, key, name = entry.split(".", 2)
+        parameter = named[name]
+        owner[parameter].state[parameter][key] = tensors[entry].to(parameter.device)
 
 
 def is_there(folder: Path) -> bool:

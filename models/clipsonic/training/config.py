@@ -32,7 +32,9 @@ class TrainConfig:
         learning_rate: peak; linear warm-up, then cosine decay to ``final_lr_ratio`` of it.
         warmup: steps.
         final_lr_ratio: of the peak, at the last step; 1: constant after the warm-up.
-        weight_decay: of AdamW, on weights of two and more dimensions only.
+        optimizer: ``adamw``, or ``muon`` for the kernels of the convolutions (in a network without any, of the linear
+            layers) and AdamW for the rest, both at ``learning_rate``; see :mod:`clipsonic.training.optimizers`.
+        weight_decay: decoupled, on weights of two and more dimensions only.
         betas: of AdamW.
         gradient_clip: largest gradient norm.
         ema: decay d of the exponential moving average of the weights, which is what is kept of a run; at step t it is
@@ -52,6 +54,7 @@ class TrainConfig:
     learning_rate: float = 2e-3
     warmup: int = 200
     final_lr_ratio: float = 0.0
+    optimizer: Literal["adamw", "muon"] = "adamw"
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.99)
     gradient_clip: float = 1.0

@@ -19,6 +19,7 @@ from torch import nn
 
 from clipsonic.training import checkpoint
 from clipsonic.training.config import TrainConfig
+from clipsonic.training.optimizers import make_optimizers
 from clipsonic_eval import threads
 from clipsonic_eval.bfloat16 import autocast
 from clipsonic_eval.errors import ConfigError, UserError
@@ -126,14 +127,6 @@ class ExponentialMovingAverage:
             module.train()
 
 
-def make_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """Return AdamW with weight decay on matrices and kernels only."""
-    decayed = [p for p in module.parameters() if p.ndim >= 2]
-    plain = [p for p in module.parameters() if p.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
-
-
 class _TrainingRun:
     """One training run in one folder; :func:`run` is the entry."""
 
@@ -149,7 +142,7 @@ class _TrainingRun:
             raise ConfigError(f"train.batch_size {config.batch_size} must be a multiple of {self.processes} processes")
         self.rows_here = slice(self.accelerator.process_index, None, self.processes)
         self.average = ExponentialMovingAverage(task.module)
-        self.optimizer = make_optimizer(task.module, config)
+        self.optimizers = make_optimizers(task.module, config)
         self.step, self.seconds = 0, 0.0
         self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses and their number
         self.log_rows: list[dict[str, Any]] = []
@@ -169,13 +162,13 @@ class _TrainingRun:
         self.step, self.seconds = found.step, found.seconds
         self.log_rows = found.log
         self.threads = found.threads
-        checkpoint.apply(found, self.task.module, self.average.weights, self.optimizer, self.window)
+        checkpoint.apply(found, self.task.module, self.average.weights, self.optimizers, self.window)
 
     def save(self) -> None:
         """Write a checkpoint, on the main process."""
         if self.accelerator.is_main_process:
             state = checkpoint.Checkpoint(self.identity, self.step, self.seconds, self.log_rows, self.threads)
-            checkpoint.write(self.folder, state, self.task.module, self.average.weights, self.optimizer, self.window)
+            checkpoint.write(self.folder, state, self.task.module, self.average.weights, self.optimizers, self.window)
 
     def choose_threads(self, progress: Progress) -> int:
         """Return the number of threads: that of the run's start, for the same bits, unless the user chose another."""
@@ -233,8 +226,9 @@ class _TrainingRun:
         }
 
     def _take_step(self, module: nn.Module) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.step)
+        rate = learning_rate(self.config, self.step)
+        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
+            group["lr"] = rate
         loss = self.task.loss(self._called(module), self.step, self.rows_here)
         self.accelerator.backward(loss)
         norm = torch.nn.utils.clip_grad_norm_(module.parameters(), self.config.gradient_clip)
@@ -242,8 +236,9 @@ class _TrainingRun:
             raise UserError(
                 f"training diverged at step {self.step} (the gradient is not finite); lower train.learning_rate"
             )
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.task.module.zero_grad(set_to_none=True)
         self.average.update(self.task.module, ema_decay(self.config.ema, self.step))
         self.window += torch.stack([loss.detach().double(), torch.ones_like(self.window[1])])
         self.step += 1

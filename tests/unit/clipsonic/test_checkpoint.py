@@ -28,7 +28,7 @@ def save(folder: Path, step: int, identity: str = "x") -> None:
     with torch.no_grad():
         net.weight.fill_(step)
     state = checkpoint.Checkpoint(identity, step, 0.5, [{"step": step, "loss": 0.25, "val_loss": math.inf}])
-    checkpoint.write(folder, state, net, {}, torch.optim.AdamW(net.parameters()), torch.zeros(2))
+    checkpoint.write(folder, state, net, {}, [torch.optim.AdamW(net.parameters())], torch.zeros(2))
 
 
 def test_the_newest_is_taken_and_the_one_before_it_kept(tmp_path: Path) -> None:

@@ -87,14 +87,6 @@ def test_a_final_ratio_of_one_keeps_the_rate_constant_whatever_the_number_of_ste
     assert rates == {TrainConfig().learning_rate}
 
 
-def test_weight_decay_is_for_matrices_and_kernels_alone() -> None:
-    module = nn.Sequential(nn.Conv1d(2, 3, 3), nn.GroupNorm(1, 3), nn.Linear(3, 3))
-    decayed, plain = loop.make_optimizer(module, TrainConfig(weight_decay=0.1)).param_groups
-    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.1, 0.0)
-    assert {p.ndim for p in decayed["params"]} == {2, 3}
-    assert {p.ndim for p in plain["params"]} == {1}
-
-
 def test_a_run_leaves_the_average_of_the_weights_that_adamw_took(tmp_path: Path) -> None:
     task = Quadratic()
     result = loop.run(task, CONFIG, tmp_path, identity="x")

@@ -24,11 +24,11 @@ def test_a_checkpoint_with_constants_in_the_network_is_restored_exactly(tmp_path
     net, optimiser = make()
     step(net, optimiser)
     state = checkpoint.Checkpoint(identity="x", step=1, seconds=0.0, log=[])
-    checkpoint.write(tmp_path, state, net, {}, optimiser, torch.zeros(1))
+    checkpoint.write(tmp_path, state, net, {}, [optimiser], torch.zeros(1))
     other, other_optimiser = make()
     found = checkpoint.read(tmp_path, "x")
     assert found is not None
-    checkpoint.apply(found, other, {}, other_optimiser, torch.zeros(1))
+    checkpoint.apply(found, other, {}, [other_optimiser], torch.zeros(1))
     step(net, optimiser)
     step(other, other_optimiser)
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), other.parameters(), strict=True))

@@ -66,9 +66,9 @@ def _log(folder: Path) -> list[tuple[str, ...]]:
         return [tuple(row[k] for k in kept) for row in csv.DictReader(stream)]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_killed_run_continues_to_the_same_weights_and_log(tmp_path: Path, precision: str) -> None:
-    config = _config(precision=precision)
+@pytest.mark.parametrize(("precision", "optimizer"), [("fp32", "adamw"), ("bf16", "adamw"), ("bf16", "muon")])
+def test_a_killed_run_continues_to_the_same_weights_and_log(tmp_path: Path, precision: str, optimizer: str) -> None:
+    config = _config(precision=precision, optimizer=optimizer)
     whole = train_on(FakeStore(), config, tmp_path / "whole")
     for step in (2, 5, 7):  # before the first checkpoint, between two, and after the second
         with pytest.raises(KeyboardInterrupt):
