@@ -1,8 +1,8 @@
 """A 2-D U-Net over mel bands and time: the default, from the toy world to the paper's scale.
 
 Convolutions share over pitch and over time what is learnt; since a mel spectrogram is not the same at every pitch, each
-row of bands also has a learnt offset, and one that follows the condition. Everything is kept with its channels last:
-normalisation over channels then reads contiguous memory, and so do the convolutions of processors with bfloat16 tiles.
+row of bands also has a learnt offset, and one that follows the condition. Everything is kept with its channels last,
+which suits the convolutions of processors with bfloat16 instructions.
 """
 
 from __future__ import annotations
@@ -16,26 +16,18 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
 from clipsonic.networks import NETWORKS, timestep_features, with_null
+from clipsonic.networks._group_norm import GroupNorm
 from clipsonic_eval.errors import ConfigError
-
-
-class _Norm(nn.LayerNorm):
-    """Layer normalisation over the channels of each position, (b, c, h, w) -> (b, c, h, w)."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows = x.permute(0, 2, 3, 1)
-        normed = F.layer_norm(rows, self.normalized_shape, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps)
-        return normed.permute(0, 3, 1, 2)
 
 
 class _Block(nn.Module):
     """Residual block (b, width_in, h, w) -> (b, width, h, w), scaled and shifted by the embedding; first: identity."""
 
-    def __init__(self, width_in: int, width: int, embedding: int, dropout: float) -> None:
+    def __init__(self, width_in: int, width: int, embedding: int, groups: int, dropout: float) -> None:
         super().__init__()
-        self.norm1 = _Norm(width_in)
+        self.norm1 = GroupNorm(groups, width_in)
         self.conv1 = nn.Conv2d(width_in, width, 3, padding=1)
-        self.norm2 = _Norm(width)
+        self.norm2 = GroupNorm(groups, width)
         self.film = nn.Linear(embedding, 2 * width)
         self.dropout = nn.Dropout(dropout)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
@@ -44,18 +36,17 @@ class _Block(nn.Module):
 
     def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
-        scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
-        h = torch.addcmul(shift, self.norm2(h), 1.0 + scale)  # (1 + γ) norm(h) + β
-        return self.skip(x) + self.conv2(self.dropout(F.silu(h)))
+        scale, shift = self.film(embedding).chunk(2, dim=1)
+        return self.skip(x) + self.conv2(self.dropout(F.silu(self.norm2(h, scale, shift))))
 
 
 class _Attention(nn.Module):
     """Residual self-attention over all positions (b, width, h, w) -> (b, width, h, w); starts as the identity."""
 
-    def __init__(self, width: int, head_dim: int) -> None:
+    def __init__(self, width: int, head_dim: int, groups: int) -> None:
         super().__init__()
         self.heads = max(1, width // head_dim)
-        self.norm = _Norm(width)
+        self.norm = GroupNorm(groups, width)
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         nn.init.zeros_(self.out.weight)
@@ -77,10 +68,12 @@ class _Attention(nn.Module):
 class _Level(nn.Module):
     """The blocks of one level on one way, each followed by attention where the level has it."""
 
-    def __init__(self, widths: list[tuple[int, int]], embedding: int, dropout: float, head_dim: int | None) -> None:
+    def __init__(
+        self, widths: list[tuple[int, int]], embedding: int, groups: int, dropout: float, head_dim: int | None
+    ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(_Block(a, b, embedding, dropout) for a, b in widths)
-        self.attention = nn.ModuleList(_Attention(b, head_dim) for _, b in widths) if head_dim else None
+        self.blocks = nn.ModuleList(_Block(a, b, embedding, groups, dropout) for a, b in widths)
+        self.attention = nn.ModuleList(_Attention(b, head_dim, groups) for _, b in widths) if head_dim else None
 
     def forward(self, h: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         for number, block in enumerate(self.blocks):
@@ -104,6 +97,7 @@ class UNet2D(ModelMixin, ConfigMixin):
         attention: how many of the lowest levels have self-attention; one more stands in the middle.
         head_dim: channels of one attention head.
         embedding: width of the joint embedding of timestep and condition.
+        groups: groups of the group normalisation.
         dropout: before the second convolution of a block.
     """
 
@@ -119,19 +113,22 @@ class UNet2D(ModelMixin, ConfigMixin):
         attention: int = 0,
         head_dim: int = 32,
         embedding: int = 256,
+        groups: int = 8,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         channels = tuple(channels)
-        self.frames_multiple = _check(n_mels, frames, patch, channels, blocks, attention, head_dim)
+        self.frames_multiple = _check(n_mels, frames, patch, channels, blocks, attention, head_dim, groups)
         self.patch, rows = patch, n_mels // patch
         self.null_condition = nn.Parameter(torch.zeros(condition_dim))
+        self.register_buffer("condition_mean", torch.zeros(condition_dim))
+        self.register_buffer("condition_std", torch.ones(condition_dim))
         self.time = nn.Sequential(nn.Linear(128, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
         self.condition = nn.Sequential(nn.Linear(condition_dim, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
         self.stem = nn.Conv2d(patch**2, channels[0], 3, padding=1)
         self.row_offset = nn.Parameter(torch.zeros(1, channels[0], rows, 1))
         self.row_condition = nn.Linear(embedding, rows)
-        level = partial(_Level, embedding=embedding, dropout=dropout)
+        level = partial(_Level, embedding=embedding, groups=groups, dropout=dropout)
         self.down, self.shrink = nn.ModuleList(), nn.ModuleList()
         self.up, self.grow = nn.ModuleList(), nn.ModuleList()
         for number, width in enumerate(channels):
@@ -141,18 +138,26 @@ class UNet2D(ModelMixin, ConfigMixin):
             if number + 1 < len(channels):
                 self.shrink.append(nn.Conv2d(width, channels[number + 1], 2, stride=2))
                 self.grow.append(nn.ConvTranspose2d(channels[number + 1], width, 2, stride=2))
-        self.middle_attention = _Attention(channels[-1], head_dim)
-        self.middle = _Block(channels[-1], channels[-1], embedding, dropout)
-        self.norm = _Norm(channels[0])
+        self.middle_attention = _Attention(channels[-1], head_dim, groups)
+        self.middle = _Block(channels[-1], channels[-1], embedding, groups, dropout)
+        self.norm = GroupNorm(groups, channels[0])
         self.head = nn.Conv2d(channels[0], patch**2, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         self.to(memory_format=torch.channels_last)
+
+    def standardise_conditions(self, cond: torch.Tensor) -> None:
+        """Measure the conditions (n, d) of the training data; the network sees them with zero mean and unit deviation.
+
+        The first linear layer could do the same, but takes long to learn it: embeddings lie in a narrow cone.
+        """
+        self.condition_mean.copy_(cond.mean(dim=0))
+        self.condition_std.copy_(cond.std(dim=0).clamp(min=1e-3))
 
     def forward(
         self, x: torch.Tensor, t: torch.Tensor, cond: torch.Tensor, drop: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Predict v (b, n_mels, frames); see :mod:`clipsonic.networks`."""
-        cond = with_null(cond, self.null_condition, drop)
+        cond = with_null((cond - self.condition_mean) / self.condition_std, self.null_condition, drop)
         embedding = F.silu(self.time(timestep_features(t, 128).to(cond.dtype)) + self.condition(cond))
         h = self.stem(F.pixel_unshuffle(x[:, None], self.patch).contiguous(memory_format=torch.channels_last))
         h = h + (self.row_offset.to(h.dtype) + self.row_condition(embedding)[:, None, :, None])
@@ -169,13 +174,22 @@ class UNet2D(ModelMixin, ConfigMixin):
 
 
 def _check(
-    n_mels: int, frames: int, patch: int, channels: tuple[int, ...], blocks: int, attention: int, head_dim: int
+    n_mels: int,
+    frames: int,
+    patch: int,
+    channels: tuple[int, ...],
+    blocks: int,
+    attention: int,
+    head_dim: int,
+    groups: int,
 ) -> int:
     """Check the options; return of what the number of frames must be a multiple."""
     if not channels or min(patch, blocks, head_dim, *channels) < 1:
         raise ConfigError("network.options: patch, blocks, head_dim and all channels must be at least 1")
     if not 0 <= attention <= len(channels):
         raise ConfigError(f"network.options: attention must be between 0 and {len(channels)} levels")
+    if any(c % groups for c in channels):
+        raise ConfigError(f"network.options: channels {channels} must be multiples of groups {groups}")
     with_heads = channels[len(channels) - max(1, attention) :]
     if any(c % max(1, c // head_dim) for c in with_heads):
         raise ConfigError(

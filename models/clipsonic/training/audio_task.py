@@ -127,6 +127,8 @@ def prepare(
         condition_dim=conditions.shape[-1],
         seed=config.train.seed,
     ).to(device)
+    if hasattr(network, "standardise_conditions"):
+        network.standardise_conditions(torch.from_numpy(conditions).flatten(0, 1) * math.sqrt(conditions.shape[-1]))
     if parent is not None:
         network.load_state_dict(parent.network.state_dict())
         log_mel_range = united(log_mel_range, parent.card.get("log_mel_range", log_mel_range))

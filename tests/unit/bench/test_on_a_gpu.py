@@ -17,7 +17,7 @@ from clipsonic_eval.config import read_yaml
 
 TINY = {
     "name": "unet2d",
-    "options": {"patch": 1, "channels": [8, 16], "attention": 1, "head_dim": 8, "embedding": 16},
+    "options": {"patch": 1, "channels": [8, 16], "attention": 1, "head_dim": 8, "embedding": 16, "groups": 4},
 }
 
 

@@ -20,7 +20,7 @@ D = 16
 SIZES = {"n_mels": 64, "frames": 32, "condition_dim": D}
 TINY: dict[str, dict[str, Any]] = {
     "unet1d": {"channels": (16, 24), "embedding": 16, "groups": 4, "heads": 2},
-    "unet2d": {"patch": 2, "channels": (8, 16), "attention": 1, "head_dim": 8, "embedding": 16},
+    "unet2d": {"patch": 2, "channels": (8, 16), "attention": 1, "head_dim": 8, "embedding": 16, "groups": 4},
     "unet2d-diffusers": {"channels": (8, 16), "blocks": 1, "attention": 1, "head_dim": 8, "groups": 4},
     "unet2d-diffusers+cross": {
         "channels": (8, 16),

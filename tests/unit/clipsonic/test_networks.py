@@ -80,7 +80,8 @@ def test_sizes_that_the_data_decide_are_no_options(name: str) -> None:
         ("unet2d", {"patch": 0}, "patch, blocks, head_dim and all channels must be at least 1"),
         ("unet2d", {"channels": ()}, "network.options"),
         ("unet2d", {"channels": (8, 8), "attention": 3}, "attention must be between 0 and 2 levels"),
-        ("unet2d", {"channels": (8, 70), "head_dim": 16}, "must be multiples of head_dim 16"),
+        ("unet2d", {"channels": (8, 72), "head_dim": 14}, "must be multiples of head_dim 14"),
+        ("unet2d", {"channels": (8, 20)}, "must be multiples of groups 8"),
         ("unet2d", {"patch": 8}, "cannot be patched by 8 and halved 2 times"),
         ("unet2d-diffusers", {"channels": (8,)}, "must be multiples of groups 32"),
         ("unet2d-diffusers", {"channels": (32, 32), "attention": 3}, "attention must be between 0 and 2 levels"),
@@ -90,3 +91,34 @@ def test_sizes_that_the_data_decide_are_no_options(name: str) -> None:
 def test_options_that_make_no_network_are_named(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(NetworkConfig(name, options), **SIZES, seed=0)
+
+
+def test_the_quick_group_norm_is_that_of_pytorch_forwards_and_backwards() -> None:
+    from clipsonic.networks._group_norm import GroupNorm
+
+    generator = torch.Generator().manual_seed(0)
+    norm = GroupNorm(4, 16)
+    with torch.no_grad():
+        norm.weight.normal_(1, 0.3, generator=generator)
+        norm.bias.normal_(0, 0.3, generator=generator)
+    x = (3 + 2 * torch.randn(3, 16, 4, 6, generator=generator)).requires_grad_()
+    scale, shift = (torch.randn(3, 16, generator=generator, requires_grad=True) for _ in range(2))
+    upstream = torch.randn(x.shape, generator=generator)
+    got = norm(x.to(memory_format=torch.channels_last), scale, shift)
+    plain = torch.nn.functional.group_norm(x, 4, norm.weight, norm.bias, 1e-5)
+    expected = plain * (1 + scale[:, :, None, None]) + shift[:, :, None, None]
+    torch.testing.assert_close(got, expected, rtol=1e-5, atol=2e-6)
+    leaves = (x, scale, shift, norm.weight, norm.bias)
+    for a, b in zip(
+        torch.autograd.grad(got, leaves, upstream), torch.autograd.grad(expected, leaves, upstream), strict=True
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_a_trained_network_sees_its_conditions_with_zero_mean_and_unit_deviation() -> None:
+    network = build(NetworkConfig("unet2d", {"channels": (8, 8), "embedding": 8}), **SIZES, seed=0)
+    cond = 5 + 3 * torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
+    network.standardise_conditions(cond)
+    seen = (cond - network.condition_mean) / network.condition_std
+    torch.testing.assert_close(seen.mean(dim=0), torch.zeros(8), atol=1e-5, rtol=0)
+    torch.testing.assert_close(seen.std(dim=0), torch.ones(8), atol=1e-5, rtol=0)
