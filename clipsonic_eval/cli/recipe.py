@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from clipsonic_eval.cli._options import PATH, json_option, out_option, set_option
+from clipsonic_eval.errors import ConfigError
 
 
 @click.command("recipe")
-@click.argument("config", type=PATH)
+@click.argument("config", type=PATH, required=False)
 @click.option("--only", metavar="NAME", show_default="all", help="Only this variant.")
 @set_option("limit=240")
-@out_option("Output folder.", default="runs/recipe")
+@click.option(
+    "--records", multiple=True, type=PATH, show_default="none", help="Write the page of these results; repeatable."
+)
+@out_option("Output folder; the page of a search is in report/.", default="runs/recipe")
 @json_option()
-def command(config: Path, only: str | None, sets: tuple[str, ...], out: Path, as_json: bool) -> None:
+def command(config: Path | None, out: Path, as_json: bool, records: tuple[Path, ...], **options: Any) -> None:
     r"""Train variants of one recipe for the same processor time, and score each on validation queries.
 
     \b
@@ -28,10 +34,27 @@ def command(config: Path, only: str | None, sets: tuple[str, ...], out: Path, as
       reference: clips/val_reference        audio, for FAD
       seeds: [0, 1]
       sampling: [{guidance: 3, steps: 20}]  of ImageQueried
+    clipsonic-eval recipe search.yaml --out runs/recipe
+    clipsonic-eval recipe --records runs/recipe --out reports/recipe (page)
 
     A variant whose step is cheaper takes more steps. Can be stopped at any point; run again to continue, perhaps with
     more variants or seeds.
     """
+    from clipsonic_eval.reporting import recipes
+
+    if (config is None) == (not records):
+        raise ConfigError("give a CONFIG to search, or --records to write the page of results that are there")
+    if config is None:
+        results = recipes.read(records)
+        found = " ".join(f"--records {shlex.quote(str(folder))}" for folder in records)
+        page = recipes.write(results, out, f"clipsonic-eval recipe {found} --out {shlex.quote(str(out))}")
+    else:
+        results = _searched(config, out, **options)
+        page = recipes.write(recipes.read([out]), out / "report")
+    click.echo(json.dumps(results) if as_json else "\n".join([*map(_line, results), str(page)]))
+
+
+def _searched(config: Path, out: Path, *, only: str | None, sets: tuple[str, ...]) -> list[Mapping[str, Any]]:
     from clipsonic_eval.config import apply_sets, read_yaml
     from clipsonic_eval.files import read_json
     from clipsonic_eval.locate import locate
@@ -39,11 +62,10 @@ def command(config: Path, only: str | None, sets: tuple[str, ...], out: Path, as
 
     search = locate("clipsonic.training.recipes:search")
     found = search(apply_sets(read_yaml(config), sets), out, only=only, progress=Bars())
-    results = [read_json(path) for path in found]
-    click.echo(json.dumps(results) if as_json else "\n".join(_line(result) for result in results))
+    return [read_json(path) for path in found]
 
 
-def _line(result: dict[str, Any]) -> str:
+def _line(result: Mapping[str, Any]) -> str:
     head = f"{result['variant']}, seed {result['seed']}: {result['steps']} steps of {result['ms_per_step']:.0f} ms"
     best = min(result["evaluations"], key=lambda scores: scores["fad"])
     return (
