@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
 
+from clipsonic.training.weights import FlatWeights
 from clipsonic_eval import atomic
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_text
@@ -33,8 +33,8 @@ class Checkpoint:
         seconds: spent so far.
         log: rows of the log so far.
         threads: of torch on the processor, on which sums depend by rounding; 0: not known.
-        tensors: weights (``model.``), their EMA (``average.``), the moments of the optimisers (``opt.``), and sum and
-            number of the losses since the last log row (``window``).
+        tensors: weights (``model.``), their EMA (``average``), the moments of the optimisers (``opt.<number>.``), and
+            sum and number of the losses since the last log row (``window``).
     """
 
     identity: str
@@ -45,15 +45,10 @@ class Checkpoint:
     tensors: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
-def _names(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    return list(module.named_parameters())
-
-
 def write(
     folder: Path,
     state: Checkpoint,
-    module: nn.Module,
-    average: dict[str, torch.Tensor],
+    weights: FlatWeights,
     optimizers: Sequence[torch.optim.Optimizer],
     window: torch.Tensor,
 ) -> None:
@@ -62,20 +57,19 @@ def write(
     Args:
         folder: of the run.
         state: all but the tensors.
-        module: the network.
-        average: EMA of its weights, by name.
+        weights: of the network, and their average.
         optimizers: that share the weights.
         window: (2,) float64, sum and number of the losses since the last log row.
     """
     tensors = {"window": window}
-    tensors |= {f"model.{name}": value for name, value in module.state_dict().items()}
-    tensors |= {f"average.{name}": value for name, value in average.items()}
-    for name, parameter in _names(module):
-        for moments in (optimizer.state.get(parameter, {}) for optimizer in optimizers):
-            tensors |= {f"opt.{key}.{name}": torch.as_tensor(value) for key, value in moments.items()}
+    tensors |= {f"model.{name}": value for name, value in weights.module.state_dict().items()}
+    tensors["average"] = weights.average
+    for number, moments in _moments(optimizers):
+        tensors |= {f"opt.{number}.{key}": torch.as_tensor(value) for key, value in moments.items()}
     _sweep(folder)
     with atomic.replacing_folder(folder / FOLDER, kept=folder / EARLIER) as temporary:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary / _TENSORS)
+        apart = {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}
+        save_file(apart, temporary / _TENSORS)
         tree = {k: v for k, v in asdict(state).items() if k != "tensors"}
         (temporary / _TREE).write_text(json.dumps(tree), encoding="utf-8")
         write_sums(temporary, (_TREE, _TENSORS))
@@ -131,25 +125,28 @@ def _read(path: Path) -> Checkpoint:
 
 def apply(
     state: Checkpoint,
-    module: nn.Module,
-    average: dict[str, torch.Tensor],
+    weights: FlatWeights,
     optimizers: Sequence[torch.optim.Optimizer],
     window: torch.Tensor,
 ) -> None:
-    """Load the tensors of a checkpoint into network, average, optimisers and window (2,); as in :func:`write`."""
+    """Load the tensors of a checkpoint into weights, optimisers and window (2,); as in :func:`write`."""
     tensors = state.tensors
     with torch.no_grad():
         window.copy_(tensors["window"])
         own = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-        module.load_state_dict(own)
-        for name, value in average.items():
-            value.copy_(tensors[f"average.{name}"])
-    named = dict(_names(module))
-    owner = {p: o for o in optimizers for group in o.param_groups for p in group["params"]}
-    for entry in (k for k in tensors if k.startswith("opt.")):
-        _, key, name = entry.split(".", 2)
-        parameter = named[name]
-        owner[parameter].state[parameter][key] = tensors[entry].to(parameter.device)
+        weights.module.load_state_dict(own)
+        weights.average.copy_(tensors["average"])
+        weights.cast()
+    for number, moments in _moments(optimizers):
+        start = f"opt.{number}."
+        found = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+        moments.update({key: value.to(weights.average.device) for key, value in found.items()})
+
+
+def _moments(optimizers: Sequence[torch.optim.Optimizer]) -> list[tuple[int, dict[str, Any]]]:
+    """Return number and state of every parameter of the optimisers, in their order."""
+    parameters = [(o, p) for o in optimizers for group in o.param_groups for p in group["params"]]
+    return [(number, optimizer.state[parameter]) for number, (optimizer, parameter) in enumerate(parameters)]
 
 
 def is_there(folder: Path) -> bool:

@@ -39,8 +39,9 @@ class TrainConfig:
         gradient_clip: largest gradient norm.
         ema: decay d of the exponential moving average of the weights, which is what is kept of a run; at step t it is
             min(d, (1 + t) / (10 + t)).
-        precision: ``bf16`` computes matrix products and convolutions in bfloat16 (weights, sums and the optimiser stay
-            float32); ``auto``: bf16 where the processor has instructions for it.
+        precision: ``bf16`` computes the network in bfloat16, with weights that are cast once a step (the weights
+            themselves, their average and the optimiser stay float32); ``auto``: bf16 where the processor has
+            instructions for it.
         seed: of weights, batches and noise.
         checkpoint_every: steps between checkpoints.
         log_every: steps between rows of the log.

@@ -21,7 +21,6 @@ from clipsonic.training import checkpoint
 from clipsonic.training.config import TrainConfig
 from clipsonic.training.optimizers import make_optimizers
 from clipsonic_eval import threads
-from clipsonic_eval.bfloat16 import autocast
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import write_csv
 from clipsonic_eval.progress import SILENT, Progress
@@ -49,8 +48,8 @@ class TrainingTask(Protocol):
         """Return the mean loss of a step's batch, a scalar; batch and noise follow from the number of the step only.
 
         Args:
-            network: :attr:`module` as it is to be called: at the configured precision, perhaps data-parallel. All that
-                a task computes around it is float32.
+            network: :attr:`module` as it is to be called, at the configured precision. All that a task computes around
+                it is float32.
             step: from 0.
             rows: of the batch, to be computed by this process.
         """
@@ -98,51 +97,20 @@ def ema_decay(decay: float, step: int) -> float:
     return min(decay, (1 + step) / (10 + step))  # d_t = min(d, (1 + t) / (10 + t))
 
 
-class ExponentialMovingAverage:
-    """Exponential moving average (EMA) of weights, which is what is kept of a run.
-
-    Attributes:
-        weights: by name, on the device of the module.
-    """
-
-    def __init__(self, module: nn.Module) -> None:
-        self.weights = {n: p.detach().clone() for n, p in module.named_parameters()}
-
-    @torch.no_grad()
-    def update(self, module: nn.Module, decay: float) -> None:
-        """Move towards the weights of the module."""
-        # θ̄ ← θ̄ + (1 − d) (θ − θ̄)
-        torch._foreach_lerp_(list(self.weights.values()), [p.detach() for p in module.parameters()], 1.0 - decay)
-
-    @contextlib.contextmanager
-    def applied_to(self, module: nn.Module) -> Iterator[nn.Module]:
-        """Lend the average to the module, in evaluation mode, for the length of a ``with`` block."""
-        own = {n: p.detach().clone() for n, p in module.named_parameters()}
-        module.load_state_dict(self.weights, strict=False)
-        module.eval()
-        try:
-            yield module
-        finally:
-            module.load_state_dict(own, strict=False)
-            module.train()
-
-
 class _TrainingRun:
     """One training run in one folder; :func:`run` is the entry."""
 
     def __init__(self, task: TrainingTask, config: TrainConfig, folder: Path, identity: str) -> None:
-        from accelerate import Accelerator
+        from accelerate import PartialState
 
         self.task, self.config, self.folder, self.identity = task, config, folder, identity
         self.device = next(task.module.parameters()).device
-        # precision is ours (see autocast): accelerate's is one global state for the whole process
-        self.accelerator = Accelerator(mixed_precision="no", cpu=self.device.type == "cpu")
-        self.processes = self.accelerator.num_processes
+        state = PartialState(cpu=self.device.type == "cpu")
+        self.processes, self.writes = state.num_processes, state.is_main_process
         if config.batch_size % self.processes:
             raise ConfigError(f"train.batch_size {config.batch_size} must be a multiple of {self.processes} processes")
-        self.rows_here = slice(self.accelerator.process_index, None, self.processes)
-        self.average = ExponentialMovingAverage(task.module)
-        self.optimizers = make_optimizers(task.module, config)
+        self.rows_here = slice(state.process_index, None, self.processes)
+        self.weights, self.optimizers = make_optimizers(task.module, config)
         self.step, self.seconds = 0, 0.0
         self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses and their number
         self.log_rows: list[dict[str, Any]] = []
@@ -162,13 +130,13 @@ class _TrainingRun:
         self.step, self.seconds = found.step, found.seconds
         self.log_rows = found.log
         self.threads = found.threads
-        checkpoint.apply(found, self.task.module, self.average.weights, self.optimizers, self.window)
+        checkpoint.apply(found, self.weights, self.optimizers, self.window)
 
     def save(self) -> None:
         """Write a checkpoint, on the main process."""
-        if self.accelerator.is_main_process:
+        if self.writes:
             state = checkpoint.Checkpoint(self.identity, self.step, self.seconds, self.log_rows, self.threads)
-            checkpoint.write(self.folder, state, self.task.module, self.average.weights, self.optimizers, self.window)
+            checkpoint.write(self.folder, state, self.weights, self.optimizers, self.window)
 
     def choose_threads(self, progress: Progress) -> int:
         """Return the number of threads: that of the run's start, for the same bits, unless the user chose another."""
@@ -189,12 +157,11 @@ class _TrainingRun:
             UserError: training diverged, or ``max_minutes`` are over.
         """
         config = self.config
-        module = self.accelerator.prepare_model(self.task.module, evaluation_mode=self.processes == 1)
-        module.train()
+        self.weights.called.train()
         started, before, saved = time.monotonic(), self.seconds, self.step
         self._logged = self._now()
         for _ in progress.track(range(self.step, config.steps), label=label, total=config.steps, done=self.step):
-            self._take_step(module)
+            self._take_step()
             self.seconds = before + time.monotonic() - started
             last = self.step == config.steps
             validate = last or self.step % config.validate_every == 0
@@ -225,32 +192,24 @@ class _TrainingRun:
             "threads": self.threads,
         }
 
-    def _take_step(self, module: nn.Module) -> None:
+    def _take_step(self) -> None:
         rate = learning_rate(self.config, self.step)
         for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
             group["lr"] = rate
-        loss = self.task.loss(self._called(module), self.step, self.rows_here)
-        self.accelerator.backward(loss)
-        norm = torch.nn.utils.clip_grad_norm_(module.parameters(), self.config.gradient_clip)
-        if not torch.isfinite(norm):
+        loss = self.task.loss(self.weights.call, self.step, self.rows_here)
+        norm = float(self.weights.backward(loss, processes=self.processes))
+        if not math.isfinite(norm):
             raise UserError(
                 f"training diverged at step {self.step} (the gradient is not finite); lower train.learning_rate"
             )
+        if norm > self.config.gradient_clip:
+            self.weights.gradient *= self.config.gradient_clip / norm  # g ← g c / |g|
         for optimizer in self.optimizers:
             optimizer.step()
-        self.task.module.zero_grad(set_to_none=True)
-        self.average.update(self.task.module, ema_decay(self.config.ema, self.step))
+        self.weights.cast()
+        self.weights.update_average(ema_decay(self.config.ema, self.step))
         self.window += torch.stack([loss.detach().double(), torch.ones_like(self.window[1])])
         self.step += 1
-
-    def _called(self, module: nn.Module) -> Network:
-        """Return a call of the module at the configured precision; nothing but the module is computed at it."""
-
-        def call(*inputs: Any, **named: Any) -> Any:
-            with autocast(self.config.precision, self.device):
-                return module(*inputs, **named)
-
-        return call
 
     def _now(self) -> tuple[int, float, float]:
         return self.step, time.monotonic(), self.task.waited
@@ -262,7 +221,9 @@ class _TrainingRun:
         without the time that validation takes.
         """
         now = self._now()
-        mean = self.accelerator.reduce(self.window.clone(), "sum")
+        mean = self.window.clone()
+        if self.processes > 1:
+            torch.distributed.all_reduce(mean)
         row: dict[str, Any] = {"step": self.step, "loss": round(float(mean[0] / mean[1]), 6)}
         val = self._validation_loss() if validate else None
         row["val_loss"] = "" if val is None else round(val, 6)
@@ -272,12 +233,12 @@ class _TrainingRun:
         self.log_rows.append(row)
         self.window.zero_()
         self._logged = self._now()
-        if self.accelerator.is_main_process:
+        if self.writes:
             write_csv(self.folder / LOG_NAME, _LOG_COLUMNS, self.log_rows)
 
     def _validation_loss(self) -> float | None:
-        with self.average.applied_to(self.task.module) as module, torch.no_grad():
-            return self.task.validation_loss(self._called(module))
+        with self.weights.averaged(), torch.no_grad():
+            return self.task.validation_loss(self.weights.call)
 
 
 def pace(earlier: tuple[int, float, float], now: tuple[int, float, float], batch_size: int) -> dict[str, float]:
@@ -323,18 +284,17 @@ def run(
     training.restore(progress)
     with threads.limited(networks=training.choose_threads(progress)):
         training.take_steps(progress, label)
-    task.module.load_state_dict(training.average.weights, strict=False)
-    task.module.eval()
+    training.weights.finish()
     return training.result()
 
 
 def take_steps_of(task: TrainingTask, config: TrainConfig, folder: Path, n: int) -> Callable[[], None]:
     """Return a call that takes n more training steps of a task, without log and checkpoints, to measure their cost."""
     training = _TrainingRun(task, config, folder, "")
-    module = training.accelerator.prepare_model(task.module, evaluation_mode=training.processes == 1)
+    training.weights.called.train()
 
     def take() -> None:
         for _ in range(n):
-            training._take_step(module)
+            training._take_step()
 
     return take

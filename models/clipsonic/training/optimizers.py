@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from clipsonic.training.config import TrainConfig
+from clipsonic.training.weights import FlatWeights
 from clipsonic_eval import bfloat16
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
@@ -23,26 +24,29 @@ _ITERATIONS = 4  # one less than Jordan et al.: the first norm here is nearer to
 _ADAMW_RMS = 0.2  # root mean square of AdamW's updates, per unit of learning rate (Liu et al.)
 
 
-def make_optimizers(module: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """Return the optimisers that share the weights of a module; weights of one dimension never decay.
+def make_optimizers(module: nn.Module, config: TrainConfig) -> tuple[FlatWeights, list[torch.optim.Optimizer]]:
+    """Return the weights of a module as vectors, and the optimisers that share them.
+
+    Weights of one dimension never decay.
 
     Args:
         module: the network, on its device.
         config: ``optimizer``, ``learning_rate``, ``weight_decay``, ``betas`` and ``precision`` count.
     """
-    decay = config.weight_decay
-    found: list[torch.optim.Optimizer] = []
+    low = bfloat16.chosen(config.precision, next(module.parameters()).device, "the training") == "bf16"
     kernels = _kernels(module) if config.optimizer == "muon" else []
+    rest = [p for p in module.parameters() if p.requires_grad and p not in set(kernels)]
+    decayed, plain = [p for p in rest if p.ndim >= 2], [p for p in rest if p.ndim < 2]
+    weights = FlatWeights(module, [*kernels, *decayed, *plain], low=low)
+    found: list[torch.optim.Optimizer] = []
     if kernels:
-        low = bfloat16.chosen(config.precision, kernels[0].device, "the optimiser") == "bf16"
-        found.append(_Muon(kernels, config.learning_rate, decay, torch.bfloat16 if low else torch.float32))
-    taken = set(kernels)
-    rest = [p for p in module.parameters() if p not in taken]
-    groups = [
-        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": decay},
-        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return [*found, torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)]
+        dtype = torch.bfloat16 if low else torch.float32
+        found.append(_Muon(kernels, config.learning_rate, config.weight_decay, dtype))
+    parts = ((decayed, config.weight_decay), (plain, 0.0))
+    groups = [{"params": [weights.piece(part)], "weight_decay": decay} for part, decay in parts if part]
+    if groups:
+        found.append(torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True))
+    return weights, found
 
 
 def _kernels(module: nn.Module) -> list[nn.Parameter]:

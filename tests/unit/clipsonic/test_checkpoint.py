@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from clipsonic.training import checkpoint
+from clipsonic.training.config import TrainConfig
+from clipsonic.training.optimizers import make_optimizers
 from clipsonic_eval.errors import UserError
 
 
@@ -27,8 +29,9 @@ def save(folder: Path, step: int, identity: str = "x") -> None:
     net = torch.nn.Linear(64, 64)
     with torch.no_grad():
         net.weight.fill_(step)
+    weights, optimizers = make_optimizers(net, TrainConfig(precision="fp32"))
     state = checkpoint.Checkpoint(identity, step, 0.5, [{"step": step, "loss": 0.25, "val_loss": math.inf}])
-    checkpoint.write(folder, state, net, {}, [torch.optim.AdamW(net.parameters())], torch.zeros(2))
+    checkpoint.write(folder, state, weights, optimizers, torch.zeros(2))
 
 
 def test_the_newest_is_taken_and_the_one_before_it_kept(tmp_path: Path) -> None:

@@ -50,30 +50,6 @@ def test_the_ema_decay_ramps_up_to_its_end() -> None:
     ]
 
 
-def test_the_average_is_the_exponentially_weighted_sum_of_the_weights() -> None:
-    module = nn.Linear(1, 1, bias=False)
-    nn.init.constant_(module.weight, 2.0)
-    average = loop.ExponentialMovingAverage(module)
-    expected = 2.0
-    for value, decay in ((5.0, 0.1), (-1.0, 0.5), (4.0, 0.9)):
-        nn.init.constant_(module.weight, value)
-        average.update(module, decay)
-        expected = decay * expected + (1 - decay) * value
-    assert float(average.weights["weight"]) == pytest.approx(expected, rel=1e-6)
-
-
-def test_the_average_is_lent_to_the_module_and_taken_back() -> None:
-    module = nn.Linear(1, 1, bias=False)
-    nn.init.constant_(module.weight, 2.0)
-    average = loop.ExponentialMovingAverage(module)
-    nn.init.constant_(module.weight, 5.0)
-    with average.applied_to(module) as lent:
-        assert lent.weight.item() == 2.0
-        assert not lent.training
-    assert module.weight.item() == 5.0
-    assert module.training
-
-
 def test_the_learning_rate_is_linear_then_half_a_cosine() -> None:
     config = TrainConfig(steps=110, warmup=10, learning_rate=2.0, final_lr_ratio=0.25)
     assert [loop.learning_rate(config, t) for t in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
