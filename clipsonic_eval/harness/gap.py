@@ -79,7 +79,7 @@ def _measure(features: Features, config: GapConfig, out: Path | None) -> RunReco
     )
     record = RunRecord(
         kind="gap",
-        scores=tuple(scores),
+        scores=(*scores, *features.probes),
         skipped={"source": features.skipped} if features.skipped else {},
         findings={"source": features.findings} if features.findings else {},
         tags=dict(config.tags),

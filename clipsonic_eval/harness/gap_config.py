@@ -9,7 +9,7 @@ from pathlib import Path
 from clipsonic_eval import outputs
 from clipsonic_eval.config import as_tree, coerce
 from clipsonic_eval.errors import ConfigError
-from clipsonic_eval.types import Embeddings, Finding, Skip
+from clipsonic_eval.types import Embeddings, Finding, Score, Skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class Features:
         prior: by name, (n, d) predictions in the image's place.
         skipped: items that have no counterpart or cannot be used.
         findings: of checks of the prompts and the audio.
+        probes: scores of what probes read from the sides and the predictions, for the record.
     """
 
     image: Embeddings
@@ -76,3 +77,4 @@ class Features:
     prior: Mapping[str, Embeddings] = field(default_factory=dict)
     skipped: tuple[Skip, ...] = ()
     findings: tuple[Finding, ...] = ()
+    probes: tuple[Score, ...] = ()

@@ -16,6 +16,7 @@ from clipsonic_eval.study import entries
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.data import REFERENCES
 from clipsonic_eval.study.layout import Layout
+from clipsonic_eval.study.probes import read_conditions
 from clipsonic_eval.study.sampling import SystemRunner
 from clipsonic_eval.study.study import Study
 
@@ -111,11 +112,10 @@ def score_gap(study: Study, runner: SystemRunner) -> None:
     """Measure the modality gap of the test queries, and what is left of it after each system that bridges it."""
     bridges = [name for name, system in runner.systems.items() if system.bridges_gap]
     with threads.networks():
-        features = Features(
-            runner.conditions("IQ", "test"),
-            runner.conditions("ZS", "test"),
-            {name: runner.conditions(name, "test") for name in bridges},
-        )
+        image, text = runner.conditions("IQ", "test"), runner.conditions("ZS", "test")
+        bridging = {name: runner.conditions(name, "test") for name in bridges}
+    probes = read_conditions(study.layout, {"image": image, "text": text, **bridging}, n_boot=study.config.n_boot)
+    features = Features(image, text, bridging, probes=probes)
     config = GapConfig(
         source=study.layout.clips("test"),
         n_bootstrap=study.config.n_boot,

@@ -46,6 +46,12 @@ def test_a_killed_demo_continues_and_every_stage_leaves_its_result(tmp_path: Pat
         assert real.n == 48
         assert real.signature
     gap = records.read(out / "runs" / "gap-seed-0")
+    for condition in ("image", "text", "PD", "SD", "mean-shift", "constant"):
+        assert {s.metric for s in gap.scores if s.system == condition} >= {
+            "class_accuracy",
+            "count_accuracy",
+            "size_error",
+        }
     before, after = gap.score("centroid_distance", "text"), gap.score("centroid_distance", "mean-shift")
     assert before is not None
     assert after is not None

@@ -113,6 +113,7 @@ def test_the_gap_is_measured_between_images_texts_and_every_system_that_bridges_
     sets = {name: as_embeddings(rng.standard_normal((20, 4))) for name in ("IQ", "ZS", "PD", "CLIP-TTA")}
     measured: list[Any] = []
     monkeypatch.setattr(scoring, "measure_gap", lambda *given: measured.append(given))
+    monkeypatch.setattr(scoring, "read_conditions", lambda layout, found, n_boot: tuple(found))
 
     class Runner:
         seed = 7
@@ -128,6 +129,7 @@ def test_the_gap_is_measured_between_images_texts_and_every_system_that_bridges_
     ((features, config, out),) = measured
     assert (features.image, features.text, features.prior) == (sets["IQ"], sets["ZS"], {"PD": sets["PD"]})
     assert config.tags == {"split": "test", "train_seed": "7", "clip_variant": "toy-clip"}
+    assert features.probes == ("image", "text", "PD")
     assert config.n_bootstrap == 50
     assert out == tmp_path / "runs" / "gap-seed-7"
 
