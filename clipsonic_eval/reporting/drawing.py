@@ -68,7 +68,7 @@ def _undrawable_captions(results: Results) -> list[str]:
 
 
 def _figures(results: Results) -> list[_Figure]:
-    from clipsonic_eval.reporting.figures import clip_variants, gap, guidance, systems
+    from clipsonic_eval.reporting.figures import classes, clip_variants, gap, guidance, systems
 
     catalogue, table = results.catalogue, results.table
     points = next((p for run in results.gap_runs if (p := figure_data.projection(run)) is not None), None)
@@ -78,6 +78,12 @@ def _figures(results: Results) -> list[_Figure]:
             "Metrics by system",
             "no evaluation: table and figure of the metrics left out",
             partial(systems.draw, table, catalogue) if table.scores else None,
+        ),
+        _Figure(
+            "classes",
+            "Right answers class by class",
+            "",
+            partial(classes.draw, table, catalogue) if classes.by_metric(table, catalogue) else None,
         ),
         _Figure(
             "gap",

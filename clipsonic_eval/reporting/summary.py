@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from clipsonic_eval.analysis.catalogue import Question
 from clipsonic_eval.analysis.results import Results
-from clipsonic_eval.reporting.statements import caveats, comparisons, controls, gap, spread
+from clipsonic_eval.reporting.statements import caveats, classes, comparisons, controls, gap, spread
 from clipsonic_eval.reporting.statements.wording import KEY, KEY_OF_SEEDS
 
 QUESTIONS = (
     Question("Which systems differ?", (comparisons.read,)),
+    Question("Which classes are right?", (classes.read,), "classes"),
     Question("How much of the modality gap is closed?", (gap.read,), "gap"),
     Question("What do the numbers mean?", (controls.read,)),
     Question("What do other training seeds say?", (spread.seeds,)),

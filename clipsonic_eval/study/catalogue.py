@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from clipsonic_eval.analysis.catalogue import CONTROLS, Catalogue, Question, SystemStyle
-from clipsonic_eval.reporting.statements import caveats, comparisons, controls, gap, spread
+from clipsonic_eval.reporting.statements import caveats, classes, comparisons, controls, gap, spread
 from clipsonic_eval.study import statements
 
 IMAGES: Final = "image queries"
@@ -64,6 +64,7 @@ CLIPSONIC: Final = Catalogue(
         Question("Does the prior do more than mean-shift?", (statements.mean_shift, statements.best_of)),
         Question("How far are text queries from supervised baselines?", (statements.supervised,)),
         Question("Other systems", (comparisons.read,)),
+        Question("Which classes are right?", (classes.read,), "classes"),
         Question("How much of the modality gap does the prior close?", (gap.read,), "gap"),
         Question("When does the prior help?", (statements.clip_variants,), "clip_variants"),
         Question("What do the numbers mean?", (controls.read, statements.retrieval)),
