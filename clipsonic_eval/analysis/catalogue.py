@@ -84,6 +84,7 @@ class Catalogue:
         sheet: systems below the real audio in the contact sheet; empty: the first two.
         main_variants: CLIP variants that the main table prefers where the runs hold several.
         text_label: name of the text embedding in the table of the modality gap.
+        sides: for each side of the modality gap (``image``, ``text``) the system whose condition it is.
         questions: sections of the page; empty: the general ones, :data:`clipsonic_eval.reporting.summary.QUESTIONS`.
         headline: returns one sentence for the top of the page, "" for none.
     """
@@ -101,6 +102,7 @@ class Catalogue:
     sheet: tuple[str, ...] = ()
     main_variants: tuple[str, ...] = ()
     text_label: str = "text"
+    sides: tuple[tuple[str, str], ...] = ()
     questions: tuple[Question, ...] = ()
     headline: Callable[[Results], str] = lambda _: ""
 

@@ -18,10 +18,9 @@ from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs
 from clipsonic_eval.metrics.scoring import identity_of, score_systems
 from clipsonic_eval.metrics.vectors import check_space
-from clipsonic_eval.stats.probes import FOLDS, PENALTIES, Reader, kernel_ridge
+from clipsonic_eval.stats.probes import CONSTANT, FOLDS, PENALTIES, Reader, kernel_ridge
 from clipsonic_eval.types import Embeddings, EncoderCard, Score
 
-CONSTANT: Final = "constant"  # the answer without a condition: the mean over the training frames
 PROBED: Final = ("class_accuracy", "count_accuracy", "size_error")
 _SURE: Final = 1e-6  # least probability
 

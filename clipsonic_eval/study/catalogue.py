@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from clipsonic_eval.analysis.catalogue import CONTROLS, Catalogue, Question, SystemStyle
-from clipsonic_eval.reporting.statements import caveats, classes, comparisons, controls, gap, spread
+from clipsonic_eval.reporting.statements import caveats, classes, comparisons, controls, gap, probes, spread
 from clipsonic_eval.study import statements
 
 IMAGES: Final = "image queries"
@@ -58,6 +58,7 @@ CLIPSONIC: Final = Catalogue(
     sheet=("IQ", "PD"),
     main_variants=("toy-clip", "calibrated"),  # the CLIP that ships, under either of its names
     text_label="text (ZS)",
+    sides=(("image", "IQ"), ("text", "ZS")),
     headline=statements.headline,
     questions=(
         Question("Does the paper's ordering come out?", (statements.ordering_details,)),
@@ -66,6 +67,7 @@ CLIPSONIC: Final = Catalogue(
         Question("Other systems", (comparisons.read,)),
         Question("Which classes are right?", (classes.read,), "classes"),
         Question("How much of the modality gap does the prior close?", (gap.read,), "gap"),
+        Question("What does the condition know?", (probes.read,), "probes"),
         Question("When does the prior help?", (statements.clip_variants,), "clip_variants"),
         Question("What do the numbers mean?", (controls.read, statements.retrieval)),
         Question("What do other training seeds say?", (spread.seeds,)),

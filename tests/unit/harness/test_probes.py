@@ -9,7 +9,8 @@ import pytest
 
 from clipsonic_eval import class_shares
 from clipsonic_eval.errors import ShapeError, SpaceError
-from clipsonic_eval.harness.probes import CONSTANT, probe_scores
+from clipsonic_eval.harness.probes import probe_scores
+from clipsonic_eval.stats.probes import CONSTANT
 from clipsonic_eval.types import Embeddings, EncoderCard, Score
 
 CARD = EncoderCard("clip", "0" * 64, 12, ("image", "text"), "", world="toy")
