@@ -36,9 +36,12 @@ class DiffusionConfig:
         weighting: ``uniform``: plain mean squared error of v (equal to weighting the error of x_0 by SNR + 1).
             ``min-snr``: the error of v times min(SNR, γ) / (SNR + 1).
         min_snr_gamma: γ of min-SNR weighting.
-        timesteps: distribution of t in training: ``uniform``, or ``logit-normal`` (t / T = sigmoid of a standard
-            normal, more mass in the middle of the schedule). Both are stratified over the batch, which lowers the
-            variance of the gradient and leaves the distribution of each item unchanged.
+        timesteps: distribution of t in training: ``uniform``, or ``logit-normal`` (t / T = sigmoid of a normal of
+            unit variance, more mass in the middle of the schedule). Both are stratified over the batch, which lowers
+            the variance of the gradient and leaves the distribution of each item unchanged.
+        timesteps_shift: mean of that normal; above 0 more mass at high noise.
+        timesteps_uniform: share of the items that are drawn uniformly all the same. Samples are told apart by class at
+            the highest noise, where the logit-normal has almost no mass.
         clamp_x0: in sampling, clamp the predicted clean mel spectrogram to the range of the training data.
     """
 
@@ -47,11 +50,15 @@ class DiffusionConfig:
     weighting: Literal["uniform", "min-snr"] = "uniform"
     min_snr_gamma: float = 5.0
     timesteps: Literal["uniform", "logit-normal"] = "uniform"
+    timesteps_shift: float = 0.0
+    timesteps_uniform: float = 0.0
     clamp_x0: bool = True
 
     def __post_init__(self) -> None:
         if self.steps < 2 or self.min_snr_gamma <= 0:
             raise ConfigError("diffusion: steps must be at least 2 and min_snr_gamma above 0")
+        if not 0 <= self.timesteps_uniform <= 1:
+            raise ConfigError("diffusion: timesteps_uniform must be in [0, 1]")
 
 
 def cosine_alpha_bar(steps: int) -> Float64:
@@ -139,8 +146,15 @@ class Diffusion:
         # u_i = (i / n + U) mod 1, U ~ Uniform[0, 1): one quantile in each n-th of the unit interval
         quantile = (torch.arange(n, device=device, dtype=torch.float64) / n + shift) % 1.0
         if self.config.timesteps == "logit-normal":
-            quantile = torch.special.expit(torch.special.ndtri(quantile.clamp(1e-9, 1 - 1e-9)))  # sigmoid(Φ⁻¹(u))
+            quantile = self._logit_normal(quantile)
         return (quantile * self.config.steps).long().clamp(max=self.config.steps - 1)  # t = ⌊T u⌋
+
+    def _logit_normal(self, u: torch.Tensor) -> torch.Tensor:
+        """Return the mixture's quantiles at u (n,) float64: uniform in the first share of u, logit-normal beyond."""
+        share = self.config.timesteps_uniform
+        rest = ((u - share) / max(1 - share, 1e-9)).clamp(1e-9, 1 - 1e-9)
+        curved = torch.special.expit(torch.special.ndtri(rest) + self.config.timesteps_shift)  # sigmoid(Φ⁻¹(u) + m)
+        return torch.where(u < share, u / max(share, 1e-9), curved)
 
     def loss(self, predict_v: VPredictor, x0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """Return the weighted mean squared error of v-prediction, a scalar.

@@ -32,8 +32,8 @@ class TrainConfig:
         learning_rate: peak; linear warm-up, then cosine decay to ``final_lr_ratio`` of it.
         warmup: steps.
         final_lr_ratio: of the peak, at the last step; 1: constant after the warm-up.
-        optimizer: ``adamw``, or ``muon`` for the kernels of the convolutions (in a network without any, of the linear
-            layers) and AdamW for the rest, both at ``learning_rate``; see :mod:`clipsonic.training.optimizers`.
+        optimizer: ``adamw``, or ``muon`` for linear layers and the kernels of convolutions and AdamW for the rest, both
+            at ``learning_rate``; see :mod:`clipsonic.training.optimizers`.
         weight_decay: decoupled, on weights of two and more dimensions only.
         betas: of AdamW.
         gradient_clip: largest gradient norm.

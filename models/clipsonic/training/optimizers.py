@@ -1,4 +1,4 @@
-"""The optimisers of a training run: AdamW, or Muon on the kernels and AdamW on the rest.
+"""The optimisers of a training run: AdamW, or Muon on matrices and kernels and AdamW on the rest.
 
 Sources: Loshchilov and Hutter 2019 (AdamW); Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural
 networks" (https://kellerjordan.github.io/posts/muon); Liu et al. 2025, "Muon is scalable for LLM training", section 2.2
@@ -17,7 +17,7 @@ from clipsonic.training.config import TrainConfig
 from clipsonic.training.weights import FlatWeights
 from clipsonic_eval import bfloat16
 
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
+_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 _MOMENTUM = 0.95
 _QUINTIC = (3.4445, -4.7750, 2.0315)  # a, b, c of Jordan et al.: steep at 0, and iterates stay within 0.68 … 1.14
 _ITERATIONS = 4  # one less than Jordan et al.: the first norm here is nearer to the largest singular value
@@ -50,12 +50,12 @@ def make_optimizers(module: nn.Module, config: TrainConfig) -> tuple[FlatWeights
 
 
 def _kernels(module: nn.Module) -> list[nn.Parameter]:
-    """Return the kernels of ungrouped convolutions; of a network without convolutions, those of its linear layers.
+    """Return the matrices and kernels that mix channels: of linear layers and of ungrouped convolutions.
 
-    In a convolutional network linear layers embed the condition, and Jordan et al. leave embeddings to AdamW.
+    Jordan et al. leave embeddings to AdamW. Here linear layers carry the condition into every block; with AdamW they
+    fall behind the convolutions, and the network hardly follows the condition (``reports/recipe``).
     """
-    convolutions = [m for m in module.modules() if isinstance(m, _CONVOLUTIONS) and m.groups == 1]
-    layers: Iterable[Any] = convolutions or [m for m in module.modules() if isinstance(m, nn.Linear)]
+    layers: Iterable[Any] = (m for m in module.modules() if isinstance(m, _LAYERS) and getattr(m, "groups", 1) == 1)
     return list(dict.fromkeys(layer.weight for layer in layers if layer.weight.requires_grad))
 
 

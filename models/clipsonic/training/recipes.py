@@ -32,6 +32,7 @@ from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.progress import SILENT, Progress
 
 _BLOCK, _BLOCKS = 5, 8  # steps in a row, and how often base and variant take turns
+_COSTLY = ("clips", "mel", "condition.", "network", "train.batch_size", "train.optimizer", "train.precision")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,8 @@ def _run(settings: RecipeSearch, variant: str, seed: int, path: Path, progress: 
     timed = folder / "steps.json"  # measured once, so that a resumed search trains on with the same number
     if not timed.is_file():
         base_s, step_s = step_seconds(resolve(AudioTrainingConfig, settings.base), resolve(AudioTrainingConfig, tree))
+        if not any(key.startswith(_COSTLY) for key in settings.variants[variant]):
+            base_s = step_s  # the same step: what was measured is noise
         steps = max(1, round(resolve(AudioTrainingConfig, tree).train.steps * base_s / step_s))
         write_json(timed, {"base_ms": 1e3 * base_s, "ms": 1e3 * step_s, "steps": steps})
     timing = read_json(timed)

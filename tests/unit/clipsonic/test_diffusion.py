@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from clipsonic.diffusion import Diffusion, DiffusionConfig, cosine_alpha_bar, guided
 from clipsonic.samplers import training_scheduler
@@ -75,6 +76,17 @@ def test_timesteps_follow_their_distribution(kind: str) -> None:
     quantiles = torch.tensor([0.1, 0.25, 0.5, 0.75, 0.9], dtype=torch.float64)
     expected = quantiles if kind == "uniform" else torch.sigmoid(torch.special.ndtri(quantiles))
     assert torch.allclose(t.quantile(quantiles) / 1000, expected, atol=0.01)
+
+
+def test_a_share_of_the_timesteps_is_uniform_and_the_rest_shifted_towards_noise() -> None:
+    mixed = DiffusionConfig(timesteps="logit-normal", timesteps_shift=1.0, timesteps_uniform=0.25)
+    generator = torch.Generator().manual_seed(0)
+    t = torch.cat([Diffusion(mixed).draw_timesteps(64, generator) for _ in range(400)]).double() / 1000
+    for level in (0.1, 0.3, 0.5, 0.7, 0.9, 0.99):
+        below = 0.25 * level + 0.75 * norm.cdf(math.log(level / (1 - level)) - 1.0)  # P(t < level)
+        assert float((t < level).double().mean()) == pytest.approx(below, abs=0.005)
+    with pytest.raises(ConfigError, match=r"timesteps_uniform must be in \[0, 1\]"):
+        DiffusionConfig(timesteps_uniform=1.5)
 
 
 def test_each_item_of_a_batch_sees_every_timestep() -> None:
