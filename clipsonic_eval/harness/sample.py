@@ -1,8 +1,8 @@
 """Sample a system: queries in, a folder of wavs out.
 
-``<out>/<key>.wav`` (mono, 32-bit float), ``samples.csv``, ``system.json`` (the card of the system), and ``skipped.csv``
-if queries were left out. An interrupted job resumes to the same result: every query has a seed of its own,
-``seeds.derive(seed, key, "sample")``. The way of a query::
+``<out>/<key>.wav`` (mono, 32-bit float), ``samples.csv`` (with the peak of every wav), ``system.json`` (the card of the
+system), and ``skipped.csv`` if queries were left out. An interrupted job resumes to the same result: every query has a
+seed of its own, ``seeds.derive(seed, key, "sample")``. The way of a query::
 
     query ─── sampled already (same prompt, image and seed, wav unchanged)? ── yes ──> kept
       │ no

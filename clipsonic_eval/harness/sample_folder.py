@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from clipsonic_eval import filenames, hashing
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import MediaError
@@ -14,7 +16,7 @@ from clipsonic_eval.files import read_csv, write_csv, write_json
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.types import Query, Skip
 
-_COLUMNS = ("key", "file", "prompt", "label", "seed", "sha256", "query")
+_COLUMNS = ("key", "file", "prompt", "label", "seed", "sha256", "query", "peak")
 
 
 class SampleFolder:
@@ -46,7 +48,10 @@ class SampleFolder:
         return path.is_file() and hashing.file_sha256(path) == row["sha256"]
 
     def write(self, query: Query, seed: int, samples: Float32) -> None:
-        """Write the sample of a query, (n,) float32, as a 32-bit float wav."""
+        """Write the sample of a query, (n,) float32, as a 32-bit float wav.
+
+        A ``peak`` of 1 in the table says that a system which divides by a peak above full scale has done so.
+        """
         path = self._folder / f"{query.key}.wav"
         write_wav(path, samples, self._sample_rate)
         self._rows[query.key] = {
@@ -57,6 +62,7 @@ class SampleFolder:
             "seed": str(seed),
             "sha256": hashing.file_sha256(path),
             "query": _fingerprint(query),
+            "peak": f"{np.abs(samples).max(initial=0.0):.6g}",
             **query.attributes,
         }
 

@@ -85,6 +85,7 @@ def test_every_query_gets_a_float_wav_a_row_and_a_seed_of_its_own(tmp_path: Path
         row = rows(tmp_path)[query.key]
         assert (row["file"], row["prompt"], row["label"]) == (f"{query.key}.wav", query.prompt, "bell")
         assert row["seed"] == str(derive(7, query.key, "sample"))
+        assert float(row["peak"]) == pytest.approx(np.abs(data).max(), rel=1e-5)  # 1: scaled down from above full scale
     card = json.loads((tmp_path / "system.json").read_text())
     assert (card["name"], card["kind"], card["level"], card["sample_rate"], card["seed"]) == (
         "tone",
