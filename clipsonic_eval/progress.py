@@ -33,7 +33,15 @@ class Silent:
 
 
 class Bars:
-    """tqdm bars on stderr."""
+    """tqdm bars on stderr.
+
+    Args:
+        line: of the bar, where several processes show one each.
+        prefix: before every label.
+    """
+
+    def __init__(self, line: int = 0, prefix: str = "") -> None:
+        self._line, self._prefix = line, prefix
 
     def track(self, items: Iterable[T], *, label: str, total: int | None = None, done: int = 0) -> Iterator[T]:
         """Yield the items under a bar."""
@@ -41,7 +49,8 @@ class Bars:
 
         if total is None and isinstance(items, Sized):
             total = len(items)
-        yield from tqdm(items, desc=label, total=total, initial=done, dynamic_ncols=True, mininterval=0.5)
+        desc, line = self._prefix + label, self._line
+        yield from tqdm(items, desc, total, initial=done, position=line, dynamic_ncols=True, mininterval=0.5)
 
     def note(self, text: str) -> None:
         """Write a line above the bars."""

@@ -22,15 +22,18 @@ class StudyConfig:
         clip_variant: name of the CLIP in the records.
         clip_weights: another CLIP than the shipped one (a CLIP variant of the sweep).
         supervised: also train the supervised baselines CLIP-TTA and CLAP-TTA.
-        candidates: k of the best-of-k prior, in addition to k = 1; 1 leaves that system out.
+        candidates: k of the best-of-k prior, an ablation of PD beside k = 1; 1 leaves it out.
+        prior_guidance: guidance scale of the prior itself in another ablation of PD, beside 1; 1 leaves it out.
         audio_steps: optimiser steps of each audio model.
         prior_steps: optimiser steps of each diffusion prior.
         learning_rate: peak, of the audio models.
-        guidance_scales: tried on the validation split; each system is tested at its scale of lowest validation FAD.
+        guidance_scales: tried on the validation split; the systems of a network are tested at the one scale that
+            :func:`clipsonic_eval.study.guidance.choose` takes for it.
         sampler_steps: of DPM-Solver++.
         precision: of sampling; ``auto`` takes bfloat16 where the processor has instructions for it.
         n_boot: bootstrap resamples and permutations.
-        n_boot_validation: the same for the validation runs, which only choose the guidance.
+        n_boot_validation: the same for the validation runs.
+        processes: stages at a time, each with one thread; changes no result.
     """
 
     world: WorldConfig = field(default_factory=WorldConfig)
@@ -39,6 +42,7 @@ class StudyConfig:
     clip_weights: Path | None = None
     supervised: bool = True
     candidates: int = 4
+    prior_guidance: float = 2.0
     audio_steps: int = 1000
     prior_steps: int = 1000
     learning_rate: float = 1.5e-3
@@ -47,23 +51,26 @@ class StudyConfig:
     precision: Precision = "auto"
     n_boot: int = 2000
     n_boot_validation: int = 200
+    processes: int = 2
 
     def __post_init__(self) -> None:
         if not self.train_seeds or len(set(self.train_seeds)) != len(self.train_seeds):
             raise ConfigError("train_seeds must be at least one number, none twice")
         if not self.guidance_scales or min(self.guidance_scales) < 1:
             raise ConfigError("guidance_scales must be at least one number, none below 1 (1 is no guidance)")
-        if self.candidates < 1:
-            raise ConfigError("candidates must be at least 1")
+        if self.candidates < 1 or self.processes < 1:
+            raise ConfigError("candidates and processes must be at least 1")
+        if self.prior_guidance < 1:
+            raise ConfigError("prior_guidance must be at least 1, which is no guidance")
 
     def clip_weights_name(self) -> str | None:
         """Return the path of the CLIP weights as text, None for the shipped ones."""
         return None if self.clip_weights is None else str(self.clip_weights)
 
     def identity(self) -> dict[str, Any]:
-        """Return everything that changes a result; training seeds may be added later, and workers change nothing."""
+        """Return everything that changes a result; training seeds may be added later, and processes change nothing."""
         tree: dict[str, Any] = as_tree(self)
-        del tree["train_seeds"], tree["world"]["workers"]
+        del tree["train_seeds"], tree["world"]["workers"], tree["processes"]
         return {**tree, "first_seed": self.train_seeds[0]}
 
 

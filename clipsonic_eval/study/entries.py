@@ -17,38 +17,59 @@ class StudySystem(NamedTuple):
         name: name in tables.
         spec: as given to ``clipsonic_eval.systems.resolve``.
         settings: its settings.
+        seed: of its training and sampling; None for controls, which need no training.
+        models: trained models that it uses, by name; the first is the network that its guidance scale belongs to.
         bridges_gap: whether its conditions approximate image embeddings; it is then in the gap statistics.
+        ablation: a variant of another system, left out of the validation; it has the scale of its network all the same.
     """
 
     name: str
     spec: str
     settings: dict[str, Any]
+    seed: int | None = None
+    models: tuple[str, ...] = ()
     bridges_gap: bool = False
+    ablation: bool = False
+
+    @property
+    def network(self) -> str:
+        """Name of the trained audio model."""
+        return self.models[0]
 
 
 def systems(config: StudyConfig, layout: Layout, seed: int) -> list[StudySystem]:
-    """List the trained systems of one seed; all of them have a guidance scale."""
+    """List the trained systems of one seed, those that are in the validation first; all have a guidance scale."""
     video = _model(config, layout, seed, "video") | _clip(config)
-
-    def guided(name: str, prior: str, k: int = 1) -> StudySystem:
-        settings = {**video, "prior": str(layout.model(seed, prior)), "prior_candidates": k, "name": name}
-        return StudySystem(name, "clipsonic.systems:PriorGuided", settings, bridges_gap=True)
-
     pairs = {"images": str(layout.world / "pictures")}
+
+    def prior(name: str, model: str, *, ablation: bool = False, **changes: Any) -> StudySystem:
+        settings = {**video, "prior": str(layout.model(seed, model)), "name": name, **changes}
+        models = ("video", model)
+        return StudySystem(
+            name, "clipsonic.systems:PriorGuided", settings, seed, models, bridges_gap=True, ablation=ablation
+        )
+
     listed = [
-        StudySystem("IQ", "clipsonic.systems:ImageQueried", video),
-        StudySystem("ZS", "clipsonic.systems:ZeroShot", video),
-        guided("PD", "prior-pd"),
-        guided("SD", "prior-sd"),
-        StudySystem("mean-shift", "paired_tta.systems:MeanShift", {**video, "pairs": pairs}, bridges_gap=True),
+        StudySystem("IQ", "clipsonic.systems:ImageQueried", video, seed, ("video",)),
+        StudySystem("ZS", "clipsonic.systems:ZeroShot", video, seed, ("video",)),
+        prior("PD", "prior-pd"),
+        prior("SD", "prior-sd"),
+        # needs no prior, but the embedded pictures that the training of PD's prior leaves
+        StudySystem(
+            "mean-shift", "paired_tta.systems:MeanShift", {**video, "pairs": pairs}, seed, ("video", "prior-pd"), True
+        ),
     ]
-    if config.candidates > 1:
-        listed.append(guided(f"PD-best{config.candidates}", "prior-pd", config.candidates))
     if config.supervised:
         clip = _model(config, layout, seed, "clip-tta") | _clip(config)
         clap = _model(config, layout, seed, "clap-tta") | {"encoder": "toy-clap-condition"}
-        listed.append(StudySystem("CLIP-TTA", "paired_tta.systems:ClipTTA", clip))
-        listed.append(StudySystem("CLAP-TTA", "paired_tta.systems:ClapTTA", clap))
+        listed.append(StudySystem("CLIP-TTA", "paired_tta.systems:ClipTTA", clip, seed, ("clip-tta",)))
+        listed.append(StudySystem("CLAP-TTA", "paired_tta.systems:ClapTTA", clap, seed, ("clap-tta",)))
+    if config.prior_guidance != 1:
+        name = f"PD-guided{config.prior_guidance:g}"
+        listed.append(prior(name, "prior-pd", ablation=True, prior_guidance=config.prior_guidance))
+    if config.candidates > 1:
+        name = f"PD-best{config.candidates}"
+        listed.append(prior(name, "prior-pd", ablation=True, prior_candidates=config.candidates))
     return listed
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +12,11 @@ from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.files import write_json
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.reporting.build import ReportResult, build
+from clipsonic_eval.study import data, plan, validation
 from clipsonic_eval.study.catalogue import CLIPSONIC
 from clipsonic_eval.study.config import StudyConfig
-from clipsonic_eval.study.data import make_data, sources
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.scoring import number_of_stages, score_all
-from clipsonic_eval.study.study import Study
-from clipsonic_eval.study.training import train_models, trainings
+from clipsonic_eval.study.stages import Stages
 
 TITLE = "The study in miniature: IQ, ZS, PD and supervised systems in a toy world"
 
@@ -32,10 +28,10 @@ class StudyResult:
     Attributes:
         layout: its folders.
         report: what was written.
-        guidance: scale per system, chosen on the validation split.
+        guidance: scale per network, chosen on the validation split.
         timings_s: seconds of every stage, interrupted attempts not counted.
         seconds: of this call.
-        peak_mib: peak memory of this process or one of its workers, MiB.
+        peak_mib: peak memory of all processes together, MiB; an upper bound, the sum of their own peaks.
     """
 
     layout: Layout
@@ -72,27 +68,16 @@ def run_study(
     layout = Layout(out, world)
     with outputs.claim(out, "demo", portable(config.identity()), overwrite=overwrite):
         write_json(layout.root / "study.json", {"config": as_tree(config)})
-        study = Study.start(config, layout, progress, _number_of_stages(config, layout))
-        make_data(study)
-        for seed in config.train_seeds:
-            train_models(study, seed)
-        guidance = score_all(study)
-        report = study.stages.always("tables, figures and words", lambda: _report(layout, command))
+        stages = Stages(out, progress, plan.number_of_stages(config, layout), config.processes)
+        stages.run(data.world(config, layout))
+        stages.run_all(plan.before_the_choice(config, layout))
+        scales = validation.choose_guidance(config, layout)
+        stages.run_all(plan.after_the_choice(config, layout, scales))
+        report = stages.always("tables, figures and words", lambda: _report(layout, command))
     seconds = time.perf_counter() - started
-    return StudyResult(layout, report, guidance, study.stages.timings(), seconds, _peak_mib())
+    return StudyResult(layout, report, scales, stages.timings(), seconds, stages.peak_mib())
 
 
 def _report(layout: Layout, command: str) -> ReportResult:
     runs = [layout.root / "runs"]
     return build(runs, layout.report, catalogue=CLIPSONIC, title=TITLE, command=command, overwrite=True)
-
-
-def _number_of_stages(config: StudyConfig, layout: Layout) -> int:
-    data = 1 + len(sources(config, layout))  # the world, and clips of each part
-    trained = sum(len(trainings(config, layout, seed)) for seed in config.train_seeds)
-    return data + trained + number_of_stages(config, layout) + 1  # the report
-
-
-def _peak_mib() -> float:
-    scale = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss is in bytes there, in KiB elsewhere
-    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / scale

@@ -1,4 +1,4 @@
-"""The scores of the study: guidance chosen on the validation split, test and modality gap measured per seed."""
+"""The scores of the study on the test queries, and how any split is evaluated."""
 
 from __future__ import annotations
 
@@ -7,132 +7,69 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import records, threads
 from clipsonic_eval.config import resolve
-from clipsonic_eval.files import write_json
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
-from clipsonic_eval.harness.gap import Features, GapConfig, measure_gap
+from clipsonic_eval.progress import Progress
 from clipsonic_eval.study import entries
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.data import REFERENCES
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.probes import read_conditions
-from clipsonic_eval.study.sampling import SystemRunner
-from clipsonic_eval.study.study import Study
+from clipsonic_eval.study.sampling import folder, sampling_stage
+from clipsonic_eval.study.stages import Stage
 
-METRICS = ("fad", "clap_score", "class_accuracy", "count_accuracy", "size_error")  # on the test queries
-CRITERION = "fad"  # lower is better; decided before any number was seen
+METRICS = ("fad", "clap_score", "class_accuracy", "count_accuracy", "size_error")
 
 
-def score_all(study: Study) -> dict[str, float]:
-    """Sample and score everything: the validation split first, then controls, test and modality gap seed by seed.
-
-    Returns:
-        The guidance scale of each system.
-    """
-    config, layout, stages = study.config, study.layout, study.stages
-    runners = [SystemRunner(study, entries.systems(config, layout, seed), seed) for seed in config.train_seeds]
-    guidance = choose_guidance(study, runners[0])
-    controls = SystemRunner(study, entries.controls(config, layout), None)
-    for name in controls.systems:
-        sample = partial(controls.sample, name, "test")
-        stages.run(layout.wavs("test", name, None), f"control {name}", config.identity(), sample)
-    for runner in runners:
-        seed = runner.seed
-        fingerprint = [config.identity(), seed, guidance]
-        test = partial(score_test, study, runner, guidance)
-        stages.run(layout.run(f"test-seed-{seed}"), f"test, seed {seed}", fingerprint, test)
-        gap = partial(score_gap, study, runner)
-        stages.run(layout.run(f"gap-seed-{seed}"), f"modality gap, seed {seed}", fingerprint, gap)
-    return guidance
+def control_stages(config: StudyConfig, layout: Layout) -> list[Stage]:
+    """List the controls, sampled on the test queries."""
+    return [sampling_stage(config, layout, system, "test") for system in entries.controls(config, layout)]
 
 
-def number_of_stages(config: StudyConfig, layout: Layout) -> int:
-    """Return how many stages :func:`score_all` has."""
-    per_seed = 2  # test and gap
-    return len(config.guidance_scales) + len(entries.controls(config, layout)) + per_seed * len(config.train_seeds)
-
-
-def choose_guidance(study: Study, runner: SystemRunner) -> dict[str, float]:
-    """Sample and score the validation split at every guidance scale; return each system's scale of lowest FAD.
-
-    The choice is made once, with the models of the first seed, and holds for all seeds.
-    """
-    names = list(runner.systems)
-    scored = []
-    for scale in study.config.guidance_scales:
-        run = study.layout.run(f"val-guidance-{scale:g}")
-        fingerprint = [study.fingerprint(), runner.seed, scale, names]
-        validate = partial(_validate, study, runner, scale, run)
-        study.stages.run(run, f"validation at guidance {scale:g}", fingerprint, validate)
-        scored.append((scale, records.read(run)))
-    chosen = {}
-    for name in names:
-        fad = {scale: score.value for scale, record in scored if (score := record.score(CRITERION, name))}
-        chosen[name] = min(fad, key=lambda scale: (fad[scale], scale))
-    choice = {"criterion": f"lowest {CRITERION} on val", "seed": runner.seed, **chosen}
-    write_json(study.layout.root / "guidance.json", choice)
-    return chosen
-
-
-def _validate(study: Study, runner: SystemRunner, scale: float, run: Path) -> None:
-    settings = {
-        **_common(study, "val", study.config.n_boot_validation),
-        "systems": {name: runner.sample(name, "val", guidance=scale, sweep=True) for name in runner.systems},
-        "compare": False,
-        "examples": 0,
-        "tags": _tags(study, runner, "val") | {"guidance": f"{scale:g}"},
-    }
-    evaluate(resolve(EvaluateConfig, settings), run, progress=study.progress)
-
-
-def score_test(study: Study, runner: SystemRunner, guidance: Mapping[str, float]) -> None:
-    """Score the systems of one seed and the controls on the test queries.
+def test_stages(config: StudyConfig, layout: Layout, scales: Mapping[str, float], seed: int) -> list[Stage]:
+    """List the samplings and the evaluation of one seed on the test queries.
 
     Args:
-        study: at work.
-        runner: of the seed.
-        guidance: scale of each system.
+        config: of the study.
+        layout: its folders.
+        scales: guidance scale of each network.
+        seed: of the trainings.
     """
-    folders = {name: runner.sample(name, "test", guidance=guidance[name]) for name in runner.systems}
-    controls = {name: study.layout.wavs("test", name, None) for name in ("real-mel", "retrieval")}
+    systems = entries.systems(config, layout, seed)
+    found = [sampling_stage(config, layout, system, "test", scales[system.network]) for system in systems]
+    needed = [stage.folder for stage in (*found, *control_stages(config, layout))]
+    work = partial(score_test, config, layout, seed)
+    fingerprint = [config.identity(), seed, dict(scales)]
+    after = (*needed, layout.clips(REFERENCES["test"]))
+    return [*found, Stage(layout.run(f"test-seed-{seed}"), f"test, seed {seed}", fingerprint, work, after)]
+
+
+def score_test(config: StudyConfig, layout: Layout, seed: int, progress: Progress) -> None:
+    """Score the systems of one seed and the controls on the test queries."""
+    listed = entries.systems(config, layout, seed)
+    controls = {system.name: folder(layout, system, "test") for system in entries.controls(config, layout)}
     settings = {
-        **_common(study, "test", study.config.n_boot),
-        "metrics": METRICS,
-        "systems": {**folders, **controls},
-        "real": study.layout.wavs("test", "real", None),
+        "real": controls.pop("real"),
+        "systems": {**{system.name: folder(layout, system, "test") for system in listed}, **controls},
         "controls": ("shuffled", "noise", "halves"),
-        "pairs": entries.planned_pairs(list(folders)),
-        "tags": _tags(study, runner, "test"),
+        "pairs": entries.planned_pairs([system.name for system in listed]),
+        "n_bootstrap": config.n_boot,
+        "tags": tags(config, seed, "test"),
     }
-    evaluate(resolve(EvaluateConfig, settings), study.layout.run(f"test-seed-{runner.seed}"), progress=study.progress)
+    evaluate_split(layout, "test", settings, layout.run(f"test-seed-{seed}"), progress)
 
 
-def score_gap(study: Study, runner: SystemRunner) -> None:
-    """Measure the modality gap of the test queries, and what is left of it after each system that bridges it."""
-    bridges = [name for name, system in runner.systems.items() if system.bridges_gap]
-    with threads.networks():
-        image, text = runner.conditions("IQ", "test"), runner.conditions("ZS", "test")
-        bridging = {name: runner.conditions(name, "test") for name in bridges}
-    probes = read_conditions(study.layout, {"image": image, "text": text, **bridging}, n_boot=study.config.n_boot)
-    features = Features(image, text, bridging, probes=probes)
-    config = GapConfig(
-        source=study.layout.clips("test"),
-        n_bootstrap=study.config.n_boot,
-        seed=0,
-        tags=_tags(study, runner, "test"),
-    )
-    measure_gap(features, config, study.layout.run(f"gap-seed-{runner.seed}"))
-
-
-def _common(study: Study, split: str, n_boot: int) -> dict[str, Any]:
-    return {
-        "reference": study.layout.clips(REFERENCES[split]),
-        "n_bootstrap": n_boot,
-        "n_permutations": max(20, 5 * n_boot),
-        "cache": study.layout.cache,
+def evaluate_split(layout: Layout, split: str, settings: dict[str, Any], out: Path, progress: Progress) -> None:
+    """Evaluate folders of wavs on a split, with its own reference and the embeddings that the sampling left."""
+    common = {
+        "metrics": METRICS,
+        "reference": layout.clips(REFERENCES[split]),
+        "n_permutations": max(20, 5 * settings["n_bootstrap"]),
+        "cache": layout.cache,
+        "workers": 1,
     }
+    evaluate(resolve(EvaluateConfig, {**common, **settings}), out, progress=progress)
 
 
-def _tags(study: Study, runner: SystemRunner, split: str) -> dict[str, str]:
-    return {"split": split, "train_seed": str(runner.seed), "clip_variant": study.config.clip_variant}
+def tags(config: StudyConfig, seed: int, split: str) -> dict[str, str]:
+    """Return what tells a run of the study from its others."""
+    return {"split": split, "train_seed": str(seed), "clip_variant": config.clip_variant}

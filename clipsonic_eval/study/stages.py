@@ -2,72 +2,112 @@
 
 from __future__ import annotations
 
+import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from clipsonic_eval import threads
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.hashing import config_hash, seal, unsealed
 from clipsonic_eval.progress import Progress
+from clipsonic_eval.study import side_by_side
 
 T = TypeVar("T")
 
 _MARKER = ".done.json"
 
 
+class Stage(NamedTuple):
+    """A part of a study that is done once.
+
+    Attributes:
+        folder: of its results, and of its marker.
+        label: for display.
+        fingerprint: JSON-serialisable; everything that changes the result.
+        work: computes the results, given a progress reporter. It may find part of them there and resume. For another
+            process it must be picklable.
+        after: folders of the stages whose results it needs.
+    """
+
+    folder: Path
+    label: str
+    fingerprint: Any
+    work: Callable[[Progress], object]
+    after: tuple[Path, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the folder has a marker of the same fingerprint."""
+        return (_marked(self.folder / _MARKER) or {}).get("fingerprint") == config_hash(self.fingerprint)
+
+    def run(self, progress: Progress) -> None:
+        """Do the work and leave the marker, with the seconds of this attempt: an interrupted one leaves none."""
+        started = time.perf_counter()
+        self.work(progress)
+        seconds = round(time.perf_counter() - started, 1)
+        done = {"label": self.label, "fingerprint": config_hash(self.fingerprint), "seconds": seconds}
+        write_json(self.folder / _MARKER, seal(done))
+
+
 class Stages:
-    """Runs named stages of a study and remembers how long each took.
+    """Runs the stages of a study and remembers how long each took.
 
     Args:
         root: the study's folder.
         progress: shows which stage runs.
         total: number of stages, for display; None: not known.
+        processes: stages at a time in :meth:`run_all`, at most one per core.
     """
 
-    def __init__(self, root: Path, progress: Progress, total: int | None = None) -> None:
+    def __init__(self, root: Path, progress: Progress, total: int | None = None, processes: int = 2) -> None:
         self._root = root
         self._progress = progress
         self._total = total
         self._number = 0
+        self._processes = min(processes, threads.cores())
+        self._peak_mib = 0.0
 
     def always(self, label: str, work: Callable[[], T]) -> T:
         """Run a stage that leaves no marker, and return its result."""
-        self._number += 1
         self._announce(label)
         return work()
 
-    def _announce(self, label: str) -> None:
+    def run(self, stage: Stage) -> Path:
+        """Run a stage in this process, with all its cores, unless it is complete; return its folder."""
+        if stage.complete:
+            self._number += 1
+        else:
+            self._announce(stage.label)
+            stage.run(self._progress)
+        return stage.folder
+
+    def run_all(self, stages: Sequence[Stage]) -> None:
+        """Run the stages that are not complete side by side, each as soon as those it needs are complete.
+
+        Each runs in a process of its own, with one thread. Of those that could start, the first in the list does.
+
+        Raises:
+            UserError: a stage failed, or its process was killed; the others are ended, and resume when run again.
+        """
+        missing = [stage for stage in stages if not stage.complete]
+        self._number += len(stages) - len(missing)
+        peak = side_by_side.run(missing, self._processes, self._announce, self._progress)
+        self._peak_mib = max(self._peak_mib, peak)
+
+    def peak_mib(self) -> float:
+        """Return an upper bound of the memory of all processes together, MiB: the sum of their own peaks."""
+        own = max(side_by_side.peak_mib(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return own + self._peak_mib
+
+    def _announce(self, label: str) -> int:
+        """Show that a stage begins; return its number."""
+        self._number += 1
         of = f"[{self._number} of {self._total}] " if self._total is not None else ""
         self._progress.note(f"• {of}{label}")
-
-    def run(self, folder: Path, label: str, fingerprint: Any, work: Callable[[], object]) -> Path:
-        """Run ``work`` unless ``folder`` has a marker of the same fingerprint.
-
-        ``work`` may find part of its results there and resume. The seconds in the marker are those of the last attempt:
-        an interrupted one leaves no marker.
-
-        Args:
-            folder: of the stage's results.
-            label: for display.
-            fingerprint: JSON-serialisable; everything that changes the result.
-            work: computes the stage.
-
-        Returns:
-            ``folder``.
-        """
-        self._number += 1
-        marker = folder / _MARKER
-        wanted = config_hash(fingerprint)
-        if (_marked(marker) or {}).get("fingerprint") == wanted:
-            return folder
-        self._announce(label)
-        started = time.perf_counter()
-        work()
-        done = {"label": label, "fingerprint": wanted, "seconds": round(time.perf_counter() - started, 1)}
-        write_json(marker, seal(done))
-        return folder
+        return self._number
 
     def timings(self) -> dict[str, float]:
         """Return the seconds of every complete stage by label, in the order of completion."""

@@ -8,20 +8,22 @@ the report gives the geometry of each CLIP variant.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from clipsonic_eval import outputs
 from clipsonic_eval.config import as_tree, portable
-from clipsonic_eval.errors import unknown_name
+from clipsonic_eval.errors import ConfigError, unknown_name
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.reporting.build import ReportResult, build
 from clipsonic_eval.study.catalogue import CLIPSONIC
 from clipsonic_eval.study.config import StudyConfig
-from clipsonic_eval.study.run import run_study
-from clipsonic_eval.study.stages import Stages
+from clipsonic_eval.study.data import world
+from clipsonic_eval.study.layout import Layout
+from clipsonic_eval.study.plan import after_the_choice, before_the_choice
+from clipsonic_eval.study.stages import Stage, Stages
+from clipsonic_eval.study.training import NETWORKS
 from clipsonic_eval.toyencoders.sweep import VARIANTS
 from clipsonic_eval.toyencoders.train import train_clip
 
@@ -35,18 +37,22 @@ class SweepConfig:
 
     Attributes:
         clip_variants: names in :data:`clipsonic_eval.toyencoders.sweep.VARIANTS`.
-        study: its settings; the world is written once.
+        study: its settings, with one guidance scale, so that nothing is validated; the world is written once.
     """
 
     clip_variants: tuple[str, ...] = tuple(VARIANTS)
     study: StudyConfig = dataclasses.field(
-        default_factory=lambda: StudyConfig(supervised=False, candidates=1, guidance_scales=(4.0,))
+        default_factory=lambda: StudyConfig(
+            train_seeds=(0, 1, 2), supervised=False, candidates=1, prior_guidance=1.0, guidance_scales=(4.0,)
+        )
     )
 
     def __post_init__(self) -> None:
         for name in self.clip_variants:
             if name not in VARIANTS:
                 raise unknown_name("CLIP variant", name, VARIANTS)
+        if len(self.study.guidance_scales) != 1:
+            raise ConfigError("a sweep has one guidance scale, the same for every CLIP variant: study.guidance_scales")
 
 
 def run_sweep(
@@ -56,7 +62,7 @@ def run_sweep(
 
     Args:
         config: of the sweep.
-        out: gets ``clip_variants/``, a folder per study, ``world/`` and ``report/``.
+        out: gets ``clip_variants/``, a folder of models, wavs and runs per CLIP variant, ``world/`` and ``report/``.
         progress: shows bars and notes.
         command: printed in the report as what makes it.
         overwrite: replace a sweep of other settings.
@@ -65,23 +71,34 @@ def run_sweep(
         UserError: ``out`` holds something else.
     """
     with outputs.claim(out, "sweep", portable(config.study.identity()), overwrite=overwrite):
-        stages = Stages(out, progress)
-        runs: list[Path] = []
-        for number, name in enumerate(config.clip_variants, 1):
-            progress.note(f"• CLIP variant {name}, {number} of {len(config.clip_variants)}")
-            weights = None if name == SHIPPED else _clip_variant(name, out / "clip_variants" / name, stages, progress)
-            study = dataclasses.replace(config.study, clip_variant=name, clip_weights=weights)
-            result = run_study(study, out / name, progress, world=out / "world")
-            runs += _test_runs(result.layout.root)
-        report = out / "report"
-        return build(runs, report, catalogue=CLIPSONIC, title=TITLE, command=command, overwrite=True)
+        studies = [(study_of(config, name, out), Layout(out / name, out / "world")) for name in config.clip_variants]
+        planned = sweep_stages(config, out)
+        stages = Stages(out, progress, 1 + len(planned), config.study.processes)
+        stages.run(world(*studies[0]))
+        stages.run_all(planned)
+        runs = [run for _, layout in studies for run in sorted((layout.root / "runs").iterdir())]
+        return build(runs, out / "report", catalogue=CLIPSONIC, title=TITLE, command=command, overwrite=True)
 
 
-def _clip_variant(name: str, folder: Path, stages: Stages, progress: Progress) -> Path:
-    variant = VARIANTS[name]
-    stages.run(folder, f"train CLIP variant {name}", as_tree(variant), partial(train_clip, variant, folder, progress))
-    return folder
+def study_of(config: SweepConfig, name: str, out: Path) -> StudyConfig:
+    """Return the study with one CLIP variant."""
+    weights = None if name == SHIPPED else out / "clip_variants" / name
+    return dataclasses.replace(config.study, clip_variant=name, clip_weights=weights)
 
 
-def _test_runs(root: Path) -> Sequence[Path]:
-    return sorted(p for p in (root / "runs").iterdir() if not p.name.startswith("val-"))
+def sweep_stages(config: SweepConfig, out: Path) -> list[Stage]:
+    """List everything but the world: the trainings of the CLIP variants, then the study with each."""
+    found = []
+    for name in config.clip_variants:
+        if name != SHIPPED:
+            variant, folder = VARIANTS[name], out / "clip_variants" / name
+            train = partial(train_clip, variant, folder)
+            found.append(Stage(folder, f"train CLIP variant {name}", as_tree(variant), train))
+    for name in config.clip_variants:
+        study, layout = study_of(config, name, out), Layout(out / name, out / "world")
+        (scale,) = study.guidance_scales
+        scales = dict.fromkeys(NETWORKS, scale)
+        after = () if study.clip_weights is None else (study.clip_weights,)
+        for stage in (*before_the_choice(study, layout), *after_the_choice(study, layout, scales)):
+            found.append(stage._replace(label=f"{name}: {stage.label}", after=(*stage.after, *after)))
+    return found

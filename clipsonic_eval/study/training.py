@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from clipsonic_eval.config import as_tree
 from clipsonic_eval.locate import locate
+from clipsonic_eval.progress import Progress
 from clipsonic_eval.study.config import StudyConfig
+from clipsonic_eval.study.data import world_identity
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.study import Study
+from clipsonic_eval.study.stages import Stage
 
 AUDIO_TRAINER = "clipsonic.training.audio:train"
 PRIOR_TRAINER = "clipsonic.training.prior:train"
+NETWORKS = ("video", "clip-tta", "clap-tta")  # the audio models
 
 
 _LABELS = {
@@ -24,18 +27,20 @@ _LABELS = {
 }
 
 
-def train_models(study: Study, seed: int) -> None:
-    """Train every model of one seed that is not there yet."""
-    world = as_tree(study.config.world)
-    for name, (trainer, config) in trainings(study.config, study.layout, seed).items():
-        folder = study.layout.model(seed, name)
-        settings = {k: v for k, v in config.items() if k != "clips"}
-        study.stages.run(
-            folder,
-            f"{_LABELS[name]}, seed {seed}",
-            [world, trainer, settings],
-            partial(locate(trainer), config, folder, progress=study.progress),
-        )
+def training_stages(config: StudyConfig, layout: Layout, seed: int) -> list[Stage]:
+    """List the trainings of one seed; those that take longest are first."""
+    found = []
+    for name, (trainer, settings) in trainings(config, layout, seed).items():
+        fingerprint = [world_identity(config), trainer, {k: v for k, v in settings.items() if k != "clips"}]
+        folder = layout.model(seed, name)
+        work = partial(_train, trainer, settings, folder)
+        after = layout.world if name == "prior-pd" else layout.clips("pairs" if name.endswith("-tta") else "videos")
+        found.append(Stage(folder, f"{_LABELS[name]}, seed {seed}", fingerprint, work, (after,)))
+    return found
+
+
+def _train(trainer: str, settings: dict[str, Any], folder: Path, progress: Progress) -> None:
+    locate(trainer)(settings, folder, progress=progress)
 
 
 def trainings(config: StudyConfig, layout: Layout, seed: int) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -47,14 +52,12 @@ def trainings(config: StudyConfig, layout: Layout, seed: int) -> dict[str, tuple
     web = {"images": str(layout.world / "pictures")}
     in_domain = {"clips": str(layout.clips("videos")), "captions": str(layout.world / "video_captions.csv")}
     train = {"steps": config.prior_steps, "seed": seed}
-    models: dict[str, tuple[str, dict[str, Any]]] = {
-        "prior-pd": (PRIOR_TRAINER, {**clip, "data": web, "train": train}),
-        "prior-sd": (PRIOR_TRAINER, {**clip, "data": in_domain, "train": train}),
-        "video": (AUDIO_TRAINER, _audio(config, layout, seed, "videos")),
-    }
+    models: dict[str, tuple[str, dict[str, Any]]] = {"video": (AUDIO_TRAINER, _audio(config, layout, seed, "videos"))}
     if config.supervised:
         models["clip-tta"] = (AUDIO_TRAINER, _audio(config, layout, seed, "pairs", "toy-clip"))
         models["clap-tta"] = (AUDIO_TRAINER, _audio(config, layout, seed, "pairs", "toy-clap-condition"))
+    models["prior-pd"] = (PRIOR_TRAINER, {**clip, "data": web, "train": train})
+    models["prior-sd"] = (PRIOR_TRAINER, {**clip, "data": in_domain, "train": train})
     return models
 
 

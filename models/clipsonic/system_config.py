@@ -97,7 +97,7 @@ class PriorGuidedConfig(MelSystemConfig):
 
     prior: Path
     prior_steps: int = 25
-    prior_guidance: float = 2.0
+    prior_guidance: float = 1.0
     prior_candidates: int = 1
 
     def __post_init__(self) -> None:

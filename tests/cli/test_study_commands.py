@@ -62,7 +62,7 @@ def demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Called:
     result = SimpleNamespace(
         layout=Layout(tmp_path),
         report=REPORT,
-        guidance={"IQ": 4.0},
+        guidance={"video": 4.0},
         timings_s={"a": 60.0, "b": 30.0},
         seconds=123.456,
         peak_mib=2048.4,
@@ -94,7 +94,7 @@ def test_the_demo_prints_json(demo: Called) -> None:
     assert json.loads(shown("demo", "--json")) == {
         "report": "runs/demo/report",
         "headline": "PD is ahead of ZS.",
-        "guidance": {"IQ": 4.0},
+        "guidance": {"video": 4.0},
         "worst_class": {"IQ": {"class": "bee", "share": 0.5, "n": 2}},
         "timings_s": {"a": 60.0, "b": 30.0},
         "seconds": 123.5,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,15 @@ import pytest
 
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT
-from clipsonic_eval.study import data, run, sampling, scoring, training
+from clipsonic_eval.study import plan, sampling, scoring, training, validation
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.entries import StudySystem, controls, systems
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.sampling import SystemRunner
-from clipsonic_eval.study.stages import Stages
-from clipsonic_eval.study.study import Study
-from clipsonic_eval.types import Query
+from clipsonic_eval.types import Query, Score
 
-FAD = {  # by scale, then system
-    2.0: {"IQ": 5.0, "ZS": 9.0},
-    4.0: {"IQ": 4.0, "ZS": 8.0},
-    8.0: {"IQ": 4.0, "ZS": 7.0},
-}
+FAD = {2.0: {"IQ": 5.0, "ZS": 9.0}, 4.0: {"IQ": 4.0, "ZS": 8.5}, 8.0: {"IQ": 4.5, "ZS": 7.5}}  # by scale, then system
+TONE = StudySystem("IQ", "IQ", {}, 0, ("video",))
+SCALES = {"video": 4.0, "clip-tta": 2.0, "clap-tta": 8.0}
 
 
 class Tone:
@@ -35,10 +30,6 @@ class Tone:
 
     def __init__(self, name: str, guidance: float = 1.0) -> None:
         self.name, self.guidance = name, guidance
-        self.encoder = type("Encoder", (), {"card": None})()
-
-    def with_guidance(self, guidance: float) -> Tone:
-        return Tone(self.name, guidance)
 
     def card(self) -> dict[str, Any]:
         return {"kind": "tone", "guidance": self.guidance}
@@ -47,29 +38,19 @@ class Tone:
         return [np.full(10, self.guidance / 100 + seed % 7 / 1000, np.float32) for seed in seeds]
 
 
-def study(root: Path, **values: Any) -> Study:
-    config = StudyConfig(**{"guidance_scales": (2.0, 4.0, 8.0), "candidates": 1, "supervised": False, **values})
-    return Study(config, Layout(root), Stages(root, SILENT), SILENT)
+def config(**values: Any) -> StudyConfig:
+    return StudyConfig(**{"guidance_scales": (2.0, 4.0, 8.0), "candidates": 1, "supervised": False, **values})
 
 
 @pytest.fixture
-def at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    """Return a study with queries, whose systems are tones and whose scores are FAD's."""
-    monkeypatch.setattr(sampling, "resolve", lambda spec, settings: Tone(spec))
-
-    class Record:
-        def __init__(self, scale: float) -> None:
-            self.scale = scale
-
-        def score(self, metric: str, system: str) -> Any:
-            assert metric == "fad"
-            return type("Score", (), {"value": FAD[self.scale][system]})()
-
-    monkeypatch.setattr(scoring.records, "read", lambda folder: Record(float(folder.name.rpartition("-")[2])))
-    made = study(tmp_path)
-    made.layout.world.mkdir()
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """Return the folders of a study with queries, whose systems are tones and whose wavs are not embedded."""
+    monkeypatch.setattr(sampling, "resolve", lambda spec, settings: Tone(spec, settings.get("guidance", 1.0)))
+    monkeypatch.setattr(sampling, "fill_cache", lambda config: None)
+    made = Layout(tmp_path)
+    made.world.mkdir()
     for split in ("val", "test"):
-        made.layout.queries(split).write_text("key,prompt\na,a dog barks\nb,rain\n")
+        made.queries(split).write_text("key,prompt\na,a dog barks\nb,rain\n")
     return made
 
 
@@ -80,132 +61,191 @@ def evaluations(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict[str, Any], P
     return seen
 
 
-def runner(at_work: Study, seed: int | None = 0) -> SystemRunner:
-    return SystemRunner(at_work, [StudySystem("IQ", "IQ", {}), StudySystem("ZS", "ZS", {})], seed)
+def validated(monkeypatch: pytest.MonkeyPatch, error: float) -> None:
+    """Give the validation runs the FADs above, with influences of opposite sign at neighbouring scales."""
+
+    class Record:
+        def __init__(self, scale: float) -> None:
+            self.scale = scale
+
+        def score(self, metric: str, system: str) -> Score:
+            assert metric == "fad"
+            sign = error if self.scale == 4.0 else -error
+            value = FAD[self.scale].get(system, FAD[self.scale]["ZS"])
+            by_key = {"a": sign, "b": -sign}
+            return Score("fad", system, value, None, "", 2, 2, "", False, "fad", influence=by_key)
+
+    monkeypatch.setattr(validation.records, "read", lambda folder: Record(float(folder.name.rpartition("-")[2])))
 
 
-def test_each_system_gets_the_scale_of_lowest_validation_fad_and_of_equal_ones_the_smallest(
-    at_work: Study, monkeypatch: pytest.MonkeyPatch
+def test_the_systems_of_a_network_share_one_scale_of_lowest_mean_fad(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validated(monkeypatch, error=0.0)
+    # means of IQ, ZS, PD, SD, mean-shift: 8.2, 7.6, 6.9
+    assert validation.choose_guidance(config(), layout) == {"video": 8.0}
+    written = json.loads((layout.root / "guidance.json").read_text())
+    assert written["rule"].startswith("smallest scale with a mean fad on val within one standard error")
+    assert written["networks"]["video"]["systems"] == ["IQ", "ZS", "PD", "SD", "mean-shift"]
+    assert written["networks"]["video"]["scales"]["2.0"]["mean_fad"] == pytest.approx(8.2)
+
+
+def test_a_smaller_scale_within_one_standard_error_is_taken(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    validated(monkeypatch, error=0.3)  # of 4 less 8: √2 · 0.6 = 0.85; of 2 less 8: 0
+    assert validation.choose_guidance(config(), layout) == {"video": 4.0}
+
+
+def test_baselines_have_networks_and_scales_of_their_own(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    validated(monkeypatch, error=0.0)
+    chosen = validation.choose_guidance(config(supervised=True, candidates=4), layout)
+    assert set(chosen) == set(training.NETWORKS)
+    written = json.loads((layout.root / "guidance.json").read_text())["networks"]
+    assert written["clap-tta"]["systems"] == ["CLAP-TTA"]
+    assert "PD-best4" not in written["video"]["systems"]  # an ablation takes the scale and has no say in it
+
+
+def test_one_scale_is_no_choice(layout: Layout) -> None:
+    one = config(guidance_scales=(3.0,))
+    assert set(validation.choose_guidance(one, layout).values()) == {3.0}
+    assert validation.validation_stages(one, layout) == []
+    assert not (layout.root / "guidance.json").exists()
+    assert not any("(val" in stage.label for stage in plan.before_the_choice(one, layout))
+
+
+def test_validation_compares_all_but_the_ablations_at_every_scale_with_its_own_reference(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = evaluations(monkeypatch)
-    assert scoring.choose_guidance(at_work, runner(at_work)) == {"IQ": 4.0, "ZS": 8.0}
-    written = json.loads((at_work.layout.root / "guidance.json").read_text())
-    assert written == {"criterion": "lowest fad on val", "seed": 0, "IQ": 4.0, "ZS": 8.0}
-    assert [out.name for _, out in seen] == ["val-guidance-2", "val-guidance-4", "val-guidance-8"]
-    config = seen[1][0]
-    assert config["compare"] is False
-    assert config["tags"] == {"split": "val", "train_seed": "0", "clip_variant": "toy-clip", "guidance": "4"}
-    assert set(config["systems"]) == {"IQ", "ZS"}
-    assert config["reference"] == at_work.layout.clips("val_reference")
+    validation.score_validation(config(candidates=4), layout, 4.0, SILENT)
+    ((settings, out),) = seen
+    assert out.name == "val-guidance-4"
+    assert list(settings["systems"]) == ["IQ", "ZS", "PD", "SD", "mean-shift"]
+    assert settings["systems"]["PD"] == layout.wavs("val", "PD", 0, 4.0)
+    assert {"PD:ZS", "IQ:PD"} <= set(settings["pairs"])
+    assert settings["tags"] == {"split": "val", "train_seed": "0", "clip_variant": "toy-clip", "guidance": "4"}
+    assert settings["reference"] == layout.clips("val_reference")
 
 
-def test_validation_that_is_complete_is_not_repeated(at_work: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = evaluations(monkeypatch)
-    for _ in range(2):
-        scoring.choose_guidance(at_work, runner(at_work))
-    assert len(seen) == 3
-
-
-def test_the_test_is_scored_at_the_chosen_scales_with_the_planned_pairs(
-    at_work: Study, monkeypatch: pytest.MonkeyPatch
+def test_the_test_has_the_planned_pairs_its_controls_and_its_own_reference(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = evaluations(monkeypatch)
-    scoring.score_test(at_work, runner(at_work, seed=3), {"IQ": 2.0, "ZS": 8.0})
-    ((config, out),) = seen
-    assert out == at_work.layout.run("test-seed-3")
-    assert list(config["systems"]) == ["IQ", "ZS", "real-mel", "retrieval"]
-    assert config["pairs"] == ("IQ:ZS",)
-    assert config["reference"] == at_work.layout.clips("reference")
-    assert config["tags"] == {"split": "test", "train_seed": "3", "clip_variant": "toy-clip"}
-    card = json.loads((config["systems"]["ZS"] / "system.json").read_text())
-    assert (card["guidance"], card["seed"]) == (8.0, 3)
+    scoring.score_test(config(), layout, 3, SILENT)
+    ((settings, out),) = seen
+    assert out == layout.run("test-seed-3")
+    assert list(settings["systems"])[-2:] == ["real-mel", "retrieval"]
+    assert "PD:ZS" in settings["pairs"]
+    assert settings["reference"] == layout.clips("reference")
+    assert settings["tags"] == {"split": "test", "train_seed": "3", "clip_variant": "toy-clip"}
 
 
-def test_a_runner_loads_each_system_once_and_keeps_scales_apart(
-    at_work: Study, monkeypatch: pytest.MonkeyPatch
+def test_every_system_of_a_network_is_tested_at_its_scale(layout: Layout) -> None:
+    full = StudyConfig()
+    stages = scoring.test_stages(full, layout, SCALES, 0)
+    tested = {stage.work.args[1].name: stage.work.args[3] for stage in stages[:-1]}  # type: ignore[attr-defined]
+    assert tested["CLIP-TTA"] == 2.0
+    assert tested["CLAP-TTA"] == 8.0
+    assert {tested[n] for n in ("IQ", "ZS", "PD", "SD", "mean-shift", "PD-best4", "PD-guided2")} == {4.0}
+    assert len(stages) == 10
+
+
+def test_samples_say_their_scale_and_seed_and_scales_of_the_validation_are_kept_apart(layout: Layout) -> None:
+    for scale in (2.0, 4.0):
+        sampling.sample_system(layout, TONE, "val", scale, SILENT)
+    assert {p.name for p in (layout.root / "seed-0" / "wavs" / "val" / "IQ").iterdir()} == {"w-2", "w-4"}
+    third = TONE._replace(seed=3)
+    sampling.sample_system(layout, third, "test", 2.0, SILENT)
+    out = sampling.folder(layout, third, "test")
+    card = json.loads((out / "system.json").read_text())
+    assert (card["guidance"], card["seed"]) == (2.0, 3)
+    assert {p.name for p in out.glob("*.wav")} == {"a.wav", "b.wav"}
+
+
+def test_wavs_are_embedded_for_the_metrics_where_they_are_sampled(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded: list[str] = []
-
-    def load(spec: str, settings: object) -> Tone:
-        loaded.append(spec)
-        return Tone(spec)
-
-    monkeypatch.setattr(sampling, "resolve", load)
-    systems = runner(at_work)
-    folders = {systems.sample("IQ", "val", guidance=w, sweep=True) for w in (2.0, 4.0)}
-    assert {folder.name for folder in folders} == {"w-2", "w-4"}
-    assert loaded == ["IQ"]
-    assert {p.name for p in systems.sample("ZS", "test", guidance=2.0).glob("*.wav")} == {"a.wav", "b.wav"}
+    seen: list[Any] = []
+    monkeypatch.setattr(sampling, "fill_cache", seen.append)
+    sampling.sample_system(layout, StudySystem("real", "real", {}), "test", None, SILENT)
+    assert seen[0].folders == (layout.wavs("test", "real", None),)
+    assert seen[0].cache == layout.cache
+    assert {"toy-audio", "toy-clap"} <= set(seen[0].encoders)
 
 
-def test_a_query_without_a_sample_is_a_fault_of_the_study(at_work: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_without_a_sample_is_a_fault_of_the_study(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Tone, "generate", lambda self, queries, seeds: [np.zeros(0)] * len(queries))
     with pytest.raises(UserError, match=r"IQ left out 2 queries, the first \(a\): the system gave"):
-        runner(at_work).sample("IQ", "test")
+        sampling.sample_system(layout, TONE, "test", 2.0, SILENT)
 
 
 @pytest.mark.parametrize("values", [{}, {"train_seeds": (0, 1, 2)}, {"supervised": True, "candidates": 4}])
-def test_as_many_stages_are_announced_as_there_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]
+def test_stages_can_go_to_other_processes_have_names_of_their_own_and_wait_for_what_they_read(
+    values: dict[str, Any],
 ) -> None:
-    """The order of the stages, with none of them run."""
-    labels: list[str] = []
-
-    class Listed(Stages):
-        def run(self, folder: Path, label: str, fingerprint: Any, work: Callable[[], object]) -> Path:
-            json.dumps(fingerprint)
-            labels.append(label)
-            return folder
-
-    config = study(tmp_path, **values).config
-    listed = Study(config, Layout(tmp_path), Listed(tmp_path, SILENT), SILENT)
-    monkeypatch.setattr(scoring, "choose_guidance", lambda study, runner: {})
-    data.make_data(listed)
-    for seed in config.train_seeds:
-        training.train_models(listed, seed)
-    scoring.score_all(listed)
-    validation, report = len(config.guidance_scales), 1
-    assert len(labels) + validation + report == run._number_of_stages(config, listed.layout)
-    assert len(set(labels)) == len(labels)
-    assert labels[0] == "write the toy world as .mp4 files"
-    assert labels[-1] == f"modality gap, seed {config.train_seeds[-1]}"
+    made, layout = config(**values), Layout(Path("x"))
+    before, after = plan.before_the_choice(made, layout), plan.after_the_choice(made, layout, SCALES)
+    stages = [*before, *after]
+    assert len({stage.folder for stage in stages}) == len({stage.label for stage in stages}) == len(stages)
+    assert plan.number_of_stages(made, layout) == len(stages) + 2  # the world and the report
+    known = {layout.world, *(stage.folder for stage in stages)}
+    for stage in stages:
+        json.dumps(stage.fingerprint)
+        assert pickle.loads(pickle.dumps(stage)).label == stage.label
+        assert stage.after
+        assert set(stage.after) <= known
+    first = [stage.label for stage in before[:4]]
+    assert first[0] == "prepare clips: videos"
+    assert any("unlabeled videos, seed 0" in label for label in first)  # the longest work begins early
 
 
-def test_every_system_has_a_model_that_some_training_writes() -> None:
+def test_every_system_has_a_model_that_some_training_writes_and_says_so() -> None:
     layout = Layout(Path("x"))
-    config = StudyConfig()
-    trained = {str(layout.model(1, name)) for name in training.trainings(config, layout, 1)}
-    used = [system.settings for system in systems(config, layout, 1)]
-    assert {settings["model"] for settings in used} <= trained
-    assert {settings["prior"] for settings in used if "prior" in settings} <= trained
-    assert trained == {settings[key] for settings in used for key in ("model", "prior") if key in settings}
+    trained = {name: str(layout.model(1, name)) for name in training.trainings(StudyConfig(), layout, 1)}
+    for system in systems(StudyConfig(), layout, 1):
+        used = {system.settings[key] for key in ("model", "prior") if key in system.settings}
+        assert used <= {trained[name] for name in system.models}
+        assert system.settings["model"] == trained[system.network]
+    everything = {name for system in systems(StudyConfig(), layout, 1) for name in system.models}
+    assert everything == set(trained)
 
 
 def test_systems_that_bridge_the_gap_are_those_between_text_and_image() -> None:
     listed = systems(StudyConfig(), Layout(Path("x")), 0)
-    assert [s.name for s in listed if s.bridges_gap] == ["PD", "SD", "mean-shift", "PD-best4"]
+    assert [s.name for s in listed if s.bridges_gap] == ["PD", "SD", "mean-shift", "PD-guided2", "PD-best4"]
+    assert [s.name for s in listed if s.ablation] == ["PD-guided2", "PD-best4"]
     assert [s.name for s in controls(StudyConfig(), Layout(Path("x")))] == ["real", "real-mel", "retrieval"]
 
 
+def test_pd_is_the_prior_without_guidance_and_each_ablation_changes_one_setting() -> None:
+    listed = {s.name: s.settings for s in systems(StudyConfig(), Layout(Path("x")), 0)}
+    for name, change in (("PD-guided2", {"prior_guidance": 2.0}), ("PD-best4", {"prior_candidates": 4})):
+        assert listed[name] == {**listed["PD"], "name": name, **change}
+    assert not {"prior_guidance", "prior_candidates"} & listed["PD"].keys()
+    from clipsonic.system_config import PriorGuidedConfig
+
+    assert PriorGuidedConfig(model=Path("m"), prior=Path("p")).prior_guidance == 1.0
+
+
 def test_another_clip_is_used_by_all_systems_of_clip_and_by_no_other() -> None:
-    config = StudyConfig(clip_weights=Path("narrow"))
+    other = StudyConfig(clip_weights=Path("narrow"))
     weights = {
-        s.name: s.settings["encoder_weights"] for s in systems(config, Layout(Path("x")), 0) if s.name != "CLAP-TTA"
+        s.name: s.settings["encoder_weights"] for s in systems(other, Layout(Path("x")), 0) if s.name != "CLAP-TTA"
     }
     assert set(weights.values()) == {"narrow"}
-    clap = next(s for s in systems(config, Layout(Path("x")), 0) if s.name == "CLAP-TTA")
+    clap = next(s for s in systems(other, Layout(Path("x")), 0) if s.name == "CLAP-TTA")
     assert "encoder_weights" not in clap.settings
     conditions = {
         name: settings["condition"]["encoder_weights"]
-        for name, (_, settings) in training.trainings(config, Layout(Path("x")), 0).items()
+        for name, (_, settings) in training.trainings(other, Layout(Path("x")), 0).items()
         if "condition" in settings
     }
     assert conditions == {"video": "narrow", "clip-tta": "narrow", "clap-tta": None}
 
 
-def test_training_seeds_change_no_identity_but_settings_do() -> None:
+def test_training_seeds_and_processes_change_no_identity_but_settings_do() -> None:
     base = StudyConfig().identity()
     assert StudyConfig(train_seeds=(0, 1)).identity() == base
+    assert StudyConfig(processes=8).identity() == base
     assert StudyConfig(train_seeds=(1, 0)).identity() != base  # the first seed chooses the guidance
     assert StudyConfig(audio_steps=5).identity() != base
 

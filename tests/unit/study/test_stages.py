@@ -12,14 +12,14 @@ from clipsonic_eval.study.config import FAST, StudyConfig
 from clipsonic_eval.study.entries import planned_pairs, systems
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.run import run_study
-from clipsonic_eval.study.stages import Stages
+from clipsonic_eval.study.stages import Stage, Stages
 from clipsonic_eval.study.training import trainings
 
 
 def test_a_stage_is_done_once_and_again_when_its_input_changes(tmp_path: Path) -> None:
     stages, done = Stages(tmp_path, SILENT), []
     for fingerprint in (1, 1, 2):
-        stages.run(tmp_path / "a", "stage a", fingerprint, lambda: done.append(1))
+        stages.run(Stage(tmp_path / "a", "stage a", fingerprint, lambda _: done.append(1)))
     assert len(done) == 2
     assert list(stages.timings()) == ["stage a"]
 
@@ -27,15 +27,15 @@ def test_a_stage_is_done_once_and_again_when_its_input_changes(tmp_path: Path) -
 def test_a_stage_that_fails_is_not_done(tmp_path: Path) -> None:
     stages, tries = Stages(tmp_path, SILENT), []
 
-    def work() -> None:
+    def work(_: object) -> None:
         tries.append(1)
         if len(tries) == 1:
             raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError, match="killed"):
-        stages.run(tmp_path / "a", "a", 1, work)
-    stages.run(tmp_path / "a", "a", 1, work)
-    stages.run(tmp_path / "a", "a", 1, work)
+        stages.run(Stage(tmp_path / "a", "a", 1, work))
+    stages.run(Stage(tmp_path / "a", "a", 1, work))
+    stages.run(Stage(tmp_path / "a", "a", 1, work))
     assert len(tries) == 2
 
 
@@ -48,7 +48,7 @@ def test_a_folder_with_another_study_is_refused_and_more_seeds_are_welcome(
     def stop(*_: object) -> None:
         raise StoppedError
 
-    monkeypatch.setattr("clipsonic_eval.study.run.make_data", stop)
+    monkeypatch.setattr("clipsonic_eval.study.run.Stages.run", stop)
     for seeds in ((0,), (0, 1, 2)):
         with pytest.raises(StoppedError):
             run_study(StudyConfig(train_seeds=seeds), tmp_path, SILENT)
@@ -62,6 +62,8 @@ def test_wrong_settings_are_refused() -> None:
         ({"train_seeds": [1, 1]}, "none twice"),
         ({"guidance_scales": [0.5]}, "none below 1"),
         ({"candidates": 0}, "at least 1"),
+        ({"processes": 0}, "at least 1"),
+        ({"prior_guidance": 0.5}, "prior_guidance must be at least 1"),
     ]:
         with pytest.raises(ConfigError, match=message):
             resolve(StudyConfig, values)
@@ -90,11 +92,11 @@ def test_comparisons_are_the_planned_ones_among_the_systems_present() -> None:
 @pytest.mark.parametrize("damage", ["{", "[]", '{"fingerprint": "x"}', "digit"])
 def test_a_damaged_marker_is_no_marker(tmp_path: Path, damage: str) -> None:
     stages, done = Stages(tmp_path, SILENT), []
-    folder = stages.run(tmp_path / "a", "stage a", 1, lambda: done.append(1))
+    folder = stages.run(Stage(tmp_path / "a", "stage a", 1, lambda _: done.append(1)))
     marker = folder / ".done.json"
     text = marker.read_text().replace('"seconds": 0.', '"seconds": 7.') if damage == "digit" else damage
     marker.write_text(text)
     assert stages.timings() == {}
-    stages.run(folder, "stage a", 1, lambda: done.append(1))
+    stages.run(Stage(folder, "stage a", 1, lambda _: done.append(1)))
     assert len(done) == 2
     assert stages.timings()["stage a"] < 7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,15 +15,15 @@ from scipy import stats
 
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT
-from clipsonic_eval.study import data, run, scoring, sweep
+from clipsonic_eval.study import data, gap, run, sweep, validation
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.entries import StudySystem, controls, planned_pairs, systems
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.stages import Stages
+from clipsonic_eval.study.stages import Stage, Stages
 from clipsonic_eval.study.statements import rank_correlation
-from clipsonic_eval.study.study import Study
 from clipsonic_eval.study.sweep import SHIPPED, SweepConfig
-from clipsonic_eval.types import Embeddings, as_embeddings
+from clipsonic_eval.study.training import NETWORKS
+from clipsonic_eval.types import as_embeddings
 
 
 class Notes:
@@ -37,38 +38,51 @@ class Notes:
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Replace the stages of a study; returns the names of those that ran."""
+    """Replace the work of the stages; returns the labels of those that ran."""
     order: list[str] = []
-    monkeypatch.setattr(run, "make_data", lambda study: order.append("data"))
-    monkeypatch.setattr(run, "train_models", lambda study, seed: order.append(f"train {seed}"))
 
-    def score_all(study: Study) -> dict[str, float]:
-        order.append("score")
-        (study.layout.run("val-2")).mkdir(parents=True)
-        (study.layout.run(f"test-{study.config.clip_variant}")).mkdir()
-        return {"IQ": 4.0}
+    def run_all(stages: Stages, planned: Sequence[Stage]) -> None:
+        for stage in planned:
+            stages._announce(stage.label)
+            order.append(stage.label)
+            stage.folder.mkdir(parents=True, exist_ok=True)
 
     def build(runs: Any, out: Path, **settings: Any) -> SimpleNamespace:
         order.append("report")
         return SimpleNamespace(out=out, runs=list(runs), settings=settings, headline="", left_out=[])
 
-    monkeypatch.setattr(run, "score_all", score_all)
+    def choose(config: StudyConfig, layout: Layout) -> dict[str, float]:
+        order.append("choose")
+        return dict.fromkeys(NETWORKS, 4.0)
+
+    monkeypatch.setattr(Stages, "run", lambda stages, stage: run_all(stages, [stage]))
+    monkeypatch.setattr(Stages, "run_all", run_all)
+    monkeypatch.setattr(validation, "choose_guidance", choose)
     monkeypatch.setattr(run, "build", build)
     monkeypatch.setattr(sweep, "build", build)
     return order
 
 
-def test_a_study_makes_data_trains_each_seed_scores_and_reports(tmp_path: Path, ran: list[str]) -> None:
+def test_a_study_makes_data_trains_each_seed_chooses_the_guidance_tests_and_reports(
+    tmp_path: Path, ran: list[str]
+) -> None:
     progress = Notes()
     config = StudyConfig(train_seeds=(0, 3))
     done = run.run_study(config, tmp_path / "demo", progress, command="the command")  # type: ignore[arg-type]
-    assert ran == ["data", "train 0", "train 3", "score", "report"]
-    assert done.guidance == {"IQ": 4.0}
+    assert ran[0] == "write the toy world as media files"
+    assert ran[-1] == "report"
+    before, after = ran[: ran.index("choose")], ran[ran.index("choose") :]
+    assert not [label for label in after if "train the" in label or "(val," in label]
+    assert {"test, seed 0", "test, seed 3"} <= set(after)
+    assert {"validation at guidance 8", "modality gap, seed 3"} <= set(before)
+    assert done.guidance == dict.fromkeys(NETWORKS, 4.0)
     assert done.peak_mib > 1
     assert done.report.settings["command"] == "the command"  # type: ignore[attr-defined]
     assert done.report.runs == [tmp_path / "demo" / "runs"]  # type: ignore[attr-defined]
     written = json.loads((tmp_path / "demo" / "study.json").read_text())
     assert written["config"]["train_seeds"] == [0, 3]
+    numbers = [note.split("]")[0].removeprefix("• [").split(" of ") for note in progress.said]
+    assert [int(k) for k, _ in numbers] == list(range(1, int(numbers[0][1]) + 1))
     assert progress.said[-1].endswith("] tables, figures and words")
 
 
@@ -80,30 +94,23 @@ def test_a_study_of_other_settings_is_refused_before_any_stage_runs(tmp_path: Pa
     assert ran == []
 
 
-def test_a_sweep_trains_every_clip_but_the_shipped_one_and_shares_one_world(
-    tmp_path: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    studies: list[tuple[StudyConfig, Path, Path | None]] = []
-
-    def train_clip(variant: object, folder: Path, progress: object) -> None:
-        del variant, progress
-        folder.mkdir(parents=True)
-        ran.append(f"clip {folder.name}")
-
-    def run_study(config: StudyConfig, out: Path, progress: object, *, world: Path | None = None) -> Any:
-        studies.append((config, out, world))
-        return run.run_study(config, out, progress, world=world)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(sweep, "train_clip", train_clip)
-    monkeypatch.setattr(sweep, "run_study", run_study)
+def test_a_sweep_trains_every_clip_but_the_shipped_one_and_shares_one_world(tmp_path: Path, ran: list[str]) -> None:
     report: Any = sweep.run_sweep(SweepConfig(("narrow", SHIPPED)), tmp_path, Notes())  # type: ignore[arg-type]
-    assert [name for name in ran if name.startswith("clip")] == ["clip narrow"]
-    assert [(c.clip_variant, c.clip_weights, out.name) for c, out, _ in studies] == [
-        ("narrow", tmp_path / "clip_variants" / "narrow", "narrow"),
-        (SHIPPED, None, SHIPPED),
-    ]
-    assert {world for *_, world in studies} == {tmp_path / "world"}
-    assert [path.name for path in report.runs] == ["test-narrow", f"test-{SHIPPED}"]  # none of the validation
+    assert [label for label in ran if label.startswith("train CLIP")] == ["train CLIP variant narrow"]
+    assert ran.count("write the toy world as media files") == 1
+    assert {f"{name}: test, seed {seed}" for name in ("narrow", SHIPPED) for seed in (0, 1, 2)} <= set(ran)
+    assert not [label for label in ran if "(val," in label or "validation" in label]
+    assert {path.parent.parent.name for path in report.runs} == {"narrow", SHIPPED}
+    assert len(report.runs) == 2 * 6  # test and gap of three seeds
+
+
+def test_everything_of_a_clip_variant_waits_for_its_training_and_uses_its_weights(tmp_path: Path) -> None:
+    config = SweepConfig(("narrow", SHIPPED))
+    weights = tmp_path / "clip_variants" / "narrow"
+    for stage in sweep.sweep_stages(config, tmp_path)[1:]:
+        assert (weights in stage.after) == stage.label.startswith("narrow: ")
+    assert sweep.study_of(config, "narrow", tmp_path).clip_weights == weights
+    assert sweep.study_of(config, SHIPPED, tmp_path).clip_weights is None
 
 
 def test_the_gap_is_measured_between_images_texts_and_every_system_that_bridges_it(
@@ -112,20 +119,13 @@ def test_the_gap_is_measured_between_images_texts_and_every_system_that_bridges_
     rng = np.random.default_rng(0)
     sets = {name: as_embeddings(rng.standard_normal((20, 4))) for name in ("IQ", "ZS", "PD", "CLIP-TTA")}
     measured: list[Any] = []
-    monkeypatch.setattr(scoring, "measure_gap", lambda *given: measured.append(given))
-    monkeypatch.setattr(scoring, "read_conditions", lambda layout, found, n_boot: tuple(found))
+    monkeypatch.setattr(gap, "measure_gap", lambda *given: measured.append(given))
+    monkeypatch.setattr(gap, "read_conditions", lambda layout, found, n_boot: tuple(found))
 
-    class Runner:
-        seed = 7
-        systems = {name: StudySystem(name, "", {}, bridges_gap=name == "PD") for name in sets}  # noqa: RUF012
-
-        @staticmethod
-        def conditions(name: str, split: str) -> Embeddings:
-            assert split == "test"
-            return sets[name]
-
-    study = Study(StudyConfig(n_boot=50), Layout(tmp_path), Stages(tmp_path, SILENT), SILENT)
-    scoring.score_gap(study, Runner())  # type: ignore[arg-type]
+    listed = [StudySystem(name, "", {}, 7, ("video",), bridges_gap=name == "PD") for name in sets]
+    monkeypatch.setattr(gap.entries, "systems", lambda *given: listed)
+    monkeypatch.setattr(gap, "conditions", lambda system, layout, split: sets[system.name])
+    gap.score_gap(StudyConfig(n_boot=50), Layout(tmp_path), 7, SILENT)
     ((features, config, out),) = measured
     assert (features.image, features.text, features.prior) == (sets["IQ"], sets["ZS"], {"PD": sets["PD"]})
     assert config.tags == {"split": "test", "train_seed": "7", "clip_variant": "toy-clip"}
@@ -137,12 +137,10 @@ def test_the_gap_is_measured_between_images_texts_and_every_system_that_bridges_
 def test_a_file_of_the_studys_own_that_cannot_be_used_is_a_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = Study(StudyConfig(), Layout(tmp_path), Stages(tmp_path, SILENT), SILENT)
     prepared = SimpleNamespace(skipped=(("v3", "videos/v3.mp4", "no video track"),))
     monkeypatch.setattr(data, "prepare", lambda *given, **settings: prepared)
-    monkeypatch.setattr(data, "write_world", lambda *given: None)
     with pytest.raises(UserError, match=r"videos/v3\.mp4: 1 of the study's own files .* no video track; remove"):
-        data.make_data(study)
+        Stages(tmp_path, SILENT).run(data.preparations(StudyConfig(), Layout(tmp_path))[0])
     assert not list((tmp_path / "clips").glob("*/.done.json"))
 
 

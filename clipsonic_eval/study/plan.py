@@ -1,0 +1,43 @@
+"""The order of a study: lists of stages, of which any that could start may run side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from clipsonic_eval.study import data, gap, scoring, validation
+from clipsonic_eval.study.config import StudyConfig
+from clipsonic_eval.study.layout import Layout
+from clipsonic_eval.study.stages import Stage
+from clipsonic_eval.study.training import NETWORKS, training_stages
+
+
+def before_the_choice(config: StudyConfig, layout: Layout) -> list[Stage]:
+    """List everything between the world and the choice of guidance, and what does not depend on that.
+
+    Of what could start, the first in the list does: trainings and what they need, then the validation; the controls
+    fill the end.
+    """
+    first, *others = config.train_seeds
+    prepared = data.preparations(config, layout)
+    trained = {stage.folder for stage in prepared} - {layout.clips(part) for part in data.HELD_OUT}
+    return [
+        *(stage for stage in prepared if stage.folder in trained),
+        *training_stages(config, layout, first),
+        *(stage for stage in prepared if stage.folder not in trained),
+        *validation.validation_stages(config, layout),
+        *(stage for seed in others for stage in training_stages(config, layout, seed)),
+        *scoring.control_stages(config, layout),
+        *(gap.gap_stage(config, layout, seed) for seed in config.train_seeds),
+    ]
+
+
+def after_the_choice(config: StudyConfig, layout: Layout, scales: Mapping[str, float]) -> list[Stage]:
+    """List what depends on the guidance scale of each network: the test of every seed."""
+    return [stage for seed in config.train_seeds for stage in scoring.test_stages(config, layout, scales, seed)]
+
+
+def number_of_stages(config: StudyConfig, layout: Layout) -> int:
+    """Return how many stages a study has, the world and the report among them."""
+    scales = dict.fromkeys(NETWORKS, 1.0)
+    before, after = before_the_choice(config, layout), after_the_choice(config, layout, scales)
+    return 1 + len(before) + len(after) + 1  # the world, and the report
