@@ -30,7 +30,7 @@ from clipsonic_eval.toyencoders.training import drop_words, info_nce, optimise
 def build(config: ToyClipConfig, vocabulary: int) -> ContrastiveNetwork:
     """Return the network with its initial weights, for a vocabulary of so many tokens."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(config.seed, "", "instrument-clip-weights"))
+        torch.manual_seed(derive(config.weights_seed, "", "instrument-clip-weights"))
         net = ContrastiveNetwork(**config.network(vocabulary))
         with torch.no_grad():
             net.text.words.weight[START] *= config.start_std / 0.02

@@ -14,10 +14,12 @@ class ToyClipConfig:
     """Network and training of a toy CLIP.
 
     Attributes:
-        seed: of the images, the initial weights and the batches.
+        seed: of the images and the batches.
+        weights_seed: of the initial weights.
         images: number of training images, each with four captions.
         dim: of the shared space.
         widths: of the image tower.
+        stride: of the image tower's stem.
         text_width: of the text tower.
         text_layers: of the text tower.
         temperature: of InfoNCE, fixed (CLIP's learnt one ends at 0.01).
@@ -35,19 +37,21 @@ class ToyClipConfig:
     """
 
     seed: int = 1
-    images: int = 24000
+    weights_seed: int = 7
+    images: int = 48000
     dim: int = 128
-    widths: tuple[int, ...] = (64, 128)
+    widths: tuple[int, ...] = (32, 96, 192)
+    stride: int = 2
     text_width: int = 64
     text_layers: int = 2
     temperature: float = 0.015
-    steps: int = 1000
+    steps: int = 850
     batch: int = 256
     lr: float = 2e-3
     text_lr: float = 0.3
     warmup: int = 50
     weight_decay: float = 0.01
-    validation: int = 2000
+    validation: int = 4000
     locked_projections: bool = True
     start_std: float = 0.8
 
@@ -62,6 +66,7 @@ class ToyClipConfig:
         return {
             "channels": 3,
             "widths": list(self.widths),
+            "stride": self.stride,
             "text_width": self.text_width,
             "text_layers": self.text_layers,
             "dim": self.dim,

@@ -21,6 +21,8 @@ TARGETS: Final[dict[str, float]] = {
     "class_decoding": 0.9,
 }
 
+_Probe = Callable[[Float64, Float64, Float64], Float64]  # fitted on (n, d) and (n, k), applied to (m, d)
+
 
 def _unit(x: FloatArray) -> Float64:
     """Return rows of length 1, (n, d) -> (n, d) float64."""
@@ -53,15 +55,39 @@ def _ridge(x: Float64, y: Float64, x_new: Float64) -> Float64:
     return (x_new - mean) @ np.linalg.solve(gram, centred.T @ (y - target)) + target  # (XᵀX + λI)⁻¹ Xᵀ Y
 
 
+def _kernel_ridge(x: Float64, y: Float64, x_new: Float64) -> Float64:
+    """Fit a smooth map by ridge regression with a Gaussian kernel and apply it; shapes as of :func:`_ridge`.
+
+    It reads what is there but not linearly. The kernel's variance is half the median squared distance of the inputs,
+    the penalty 0.01.
+    """
+
+    def squared(a: Float64, b: Float64) -> Float64:  # |a − b|² = |a|² + |b|² − 2 a·b
+        return np.maximum((a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T, 0)
+
+    among = squared(x, x)
+    width, target = max(float(np.median(among)), np.finfo(float).tiny), y.mean(axis=0)
+    weights = np.linalg.solve(np.exp(-among / width) + 0.01 * np.eye(len(x)), y - target)  # (K + λI)⁻¹ Y
+    return np.exp(-squared(x_new, x) / width) @ weights + target
+
+
 def _halves(n: int) -> tuple[slice, slice]:
     return slice(0, n // 2), slice(n // 2, n)
 
 
-def _classify(x: Float64, labels: NDArray[np.int64]) -> float:
-    """Return the held-out accuracy of a linear probe on rows (n, d): the first half fits, the second half tests."""
+def _classify(x: Float64, labels: NDArray[np.int64], probe: _Probe = _ridge) -> float:
+    """Return the held-out accuracy of a probe on rows (n, d): the first half fits, the second half tests."""
     fit, held = _halves(len(x))
     onehot = np.eye(int(labels.max()) + 1)[labels]
-    return float((_ridge(x[fit], onehot[fit], x[held]).argmax(axis=1) == labels[held]).mean())
+    return float((probe(x[fit], onehot[fit], x[held]).argmax(axis=1) == labels[held]).mean())
+
+
+def _explained(x: Float64, values: FloatArray, probe: _Probe = _ridge) -> float:
+    """Return the held-out R² of a probe of values (n,) on rows (n, d), split likewise."""
+    fit, held = _halves(len(x))
+    y = np.asarray(values, dtype=np.float64)
+    predicted = probe(x[fit], y[fit, None], x[held])[:, 0]
+    return float(1 - ((predicted - y[held]) ** 2).mean() / y[held].var())
 
 
 def geometry(
@@ -84,15 +110,13 @@ def geometry(
         class_text: (classes, d) embeddings of the bare class prompts, for zero-shot accuracy.
 
     Returns:
-        Cosines, centroid distance, separability and the accuracy of linear probes on the images, by name.
+        Cosines, centroid distance, separability and the accuracy of linear and kernel probes on the images, by name.
     """
     x, y = _unit(image), _unit(text)
     fit, held = _halves(len(x))
     both = np.concatenate([x[fit], y[fit]])
     side = np.concatenate([np.ones(len(x[fit])), -np.ones(len(y[fit]))])[:, None]
     called = np.concatenate([_ridge(both, side, x[held])[:, 0] > 0, _ridge(both, side, y[held])[:, 0] < 0])
-    predicted = _ridge(x[fit], np.asarray(size, dtype=np.float64)[fit, None], x[held])[:, 0]
-    error = ((predicted - size[held]) ** 2).mean() / np.asarray(size[held], dtype=np.float64).var()
     xc, yc = _unit(x - x.mean(axis=0)), _unit(y - y.mean(axis=0))
     result = {
         "centroid_distance": float(np.linalg.norm(x.mean(axis=0) - y.mean(axis=0))),
@@ -105,7 +129,10 @@ def geometry(
         "class_decoding": _classify(x, label),
         "class_decoding_text": _classify(y, label),
         "count_decoding": _classify(x, count - 1),
-        "size_r2": float(1 - error),
+        "size_r2": _explained(x, size),
+        "class_decoding_kernel": _classify(x, label, _kernel_ridge),
+        "count_decoding_kernel": _classify(x, count - 1, _kernel_ridge),
+        "size_r2_kernel": _explained(x, size, _kernel_ridge),
         "recall_at_1": float(((x[:500] @ y[:500].T).argmax(axis=1) == np.arange(len(x[:500]))).mean()),
     }
     if class_text is not None:

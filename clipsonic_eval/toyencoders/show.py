@@ -20,6 +20,9 @@ _ROWS: Final[tuple[tuple[str, str], ...]] = (
     ("zero_shot_class", "zero-shot class accuracy"),
     ("count_decoding", "count decoded from images"),
     ("size_r2", "size decoded from images, R²"),
+    ("class_decoding_kernel", "class, by a kernel probe"),
+    ("count_decoding_kernel", "count, by a kernel probe"),
+    ("size_r2_kernel", "size, by a kernel probe, R²"),
 )
 _AUDIO: Final = ("toy-clap", "toy-clap-condition", "toy-audio")
 
@@ -67,6 +70,8 @@ def table(values: dict[str, Any]) -> str:
     ]
     rows = []
     for key, label in _ROWS:
+        if not any(key in reached for reached in geometry.values()):
+            continue
         target = values["targets"].get(key)
         aim = "" if target is None else f"≥ {target:.2f}" if key == "class_decoding" else f"{target:.2f}"
         web, video = (_cell(geometry.get(domain, {}), key) for domain in ("web", "video"))

@@ -33,16 +33,17 @@ class _Block(nn.Module):
 
 
 class _ConvTower(nn.Module):
-    """(b, channels, height, width) -> (b, features): stem at a quarter, residual blocks, mean and maximum pooling.
+    """(b, channels, height, width) -> (b, features): stem, residual blocks, mean and maximum pooling.
 
     Args:
         channels: of the input: 3 for images, 1 for log-mel spectrograms.
         widths: of the stem and of each block, which halves the resolution.
+        stride: of the stem.
     """
 
-    def __init__(self, channels: int, widths: Sequence[int]) -> None:
+    def __init__(self, channels: int, widths: Sequence[int], stride: int = 4) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(channels, widths[0], 6, 4, 1, bias=False)
+        self.stem = nn.Conv2d(channels, widths[0], stride + 2, stride, 1, bias=False)
         self.stem_norm = nn.BatchNorm2d(widths[0])
         self.blocks = nn.ModuleList(_Block(a, b, 2) for a, b in itertools.pairwise(widths))
         self.features = 2 * widths[-1]
@@ -100,13 +101,21 @@ class ContrastiveNetwork(nn.Module):
         text_layers: of the text transformer.
         dim: of the shared space.
         vocabulary: number of tokens.
+        stride: of the convolutional tower's stem.
     """
 
     def __init__(
-        self, channels: int, widths: Sequence[int], text_width: int, text_layers: int, dim: int, vocabulary: int
+        self,
+        channels: int,
+        widths: Sequence[int],
+        text_width: int,
+        text_layers: int,
+        dim: int,
+        vocabulary: int,
+        stride: int = 4,
     ) -> None:
         super().__init__()
-        self.sense = _ConvTower(channels, widths)
+        self.sense = _ConvTower(channels, widths, stride)
         self.sense_norm = nn.LayerNorm(self.sense.features)
         self.sense_projection = nn.Linear(self.sense.features, dim, bias=False)
         self.text = _TextTower(vocabulary, text_width, text_layers)

@@ -27,7 +27,7 @@ from clipsonic_eval.toyencoders import data as data_module
 from clipsonic_eval.toyencoders.audio import audio_report, clap_report, noisy_mels
 from clipsonic_eval.toyencoders.config import ToyAudioConfig, ToyClapConfig, ToyClipConfig, ToyEncodersConfig
 from clipsonic_eval.toyencoders.data import RenderedPairs, images, sounds
-from clipsonic_eval.toyencoders.geometry import _ridge, geometry, intervals
+from clipsonic_eval.toyencoders.geometry import _kernel_ridge, _ridge, geometry, intervals
 from clipsonic_eval.toyencoders.show import calibration, table
 from clipsonic_eval.toyencoders.training import info_nce, lr_factor, optimise
 
@@ -90,6 +90,28 @@ def test_the_linear_probe_is_ridge_regression_as_least_squares_solves_it() -> No
     rows = np.concatenate([centred, np.sqrt(penalty) * np.eye(4)])  # |Xw - y|² + λ|w|² as one least-squares problem
     weights, *_ = np.linalg.lstsq(rows, np.concatenate([y - y.mean(axis=0), np.zeros((4, 2))]), rcond=None)
     np.testing.assert_allclose(_ridge(x, y, new), (new - x.mean(axis=0)) @ weights + y.mean(axis=0), atol=1e-10)
+
+
+def test_the_kernel_probe_is_the_mean_of_a_gaussian_process() -> None:
+    rng = np.random.default_rng(1)
+    x, y, new = rng.standard_normal((12, 3)), rng.standard_normal((12, 2)), rng.standard_normal((5, 3))
+    width = np.median([np.sum((a - b) ** 2) for a in x for b in x])
+    covariance = lambda a, b: np.exp(-np.sum((a - b) ** 2) / width)  # noqa: E731
+    joint = np.array([[covariance(a, b) for b in (*new, *x)] for a in (*new, *x)]) + 0.01 * np.eye(17)
+    # the conditional mean of a Gaussian from its precision Λ: E[f | y] = -Λ₁₁⁻¹ Λ₁₂ y
+    precision = np.linalg.inv(joint)
+    expected = -np.linalg.solve(precision[:5, :5], precision[:5, 5:] @ (y - y.mean(axis=0))) + y.mean(axis=0)
+    np.testing.assert_allclose(_kernel_ridge(x, y, new), expected, atol=1e-9)
+
+
+def test_the_kernel_probe_reads_what_no_line_separates() -> None:
+    rng = np.random.default_rng(2)
+    image = rng.standard_normal((600, 3))
+    ring = (np.abs(unit(image)[:, 0]) > 0.5).astype(np.int64)
+    found = geometry(image, image, label=ring, size=unit(image)[:, 1] ** 2, count=1 + ring)
+    assert found["class_decoding_kernel"] > 0.95 > 0.7 > found["class_decoding"]
+    assert found["size_r2_kernel"] > 0.95 > 0.1 > found["size_r2"]
+    assert found["count_decoding_kernel"] == found["class_decoding_kernel"]
 
 
 def test_the_interval_of_the_matched_cosine_is_that_of_a_mean() -> None:
@@ -278,6 +300,10 @@ def test_settings_are_the_arguments_of_the_networks() -> None:
     assert pair.text.words.weight.shape[0] == 50
     assert pair.sense_projection.weight.shape[0] == 9
     assert audio.classes.weight.shape == (len(toyworld.SOURCES), 7)
+    with torch.device("meta"):
+        clip = ContrastiveNetwork(**ToyClipConfig(stride=2, widths=(4, 8)).network(50))
+    assert clip.sense.stem(torch.zeros(1, 3, 48, 48, device="meta")).shape == (1, 4, 24, 24)
+    assert pair.sense.stem(torch.zeros(1, 1, 64, 96, device="meta")).shape == (1, 4, 16, 24)
     config = ToyEncodersConfig()
     seeds = [part.seed for part in (config.clip, config.clap, config.clap_condition, config.audio)]
     assert len(set(seeds)) == 4  # a system must never be scored on the data of its own condition

@@ -16,10 +16,11 @@ from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.encoders.toy.frontend import log_mel, square, windows
 from clipsonic_eval.encoders.toy.tokenizer import BUCKETS, START, Vocabulary
 from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.toyencoders import clip
 from clipsonic_eval.toyencoders.config import ToyAudioConfig, ToyClapConfig, ToyClipConfig, ToyEncodersConfig
 from clipsonic_eval.toyencoders.data import images, sounds
 from clipsonic_eval.toyencoders.geometry import geometry, intervals
-from clipsonic_eval.toyencoders.sweep import GEOMETRY, VARIANTS
+from clipsonic_eval.toyencoders.sweep import VARIANTS
 from clipsonic_eval.toyencoders.train import train, train_clip
 from clipsonic_eval.toyencoders.training import drop_words, info_nce, lr_factor
 
@@ -56,6 +57,15 @@ def test_locked_projections_stay_as_they_were_drawn(tmp_path):
     for name in ("sense_projection.weight", "text_projection.weight", "sense_norm.bias", "text.norm.weight"):
         assert torch.equal(short[name], long[name])
     assert not torch.equal(short["sense.stem.weight"], long["sense.stem.weight"])
+
+
+def test_other_initial_weights_see_the_same_batches(tmp_path):
+    data = images(32, seed=1, workers=1)
+    words = data.vocabulary()
+    configs = [dataclasses.replace(_TINY, steps=1, weights_seed=seed) for seed in (1, 1, 2)]
+    nets = [clip.build(config, len(words)) for config in configs]
+    losses = [clip.fit(net, data, words, config)[0] for net, config in zip(nets, configs, strict=True)]
+    assert losses[0] == losses[1] != losses[2]
 
 
 def test_training_does_not_touch_the_global_generators(tmp_path):
@@ -185,13 +195,13 @@ def test_impossible_settings_are_refused(bad):
         ToyClipConfig(**bad)
 
 
-def test_sweep_runs_from_narrow_to_wide_and_holds_the_calibrated_one():
-    gaps = [GEOMETRY[name]["centroid_distance"] for name in VARIANTS]
-    assert len(gaps) == 5
-    assert gaps == sorted(gaps)
-    assert gaps[0] < 0.5
-    assert gaps[-1] > 0.95
+def test_the_variants_differ_in_what_shapes_the_gap_alone_and_hold_the_calibrated_one():
+    assert len(VARIANTS) >= 7
     assert VARIANTS["calibrated"] == ToyClipConfig()
+    temperatures = [config.temperature for config in VARIANTS.values()]
+    assert temperatures == sorted(temperatures, reverse=True)  # the lower, the wider the gap
+    shaping = {"temperature": 0.015, "start_std": 0.8, "locked_projections": True}
+    assert {dataclasses.replace(config, **shaping) for config in VARIANTS.values()} == {ToyClipConfig()}
 
 
 def test_show_prints_the_table_and_json():

@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from clipsonic_eval import toyworld
+from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.progress import SILENT
 from clipsonic_eval.seeds import stream
@@ -179,6 +180,18 @@ def test_silent_objects_come_and_go():
     )
     assert 0.05 < seen.mean() < 0.6
     assert (seen.any(axis=1) & ~seen.all(axis=1)).sum() >= 3
+
+
+def test_frames_of_a_video_differ_to_the_toy_clip_but_less_than_those_of_others():
+    videos = []
+    for k in range(24):
+        rng = stream(0, str(k), "t")
+        videos.append(toyworld.render_frames(toyworld.sample_scene(rng, "video"), rng, 5))
+    x = ENCODERS["toy-clip"]().image([frame for video in videos for frame in video])  # type: ignore[attr-defined]
+    cosines = (x @ x.T).reshape(24, 5, 24, 5)
+    own = np.mean([cosines[k, i, k, j] for k in range(24) for i in range(5) for j in range(i)])
+    others = np.mean([cosines[k, :, m] for k in range(24) for m in range(k)])
+    assert others + 0.2 < own < 0.95
 
 
 _SMALL = WorldConfig(videos=4, pictures=6, pairs=3, val=1, test=1, val_reference=2, reference=1, workers=1)
