@@ -107,11 +107,11 @@ def mean_shift(results: Results) -> list[str]:
 
 
 def best_of(results: Results) -> list[str]:
-    """Compare the best of several draws of the prior with one draw, and the in-domain prior with the other."""
+    """Compare the ablations of the prior (several draws, its own guidance) and the in-domain prior with PD."""
     lines = []
     for style in results.catalogue.ordered(results.table.system_names):
-        if style.name.startswith("PD-best"):
-            lines += about(results.table, style.name, "PD", f"{style.name} ({style.meaning}) against one draw:")
+        if style.name.startswith("PD-"):
+            lines += about(results.table, style.name, "PD", f"{style.name} ({style.meaning}) against PD:")
     return lines + about(results.table, "SD", "PD", "A prior trained in the domain (SD) against PD:")
 
 
