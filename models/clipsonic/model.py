@@ -79,7 +79,10 @@ class MelDiffusion:
         """The network as it is evaluated: itself, or a copy whose weights are cast to bfloat16 once."""
         if chosen(self.precision, self.device, "the network") == "fp32":
             return self.network
-        return copy.deepcopy(self.network).bfloat16()
+        executed = copy.deepcopy(self.network)
+        for weight in executed.parameters():  # and no buffer: the scale of the conditions keeps its precision
+            weight.data = weight.data.bfloat16()
+        return executed
 
     @property
     def condition_dim(self) -> int:

@@ -216,9 +216,10 @@ def test_bfloat16_moves_a_log_mel_little(name: str) -> None:
 
 
 def test_weights_are_cast_once_and_those_that_are_saved_stay_float32(tmp_path: Path) -> None:
-    model = _model(precision="bf16")
+    model = _model("unet2d", precision="bf16")
     casts = model.executed
     assert {p.dtype for p in casts.parameters()} == {torch.bfloat16}
+    assert {b.dtype for b in casts.buffers()} == {torch.float32}  # mean and deviation of the conditions
     model.generate_mel(COND, [1, 2, 3, 4], 2.0, 2)
     assert model.executed is casts
     assert {p.dtype for p in model.network.parameters()} == {torch.float32}
