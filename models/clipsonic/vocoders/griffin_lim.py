@@ -4,7 +4,8 @@
    Seung 2001) refine it to a non-negative least-squares fit.
 2. Phases: *fast* Griffin-Lim (Perraudin, Balazs and Sondergaard 2013) with momentum 0.99 from random phases.
 
-STFT and inverse use the framing of the front end (reflect padding, no centring), so that frames stay aligned.
+STFT and inverse use the framing of the front end (reflect padding, no centring), or every
+``stride``-th frame of it, so that frames stay aligned.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 
 from clipsonic.mel import MelConfig, filterbank
 from clipsonic.vocoders import VOCODERS
-from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.errors import ConfigError, ShapeError
 from clipsonic_eval.seeds import derive
 
 
@@ -27,12 +28,16 @@ class GriffinLim:
 
     Args:
         mel: layout of the log-mels.
-        iterations: of the phase retrieval. More bring nothing on the toy world, where real audio comes to a FAD of
-            0.68, 0.67, 0.72 and 0.77 after 8, 16, 32 and 64 (0.71 without a vocoder).
+        iterations: of the phase retrieval.
+        stride: phases are found for every so many frames of the mel. At 2, windows of the default layout still overlap
+            by 69 %, and an iteration costs half.
         momentum: of fast Griffin-Lim; 0 is the plain algorithm.
         updates: multiplicative updates of the magnitudes.
         chunk: clips processed together; few, so that they stay in the processor's cache.
         device: of the transforms.
+
+    Raises:
+        ConfigError: windows at this stride overlap by less than half.
     """
 
     def __init__(
@@ -40,13 +45,17 @@ class GriffinLim:
         mel: MelConfig,
         *,
         iterations: int = 16,
+        stride: int = 1,
         momentum: float = 0.99,
         updates: int = 8,
         chunk: int = 8,
         device: str | torch.device = "cpu",
     ) -> None:
+        if not 1 <= stride <= mel.n_fft // (2 * mel.hop):
+            raise ConfigError(f"griffin-lim: stride must be 1 to {mel.n_fft // (2 * mel.hop)}, got {stride}")
         self.mel = replace(mel, mean=(), std=())
         self.iterations, self.momentum, self.updates, self.chunk = iterations, momentum, updates, chunk
+        self.stride, self._hop = stride, stride * mel.hop
         self.device = torch.device(device)
         bank = torch.tensor(filterbank(self.mel))
         self._bank = bank.float().to(self.device)
@@ -58,6 +67,8 @@ class GriffinLim:
     def card(self) -> dict[str, Any]:
         """Return name and settings."""
         settings = {name: getattr(self, name) for name in ("iterations", "momentum", "updates", "chunk")}
+        if self.stride != 1:
+            settings["stride"] = self.stride
         return {"name": "griffin-lim", **settings, "mel": asdict(self.mel)}
 
     def __call__(self, log_mel: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
@@ -74,10 +85,11 @@ class GriffinLim:
         if not len(seeds):
             return torch.zeros(0, self.mel.samples(log_mel.shape[2]))
         parts = []
+        kept = self._kept(log_mel.shape[2])
         for start in range(0, len(seeds), self.chunk):
             stop = start + self.chunk
-            magnitude = self.magnitude(log_mel[start:stop].to(self.device, torch.float32))
-            parts.append(self._waveform(magnitude, seeds[start:stop]).cpu())
+            magnitude = self.magnitude(log_mel[start:stop, :, kept].to(self.device, torch.float32))
+            parts.append(self._waveform(magnitude, seeds[start:stop], log_mel.shape[2]).cpu())
         return torch.cat(parts)
 
     def magnitude(self, log_mel: torch.Tensor) -> torch.Tensor:
@@ -97,8 +109,8 @@ class GriffinLim:
             magnitude = magnitude * target / torch.matmul(torch.matmul(magnitude, self._bank.T), self._bank).add_(1e-12)
         return magnitude
 
-    def _waveform(self, magnitude: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
-        """Return waveforms (b, frames * hop) of magnitudes (b, frames, n_fft / 2 + 1), phases from random ones on."""
+    def _waveform(self, magnitude: torch.Tensor, seeds: Sequence[int], frames: int) -> torch.Tensor:
+        """Return waveforms (b, frames * hop) of magnitudes (b, m, n_fft / 2 + 1), phases from random ones on."""
         angles = torch.stack(
             [
                 torch.rand(magnitude.shape[1:], generator=torch.Generator().manual_seed(derive(int(s), "", "phase")))
@@ -115,26 +127,32 @@ class GriffinLim:
             torch.view_as_real(direction).mul_(magnitude[..., None])
             previous, spectrum = rebuilt, direction
         padded = self._istft(spectrum)
-        return padded[:, self.mel.pad : self.mel.pad + self.mel.samples(magnitude.shape[1])]
+        return padded[:, self.mel.pad : self.mel.pad + self.mel.samples(frames)]
+
+    def _kept(self, frames: int) -> torch.Tensor:
+        """Return the frames that phases are found for, (m,) int64; the last is repeated until the end is covered."""
+        after_first = self.mel.pad + self.mel.samples(frames) - self.mel.n_fft  # samples beyond the first frame
+        m = max(-(-frames // self.stride), -(-after_first // self._hop) + 1)
+        return (torch.arange(m) * self.stride).clamp(max=frames - 1)
 
     def _stft(self, padded: torch.Tensor) -> torch.Tensor:
-        """Return spectra (b, frames, n_fft / 2 + 1) complex64 of padded waveforms (b, frames * hop + 2 pad)."""
-        return torch.fft.rfft(padded.unfold(1, self.mel.n_fft, self.mel.hop) * self._window)
+        """Return spectra (b, m, n_fft / 2 + 1) complex64 of padded waveforms (b, (m - 1) * stride * hop + n_fft)."""
+        return torch.fft.rfft(padded.unfold(1, self.mel.n_fft, self._hop) * self._window)
 
     def _istft(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """Return padded waveforms (b, frames * hop + 2 pad) of spectra, by least-squares overlap-add.
+        """Return padded waveforms (b, (m - 1) * stride * hop + n_fft) of spectra, by least-squares overlap-add.
 
         Source: Griffin and Lim 1984, equation 6.
         """
         # x[n] = Σ_m w[n − m hop] y_m[n − m hop] / Σ_m w²[n − m hop]
         frames = torch.fft.irfft(spectrum, n=self.mel.n_fft).mul_(self._window)
-        return overlap_add(frames, self.mel.hop) * self._inverse_overlap(frames.shape[1])
+        return overlap_add(frames, self._hop) * self._inverse_overlap(frames.shape[1])
 
     def _inverse_overlap(self, n: int) -> torch.Tensor:
         if n not in self._overlap:
             squares = (self._window**2).expand(1, n, self.mel.n_fft)
             # only the edge of a window covers the first and last samples; they lie in the padding, cut off later
-            self._overlap[n] = 1.0 / overlap_add(squares, self.mel.hop).clamp(min=1e-4)
+            self._overlap[n] = 1.0 / overlap_add(squares, self._hop).clamp(min=1e-4)
         return self._overlap[n]
 
 

@@ -6,7 +6,7 @@ import torch
 from clipsonic.mel import MelConfig, MelFrontEnd
 from clipsonic.vocoders import VOCODERS
 from clipsonic.vocoders.griffin_lim import overlap_add
-from clipsonic_eval.errors import ShapeError
+from clipsonic_eval.errors import ConfigError, ShapeError
 
 CONFIG = MelConfig()
 
@@ -39,7 +39,7 @@ def test_more_iterations_agree_better_with_the_magnitudes() -> None:
     window = torch.hann_window(1024)
 
     def convergence(iterations: int) -> float:
-        vocoder = VOCODERS["griffin-lim"](CONFIG, iterations=iterations)
+        vocoder = VOCODERS["griffin-lim"](CONFIG, iterations=iterations, stride=1)
         magnitude = vocoder.magnitude(wanted)
         sound = torch.nn.functional.pad(vocoder(wanted, [0, 1, 2, 3])[:, None], (432, 432), mode="reflect")[:, 0]
         spectra = torch.fft.rfft(sound.unfold(1, 1024, 160) * window).abs()
@@ -86,8 +86,37 @@ def test_wrong_shapes_are_refused_and_nothing_gives_nothing() -> None:
     assert vocoder(torch.zeros(0, 64, 10), []).shape == (0, 1600)
 
 
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("frames", [1, 2, 33, 34, 35, 96])
+def test_the_sound_is_as_long_as_its_mel_at_any_stride(stride: int, frames: int) -> None:
+    vocoder = VOCODERS["griffin-lim"](CONFIG, iterations=2, stride=stride)
+    sound = vocoder(torch.full((1, 64, frames), -2.0), [0])
+    assert sound.shape == (1, 160 * frames)
+    assert (sound[0].view(frames, 160).abs().amax(dim=1) > 1e-3).all()  # and nowhere silent, to the last frame
+
+
+def test_every_second_frame_is_enough_to_find_the_phases() -> None:
+    front_end = MelFrontEnd(CONFIG)
+    wanted = front_end.log_mel(_sounds())
+    audible = wanted > wanted.amax(dim=(1, 2), keepdim=True) - 6.9
+
+    def error(stride: int) -> float:
+        sound = VOCODERS["griffin-lim"](CONFIG, iterations=16, stride=stride)(wanted, [0, 1, 2, 3])
+        return float((front_end.log_mel(sound) - wanted).abs()[audible].mean())
+
+    all_frames, second, third = (error(stride) for stride in (1, 2, 3))
+    assert all_frames <= second < 1.5 * all_frames
+    assert second < third
+
+
+def test_windows_that_hardly_overlap_are_refused() -> None:
+    for stride in (0, 4):
+        with pytest.raises(ConfigError, match=f"stride must be 1 to 3, got {stride}"):
+            VOCODERS["griffin-lim"](CONFIG, stride=stride)
+
+
 def test_the_inverse_transform_undoes_the_transform_away_from_the_ends() -> None:
-    vocoder = VOCODERS["griffin-lim"](CONFIG)
+    vocoder = VOCODERS["griffin-lim"](CONFIG, stride=1)
     padded = torch.randn(2, 40 * 160 + 2 * CONFIG.pad, generator=torch.Generator().manual_seed(0))
     back = vocoder._istft(vocoder._stft(padded))
     inner = slice(CONFIG.pad, -CONFIG.pad)
@@ -111,5 +140,6 @@ def test_magnitudes_are_never_negative_and_fit_better_with_more_updates() -> Non
 def test_a_card_names_everything_the_sound_depends_on() -> None:
     card = VOCODERS["griffin-lim"](CONFIG, iterations=3).card()
     assert (card["name"], card["iterations"], card["updates"], card["mel"]["hop"]) == ("griffin-lim", 3, 8, 160)
+    assert VOCODERS["griffin-lim"](CONFIG, stride=2).card()["stride"] == 2
     scaled = MelConfig(mean=(1.0,), std=(2.0,))
     assert VOCODERS["griffin-lim"](scaled).card() == VOCODERS["griffin-lim"](CONFIG).card()  # the scale is not heard
