@@ -90,7 +90,8 @@ def planned_pairs(names: list[str]) -> tuple[str, ...]:
 
 
 def _model(config: StudyConfig, layout: Layout, seed: int, name: str) -> dict[str, Any]:
-    return {"model": str(layout.model(seed, name)), "steps": config.sampler_steps, "precision": config.precision}
+    sampling = {"steps": config.sampler_steps, "guidance_interval": config.guidance_interval}
+    return {"model": str(layout.model(seed, name)), **sampling, "precision": config.precision}
 
 
 def _clip(config: StudyConfig) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from clipsonic_eval.locate import locate
 from clipsonic_eval.progress import Progress
-from clipsonic_eval.study.config import StudyConfig
+from clipsonic_eval.study.config import AUDIO_RECIPE, StudyConfig
 from clipsonic_eval.study.data import world_identity
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.stages import Stage
@@ -69,5 +69,6 @@ def _audio(
     return {
         "clips": str(layout.clips(part)),
         "condition": {"kind": "text" if text_encoder else "image", "encoder": encoder, "encoder_weights": weights},
-        "train": {"steps": config.audio_steps, "learning_rate": config.learning_rate, "seed": seed},
+        **AUDIO_RECIPE,
+        "train": {**AUDIO_RECIPE["train"], "steps": config.audio_steps, "seed": seed},
     }

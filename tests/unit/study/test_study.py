@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from clipsonic_eval.config import read_yaml
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT
 from clipsonic_eval.study import data, gap, run, sweep, validation
-from clipsonic_eval.study.config import StudyConfig
+from clipsonic_eval.study.config import AUDIO_RECIPE, StudyConfig
 from clipsonic_eval.study.entries import StudySystem, controls, planned_pairs, systems
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.stages import Stage, Stages
@@ -190,3 +191,18 @@ def test_rank_correlation_is_spearmans(n: int) -> None:
 
 def test_rank_correlation_of_a_constant_is_none() -> None:
     assert rank_correlation([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "models/clipsonic/configs/toy_video.yaml",
+        "baselines/paired_tta/configs/toy_clip_tta.yaml",
+        "baselines/paired_tta/configs/toy_clap_tta.yaml",
+    ],
+)
+def test_the_toy_configurations_hold_the_recipe_of_the_study(path: str) -> None:
+    given = read_yaml(Path(__file__).parents[3] / path)
+    assert given["network"] == AUDIO_RECIPE["network"]
+    assert given["diffusion"] == AUDIO_RECIPE["diffusion"]
+    assert given["train"].items() >= AUDIO_RECIPE["train"].items()
