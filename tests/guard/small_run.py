@@ -22,9 +22,10 @@ HERE = Path(__file__).parent
 HISTORY = "history"
 _INPUTS = ("models", "prompts.csv", "reference.npz", "gate.yaml", HISTORY)
 _SAMPLING = ("guidance=2", "steps=6", "precision=fp32", "device=cpu")
+_CLIP = "encoder_weights=models/clip"  # that the two models were trained with
 SYSTEMS = {
-    "ZS": ("clipsonic.systems:ZeroShot", "model=models/video"),
-    "PD": ("clipsonic.systems:PriorGuided", "model=models/video", "prior=models/prior"),
+    "ZS": ("clipsonic.systems:ZeroShot", _CLIP, "model=models/video"),
+    "PD": ("clipsonic.systems:PriorGuided", _CLIP, "model=models/video", "prior=models/prior"),
 }
 FOLDERS = {name: Path("wavs") / name for name in SYSTEMS}
 
