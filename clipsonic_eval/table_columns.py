@@ -36,6 +36,7 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "seed": (),
     "sha256": (),
     "query": (),
+    "peak": (),
 }  # fmt: skip
 MEANINGS: Final = {alias: meaning for meaning, others in ALIASES.items() for alias in (meaning, *others)}
 

@@ -61,19 +61,22 @@ def _tree(result: StudyResult) -> dict[str, Any]:
 def _screen(result: StudyResult) -> str:
     """Return the scores of the first seed, the headline, and where everything is."""
     from clipsonic_eval import records
+    from clipsonic_eval.formats import aligned
     from clipsonic_eval.study.scoring import METRICS
 
     runs = sorted((result.layout.root / "runs").glob("test-seed-*"))
     record = records.read(runs[0])
-    lines = ["", f"{'system':<12}" + "".join(f"{m:>22}" for m in METRICS) + f"{'worst class':>22}"]
+    rows = [["system", *METRICS, "worst class"]]
     worst = class_shares.worst_by_system(record.scores)
     for name in dict.fromkeys(s.system for s in record.scores):
         scores = [record.score(m, name) for m in METRICS]
         lowest = f"{worst[name]['class']} {worst[name]['share']:.2f}" if name in worst else "–"
         if any(scores):
-            lines.append(f"{name:<12}" + "".join(f"{_cell(s):>22}" for s in scores) + f"{lowest:>22}")
+            rows.append([name, *map(_cell, scores), lowest])
     n = max((s.n for s in record.scores), default=0)
-    lines += [
+    lines = [
+        "",
+        aligned(rows),
         "",
         f"95 % intervals over {n} test queries, training seed {record.tags.get('train_seed')} of {len(runs)}; "
         "FAD and size error: lower is better, the others: higher.",

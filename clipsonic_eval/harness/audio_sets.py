@@ -239,7 +239,7 @@ def _read_samples(folder: Path) -> tuple[list[_Sample], list[Skip], tuple[str, .
     path = folder / filenames.SAMPLES
     if not path.exists():
         return [], [], ()
-    columns, extra = ("key", "path", "prompt", "label", "sha256", "seed", "query"), attributes()
+    columns, extra = ("key", "path", "prompt", "label", "sha256", "seed", "query", "peak"), attributes()
     try:
         table = read_table(path, columns, required=("path",), extra=extra)
     except UserError as error:
