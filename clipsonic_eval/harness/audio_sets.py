@@ -241,7 +241,7 @@ def _read_samples(folder: Path) -> tuple[list[_Sample], list[Skip], tuple[str, .
         return [], [], ()
     columns, extra = ("key", "path", "prompt", "label", "sha256", "seed", "query", "peak"), attributes()
     try:
-        table = read_table(path, columns, required=("path",), extra=extra)
+        table = read_table(path, columns, required=("path",), extra=(*extra, "peak"))
     except UserError as error:
         raise UserError(f"{error}; remove {filenames.SAMPLES} or sample again") from None
     rows: list[_Sample] = []

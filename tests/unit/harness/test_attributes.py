@@ -14,6 +14,7 @@ from fake_encoders import RATE, encoders, tone
 from clipsonic_eval import signature
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.harness.audio_sets import system_set
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.queries import read_queries
 from clipsonic_eval.harness.sample import sample
@@ -78,6 +79,10 @@ def test_other_sizes_are_other_queries_to_the_size_error_alone(samples: Path, ta
     assert differ == {"size_error"}
     parsed = [signature.parse(r["tones", n].signature).get("queries") for r in (before,) for n in METRICS]
     assert len(set(parsed)) == 3
+
+
+def test_no_column_of_the_samples_is_said_to_be_unread(samples: Path) -> None:
+    assert system_set("tones", samples, None).notes == ()
 
 
 def test_an_interrupted_job_keeps_the_attributes_of_what_it_had(samples: Path, table: Path) -> None:
