@@ -35,7 +35,14 @@ def test_each_clip_variant_gets_its_own_study_on_the_same_world(
 ) -> None:
     tiny = ToyClipConfig(images=200, steps=3, batch=32, validation=100)
     monkeypatch.setitem(sweep.VARIANTS, "narrow", tiny)
-    values = {**as_tree(SweepConfig().study), "audio_steps": 2, "prior_steps": 2, "sampler_steps": 2, "n_boot": 40}
+    values = {
+        **as_tree(SweepConfig().study),
+        "train_seeds": [0],
+        "audio_steps": 2,
+        "prior_steps": 2,
+        "sampler_steps": 2,
+        "n_boot": 40,
+    }
     values = {**values, "n_boot_validation": 20, "world": {**values["world"], **FAST["world"]}}
     study = resolve(type(SweepConfig().study), apply_sets(values, TINY))
     report = run_sweep(SweepConfig(("narrow", "calibrated"), study), tmp_path, SILENT)
