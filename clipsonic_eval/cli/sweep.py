@@ -22,7 +22,7 @@ from clipsonic_eval.cli._options import json_option, out_option, overwrite_optio
 def command(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool, as_json: bool) -> None:
     """Repeat the study on toy CLIPs with narrower and wider modality gaps: when does the prior help?
 
-    Takes about ten minutes per CLIP variant on two cores. Can be stopped at any point;
+    Everything after the CLIPs runs side by side, one process per core. Can be stopped at any point;
     run again to continue.
     """
     from clipsonic_eval.config import apply_sets, as_tree, resolve
