@@ -148,6 +148,20 @@ def _by_scale(runs: Iterable[Run]) -> list[tuple[float, list[Run]]]:
     return sorted(groups.items())
 
 
+def networks(runs: Iterable[Run]) -> list[tuple[str, ...]]:
+    """Return the systems by the weights of the model that their cards name; one without a model stands alone."""
+    found: dict[str, list[str]] = {}
+    placed: set[str] = set()
+    for run in runs:
+        for name in run.record.system_names:
+            model = run.record.systems.get(name, {}).get("model")
+            weights = model.get("weights_sha256") if isinstance(model, Mapping) else None
+            if name not in placed:
+                found.setdefault(f"weights {weights}" if weights else name, []).append(name)
+                placed.add(name)
+    return [tuple(names) for names in found.values()]
+
+
 def _chosen(runs: Iterable[Run]) -> dict[str, float]:
     """Return the guidance scale of each system of the table: from its card, else from the run's tag."""
     found: dict[str, float] = {}

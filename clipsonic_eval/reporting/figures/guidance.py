@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from clipsonic_eval.analysis.catalogue import SystemStyle
-from clipsonic_eval.analysis.results import Results
+from clipsonic_eval.analysis.results import Results, networks
 from clipsonic_eval.formats import percent
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.headings import heading
@@ -20,24 +20,55 @@ _MOST_BANDS = 4  # more bands than these cover each other: bars instead
 
 
 def draw(results: Results) -> tuple[Figure, str]:
-    """Return the figure, a panel per metric and a line per system, and its caption."""
+    """Return the figure and its caption: a panel per metric, a line per system, a row per network of several systems.
+
+    Systems that share no network share the last row.
+    """
+    rows = _rows(results)
+    systems = [entry for row in rows for entry in row]
+    firsts = first_of_metric(s for s in _scores(results) if any(s.system == entry.name for entry in systems))
+    figure = style.figure(style.PAGE if len(firsts) > 1 else style.COLUMN, 0.7 + 1.6 * len(rows))
+    axes = figure.subplots(len(rows), len(firsts), squeeze=False, sharex=True, sharey="col")
+    for r, row in enumerate(rows):
+        for axis, (metric, first) in zip(axes[r], firsts.items(), strict=True):
+            _panel(axis, results, metric, row, [_MARKERS[systems.index(e) % len(_MARKERS)] for e in row])
+            _label(axis, sorted(results.by_scale), heading(first), top=r == 0, bottom=r == len(rows) - 1)
+        if len(rows) > 1:
+            axes[r][0].set_ylabel("one network" if _share(results, row) else "a network each")
+    found = {
+        label: handle for axis in axes[:, 0] for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=min(len(found), 8), columnspacing=1.2)
+    return figure, _caption(results, rows)
+
+
+def _rows(results: Results) -> list[list[SystemStyle]]:
+    """Return the systems of each row: those that share a network, and in the last row all others."""
     systems = at_several_scales(results)
-    scales = sorted(results.by_scale)
-    scores = [s for record in results.by_scale.values() for s in record.scores]
-    firsts = first_of_metric(s for s in scores if any(s.system == entry.name for entry in systems))
-    crowded = len(systems) > _MOST_BANDS
-    figure = style.figure(style.PAGE if len(firsts) > 1 else style.COLUMN, 2.3)
-    axes = figure.subplots(1, len(firsts), squeeze=False)[0]
-    for axis, (metric, first) in zip(axes, firsts.items(), strict=True):
-        for i, entry in enumerate(systems):
-            shift = 1.018 ** (i - (len(systems) - 1) / 2) if crowded else None
-            shown = at_scales(results, metric, entry.name)
-            if shown:
-                _line(axis, shown, (entry, _MARKERS[i % len(_MARKERS)]), shift, results.chosen.get(entry.name))
-        _label(axis, scales, heading(first))
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 8), columnspacing=1.2)
-    return figure, _caption(results, scores, "Bars" if crowded else "Bands")
+    shared = [[s for s in systems if s.name in names] for names in networks(results.runs.all_runs)]
+    rows = [row for row in shared if len(row) > 1]
+    others = [s for s in systems if not any(s in row for row in rows)]
+    return [*rows, others] if others else rows
+
+
+def _share(results: Results, row: Sequence[SystemStyle]) -> bool:
+    return len(row) > 1 and any({s.name for s in row} <= set(names) for names in networks(results.runs.all_runs))
+
+
+def _scores(results: Results) -> list[Score]:
+    return [score for record in results.by_scale.values() for score in record.scores]
+
+
+def _panel(axis: Any, results: Results, metric: str, row: Sequence[SystemStyle], markers: Sequence[str]) -> None:
+    crowded = len(row) > _MOST_BANDS
+    for i, (entry, marker) in enumerate(zip(row, markers, strict=True)):
+        shift = 1.018 ** (i - (len(row) - 1) / 2) if crowded else None
+        shown = at_scales(results, metric, entry.name)
+        if shown:
+            _line(axis, shown, (entry, marker), shift, results.chosen.get(entry.name))
+    chosen = {results.chosen.get(entry.name) for entry in row}
+    if len(chosen) == 1 and (scale := chosen.pop()) is not None and _share(results, row):
+        axis.axvline(scale, color=style.GREY, linewidth=0.8, linestyle=":", zorder=0)
 
 
 def at_several_scales(results: Results) -> list[SystemStyle]:
@@ -74,20 +105,26 @@ def _line(
         axis.plot([places[chosen]], [shown[chosen].value], "o", color=entry.colour, **ring)
 
 
-def _label(axis: Any, scales: Sequence[float], title: str) -> None:
+def _label(axis: Any, scales: Sequence[float], title: str, *, top: bool, bottom: bool) -> None:
     axis.set_xscale("log", base=2)
     axis.set_xticks(scales, [f"{scale:g}" for scale in scales])
     axis.minorticks_off()
-    axis.set_xlabel("guidance scale")
-    axis.set_title(title)
     axis.grid(axis="y")
+    if top:
+        axis.set_title(title)
+    if bottom:
+        axis.set_xlabel("guidance scale")
 
 
-def _caption(results: Results, scores: Sequence[Score], drawn: str) -> str:
+def _caption(results: Results, rows: Sequence[Sequence[SystemStyle]]) -> str:
+    scores = _scores(results)
     seeds = max(len(s.by_seed) for s in scores)
     split = results.guidance_split
     where = {"val": "validation split", "test": "test split"}.get(split, f"split '{split}'" if split else "one split")
     text = f"Metrics against the classifier-free guidance scale ({where}, n = {span(s.n for s in scores)}"
     text += f", mean over {seeds} training seeds)." if seeds > 1 else ")."
-    text += f" {drawn}: {percent(scores[0].ci_level)} interval over clips."
+    drawn = dict.fromkeys("Bars" if len(row) > _MOST_BANDS else "Bands" for row in rows)
+    text += f" {' and '.join(drawn).capitalize()}: {percent(scores[0].ci_level)} interval over clips."
+    if any(_share(results, row) and len({results.chosen.get(s.name) for s in row}) == 1 for row in rows):
+        text += " Dotted: the scale of a network that several systems share."
     return text + (" Rings: the scale chosen for the table." if results.chosen else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clipsonic_eval.analysis.results import Results
+from clipsonic_eval.analysis.results import Results, networks
 from clipsonic_eval.formats import number
 from clipsonic_eval.reporting.headings import decimals, in_text, title
 from clipsonic_eval.reporting.statements.wording import listed, plural
@@ -51,12 +51,22 @@ def guidance(results: Results) -> list[str]:
 
 
 def _chosen(results: Results) -> list[str]:
-    scales = sorted(set(results.chosen.values()))
-    if len(scales) == 1:
-        return [f"The table shows guidance scale {scales[0]:g}."]
-    order = [s.name for s in results.catalogue.ordered(results.chosen)]
-    shown = [f"{results.chosen[name]:g} for {name}" for name in order]
-    return [f"The table shows guidance scale {listed(shown)}."] if shown else []
+    """Return the scales of the table, and a warning where systems of one network have several."""
+    by_scale: dict[float, list[str]] = {}
+    for style in results.catalogue.ordered(results.chosen):
+        by_scale.setdefault(results.chosen[style.name], []).append(style.name)
+    if len(by_scale) == 1:
+        return [f"The table shows guidance scale {next(iter(by_scale)):g}."]
+    shown = [f"{scale:g} for {listed(names)}" for scale, names in by_scale.items()]
+    lines = [f"The table shows guidance scale {', '.join(shown)}."] if shown else []
+    for names in networks(results.runs.table):
+        inside = [name for names_ in by_scale.values() for name in names_ if name in names]
+        if len({results.chosen[name] for name in inside}) > 1:
+            lines.append(
+                f"{listed(inside)} share a network, but not the guidance scale: their differences contain that of the "
+                "scales."
+            )
+    return lines
 
 
 def _at_the_edge(results: Results) -> list[str]:

@@ -161,6 +161,27 @@ def test_many_systems_have_bars_next_to_each_other_instead_of_bands() -> None:
     assert "Bars: 95 % interval" in caption
 
 
+def on_one_network(names: str, chosen: float) -> dict[str, dict[str, Any]]:
+    """Cards of systems that share a network, and of one that has its own."""
+    cards = {name: {"guidance": chosen, "model": {"weights_sha256": "abc"}} for name in names}
+    return {**cards, "alone": {"guidance": 2.0, "model": {"weights_sha256": "def"}}}
+
+
+def test_systems_of_one_network_have_a_row_with_the_scale_of_the_network() -> None:
+    levels = {"a": 5.0, "b": 6.0, "alone": 4.0}
+    table = replace(on_fad(levels, {}, split="test"), systems=on_one_network("ab", 4.0))
+    sweep = [on_fad(levels, {}, split="val", guidance=scale) for scale in ("2", "4")]
+    figure, caption = guidance.draw(results_of(table, *sweep))
+    shared, others = figure.axes
+    assert [line.get_label() for line in shared.lines if line.get_label()[0] != "_"] == ["a", "b"]
+    assert [line.get_label() for line in others.lines if line.get_label()[0] != "_"] == ["alone"]
+    assert (shared.get_ylabel(), others.get_ylabel()) == ("one network", "a network each")
+    (mark,) = [line for line in shared.lines if line.get_linestyle() == ":"]
+    assert list(mark.get_xdata()) == [4.0, 4.0]
+    assert not [line for line in others.lines if line.get_linestyle() == ":"]
+    assert "Dotted: the scale of a network that several systems share." in caption
+
+
 def test_a_system_that_was_tried_at_one_scale_only_and_controls_are_not_drawn() -> None:
     figure, _ = guidance_of({"1": {"a": 9.0, "b": 8.0, "noise": 50.0}, "2": {"a": 5.0, "noise": 50.0}})
     assert {line.get_label() for line in figure.axes[0].lines if line.get_marker() != "None"} == {"a"}

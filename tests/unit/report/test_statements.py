@@ -93,6 +93,20 @@ def test_a_choice_at_either_end_of_what_was_tried_is_said_but_no_guidance_is_no_
     assert not any("tried" in line for line in spread.guidance(results_of(table, *sweep)))
 
 
+@pytest.mark.parametrize(("same", "said"), [(True, True), (False, False)])
+def test_systems_of_one_network_at_different_scales_are_warned_of(same: bool, said: bool) -> None:
+    found = guidance_of(dict.fromkeys(("2", "4", "8"), (40.0, 41.0)))
+    cards = {
+        name: {"guidance": scale, "model": {"weights_sha256": "abc" if same else name}}
+        for name, scale in (("PD", 4.0), ("ZS", 2.0))
+    }
+    table = replace(on_fad({"PD": 30.0, "ZS": 40.0}, {}, split="test"), systems=cards)
+    found = results_of(table, *(run.record for run in found.runs.guidance))
+    lines = spread.guidance(found)
+    assert lines[0] == "The table shows guidance scale 4 for PD, 2 for ZS."
+    assert any(line.startswith("PD and ZS share a network, but not the guidance scale") for line in lines) == said
+
+
 def test_the_gap_says_what_is_closed_raw_and_centred_beside_mean_shift() -> None:
     lines = gap.read(results_of(gap_record({})))
     assert "0.840 [0.820, 0.860] apart (n = 480)" in lines[0]
