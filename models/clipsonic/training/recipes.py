@@ -11,27 +11,23 @@ from __future__ import annotations
 
 import json
 import shlex
-import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from clipsonic.conditions import condition_array
-from clipsonic.training import audio, audio_task, loop
+from clipsonic.training import audio
 from clipsonic.training.config import AudioTrainingConfig
-from clipsonic_eval import outputs
+from clipsonic.training.step_cost import step_seconds
+from clipsonic_eval import class_shares, outputs, provenance
 from clipsonic_eval.config import apply_sets, portable, resolve
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.progress import SILENT, Progress
 
-_BLOCK, _BLOCKS = 5, 8  # steps in a row, and how often base and variant take turns
+BASE = "base.yaml"  # what the printed commands train from
 _COSTLY = ("clips", "mel", "condition.", "network", "train.batch_size", "train.optimizer", "train.precision")
 
 
@@ -83,7 +79,7 @@ def search(config: Mapping[str, Any], out: Path, *, only: str | None = None, pro
 
     Args:
         config: values of :class:`RecipeSearch`.
-        out: gets ``<variant>/seed-<k>/`` with the model, the wavs and ``result.json``.
+        out: gets ``<variant>/seed-<k>/`` with the model, the wavs and ``result.json``, and ``base.yaml``.
         only: the name of one variant; None: all.
         progress: shows bars and notes.
 
@@ -97,6 +93,7 @@ def search(config: Mapping[str, Any], out: Path, *, only: str | None = None, pro
     names = tuple(settings.variants) if only is None else (only,)
     results = []
     with outputs.claim(out, "recipe", settings.identity()):
+        write_json(out / BASE, {"trainer": "clipsonic.training.audio:train", **portable(settings.base)})  # JSON is YAML
         for seed in settings.seeds:
             for variant in names:
                 path = out / variant / f"seed-{seed}" / "result.json"
@@ -142,6 +139,7 @@ def _run(settings: RecipeSearch, variant: str, seed: int, path: Path, progress: 
         "loss": card["loss"],
         "val_loss": card["val_loss"],
         "precision": card["precision"],
+        "commit": provenance.collect()["commit"],
         "evaluations": evaluations,
     }
     write_json(path, result)
@@ -150,38 +148,7 @@ def _run(settings: RecipeSearch, variant: str, seed: int, path: Path, progress: 
 def _command(overrides: Mapping[str, Any], seed: int, steps: int) -> str:
     sets = {**overrides, "train.seed": seed, "train.steps": steps}
     words = " ".join(f"--set {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in sets.items())
-    return f"clipsonic-eval train base.yaml {words}"
-
-
-def step_seconds(base: AudioTrainingConfig, variant: AudioTrainingConfig) -> tuple[float, float]:
-    """Return the processor time of one training step of two configurations, taken in turns on one thread, seconds."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            takers = [_stepper(config, Path(folder) / str(i)) for i, config in enumerate((base, variant))]
-            for take in takers:
-                take()  # the first step builds kernels
-            durations = np.array([[_timed(take) for take in takers] for _ in range(_BLOCKS)])
-    finally:
-        torch.set_num_threads(threads)
-    base_s, variant_s = durations.min(axis=0)  # other work only lengthens
-    return float(base_s), float(variant_s)
-
-
-def _stepper(config: AudioTrainingConfig, folder: Path) -> Callable[[], None]:
-    from clipsonic_eval.clips import ClipStore
-
-    store = ClipStore.open(config.clips)
-    conditions, _ = condition_array(store, config.condition)
-    task, _ = audio_task.prepare(store, config, conditions)
-    return loop.take_steps_of(task, config.train, folder, _BLOCK)
-
-
-def _timed(take: Callable[[], None]) -> float:
-    started = time.process_time()
-    take()
-    return (time.process_time() - started) / _BLOCK
+    return f"clipsonic-eval train {BASE} {words} --out runs/model"
 
 
 def _evaluated(
@@ -206,23 +173,7 @@ def _evaluated(
         if score is not None:
             found |= {metric: score.value, f"{metric}_ci": score.ci}
     hits = record.score("class_accuracy", "IQ")
-    if hits is not None:
-        found |= worst_class({q.key: q.label for q in queries if q.label}, hits.per_clip)
+    if hits is not None and (worst := class_shares.worst(hits)) is not None:
+        by_class = {name: share for name, (share, _) in class_shares.shares(hits).items()}
+        found |= {"worst_class": worst[0], "worst_class_accuracy": worst[1], "by_class": by_class}
     return found
-
-
-def worst_class(labels: Mapping[str, str], hits: Mapping[str, float]) -> dict[str, Any]:
-    """Return the class with the lowest accuracy, its accuracy, and the accuracy of every class.
-
-    Args:
-        labels: class by key.
-        hits: 1 or 0 by key.
-
-    Example:
-        >>> worst_class({"a": "bell", "b": "bell", "c": "dog"}, {"a": 1.0, "b": 0.0, "c": 1.0})
-        {'worst_class': 'bell', 'worst_class_accuracy': 0.5, 'by_class': {'bell': 0.5, 'dog': 1.0}}
-    """
-    classes = sorted(set(labels.values()))
-    by_class = {name: float(np.mean([hits[k] for k, of in labels.items() if of == name])) for name in classes}
-    worst = min(by_class, key=lambda name: by_class[name])
-    return {"worst_class": worst, "worst_class_accuracy": by_class[worst], "by_class": by_class}

@@ -9,9 +9,11 @@ import yaml
 from click.testing import CliRunner
 
 from clipsonic.training import recipes
+from clipsonic.training.config import AudioTrainingConfig
+from clipsonic.training.step_cost import step_seconds
 from clipsonic_eval.cli import main
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
-from clipsonic_eval.config import resolve
+from clipsonic_eval.config import read_yaml, resolve
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.toyworld import RATE, SAMPLES
 from clipsonic_eval.toyworld.write import WorldConfig, write_world
@@ -60,6 +62,9 @@ def test_a_cheaper_step_buys_more_steps_and_a_finished_variant_is_not_trained_ag
     assert scores["worst_class_accuracy"] == min(scores["by_class"].values())
     assert scores["fad_ci"][0] <= scores["fad"] <= scores["fad_ci"][1]
 
+    trained = read_yaml(tmp_path / "out/base.yaml")
+    assert trained.pop("trainer") == "clipsonic.training.audio:train"
+    assert resolve(AudioTrainingConfig, trained).train.batch_size == 4
     monkeypatch.setattr(recipes, "step_seconds", lambda *_: pytest.fail("measured again"))
     assert recipes.search(settings(world), tmp_path / "out", only="base") == paths[:1]
     with pytest.raises(UserError, match="other overrides than variant 'small-batch' has now"):
@@ -70,9 +75,9 @@ def test_a_cheaper_step_buys_more_steps_and_a_finished_variant_is_not_trained_ag
 
 def test_a_step_of_half_the_batch_takes_less_time(world: Path) -> None:
     search = resolve(recipes.RecipeSearch, settings(world, base={**settings(world)["base"], "train": TRAIN}))
-    large = resolve(recipes.AudioTrainingConfig, {**search.training("base", 0), "train": {**TRAIN, "batch_size": 24}})
-    small = resolve(recipes.AudioTrainingConfig, {**search.training("base", 0), "train": {**TRAIN, "batch_size": 1}})
-    large_s, small_s = recipes.step_seconds(large, small)
+    large = resolve(AudioTrainingConfig, {**search.training("base", 0), "train": {**TRAIN, "batch_size": 24}})
+    small = resolve(AudioTrainingConfig, {**search.training("base", 0), "train": {**TRAIN, "batch_size": 1}})
+    large_s, small_s = step_seconds(large, small)
     assert 0 < small_s < large_s
 
 
