@@ -28,7 +28,7 @@ class Results:
         catalogue: of the study, completed for the systems of these runs.
         table: scores and comparisons of the main table.
         reference_scores: scores of the reference itself, such as the distance of its halves.
-        by_scale: scores at every guidance scale that was tried.
+        by_scale: scores and comparisons at every guidance scale that was tried.
         chosen: guidance scale of each system of the table.
         guidance_split: split on which the guidance scales were tried.
         sweep: for each CLIP variant the centroid distance of text and image, and its scores and comparisons; ordered
@@ -70,8 +70,7 @@ def analyse(runs: Runs, catalogue: Catalogue | None = None) -> Results:
     main_gap = next(iter(gaps)) if len(gaps) == 1 else variant
     sweep, notes = _sweep(runs, gaps, catalogue)
     by_scale = {
-        scale: _record(found, pool_scores(found, kept.get((variant, f"{scale:g}"))).values())
-        for scale, found in _by_scale(runs.guidance)
+        scale: pool(found, catalogue, kept.get((variant, f"{scale:g}"))) for scale, found in _by_scale(runs.guidance)
     }
     return Results(
         runs=runs,

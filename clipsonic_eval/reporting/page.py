@@ -27,7 +27,8 @@ def readme(
 
     Args:
         results: for the words and the provenance.
-        tables: by name (``table``, ``comparisons``, ``gap``, ``probes``, ``clip_variants``, ``cost``, ``stages``).
+        tables: by name (``table``, ``comparisons``, ``gap``, ``guidance``, ``probes``, ``clip_variants``, ``cost``,
+            ``stages``).
         figures: those that were drawn.
         title: of the page.
         command: that made it, "" for none.

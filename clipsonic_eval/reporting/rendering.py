@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clipsonic_eval import files
 from clipsonic_eval.analysis.results import Results
-from clipsonic_eval.reporting import bench, export_records, gap, markup, page, probes, sweep, tables
+from clipsonic_eval.reporting import bench, export_records, gap, guidance, markup, page, probes, sweep, tables
 from clipsonic_eval.reporting.drawing import draw_all
 from clipsonic_eval.reporting.markup import TextTable
 
@@ -60,6 +60,8 @@ def render_tables(results: Results) -> tuple[dict[str, TextTable], dict[str, str
         csv["comparisons"] = tables.comparisons_csv(results.table.comparisons)
     if results.gap is not None:
         shown["gap"], csv["gap"] = gap.table(results.gap, catalogue), gap.to_csv(results.gap, catalogue)
+    if guidance.pairs(results):
+        shown["guidance"], csv["guidance"] = guidance.table(results), guidance.to_csv(results)
     if probes.readings(results.gap):
         shown["probes"], csv["probes"] = probes.table(results), probes.to_csv(results)
     if results.sweep:

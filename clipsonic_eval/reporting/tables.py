@@ -184,7 +184,7 @@ def comparison_columns(comparisons: Sequence[Comparison]) -> list[Column]:
         Column(csv_name="metric", value=lambda c: c.metric),
         Column("Pair", "a", value=lambda c: c.a, text=lambda c: Text(f"{c.a} {MINUS} {c.b}")),
         Column(csv_name="b", value=lambda c: c.b),
-        Column("Difference", "difference", value=lambda c: c.difference, text=_difference),
+        Column("Difference", "difference", value=lambda c: c.difference, text=difference_text),
         Column(csv_name="ci_low", value=lambda c: c.ci and c.ci[0]),
         Column(csv_name="ci_high", value=lambda c: c.ci and c.ci[1]),
         Column("By seed" if several else "", text=_by_seed),
@@ -202,7 +202,8 @@ def comparison_columns(comparisons: Sequence[Comparison]) -> list[Column]:
     ]
 
 
-def _difference(c: Comparison) -> Text:
+def difference_text(c: Comparison) -> Text:
+    """Return a difference with its interval as a cell, bold where it is significant."""
     places = decimals(c.metric)
     return Text(number(c.difference, places, sign=True), c.significant, interval(c.ci, places))
 
