@@ -25,7 +25,7 @@ _SAMPLING = ("guidance=2", "steps=6", "precision=fp32", "device=cpu")
 _CLIP = "encoder_weights=models/clip"  # that the two models were trained with
 SYSTEMS = {
     "ZS": ("clipsonic.systems:ZeroShot", _CLIP, "model=models/video"),
-    "PD": ("clipsonic.systems:PriorGuided", _CLIP, "model=models/video", "prior=models/prior"),
+    "PD": ("clipsonic.systems:PriorGuided", _CLIP, "model=models/video", "prior=models/prior", "prior_guidance=2.0"),
 }
 FOLDERS = {name: Path("wavs") / name for name in SYSTEMS}
 
