@@ -27,7 +27,8 @@ def command(out: Path, only: str | None, sets: tuple[str, ...], overwrite: bool,
     """
     from clipsonic_eval.config import apply_sets, as_tree, resolve
     from clipsonic_eval.progress import Bars
-    from clipsonic_eval.study.sweep import SweepConfig, run_sweep
+    from clipsonic_eval.study.sweep import run_sweep
+    from clipsonic_eval.study.sweep_plan import SweepConfig
 
     values = as_tree(SweepConfig())
     if only:

@@ -8,10 +8,10 @@ from clipsonic_eval import threads
 from clipsonic_eval.harness.gap import Features, GapConfig, measure_gap
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.study import entries
+from clipsonic_eval.study.conditions import conditions
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.probes import read_conditions
-from clipsonic_eval.study.sampling import conditions
 from clipsonic_eval.study.scoring import tags
 from clipsonic_eval.study.stages import Stage
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.fill_cache import EmbedConfig, fill_cache
@@ -12,13 +11,12 @@ from clipsonic_eval.harness.queries import read_queries
 from clipsonic_eval.harness.resolve import metric_roles
 from clipsonic_eval.harness.sample import sample
 from clipsonic_eval.progress import Progress
-from clipsonic_eval.seeds import derive
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.entries import StudySystem
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.stages import Stage
 from clipsonic_eval.systems import resolve
-from clipsonic_eval.types import Embeddings, Query
+from clipsonic_eval.types import Query
 
 _BATCH = 64
 
@@ -57,7 +55,7 @@ def sample_system(layout: Layout, system: StudySystem, split: str, guidance: flo
     """
     name, out, seed = system.name, folder(layout, system, split, guidance), system.seed or 0
     loaded = resolve(system.spec, {**system.settings, **({} if guidance is None else {"guidance": guidance})})
-    done = sample(loaded, _queries(layout, split), out, seed=seed, batch_size=_BATCH, name=name, progress=progress)
+    done = sample(loaded, queries(layout, split), out, seed=seed, batch_size=_BATCH, name=name, progress=progress)
     if done.skipped:
         first = done.skipped[0]
         raise UserError(f"{out}: {name} left out {len(done.skipped)} queries, the first ({first.key}): {first.reason}")
@@ -65,14 +63,7 @@ def sample_system(layout: Layout, system: StudySystem, split: str, guidance: flo
     fill_cache(EmbedConfig((out,), encoders, cache=layout.cache, workers=1))
 
 
-def conditions(system: StudySystem, layout: Layout, split: str) -> Embeddings:
-    """Return the condition embeddings of a system on a split, (n, d) for n queries, for the gap statistics."""
-    queries, loaded = _queries(layout, split), resolve(system.spec, system.settings)
-    vectors = loaded.conditions(queries, [derive(system.seed or 0, q.key, "sample") for q in queries])  # type: ignore[attr-defined]
-    modality: Any = "text" if system.name == "ZS" else "image"
-    return Embeddings(vectors, tuple(q.key for q in queries), modality, loaded.encoder.card)  # type: ignore[attr-defined]
-
-
-def _queries(layout: Layout, split: str) -> list[Query]:
+def queries(layout: Layout, split: str) -> list[Query]:
+    """Return the queries of a split."""
     path = layout.queries(split)
     return list(read_queries(path).single(path, "prepare the world again"))

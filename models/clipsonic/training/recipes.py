@@ -19,12 +19,12 @@ from typing import Any
 
 from clipsonic.training import audio
 from clipsonic.training.config import AudioTrainingConfig
+from clipsonic.training.recipe_scores import evaluated
 from clipsonic.training.step_cost import step_seconds
-from clipsonic_eval import class_shares, outputs, provenance
+from clipsonic_eval import outputs, provenance
 from clipsonic_eval.config import apply_sets, portable, resolve
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import read_json, write_json
-from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.progress import SILENT, Progress
 
 BASE = "base.yaml"  # what the printed commands train from
@@ -124,7 +124,8 @@ def _run(settings: RecipeSearch, variant: str, seed: int, path: Path, progress: 
     model = audio.train(tree, folder / "model", progress=progress)
     cpu_s = time.process_time() - started
     card = read_json(model / "card.json")
-    evaluations = [_evaluated(settings, model, chosen, folder, progress) for chosen in settings.sampling]
+    data = (settings.queries, settings.limit, settings.reference)
+    evaluations = [evaluated(model, chosen, data, folder / "wavs", progress) for chosen in settings.sampling]
     overrides = dict(settings.variants[variant])
     result = {
         "variant": variant,
@@ -149,31 +150,3 @@ def _command(overrides: Mapping[str, Any], seed: int, steps: int) -> str:
     sets = {**overrides, "train.seed": seed, "train.steps": steps}
     words = " ".join(f"--set {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in sets.items())
     return f"clipsonic-eval train {BASE} {words} --out runs/model"
-
-
-def _evaluated(
-    settings: RecipeSearch, model: Path, chosen: Mapping[str, Any], folder: Path, progress: Progress
-) -> dict[str, Any]:
-    from clipsonic_eval.harness.queries import read_queries
-    from clipsonic_eval.harness.sample import sample
-    from clipsonic_eval.systems import resolve as resolve_system
-
-    label = "-".join(f"{key}{value}" for key, value in sorted(chosen.items()))
-    system = resolve_system("clipsonic.systems:ImageQueried", {"model": str(model), "precision": "auto", **chosen})
-    queries = list(read_queries(settings.queries).single(settings.queries, "check it"))[: settings.limit]
-    wavs = folder / "wavs" / label
-    done = sample(system, queries, wavs, seed=0, batch_size=64, name="IQ", progress=progress)
-    if done.skipped:
-        raise UserError(f"{wavs}: {len(done.skipped)} queries were not answered: {done.skipped[0].reason}")
-    run = {"systems": {"IQ": wavs}, "reference": settings.reference, "compare": False, "examples": 0}
-    record = evaluate(resolve(EvaluateConfig, {**run, "n_bootstrap": 200}), None, progress=progress)
-    found: dict[str, Any] = {**chosen, "n": done.n}
-    for metric in ("fad", "clap_score", "class_accuracy"):
-        score = record.score(metric, "IQ")
-        if score is not None:
-            found |= {metric: score.value, f"{metric}_ci": score.ci}
-    hits = record.score("class_accuracy", "IQ")
-    if hits is not None and (worst := class_shares.worst(hits)) is not None:
-        by_class = {name: share for name, (share, _) in class_shares.shares(hits).items()}
-        found |= {"worst_class": worst[0], "worst_class_accuracy": worst[1], "by_class": by_class}
-    return found

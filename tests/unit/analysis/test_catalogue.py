@@ -83,10 +83,12 @@ def test_a_given_colour_is_kept() -> None:
 
 def test_the_papers_questions_were_planned_in_this_order() -> None:
     """Holm's correction is over these pairs: adding one moves every corrected p-value of the committed reports."""
-    found = CLIPSONIC.completed(["IQ", "ZS", "PD", "SD", "mean-shift", "PD-best4", "CLIP-TTA", "CLAP-TTA"])
+    found = CLIPSONIC.completed(
+        ["IQ", "ZS", "PD", "SD", "mean-shift", "PD-best4", "PD-guided2", "CLIP-TTA", "CLAP-TTA"]
+    )
     assert [f"{a}:{b}" for a, b in found.planned] == [
-        "PD:ZS", "IQ:PD", "IQ:ZS", "PD:mean-shift", "mean-shift:ZS", "PD-best4:PD", "SD:PD", "ZS:CLIP-TTA",
-        "PD:CLIP-TTA", "ZS:CLAP-TTA", "PD:CLAP-TTA",
+        "PD:ZS", "IQ:PD", "IQ:ZS", "PD:mean-shift", "mean-shift:ZS", "PD-best4:PD", "PD-guided2:PD", "SD:PD",
+        "ZS:CLIP-TTA", "PD:CLIP-TTA", "ZS:CLAP-TTA", "PD:CLAP-TTA",
     ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -96,19 +97,25 @@ def test_a_worker_that_was_told_nothing_says_so() -> None:
 def test_a_worker_ends_with_its_block_and_its_caches_with_it() -> None:
     with started() as worker:
         process = worker._process
-        folder = Path(_environment(process.pid)["TORCHINDUCTOR_CACHE_DIR"]).parent
+        folder = Path(_environment(process.pid, "TORCHINDUCTOR_CACHE_DIR")).parent
         assert folder.is_dir()
         assert process.poll() is None
     assert process.poll() is not None
     assert not folder.exists()
 
 
-def _environment(pid: int) -> dict[str, str]:
+def _environment(pid: int, name: str) -> str:
+    """Return a variable of a process that has just been started: until it runs its program, it shows its parent's."""
     path = Path(f"/proc/{pid}/environ")
     if not path.exists():
         pytest.skip("this system shows no environment of processes")
-    pairs = path.read_bytes().decode().split("\0")
-    return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    for _ in range(600):
+        pairs = path.read_bytes().decode().split("\0")
+        found = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+        if name in found:
+            return found[name]
+        time.sleep(0.05)
+    raise AssertionError(f"{name} is not in the environment of the worker")
 
 
 def test_memory_of_the_parent_does_not_show_in_a_case(spec: str) -> None:

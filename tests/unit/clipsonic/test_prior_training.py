@@ -356,7 +356,7 @@ def test_a_damaged_shard_of_the_toy_world_is_named(tmp_path: Path) -> None:
 
     write_world(WorldConfig(videos=0, pictures=6, pairs=0, val=0, test=0, reference=0, workers=1), tmp_path)
     shard = tmp_path / "pictures" / "shard-0000.parquet"
-    _flip(shard, shard.stat().st_size // 2, 40)  # in the middle of a JPEG, which decodes all the same
+    _flip(shard, shard.read_bytes().index(b"JFIF") + 400, 40)  # inside the first JPEG, which decodes all the same
     with pytest.raises(UserError, match=r"shard-0000.parquet: damaged .*CRC.*; make it again"):
         load_pairs(PairSource(images=tmp_path / "pictures"), "toy-clip")
 

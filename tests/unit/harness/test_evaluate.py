@@ -259,7 +259,7 @@ def test_swapping_a_pair_turns_the_sign_and_keeps_the_p_value(world: Path) -> No
 def test_examples_show_the_same_queries_of_every_system(world: Path) -> None:
     run(world)
     with np.load(world / "run" / "examples.npz", allow_pickle=False) as found:
-        assert found["good"].shape == found["bad"].shape == (3, 64, 26)
+        assert found["good"].shape == found["bad"].shape == (4, 64, 26)
         assert set(found["keys"]) <= set(KEYS)
         assert all(p.startswith("tone ") for p in found["prompts"])
         pitch = float(found["prompts"][0].split()[1])

@@ -21,7 +21,7 @@ from clipsonic_eval.types import Embeddings, Score, as_embeddings
 
 N, D = 24, 4
 NAMES = [n for n in METRICS if not METRICS[n].card.package and n not in {"kid_subsets", "fad_per_clip"}]
-CLASSES = [n for n in NAMES if METRICS[n].card.role == "classifier"]
+CLASSES = [n for n in NAMES if METRICS[n].card.role in {"classifier", "count_classifier"}]
 PAIRS = [n for n in NAMES if isinstance(METRICS[n], PairMetric)]
 ONE_SET = {n for n in NAMES if not METRICS[n].card.needs}
 WITH_REFERENCE = [n for n in NAMES if "reference" in METRICS[n].card.needs]
@@ -33,7 +33,9 @@ def rows(name: str, what: str, n: int = N) -> np.ndarray:
     """Vectors of one argument of a metric: log-probabilities for classifiers."""
     seed = {"reference": 1, "system": 2, "prompts": 3, "real": 4, "image": 5, "text": 6, "predicted": 7}.get(what, 8)
     x = np.random.default_rng(seed).standard_normal((n, D)) + 0.1 * seed
-    return log_softmax(x, axis=1) if METRICS[name].card.role == "classifier" else x
+    if METRICS[name].card.role == "size_estimator":
+        return x[:, :1]
+    return log_softmax(x, axis=1) if name in CLASSES else x
 
 
 def arguments(name: str, n: int = N) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def test_it_takes_arrays_and_gives_a_score_with_interval_n_and_signature(name: s
 @pytest.mark.parametrize("name", NAMES)
 def test_embeddings_in_another_order_give_the_same_value(name: str) -> None:
     given = arguments(name)
-    labels = [str(i) for i in range(D)] if METRICS[name].card.role == "classifier" else []
+    labels = [str(i) for i in range(D)] if name in CLASSES else []
     turned: dict[str, Any] = {}
     for i, (what, values) in enumerate(given.items()):
         if what == "labels":
@@ -104,12 +106,12 @@ def test_numbers_that_are_not_finite_are_refused(name: str, bad: float) -> None:
     for what in given:
         if what != "labels":
             broken = given[what].copy()
-            broken[3, 1] = bad
+            broken[3, -1] = bad
             with pytest.raises(ShapeError, match=r"1 of 24 rows hold NaN or infinity, the first is row 3"):
                 call(name, {**given, what: broken})
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in ONE_SET and n != "class_accuracy"])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ONE_SET and "labels" not in METRICS[n].card.needs])
 def test_sets_of_different_width_are_refused(name: str) -> None:
     given = arguments(name)
     last = list(given)[-1]

@@ -52,7 +52,7 @@ def test_a_folder_with_another_study_is_refused_and_more_seeds_are_welcome(
     for seeds in ((0,), (0, 1, 2)):
         with pytest.raises(StoppedError):
             run_study(StudyConfig(train_seeds=seeds), tmp_path, SILENT)
-    with pytest.raises(UserError, match=r"audio_steps: 1000 → 10.*--overwrite"):
+    with pytest.raises(UserError, match=rf"audio_steps: {StudyConfig().audio_steps} → 10.*--overwrite"):
         run_study(StudyConfig(audio_steps=10), tmp_path, SILENT)
     assert json.loads((tmp_path / "study.json").read_text())["config"]["train_seeds"] == [0, 1, 2]
 

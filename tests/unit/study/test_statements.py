@@ -121,7 +121,7 @@ def guidance_of(values: Mapping[str, tuple[float, float]]) -> Results:
 
 def test_the_best_scale_and_a_change_of_order_are_said() -> None:
     lines = guidance(guidance_of({"1": (50.0, 45.0), "2": (40.0, 42.0), "4": (30.0, 44.0)}))
-    assert lines[0] == "The table shows guidance scale 4 for PD and 2 for ZS."
+    assert lines[0] == "The table shows guidance scale 4 for PD, 2 for ZS."
     assert lines[1] == "4 is the largest scale that was tried, and PD takes it: a better one may lie above."
     assert lines[2] == "FAD on the validation split is best at guidance scale 4 for PD and 2 for ZS."
     assert "PD is ahead of ZS in FAD at 2 of 3 scales (2 and 4): the order depends" in lines[3]

@@ -8,9 +8,10 @@ from clipsonic_eval import records
 from clipsonic_eval.config import apply_sets, as_tree, resolve
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT
-from clipsonic_eval.study import sweep
+from clipsonic_eval.study import sweep_plan
 from clipsonic_eval.study.config import FAST
-from clipsonic_eval.study.sweep import SweepConfig, run_sweep
+from clipsonic_eval.study.sweep import run_sweep
+from clipsonic_eval.study.sweep_plan import SweepConfig
 from clipsonic_eval.toyencoders.config import ToyClipConfig
 
 TINY = (
@@ -34,7 +35,7 @@ def test_each_clip_variant_gets_its_own_study_on_the_same_world(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny = ToyClipConfig(images=200, steps=3, batch=32, validation=100)
-    monkeypatch.setitem(sweep.VARIANTS, "narrow", tiny)
+    monkeypatch.setitem(sweep_plan.VARIANTS, "narrow", tiny)
     values = {
         **as_tree(SweepConfig().study),
         "train_seeds": [0],
