@@ -53,7 +53,7 @@ def _kernels(module: nn.Module) -> list[nn.Parameter]:
     """Return the matrices and kernels that mix channels: of linear layers and of ungrouped convolutions.
 
     Jordan et al. leave embeddings to AdamW. Here linear layers carry the condition into every block; with AdamW they
-    fall behind the convolutions, and the network hardly follows the condition (``reports/recipe``).
+    fell behind the convolutions in a first trial, and the network hardly followed the condition.
     """
     layers: Iterable[Any] = (m for m in module.modules() if isinstance(m, _LAYERS) and getattr(m, "groups", 1) == 1)
     return list(dict.fromkeys(layer.weight for layer in layers if layer.weight.requires_grad))
