@@ -23,7 +23,7 @@ from clipsonic_eval.stats.evidence import (
 
 _PERMUTATIONS: Final = 999
 _MOST_SIMULATED: Final = 8000  # clips
-_DEMO: Final = "reports/demo, test split, n = 480"
+_DEMO: Final = "reports/gate/spreads, test split, n = 480"
 
 
 @dataclass(frozen=True, slots=True)

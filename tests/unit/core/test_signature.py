@@ -12,6 +12,7 @@ from clipsonic_eval import __version__
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import SpaceError, UserError
 from clipsonic_eval.harness.cache import embedding_cache
+from clipsonic_eval.harness.resolve import metric_roles
 from clipsonic_eval.metric_cards import biased_in_n
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.metrics.vectors import check_space
@@ -110,8 +111,7 @@ def test_the_cache_of_one_numerics_version_is_not_read_by_another(tmp_path: Path
 def test_the_committed_study_compares_with_new_evaluations() -> None:
     """Every score of the demo has the signature that an evaluation of today gives, reference and queries aside."""
     record = read(Path(__file__).parents[3] / "reports" / "demo" / "records" / "test-seed-0")
-    roles = {"audio": "toy-audio", "audio_text": "toy-clap", "classifier": "toy-audio-classes"}
-    cards = {role: ENCODERS[name]().card for role, name in roles.items()}
+    cards = {role: ENCODERS[name]().card for role, name in metric_roles().items() if name}
     scores = [s for s in record.scores if s.metric in METRICS]
     assert len({s.metric for s in scores}) >= 3
     for score in scores:

@@ -21,7 +21,7 @@ from clipsonic_eval.gate.calibration.simulated_records import same_noise, sides
 from clipsonic_eval.gate.calibration.verdicts import SCENARIOS, Scenario, simulate_verdicts, verdict_rows
 from clipsonic_eval.reporting import gate_simulations
 
-DEMO = Path(__file__).parents[3] / "reports" / "demo" / "records"
+THREE_SEEDS = Path(__file__).parents[3] / "reports" / "gate" / "spreads"
 TRAINED = ("IQ", "ZS", "PD", "SD", "mean-shift", "CLIP-TTA", "CLAP-TTA")
 TINY = GateCalibrationConfig(repeats=2, power_repeats=2, influence_repeats=2)
 
@@ -95,8 +95,8 @@ def test_influences_are_counted_beside_resamples_and_refused_with_too_few_clips(
 
 
 @pytest.mark.parametrize("name", ["fad", "clap_score", "class_accuracy"])
-def test_the_spreads_behind_the_power_table_are_those_of_the_demo(name: str) -> None:
-    runs = [records.read(DEMO / f"test-seed-{seed}") for seed in range(3)]
+def test_the_spreads_behind_the_power_table_are_those_of_a_study_with_three_seeds(name: str) -> None:
+    runs = [records.read(THREE_SEEDS / f"test-seed-{seed}") for seed in range(3)]
     (spread,) = (s for s in SPREADS if s.metric == name)
     by_clip = [
         (c.ci[1] - c.ci[0]) / (2 * 1.959964) * np.sqrt(c.n)
