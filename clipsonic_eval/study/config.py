@@ -11,8 +11,8 @@ from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.toyworld.write import WorldConfig
 
-# What every audio model of the study is trained with, beside the number of steps: found by the search in
-# reports/recipe. The toy_*.yaml of models and baselines hold the same.
+# What every audio model of the study is trained with, beside the number of steps. The toy_*.yaml of models and
+# baselines hold the same, and reports/recipe/search.yaml is a search around it.
 AUDIO_RECIPE: Final[dict[str, Any]] = {
     "network": {"name": "unet2d"},
     "diffusion": {"timesteps": "logit-normal", "timesteps_shift": 1.0, "timesteps_uniform": 0.5},

@@ -91,6 +91,7 @@ def search(config: Mapping[str, Any], out: Path, *, only: str | None = None, pro
     """
     settings = resolve(RecipeSearch, config)
     names = tuple(settings.variants) if only is None else (only,)
+    settings.training(names[0], 0)  # a misspelt name is refused before a folder is made
     results = []
     with outputs.claim(out, "recipe", settings.identity()):
         write_json(out / BASE, {"trainer": "clipsonic.training.audio:train", **portable(settings.base)})  # JSON is YAML

@@ -108,3 +108,6 @@ def test_the_command_prints_a_line_per_training(world: Path, tmp_path: Path, mon
     unknown = CliRunner().invoke(main, [*words[:3], "fast", *words[4:]])
     assert unknown.exit_code == 2
     assert "variant 'fast': is none of base, small-batch" in unknown.stderr
+    elsewhere = tmp_path / "elsewhere"
+    assert CliRunner().invoke(main, [*words[:3], "fast", "--out", str(elsewhere)]).exit_code == 2
+    assert not elsewhere.exists()
