@@ -44,12 +44,16 @@ class FlatWeights:
             n = _end(n, parameter)
         self.values = torch.zeros(n, device=parameters[0].device)
         self.gradient = torch.zeros_like(self.values)
-        self._low = (self.values.bfloat16(), self.gradient.bfloat16()) if low else None
+        self._low = self.values.bfloat16() if low else None
+        self._called = [called[parameter] for parameter in parameters]
+        self._gradients = [_view(self.gradient, p, begin) for p, begin in self._begins.items()]
         for parameter, begin in self._begins.items():
-            _view(self.values, parameter, begin).copy_(parameter.detach())
-            _move(parameter, parameter, begin, self.values, self.gradient)
+            view = _view(self.values, parameter, begin)
+            view.copy_(parameter.detach())
+            parameter.data = view
+            parameter.grad = _view(self.gradient, parameter, begin)
             if self._low is not None:
-                _move(called[parameter], parameter, begin, *self._low)
+                called[parameter].data = _view(self._low, parameter, begin)
         self.average = self.values.clone()
         self.cast()
 
@@ -68,11 +72,12 @@ class FlatWeights:
 
     def backward(self, loss: torch.Tensor, *, processes: int = 1) -> torch.Tensor:
         """Set the gradient of a loss, its mean over the processes, and return its norm, a scalar."""
-        found = self.gradient if self._low is None else self._low[1]
-        found.zero_()
+        self.called.zero_grad()  # to None: the network then hands over its gradients instead of adding to old ones
         loss.backward()
-        if self._low is not None:
-            self.gradient.copy_(found)
+        found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._called]
+        torch._foreach_copy_(self._gradients, found)
+        for parameter, view in zip(self._begins, self._gradients, strict=True):
+            parameter.grad = view
         if processes > 1:
             torch.distributed.all_reduce(self.gradient)
             self.gradient /= processes
@@ -87,7 +92,7 @@ class FlatWeights:
     def cast(self) -> None:
         """Bring the weights of the copy in bfloat16 up to date with the values."""
         if self._low is not None:
-            self._low[0].copy_(self.values)
+            self._low.copy_(self.values)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[nn.Module]:
@@ -121,14 +126,6 @@ def _end(begin: int, parameter: nn.Parameter) -> int:
 def _view(vector: torch.Tensor, parameter: torch.Tensor, begin: int) -> torch.Tensor:
     """Return the part of a vector (n,) that belongs to a parameter, in its shape and order in memory."""
     return vector.as_strided(parameter.shape, torch.empty_like(parameter).stride(), begin)
-
-
-def _move(
-    parameter: nn.Parameter, like: torch.Tensor, begin: int, values: torch.Tensor, gradient: torch.Tensor
-) -> None:
-    """Make values and gradient of a parameter views of the vectors (n,)."""
-    parameter.data = _view(values, like, begin)
-    parameter.grad = _view(gradient, like, begin)
 
 
 def _bfloat16(value: Any) -> Any:

@@ -63,6 +63,15 @@ def test_gradients_of_a_step_do_not_add_to_those_of_the_last() -> None:
     assert module.weight.grad == 1.0
 
 
+def test_a_parameter_that_a_loss_does_not_reach_has_a_gradient_of_zero() -> None:
+    module = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+    weights = FlatWeights(module, list(module.parameters()))
+    weights.backward(weights.call(torch.ones(1, 1)).sum())
+    weights.backward(module[0](torch.ones(1, 1)).sum())
+    assert module[1].weight.grad == 0.0
+    assert module[0].weight.grad == 1.0
+
+
 def test_pieces_are_the_parameters_and_nothing_between_them() -> None:
     module = network()
     parameters = list(module.parameters())
