@@ -26,6 +26,8 @@ METRICS: Final = {
     "clap_score": True,
     "class_accuracy": True,
     "worst_class_accuracy": True,
+    "count_accuracy": True,
+    "size_error": False,
 }  # higher: better
 _NEEDED = ("variant", "seed", "overrides", "command", "cpu_s", "ms_per_step", "steps", "val_loss", "evaluations")
 _MEASURED = ("n", *METRICS, *(f"{metric}_ci" for metric in METRICS), "worst_class", "by_class")

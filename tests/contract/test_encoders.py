@@ -11,6 +11,7 @@ import soxr
 
 from clipsonic_eval import toyworld
 from clipsonic_eval.encoders import ENCODERS
+from clipsonic_eval.encoders.toy.network import AudioNetwork
 from clipsonic_eval.encoders.toy.weights import SHIPPED
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError
 from clipsonic_eval.seeds import stream
@@ -116,6 +117,20 @@ def test_the_count_head_names_the_number_of_events(encoders):
     assert np.allclose(np.exp(values.astype(float)).sum(axis=1), 1, atol=1e-5)
     right = [encoder.card.labels[row.argmax()] == str(_scene(k).count) for k, row in enumerate(values)]
     assert np.mean(right) > 0.9
+
+
+def test_the_heads_of_toy_audio_share_one_pass_of_the_network(encoders, monkeypatch):
+    clips = [_clip(k) for k in range(3)]
+    alone = {name: ENCODERS[name]().audio([_clip(k) for k in range(3)]) for name in ("toy-audio", *HEADS)}
+    forward, calls = AudioNetwork.features, []
+    monkeypatch.setattr(AudioNetwork, "features", lambda net, x: calls.append(len(x)) or forward(net, x))
+    for name, expected in alone.items():
+        assert np.array_equal(encoders[name].audio(clips), expected)
+    assert len(calls) == 1
+    encoders["toy-audio"].audio(clips)[:] = 0  # what is handed out is the caller's
+    assert np.array_equal(encoders["toy-audio"].audio(clips), alone["toy-audio"])
+    encoders["toy-audio"].audio([*clips[:2], _clip(2)])
+    assert len(calls) == 2  # another clip of the same name is another clip
 
 
 def test_the_size_head_names_the_size(encoders):

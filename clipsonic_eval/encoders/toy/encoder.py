@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -89,12 +90,29 @@ class ToyContrastiveEncoder(EncoderBase):
         return in_batches(forward, x, size=_BATCH, device=self._device, dim=self._card.dim)
 
 
+class _Hearing:
+    """The network of toy-audio with the features of the last clips: its heads, encoders of their own, share them."""
+
+    def __init__(self, net: AudioNetwork, dim: int, device: str) -> None:
+        self.net, self._dim, self._device = net.eval().to(device), dim, device
+        self._last: tuple[tuple[Clip, ...], Float32] = ((), np.zeros((0, dim), np.float32))
+
+    def features(self, clips: Sequence[Clip]) -> Float32:
+        """Return the features of the clips' windows, (windows, d) float32."""
+        known, found = self._last
+        if len(known) != len(clips) or not all(a is b for a, b in zip(known, clips, strict=True)):
+            mels = torch.from_numpy(log_mel(np.concatenate(_windows(clips))))
+            found = in_batches(self.net.features, mels, size=_BATCH, device=self._device, dim=self._dim)
+            self._last = (tuple(clips), found)
+        return found
+
+
 class ToyAudioEncoder(EncoderBase):
     """Toy audio embedder: its features, or what one of its heads reads from them; one row per window of 0.96 s."""
 
-    def __init__(self, net: AudioNetwork, card: EncoderCard, head: Head, device: str = "cpu") -> None:
+    def __init__(self, hearing: _Hearing, card: EncoderCard, head: Head, device: str = "cpu") -> None:
         super().__init__(card)
-        self._net, self._head, self._device = net.eval().to(device), head, device
+        self._hearing, self._head, self._device = hearing, head, device
 
     def audio_rows(self, clips: Sequence[Clip]) -> list[str]:
         """Return the clip's key for each of its windows."""
@@ -105,14 +123,13 @@ class ToyAudioEncoder(EncoderBase):
         """Embed clips -> (windows, d) float32."""
         if not clips:
             return np.zeros((0, self._card.dim), np.float32)
-        mels = torch.from_numpy(log_mel(np.concatenate(_windows(clips))))
-        return in_batches(self._forward, mels, size=_BATCH, device=self._device, dim=self._card.dim)
-
-    def _forward(self, mels: torch.Tensor) -> torch.Tensor:
-        features = self._net.features(mels)
+        features = self._hearing.features(clips)
         if self._head == "features":
-            return features
-        read: torch.Tensor = getattr(self._net, self._head)(features)
+            return features.copy()
+        return in_batches(self._read, torch.from_numpy(features), size=_BATCH, device=self._device, dim=self._card.dim)
+
+    def _read(self, features: torch.Tensor) -> torch.Tensor:
+        read: torch.Tensor = getattr(self._hearing.net, self._head)(features)
         return torch.log_softmax(read, dim=1) if self._card.labels else read
 
 
@@ -161,10 +178,9 @@ def load_toy_audio(name: str, weights: Path | None, device: str, head: Head) -> 
         WeightsError: the weights or their card are missing, damaged, or of another network.
     """
     path = find(weights, "toy-audio")
-    tensors, network, sha256 = load(path, name, "hearing")
+    _, network, sha256 = load(path, name, "hearing")
     sizes = _entry(path, network, "shape")
     labels = {"classes": tuple(_entry(path, network, "labels")), "count": COUNTS}.get(head, ())
-    net = _network(AudioNetwork, sizes, tensors, path)
     card = EncoderCard(
         name,
         weights_sha256=sha256,
@@ -177,7 +193,16 @@ def load_toy_audio(name: str, weights: Path | None, device: str, head: Head) -> 
         source=_SOURCE,
         world=WORLD,
     )
-    return ToyAudioEncoder(net, card, head, device)
+    return ToyAudioEncoder(_hearing(path, sha256, device), card, head, device)
+
+
+@functools.lru_cache(maxsize=2)
+def _hearing(path: Path, sha256: str, device: str) -> _Hearing:
+    """Load the network of toy-audio; weights of one file and hash are loaded once."""
+    del sha256
+    tensors, network, _ = load(path, "toy-audio", "hearing")
+    sizes = _entry(path, network, "shape")
+    return _Hearing(_network(AudioNetwork, sizes, tensors, path), sizes["dim"], device)
 
 
 def _entry(path: Path, network: dict[str, Any], key: str) -> Any:

@@ -1,8 +1,9 @@
 """A 2-D U-Net over mel bands and time: the default, from the toy world to the paper's scale.
 
-Convolutions share over pitch and over time what is learnt; since a mel spectrogram is not the same at every pitch, each
-row of bands also has a learnt offset, and one that follows the condition. Everything is kept with its channels last,
-which suits the convolutions of processors with bfloat16 instructions.
+Convolutions share over pitch and over time what is learnt; since neither every pitch is alike nor every time (events
+begin with the clip and are spread over it), each row of bands and each column of frames also has a learnt offset, and
+one that follows the condition. Everything is kept with its channels last, which suits the convolutions of processors
+with bfloat16 instructions.
 """
 
 from __future__ import annotations
@@ -99,6 +100,7 @@ class UNet2D(ModelMixin, ConfigMixin):
         embedding: width of the joint embedding of timestep and condition.
         groups: groups of the group normalisation.
         dropout: before the second convolution of a block.
+        columns: offsets of the columns of frames too, not of the rows of bands only.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
@@ -115,6 +117,7 @@ class UNet2D(ModelMixin, ConfigMixin):
         embedding: int = 256,
         groups: int = 8,
         dropout: float = 0.0,
+        columns: bool = True,
     ) -> None:
         super().__init__()
         channels = tuple(channels)
@@ -128,6 +131,8 @@ class UNet2D(ModelMixin, ConfigMixin):
         self.stem = nn.Conv2d(patch**2, channels[0], 3, padding=1)
         self.row_offset = nn.Parameter(torch.zeros(1, channels[0], rows, 1))
         self.row_condition = nn.Linear(embedding, rows)
+        self.column_offset = nn.Parameter(torch.zeros(1, channels[0], 1, frames // patch)) if columns else None
+        self.column_condition = nn.Linear(embedding, frames // patch) if columns else None
         level = partial(_Level, embedding=embedding, groups=groups, dropout=dropout)
         self.down, self.shrink = nn.ModuleList(), nn.ModuleList()
         self.up, self.grow = nn.ModuleList(), nn.ModuleList()
@@ -161,6 +166,11 @@ class UNet2D(ModelMixin, ConfigMixin):
         embedding = F.silu(self.time(timestep_features(t, 128).to(cond.dtype)) + self.condition(cond))
         h = self.stem(F.pixel_unshuffle(x[:, None], self.patch).contiguous(memory_format=torch.channels_last))
         h = h + (self.row_offset.to(h.dtype) + self.row_condition(embedding)[:, None, :, None])
+        if self.column_offset is not None and self.column_condition is not None:
+            columns = self.column_offset.to(h.dtype) + self.column_condition(embedding)[:, None, None, :]
+            if columns.shape[3] != h.shape[3]:  # a clip of another duration than those of the training: stretched
+                columns = F.interpolate(columns, size=(1, h.shape[3]), mode="bilinear")
+            h = h + columns
         kept = []
         for number, level in enumerate(self.down):
             h = level(h if not number else self.shrink[number - 1](h), embedding)

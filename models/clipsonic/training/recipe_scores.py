@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from clipsonic_eval import class_shares
 from clipsonic_eval.config import resolve
@@ -14,6 +14,9 @@ from clipsonic_eval.harness.queries import read_queries
 from clipsonic_eval.harness.sample import sample
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.systems import resolve as resolve_system
+
+_METRICS: Final = ("fad", "clap_score", "class_accuracy")
+_OF_ATTRIBUTES: Final = {"count_accuracy": "count", "size_error": "size"}  # and what the queries must say for them
 
 
 def evaluated(
@@ -29,7 +32,7 @@ def evaluated(
         progress: shows bars and notes.
 
     Returns:
-        The choice, n, FAD, CLAP score and class accuracy with intervals, and the accuracy of every class.
+        The choice, n, each metric that the queries allow with its interval, and the accuracy of every class.
 
     Raises:
         UserError: a query was not answered.
@@ -41,10 +44,12 @@ def evaluated(
     done = sample(system, queries, folder, seed=0, batch_size=64, name="IQ", progress=progress)
     if done.skipped:
         raise UserError(f"{folder}: {len(done.skipped)} queries were not answered: {done.skipped[0].reason}")
-    run = {"systems": {"IQ": folder}, "reference": reference, "compare": False, "examples": 0, "n_bootstrap": 200}
+    metrics = [*_METRICS, *(metric for metric, name in _OF_ATTRIBUTES.items() if queries[0].attributes.get(name))]
+    run = {"systems": {"IQ": folder}, "reference": reference, "metrics": metrics}
+    run |= {"compare": False, "examples": 0, "n_bootstrap": 200}
     record = evaluate(resolve(EvaluateConfig, run), None, progress=progress)
     found: dict[str, Any] = {**chosen, "n": done.n}
-    for metric in ("fad", "clap_score", "class_accuracy"):
+    for metric in metrics:
         score = record.score(metric, "IQ")
         if score is not None:
             found |= {metric: score.value, f"{metric}_ci": score.ci}
