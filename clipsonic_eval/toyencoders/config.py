@@ -44,7 +44,7 @@ class ToyClipConfig:
     stride: int = 2
     text_width: int = 64
     text_layers: int = 2
-    temperature: float = 0.015
+    temperature: float = 0.014
     steps: int = 850
     batch: int = 256
     lr: float = 2e-3
@@ -53,7 +53,7 @@ class ToyClipConfig:
     weight_decay: float = 0.01
     validation: int = 4000
     locked_projections: bool = True
-    start_std: float = 0.8
+    start_std: float = 0.35
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < 10:

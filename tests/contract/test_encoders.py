@@ -229,11 +229,11 @@ def test_a_file_of_another_network_is_refused(tmp_path):
 def test_the_shipped_toy_encoders_are_small_and_calibrated():
     assert sum(p.stat().st_size for p in SHIPPED.iterdir()) <= 8_000_000
     card = json.loads((SHIPPED / "toy-clip.json").read_text())
-    wanted = {"image_image_cosine": 0.12, "text_text_cosine": 0.12}
-    # these two miss the 0.12 that was aimed at (reports/toy_encoders); the bounds keep them from getting worse
-    missed = {"centroid_distance": 0.16, "matched_cosine": 0.23}
+    wanted = {"centroid_distance": 0.12, "image_image_cosine": 0.12, "text_text_cosine": 0.12}
+    missed = {"matched_cosine": 0.17}  # the 0.12 that was aimed at (reports/toy_encoders); a bound against getting worse
     for reached in (card["geometry"]["web"], card["geometry"]["video"]):
         for name, tolerance in (wanted | missed).items():
             assert abs(reached[name] - card["targets"][name]) <= tolerance
         assert reached["separability"] >= 0.99
         assert reached["class_decoding"] >= 0.9
+        assert reached["class_decoding_kernel"] >= 0.98

@@ -200,7 +200,7 @@ def test_the_variants_differ_in_what_shapes_the_gap_alone_and_hold_the_calibrate
     assert VARIANTS["calibrated"] == ToyClipConfig()
     temperatures = [config.temperature for config in VARIANTS.values()]
     assert temperatures == sorted(temperatures, reverse=True)  # the lower, the wider the gap
-    shaping = {"temperature": 0.015, "start_std": 0.8, "locked_projections": True}
+    shaping = {"temperature": 0.014, "start_std": 0.35, "locked_projections": True}
     assert {dataclasses.replace(config, **shaping) for config in VARIANTS.values()} == {ToyClipConfig()}
 
 
