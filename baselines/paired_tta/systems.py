@@ -11,7 +11,7 @@ real-mel    RealMel    no network: real audio through mel spectrogram and vocode
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from clipsonic.mel import MelConfig, MelFrontEnd
 from clipsonic.prior.data import PairSource, load_pairs
 from clipsonic.system_config import MelSystemConfig, check_template
 from clipsonic.systems import PEAK_RULE, MelSystem
-from clipsonic.vocoders import VOCODERS, Vocoder, waveforms
+from clipsonic.vocoders import Vocoder, make_vocoder, waveforms
 from clipsonic_eval.arraytypes import Float32, IntArray
 from clipsonic_eval.encoders import load_encoder
 from clipsonic_eval.errors import ConfigError, UserError
@@ -159,7 +159,7 @@ class RealMel:
     Args:
         name: name in tables.
         mel: layout of the mel spectrogram; None: the default.
-        vocoder: a name in :data:`clipsonic.vocoders.VOCODERS`.
+        vocoder: settings of :func:`clipsonic.vocoders.make_vocoder`; None: Griffin-Lim's defaults.
         duration_s: seconds; longer audio is cut at the end, shorter audio zero-padded. None: as it is, less a remainder
             shorter than a hop.
     """
@@ -169,7 +169,7 @@ class RealMel:
         *,
         name: str = "real-mel",
         mel: MelConfig | None = None,
-        vocoder: str = "griffin-lim",
+        vocoder: Mapping[str, Any] | None = None,
         duration_s: float | None = None,
     ) -> None:
         if duration_s is not None and duration_s <= 0:
@@ -179,7 +179,7 @@ class RealMel:
         self.sample_rate = mel.sample_rate
         self._duration_s = duration_s
         self._front_end = MelFrontEnd(mel)
-        self._vocoder: Vocoder = VOCODERS[vocoder](mel)
+        self._vocoder: Vocoder = make_vocoder(mel, vocoder or {})
 
     def card(self) -> dict[str, Any]:
         """Return front end, vocoder and length."""

@@ -39,6 +39,7 @@ class StudyConfig:
         guidance_interval: noise levels (shares of the schedule) where guidance acts; below, the condition hardly
             matters, and one evaluation of the network does instead of two.
         sampler_steps: of DPM-Solver++.
+        vocoder_iterations: of Griffin-Lim; those of the lowest FAD of real sounds (``reports/vocoder``).
         precision: of sampling; ``auto`` takes bfloat16 where the processor has instructions for it.
         n_boot: bootstrap resamples and permutations.
         n_boot_validation: the same for the validation runs.
@@ -56,7 +57,8 @@ class StudyConfig:
     prior_steps: int = 1000
     guidance_scales: tuple[float, ...] = (1.0, 2.0, 4.0)
     guidance_interval: tuple[float, float] = (0.3, 1.0)
-    sampler_steps: int = 20
+    sampler_steps: int = 16
+    vocoder_iterations: int = 8
     precision: Precision = "auto"
     n_boot: int = 2000
     n_boot_validation: int = 200

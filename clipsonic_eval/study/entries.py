@@ -77,7 +77,7 @@ def controls(config: StudyConfig, layout: Layout) -> list[StudySystem]:
     """List the controls, which need no training; `real` must be among them."""
     return [
         StudySystem("real", "clipsonic_eval.systems.controls:RealAudio", {"duration_s": WINDOW_S}),
-        StudySystem("real-mel", "paired_tta.systems:RealMel", {"duration_s": WINDOW_S}),
+        StudySystem("real-mel", "paired_tta.systems:RealMel", {"duration_s": WINDOW_S, **_vocoder(config)}),
         StudySystem(
             "retrieval", "paired_tta.systems:Retrieval", {"clips": str(layout.clips("videos")), **_clip(config)}
         ),
@@ -90,8 +90,12 @@ def planned_pairs(names: list[str]) -> tuple[str, ...]:
 
 
 def _model(config: StudyConfig, layout: Layout, seed: int, name: str) -> dict[str, Any]:
-    sampling = {"steps": config.sampler_steps, "guidance_interval": config.guidance_interval}
+    sampling = {"steps": config.sampler_steps, "guidance_interval": config.guidance_interval, **_vocoder(config)}
     return {"model": str(layout.model(seed, name)), **sampling, "precision": config.precision}
+
+
+def _vocoder(config: StudyConfig) -> dict[str, Any]:
+    return {"vocoder": {"iterations": config.vocoder_iterations}}
 
 
 def _clip(config: StudyConfig) -> dict[str, Any]:

@@ -12,10 +12,9 @@ from clipsonic_eval.study.training import NETWORKS, training_stages
 
 
 def before_the_choice(config: StudyConfig, layout: Layout) -> list[Stage]:
-    """List everything between the world and the choice of guidance, and what does not depend on that.
+    """List everything between the world and the choice of guidance, and the trainings of the other seeds.
 
-    Of what could start, the first in the list does: trainings and what they need, then the validation; the controls
-    fill the end.
+    Of what could start, the first in the list does: trainings and what they need, then the validation.
     """
     first, *others = config.train_seeds
     prepared = data.preparations(config, layout)
@@ -26,14 +25,19 @@ def before_the_choice(config: StudyConfig, layout: Layout) -> list[Stage]:
         *(stage for stage in prepared if stage.folder not in trained),
         *validation.validation_stages(config, layout),
         *(stage for seed in others for stage in training_stages(config, layout, seed)),
-        *scoring.control_stages(config, layout),
-        *(gap.gap_stage(config, layout, seed) for seed in config.train_seeds),
     ]
 
 
 def after_the_choice(config: StudyConfig, layout: Layout, scales: Mapping[str, float]) -> list[Stage]:
-    """List what depends on the guidance scale of each network: the test of every seed."""
-    return [stage for seed in config.train_seeds for stage in scoring.test_stages(config, layout, scales, seed)]
+    """List the controls, the modality gaps, and what depends on the guidance scale of each network: every seed's test.
+
+    The first two could run before the choice too, but nothing else could run beside the last of them then.
+    """
+    return [
+        *scoring.control_stages(config, layout),
+        *(gap.gap_stage(config, layout, seed) for seed in config.train_seeds),
+        *(stage for seed in config.train_seeds for stage in scoring.test_stages(config, layout, scales, seed)),
+    ]
 
 
 def number_of_stages(config: StudyConfig, layout: Layout) -> int:

@@ -22,7 +22,7 @@ from clipsonic.diffusion import Diffusion, DiffusionConfig, guided
 from clipsonic.mel import MelConfig, MelFrontEnd
 from clipsonic.networks import NETWORKS
 from clipsonic.samplers import Denoiser, sample, training_scheduler
-from clipsonic.vocoders import VOCODERS, Vocoder, waveforms
+from clipsonic.vocoders import Vocoder, make_vocoder, waveforms
 from clipsonic_eval.arraytypes import Float32, FloatArray
 from clipsonic_eval.bfloat16 import Precision, chosen
 from clipsonic_eval.config import as_tree, resolve
@@ -45,7 +45,7 @@ class MelDiffusion:
         precision: of the network in sampling, see :attr:`executed`; sampler and noise are float32 always.
         card: JSON-serialisable; ``log_mel_range`` (``low`` and ``high`` of each band in the training data, nats),
             ``condition`` (its kind and embedding space), ``weights_sha256`` and what the trainer adds.
-        vocoder: log-mel to waveform; Griffin-Lim by default.
+        vocoder: settings of :func:`clipsonic.vocoders.make_vocoder`; None: Griffin-Lim's defaults.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class MelDiffusion:
         card: Mapping[str, Any],
         *,
         device: str | torch.device = "cpu",
-        vocoder: Vocoder | None = None,
+        vocoder: Mapping[str, Any] | None = None,
         precision: Precision = "fp32",
     ) -> None:
         self.device = torch.device(device)
@@ -67,7 +67,7 @@ class MelDiffusion:
         self.card = dict(card)
         self._front_end = MelFrontEnd(mel, device)
         self._tables = Diffusion(diffusion, device)
-        self.vocoder: Vocoder = vocoder or VOCODERS["griffin-lim"](mel, device=str(self.device))
+        self.vocoder: Vocoder = make_vocoder(mel, vocoder or {}, device=str(self.device))
 
     @property
     def sample_rate(self) -> int:
@@ -238,9 +238,14 @@ class MelDiffusion:
 
     @classmethod
     def load(
-        cls, folder: Path | str, device: str | torch.device = "cpu", *, precision: Precision = "fp32"
+        cls,
+        folder: Path | str,
+        device: str | torch.device = "cpu",
+        *,
+        precision: Precision = "fp32",
+        vocoder: Mapping[str, Any] | None = None,
     ) -> MelDiffusion:
-        """Read a model folder that :meth:`save` wrote.
+        """Read a model folder that :meth:`save` wrote; precision and vocoder as in the constructor.
 
         Raises:
             UserError: the folder is not a complete model of this kind.
@@ -252,4 +257,4 @@ class MelDiffusion:
         mel = resolve(MelConfig, read_json(folder / "mel.json"), where="mel.json")
         diffusion = resolve(DiffusionConfig, card["diffusion"], where="card.json: diffusion")
         network = model_folder.read_network(NETWORKS[index["network"][1]], folder / "network")
-        return cls(network, mel, diffusion, card, device=device, precision=precision)
+        return cls(network, mel, diffusion, card, device=device, precision=precision, vocoder=vocoder)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class MelSystemConfig:
         sampler: a name in :data:`clipsonic.samplers.SAMPLERS`.
         template: prompt template, ``{}`` stands for the prompt. For class labels, for example "a photo of {}" (CLIP) or
             "the sound of {}" (CLAP).
+        vocoder: its settings, for example ``{"iterations": 32}`` (Griffin-Lim's defaults where they are left out).
         precision: ``fp32``, or ``bf16`` or ``auto``, which take about half the time on processors made for it and
             change the audio slightly.
         device: ``auto``: a GPU if there is one.
@@ -50,6 +52,7 @@ class MelSystemConfig:
     steps: int = 20
     sampler: str = "dpm-solver++"
     template: str = "{}"
+    vocoder: Mapping[str, Any] = field(default_factory=dict)
     precision: Precision = "fp32"
     device: str = "auto"
     compile: bool = False

@@ -55,13 +55,13 @@ class MelSystem:
     default_name: ClassVar[str]
     default_encoder: ClassVar[str] = "toy-clip"
     _loading: ClassVar[frozenset[str]] = frozenset(
-        {"model", "encoder", "encoder_weights", "precision", "device", "compile", "channels_last"}
+        {"model", "encoder", "encoder_weights", "vocoder", "precision", "device", "compile", "channels_last"}
     )
 
     def __init__(self, config: MelSystemConfig) -> None:
         self.config = config
         device = resolve_device(config.device)
-        self.model = MelDiffusion.load(config.model, device, precision=config.precision)
+        self.model = MelDiffusion.load(config.model, device, precision=config.precision, vocoder=config.vocoder)
         self.model.frames_of(config.duration_s)  # refuses a duration before the encoder is loaded
         set_execution(self.model.executed, compiled=config.compile, channels_last=config.channels_last)
         name = config.encoder or self.default_encoder

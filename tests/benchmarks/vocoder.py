@@ -43,7 +43,7 @@ FAD, over the validation clips. Classes and counts are those that the heads of t
 absolute difference between the mel asked for and the mel of the sound, within 60 dB of the clip's loudest place. Time:
 processor time per clip of 0.96 s, one thread.
 
-Taken: the quickest setting whose FAD is at most one standard error above the lowest.
+Taken: the setting of the lowest FAD.
 
 """
 
@@ -119,11 +119,10 @@ def page(real: Result, results: Sequence[Result]) -> str:
         r.name: evidence_from_influences(r.fad - lowest.fad, r.influence - lowest.influence, np.zeros(0)).se
         for r in results
     }
-    near = [r for r in results if r.fad - lowest.fad <= errors[r.name]]
-    taken = min(near, key=lambda r: r.ms)
+    near = [r.name for r in results if r is not lowest and r.fad - lowest.fad <= errors[r.name]]
     rows = [
         (
-            f"**{r.name}**" if r is taken else r.name,
+            f"**{r.name}**" if r is lowest else r.name,
             f"{r.fad:.3f}",
             f"{errors[r.name]:.3f}" if r.name in errors else "",
             f"{r.classes:.3f}",
@@ -142,7 +141,8 @@ def page(real: Result, results: Sequence[Result]) -> str:
         "log-mel error, nats",
         "ms per clip",
     )
-    return f"{TEXT}{markdown_table(heads, rows)}\nTaken: {taken.name}. {provenance.collect()['processor']}.\n"
+    verdict = f"Taken: {lowest.name}. Within one standard error of it: {', '.join(near) or 'none'}."
+    return f"{TEXT}{markdown_table(heads, rows)}\n{verdict} Processor: {provenance.collect()['processor']}.\n"
 
 
 if __name__ == "__main__":

@@ -8,11 +8,14 @@ A file registers a loader under its name::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 
+from clipsonic.mel import MelConfig
+from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.stages import stage
 
@@ -47,3 +50,25 @@ def waveforms(vocoder: Vocoder, log_mel: torch.Tensor, seeds: Sequence[int]) -> 
 
 
 VOCODERS: Registry[Any] = Registry("vocoder", "clipsonic.vocoders")
+
+
+def make_vocoder(mel: MelConfig, settings: Mapping[str, Any], *, device: str = "cpu") -> Vocoder:
+    """Return the vocoder of some settings: ``name`` (Griffin-Lim where it is left out) and the options of that one.
+
+    Raises:
+        UserError: there is no vocoder of that name, or it has no such option.
+        ConfigError: it does not accept a value.
+
+    Example:
+        >>> make_vocoder(MelConfig(), {"iterations": 4}).card()["iterations"]
+        4
+    """
+    options = {"name": "griffin-lim", **settings}
+    name = options.pop("name")
+    loader = VOCODERS[name]
+    known = [option for option in inspect.signature(loader).parameters if option not in {"mel", "device"}]
+    for option in options:
+        if option not in known:
+            raise unknown_name(f"option of vocoder {name}", option, known)
+    vocoder: Vocoder = loader(mel, device=device, **options)
+    return vocoder

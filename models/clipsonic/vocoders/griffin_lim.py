@@ -37,7 +37,7 @@ class GriffinLim:
         device: of the transforms.
 
     Raises:
-        ConfigError: windows at this stride overlap by less than half.
+        ConfigError: a number is not whole or too small, or windows at this stride overlap by less than half.
     """
 
     def __init__(
@@ -51,7 +51,15 @@ class GriffinLim:
         chunk: int = 8,
         device: str | torch.device = "cpu",
     ) -> None:
-        if not 1 <= stride <= mel.n_fft // (2 * mel.hop):
+        for name, number, least in (
+            ("iterations", iterations, 0),
+            ("updates", updates, 0),
+            ("chunk", chunk, 1),
+            ("stride", stride, 1),
+        ):
+            if not isinstance(number, int) or number < least:
+                raise ConfigError(f"griffin-lim: {name} must be a whole number of at least {least}, got {number!r}")
+        if stride > mel.n_fft // (2 * mel.hop):
             raise ConfigError(f"griffin-lim: stride must be 1 to {mel.n_fft // (2 * mel.hop)}, got {stride}")
         self.mel = replace(mel, mean=(), std=())
         self.iterations, self.momentum, self.updates, self.chunk = iterations, momentum, updates, chunk
