@@ -51,15 +51,10 @@ class GriffinLim:
         chunk: int = 8,
         device: str | torch.device = "cpu",
     ) -> None:
-        for name, number, least in (
-            ("iterations", iterations, 0),
-            ("updates", updates, 0),
-            ("chunk", chunk, 1),
-            ("stride", stride, 1),
-        ):
+        for name, number, least in (("iterations", iterations, 0), ("updates", updates, 0), ("chunk", chunk, 1)):
             if not isinstance(number, int) or number < least:
                 raise ConfigError(f"griffin-lim: {name} must be a whole number of at least {least}, got {number!r}")
-        if stride > mel.n_fft // (2 * mel.hop):
+        if not 1 <= stride <= mel.n_fft // (2 * mel.hop):
             raise ConfigError(f"griffin-lim: stride must be 1 to {mel.n_fft // (2 * mel.hop)}, got {stride}")
         self.mel = replace(mel, mean=(), std=())
         self.iterations, self.momentum, self.updates, self.chunk = iterations, momentum, updates, chunk

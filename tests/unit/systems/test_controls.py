@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.systems import resolve
 from clipsonic_eval.systems.controls import Noise, RealAudio, folder_rms, own_audio
@@ -86,8 +86,6 @@ def test_resynthesised_audio_has_whole_frames_and_stays_within_full_scale(
         ("clipsonic_eval.systems.controls:Noise", {"rms": -1}, "rms must be above 0"),
         ("clipsonic_eval.systems.controls:Noise", {"duration": 3}, "unknown key 'duration'. Did you mean 'duration_s'"),
         ("paired_tta.systems:RealMel", {"duration_s": -1}, "duration_s must be above 0"),
-        ("paired_tta.systems:RealMel", {"vocoder": {"name": "hifi"}}, "unknown vocoder 'hifi'"),
-        ("paired_tta.systems:RealMel", {"vocoder": {"iteration": 9}}, "Did you mean 'iterations'"),
         ("paired_tta.systems:RealMel", {"vocoder": {"iterations": 1.5}}, "whole number of at least 0, got 1.5"),
         ("paired_tta.systems:RealMel", {"mel": {"n_mels": 80.5}}, "mel.n_mels: expected int, got 80.5"),
         ("paired_tta.systems:Retrieval", {}, "key 'clips' is required"),
@@ -103,3 +101,16 @@ def test_a_section_of_settings_becomes_the_dataclass_of_its_type_hint() -> None:
     system = resolve("paired_tta.systems:RealMel", {"mel": {"n_mels": 32, "fmax": 4000}, "name": "coarse"})
     assert system.card()["vocoder"]["mel"]["n_mels"] == 32
     assert system.name == "coarse"
+
+
+@pytest.mark.parametrize(
+    ("vocoder", "message"),
+    [({"name": "hifi"}, "unknown vocoder 'hifi'"), ({"iteration": 9}, "Did you mean 'iterations'")],
+)
+def test_unknown_vocoders_and_options_are_refused(vocoder, message):
+    with pytest.raises(UserError, match=message):
+        resolve("paired_tta.systems:RealMel", {"vocoder": vocoder})
+
+
+def test_a_vocoder_takes_its_settings_and_names_them_on_the_card():
+    assert resolve("paired_tta.systems:RealMel", {"vocoder": {"iterations": 3}}).card()["vocoder"]["iterations"] == 3
