@@ -115,8 +115,14 @@ def by_setting(results: Sequence[Result]) -> dict[str, dict[str, Row]]:
 
 
 def setting(scores: Mapping[str, Any]) -> str:
-    """Return how the clips were sampled, e.g. ``guidance 3, steps 20``."""
-    return ", ".join(f"{key} {value}" for key, value in sorted(scores.items()) if key not in _MEASURED)
+    """Return how the clips were sampled, e.g. ``guidance 3, steps 20, vocoder iterations 8``."""
+    flat = {
+        f"{key} {name}".strip(): value
+        for key, own in sorted(scores.items())
+        if key not in _MEASURED
+        for name, value in (own.items() if isinstance(own, Mapping) else [("", own)])
+    }
+    return ", ".join(f"{key} {value}" for key, value in flat.items())
 
 
 def mean(row: Row, metric: str) -> float:

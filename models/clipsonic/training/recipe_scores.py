@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -38,7 +39,9 @@ def evaluated(
         UserError: a query was not answered.
     """
     path, limit, reference = data
-    folder = wavs / "-".join(f"{key}{value}" for key, value in sorted(chosen.items()))
+    folder = wavs / re.sub(r"[^\w.]+", "-", "-".join(f"{key}{value}" for key, value in sorted(chosen.items()))).strip(
+        "-"
+    )
     system = resolve_system("clipsonic.systems:ImageQueried", {"model": str(model), "precision": "auto", **chosen})
     queries = list(read_queries(path).single(path, "check it"))[:limit]
     done = sample(system, queries, folder, seed=0, batch_size=64, name="IQ", progress=progress)
