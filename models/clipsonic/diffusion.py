@@ -7,8 +7,12 @@ Notation, with ᾱ_t = Π_{s≤t} (1 − β_s), α_t = √ᾱ_t and σ_t = √(1
 
 Since α_t² + σ_t² = 1, (x_t, v_t) is a rotation of (x_0, ε), and each pair gives the other exactly. Tables are float64.
 
+Flow matching (rectified flow) is one setting of this: its path (1 − u) x_0 + u ε, scaled to α_t² + σ_t² = 1, is the
+schedule ``rectified-flow``, and its loss, the error of ε − x_0, is the error of v weighted by (α_t + σ_t)².
+
 Sources: Ho, Jain and Abbeel 2020 (DDPM); Nichol and Dhariwal 2021, section 3.2 (cosine schedule); Salimans and Ho 2022,
-section 4 and appendix D (v-prediction); Hang et al. 2023 (min-SNR weighting); Ho and Salimans 2022 (guidance).
+section 4 and appendix D (v-prediction); Hang et al. 2023 (min-SNR weighting); Liu, Gong and Liu 2023 (rectified flow);
+Ho and Salimans 2022 (guidance).
 """
 
 from __future__ import annotations
@@ -32,9 +36,10 @@ class DiffusionConfig:
 
     Attributes:
         steps: T, the number of noise levels.
-        schedule: ``squaredcos_cap_v2`` is the cosine schedule of Nichol and Dhariwal with β capped at 0.999.
+        schedule: ``squaredcos_cap_v2`` is the cosine schedule of Nichol and Dhariwal with β capped at 0.999,
+            ``rectified-flow`` the straight path of flow matching.
         weighting: ``uniform``: plain mean squared error of v (equal to weighting the error of x_0 by SNR + 1).
-            ``min-snr``: the error of v times min(SNR, γ) / (SNR + 1).
+            ``min-snr``: the error of v times min(SNR, γ) / (SNR + 1). ``flow``: the error of ε − x_0.
         min_snr_gamma: γ of min-SNR weighting.
         timesteps: distribution of t in training: ``uniform``, or ``logit-normal`` (t / T = sigmoid of a normal of
             unit variance, more mass in the middle of the schedule). Both are stratified over the batch, which lowers
@@ -46,8 +51,8 @@ class DiffusionConfig:
     """
 
     steps: int = 1000
-    schedule: Literal["squaredcos_cap_v2"] = "squaredcos_cap_v2"
-    weighting: Literal["uniform", "min-snr"] = "uniform"
+    schedule: Literal["squaredcos_cap_v2", "rectified-flow"] = "squaredcos_cap_v2"
+    weighting: Literal["uniform", "min-snr", "flow"] = "uniform"
     min_snr_gamma: float = 5.0
     timesteps: Literal["uniform", "logit-normal"] = "uniform"
     timesteps_shift: float = 0.0
@@ -83,6 +88,31 @@ def cosine_alpha_bar(steps: int) -> Float64:
     return alpha_bar
 
 
+def rectified_alpha_bar(steps: int) -> Float64:
+    """Return ᾱ_t of the straight path from data to noise, at u = (t + 1/2) / T.
+
+    Args:
+        steps: T, the number of noise levels.
+
+    Returns:
+        (steps,) float64, decreasing.
+
+    Example:
+        >>> rectified_alpha_bar(4).round(3).tolist()
+        [0.98, 0.735, 0.265, 0.02]
+
+    Source: Liu, Gong and Liu, Flow Straight and Fast, ICLR 2023, equation 1, scaled to unit variance.
+    """
+    u = (np.arange(steps, dtype=np.float64) + 0.5) / steps
+    alpha_bar: Float64 = (1 - u) ** 2 / ((1 - u) ** 2 + u**2)  # ᾱ = (1 − u)² / ((1 − u)² + u²)
+    return alpha_bar
+
+
+def noise_schedule(config: DiffusionConfig) -> Float64:
+    """Return ᾱ_t of a configuration, (T,) float64."""
+    return rectified_alpha_bar(config.steps) if config.schedule == "rectified-flow" else cosine_alpha_bar(config.steps)
+
+
 class Diffusion:
     """The forward process and the training loss of one noise schedule on one device.
 
@@ -100,7 +130,7 @@ class Diffusion:
 
     def __init__(self, config: DiffusionConfig, device: str | torch.device = "cpu") -> None:
         self.config = config
-        self.alpha_bar = torch.tensor(cosine_alpha_bar(config.steps), dtype=torch.float64, device=device)
+        self.alpha_bar = torch.tensor(noise_schedule(config), dtype=torch.float64, device=device)
         self._alpha = self.alpha_bar.sqrt()  # α_t = √ᾱ_t
         self._sigma = (1.0 - self.alpha_bar).sqrt()  # σ_t = √(1 − ᾱ_t)
         self._numbers = list(zip(self._alpha.tolist(), self._sigma.tolist(), strict=True))
@@ -136,6 +166,8 @@ class Diffusion:
         """Return the weight of the v-error at each noise level, (b,) float64 for t (b,) int64."""
         if self.config.weighting == "uniform":
             return torch.ones_like(self.alpha_bar[t])
+        if self.config.weighting == "flow":
+            return (self._alpha[t] + self._sigma[t]) ** 2  # û − (ε − x_0) = (α_t + σ_t) (v̂ − v_t)
         snr = self.alpha_bar[t] / (1.0 - self.alpha_bar[t])  # SNR_t = α_t² / σ_t² = ᾱ_t / (1 − ᾱ_t)
         return snr.clamp(max=self.config.min_snr_gamma) / (snr + 1.0)  # w_t = min(SNR_t, γ) / (SNR_t + 1)
 

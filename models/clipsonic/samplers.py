@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from clipsonic.diffusion import DiffusionConfig, cosine_alpha_bar
+from clipsonic.diffusion import DiffusionConfig, noise_schedule
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ConfigError, unknown_name
 from clipsonic_eval.seeds import derive
@@ -43,9 +43,13 @@ def training_scheduler(config: DiffusionConfig) -> Any:
     """Return the ``DDPMScheduler`` of diffusers for a training schedule; a model folder stores its configuration."""
     from diffusers import DDPMScheduler
 
+    betas: dict[str, Any] = {"beta_schedule": config.schedule}
+    if config.schedule == "rectified-flow":  # which diffusers has no name for: β_t = 1 − ᾱ_t / ᾱ_{t−1}
+        bar = noise_schedule(config)
+        betas = {"trained_betas": (1.0 - bar / np.append(1.0, bar[:-1])).tolist()}
     return DDPMScheduler(
         num_train_timesteps=config.steps,
-        beta_schedule=config.schedule,
+        **betas,
         prediction_type="v_prediction",
         variance_type="fixed_small",
         clip_sample=False,
@@ -147,7 +151,7 @@ def plan(sampler: str, steps: int, config: DiffusionConfig) -> list[_Step]:
     else:
         times = [round(total * i / steps) - 1 for i in range(steps, 0, -1)]  # trailing: the first is T − 1
     times = list(dict.fromkeys(times))
-    return SAMPLERS[sampler](times, np.append(cosine_alpha_bar(total)[times], 1.0))
+    return SAMPLERS[sampler](times, np.append(noise_schedule(config)[times], 1.0))
 
 
 def noise_generators(seeds: Sequence[int]) -> list[torch.Generator]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from clipsonic.diffusion import Diffusion, DiffusionConfig, cosine_alpha_bar, guided
+from clipsonic.diffusion import (
+    Diffusion,
+    DiffusionConfig,
+    cosine_alpha_bar,
+    guided,
+    noise_schedule,
+    rectified_alpha_bar,
+)
 from clipsonic.samplers import training_scheduler
 from clipsonic_eval.errors import ConfigError
 
@@ -66,6 +75,26 @@ def test_min_snr_weights_are_the_formula() -> None:
     assert np.allclose(diffusion.loss_weight(T).numpy(), np.minimum(snr, 5.0) / (snr + 1))
 
 
+def test_flow_matching_is_the_straight_path_and_the_error_of_its_direction() -> None:
+    x0, eps = _pair()
+    diffusion = Diffusion(DiffusionConfig(schedule="rectified-flow", weighting="flow"))
+    u = (T + 0.5) / 1000
+    straight = (1 - u)[:, None, None] * x0 + u[:, None, None] * eps
+    scale = ((1 - u) ** 2 + u**2).sqrt()[:, None, None]
+    x_t = diffusion.add_noise(x0, eps, T)
+    assert torch.allclose(x_t * scale, straight, atol=1e-9)
+    off = diffusion.velocity(x0, eps, T) + 0.3
+    direction = diffusion.eps_from_v(x_t, off, T) - diffusion.x0_from_v(x_t, off, T)
+    error = (direction - (eps - x0)).square().flatten(1).mean(dim=1)  # of what flow matching predicts
+    assert torch.allclose(diffusion.loss_weight(T) * 0.09, error, rtol=1e-9)
+
+
+def test_a_model_folder_states_the_straight_path_as_betas_of_diffusers() -> None:
+    config = DiffusionConfig(schedule="rectified-flow", steps=200)
+    theirs = training_scheduler(config).alphas_cumprod.double().numpy()
+    assert np.allclose(noise_schedule(config), theirs, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["uniform", "logit-normal"])
 def test_timesteps_follow_their_distribution(kind: str) -> None:
     diffusion = Diffusion(DiffusionConfig(timesteps=kind))  # type: ignore[arg-type]
@@ -116,11 +145,14 @@ def test_noisy_data_and_v_are_a_rotation_of_clean_data_and_noise(t: int, x0: flo
 
 
 @given(steps=st.integers(2, 2000))
-def test_any_schedule_falls_from_almost_clean_to_almost_noise(steps: int) -> None:
-    bar = cosine_alpha_bar(steps)
+@pytest.mark.parametrize(("schedule", "last"), [(cosine_alpha_bar, 0.01), (rectified_alpha_bar, 0.11)])
+def test_any_schedule_falls_from_almost_clean_to_almost_noise(
+    schedule: Callable[[int], np.ndarray[Any, Any]], last: float, steps: int
+) -> None:
+    bar = schedule(steps)
     assert bar.shape == (steps,)
     assert (np.diff(bar) < 0).all()
-    assert 0 < bar[-1] < 0.01
+    assert 0 < bar[-1] < last
     assert bar[0] < 1
 
 

@@ -48,6 +48,20 @@ def test_a_deterministic_sampler_follows_the_probability_flow(
     assert float((drawn(sampler, steps) - flow_end(first_noise(), start)).abs().max()) < bound
 
 
+@pytest.mark.parametrize("sampler", ["ddim", "dpm-solver++"])
+def test_the_straight_path_ends_at_the_data_too(sampler: str) -> None:
+    config = DiffusionConfig(schedule="rectified-flow")
+    tables = Diffusion(config)
+
+    def mean(x: torch.Tensor, t: int) -> torch.Tensor:
+        bar = tables.alpha_bar[t].to(x.dtype)
+        return MU + bar.sqrt() * S**2 / (bar * S**2 + 1 - bar) * (x - bar.sqrt() * MU)
+
+    found = sample(mean, SHAPE, SEEDS, config, sampler=sampler, steps=100)
+    first = first_noise()
+    assert float((found - (MU + S * first)).abs().max()) < 0.1  # the same quantiles of N(μ, S²)
+
+
 @pytest.mark.parametrize(("sampler", "start", "gain"), [("ddim", 999, 1.6), ("dpm-solver++", 995, 3.5)])
 def test_twice_the_steps_halve_the_error_of_a_first_order_solver_and_quarter_that_of_a_second_order_one(
     sampler: str, start: int, gain: float
