@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from clipsonic_eval.encoders._logmel import N_MELS, LogMel
-from clipsonic_eval.encoders._weights import COPY_FOLDER
 from clipsonic_eval.encoders.clap.windows import FRAMES, HOP, RATE, Windowing
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.files import read_json
+from clipsonic_eval.weight_files import COPY_FOLDER
 
 
 def front_end(*, fusion: bool, fmin: float = 50, fmax: float = 14000) -> LogMel:

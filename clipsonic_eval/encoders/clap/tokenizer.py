@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from clipsonic_eval.encoders._base import TextNote
-from clipsonic_eval.encoders._weights import hub_file
 from clipsonic_eval.errors import WeightsError
+from clipsonic_eval.weight_files import hub_file
 
 MAX_TOKENS: Final = 77
 PAD: Final = 1

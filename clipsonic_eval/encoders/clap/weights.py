@@ -18,7 +18,11 @@ from typing import Any, Final, NamedTuple
 from torch import Tensor
 
 from clipsonic_eval.encoders._logmel import LogMel
-from clipsonic_eval.encoders._weights import (
+from clipsonic_eval.encoders.clap.frontend import front_end, read_front_end
+from clipsonic_eval.errors import WeightsError
+from clipsonic_eval.hashing import file_sha256
+from clipsonic_eval.tensors import missing_and_unexpected, read_tensors
+from clipsonic_eval.weight_files import (
     COPY_FOLDER,
     DOWNLOAD,
     hub_download,
@@ -28,10 +32,6 @@ from clipsonic_eval.encoders._weights import (
     tensors_in,
     tensors_sha256,
 )
-from clipsonic_eval.encoders.clap.frontend import front_end, read_front_end
-from clipsonic_eval.errors import WeightsError
-from clipsonic_eval.hashing import file_sha256
-from clipsonic_eval.tensors import missing_and_unexpected, read_tensors
 
 REPOSITORY: Final = "lukewys/laion_clap"
 _URL: Final = f"https://huggingface.co/{REPOSITORY}"

@@ -13,9 +13,9 @@ from clipsonic_eval.arraytypes import Bool, Float32, UInt8
 from clipsonic_eval.bfloat16 import chosen
 from clipsonic_eval.encoders._base import EncoderBase, TextNote, check_image
 from clipsonic_eval.encoders._batches import in_batches
-from clipsonic_eval.encoders._weights import tensors_sha256
 from clipsonic_eval.encoders.clip import frontend, tokenizer, weights
 from clipsonic_eval.types import EncoderCard
+from clipsonic_eval.weight_files import tensors_sha256
 
 Precision = Literal["fp32", "bf16"]
 

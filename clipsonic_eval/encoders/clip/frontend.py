@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from clipsonic_eval.arraytypes import UInt8
-from clipsonic_eval.encoders._weights import COPY_FOLDER
 from clipsonic_eval.errors import WeightsError
+from clipsonic_eval.weight_files import COPY_FOLDER
 
 
 def load_processor(folder: Path, side: int) -> Any:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval.encoders._base import TextNote
-from clipsonic_eval.encoders._weights import COPY_FOLDER
 from clipsonic_eval.errors import WeightsError
+from clipsonic_eval.weight_files import COPY_FOLDER
 
 
 def load_tokenizer(folder: Path, config: Any) -> Any:

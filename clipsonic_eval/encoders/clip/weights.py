@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from clipsonic_eval.encoders._weights import (
+from clipsonic_eval.errors import WeightsError
+from clipsonic_eval.weight_files import (
     COPY_FOLDER,
     DOWNLOAD,
     hub_download,
@@ -14,7 +15,6 @@ from clipsonic_eval.encoders._weights import (
     read_transformers,
     tensors_in,
 )
-from clipsonic_eval.errors import WeightsError
 
 _SETTINGS: Final = ("*.json", "merges.txt")
 

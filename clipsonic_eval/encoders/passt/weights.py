@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from clipsonic_eval.encoders._weights import fill_network, torch_hub
 from clipsonic_eval.encoders.passt.network import Passt
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.tensors import read_tensors
+from clipsonic_eval.weight_files import fill_network, torch_hub
 
 FILE: Final = "passt-s-f128-p16-s10-ap.476-swa.pt"
 SOURCE: Final = f"https://github.com/kkoutini/PaSST/releases/download/v0.0.1-audioset/{FILE}"

@@ -13,7 +13,6 @@ import torch
 from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.encoders._base import EncoderBase, TextNote
 from clipsonic_eval.encoders._batches import in_batches
-from clipsonic_eval.encoders._weights import Net
 from clipsonic_eval.encoders.toy.frontend import RATE, image_tensor, log_mel, squares, windows
 from clipsonic_eval.encoders.toy.network import AudioNetwork, ContrastiveNetwork
 from clipsonic_eval.encoders.toy.tokenizer import Vocabulary
@@ -21,6 +20,7 @@ from clipsonic_eval.encoders.toy.weights import find, load
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.media.audio import mono_at
 from clipsonic_eval.types import Clip, EncoderCard
+from clipsonic_eval.weight_files import Net
 
 Head = Literal["features", "classes", "count", "size"]
 

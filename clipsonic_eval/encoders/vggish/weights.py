@@ -7,11 +7,11 @@ from typing import Final
 
 from torch import Tensor
 
-from clipsonic_eval.encoders._weights import check_hash_in_name, fill_network, torch_hub
 from clipsonic_eval.encoders.vggish.network import DIM, Vggish
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.tensors import read_tensors
+from clipsonic_eval.weight_files import check_hash_in_name, fill_network, torch_hub
 
 FILE: Final = "vggish-10086976.pth"
 PCA_FILE: Final = "vggish_pca_params-970ea276.pth"

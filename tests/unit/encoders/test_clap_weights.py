@@ -15,11 +15,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from unit.encoders import laion_clap_file as published
 
-from clipsonic_eval.encoders._weights import DOWNLOAD, read_transformers
 from clipsonic_eval.encoders.clap import weights
 from clipsonic_eval.encoders.clap.frontend import front_end, read_front_end
 from clipsonic_eval.encoders.clap.weights import CHECKPOINTS, ClapCheckpoint, build, find, read_folder, renamed
 from clipsonic_eval.errors import WeightsError
+from clipsonic_eval.weight_files import DOWNLOAD, read_transformers
 
 
 @pytest.fixture(scope="module")

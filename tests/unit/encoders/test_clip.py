@@ -13,10 +13,10 @@ import torch
 from unit.encoders import clip_folder
 
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders._weights import DOWNLOAD
 from clipsonic_eval.encoders.clip.weights import MODELS, ClipModel
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError
 from clipsonic_eval.types import Clip
+from clipsonic_eval.weight_files import DOWNLOAD
 
 NAME = "clip-transformers"
 TEXTS = ["a dog", "a photo of a cat", "dog dog cat", "word " * 100]

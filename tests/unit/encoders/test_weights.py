@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from clipsonic_eval.encoders._weights import (
+from clipsonic_eval.errors import WeightsError
+from clipsonic_eval.weight_files import (
     DOWNLOAD,
     check_hash_in_name,
     fill_network,
@@ -19,7 +20,6 @@ from clipsonic_eval.encoders._weights import (
     tensors_sha256,
     torch_hub,
 )
-from clipsonic_eval.errors import WeightsError
 
 CONTENT = b"weights"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -1,4 +1,4 @@
-"""Weight files of published encoders: where they lie, whether they are what their names say, and networks from them.
+"""Weight files of published networks: where they lie, whether they are what their names say, and networks from them.
 
 Nothing in a file is executed, nothing is downloaded unless asked for, and no missing tensor is initialised at random.
 """
@@ -138,7 +138,13 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
 
 
 def read_transformers(
-    folder: Path, config_class: Any, model_class: Any, *, extra: tuple[str, ...], missing: tuple[str, ...] = ()
+    folder: Path,
+    config_class: Any,
+    model_class: Any,
+    *,
+    extra: tuple[str, ...] = (),
+    missing: tuple[str, ...] = (),
+    earlier: tuple[str, ...] = (),
 ) -> Any:
     """Return the network of a transformers folder (config.json and tensors), in float32, for inference.
 
@@ -148,6 +154,7 @@ def read_transformers(
         model_class: e.g. ``CLIPModel``.
         extra: endings of names of unexpected tensors that are allowed.
         missing: endings of names of missing buffers that are allowed, since the network computes them.
+        earlier: names of the model type in earlier releases of transformers.
 
     Raises:
         WeightsError: not readable, of another type, or the tensors are not those of its configuration.
@@ -159,7 +166,7 @@ def read_transformers(
         check_hash_in_name(file, COPY_FOLDER)
     written = read_json(folder / "config.json", WeightsError, fix=COPY_FOLDER)
     found = written.get("model_type") if isinstance(written, dict) else None
-    if found != wanted:
+    if found not in {wanted, *earlier}:
         raise WeightsError(f"{folder}: config.json is of model type {found!r}, needed is '{wanted}'")
     try:
         with _quiet_transformers():
