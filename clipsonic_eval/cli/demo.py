@@ -13,6 +13,7 @@ from clipsonic_eval import class_shares
 from clipsonic_eval.cli._options import json_option, out_option, overwrite_option, set_option
 
 if TYPE_CHECKING:
+    from clipsonic_eval.records import RunRecord
     from clipsonic_eval.study.run import StudyResult
     from clipsonic_eval.types import Score
 
@@ -44,28 +45,34 @@ def command(out: Path, fast: bool, seeds: int, sets: tuple[str, ...], overwrite:
 
 
 def _tree(result: StudyResult) -> dict[str, Any]:
-    from clipsonic_eval import records
-
-    runs = sorted((result.layout.root / "runs").glob("test-seed-*"))
+    record, seeds = _pooled(result)
     return {
         "report": str(result.report.out),
         "headline": result.report.headline,
+        "train_seeds": seeds,
         "guidance": dict(result.guidance),
-        "worst_class": class_shares.worst_by_system(records.read(runs[0]).scores),
+        "worst_class": class_shares.worst_by_system(record.scores),
         "timings_s": dict(result.timings_s),
         "seconds": round(result.seconds, 1),
         "peak_mib": round(result.peak_mib),
     }
 
 
-def _screen(result: StudyResult) -> str:
-    """Return the scores of the first seed, the headline, and where everything is."""
+def _pooled(result: StudyResult) -> tuple[RunRecord, int]:
+    """Return the scores on the test queries, pooled over the training seeds as in the report, and how many seeds."""
     from clipsonic_eval import records
+
+    runs = sorted((result.layout.root / "runs").glob("test-seed-*"))
+    first = records.read(runs[0])
+    return records.read(result.report.out / "records" / f"pooled-{first.tags['clip_variant']}"), len(runs)
+
+
+def _screen(result: StudyResult) -> str:
+    """Return the scores, the headline, and where everything is."""
     from clipsonic_eval.formats import aligned
     from clipsonic_eval.study.scoring import METRICS
 
-    runs = sorted((result.layout.root / "runs").glob("test-seed-*"))
-    record = records.read(runs[0])
+    record, seeds = _pooled(result)
     rows = [["system", *METRICS, "worst class"]]
     worst = class_shares.worst_by_system(record.scores)
     for name in dict.fromkeys(s.system for s in record.scores):
@@ -74,12 +81,12 @@ def _screen(result: StudyResult) -> str:
         if any(scores):
             rows.append([name, *map(_cell, scores), lowest])
     n = max((s.n for s in record.scores), default=0)
+    trained = "one training seed" if seeds == 1 else f"means over {seeds} training seeds"
     lines = [
         "",
         aligned(rows),
         "",
-        f"95 % intervals over {n} test queries, training seed {record.tags.get('train_seed')} of {len(runs)}; "
-        "FAD and size error: lower is better, the others: higher.",
+        f"95 % intervals over {n} test queries, {trained}; FAD and size error: lower is better, the others: higher.",
         *([result.report.headline] if result.report.headline else []),
         "This is a toy world; the report says what it shows and what it does not show.",
         "",

@@ -39,6 +39,9 @@ def scores(name: str, interval: tuple[float, float] | None) -> list[Any]:
     return [SimpleNamespace(system=name, metric="fad", value=17.234, ci=interval, n=480)]
 
 
+called_with: list[Path] = []
+
+
 @pytest.fixture
 def demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Called:
     from clipsonic_eval import records
@@ -52,13 +55,14 @@ def demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Called:
 
     class Record:
         scores = tuple(found)
-        tags: ClassVar = {"train_seed": "0"}
+        tags: ClassVar = {"clip_variant": "toy-clip"}
 
         @staticmethod
         def score(metric: str, system: str) -> Any:
             return next((s for s in found if (s.metric, s.system) == (metric, system)), None)
 
-    monkeypatch.setattr(records, "read", lambda folder: Record())
+    called_with.clear()
+    monkeypatch.setattr(records, "read", lambda folder: called_with.append(folder) or Record())
     result = SimpleNamespace(
         layout=Layout(tmp_path),
         report=REPORT,
@@ -84,16 +88,24 @@ def test_the_demo_shows_scores_with_intervals_and_where_everything_is(demo: Call
     assert lines[2].split() == ["IQ", "17.2", "[15,", "19.5]", "–", "0.75", "–", "–", "bee", "0.50"]
     assert lines[3].split() == ["real", "17.2", *"–––––"]
     text = "\n".join(lines)
-    assert "over 480 test queries, training seed 0 of 1" in text
+    assert "over 480 test queries, one training seed;" in text
+    assert called_with[-1] == Path("runs/demo/report/records/pooled-toy-clip")  # as in the report
     assert "PD is ahead of ZS." in text
     assert f"report   {Path('runs/demo/report/README.md')}" in text
     assert "done in 2.1 min (all stages 1.5 min), peak memory 2.0 GiB" in text
+
+
+def test_scores_of_several_seeds_are_their_means(demo: Called, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        (tmp_path / "runs" / f"test-seed-{seed}").mkdir()
+    assert "over 480 test queries, means over 3 training seeds;" in shown("demo", "--seeds", "3")
 
 
 def test_the_demo_prints_json(demo: Called) -> None:
     assert json.loads(shown("demo", "--json")) == {
         "report": "runs/demo/report",
         "headline": "PD is ahead of ZS.",
+        "train_seeds": 1,
         "guidance": {"video": 4.0},
         "worst_class": {"IQ": {"class": "bee", "share": 0.5, "n": 2}},
         "timings_s": {"a": 60.0, "b": 30.0},
