@@ -20,6 +20,7 @@ JUDGES = (
     "torchmetrics",
     "hear21passt",
     "otava",
+    "bigvgan",
 )
 
 

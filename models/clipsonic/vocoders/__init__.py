@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 
 from clipsonic.mel import MelConfig
-from clipsonic_eval.errors import unknown_name
+from clipsonic_eval.errors import ConfigError, unknown_name
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.stages import stage
 
@@ -57,7 +57,7 @@ def make_vocoder(mel: MelConfig, settings: Mapping[str, Any], *, device: str = "
 
     Raises:
         UserError: there is no vocoder of that name, or it has no such option.
-        ConfigError: it does not accept a value.
+        ConfigError: it needs an option that is not there, or does not accept a value.
 
     Example:
         >>> make_vocoder(MelConfig(), {"iterations": 4}).card()["iterations"]
@@ -66,9 +66,12 @@ def make_vocoder(mel: MelConfig, settings: Mapping[str, Any], *, device: str = "
     options = {"name": "griffin-lim", **settings}
     name = options.pop("name")
     loader = VOCODERS[name]
-    known = [option for option in inspect.signature(loader).parameters if option not in {"mel", "device"}]
+    known = {n: p for n, p in inspect.signature(loader).parameters.items() if n not in {"mel", "device"}}
     for option in options:
         if option not in known:
             raise unknown_name(f"option of vocoder {name}", option, known)
+    for option, parameter in known.items():
+        if parameter.default is parameter.empty and option not in options:
+            raise ConfigError(f"vocoder {name} needs {option}: set vocoder.{option}")
     vocoder: Vocoder = loader(mel, device=device, **options)
     return vocoder
