@@ -6,28 +6,27 @@ The paper of CLIPSonic vocodes with a BigVGAN of its own. NVIDIA's have other me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from clipsonic.mel import MelConfig
 from clipsonic.vocoders import VOCODERS
 from clipsonic.vocoders._bigvgan_network import BigVGAN, BigVGANConfig, without_weight_norm
+from clipsonic.vocoders._neural import NeuralVocoder
 from clipsonic_eval.config import resolve
-from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
+from clipsonic_eval.errors import ConfigError, WeightsError
 from clipsonic_eval.files import read_json
 from clipsonic_eval.tensors import read_tensors
-from clipsonic_eval.weight_files import COPY_FOLDER, fill_network, tensors_sha256
+from clipsonic_eval.weight_files import COPY_FOLDER, fill_network
 
 _FILES = ("bigvgan_generator.safetensors", "bigvgan_generator.pt")
 
 
 @VOCODERS.register("bigvgan")
-class BigVGANVocoder:
-    """See the module; interface :class:`clipsonic.vocoders.Vocoder`.
+def load(mel: MelConfig, *, folder: str, chunk: int = 4, device: str | torch.device = "cpu") -> NeuralVocoder:
+    """Load a BigVGAN.
 
     Args:
         mel: layout of the log-mels, which must be that of the vocoder.
@@ -39,40 +38,14 @@ class BigVGANVocoder:
         WeightsError: no readable BigVGAN there.
         ConfigError: it reads other mel spectrograms.
     """
-
-    def __init__(self, mel: MelConfig, *, folder: str, chunk: int = 4, device: str | torch.device = "cpu") -> None:
-        self.mel = replace(mel, mean=(), std=())
-        self.chunk, self.device = chunk, torch.device(device)
-        config = read_config(Path(folder))
-        _check_layout(folder, config, mel)
-        path = next((Path(folder) / name for name in _FILES if (Path(folder) / name).is_file()), None)
-        if path is None:
-            raise WeightsError(f"{folder}: holds neither {' nor '.join(_FILES)}; {COPY_FOLDER}")
-        tensors = without_weight_norm(read_tensors(path, fix=COPY_FOLDER, under=("generator",)))
-        self._sha256 = tensors_sha256(tensors)
-        network = fill_network(lambda: BigVGAN(config), tensors, path, named="BigVGAN's tensors", fix=COPY_FOLDER)
-        self._network = network.to(self.device)
-
-    def card(self) -> dict[str, Any]:
-        """Return name, hash of the weights and layout."""
-        return {"name": "bigvgan", "weights_sha256": self._sha256, "mel": asdict(self.mel)}
-
-    @torch.inference_mode()
-    def __call__(self, log_mel: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
-        """Return waveforms (b, frames * hop) float32 of log-mels (b, n_mels, frames), nats; the seeds change nothing.
-
-        Raises:
-            ShapeError: the log-mels are not (b, n_mels, frames) with b seeds.
-        """
-        if log_mel.ndim != 3 or log_mel.shape[1] != self.mel.n_mels or log_mel.shape[0] != len(seeds):
-            raise ShapeError(
-                f"bigvgan takes (b, {self.mel.n_mels}, frames) log-mels and b seeds, got {tuple(log_mel.shape)} and "
-                f"{len(seeds)} seeds"
-            )
-        rows, length = log_mel.to(self.device, torch.float32), self.mel.samples(log_mel.shape[2])
-        starts = range(0, len(rows), self.chunk)
-        parts = [self._network(rows[start : start + self.chunk])[:, :length].cpu() for start in starts]
-        return torch.cat([torch.zeros(0, length), *parts])
+    config = read_config(Path(folder))
+    _check_layout(folder, config, mel)
+    path = next((Path(folder) / name for name in _FILES if (Path(folder) / name).is_file()), None)
+    if path is None:
+        raise WeightsError(f"{folder}: holds neither {' nor '.join(_FILES)}; {COPY_FOLDER}")
+    tensors = without_weight_norm(read_tensors(path, fix=COPY_FOLDER, under=("generator",)))
+    network = fill_network(lambda: BigVGAN(config), tensors, path, named="BigVGAN's tensors", fix=COPY_FOLDER)
+    return NeuralVocoder("bigvgan", mel, network, network, chunk=chunk, device=device)
 
 
 def read_config(folder: Path) -> BigVGANConfig:
