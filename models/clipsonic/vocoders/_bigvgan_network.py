@@ -188,7 +188,7 @@ class BigVGAN(nn.Module):
         self.tanh = config.use_tanh_at_final
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the waveforms."""
+        """Return the waveforms (b, n) of log-mels (b, num_mels, frames)."""
         x = self.conv_pre(x)
         count = len(self.resblocks) // len(self.ups)
         for i, up in enumerate(self.ups):
@@ -199,7 +199,7 @@ class BigVGAN(nn.Module):
 
 
 def without_weight_norm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors with weight normalisation folded in: ``weight_g`` and ``weight_v`` become ``weight``.
+    """Return tensors with weight normalisation folded in: ``weight_g`` and ``weight_v`` (out, …) become ``weight``.
 
     The norm runs over all dimensions but the first, w = g v / |v| (Salimans and Kingma 2016).
     """
