@@ -216,6 +216,9 @@ class PriorGuided(MelSystem):
         super().__init__(config)
         self.prior = DiffusionPrior.load(config.prior, self.model.device)
         check_space(self.prior.card["space"], self.encoder.card, str(config.prior))
+        for name in ["text_projected"] * self.prior.raw_text + ["text_tokens"] * (self.prior.text_tokens > 0):
+            if not hasattr(self.encoder, name):
+                raise UserError(f"{config.prior}: needs an encoder with {name}, which {self.encoder.card.name} lacks")
 
     def card(self) -> dict[str, Any]:
         """Return everything the results depend on."""
@@ -226,11 +229,16 @@ class PriorGuided(MelSystem):
         return ("prior", self.config.template, query.prompt, seed, *self.config.prior_sampling().values())
 
     def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
-        prompts = self.prompts(queries)
-        tokens = None
+        prompts, sampling = self.prompts(queries), self.config.prior_sampling()
+        guided_by_text = self.prior.null_is_a_text and sampling["guidance"] != 1.0
         with stage("condition"):
-            if self.prior.text_tokens:
-                tokens = self.encoder.text_tokens(prompts)  # type: ignore[attr-defined]
-            text = self.encoder.text(prompts)
+            text, tokens = self._texts(prompts)
+            empty = self._texts([""]) if guided_by_text else None
         with stage("prior"):
-            return self.prior.sample(text, seeds, tokens=tokens, **self.config.prior_sampling())
+            return self.prior.sample(text, seeds, tokens=tokens, empty=empty, **sampling)
+
+    def _texts(self, texts: Sequence[str]) -> tuple[Float32, tuple[Any, Any] | None]:
+        """Return embeddings (b, d) and hidden states of texts as the prior takes them."""
+        encoder: Any = self.encoder
+        embed = encoder.text_projected if self.prior.raw_text else encoder.text
+        return embed(texts), encoder.text_tokens(texts) if self.prior.text_tokens else None

@@ -60,11 +60,15 @@ class ClipEncoder(EncoderBase):
         """
         for image in images:
             check_image(image)
-        return self._unit_vectors(images, lambda part: frontend.pixels(self._processor, part), self._image_features)
+        return self._vectors(images, lambda part: frontend.pixels(self._processor, part), self._image_features)
 
     def text(self, texts: Sequence[str]) -> Float32:
         """Embed texts -> (n, d) float32 unit vectors; texts beyond the tower's tokens are truncated."""
-        return self._unit_vectors(texts, lambda part: self._encode(part).input_ids, self._text_features)
+        return self._vectors(texts, lambda part: self._encode(part).input_ids, self._text_features)
+
+    def text_projected(self, texts: Sequence[str]) -> Float32:
+        """Embed texts -> (n, d) float32 as they leave the projection, of any norm; unCLIP priors take these."""
+        return self._vectors(texts, lambda part: self._encode(part).input_ids, self._text_features, unit=False)
 
     def text_notes(self, texts: Sequence[str]) -> list[TextNote]:
         """Return for each text whether it is truncated."""
@@ -93,17 +97,22 @@ class ClipEncoder(EncoderBase):
         return hidden, mask
 
     @torch.inference_mode()
-    def _unit_vectors(
+    def _vectors(
         self,
         items: Sequence[Any],
         prepare: Callable[[Sequence[Any]], torch.Tensor],
         tower: Callable[[torch.Tensor], torch.Tensor],
+        *,
+        unit: bool = True,
     ) -> Float32:
         result = np.zeros((len(items), self._card.dim), np.float32)
         for start in range(0, len(items), self._batch_size):
             part = slice(start, start + self._batch_size)
             inputs = prepare(items[part])
             found = in_batches(tower, inputs, size=self._batch_size, device=self._device, dim=self._card.dim)
+            if not unit:
+                result[part] = found
+                continue
             # in float64, row by row: the order of the sum does not depend on the number of rows
             norms = np.sqrt(np.square(found, dtype=np.float64).sum(axis=1, keepdims=True))
             result[part] = found / np.maximum(norms, 1e-12)  # x / |x|

@@ -10,6 +10,9 @@ ancestral (DDPM) steps. Architecture, files and scheduler are those of the unCLI
 - candidates: of k drawn embeddings the one with the highest cosine to the text is kept;
 - steps, and the scale of classifier-free guidance, whose null condition is the zero vector.
 
+Published priors (:mod:`clipsonic.prior.published`) take text embeddings as they leave CLIP's projection (``text``:
+``raw``), and their null condition is the text "" (``null``: ``empty text``).
+
 Stored as a model folder (:mod:`clipsonic.model_folder`) with the network in ``prior/``.
 
 Source: Ramesh et al. 2022 (arXiv 2204.06125), section 2.2; scheduler settings of kakaobrain/karlo-v1-alpha.
@@ -86,6 +89,16 @@ class DiffusionPrior:
         """Hidden states of the text that the network takes next to the pooled embedding."""
         return int(self.network.config["num_embeddings"])
 
+    @property
+    def raw_text(self) -> bool:
+        """Whether text embeddings enter as they leave the projection of CLIP, not L2-normalised times √d."""
+        return bool(self.card.get("text") == "raw")
+
+    @property
+    def null_is_a_text(self) -> bool:
+        """Whether guidance moves away from the embedding of "", not from the zero vector."""
+        return bool(self.card.get("null") == "empty text")
+
     def conditions(self, text: FloatArray, tokens: tuple[AnyArray, AnyArray] | None = None) -> TextConditions:
         """Return text embeddings as the network takes them.
 
@@ -98,7 +111,8 @@ class DiffusionPrior:
         """
         if text.ndim != 2 or text.shape[1] != self.dim:
             raise ShapeError(f"this prior takes text embeddings (b, {self.dim}), got {text.shape}")
-        pooled = torch.from_numpy(normalised(text) * math.sqrt(self.dim)).float()  # c = √d e / |e|
+        # c = √d e / |e|, or e
+        pooled = torch.from_numpy(text if self.raw_text else normalised(text) * math.sqrt(self.dim)).float()
         given = 0 if tokens is None else tokens[0].shape[1]
         if given != self.text_tokens:
             raise ShapeError(
@@ -118,6 +132,7 @@ class DiffusionPrior:
         guidance: float = 1.0,
         candidates: int = 1,
         tokens: tuple[AnyArray, AnyArray] | None = None,
+        empty: tuple[FloatArray, tuple[AnyArray, AnyArray] | None] | None = None,
         batch_size: int = 512,
     ) -> Float32:
         """Draw one image embedding per text embedding.
@@ -131,6 +146,7 @@ class DiffusionPrior:
             candidates: k; of k draws the one with the highest cosine to the text is returned. The candidates of k are
                 among those of any larger k.
             tokens: hidden states (b, text_tokens, d) and their mask (b, text_tokens), for networks that take them.
+            empty: embedding (1, d) and hidden states of the text "", for guidance of priors whose null it is.
             batch_size: embeddings drawn together; bounds memory.
 
         Returns:
@@ -138,9 +154,12 @@ class DiffusionPrior:
 
         Raises:
             ShapeError: the embeddings have another dimension or number.
-            ConfigError: the settings make no sense, see :func:`check_sampling`.
+            ConfigError: the settings make no sense, see :func:`check_sampling`, or ``empty`` is missing.
         """
         check_sampling(steps, guidance, candidates)
+        if self.null_is_a_text and guidance != 1.0 and empty is None:
+            raise ConfigError("this prior's guidance needs the embedding of the empty text")
+        null = None if empty is None or not self.null_is_a_text else self.conditions(*empty)
         if len(text) != len(seeds):
             raise ShapeError(f"{len(text)} texts, but {len(seeds)} seeds")
         texts = self.conditions(text, tokens)
@@ -149,7 +168,7 @@ class DiffusionPrior:
             own = [derive(int(seed), str(k), "prior-candidate") for seed in seeds]
             for start in range(0, len(seeds), batch_size):
                 rows = slice(start, start + batch_size)
-                drawn[rows, k] = self._draw(texts.rows(rows), own[rows], steps, guidance).cpu()
+                drawn[rows, k] = self._draw(texts.rows(rows), null, own[rows], steps, guidance).cpu()
         unit = torch.nn.functional.normalize(drawn.double(), dim=2)
         # cos(e_k, c) of each candidate; k* = argmax
         cosine = (unit * torch.nn.functional.normalize(texts.pooled.cpu().double(), dim=1)[:, None]).sum(dim=2)
@@ -157,14 +176,21 @@ class DiffusionPrior:
         return best
 
     @torch.no_grad()
-    def _draw(self, texts: TextConditions, seeds: Sequence[int], steps: int, guidance: float) -> torch.Tensor:
+    def _draw(
+        self, texts: TextConditions, null: TextConditions | None, seeds: Sequence[int], steps: int, guidance: float
+    ) -> torch.Tensor:
         """Return one embedding (b, d) per text and seed, not normalised, by ancestral sampling."""
         scheduler = self._scheduler
         scheduler.set_timesteps(steps)
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         x = torch.stack([torch.randn(self.dim, generator=g) for g in generators]).to(self.device)  # x_T ~ N(0, I)
         every_row = torch.ones(len(seeds), dtype=torch.bool, device=self.device)
-        null = texts.dropped(every_row) if guidance != 1.0 else None
+        if guidance == 1.0:
+            null = None
+        elif null is None:
+            null = texts.dropped(every_row)
+        else:
+            null = null.rows(torch.zeros(len(seeds), dtype=torch.long))  # the one empty text, for every row
         for t in scheduler.timesteps:
             with stage("step"):
                 clean = predict_x0(self.network, x, t, texts)

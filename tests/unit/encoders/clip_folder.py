@@ -28,13 +28,14 @@ def vocabulary() -> dict[str, int]:
     return {word: k for k, word in enumerate([*words, "<|startoftext|>", "<|endoftext|>"])}
 
 
-def write(folder: Path, *, seed: int = 0, old_end: bool = False, **save: Any) -> Path:
+def write(folder: Path, *, seed: int = 0, old_end: bool = False, projection: int = 24, **save: Any) -> Path:
     """Write config, safetensors, processor and tokenizer.
 
     Args:
         folder: receives them.
         seed: of the weights.
         old_end: as OpenAI's published folders have it: the config says end token 2, and texts are read at the highest.
+        projection: dimension of the embeddings.
         save: for ``save_pretrained``.
     """
     import torch
@@ -44,7 +45,7 @@ def write(folder: Path, *, seed: int = 0, old_end: bool = False, **save: Any) ->
     shared = {"hidden_size": WIDTH, "num_attention_heads": HEADS, "num_hidden_layers": LAYERS}
     ends = {"bos_token_id": 0, "eos_token_id": 2} if old_end else {"bos_token_id": size - 2, "eos_token_id": size - 1}
     config = CLIPConfig(
-        projection_dim=24,
+        projection_dim=projection,
         text_config={**shared, **ends, "intermediate_size": 40, "vocab_size": size, "pad_token_id": 1},
         vision_config={**shared, "intermediate_size": 40, "image_size": SIDE, "patch_size": PATCH},
     )

@@ -1,0 +1,39 @@
+"""``clipsonic-eval import-prior``: a published diffusion prior as a model folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite_option
+
+
+@click.command("import-prior")
+@click.argument("folder", type=PATH)
+@click.option("--encoder", required=True, help="The CLIP that the prior was trained with, e.g. clip-vit-l-14.")
+@click.option("--weights", type=PATH, show_default="where the encoder keeps its own", help="Weights of that CLIP.")
+@out_option("Model folder.")
+@overwrite_option
+@json_option()
+def command(folder: Path, encoder: str, weights: Path | None, out: Path, overwrite: bool, as_json: bool) -> None:
+    r"""Write a published diffusion prior (Karlo, Kandinsky) as a model folder for PD, after checking its space.
+
+    FOLDER is that of the pipeline, with prior/ and prior_scheduler/ in it, downloaded beforehand.
+
+    \b
+    clipsonic-eval import-prior karlo-v1-alpha/ --encoder clip-vit-l-14 --out models/prior-karlo
+    clipsonic-eval sample clipsonic.systems:PriorGuided --set prior=models/prior-karlo \
+        --set prior_guidance=4 --set model=models/video --queries test.csv --out wavs/PD
+    """
+    from clipsonic_eval.files import read_json
+    from clipsonic_eval.locate import locate
+
+    import_prior = locate("clipsonic.prior.published:import_prior")
+    written = import_prior(folder, out, encoder=encoder, encoder_weights=weights, overwrite=overwrite)
+    card = read_json(written / "card.json")
+    if as_json:
+        click.echo(json.dumps({"folder": str(written), "parameters": card["parameters"], "space": card["space"]}))
+        return
+    click.echo(f"{written}: {card['parameters'] / 1e6:.1f} M parameters, in the space of {card['space']['name']}")
