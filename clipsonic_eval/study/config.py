@@ -15,7 +15,13 @@ from clipsonic_eval.toyworld.write import WorldConfig
 # baselines hold the same, and reports/recipe/search.yaml is a search around it.
 AUDIO_RECIPE: Final[dict[str, Any]] = {
     "network": {"name": "unet2d"},
-    "diffusion": {"timesteps": "logit-normal", "timesteps_shift": 1.0, "timesteps_uniform": 0.5},
+    "diffusion": {
+        "schedule": "rectified-flow",
+        "weighting": "flow",
+        "timesteps": "logit-normal",
+        "timesteps_shift": 1.0,
+        "timesteps_uniform": 0.5,
+    },
     "train": {"batch_size": 32, "optimizer": "muon", "learning_rate": 3e-3, "warmup": 50, "ema": 0.998},
 }
 
