@@ -23,9 +23,10 @@ def command(folder: Path, encoder: str, weights: Path | None, out: Path, overwri
     FOLDER is that of the pipeline, with prior/ and prior_scheduler/ in it, downloaded beforehand.
 
     \b
-    clipsonic-eval import-prior karlo-v1-alpha/ --encoder clip-vit-l-14 --out models/prior-karlo
-    clipsonic-eval sample clipsonic.systems:PriorGuided --set prior=models/prior-karlo \
-        --set prior_guidance=4 --set model=models/video --queries test.csv --out wavs/PD
+    clipsonic-eval import-prior karlo/ --encoder clip-vit-l-14 --out models/karlo
+    clipsonic-eval sample clipsonic.systems:PriorGuided \
+        --set model=models/video --set prior=models/karlo \
+        --set prior_guidance=4 --queries test.csv --out wavs/PD
     """
     from clipsonic_eval.files import read_json
     from clipsonic_eval.locate import locate
