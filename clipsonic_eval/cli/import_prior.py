@@ -25,8 +25,9 @@ def command(folder: Path, encoder: str, weights: Path | None, out: Path, overwri
     \b
     clipsonic-eval import-prior karlo/ --encoder clip-vit-l-14 --out models/karlo
     clipsonic-eval sample clipsonic.systems:PriorGuided \
-        --set model=models/video --set prior=models/karlo \
-        --set prior_guidance=4 --queries test.csv --out wavs/PD
+        --set model=models/video --set encoder=clip-vit-l-14 \
+        --set prior=models/karlo --set prior_guidance=4 \
+        --queries test.csv --out wavs/PD
     """
     from clipsonic_eval.files import read_json
     from clipsonic_eval.locate import locate
