@@ -32,7 +32,7 @@ class SweepConfig:
     clip_variants: tuple[str, ...] = tuple(VARIANTS)
     study: StudyConfig = dataclasses.field(
         default_factory=lambda: StudyConfig(
-            train_seeds=(0, 1, 2), supervised=False, candidates=1, prior_guidance=1.0, guidance_scales=(4.0,)
+            train_seeds=(0, 1, 2), supervised=False, candidates=1, prior_guidance=1.0, guidance_scales=(2.0,)
         )
     )
 
