@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -85,7 +85,7 @@ def write(results: Sequence[Result], folder: Path, command: str = "") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     files.write_text(folder / "recipe.md", markup.markdown(table))
     files.write_text(folder / "recipe.tex", markup.latex(table))
-    files.write_text(folder / "recipe.csv", markup.csv(_columns(), _flat(results)))
+    files.write_text(folder / "recipe.csv", markup.csv(_columns(measured([_flat(results)])), _flat(results)))
     with style.look():
         canvas, caption = figure.draw(shown)
         style.save(canvas, folder / "recipe")
@@ -142,6 +142,12 @@ def gains(row: Row, base: Row, metric: str) -> list[float]:
     ]
 
 
+def measured(rows: Iterable[Row]) -> dict[str, bool]:
+    """Return the metrics that a training has: whether higher is better, by name."""
+    scores = [scores for row in rows for _, scores in row]
+    return {name: higher for name, higher in METRICS.items() if any(s.get(name) is not None for s in scores)}
+
+
 def base_of(rows: Mapping[str, Row]) -> str:
     """Return the variant without overrides, "" where it was not trained."""
     return next((name for name, row in rows.items() if not row[0][0]["overrides"]), "")
@@ -152,10 +158,11 @@ def _flat(results: Sequence[Result]) -> list[tuple[Result, Mapping[str, Any]]]:
     return [(result, scores) for result in ordered for scores in result["evaluations"]]
 
 
-def _columns(base: Row | None = None) -> list[Column]:
+def _columns(metrics: Mapping[str, bool], base: Row | None = None) -> list[Column]:
     """Return the columns: a row of the table is a variant at one setting, a row of the CSV file one training at one.
 
     Args:
+        metrics: from :func:`measured`.
         base: the trainings of the base at the same setting; None leaves the differences to it out.
     """
 
@@ -174,7 +181,7 @@ def _columns(base: Row | None = None) -> list[Column]:
         Column("CPU s", "cpu_s", of_training("cpu_s"), values("cpu_s", 0, seeds=False)),
         Column("Held-out loss", "val_loss", of_training("val_loss"), values("val_loss", 3)),
     ]
-    for metric, higher in METRICS.items():
+    for metric, higher in metrics.items():
         heading = f"{name_of(metric)} {arrow(higher)}"
         columns.append(Column(heading, metric, partial(_value, metric), partial(_scores, metric)))
         if base is not None and metric in ("fad", "class_accuracy"):
@@ -231,9 +238,10 @@ def _table(results: Sequence[Result], shown: Mapping[str, Mapping[str, Row]]) ->
 
     has_base = any(base_of(rows) for rows in shown.values())
     sections = []
+    metrics = measured(row for rows in shown.values() for row in rows.values())
     for name, rows in shown.items():
         base = rows.get(base_of(rows), ()) if has_base else None  # at the same setting
-        sections.append(markup.cells(_columns(base), {f"sampled with {name}": list(rows.values())}))
+        sections.append(markup.cells(_columns(metrics, base), {f"sampled with {name}": list(rows.values())}))
     seeds = len({result["seed"] for result in results})
     caption = (
         "Variants of one training recipe at equal processor time, in the order of FAD; image queries (IQ) of the "

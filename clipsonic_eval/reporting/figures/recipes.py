@@ -24,8 +24,9 @@ def draw(shown: Mapping[str, Mapping[str, recipes.Row]]) -> tuple[Figure, str]:
     """
     names = list(dict.fromkeys(name for rows in shown.values() for name in rows))
     figure = style.figure(style.PAGE, 0.75 + 0.2 * len(names))
-    axes = figure.subplots(1, len(recipes.METRICS), sharey=True)
-    for axis, (metric, higher) in zip(axes, recipes.METRICS.items(), strict=True):
+    metrics = recipes.measured(row for rows in shown.values() for row in rows.values())
+    axes = figure.subplots(1, len(metrics), sharey=True)
+    for axis, (metric, higher) in zip(axes, metrics.items(), strict=True):
         for i, (setting, rows) in enumerate(shown.items()):
             shift = 0.22 * (i - (len(shown) - 1) / 2)  # settings next to each other
             _points(axis, rows, names, metric, (setting, PALETTE[i % len(PALETTE)], _MARKERS[i % len(_MARKERS)], shift))
