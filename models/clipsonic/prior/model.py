@@ -168,7 +168,7 @@ class DiffusionPrior:
             own = [derive(int(seed), str(k), "prior-candidate") for seed in seeds]
             for start in range(0, len(seeds), batch_size):
                 rows = slice(start, start + batch_size)
-                drawn[rows, k] = self._draw(texts.rows(rows), null, own[rows], steps, guidance).cpu()
+                drawn[rows, k] = self._draw(texts.rows(rows), own[rows], steps, guidance, null).cpu()
         unit = torch.nn.functional.normalize(drawn.double(), dim=2)
         # cos(e_k, c) of each candidate; k* = argmax
         cosine = (unit * torch.nn.functional.normalize(texts.pooled.cpu().double(), dim=1)[:, None]).sum(dim=2)
@@ -177,7 +177,12 @@ class DiffusionPrior:
 
     @torch.no_grad()
     def _draw(
-        self, texts: TextConditions, null: TextConditions | None, seeds: Sequence[int], steps: int, guidance: float
+        self,
+        texts: TextConditions,
+        seeds: Sequence[int],
+        steps: int,
+        guidance: float,
+        null: TextConditions | None = None,
     ) -> torch.Tensor:
         """Return one embedding (b, d) per text and seed, not normalised, by ancestral sampling."""
         scheduler = self._scheduler
