@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -95,15 +96,17 @@ class _Hearing:
 
     def __init__(self, net: AudioNetwork, dim: int, device: str) -> None:
         self.net, self._dim, self._device = net.eval().to(device), dim, device
-        self._last: tuple[tuple[Clip, ...], Float32] = ((), np.zeros((0, dim), np.float32))
+        # by the arrays of the samples, which are not kept alive
+        self._last: tuple[list[tuple[weakref.ref[Any], int]], Float32] = ([], np.zeros((0, dim), np.float32))
 
     def features(self, clips: Sequence[Clip]) -> Float32:
         """Return the features of the clips' windows, (windows, d) float32."""
         known, found = self._last
-        if len(known) != len(clips) or not all(a is b for a, b in zip(known, clips, strict=True)):
+        asked = [(id(clip.samples), clip.sample_rate) for clip in clips]
+        if [(id(ref()), rate) for ref, rate in known] != asked:  # an array that is gone is None, which no clip has
             mels = torch.from_numpy(log_mel(np.concatenate(_windows(clips))))
             found = in_batches(self.net.features, mels, size=_BATCH, device=self._device, dim=self._dim)
-            self._last = (tuple(clips), found)
+            self._last = ([(weakref.ref(clip.samples), clip.sample_rate) for clip in clips], found)
         return found
 
 

@@ -23,7 +23,7 @@ from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.weight_files import COPY_FOLDER
 
 _SCHEDULERS = ("prior_scheduler", "scheduler")
-_KEPT = ("num_train_timesteps", "clip_sample_range")
+_KEPT = ("num_train_timesteps", "clip_sample", "clip_sample_range")
 
 
 def import_prior(
@@ -86,7 +86,6 @@ def _scheduler(folder: Path) -> tuple[Any, dict[str, Any]]:
         prediction_type="sample",
         variance_type="fixed_small_log",
         timestep_spacing="linspace",
-        clip_sample=bool(written.get("clip_sample", True)),
         **settings,
     )
     return scheduler, settings

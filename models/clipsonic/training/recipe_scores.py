@@ -39,9 +39,8 @@ def evaluated(
         UserError: a query was not answered.
     """
     path, limit, reference = data
-    folder = wavs / re.sub(r"[^\w.]+", "-", "-".join(f"{key}{value}" for key, value in sorted(chosen.items()))).strip(
-        "-"
-    )
+    words = "-".join(f"{key}{value}" for key, value in sorted(chosen.items()))
+    folder = wavs / re.sub(r"[^\w.]+", "-", words).strip("-")
     system = resolve_system("clipsonic.systems:ImageQueried", {"model": str(model), "precision": "auto", **chosen})
     queries = list(read_queries(path).single(path, "check it"))[:limit]
     done = sample(system, queries, folder, seed=0, batch_size=64, name="IQ", progress=progress)
