@@ -18,8 +18,11 @@ from clipsonic.diffusion import DiffusionConfig
 from clipsonic.mel import MelConfig
 from clipsonic.model import MelDiffusion
 from clipsonic.networks import NetworkConfig, build
+from clipsonic.prior.data import PairSource
 from clipsonic.prior.model import DiffusionPrior
 from clipsonic.prior.published import import_prior
+from clipsonic.training.config import PriorTrainingConfig
+from clipsonic.training.fine_tuning import prior_parent
 from clipsonic_eval.cli import main
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders import load_encoder
@@ -126,6 +129,13 @@ def test_pd_hands_the_prior_what_it_was_trained_with(
     system: Any = resolve("clipsonic.systems:PriorGuided", {"model": str(model), **encoder, **prior})
     found = system.conditions([Query(f"{i}", text) for i, text in enumerate(TEXTS)], SEEDS)
     np.testing.assert_allclose(found, of_diffusers(folders, guidance, 12).numpy(), atol=2e-3)
+
+
+def test_training_on_from_a_published_prior_is_refused(imported: DiffusionPrior, tmp_path: Path) -> None:
+    folder = imported.save(tmp_path / "prior")
+    config = PriorTrainingConfig(data=PairSource(images=tmp_path), init_from=folder)
+    with pytest.raises(ConfigError, match="it can be sampled, not trained on"):
+        prior_parent(config, imported.card["space"])
 
 
 def test_guidance_needs_the_empty_text(folders: tuple[Path, Path], imported: DiffusionPrior) -> None:
