@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 
 from clipsonic.mel import MelConfig
-from clipsonic_eval.errors import ConfigError, unknown_name
+from clipsonic_eval.errors import ConfigError, ShapeError, unknown_name
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.stages import stage
 
@@ -30,6 +30,19 @@ class Vocoder(Protocol):
     def __call__(self, log_mel: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
         """Return (b, frames * hop) float32 waveforms of (b, n_mels, frames) log-mels, nats, and b seeds."""
         ...
+
+
+def check_request(name: str, log_mel: torch.Tensor, seeds: Sequence[int], n_mels: int) -> None:
+    """Check what a vocoder is called with.
+
+    Raises:
+        ShapeError: the log-mels are not (b, n_mels, frames) with b seeds.
+    """
+    if log_mel.ndim != 3 or log_mel.shape[1] != n_mels or log_mel.shape[0] != len(seeds):
+        raise ShapeError(
+            f"{name} takes (b, {n_mels}, frames) log-mels and b seeds, got {tuple(log_mel.shape)} "
+            f"and {len(seeds)} seeds"
+        )
 
 
 def within_full_scale(audio: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from clipsonic.mel import MelConfig
-from clipsonic_eval.errors import ShapeError
+from clipsonic.vocoders import check_request
 from clipsonic_eval.weight_files import tensors_sha256
 
 
@@ -52,11 +52,7 @@ class NeuralVocoder:
         Raises:
             ShapeError: the log-mels are not (b, n_mels, frames) with b seeds.
         """
-        if log_mel.ndim != 3 or log_mel.shape[1] != self.mel.n_mels or log_mel.shape[0] != len(seeds):
-            raise ShapeError(
-                f"{self._name} takes (b, {self.mel.n_mels}, frames) log-mels and b seeds, got {tuple(log_mel.shape)} "
-                f"and {len(seeds)} seeds"
-            )
+        check_request(self._name, log_mel, seeds, self.mel.n_mels)
         rows, length = log_mel.to(self._device, torch.float32), self.mel.samples(log_mel.shape[2])
         starts = range(0, len(rows), self._chunk)
         # transposed convolutions may add some samples at the end

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 from clipsonic.mel import MelConfig, filterbank
-from clipsonic.vocoders import VOCODERS
-from clipsonic_eval.errors import ConfigError, ShapeError
+from clipsonic.vocoders import VOCODERS, check_request
+from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.seeds import derive
 
 
@@ -80,11 +80,7 @@ class GriffinLim:
         Raises:
             ShapeError: the log-mels are not (b, n_mels, frames) with b seeds.
         """
-        if log_mel.ndim != 3 or log_mel.shape[1] != self.mel.n_mels or log_mel.shape[0] != len(seeds):
-            raise ShapeError(
-                f"griffin-lim takes (b, {self.mel.n_mels}, frames) log-mels and b seeds, "
-                f"got {tuple(log_mel.shape)} and {len(seeds)} seeds"
-            )
+        check_request("griffin-lim", log_mel, seeds, self.mel.n_mels)
         if not len(seeds):
             return torch.zeros(0, self.mel.samples(log_mel.shape[2]))
         parts = []
