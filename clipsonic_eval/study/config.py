@@ -77,6 +77,8 @@ class StudyConfig:
             raise ConfigError("guidance_scales must be at least one number, none below 1 (1 is no guidance)")
         if self.candidates < 1 or self.processes < 1:
             raise ConfigError("candidates and processes must be at least 1")
+        if self.sampler_steps < 1 or self.vocoder_iterations < 0:
+            raise ConfigError("sampler_steps must be at least 1, vocoder_iterations not negative")
         if self.prior_guidance < 1:
             raise ConfigError("prior_guidance must be at least 1, which is no guidance")
 

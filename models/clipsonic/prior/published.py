@@ -77,6 +77,8 @@ def _scheduler(folder: Path) -> tuple[Any, dict[str, Any]]:
     if path is None:
         raise WeightsError(f"{folder}: has neither {' nor '.join(_SCHEDULERS)}; {COPY_FOLDER}")
     written = read_json(path, WeightsError, fix=COPY_FOLDER)
+    if not isinstance(written, dict):
+        raise WeightsError(f"{path}: holds no settings; {COPY_FOLDER}")
     if written.get("prediction_type", "epsilon") != "sample":
         raise WeightsError(f"{path}: predicts {written.get('prediction_type')}, a prior predicts 'sample'")
     settings = {name: written[name] for name in _KEPT if name in written}
