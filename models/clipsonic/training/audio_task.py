@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -51,14 +52,17 @@ class AudioTask:
         """Seconds spent waiting for data so far."""
         return self.mels.waited
 
+    def begin(self, step: int, shares: Sequence[slice]) -> None:
+        """Begin to read the clips of these rows of the batches from a step on."""
+        steps = range(step, self.config.train.steps)
+        self.mels.expect(batch[rows] for batch in map(self._batch, steps) for rows in shares)
+
     def loss(self, network: Network, step: int, rows: slice) -> torch.Tensor:
         """Return the loss of a step's batch, a scalar: random frames, noise levels, noise and dropped conditions."""
         train = self.config.train
         generator = step_generator(train.seed, step, "train-noise", self._device)
         batch = self._batch(step)
         x0 = self.mels.scaled(batch[rows])
-        if step + 1 < train.steps:
-            self.mels.expect(self._batch(step + 1)[rows])
         return self._loss(network, batch, x0, generator, rows, dropout=self.config.condition_dropout)
 
     def validation_loss(self, network: Network) -> float | None:
@@ -118,7 +122,7 @@ def prepare(
     """
     device = resolve_device(config.device)
     mel = config.mel if parent is None else parent.mel
-    mels = MelSource(store, mel, device, cache_mb=config.mel_cache_mb, progress=progress)
+    mels = MelSource(store, mel, device, cache_mb=config.mel_cache_mb, readers=config.readers, progress=progress)
     log_mel_range = mels.measure_scale(store.rows(config.split), per_band=config.mel_scale == "band")
     network = build(
         config.network,

@@ -1,15 +1,18 @@
 """Which items a training step sees: held-out split, order of the epochs, and random generators, all from the seed.
 
-Under ``torchrun`` every process draws the same batch and computes its share of the rows, ``batch[rank::processes]``.
+Under ``torchrun`` every process draws the same batch and computes its share of the rows, see
+:func:`clipsonic.training.processes.shares`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
+from torch import nn
 
 from clipsonic_eval.arraytypes import IntArray
 from clipsonic_eval.seeds import derive, stream
@@ -66,3 +69,18 @@ def _epoch_order(n: int, epoch: int, seed: int) -> IntArray:
 def step_generator(seed: int, step: int, purpose: str, device: torch.device) -> torch.Generator:
     """Return the random generator of one step's draws, on a device."""
     return torch.Generator(device=device).manual_seed(derive(seed, str(step), purpose))
+
+
+@contextlib.contextmanager
+def own_draws(module: nn.Module, seed: int, step: int, share: int) -> Iterator[None]:
+    """Let what a network draws by itself, the masks of its dropout, follow from seed, step and share of the batch.
+
+    Dropout draws from PyTorch's global generator, which is put back afterwards. Nothing happens without dropout.
+    """
+    if not any(isinstance(part, nn.Dropout) and part.p > 0 for part in module.modules()):
+        yield
+        return
+    device = next(module.parameters()).device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(derive(seed, f"{step} {share}", "dropout"))
+        yield

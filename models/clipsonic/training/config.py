@@ -29,6 +29,8 @@ class TrainConfig:
         steps: optimiser steps in all. A run whose learning rate does not depend on it (``final_lr_ratio`` 1) can be
             extended: the same command with more steps resumes, to the result of one run of that many.
         batch_size: items per step, over all processes together.
+        gradient_accumulation: forward and backward passes per step and process, each of an equal part of its share of
+            the batch: less memory, the same step but for rounding.
         learning_rate: peak; linear warm-up, then cosine decay to ``final_lr_ratio`` of it.
         warmup: steps.
         final_lr_ratio: of the peak, at the last step; 1: constant after the warm-up.
@@ -52,6 +54,7 @@ class TrainConfig:
 
     steps: int = 4000
     batch_size: int = 64
+    gradient_accumulation: int = 1
     learning_rate: float = 2e-3
     warmup: int = 200
     final_lr_ratio: float = 0.0
@@ -69,7 +72,7 @@ class TrainConfig:
     max_minutes: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "checkpoint_every", "log_every", "validate_every"):
+        for name in ("steps", "batch_size", "gradient_accumulation", "checkpoint_every", "log_every", "validate_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"train.{name} must be at least 1")
         if self.learning_rate <= 0 or self.gradient_clip <= 0 or not 0 <= self.ema < 1:
@@ -95,7 +98,8 @@ class AudioTrainingConfig:
         mel: layout of the mel spectrogram.
         mel_scale: ``band``: each mel band to zero mean and unit deviation; ``global``: all with the same two numbers.
         mel_cache_mb: MiB; the log-mels of all clips are cached in memory if they take no more, else computed on the fly
-            with the audio of the next batch read in the background (at most 256 MiB of it). The numbers are the same.
+            with the audio of the next batches read in the background (at most 256 MiB of it). The numbers are the same.
+        readers: threads of each process that read ahead.
         network: name and options of the denoising network.
         diffusion: noise schedule and loss.
         train: the optimisation.
@@ -111,6 +115,7 @@ class AudioTrainingConfig:
     mel: MelConfig = field(default_factory=MelConfig)
     mel_scale: Literal["band", "global"] = "band"
     mel_cache_mb: int = 1024
+    readers: int = 2
     network: NetworkConfig = field(default_factory=NetworkConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -118,8 +123,8 @@ class AudioTrainingConfig:
     init_from: Path | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.condition_dropout < 1:
-            raise ConfigError("condition_dropout must be in [0, 1)")
+        if not 0 <= self.condition_dropout < 1 or self.readers < 1:
+            raise ConfigError("condition_dropout must be in [0, 1), and readers at least 1")
 
     def resolved(self) -> dict[str, Any]:
         """Return the configuration as JSON-serialisable values, all options of the network included."""
@@ -177,7 +182,7 @@ def settings_of(config: Any) -> dict[str, Any]:
     The number of steps is left out where the learning rate, and so the state after any step, does not depend on it.
     """
     tree: dict[str, Any] = as_tree(config)
-    for key in ("clips", "mel_cache_mb", "device", "init_from"):
+    for key in ("clips", "mel_cache_mb", "readers", "device", "init_from"):
         tree.pop(key, None)
     if isinstance(tree.get("condition"), dict):
         tree["condition"].pop("encoder_weights", None)

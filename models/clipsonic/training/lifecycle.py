@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from clipsonic.training import checkpoint, loop
 from clipsonic.training.config import TrainConfig
+from clipsonic.training.processes import one_writer
 from clipsonic_eval import outputs, threads
 from clipsonic_eval.bfloat16 import described
 from clipsonic_eval.errors import UserError
@@ -78,14 +79,14 @@ def complete(
         progress: shows a bar over the steps.
         label: of the bar.
     """
-    with loop.one_writer() as writes:
+    device = next(task.module.parameters()).device
+    with one_writer(device) as writes:
         if writes:
             write_json(out / "config.json", settings)
     result = loop.run(task, config, out, identity=identity, progress=progress, label=label)
-    device = next(task.module.parameters()).device
     card = {"identity": identity, "seed": config.seed, **result, "precision": described(config.precision, device)}
     model = make_model(card)
-    with loop.one_writer() as writes:
+    with one_writer(device) as writes:
         if writes:
             model.save(out)
             checkpoint.remove(out, keep_newest=config.constant_rate)

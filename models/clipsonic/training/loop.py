@@ -7,17 +7,17 @@ machine with one number of threads).
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from clipsonic.training import checkpoint
+from clipsonic.training import checkpoint, processes
+from clipsonic.training.batches import own_draws
 from clipsonic.training.config import TrainConfig
 from clipsonic.training.optimizers import make_optimizers
 from clipsonic_eval import threads
@@ -44,6 +44,10 @@ class TrainingTask(Protocol):
         """Seconds that this process has spent waiting for data so far, for the log."""
         ...
 
+    def begin(self, step: int, shares: Sequence[slice]) -> None:
+        """Hear what will be asked for, to read ahead: from a step on, :meth:`loss` of each of these rows, in order."""
+        ...
+
     def loss(self, network: Network, step: int, rows: slice) -> torch.Tensor:
         """Return the mean loss of a step's batch, a scalar; batch and noise follow from the number of the step only.
 
@@ -58,17 +62,6 @@ class TrainingTask(Protocol):
     def validation_loss(self, network: Network) -> float | None:
         """Return the loss of held-out items at fixed noise, or None if there are none."""
         ...
-
-
-@contextlib.contextmanager
-def one_writer() -> Iterator[bool]:
-    """Yield whether this process is the one that writes; at the end all processes wait until it has."""
-    from accelerate import PartialState
-
-    # the first call decides for the whole process: without `cpu`, torchrun on a machine without GPUs is not seen
-    state = PartialState(cpu=not torch.cuda.is_available())
-    yield bool(state.is_main_process)
-    state.wait_for_everyone()
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -101,15 +94,16 @@ class _TrainingRun:
     """One training run in one folder; :func:`run` is the entry."""
 
     def __init__(self, task: TrainingTask, config: TrainConfig, folder: Path, identity: str) -> None:
-        from accelerate import PartialState
-
         self.task, self.config, self.folder, self.identity = task, config, folder, identity
         self.device = next(task.module.parameters()).device
-        state = PartialState(cpu=self.device.type == "cpu")
+        state = processes.joined(self.device)
         self.processes, self.writes = state.num_processes, state.is_main_process
-        if config.batch_size % self.processes:
-            raise ConfigError(f"train.batch_size {config.batch_size} must be a multiple of {self.processes} processes")
-        self.rows_here = slice(state.process_index, None, self.processes)
+        if config.batch_size % (self.processes * config.gradient_accumulation):
+            raise ConfigError(
+                f"train.batch_size {config.batch_size} must be a multiple of {self.processes} processes times "
+                f"train.gradient_accumulation {config.gradient_accumulation}"
+            )
+        self.shares = processes.shares(state, config.gradient_accumulation)
         self.weights, self.optimizers = make_optimizers(task.module, config)
         self.step, self.seconds = 0, 0.0
         self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses and their number
@@ -150,6 +144,11 @@ class _TrainingRun:
             )
         return self.threads
 
+    def begin(self) -> None:
+        """Put network and task into the state that steps are taken in."""
+        self.weights.called.train()
+        self.task.begin(self.step, self.shares)
+
     def take_steps(self, progress: Progress, label: str) -> None:
         """Take all steps that are left, with logs, validation and checkpoints in between.
 
@@ -157,7 +156,7 @@ class _TrainingRun:
             UserError: training diverged, or ``max_minutes`` are over.
         """
         config = self.config
-        self.weights.called.train()
+        self.begin()
         started, before, saved = time.monotonic(), self.seconds, self.step
         self._logged = self._now()
         for _ in progress.track(range(self.step, config.steps), label=label, total=config.steps, done=self.step):
@@ -190,14 +189,15 @@ class _TrainingRun:
             "val_loss": None if val == "" else float(val),
             "seconds": round(self.seconds, 1),
             "threads": self.threads,
+            "processes": self.processes,
         }
 
     def _take_step(self) -> None:
         rate = learning_rate(self.config, self.step)
         for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
             group["lr"] = rate
-        loss = self.task.loss(self.weights.call, self.step, self.rows_here)
-        norm = float(self.weights.backward(loss, processes=self.processes))
+        loss = self._gradient()
+        norm = float(self.weights.reduce(len(self.shares), self.processes))
         if not math.isfinite(norm):
             raise UserError(
                 f"training diverged at step {self.step} (the gradient is not finite); lower train.learning_rate"
@@ -208,8 +208,18 @@ class _TrainingRun:
             optimizer.step()
         self.weights.cast()
         self.weights.update_average(ema_decay(self.config.ema, self.step))
-        self.window += torch.stack([loss.detach().double(), torch.ones_like(self.window[1])])
+        self.window += torch.stack([loss, torch.ones_like(self.window[1])])
         self.step += 1
+
+    def _gradient(self) -> torch.Tensor:
+        """Sum the gradients of this process's shares of the batch, and return the mean of their losses, float64."""
+        total = self.window.new_zeros(())
+        for turn, rows in enumerate(self.shares):
+            with own_draws(self.task.module, self.config.seed, self.step, rows.start):
+                loss = self.task.loss(self.weights.call, self.step, rows)
+                self.weights.backward(loss, add=turn > 0)
+            total += loss.detach()
+        return total / len(self.shares)
 
     def _now(self) -> tuple[int, float, float]:
         return self.step, time.monotonic(), self.task.waited
@@ -275,7 +285,7 @@ def run(
 
     Returns:
         ``steps`` in all, ``loss`` (mean over the steps of the last log row), ``val_loss`` of the averaged weights,
-        ``seconds`` over all interruptions, and ``threads`` of torch.
+        ``seconds`` over all interruptions, ``threads`` of torch, and ``processes``.
 
     Raises:
         UserError: the folder holds a checkpoint of another run, training diverged, or the time is over.
@@ -291,7 +301,7 @@ def run(
 def take_steps_of(task: TrainingTask, config: TrainConfig, folder: Path, n: int) -> Callable[[], None]:
     """Return a call that takes n more training steps of a task, without log and checkpoints, to measure their cost."""
     training = _TrainingRun(task, config, folder, "")
-    training.weights.called.train()
+    training.begin()
 
     def take() -> None:
         for _ in range(n):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import time
-from collections import deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from clipsonic.mel import MelConfig, MelFrontEnd, measured
+from clipsonic.training.prefetch import Prefetch
 from clipsonic_eval.arraytypes import Float32, IntArray
 from clipsonic_eval.checks.audio import ANOTHER_UNIT
 from clipsonic_eval.errors import UserError
@@ -26,52 +24,6 @@ BUFFER_MB = 256
 _SCALE_CLIPS = 2048  # on which the scale of the log-mels is measured
 
 
-class _Prefetch:
-    """Reads the audio of clips in the background, part by part in the expected order, while the network computes.
-
-    Reading ahead changes when a part is read, never what it holds; rows other than the expected ones are read at once.
-
-    Args:
-        store: the clips.
-        buffer_mb: MiB of audio held at most, but at least one part.
-
-    Attributes:
-        waited: seconds that callers have waited for audio so far.
-    """
-
-    def __init__(self, store: ClipStore, *, buffer_mb: float = BUFFER_MB) -> None:
-        self.waited = 0.0
-        self._store = store
-        self._most = max(1, int(buffer_mb * 2**20 / (4 * PART * store.n_samples)))
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="clips")
-        self._expected: deque[IntArray] = deque()
-        self._coming: deque[tuple[IntArray, Future[Float32]]] = deque()
-
-    def expect(self, rows: IntArray) -> None:
-        """Begin to read rows (b,), for which :meth:`read` will be called in parts of ``PART``."""
-        for _, future in self._coming:
-            future.cancel()
-        self._coming.clear()
-        self._expected = deque(rows[start : start + PART] for start in range(0, len(rows), PART))
-        self._fill()
-
-    def read(self, rows: IntArray) -> Float32:
-        """Return the audio of rows (b,), (b, n_samples) float32 in [-1, 1]."""
-        started = time.monotonic()
-        if self._coming and np.array_equal(self._coming[0][0], rows):
-            audio = self._coming.popleft()[1].result()
-            self._fill()
-        else:
-            audio = self._store.audio(rows)
-        self.waited += time.monotonic() - started
-        return audio
-
-    def _fill(self) -> None:
-        while self._expected and len(self._coming) < self._most:
-            part = self._expected.popleft()
-            self._coming.append((part, self._reader.submit(self._store.audio, part)))
-
-
 class MelSource:
     """Log-mels of a store's clips by row: cached in memory where they fit, else computed when asked for.
 
@@ -80,6 +32,7 @@ class MelSource:
         mel: layout, and scale if it is configured.
         device: of the front end.
         cache_mb: the log-mels are cached if they take no more MiB.
+        readers: threads that read audio ahead.
         progress: shows a bar.
 
     Attributes:
@@ -95,12 +48,14 @@ class MelSource:
         device: str | torch.device = "cpu",
         *,
         cache_mb: int,
+        readers: int = 1,
         progress: Progress = SILENT,
     ) -> None:
         self.store, self.front_end = store, MelFrontEnd(mel, device)
         self.frames = mel.frames(store.n_samples)
         self._cached: torch.Tensor | None = None
-        self._prefetch = _Prefetch(store)
+        most = max(PART, int(BUFFER_MB * 2**20 / (4 * store.n_samples)))
+        self._prefetch = Prefetch(self._audio, most=most, readers=readers)
         if 4 * len(store) * mel.n_mels * self.frames <= cache_mb * 2**20:
             cached = torch.empty(len(store), mel.n_mels, self.frames)
             for start in progress.track(range(0, len(store), PART), label="log-mels"):
@@ -113,10 +68,10 @@ class MelSource:
         """Seconds spent waiting for audio so far."""
         return self._prefetch.waited
 
-    def expect(self, rows: torch.Tensor) -> None:
-        """Read the audio of rows (b,) int64 in the background: their log-mels are asked for next."""
+    def expect(self, batches: Iterable[torch.Tensor]) -> None:
+        """Read audio in the background: the log-mels of these rows, (b,) int64 each, are asked for next, in order."""
         if self._cached is None:
-            self._prefetch.expect(rows.numpy())
+            self._prefetch.expect(part.numpy() for rows in batches for part in rows.split(PART))
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the log-mels of rows (b,) int64, (b, n_mels, frames) float32, nats, on the device of the front end."""
@@ -148,8 +103,14 @@ class MelSource:
 
     def _compute(self, rows: IntArray) -> torch.Tensor:
         audio = self._prefetch.read(rows)
+        return self.front_end.log_mel(audio.to(self.front_end.device, non_blocking=True))
+
+    def _audio(self, rows: IntArray) -> torch.Tensor:
+        """Return the audio of rows (b,), (b, n_samples) float32, on the host, where a GPU can fetch it by itself."""
+        audio = self.store.audio(rows)
         _check_unit(audio, [self.store.keys[row] for row in rows])
-        return self.front_end.log_mel(torch.from_numpy(audio))
+        found = torch.from_numpy(audio)
+        return found.pin_memory() if self.front_end.device.type == "cuda" else found
 
 
 def _check_unit(audio: Float32, keys: Sequence[str]) -> None:

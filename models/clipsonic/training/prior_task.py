@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,6 +66,9 @@ class PriorTask:
     def waited(self) -> float:
         """Seconds spent waiting for data: none, the pairs are in memory."""
         return 0.0
+
+    def begin(self, step: int, shares: Sequence[slice]) -> None:
+        """Read nothing ahead: the pairs are in memory."""
 
     def loss(self, network: Network, step: int, rows: slice) -> torch.Tensor:
         """Return the loss of a step's batch, a scalar: random images, noise levels, noise and dropped texts."""

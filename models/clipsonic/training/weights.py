@@ -70,17 +70,24 @@ class FlatWeights:
             return self.called(*inputs, **named)
         return self.called(*map(_bfloat16, inputs), **{name: _bfloat16(value) for name, value in named.items()})
 
-    def backward(self, loss: torch.Tensor, *, processes: int = 1) -> torch.Tensor:
-        """Set the gradient of a loss, its mean over the processes, and return its norm, a scalar."""
+    def backward(self, loss: torch.Tensor, *, add: bool = False) -> None:
+        """Set the gradient of a loss, or add it to what is there."""
         self.called.zero_grad()  # to None: the network then hands over its gradients instead of adding to old ones
         loss.backward()
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._called]
-        torch._foreach_copy_(self._gradients, found)
+        if add:  # in float32, whatever the network's precision
+            torch._foreach_add_(self._gradients, [gradient.float() for gradient in found])
+        else:
+            torch._foreach_copy_(self._gradients, found)
         for parameter, view in zip(self._begins, self._gradients, strict=True):
             parameter.grad = view
+
+    def reduce(self, added: int = 1, processes: int = 1) -> torch.Tensor:
+        """Make the gradient the mean over so many added ones and over the processes; return its norm, a scalar."""
         if processes > 1:
             torch.distributed.all_reduce(self.gradient)
-            self.gradient /= processes
+        if added * processes > 1:
+            self.gradient /= added * processes
         return torch.linalg.vector_norm(self.gradient)
 
     @torch.no_grad()

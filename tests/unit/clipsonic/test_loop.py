@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,10 @@ class Quadratic:
         nn.init.constant_(self.module.weight, start)
         self.waited = 0.0
         self.rows: list[slice] = []
+        self.began: tuple[int, Sequence[slice]] = (-1, ())
+
+    def begin(self, step: int, shares: Sequence[slice]) -> None:
+        self.began = (step, shares)
 
     def loss(self, network: loop.Network, step: int, rows: slice) -> torch.Tensor:
         del step
@@ -99,6 +105,41 @@ def test_one_process_computes_all_rows_of_a_batch(tmp_path: Path) -> None:
     task = Quadratic()
     loop.run(task, CONFIG, tmp_path, identity="x")
     assert {tuple(range(10)[rows]) for rows in task.rows} == {tuple(range(10))}
+
+
+def test_a_task_hears_from_which_step_on_it_will_be_asked_for_what(tmp_path: Path) -> None:
+    first, longer = Quadratic(), Quadratic()
+    loop.run(first, CONFIG, tmp_path, identity="x")
+    loop.run(longer, replace(CONFIG, steps=8, gradient_accumulation=2), tmp_path, identity="x")
+    assert [task.began[0] for task in (first, longer)] == [0, 6]
+    assert [tuple(range(4)[rows]) for rows in longer.began[1]] == [(0, 2), (1, 3)]
+    assert longer.rows == [*longer.began[1]] * 2
+
+
+class Dropping(Quadratic):
+    """A network that drops at random, and what it dropped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropped: list[str] = []
+        self.module = nn.Sequential(nn.Linear(1, 1), nn.Dropout(0.5))
+
+    def loss(self, network: loop.Network, step: int, rows: slice) -> torch.Tensor:
+        answers = network(torch.ones(64, 1))
+        self.dropped.append(str((answers == 0).flatten().tolist()))
+        return answers.mean()  # type: ignore[no-any-return]
+
+
+def test_what_a_network_drops_follows_from_the_step_alone(tmp_path: Path) -> None:
+    tasks = []
+    for name in "ab":
+        tasks.append(Dropping())
+        torch.rand(3 if name == "a" else 8)  # the global generator is somewhere else
+        before = torch.get_rng_state()
+        loop.run(tasks[-1], replace(CONFIG, gradient_accumulation=2), tmp_path / name, identity="x")
+        assert torch.equal(before, torch.get_rng_state())
+    assert tasks[0].dropped == tasks[1].dropped
+    assert len(set(tasks[0].dropped)) == 12  # steps and passes drop differently
 
 
 def test_a_gradient_that_is_not_finite_ends_the_run_in_a_sentence(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ class Listening:
         self.seen: list[tuple[int, int]] = []
         self.waited = 0.0
 
+    def begin(self, step: int, shares: object) -> None:
+        pass
+
     def loss(self, module: loop.Network, step: int, rows: slice) -> torch.Tensor:
         del step, rows
         self.seen.append(now())

@@ -31,7 +31,8 @@ def one_weight(value: float, *, low: bool = False) -> tuple[nn.Linear, FlatWeigh
 def test_values_and_gradients_of_the_parameters_are_those_of_the_module_alone() -> None:
     module, plain = network(), network()
     weights = FlatWeights(module, list(module.parameters()))
-    norm = weights.backward(loss(weights))
+    weights.backward(loss(weights))
+    norm = weights.reduce()
     plain(torch.linspace(-1, 1, 9).view(1, 1, 3, 3)).square().sum().backward()
     for ours, theirs in zip(module.parameters(), plain.parameters(), strict=True):
         assert torch.equal(ours, theirs)
@@ -58,9 +59,20 @@ def test_in_bfloat16_the_gradient_is_that_of_a_network_cast_to_it() -> None:
 def test_gradients_of_a_step_do_not_add_to_those_of_the_last() -> None:
     module, weights = one_weight(2.0)
     for _ in range(2):
-        norm = weights.backward(weights.call(torch.ones(1, 1)).sum())
+        weights.backward(weights.call(torch.ones(1, 1)).sum())
+        norm = weights.reduce()
     assert norm == 1.0
     assert module.weight.grad == 1.0
+
+
+@pytest.mark.parametrize("low", [False, True])
+def test_added_gradients_become_their_mean_in_float32(low: bool) -> None:
+    module, weights = one_weight(2.0, low=low)
+    for turn, factor in enumerate((1.0, 1 / 512, 3.0)):
+        weights.backward(weights.call(torch.ones(1, 1)).float().sum() * factor, add=turn > 0)
+    norm = weights.reduce(added=3)
+    assert norm == pytest.approx((4 + 1 / 512) / 3, rel=1e-6)  # 1 + 1/512 is 1 in bfloat16
+    assert module.weight.grad == norm
 
 
 def test_a_parameter_that_a_loss_does_not_reach_has_a_gradient_of_zero() -> None:
