@@ -36,7 +36,7 @@ _SHOWN = 20  # skipped items that are named on the screen
 @click.option("--prompts", type=PATH, help="Table with the columns key,prompt[,label].")
 @config_option
 @set_option("duration_s=10")
-@click.option("--workers", type=click.IntRange(min=1), show_default="one per core", help="Decoder processes.")
+@click.option("--workers", type=click.IntRange(min=0), show_default="one per core", help="Decoder processes; 0: none.")
 @shard_option((1, 1))
 @overwrite_option
 @json_option()

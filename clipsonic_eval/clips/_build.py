@@ -56,7 +56,8 @@ def build_shards(
     tasks = [DecodeTask(shard.number, item, plan.config) for shard in shards for item in shard.items]
     workers = choose_workers(plan.config.workers, len(tasks))
     for_encoder = threads.available() - workers if workers > 1 else threads.for_networks()
-    with threads.limited(networks=max(1, for_encoder)), Decoders(workers) as decoders:
+    decoding = Decoders(workers, plan.config.item_limit_gib)
+    with threads.limited(networks=max(1, for_encoder)), decoding as decoders:
         decoded = _with_progress(decoders.run(tasks), progress, total=done + len(tasks), done=done)
         by_shard = itertools.groupby(decoded, key=lambda pair: pair[0].shard)  # every item gives a result
         for shard, (_, of_shard) in zip(shards, by_shard, strict=True):
@@ -93,6 +94,7 @@ class _ShardBuilder:
         self._skipped: list[list[str]] = []
         self._findings: list[list[str]] = []
         self._sounds: dict[str, str] = {}
+        self._over_limit: list[str] = []
         self._n_clips = 0
         self._seconds = 0.0
 
@@ -100,6 +102,7 @@ class _ShardBuilder:
         """Take the clips of an item, or of a part of it."""
         path = relative_path(item.path, self._plan.root)
         self._skipped += [[skip.key, path, skip.reason] for skip in decoded.skipped]
+        self._over_limit += [item.key] if decoded.over_limit else []
         for clip in decoded.clips:
             self._waiting.append((item, clip))
             if len(self._waiting) == self._plan.config.batch_clips:
@@ -134,4 +137,6 @@ class _ShardBuilder:
             "skipped": self._skipped,
             "findings": self._findings,
             "sounds": self._sounds,
+            "over_limit": self._over_limit,
+            "limits": self._plan.config.limits if self._over_limit else [],
         }

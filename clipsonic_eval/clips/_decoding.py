@@ -62,11 +62,13 @@ class Decoded:
         clips: of the item.
         skipped: why the item, or a part of it, is left out.
         next_window: the window to continue with, where the item is longer than what is decoded at a time.
+        over_limit: whether it is left out for the time or memory that it takes.
     """
 
     clips: list[DecodedClip]
     skipped: list[Skip]
     next_window: int | None = None
+    over_limit: bool = False
 
 
 def decode(task: DecodeTask) -> Decoded:
@@ -79,7 +81,8 @@ def decode(task: DecodeTask) -> Decoded:
     except MediaError as error:
         return Decoded([], [_skip(task, error)])
     except MemoryError:
-        return Decoded([], [Skip(task.item.key, "decoding it takes more memory than there is")])
+        why = "decoding it takes more memory than there is, or than item_limit_gib allows"
+        return Decoded([], [Skip(task.item.key, why)], over_limit=True)
     except Exception as error:  # one odd file in 200 000 must not end the job
         logger.exception("unexpected failure on %s", task.item.path)
         return Decoded([], [Skip(task.item.key, f"unexpected {type(error).__name__}: {error}")])
@@ -102,12 +105,21 @@ def _decode_windows(task: DecodeTask) -> Decoded:
     return Decoded(clips, [one for one in cut if isinstance(one, Skip)], next_window)
 
 
+def longest_s(config: PrepareConfig) -> float:
+    """Return how many seconds of sound one task decodes at most."""
+    return _most_windows(config) * config.duration_s
+
+
+def _most_windows(config: PrepareConfig) -> int:
+    return max(1, min(_MAX_WINDOWS, int(_MAX_SECONDS / config.duration_s))) if config.window == "all" else 1
+
+
 def _windows(task: DecodeTask) -> int:
     """Return how many windows are decoded at a time: fewer where windows are long or frames large."""
     config = task.config
-    if config.window != "all":
+    at_most = _most_windows(config)
+    if at_most == 1:
         return 1
-    at_most = min(_MAX_WINDOWS, int(_MAX_SECONDS / config.duration_s))
     video = probe(task.item.path).video if config.n_frames else None
     if video is not None:
         at_most = min(at_most, MAX_PIXELS // max(1, video.width * video.height * config.n_frames))

@@ -28,7 +28,8 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
     ``clips.json`` is written last: a folder without it is not finished.
     """
     remove_leftovers(out, len(sidecars))
-    done = _already(out, plan)
+    shards = config_hash([sidecar["arrow_sha256"] for sidecar in sidecars])
+    done = _already(out, plan, shards)
     if done is not None:
         return done
     skipped = [[s.key, "", s.reason] for s in plan.listing.skipped]
@@ -48,6 +49,7 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         "skipped_sha256": file_sha256(out / filenames.SKIPPED),
         "embeddings_sha256": _sha256_if_there(out / filenames.EMBEDDINGS),
         "plan_hash": config_hash(plan.tree),
+        "shards_hash": shards,
         "n_clips": n_clips,
         "n_items": len(plan.listing.items),
         "n_skipped": len(skipped),
@@ -67,15 +69,16 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
     return summary
 
 
-def _already(out: Path, plan: Plan) -> dict[str, Any] | None:
-    """Return the contents of ``clips.json`` if it and the files that it names are of this plan, and intact."""
+def _already(out: Path, plan: Plan, shards: str) -> dict[str, Any] | None:
+    """Return the contents of ``clips.json`` if it is of this plan and these shards, and the files beside it intact."""
     try:
         found = unsealed(read_json(out / filenames.CLIPS))
         there = (file_sha256(out / filenames.SKIPPED), _sha256_if_there(out / filenames.EMBEDDINGS))
         whole = there == (found["skipped_sha256"], found["embeddings_sha256"])
     except (UserError, ValueError, KeyError):
         return None
-    return found if whole and found.get("plan_hash") == config_hash(plan.tree) else None
+    same = (found.get("plan_hash"), found.get("shards_hash")) == (config_hash(plan.tree), shards)
+    return found if whole and same else None
 
 
 def _sha256_if_there(path: Path) -> str | None:

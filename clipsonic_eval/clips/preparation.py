@@ -22,7 +22,7 @@ from clipsonic_eval.clips._plan import Plan, PlannedShard, claim_output, make_pl
 from clipsonic_eval.clips._shards import ShardFiles
 from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.clips.source import Source
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import UserError, listed
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Finding
 
@@ -89,17 +89,23 @@ def prepare(
             progress.note(f"changed: {outputs.listing(changed)}; the clips concerned are made again")
         claim_output(out, plan)
         share = plan.shards[part[0] - 1 :: part[1]]
-        missing = [shard for shard in share if not _is_done(out, shard, progress)]
+        missing = [shard for shard in share if not _is_done(out, shard, progress, plan.config.limits)]
         done = sum(len(shard.items) for shard in share) - sum(len(shard.items) for shard in missing)
         build_shards(out, plan, missing, encoder, progress, done=done)
         return _collect(out, plan, share, progress)
 
 
-def _is_done(out: Path, shard: PlannedShard, progress: Progress) -> bool:
-    """Return whether a shard is there, of this plan, and intact to the byte; a damaged one is reported."""
+def _is_done(out: Path, shard: PlannedShard, progress: Progress, limits: list[float]) -> bool:
+    """Return whether a shard is there, of this plan, and intact to the byte; a damaged one is reported.
+
+    Items that were over a limit are tried again if a limit is higher now.
+    """
     files = ShardFiles(out, shard.number)
     found = files.read()
     if found is None or found.get("hash") != shard.hash:
+        return False
+    if any(now > then for now, then in zip(limits, found.get("limits", []), strict=False)):
+        progress.note(f"{files.arrow}: made again, a limit that {listed(found['over_limit'])} went over is higher now")
         return False
     if files.verified() is None:
         progress.note(f"{files.arrow}: damaged, its bytes do not match their sha256; it is made again")
@@ -110,8 +116,12 @@ def _is_done(out: Path, shard: PlannedShard, progress: Progress) -> bool:
 def _collect(out: Path, plan: Plan, share: Sequence[PlannedShard], progress: Progress) -> Prepared:
     """Finish the folder if every shard is there, and return what there is."""
     mine = {shard.number for shard in share}
-    whole = [shard for shard in plan.shards if shard.number in mine or _is_done(out, shard, progress)]
-    sidecars = {shard.number: found for shard in whole if (found := ShardFiles(out, shard.number).read()) is not None}
+    read = {shard.number: ShardFiles(out, shard.number).read() for shard in plan.shards}
+    sidecars = {s.number: found for s in plan.shards if (found := read[s.number]) and found.get("hash") == s.hash}
+    if len(sidecars) == len(plan.shards):  # bytes are read once, by the job that may finish, and not by every job
+        others = (shard for shard in plan.shards if shard.number not in mine)
+        damaged = [shard.number for shard in others if not _is_done(out, shard, progress, plan.config.limits)]
+        sidecars = {number: found for number, found in sidecars.items() if number not in damaged}
     there, own = list(sidecars.values()), [sidecar for number, sidecar in sidecars.items() if number in mine]
     n_items, waiting = len(plan.listing.items), len(plan.shards) - len(there)
     if waiting:

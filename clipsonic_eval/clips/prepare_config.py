@@ -10,7 +10,13 @@ from clipsonic_eval.checks.audio import SILENCE_PEAK
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
 
-_NOT_IDENTITY = ("workers", "device", "encoder_weights")  # where the clips are computed; the card names the weights
+_NOT_IDENTITY = (  # where the clips are computed; the card names the weights, and a shard the limits that it met
+    "workers",
+    "device",
+    "encoder_weights",
+    "item_limit_s",
+    "item_limit_gib",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,10 @@ class PrepareConfig:
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
         shard_size: items per shard: the most that a killed job repeats, and the unit of a job array's shares.
         batch_clips: clips that are embedded and written at a time (bounds the memory).
-        workers: processes that decode; None: one per core where that pays, 1: decode in this process.
+        workers: processes that decode; None: one per core where that pays, 0: decode in this process, without limits.
+        item_limit_s: seconds that decoding may take beyond twice the sound's length. An item over a limit twice is left
+            out by name; shards with such items are made again when a limit is raised.
+        item_limit_gib: memory that decoding may take, GiB.
     """
 
     sample_rate: int = 16000
@@ -46,6 +55,8 @@ class PrepareConfig:
     shard_size: int = 256
     batch_clips: int = 32
     workers: int | None = None
+    item_limit_s: float = 60.0
+    item_limit_gib: float = 8.0
 
     def __post_init__(self) -> None:
         if not 1000 <= self.sample_rate <= 384_000:
@@ -54,8 +65,10 @@ class PrepareConfig:
             raise ConfigError(f"min_s {self.min_s:g} and duration_s {self.duration_s:g}: need 0 < min_s <= duration_s")
         if self.frames_per_clip < 1 or self.frames_per_clip % 2 == 0:
             raise ConfigError(f"frames_per_clip {self.frames_per_clip}: an odd number, so that one is the centre")
-        if min(self.shard_size, self.batch_clips) < 1 or (self.workers is not None and self.workers < 1):
-            raise ConfigError("shard_size, batch_clips and workers must be at least 1")
+        if min(self.shard_size, self.batch_clips) < 1 or (self.workers is not None and self.workers < 0):
+            raise ConfigError("shard_size and batch_clips must be at least 1, workers at least 0")
+        if not (self.item_limit_s > 0 and self.item_limit_gib > 0):
+            raise ConfigError("item_limit_s and item_limit_gib must be above 0")
 
     @property
     def n_samples(self) -> int:
@@ -66,6 +79,11 @@ class PrepareConfig:
     def n_frames(self) -> int:
         """Video frames per clip; 0 for audio alone."""
         return self.frames_per_clip if self.image_encoder is not None else 0
+
+    @property
+    def limits(self) -> list[float]:
+        """What decoding an item may take: seconds, GiB."""
+        return [self.item_limit_s, self.item_limit_gib]
 
     def identity(self) -> dict[str, Any]:
         """Return the settings that change the clips, JSON-serialisable."""

@@ -27,6 +27,8 @@ def opened(path: Path) -> Iterator[Any]:
     try:
         # the option reaches the decoders with which FFmpeg probes: a huge image is not decoded even for its size
         container = av.open(str(path), metadata_errors="replace", options={"max_pixels": str(MAX_PIXELS)})
+    except MemoryError:  # one of FFmpeg's errors is one too
+        raise MemoryError(str(path)) from None
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if _head(path)[4:8] == b"ftyp":
             raise MediaError(f"{path}: truncated, the index of the mp4 is missing; fetch the file again") from None
@@ -34,6 +36,8 @@ def opened(path: Path) -> Iterator[Any]:
     with container:
         try:
             yield container
+        except MemoryError:
+            raise MemoryError(str(path)) from None
         except av.error.FFmpegError as error:
             raise MediaError(f"{path}: damaged or truncated ({_reason(error)}); fetch the file again") from None
 

@@ -32,7 +32,7 @@ def preparations(config: StudyConfig, layout: Layout) -> list[Stage]:
     """List the stages that prepare the clips of each part; the largest part is first."""
     found = []
     for part, source, with_frames in sources(config, layout):
-        settings: dict[str, Any] = {"duration_s": WINDOW_S, "window": "first", "shard_size": 256, "workers": 1}
+        settings: dict[str, Any] = {"duration_s": WINDOW_S, "window": "first", "shard_size": 256, "workers": 0}
         settings["image_encoder"] = "toy-clip" if with_frames else None
         settings |= {"encoder_weights": config.clip_weights} if with_frames else {}
         prepared = PrepareConfig(**settings)

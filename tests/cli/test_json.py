@@ -97,7 +97,7 @@ def test_sample_lists_each_query_that_was_skipped_with_the_reason() -> None:
 
 @pytest.mark.usefixtures("place")
 def test_prepare_counts_items_clips_and_seconds() -> None:
-    words = ["prepare", "wavs", "--out", "clips", "--workers", "1"]
+    words = ["prepare", "wavs", "--out", "clips", "--workers", "0"]
     settings = ["image_encoder=null", "duration_s=0.2", "min_s=0.1", "sample_rate=16000"]
     found = run(*words, *(part for item in settings for part in ("--set", item)), code=3)
     assert (found["folder"], found["finished"], found["shards_waiting"]) == ("clips", True, 0)

@@ -15,7 +15,7 @@ from clipsonic_eval.clips import ClipStore
 from clipsonic_eval.media.encode import write_video
 
 RATE = 16000
-SETTINGS = ["--set", "duration_s=0.5", "--workers", "1"]
+SETTINGS = ["--set", "duration_s=0.5", "--workers", "0"]
 
 
 def film(path: Path, hz: float = 440.0, seconds: float = 1.0) -> None:

@@ -85,7 +85,7 @@ def run(*words: object, code: int = 0) -> Result:
 
 def test_from_videos_to_the_report(folder: Path, tmp_path: Path) -> None:
     source = ["prepare", folder / "videos", "--dataset", "vggsound", "--csv", folder / "vggsound.csv"]
-    settings = ["--set", "duration_s=0.96", "--workers", 1]
+    settings = ["--set", "duration_s=0.96", "--workers", 0]
     prepared = run(*source, "--split", "train", "--out", tmp_path / "train", *settings, code=3)
     told = {line.split(":")[0].split()[-1].split("/")[-1] for line in prepared.stderr.splitlines() if "skipped" in line}
     assert {name.split("_")[0].split(".")[0] for name in told} == {"text", "mute", "silent", "short", "cut", "gone"}

@@ -15,7 +15,7 @@ from clipsonic_eval.harness.audio_sets import reference_set
 from clipsonic_eval.media.encode import write_video
 
 RATE = 16000
-SETTINGS = PrepareConfig(duration_s=1.0, image_encoder="toy-clip", shard_size=2, workers=1)
+SETTINGS = PrepareConfig(duration_s=1.0, image_encoder="toy-clip", shard_size=2, workers=0)
 
 
 class Notes:

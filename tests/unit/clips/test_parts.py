@@ -24,7 +24,7 @@ from clipsonic_eval.files import read_json
 from clipsonic_eval.media.audio import write_wav
 
 RATE = 16000
-AUDIO_ALONE = PrepareConfig(image_encoder=None, duration_s=0.5, workers=1, min_s=0.1)
+AUDIO_ALONE = PrepareConfig(image_encoder=None, duration_s=0.5, workers=0, min_s=0.1)
 
 
 def noise(seconds: float, seed: int = 0) -> np.ndarray:
@@ -105,7 +105,7 @@ def test_windows_cover_an_item_without_gaps(
     write_wav(path, samples, RATE)
     config = dataclasses.replace(AUDIO_ALONE, window="all", duration_s=duration)
     clips: list[DecodedClip] = []
-    with Decoders(1) as decoders:
+    with Decoders(0, 1.0) as decoders:
         for _, result in decoders.run([DecodeTask(0, SourceItem("a", path), config)]):
             clips += result.clips
     n = round(duration * RATE)
@@ -174,19 +174,19 @@ def test_a_lower_rate_than_the_clips_is_a_finding(tmp_path: Path) -> None:
 def test_results_come_in_the_order_of_the_tasks(tmp_path: Path) -> None:
     items = files(tmp_path, 12)
     tasks = [DecodeTask(i // 5, item, AUDIO_ALONE) for i, item in enumerate(items)]
-    with Decoders(1) as decoders:
+    with Decoders(0, 1.0) as decoders:
         found = list(decoders.run(tasks))
     assert [task for task, _ in found] == tasks
     assert [result.clips[0].key for _, result in found] == [item.key for item in items]
 
 
-@pytest.mark.parametrize(("asked", "tasks", "expected"), [(4, 2, 2), (4, 100, 4), (1, 100, 1), (3, 0, 1)])
+@pytest.mark.parametrize(("asked", "tasks", "expected"), [(4, 2, 2), (4, 100, 4), (0, 100, 0), (3, 0, 0)])
 def test_no_more_processes_than_tasks(asked: int, tasks: int, expected: int) -> None:
     assert choose_workers(asked, tasks) == expected
 
 
 def test_few_tasks_start_no_process() -> None:
-    assert choose_workers(None, 10) == 1
+    assert choose_workers(None, 10) == 0
 
 
 # ---- shards
@@ -367,7 +367,8 @@ def test_a_card_of_another_form_is_damage(tmp_path: Path) -> None:
         ({"min_s": 0.0}, "need 0 < min_s <= duration_s"),
         ({"min_s": 5.0}, "need 0 < min_s <= duration_s"),
         ({"frames_per_clip": 2}, "an odd number"),
-        ({"workers": 0}, "must be at least 1"),
+        ({"workers": -1}, "workers at least 0"),
+        ({"item_limit_s": 0}, "above 0"),
     ],
 )
 def test_settings_that_make_no_clips_are_refused(settings_: dict[str, Any], why: str) -> None:

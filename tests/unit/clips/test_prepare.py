@@ -25,7 +25,7 @@ def film(path: Path, hz: float = 440.0) -> None:
     write_video(path, frames, 5, tone(hz), RATE)
 
 
-SETTINGS = PrepareConfig(duration_s=0.5, image_encoder="toy-clip", shard_size=2, workers=1)
+SETTINGS = PrepareConfig(duration_s=0.5, image_encoder="toy-clip", shard_size=2, workers=0)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "mov", "avi"])

@@ -28,7 +28,7 @@ def made(source: Path | Source, out: Path, *, overwrite: bool = False, **setting
     prepare(
         source,
         out,
-        PrepareConfig(**{"image_encoder": None, "workers": 1, "duration_s": 1.0, **settings}),
+        PrepareConfig(**{"image_encoder": None, "workers": 0, "duration_s": 1.0, **settings}),
         overwrite=overwrite,
     )
     return ClipStore.open(out)
@@ -66,7 +66,7 @@ def test_a_segment_ends_where_the_list_says(tmp_path: Path) -> None:
     wav(tmp_path / "in")
     (tmp_path / "in" / "manifest.csv").write_text("key,path,start_s,duration_s\na,a.wav,1.25,0.75\nb,a.wav,9,1\n")
     source = Source(tmp_path / "in", "manifest")
-    done = prepare(source, tmp_path / "out", PrepareConfig(image_encoder=None, workers=1, duration_s=1.0))
+    done = prepare(source, tmp_path / "out", PrepareConfig(image_encoder=None, workers=0, duration_s=1.0))
     assert [(key, reason) for key, _, reason in done.skipped] == [("b", "no sound at 9 s; the audio ends before that")]
     store = ClipStore.open(tmp_path / "out")
     assert store.valid_s.tolist() == [0.75]
@@ -95,7 +95,7 @@ def test_short_and_silent_items_are_left_out_unless_asked_for(tmp_path: Path) ->
     folder = wav(tmp_path / "in")
     wav(folder, "short.wav", RAMP[:160])
     wav(folder, "silent.wav", np.zeros(RATE))
-    done = prepare(folder, tmp_path / "out", PrepareConfig(image_encoder=None, workers=1, duration_s=1.0))
+    done = prepare(folder, tmp_path / "out", PrepareConfig(image_encoder=None, workers=0, duration_s=1.0))
     reasons = {key: reason for key, _, reason in done.skipped}
     assert reasons.keys() == {"short", "silent"}
     assert reasons["short"].startswith("0.010 s of audio")
@@ -156,7 +156,7 @@ def test_rows_outside_are_an_error_and_a_store_travels_as_its_path(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "settings", [{"sample_rate": 10}, {"min_s": 5.0}, {"frames_per_clip": 2}, {"shard_size": 0}, {"workers": 0}]
+    "settings", [{"sample_rate": 10}, {"min_s": 5.0}, {"frames_per_clip": 2}, {"shard_size": 0}, {"workers": -1}]
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(settings))):

@@ -133,7 +133,7 @@ def test_preparing_goes_on_past_all_of_them(tmp_path: Path) -> None:
     write_video(folder / "good.mp4", np.zeros((5, 64, 64, 3), np.uint8), 5, tone, RATE)
     huge_video(folder / "huge.avi", 8200)
     holed(folder / "holed.mkv", 36_000)
-    settings = PrepareConfig(duration_s=1.0, image_encoder="toy-clip", window="all", workers=1)
+    settings = PrepareConfig(duration_s=1.0, image_encoder="toy-clip", window="all", workers=0)
     done = prepare(Source(folder), tmp_path / "clips", settings)
     reasons = {key: reason for key, _, reason in done.skipped}
     assert set(reasons) == {"huge", "holed"}
@@ -158,7 +158,7 @@ def test_a_file_that_takes_more_memory_than_there_is_costs_only_itself(
         return real(path, **segment)
 
     monkeypatch.setattr(_decoding, "read_audio", hungry)
-    settings = PrepareConfig(duration_s=1.0, image_encoder=None, workers=1)
+    settings = PrepareConfig(duration_s=1.0, image_encoder=None, workers=0)
     done = prepare(Source(tmp_path / "in"), tmp_path / "clips", settings)
     assert done.n_clips == 1
     ((key, _, reason),) = done.skipped

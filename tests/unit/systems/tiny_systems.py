@@ -97,7 +97,7 @@ def write_videos(folder: Path, n: int = 4) -> list[Query]:
 def write_systems(root: Path) -> tuple[dict[str, tuple[str, dict[str, Any]]], list[Query]]:
     """Write everything; return spec and settings of every system by name, and the queries."""
     queries = write_videos(root / "videos")
-    clips = PrepareConfig(duration_s=N / RATE, min_s=0.1, workers=1)
+    clips = PrepareConfig(duration_s=N / RATE, min_s=0.1, workers=0)
     prepare(Source(root / "videos"), root / "clips", clips)
     video = {"model": str(write_model(root / "video", "image")), "steps": 3}
     prior = {**video, "prior": str(write_prior(root / "prior")), "prior_steps": 4}
