@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from clipsonic_eval.cli._options import PATH, json_option, overwrite_option, set_option
-from clipsonic_eval.config import apply_sets, read_yaml
+from clipsonic_eval.config import apply_sets
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.files import read_csv
 from clipsonic_eval.locate import locate
+from clipsonic_eval.presets import read_training
 from clipsonic_eval.progress import Bars
 
 
@@ -25,18 +26,19 @@ from clipsonic_eval.progress import Bars
 @overwrite_option
 @json_option()
 def command(config: Path, sets: tuple[str, ...], out: Path | None, overwrite: bool, as_json: bool) -> None:
-    r"""Train the model described by CONFIG (YAML); run again to continue where it stopped.
+    r"""Train the model described by CONFIG (YAML or a preset); run again to continue where it stopped.
 
     \b
     CONFIG:
       trainer: clipsonic.training.audio:train     MODULE:NAME or FILE.py:NAME
       out: models/video                           output folder
+      extends: vggsound                           begin from this preset or file
       ...                                         settings of the trainer
 
     To fine-tune a finished model: --set init_from=FOLDER and another --out. To train it longer: a larger train.steps,
     if the learning rate was constant (train.final_lr_ratio=1).
     """
-    tree = apply_sets(read_yaml(config), sets)
+    tree = apply_sets(read_training(config), sets)
     trainer = tree.pop("trainer", None)
     configured = tree.pop("out", None)
     if not isinstance(trainer, str):

@@ -1,6 +1,6 @@
 """What the audio model at the paper's scale costs on this machine's GPU: ``tox run -e bench-gpu``.
 
-The network is that of ``paper_vggsound.yaml`` (2-D U-Net, 64 x 400 mels, 4 s of audio), untrained, since what it costs
+The network is that of ``vggsound.yaml`` (2-D U-Net, 64 x 400 mels, 4 s of audio), untrained, since what it costs
 does not depend on training. Its condition comes from the toy CLIP, which needs no download.
 
     python tests/benchmarks/gpu.py OUT [options of `clipsonic-eval bench`]
@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import clipsonic
 from clipsonic.diffusion import DiffusionConfig
 from clipsonic.mel import MelConfig
 from clipsonic.model import MelDiffusion
@@ -21,8 +20,9 @@ from clipsonic.networks import NetworkConfig, build
 from clipsonic_eval.cli import main
 from clipsonic_eval.config import as_tree, read_yaml
 from clipsonic_eval.encoders import load_encoder
+from clipsonic_eval.presets import presets
 
-PAPER = Path(clipsonic.__file__).parent / "configs" / "paper_vggsound.yaml"
+PAPER = presets()["vggsound"]
 FRAMES = 400
 DEFAULT = ["--grid", "precision=fp32,bf16", "--grid", "compile=false,true", "--grid", "batch=1,8", "--set",
            "channels_last=true", "--processes", "1", "--calls", "40"]  # fmt: skip

@@ -45,7 +45,7 @@ def test_the_command_of_the_gpu_environment_measures_a_2d_network(model: Path, t
 def test_the_network_of_the_gpu_environment_is_the_papers() -> None:
     network = read_yaml(gpu.PAPER)["network"]
     assert network["name"] == "unet2d"
-    assert network["options"]["channels"] == [128, 256, 384, 512]
+    assert network["options"]["channels"] == [128, 256, 512, 640]
 
 
 def test_stages_and_the_rest_are_the_whole_request(model: Path) -> None:

@@ -8,36 +8,43 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-import clipsonic
-import paired_tta
 from clipsonic.networks import NETWORKS, resolved_options
-from clipsonic.training.config import AudioTrainingConfig
+from clipsonic.training.config import AudioTrainingConfig, PriorTrainingConfig
 from clipsonic_eval.cli import main
-from clipsonic_eval.config import read_yaml, resolve
+from clipsonic_eval.config import resolve
 from clipsonic_eval.locate import locate
+from clipsonic_eval.presets import presets, read_training
 
-CONFIGS = sorted(
-    path for package in (clipsonic, paired_tta) for path in (Path(package.__file__).parent / "configs").glob("*.yaml")
-)
-AUDIO = [p for p in CONFIGS if read_yaml(p)["trainer"] == "clipsonic.training.audio:train"]
-
-
-def test_there_are_examples_for_every_audio_model() -> None:
-    assert {p.stem for p in AUDIO} >= {"toy_video", "toy_clip_tta", "toy_clap_tta", "paper_vggsound"}
+TREES = {name: read_training(path) for name, path in presets().items()}
+AUDIO = [name for name, tree in TREES.items() if tree["trainer"] == "clipsonic.training.audio:train"]
+PRIORS = [name for name, tree in TREES.items() if tree["trainer"] == "clipsonic.training.prior:train"]
 
 
-@pytest.mark.parametrize("path", AUDIO, ids=lambda p: p.stem)
-def test_an_example_resolves_and_its_network_can_be_built(path: Path) -> None:
-    tree = read_yaml(path)
+def test_there_are_presets_for_every_system_in_the_toy_world_and_at_the_papers_scale() -> None:
+    assert set(AUDIO) >= {"toy_video", "toy_clip_tta", "toy_clap_tta"}
+    assert set(AUDIO) >= {"vggsound", "music", "fine_tune", "vggsound_clip_tta", "vggsound_clap_tta"}
+    assert set(PRIORS) >= {"toy_prior_pd", "toy_prior_sd", "prior_vit_l_14", "prior_vit_l_14_small"}
+    assert set(AUDIO) | set(PRIORS) == set(TREES)
+
+
+@pytest.mark.parametrize("name", AUDIO)
+def test_a_preset_resolves_and_its_network_can_be_built(name: str) -> None:
+    tree = dict(TREES[name])
     assert callable(locate(tree.pop("trainer")))
     assert isinstance(tree.pop("out"), str)
-    config = resolve(AudioTrainingConfig, tree, where=path.name)
-    d, frames = (768, 400) if path.stem.startswith("paper") else (128, 96)
+    config = resolve(AudioTrainingConfig, tree, where=name)
+    d, frames = (128, 96) if name.startswith("toy") else (768, 400)
     with torch.device("meta"):  # shapes without memory
         network = NETWORKS[config.network.name](
             n_mels=config.mel.n_mels, frames=frames, condition_dim=d, **resolved_options(config.network)
         )
     assert network.config["condition_dim"] == d
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_a_preset_of_a_prior_resolves(name: str) -> None:
+    tree = {key: value for key, value in TREES[name].items() if key not in {"trainer", "out"}}
+    assert resolve(PriorTrainingConfig, tree, where=name).network.layers > 0
 
 
 TRAINER = """
@@ -65,6 +72,19 @@ def test_train_gives_the_trainer_its_keys_and_prints_where_the_model_is(tmp_path
     assert (result["steps"], result["loss"], result["val_loss"]) == (5, 0.5, 0.6)
     done = _run(tmp_path, "--out", str(tmp_path / "other"), **tree)
     assert f"{tmp_path / 'other'}: 5 steps, loss 0.5000 (held out 0.6000)" in done.stdout
+
+
+def test_train_takes_a_preset_by_name_and_a_configuration_that_extends_one(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TRAINER)
+    changes = [f"trainer={tmp_path / 'mine.py'}:train", "a.b=2", f"out={tmp_path / 'm'}"]
+    sets = [word for change in changes for word in ("--set", change)]
+    done = CliRunner().invoke(main, ["train", "vggsound_small", *sets])
+    assert done.exit_code == 0, done.output
+    seen = json.loads((tmp_path / "m" / "seen.json").read_text())
+    assert seen["network"]["options"]["channels"] == [64, 128, 192, 256]  # its own
+    assert seen["network"]["options"]["attention"] == 2  # of vggsound
+    assert seen["a"] == {"b": 2}
+    assert "extends" not in seen
 
 
 def test_train_says_what_a_configuration_lacks(tmp_path: Path) -> None:
