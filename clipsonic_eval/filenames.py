@@ -13,6 +13,7 @@ EMBEDDINGS: Final = "image_embeddings.npy"
 
 # of a folder of wavs (`sample`)
 SAMPLES: Final = "samples.csv"
+METADATA: Final = "metadata.csv"  # the same for the AudioFolder of the datasets package
 SYSTEM: Final = "system.json"
 
 # of a run folder (`evaluate`, `gap`)

@@ -30,8 +30,8 @@ _SHOWN = 20  # skipped items that are named on the screen
 @click.command("prepare")
 @click.argument("source", type=PATH)
 @out_option("Output folder; an earlier run in it is continued.")
-@click.option("--dataset", default="folder", metavar="NAME", help="Layout: folder, vggsound, manifest.")
-@click.option("--csv", type=PATH, help="List of the files, for vggsound and manifest.")
+@click.option("--dataset", default="folder", metavar="NAME", help="Layout, of `ls datasets`, e.g. vggsound.")
+@click.option("--csv", type=PATH, help="List of the files, for layouts that have one.")
 @click.option("--split", help="Only this split of the list, e.g. train.")
 @click.option("--prompts", type=PATH, help="Table with the columns key,prompt[,label].")
 @config_option

@@ -22,6 +22,8 @@ class SourceItem:
         prompt: its caption, if any.
         label: class name, if any.
         split: e.g. ``train`` or ``test``, if any.
+        captions: all its captions where it has several; ``prompt`` is the first of them.
+        video: id of the video or recording that it was cut from, by which splits are compared; None: its file.
     """
 
     key: str
@@ -31,6 +33,8 @@ class SourceItem:
     prompt: str | None = None
     label: str | None = None
     split: str | None = None
+    captions: tuple[str, ...] = ()
+    video: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ VIDEO_SUFFIXES = (
 )
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".mp3", ".aac", ".aiff", ".wma")
 MEDIA_SUFFIXES = VIDEO_SUFFIXES + AUDIO_SUFFIXES
-_COMPANIONS = (filenames.SAMPLES, filenames.SKIPPED, filenames.SYSTEM, filenames.RUN)
+_COMPANIONS = (filenames.SAMPLES, filenames.METADATA, filenames.SKIPPED, filenames.SYSTEM, filenames.RUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,17 @@ def media_files(root: Path) -> Walked:
     if left_out:
         notes.append(f"{root}: left out by suffix: {by_suffix(left_out)}")
     return Walked(tuple(sorted(files, key=lambda p: p.relative_to(root).as_posix())), left_out, tuple(notes))
+
+
+def by_stem(files: Iterable[Path]) -> dict[str, Path]:
+    """Return files by stem; where several share it the first in the order of suffixes wins (video first).
+
+    Example:
+        >>> by_stem([Path("wav/a.wav"), Path("mp4/a.mp4")])["a"].name
+        'a.mp4'
+    """
+    rank = {suffix: i for i, suffix in enumerate(MEDIA_SUFFIXES)}
+    return {path.stem: path for path in sorted(files, key=lambda p: -rank[p.suffix.lower()])}
 
 
 def _walk(top: Path, seen: set[tuple[int, int] | None], files: list[Path], others: list[Path]) -> list[Path]:

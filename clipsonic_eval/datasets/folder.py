@@ -17,7 +17,7 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
         UserError: no folder, no media file in it, or a csv or split, which this layout has not.
     """
     if csv is not None:
-        raise UserError(f"{csv}: a folder takes no csv; say --dataset manifest or vggsound")
+        raise UserError(f"{csv}: a folder takes no csv; name its layout with --dataset, e.g. manifest or vggsound")
     refuse_unknown_split(split, (), f"{root} (a plain folder)")
     walked = media_files(root)
     files = walked.files

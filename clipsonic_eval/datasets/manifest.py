@@ -7,11 +7,11 @@ from pathlib import Path
 
 from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, SourceItem
 from clipsonic_eval.datasets._files import key_of, refuse_duplicates, safe
+from clipsonic_eval.datasets._lists import MISSING
 from clipsonic_eval.tables import Row, read_table, refuse_unknown_split
 from clipsonic_eval.types import Skip
 
 COLUMNS = ("key", "path", "start_s", "end_s", "duration_s", "prompt", "label", "split")
-MISSING = "file named in the csv is missing"
 _SAME_S = 1e-3  # an end and a duration that differ by less say the same
 
 

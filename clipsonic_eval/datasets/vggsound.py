@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, SourceItem
-from clipsonic_eval.datasets._files import (
-    MEDIA_SUFFIXES,
-    media_files,
-    refuse_duplicates,
-    safe,
-)
+from clipsonic_eval.datasets._files import by_stem, media_files, refuse_duplicates, safe
+from clipsonic_eval.datasets._lists import MISSING, cut_names, seconds
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.tables import Row, read_table, refuse_unknown_split
 from clipsonic_eval.types import Skip
 
 CLIP_S = 10.0
 SPLITS = ("train", "test")
-MISSING = "file named in the csv is missing"
 
 
 def items(root: Path, csv: Path | None = None, split: str | None = None) -> Listing:
     """List the rows of VGGSound's list.
 
     The list is the published ``vggsound.csv`` (no header: YouTube id, start second, label, train/test), one with these
-    columns named, or the one of the data set's repository (no header: ``<id>_<start, six digits>.mp4``, label).
+    columns named, the one of the data set's repository (no header: ``<id>_<start, six digits>.mp4``, label), or a
+    table with the columns id (``<id>_<start, six digits>``) and label, as MMAudio has them.
 
-    A row's file is ``<id>_<start, six digits>.*`` or ``<id>_<start>.*`` (a clip that was cut when it was fetched),
-    else ``<id>.*`` (a whole video, of which 10 s from the start second count), anywhere below ``root``. The label is
-    the prompt too; templates such as "the sound of ..." belong to whoever encodes it.
+    A row's file is a clip that was cut when it was fetched (``<id>_<start, six digits>.*``, ``<id>_<start>.*`` or
+    ``<id>_<start>_<end>.*`` in milliseconds), else ``<id>.*`` (a whole video, of which 10 s from the start second
+    count), anywhere below ``root``. The label is the prompt too; templates such as "the sound of ..." belong to
+    whoever encodes it.
 
     Args:
         root: folder of the videos.
@@ -56,18 +52,18 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
         raise UserError(f"{path}: holds no row that can be used: {'; '.join(s.reason for s in skipped[:3])}")
     refuse_duplicates((row.key for row in rows), str(path))
     refuse_unknown_split(split, (row.split for row in rows), str(path))
-    files = _by_stem(root)
+    files = by_stem(media_files(root).files)
     found: list[SourceItem] = []
     for row in rows:
         if split is not None and row.split != split:
             continue
-        cut = files.get(f"{row.video}_{row.start:06d}") or files.get(f"{row.video}_{row.start}")
+        cut = next((files[name] for name in cut_names(row.video, row.start) if name in files), None)
         file = cut or files.get(row.video)
         if file is None:
             skipped.append(Skip(row.key, f"{MISSING} ({row.key}.* or {row.video}.*)"))
             continue
         begin = 0.0 if cut else float(row.start)
-        found.append(SourceItem(row.key, file, begin, CLIP_S, row.label, row.label, row.split))
+        found.append(SourceItem(row.key, file, begin, CLIP_S, row.label, row.label, row.split, video=row.video))
     return Listing(tuple(found), tuple(skipped), table.notes)
 
 
@@ -91,28 +87,13 @@ def _row(path: Path, row: Row) -> _Listed | Skip:
     if video is None or start is None:  # <id>_<start>.mp4, in a column path or as the key
         name = re.fullmatch(r"(.+)_(\d+)(?:\.\w+)?", row.get("path") or video or "")
         video, start = (name[1], name[2]) if name else (None, None)
-    number = _seconds(start)
+    number = seconds(start)
     known = split is None or split in SPLITS
     if video is None or number is None or not known:
         got = ",".join(row.values.values())
         expected = "expected YouTubeID,start seconds,label,train/test or <id>_<start>.mp4,label"
         return Skip(f"line-{row.line}", f"{path.name} line {row.line}: {expected}, got {got}")
     return _Listed(video, number, row.values["label"], split)
-
-
-def _seconds(text: str | None) -> int | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return int(value) if math.isfinite(value) and value >= 0 else None
-
-
-def _by_stem(root: Path) -> dict[str, Path]:
-    """Index the media files by stem; where several share it the first in the order of suffixes wins (video first)."""
-    rank = {suffix: i for i, suffix in enumerate(MEDIA_SUFFIXES)}
-    files = sorted(media_files(root).files, key=lambda p: -rank[p.suffix.lower()])
-    return {path.stem: path for path in files}
 
 
 DATASETS.add(
