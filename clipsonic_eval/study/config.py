@@ -45,6 +45,7 @@ class StudyConfig:
         guidance_interval: noise levels (shares of the schedule) where guidance acts; below, the condition hardly
             matters, and one evaluation of the network does instead of two.
         sampler_steps: of DPM-Solver++.
+        sampler_spacing: power of its timesteps, chosen on the validation split (``reports/sampler``).
         vocoder_iterations: of Griffin-Lim; those of the lowest FAD of real sounds (``reports/vocoder``).
         precision: of sampling; ``auto`` takes bfloat16 where the processor has instructions for it.
         n_boot: bootstrap resamples and permutations.
@@ -61,9 +62,10 @@ class StudyConfig:
     prior_guidance: float = 2.0
     audio_steps: int = 1200
     prior_steps: int = 1000
-    guidance_scales: tuple[float, ...] = (1.0, 2.0, 4.0)
+    guidance_scales: tuple[float, ...] = (1.0, 3.0, 5.0)
     guidance_interval: tuple[float, float] = (0.3, 1.0)
-    sampler_steps: int = 16
+    sampler_steps: int = 12
+    sampler_spacing: float = 0.5
     vocoder_iterations: int = 8
     precision: Precision = "auto"
     n_boot: int = 2000
@@ -77,8 +79,10 @@ class StudyConfig:
             raise ConfigError("guidance_scales must be at least one number, none below 1 (1 is no guidance)")
         if self.candidates < 1 or self.processes < 1:
             raise ConfigError("candidates and processes must be at least 1")
-        if self.sampler_steps < 1 or self.vocoder_iterations < 0:
-            raise ConfigError("sampler_steps must be at least 1, vocoder_iterations not negative")
+        if self.sampler_steps < 1 or self.vocoder_iterations < 0 or self.sampler_spacing <= 0:
+            raise ConfigError(
+                "sampler_steps must be at least 1, vocoder_iterations not negative, sampler_spacing above 0"
+            )
         if self.prior_guidance < 1:
             raise ConfigError("prior_guidance must be at least 1, which is no guidance")
 

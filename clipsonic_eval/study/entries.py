@@ -90,8 +90,14 @@ def planned_pairs(names: list[str]) -> tuple[str, ...]:
 
 
 def _model(config: StudyConfig, layout: Layout, seed: int, name: str) -> dict[str, Any]:
-    sampling = {"steps": config.sampler_steps, "guidance_interval": config.guidance_interval, **_vocoder(config)}
-    return {"model": str(layout.model(seed, name)), **sampling, "precision": config.precision}
+    sampling = {
+        "steps": config.sampler_steps,
+        "spacing": config.sampler_spacing,
+        "guidance_interval": config.guidance_interval,
+        "precision": config.precision,
+        **_vocoder(config),
+    }
+    return {"model": str(layout.model(seed, name)), **sampling}
 
 
 def _vocoder(config: StudyConfig) -> dict[str, Any]:

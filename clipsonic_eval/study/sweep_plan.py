@@ -26,13 +26,19 @@ class SweepConfig:
 
     Attributes:
         clip_variants: names in :data:`clipsonic_eval.toyencoders.sweep.VARIANTS`.
-        study: its settings, with one guidance scale, so that nothing is validated; the world is written once.
+        study: its settings, with one guidance scale, so that nothing is validated, and fewer steps, since CLIP
+            variants are compared with each other; the world is written once.
     """
 
     clip_variants: tuple[str, ...] = tuple(VARIANTS)
     study: StudyConfig = dataclasses.field(
         default_factory=lambda: StudyConfig(
-            train_seeds=(0, 1, 2), supervised=False, candidates=1, prior_guidance=1.0, guidance_scales=(2.0,)
+            train_seeds=(0, 1, 2),
+            supervised=False,
+            candidates=1,
+            prior_guidance=1.0,
+            guidance_scales=(3.0,),
+            audio_steps=500,
         )
     )
 

@@ -125,6 +125,7 @@ class MelDiffusion:
         steps: int = 20,
         sampler: str = "dpm-solver++",
         *,
+        spacing: float | None = None,
         guidance_interval: tuple[float, float] = (0.0, 1.0),
         frames: int | None = None,
         batch_size: int = 64,
@@ -137,6 +138,7 @@ class MelDiffusion:
             guidance: scale w of classifier-free guidance; 1 is no guidance (and half the cost).
             steps: of the sampler.
             sampler: a name in :data:`clipsonic.samplers.SAMPLERS`.
+            spacing: of its timesteps, see :func:`clipsonic.samplers.check_sampler`.
             guidance_interval: lowest and highest noise level t / T with guidance; beyond them the scale is 1 and the
                 network is evaluated once instead of twice (Kynkäänniemi et al. 2024, arXiv 2404.07724).
             frames: of each; None: those of the training clips. See :meth:`frames_of`.
@@ -166,6 +168,7 @@ class MelDiffusion:
                 self.diffusion,
                 sampler=sampler,
                 steps=steps,
+                spacing=spacing,
                 device=self.device,
             )
             batches.append(self._front_end.denormalise(drawn).cpu())

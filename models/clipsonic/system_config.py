@@ -30,6 +30,8 @@ class MelSystemConfig:
             once per step instead of twice.
         steps: of the sampler.
         sampler: a name in :data:`clipsonic.samplers.SAMPLERS`.
+        spacing: power p of the timesteps of DPM-Solver++, t_i ~ (i / steps)^p: below 1 fewer of them lie at low noise,
+            which suits networks of short trainings. None: that of the schedule, see :mod:`clipsonic.samplers`.
         template: prompt template, ``{}`` stands for the prompt. For class labels, for example "a photo of {}" (CLIP) or
             "the sound of {}" (CLAP).
         vocoder: its settings, for example ``{"iterations": 32}`` (Griffin-Lim's defaults where they are left out).
@@ -51,6 +53,7 @@ class MelSystemConfig:
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     steps: int = 20
     sampler: str = "dpm-solver++"
+    spacing: float | None = None
     template: str = "{}"
     vocoder: Mapping[str, Any] = field(default_factory=dict)
     precision: Precision = "fp32"
@@ -60,7 +63,7 @@ class MelSystemConfig:
     duration_s: float | None = None
 
     def __post_init__(self) -> None:
-        check_sampler(self.sampler, self.steps)
+        check_sampler(self.sampler, self.steps, self.spacing)
         if self.guidance < 0:
             raise ConfigError(f"guidance must not be negative, got {self.guidance}")
         low, high = self.guidance_interval
@@ -78,6 +81,7 @@ class MelSystemConfig:
         Compiled and channels-last networks round differently: the audio moves by float32 rounding.
         """
         given: dict[str, Any] = {
+            "spacing": self.spacing,
             "guidance_interval": None if self.guidance_interval == (0.0, 1.0) else list(self.guidance_interval),
             "compile": self.compile,
             "channels_last": self.channels_last,

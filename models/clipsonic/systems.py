@@ -159,6 +159,7 @@ class MelSystem:
             settings.guidance,
             settings.steps,
             settings.sampler,
+            spacing=settings.spacing,
             guidance_interval=settings.guidance_interval,
             frames=self.model.frames_of(settings.duration_s),
         )

@@ -141,7 +141,7 @@ def test_the_sweep_takes_some_of_the_variants(monkeypatch: pytest.MonkeyPatch) -
     text = shown("sweep", "--only", "narrow, calibrated", "--set", "study.audio_steps=7")
     assert called.config.clip_variants == ("narrow", "calibrated")
     assert called.config.study.audio_steps == 7
-    assert called.config.study.guidance_scales == (2.0,)  # the sweep's own default stays
+    assert called.config.study.guidance_scales == (3.0,)  # the sweep's own default stays
     assert called.options["command"] == "clipsonic-eval sweep --only 'narrow, calibrated' --set study.audio_steps=7"
     assert text.splitlines() == ["PD is ahead of ZS.", f"report   {REPORT.out / 'README.md'}"]
     assert json.loads(shown("sweep", "--json")) == {

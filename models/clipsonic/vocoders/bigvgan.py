@@ -21,7 +21,8 @@ from clipsonic_eval.files import read_json
 from clipsonic_eval.tensors import read_tensors
 from clipsonic_eval.weight_files import COPY_FOLDER, fill_network
 
-_FILES = ("bigvgan_generator.safetensors", "bigvgan_generator.pt")
+FILES = ("bigvgan_generator.safetensors", "bigvgan_generator.pt")
+TRAINED = "bigvgan"  # where clipsonic.training.vocoder leaves the published layout in its own folder
 
 
 @VOCODERS.register("bigvgan")
@@ -38,14 +39,33 @@ def load(mel: MelConfig, *, folder: str, chunk: int = 4, device: str | torch.dev
         WeightsError: no readable BigVGAN there.
         ConfigError: it reads other mel spectrograms.
     """
-    config = read_config(Path(folder))
-    _check_layout(folder, config, mel)
-    path = next((Path(folder) / name for name in _FILES if (Path(folder) / name).is_file()), None)
+    _check_layout(folder, read_config(_inner(Path(folder))), mel)
+    network, _, _ = read(Path(folder))
+    return NeuralVocoder("bigvgan", mel, network, network, chunk=chunk, device=device)
+
+
+def read(folder: Path) -> tuple[BigVGAN, BigVGANConfig, Path]:
+    """Read the generator of a published or trained folder.
+
+    Returns:
+        The network in evaluation mode, its configuration, and the file of its weights.
+
+    Raises:
+        WeightsError: no readable BigVGAN there.
+    """
+    folder = _inner(folder)
+    config = read_config(folder)
+    path = next((folder / name for name in FILES if (folder / name).is_file()), None)
     if path is None:
-        raise WeightsError(f"{folder}: holds neither {' nor '.join(_FILES)}; {COPY_FOLDER}")
+        raise WeightsError(f"{folder}: holds neither {' nor '.join(FILES)}; {COPY_FOLDER}")
     tensors = without_weight_norm(read_tensors(path, fix=COPY_FOLDER, under=("generator",)))
     network = fill_network(lambda: BigVGAN(config), tensors, path, named="BigVGAN's tensors", fix=COPY_FOLDER)
-    return NeuralVocoder("bigvgan", mel, network, network, chunk=chunk, device=device)
+    return network, config, path
+
+
+def _inner(folder: Path) -> Path:
+    """Return the folder of the published layout, which a trained vocoder's folder holds inside."""
+    return folder / TRAINED if (folder / TRAINED).is_dir() else folder
 
 
 def read_config(folder: Path) -> BigVGANConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +61,26 @@ def test_the_straight_path_ends_at_the_data_too(sampler: str) -> None:
     found = sample(mean, SHAPE, SEEDS, config, sampler=sampler, steps=100)
     first = first_noise()
     assert float((found - (MU + S * first)).abs().max()) < 0.1  # the same quantiles of N(μ, S²)
+
+
+@pytest.mark.parametrize(("schedule", "kept"), [("squaredcos_cap_v2", 0.956), ("rectified-flow", 0.880)])
+def test_dpm_solver_keeps_detail_finer_than_the_noise_of_its_last_step(schedule: Any, kept: float) -> None:
+    config, deviation = DiffusionConfig(schedule=schedule), 0.1
+    tables = Diffusion(config)
+
+    def mean(x: torch.Tensor, t: int) -> torch.Tensor:  # E[x_0 | x_t] for x_0 ~ N(0, 0.1²)
+        bar = tables.alpha_bar[t].to(x.dtype)
+        return bar.sqrt() * deviation**2 / (bar * deviation**2 + 1 - bar) * x
+
+    found = sample(mean, SHAPE, SEEDS, config, steps=20)
+    assert float((found / first_noise()).mean()) == pytest.approx(kept * deviation, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "times"), [(1.0, [995, 746, 498, 249]), (2.0, [995, 560, 249, 62]), (0.5, [995, 862, 704, 498])]
+)
+def test_timesteps_are_spaced_by_a_power(spacing: float, times: list[int]) -> None:
+    assert [step.t for step in plan("dpm-solver++", 4, CONFIG, spacing)] == times  # 995 (i / 4)^p
 
 
 @pytest.mark.parametrize(("sampler", "start", "gain"), [("ddim", 999, 1.6), ("dpm-solver++", 995, 3.5)])

@@ -7,7 +7,7 @@ import torch
 
 from clipsonic.diffusion import Diffusion, DiffusionConfig
 from clipsonic.samplers import check_sampler, noise_generators, plan, sample
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import ConfigError, UserError
 
 DIFFUSION = DiffusionConfig()
 TABLES = Diffusion(DIFFUSION)
@@ -122,5 +122,9 @@ def test_sampling_leaves_the_global_generator_alone() -> None:
 def test_unknown_samplers_and_too_many_steps_are_named() -> None:
     with pytest.raises(UserError, match="Did you mean 'ddim'"):
         check_sampler("dim", 5)
+    with pytest.raises(ConfigError, match="spacing must be above 0 and is dpm-solver"):
+        check_sampler("ddim", 5, 0.5)
+    with pytest.raises(ConfigError, match="got 0 for dpm-solver"):
+        check_sampler("dpm-solver++", 5, 0.0)
     with pytest.raises(UserError, match="exceed the 1000"):
         _draw("ddim", 1001, [1])

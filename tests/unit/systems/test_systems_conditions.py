@@ -99,6 +99,15 @@ def test_best_of_k_is_nearer_to_the_text_and_shows_in_the_card(written: Systems)
     assert many.card()["prior"]["candidates"] == 6
 
 
+def test_the_spacing_of_timesteps_is_on_the_card_and_changes_the_sound(written: Systems) -> None:
+    system = made(written, "ZS", steps=3)
+    spaced = system.variant(spacing=0.5)
+    assert spaced.card()["spacing"] == 0.5
+    assert "spacing" not in system.card()  # that of the schedule
+    queries = [Query("a", "a loud bell")]
+    assert not np.array_equal(spaced.generate(queries, [1])[0], system.generate(queries, [1])[0])
+
+
 def test_a_guidance_interval_is_on_the_card_and_changes_the_sound(written: Systems) -> None:
     system = made(written, "ZS", steps=3)
     part = system.variant(guidance_interval=(0.0, 0.5))

@@ -1,0 +1,130 @@
+"""Train a vocoder on prepared clips: BigVGAN's generator against its discriminators, as the paper did.
+
+The result is a folder that ``vocoder.name=bigvgan vocoder.folder=OUT`` reads: the published layout in ``bigvgan/``,
+beside the card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import save_file
+
+from clipsonic.training import lifecycle
+from clipsonic.training.config import identity, settings_of
+from clipsonic.training.vocoder_config import VocoderTrainingConfig
+from clipsonic.training.vocoder_task import VocoderTask, check_segment
+from clipsonic.vocoders import bigvgan
+from clipsonic.vocoders._bigvgan_network import BigVGAN, BigVGANConfig
+from clipsonic_eval import atomic, outputs
+from clipsonic_eval.config import as_tree, resolve
+from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.files import write_json
+from clipsonic_eval.hashing import file_sha256, write_sums
+from clipsonic_eval.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from clipsonic_eval.clips import ClipStore
+
+
+def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, overwrite: bool = False) -> Path:
+    """Train a vocoder; resume if it was interrupted, return at once if it is finished.
+
+    Args:
+        config: values of :class:`VocoderTrainingConfig` that differ from the defaults.
+        out: folder of the vocoder; holds ``checkpoint/`` and ``train_log.csv`` while training goes on.
+        progress: shows a bar over the steps, and notes.
+        overwrite: replace a vocoder of other settings or clips.
+
+    Returns:
+        ``out``, a folder for the vocoder ``bigvgan``.
+
+    Raises:
+        UserError: the configuration, the clips or the folder do not fit; the message says what to do.
+    """
+    from clipsonic_eval.clips import ClipStore
+
+    settings = resolve(VocoderTrainingConfig, config)
+    outputs.try_folder(out)  # before anything is read
+    store = ClipStore.open(settings.clips)
+    if store.sample_rate != settings.mel.sample_rate:
+        raise ConfigError(
+            f"{settings.clips}: clips at {store.sample_rate} Hz, but mel.sample_rate is {settings.mel.sample_rate}"
+        )
+    check_segment(settings, store)
+    start, parent = _parent(settings)
+    decides = {**settings_of(settings), "clips": store.content_hash}
+    with lifecycle.claim(out, decides, steps=settings.train.steps, parent=parent, overwrite=overwrite) as finished:
+        if not finished:
+            _train(store, settings, out, progress, (start, parent))
+    return out
+
+
+def _train(
+    store: ClipStore,
+    config: VocoderTrainingConfig,
+    out: Path,
+    progress: Progress,
+    origin: tuple[BigVGAN | None, dict[str, Any] | None],
+) -> None:
+    start, parent = origin
+    rows = torch.from_numpy(store.rows(config.split))
+    if not len(rows):
+        raise UserError(f"{config.clips}: there are no clips to train on (split: {config.split})")
+    task = VocoderTask(config, store, rows, start)
+    content = [store.content_hash, *([] if parent is None else [str(parent["weights_sha256"])])]
+
+    def model(result: dict[str, Any]) -> _Trained:
+        card = {**result, "clips": store.content_hash, "n_clips": len(rows)}
+        return _Trained(task.generator(), config.bigvgan(), card | ({} if parent is None else {"init_from": parent}))
+
+    lifecycle.complete(
+        task,
+        config.train,
+        out,
+        model,
+        identity=identity(config, *content),
+        settings=as_tree(config),
+        progress=progress,
+        label="vocoder",
+    )
+
+
+class _Trained:
+    """A finished generator, its configuration and its card."""
+
+    def __init__(self, generator: BigVGAN, config: BigVGANConfig, card: dict[str, Any]) -> None:
+        self.generator, self.config, self.card = generator, config, card
+
+    def save(self, folder: Path) -> Path:
+        """Write the folder; ``model_index.json`` last, so its presence means "complete"."""
+        tensors = {name: value.detach().cpu().contiguous() for name, value in self.generator.state_dict().items()}
+        name = bigvgan.TRAINED
+        with atomic.replacing_folder(folder / name) as part:
+            save_file(tensors, part / bigvgan.FILES[0])
+            write_json(part / "config.json", {**asdict(self.config), "win_size": self.config.n_fft})
+        self.card["weights_sha256"] = file_sha256(folder / name / bigvgan.FILES[0])
+        self.card["parameters"] = sum(value.numel() for value in self.generator.parameters())
+        write_json(folder / "card.json", self.card)
+        write_sums(folder, (f"{name}/{bigvgan.FILES[0]}", f"{name}/config.json", "card.json"))
+        write_json(folder / "model_index.json", {"_class_name": "Vocoder", "format": 1, "vocoder": "bigvgan"})
+        return folder
+
+
+def _parent(config: VocoderTrainingConfig) -> tuple[BigVGAN | None, dict[str, Any] | None]:
+    """Return the generator that a run starts from, and what the card says of it.
+
+    Raises:
+        UserError: no readable BigVGAN there, or one of another size or layout.
+    """
+    if config.init_from is None:
+        return None, None
+    network, theirs, path = bigvgan.read(config.init_from)
+    changed = outputs.differences(as_tree(theirs), as_tree(config.bigvgan()))
+    if changed:
+        raise ConfigError(f"{config.init_from}: another generator than this run's ({outputs.listing(changed)})")
+    return network, {"weights_sha256": file_sha256(path)}
