@@ -64,7 +64,7 @@ class StudyConfig:
     prior_steps: int = 1000
     guidance_scales: tuple[float, ...] = (1.0, 3.0, 5.0)
     guidance_interval: tuple[float, float] = (0.3, 1.0)
-    sampler_steps: int = 12
+    sampler_steps: int = 10
     sampler_spacing: float = 0.5
     vocoder_iterations: int = 8
     precision: Precision = "auto"

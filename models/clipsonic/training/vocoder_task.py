@@ -7,7 +7,7 @@ a vocoder has the training loop of every other model: its checkpoints, its avera
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -18,6 +18,7 @@ from torch.nn.utils import parametrizations, parametrize
 from clipsonic.mel import MelFrontEnd
 from clipsonic.training.batches import batch_rows, held_out_split, step_generator
 from clipsonic.training.loop import Network
+from clipsonic.training.prefetch import Prefetch
 from clipsonic.training.vocoder_config import VocoderTrainingConfig
 from clipsonic.vocoders._bigvgan_network import BigVGAN
 from clipsonic.vocoders._discriminators import (
@@ -34,6 +35,7 @@ from clipsonic_eval.seeds import derive
 if TYPE_CHECKING:
     from clipsonic_eval.clips import ClipStore
 
+_AHEAD = 512  # clips read ahead at most
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d)
 
 
@@ -86,8 +88,8 @@ class VocoderTask:
     def __init__(
         self, config: VocoderTrainingConfig, store: ClipStore, rows: Tensor, start: BigVGAN | None = None
     ) -> None:
-        self.config, self.waited = config, 0.0
-        self._store = store
+        self.config, self._store = config, store
+        self._prefetch = Prefetch(lambda rows: torch.from_numpy(store.audio(rows)), most=_AHEAD)
         device = resolve_device(config.device)
         self._front_end = MelFrontEnd(config.mel, device)
         with torch.random.fork_rng(devices=[]):
@@ -101,10 +103,19 @@ class VocoderTask:
         training, held_out = held_out_split(sources, config.train.validation, config.train.seed)
         self.training_rows, self.held_out = rows[torch.from_numpy(training)], rows[torch.from_numpy(held_out)]
 
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for audio so far."""
+        return self._prefetch.waited
+
+    def begin(self, step: int, shares: Sequence[slice]) -> None:
+        """Begin to read the clips of these rows of the batches from a step on."""
+        steps = range(step, self.config.train.steps)
+        self._prefetch.expect(batch[rows].numpy() for batch in map(self._batch, steps) for rows in shares)
+
     def loss(self, network: Network, step: int, rows: slice) -> Tensor:
         """Return the losses of generator and discriminators on a step's segments, one scalar."""
-        train = self.config.train
-        batch = self.training_rows[batch_rows(len(self.training_rows), train.batch_size, step, train.seed)]
+        train, batch = self.config.train, self._batch(step)
         where = torch.rand(len(batch), generator=step_generator(train.seed, step, "segments", torch.device("cpu")))
         audio = self._segments(batch[rows], where[rows]).to(self._front_end.device)
         log_mel = self._front_end.log_mel(audio)
@@ -139,11 +150,13 @@ class VocoderTask:
                 parametrize.remove_parametrizations(module, "weight")
         return self.module.generator.eval()
 
+    def _batch(self, step: int) -> Tensor:
+        train = self.config.train
+        return self.training_rows[batch_rows(len(self.training_rows), train.batch_size, step, train.seed)]
+
     def _segments(self, rows: Tensor, where: Tensor) -> Tensor:
         """Return a segment of each clip (b,), (b, n) float32; ``where`` (b,) in [0, 1) says which."""
-        started = time.monotonic()
-        audio = torch.from_numpy(self._store.audio(rows.numpy()))
-        self.waited += time.monotonic() - started
+        audio = self._prefetch.read(rows.numpy())
         length = self.config.segment
         valid = torch.from_numpy(self._store.valid_s[rows.numpy()]) * self._store.sample_rate
         room = (valid.round().long().clamp(max=audio.shape[1]) - length).clamp(min=0)  # silence follows
