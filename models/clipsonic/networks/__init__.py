@@ -7,7 +7,7 @@ A network is a diffusers ``ModelMixin`` with ``save_pretrained`` / ``from_pretra
 ``cond`` is the L2-normalised condition embedding times √d, without centring. Rows where ``drop`` is true get the
 network's own learnt null condition instead, which classifier-free guidance is trained and sampled with.
 
-A network whose weights are bfloat16 takes x in bfloat16, ``cond`` in any precision, and returns v in bfloat16.
+A network whose weights are bfloat16 or float16 takes x in that precision, ``cond`` in any, and returns v in it.
 
 A network that also takes other numbers of frames than it was built for says of what they must be multiples, in an
 attribute ``frames_multiple``.

@@ -21,8 +21,9 @@ class _Normalise(torch.autograd.Function):
     def forward(ctx: Any, x: torch.Tensor, gamma: torch.Tensor, beta: torch.Tensor, groups: int) -> torch.Tensor:
         b, n, c = x.shape
         count = n * (c // groups)
-        mean = _over_groups(x.sum(1), groups) / count  # μ = Σ x / N
-        variance = _over_groups((x * x).sum(1), groups) / count - mean * mean  # σ² = Σ x² / N − μ²
+        wide = _wide(x)
+        mean = _over_groups(wide.sum(1), groups) / count  # μ = Σ x / N
+        variance = _over_groups((wide * wide).sum(1), groups) / count - mean * mean  # σ² = Σ x² / N − μ²
         rho = torch.rsqrt(variance.clamp_(min=0) + _EPS)
         gamma = gamma.view(b, groups, -1)
         scale = rho * gamma
@@ -37,8 +38,9 @@ class _Normalise(torch.autograd.Function):
         b, n, c = x.shape
         groups = mean.shape[1]
         count = n * (c // groups)
-        of_beta = gradient.sum(1).float().view(b, groups, -1)  # Σ g
-        of_gamma = rho * ((gradient * x).sum(1).float().view(b, groups, -1) - mean * of_beta)  # Σ g x̂
+        wide = _wide(gradient)
+        of_beta = wide.sum(1).float().view(b, groups, -1)  # Σ g
+        of_gamma = rho * ((wide * x).sum(1).float().view(b, groups, -1) - mean * of_beta)  # Σ g x̂
         first = (gamma * of_beta).sum(2, keepdim=True) / count  # ⟨γ g⟩
         second = (gamma * of_gamma).sum(2, keepdim=True) / count  # ⟨γ g x̂⟩
         # ∂L/∂x = ρ (γ g − ⟨γ g⟩ − x̂ ⟨γ g x̂⟩) = (γ ρ) g + k x − (ρ ⟨γ g⟩ + k μ),  k = −ρ² ⟨γ g x̂⟩
@@ -47,6 +49,11 @@ class _Normalise(torch.autograd.Function):
         of_x = torch.addcmul(_spread(constant.expand_as(gamma), x), x, _spread(k.expand_as(gamma), x))
         of_x = torch.addcmul(of_x, gradient, _spread(rho * gamma, x))
         return of_x, of_gamma.reshape(b, c), of_beta.reshape(b, c), None
+
+
+def _wide(x: torch.Tensor) -> torch.Tensor:
+    """Return x in the precision that it is summed in: sums of squares leave the range of float16 at 65,504."""
+    return x.float() if x.dtype == torch.float16 else x
 
 
 def _over_groups(sums: torch.Tensor, groups: int) -> torch.Tensor:

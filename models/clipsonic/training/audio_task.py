@@ -144,7 +144,8 @@ def check_clips(store: ClipStore, config: AudioTrainingConfig) -> None:
     """Check before any work that there is something to train on, and a device to train on.
 
     Raises:
-        ConfigError: the clips have another sample rate than the model, or there is no such device.
+        ConfigError: the clips have another sample rate than the model, there is no such device, or it does not compute
+            in the configured precision.
         UserError: the configured split has no clips.
     """
     if store.sample_rate != config.mel.sample_rate:
@@ -153,7 +154,7 @@ def check_clips(store: ClipStore, config: AudioTrainingConfig) -> None:
             "prepare them at the model's rate"
         )
     split_clips(store, config)
-    resolve_device(config.device)
+    config.train.execution(resolve_device(config.device))
 
 
 def split_clips(store: ClipStore, config: AudioTrainingConfig) -> tuple[torch.Tensor, torch.Tensor]:

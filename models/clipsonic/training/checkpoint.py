@@ -33,6 +33,7 @@ class Checkpoint:
         seconds: spent so far.
         log: rows of the log so far.
         threads: of torch on the processor, on which sums depend by rounding; 0: not known.
+        loss_scale: factor on the loss in fp16, and the steps since it last changed.
         tensors: weights (``model.``), their EMA (``average``), the moments of the optimisers (``opt.<number>.``), and
             sum and number of the losses since the last log row (``window``).
     """
@@ -42,6 +43,7 @@ class Checkpoint:
     seconds: float
     log: list[dict[str, Any]]
     threads: int = 0
+    loss_scale: tuple[float, int] = (1.0, 0)
     tensors: dict[str, torch.Tensor] = field(default_factory=dict)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from clipsonic.conditions import ConditionSpec
 from clipsonic.diffusion import DiffusionConfig
@@ -12,13 +12,16 @@ from clipsonic.mel import MelConfig
 from clipsonic.networks import NetworkConfig, resolved_options
 from clipsonic.prior.data import PairSource
 from clipsonic.prior.network import PriorNetworkConfig
-from clipsonic_eval.bfloat16 import Precision
+from clipsonic.training.execution import Execution, TrainPrecision, chosen
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.hashing import config_hash
 
+if TYPE_CHECKING:
+    import torch
+
 # may differ between a run and its resumption: they change when things happen, not the result
-_RUNTIME_KEYS = ("checkpoint_every", "max_minutes", "log_every", "validate_every")
+_RUNTIME_KEYS = ("checkpoint_every", "max_minutes", "log_every", "validate_every", "gradient_checkpointing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,15 @@ class TrainConfig:
         gradient_clip: largest gradient norm.
         ema: decay d of the exponential moving average of the weights, which is what is kept of a run; at step t it is
             min(d, (1 + t) / (10 + t)).
-        precision: ``bf16`` computes the network in bfloat16, with weights that are cast once a step (the weights
-            themselves, their average and the optimiser stay float32); ``auto``: bf16 where the processor has
-            instructions for it.
+        precision: of the network; the weights themselves, their average and the optimiser are float32. ``bf16``,
+            ``fp16``: weights are cast once a step; in fp16 the loss is scaled, and steps whose gradient overflows are
+            left out. ``tf32``: products of a GPU from 10 bits of mantissa. ``fp32``: none of this, nor PyTorch's TF32
+            in convolutions. ``auto``: bf16 where the device has instructions for it, else fp16 on a GPU, else fp32.
+        compile: compile the network (``torch.compile``), which needs a C++ compiler and minutes at the start.
+        channels_last: keep the images of a 2-D network with their channels last, which suits GPUs; ``unet2d`` always
+            does.
+        gradient_checkpointing: compute the insides of every block a second time for the backward pass instead of
+            keeping them: less memory for about a third more time, the same numbers.
         seed: of weights, batches and noise.
         checkpoint_every: steps between checkpoints.
         log_every: steps between rows of the log.
@@ -63,7 +72,10 @@ class TrainConfig:
     betas: tuple[float, float] = (0.9, 0.99)
     gradient_clip: float = 1.0
     ema: float = 0.995
-    precision: Precision = "auto"
+    precision: TrainPrecision = "auto"
+    compile: bool = False
+    channels_last: bool = False
+    gradient_checkpointing: bool = False
     seed: int = 0
     checkpoint_every: int = 500
     log_every: int = 50
@@ -79,6 +91,10 @@ class TrainConfig:
             raise ConfigError("train: learning_rate and gradient_clip must be above 0, ema in [0, 1)")
         if self.validation < 0 or self.warmup < 0:
             raise ConfigError("train: validation and warmup must not be negative")
+
+    def execution(self, device: torch.device) -> Execution:
+        """Return how the network is computed on a device; ConfigError where it cannot be."""
+        return Execution(chosen(self.precision, device), self.compile, self.gradient_checkpointing)
 
     @property
     def constant_rate(self) -> bool:
@@ -141,7 +157,7 @@ class PriorOptimisation(TrainConfig):
     learning_rate: float = 1e-3
     warmup: int = 100
     ema: float = 0.995
-    precision: Precision = "fp32"
+    precision: TrainPrecision = "fp32"
     validation: int = 512
 
 

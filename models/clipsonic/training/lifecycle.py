@@ -16,9 +16,9 @@ from typing import Any, Protocol
 
 from clipsonic.training import checkpoint, loop
 from clipsonic.training.config import TrainConfig
+from clipsonic.training.execution import described
 from clipsonic.training.processes import one_writer
 from clipsonic_eval import outputs, threads
-from clipsonic_eval.bfloat16 import described
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.progress import Progress

@@ -16,9 +16,11 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from clipsonic.networks import set_execution
 from clipsonic.training import checkpoint, processes
 from clipsonic.training.batches import own_draws
 from clipsonic.training.config import TrainConfig
+from clipsonic.training.loss_scale import LossScale
 from clipsonic.training.optimizers import make_optimizers
 from clipsonic_eval import threads
 from clipsonic_eval.errors import ConfigError, UserError
@@ -104,7 +106,9 @@ class _TrainingRun:
                 f"train.gradient_accumulation {config.gradient_accumulation}"
             )
         self.shares = processes.shares(state, config.gradient_accumulation)
+        set_execution(task.module, channels_last=config.channels_last)
         self.weights, self.optimizers = make_optimizers(task.module, config)
+        self.scale = LossScale(on=config.execution(self.device).precision == "fp16")
         self.step, self.seconds = 0, 0.0
         self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses and their number
         self.log_rows: list[dict[str, Any]] = []
@@ -124,12 +128,15 @@ class _TrainingRun:
         self.step, self.seconds = found.step, found.seconds
         self.log_rows = found.log
         self.threads = found.threads
+        if self.scale.on:
+            self.scale.factor, self.scale.good = found.loss_scale
         checkpoint.apply(found, self.weights, self.optimizers, self.window)
 
     def save(self) -> None:
         """Write a checkpoint, on the main process."""
         if self.writes:
-            state = checkpoint.Checkpoint(self.identity, self.step, self.seconds, self.log_rows, self.threads)
+            scale = (self.scale.factor, self.scale.good)
+            state = checkpoint.Checkpoint(self.identity, self.step, self.seconds, self.log_rows, self.threads, scale)
             checkpoint.write(self.folder, state, self.weights, self.optimizers, self.window)
 
     def choose_threads(self, progress: Progress) -> int:
@@ -197,19 +204,25 @@ class _TrainingRun:
         for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
             group["lr"] = rate
         loss = self._gradient()
-        norm = float(self.weights.reduce(len(self.shares), self.processes))
-        if not math.isfinite(norm):
+        norm = float(self.weights.reduce(len(self.shares) * self.scale.factor, processes=self.processes))
+        finite = math.isfinite(norm)
+        if not self.scale.takes(finite=finite):
             raise UserError(
                 f"training diverged at step {self.step} (the gradient is not finite); lower train.learning_rate"
             )
+        if finite:
+            self._update(norm)
+            self.window += torch.stack([loss, torch.ones_like(self.window[1])])
+        self.step += 1
+
+    def _update(self, norm: float) -> None:
+        """Move the weights along a gradient of this norm, and their average towards them."""
         if norm > self.config.gradient_clip:
             self.weights.gradient *= self.config.gradient_clip / norm  # g ← g c / |g|
         for optimizer in self.optimizers:
             optimizer.step()
         self.weights.cast()
         self.weights.update_average(ema_decay(self.config.ema, self.step))
-        self.window += torch.stack([loss, torch.ones_like(self.window[1])])
-        self.step += 1
 
     def _gradient(self) -> torch.Tensor:
         """Sum the gradients of this process's shares of the batch, and return the mean of their losses, float64."""
@@ -217,7 +230,7 @@ class _TrainingRun:
         for turn, rows in enumerate(self.shares):
             with own_draws(self.task.module, self.config.seed, self.step, rows.start):
                 loss = self.task.loss(self.weights.call, self.step, rows)
-                self.weights.backward(loss, add=turn > 0)
+                self.weights.backward(loss * self.scale.factor, add=turn > 0)
             total += loss.detach()
         return total / len(self.shares)
 

@@ -15,7 +15,6 @@ from torch import nn
 
 from clipsonic.training.config import TrainConfig
 from clipsonic.training.weights import FlatWeights
-from clipsonic_eval import bfloat16
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 _MOMENTUM = 0.95
@@ -31,16 +30,16 @@ def make_optimizers(module: nn.Module, config: TrainConfig) -> tuple[FlatWeights
 
     Args:
         module: the network, on its device.
-        config: ``optimizer``, ``learning_rate``, ``weight_decay``, ``betas`` and ``precision`` count.
+        config: the optimiser's settings, and how the network is computed.
     """
-    low = bfloat16.chosen(config.precision, next(module.parameters()).device, "the training") == "bf16"
+    execution = config.execution(next(module.parameters()).device)
     kernels = _kernels(module) if config.optimizer == "muon" else []
     rest = [p for p in module.parameters() if p.requires_grad and p not in set(kernels)]
     decayed, plain = [p for p in rest if p.ndim >= 2], [p for p in rest if p.ndim < 2]
-    weights = FlatWeights(module, [*kernels, *decayed, *plain], low=low)
+    weights = FlatWeights(module, [*kernels, *decayed, *plain], execution)
     found: list[torch.optim.Optimizer] = []
     if kernels:
-        dtype = torch.bfloat16 if low else torch.float32
+        dtype = torch.bfloat16 if execution.dtype == torch.bfloat16 else torch.float32
         found.append(_Muon(kernels, config.learning_rate, config.weight_decay, dtype))
     parts = ((decayed, config.weight_decay), (plain, 0.0))
     groups = [{"params": [weights.piece(part)], "weight_decay": decay} for part, decay in parts if part]

@@ -1,7 +1,7 @@
 """The weights of a network in training, in one piece of memory: a step works on vectors, not on hundreds of tensors.
 
-In bfloat16 a copy of the network is called, whose weights are cast once a step. Values, average and optimiser stay
-float32.
+At low precision a copy of the network is called, whose weights are cast once a step. Values, average and optimiser
+stay float32.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from torch import nn
 
-_ALIGNMENT = 32  # elements: every parameter begins at a multiple of 64 bytes, also in bfloat16
+from clipsonic.training.execution import FLOAT32, Execution, plain, prepared, products
+
+_ALIGNMENT = 32  # elements: every parameter begins at a multiple of 64 bytes, also in 16 bits
 
 
 class FlatWeights:
@@ -23,7 +25,7 @@ class FlatWeights:
     Args:
         module: its parameters, and their gradients, become views of the vectors.
         parameters: the trainable ones in the order of the vectors, each once.
-        low: call a copy of the module in bfloat16.
+        execution: how the network is computed.
 
     Attributes:
         module: the network, float32.
@@ -33,9 +35,11 @@ class FlatWeights:
         average: (n,) float32, the exponential moving average (EMA) of the values, which is what is kept of a run.
     """
 
-    def __init__(self, module: nn.Module, parameters: Sequence[nn.Parameter], *, low: bool = False) -> None:
-        self.module = module
-        self.called: nn.Module = copy.deepcopy(module).bfloat16() if low else module
+    def __init__(self, module: nn.Module, parameters: Sequence[nn.Parameter], execution: Execution = FLOAT32) -> None:
+        self.module, self._execution = module, execution
+        low = execution.dtype != torch.float32
+        self.called: nn.Module = copy.deepcopy(module).to(execution.dtype) if low else module
+        self._network = prepared(self.called, execution)
         called = dict(zip(module.parameters(), self.called.parameters(), strict=True))
         self._begins: dict[nn.Parameter, int] = {}
         n = 0
@@ -44,7 +48,7 @@ class FlatWeights:
             n = _end(n, parameter)
         self.values = torch.zeros(n, device=parameters[0].device)
         self.gradient = torch.zeros_like(self.values)
-        self._low = self.values.bfloat16() if low else None
+        self._low = self.values.to(execution.dtype) if low else None
         self._called = [called[parameter] for parameter in parameters]
         self._gradients = [_view(self.gradient, p, begin) for p, begin in self._begins.items()]
         for parameter, begin in self._begins.items():
@@ -65,15 +69,17 @@ class FlatWeights:
         return vector
 
     def call(self, *inputs: Any, **named: Any) -> Any:
-        """Call the network; in bfloat16 its floating-point inputs are cast."""
-        if self._low is None:
-            return self.called(*inputs, **named)
-        return self.called(*map(_bfloat16, inputs), **{name: _bfloat16(value) for name, value in named.items()})
+        """Call the network; at low precision its floating-point inputs are cast."""
+        with self._products():
+            if self._low is None:
+                return self._network(*inputs, **named)
+            return self._network(*map(self._cast, inputs), **{name: self._cast(value) for name, value in named.items()})
 
     def backward(self, loss: torch.Tensor, *, add: bool = False) -> None:
         """Set the gradient of a loss, or add it to what is there."""
         self.called.zero_grad()  # to None: the network then hands over its gradients instead of adding to old ones
-        loss.backward()
+        with self._products():
+            loss.backward()
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._called]
         if add:  # in float32, whatever the network's precision
             torch._foreach_add_(self._gradients, [gradient.float() for gradient in found])
@@ -82,12 +88,12 @@ class FlatWeights:
         for parameter, view in zip(self._begins, self._gradients, strict=True):
             parameter.grad = view
 
-    def reduce(self, added: int = 1, processes: int = 1) -> torch.Tensor:
-        """Make the gradient the mean over so many added ones and over the processes; return its norm, a scalar."""
+    def reduce(self, divisor: float = 1.0, *, processes: int = 1) -> torch.Tensor:
+        """Make the gradient its mean over the processes, divided by a number; return its norm, a scalar."""
         if processes > 1:
             torch.distributed.all_reduce(self.gradient)
-        if added * processes > 1:
-            self.gradient /= added * processes
+        if divisor * processes != 1:
+            self.gradient /= divisor * processes
         return torch.linalg.vector_norm(self.gradient)
 
     @torch.no_grad()
@@ -97,7 +103,7 @@ class FlatWeights:
 
     @torch.no_grad()
     def cast(self) -> None:
-        """Bring the weights of the copy in bfloat16 up to date with the values."""
+        """Bring the weights of the copy at low precision up to date with the values."""
         if self._low is not None:
             self._low.copy_(self.values)
 
@@ -118,7 +124,15 @@ class FlatWeights:
         self._take(self.average)
         for parameter in self._begins:
             parameter.data, parameter.grad = parameter.detach().clone(), None
+        plain(self.module)
         self.module.eval()
+
+    def _products(self) -> contextlib.AbstractContextManager[None]:
+        return products(self._execution.precision, self.values.device)
+
+    def _cast(self, value: Any) -> Any:
+        floating = isinstance(value, torch.Tensor) and value.is_floating_point()
+        return value.to(self._execution.dtype) if floating else value
 
     @torch.no_grad()
     def _take(self, values: torch.Tensor) -> None:
@@ -133,8 +147,3 @@ def _end(begin: int, parameter: nn.Parameter) -> int:
 def _view(vector: torch.Tensor, parameter: torch.Tensor, begin: int) -> torch.Tensor:
     """Return the part of a vector (n,) that belongs to a parameter, in its shape and order in memory."""
     return vector.as_strided(parameter.shape, torch.empty_like(parameter).stride(), begin)
-
-
-def _bfloat16(value: Any) -> Any:
-    floating = isinstance(value, torch.Tensor) and value.is_floating_point()
-    return value.bfloat16() if floating else value

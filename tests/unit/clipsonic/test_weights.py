@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from clipsonic.training.execution import Execution
 from clipsonic.training.weights import FlatWeights
 
 
@@ -25,7 +26,7 @@ def loss(weights: FlatWeights) -> torch.Tensor:
 def one_weight(value: float, *, low: bool = False) -> tuple[nn.Linear, FlatWeights]:
     module = nn.Linear(1, 1, bias=False)
     nn.init.constant_(module.weight, value)
-    return module, FlatWeights(module, [module.weight], low=low)
+    return module, FlatWeights(module, [module.weight], Execution("bf16" if low else "fp32"))
 
 
 def test_values_and_gradients_of_the_parameters_are_those_of_the_module_alone() -> None:
@@ -46,7 +47,7 @@ def test_values_and_gradients_of_the_parameters_are_those_of_the_module_alone() 
 def test_in_bfloat16_the_gradient_is_that_of_a_network_cast_to_it() -> None:
     module = network()
     half = copy.deepcopy(module).bfloat16()
-    weights = FlatWeights(module, list(module.parameters()), low=True)
+    weights = FlatWeights(module, list(module.parameters()), Execution("bf16"))
     weights.backward(loss(weights))
     half(torch.linspace(-1, 1, 9).view(1, 1, 3, 3).bfloat16()).float().square().sum().backward()
     for ours, theirs in zip(module.parameters(), half.parameters(), strict=True):
@@ -70,7 +71,7 @@ def test_added_gradients_become_their_mean_in_float32(low: bool) -> None:
     module, weights = one_weight(2.0, low=low)
     for turn, factor in enumerate((1.0, 1 / 512, 3.0)):
         weights.backward(weights.call(torch.ones(1, 1)).float().sum() * factor, add=turn > 0)
-    norm = weights.reduce(added=3)
+    norm = weights.reduce(3)
     assert norm == pytest.approx((4 + 1 / 512) / 3, rel=1e-6)  # 1 + 1/512 is 1 in bfloat16
     assert module.weight.grad == norm
 
