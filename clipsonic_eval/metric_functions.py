@@ -19,20 +19,27 @@ from clipsonic_eval._arguments import StrPath, as_path, is_path, require_encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.metrics import METRICS, MetricCard
 from clipsonic_eval.metrics.scoring import function_of
-from clipsonic_eval.types import Score, Skip, as_embeddings
+from clipsonic_eval.types import Embeddings, Score, Skip, as_embeddings
 
 if TYPE_CHECKING:
     from clipsonic_eval.encoders import Encoder
 
 AUDIO = ("reference", "system", "real")  # arguments that are embeddings of audio, or a folder of it
-_EXAMPLES = {"audio": "vggish", "audio_text": "clap-laion-audio", "classifier": "panns-cnn14"}  # by role
+_EXAMPLES = {  # by role
+    "audio": "vggish",
+    "audio_text": "clap-laion-audio",
+    "audio_image": "imagebind",
+    "classifier": "panns-cnn14",
+    "aesthetics": "audiobox-aesthetics",
+}
 _OPTIONS: Mapping[str, Any] = {"encoder": None, "weights": None, "device": "cpu", "cache": None}
 _DOC = """
 
 Folders:
     Audio may also be given as a folder. Prompts and labels may be a table with the column ``key``, which names the
     clips, and the column ``prompt``, ``label``, ``count`` or ``size``; prompts also a dict of texts by key, or a list
-    of texts in the order of the clips. ``encoder`` embeds them: a name (see ``list_encoders()``) or an encoder object.
+    of texts in the order of the clips. Images may be a table with the columns ``key`` and ``image``, or a dict of files
+    by key. ``encoder`` embeds them: a name (see ``list_encoders()``) or an encoder object.
     ``weights`` is its weight file, where not in its default place; ``device`` is ``cpu`` or ``cuda``; ``cache`` is the
     folder of the embedding cache, None for the user's.
 """
@@ -93,15 +100,17 @@ def _embedded(
 ) -> dict[str, Any]:
     """Return the arguments that are folders, tables or texts, embedded."""
     folders = {argument: _folder(argument, given[argument]) for argument in AUDIO if is_path(given.get(argument))}
-    prompts, labels = given.get("prompts"), given.get("labels")
+    prompts, labels, images = given.get("prompts"), given.get("labels"), given.get("images")
     result: dict[str, Any] = {"labels": _labels(labels, card.attribute)} if is_path(labels) else {}
-    texts = _are_texts(prompts)
-    if not folders and not texts:
+    texts, files = _are_texts(prompts), is_path(images) or isinstance(images, Mapping)
+    if not folders and not texts and not files:
         if encoder is not None:
             raise UserError("encoder: embeds folders and texts, and there are only embeddings here; leave it out")
         return result
     if encoder is None:
-        raise _no_encoder(card, next(iter(folders.values()), prompts))
+        raise _no_encoder(
+            card, next(iter(folders.values()), prompts if texts else images), "texts" if texts else "images"
+        )
     require_encoder(encoder, weights)
     from clipsonic_eval.harness.embed_folder import embed_folder, embed_prompts
     from clipsonic_eval.harness.resolve import load_encoder
@@ -112,6 +121,9 @@ def _embedded(
     if texts:
         result["prompts"] = embed_prompts(_texts(prompts, given["system"]), encoder)
         asked = set(result["prompts"].keys)
+    if files:
+        result["images"] = _images(images, encoder, as_path(cache))
+        asked = set(result["images"].keys)
     for argument, folder in folders.items():
         keys = None if argument == "reference" else asked
         skipped: list[Skip] = []
@@ -133,10 +145,10 @@ def _folder(argument: str, given: StrPath) -> Path:
     )
 
 
-def _no_encoder(card: MetricCard, given: object) -> UserError:
-    what = f"'{given}' must be embedded" if is_path(given) else "texts must be embedded"
+def _no_encoder(card: MetricCard, given: object, kind: str) -> UserError:
+    shown = f"'{given}'" if is_path(given) else kind
     example = f", e.g. encoder='{_EXAMPLES[card.role]}'" if card.role in _EXAMPLES else ""
-    return UserError(f"{card.name}: {what}, so name an encoder{example} (list_encoders() names all)")
+    return UserError(f"{card.name}: {shown} must be embedded, so name an encoder{example} (list_encoders() names all)")
 
 
 def _are_texts(prompts: object) -> bool:
@@ -158,6 +170,23 @@ def _texts(texts: Any, system: Any) -> Path | Mapping[str, str]:
     if len(keys) != len(texts):
         raise UserError(f"prompts: {len(texts)} texts for {len(keys)} clips; give one for each, in their order")
     return dict(zip(keys, texts, strict=True))
+
+
+def _images(images: Any, encoder: Encoder, cache: Path | None) -> Embeddings:
+    """Return the images of a table, or of files by key, embedded."""
+    from clipsonic_eval.harness.cache import usable_cache
+    from clipsonic_eval.harness.queries import read_queries
+    from clipsonic_eval.harness.query_images import embed_images
+
+    if isinstance(images, Mapping):
+        files: Mapping[str, Path] = {str(key): Path(file) for key, file in images.items()}
+    else:
+        files = read_queries(Path(images)).images
+    if not files:
+        raise UserError(f"images: {images} names no image; give a table with the columns key, prompt and image")
+    found = embed_images(files, encoder, cache=usable_cache(cache))
+    warn_of_skipped(Path("images"), found.skipped, stacklevel=5)
+    return found.embeddings
 
 
 def _labels(table: StrPath, attribute: str) -> dict[str, str]:

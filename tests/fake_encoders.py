@@ -115,6 +115,20 @@ class FakeSize(FakeEncoder):
         return (power @ np.linspace(0, 1, N // 2 + 1) / power.sum(axis=1))[:, None].astype(np.float32)
 
 
+class FakeAesthetics(FakeEncoder):
+    """Four numbers that fall with the flatness of the spectrum, as noise makes it."""
+
+    def __init__(self) -> None:
+        super().__init__("fake-aesthetics")
+        self.card = card("fake-aesthetics", 4)
+
+    def audio(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
+        """Embed clips."""
+        super().audio(clips)
+        bands = np.array([self._bands(mono_at(clip, RATE)) for clip in clips]).reshape(-1, 24)
+        return np.outer(bands.max(axis=1) - bands.mean(axis=1), [1, 0.9, 0.8, 0.7]).astype(np.float32)
+
+
 def encoders() -> dict[str, FakeEncoder]:
     """Return one encoder for each role of an evaluation."""
     return {
@@ -123,4 +137,6 @@ def encoders() -> dict[str, FakeEncoder]:
         "classifier": FakeClasses(),
         "count_classifier": FakeClasses(),
         "size_estimator": FakeSize(),
+        "aesthetics": FakeAesthetics(),
+        "audio_image": FakeEncoder("fake-imagebind", unit=True),
     }

@@ -19,7 +19,9 @@ class Encoder(Protocol):
     """What an encoder offers; a modality that is not on its card raises UserError.
 
     Results do not depend on how items are batched, and no call changes global state. An encoder that cuts or replaces
-    parts of a text also has a method ``text_notes(texts) -> list[TextNote]``.
+    parts of a text also has a method ``text_notes(texts) -> list[TextNote]``. One that takes videos has two more:
+    ``video_times(duration_s) -> list[float]``, the times in seconds of the frames that it wants, and
+    ``video(videos) -> (n, d)``, which embeds videos, each as a sequence of those frames.
     """
 
     @property

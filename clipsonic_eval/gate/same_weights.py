@@ -50,7 +50,7 @@ def moved_stage(change: Change, candidate: RunRecord, baseline: RunRecord) -> st
     for stage in stages:
         if _differ(*system, stage):
             return f"the wavs are equal and the {_named(stage)} differ, so it is the encoder that moved"
-    for other in ("reference", "real", "prompts"):
+    for other in ("reference", "real", "prompts", "images"):
         sets = old.get(other, {}), new.get(other, {})
         moved = [stage for stage in sets[0] if _differ(*sets, stage)]
         if moved:

@@ -16,6 +16,7 @@ from clipsonic_eval.harness.audio_sets import AudioSet, system_set
 from clipsonic_eval.harness.controls import NOISE, REAL, SHUFFLED, halves, with_shuffled_keys, write_noise
 from clipsonic_eval.harness.embedder import EmbeddedSet, Embedder
 from clipsonic_eval.harness.plan import FAD_HALVES, EvaluationPlan
+from clipsonic_eval.harness.query_images import QueryImages, embed_images
 from clipsonic_eval.metrics import Inputs, Metric
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import SetCount
@@ -32,6 +33,7 @@ class Embedded:
         reference: the reference set, if a metric or a control needs its embeddings.
         training: what the systems were trained on, if it was given.
         text: embeddings (captions, d) of the prompts by role, where a metric needs them.
+        images: of the queries by role, where a metric needs them.
         silence: for systems with unanswered queries, by role, the rows (r, d) of a silent clip as long as the system's
             own; a role whose encoder refuses silence is missing.
         skipped: what was left out, by set.
@@ -46,6 +48,7 @@ class Embedded:
     reference: EmbeddedSet | None
     training: EmbeddedSet | None
     text: Mapping[str, Embeddings]
+    images: Mapping[str, QueryImages]
     silence: Mapping[str, Mapping[str, Float32]]
     skipped: Mapping[str, tuple[Skip, ...]]
     identity: Mapping[str, list[tuple[str, str]]]
@@ -77,8 +80,9 @@ class Embedded:
             spaces.pop(REAL, None)  # it would be compared with itself
         stored = plan.stored.gaussian if plan.stored is not None and "reference" in card.needs else None
         labels = plan.queries.attributes[card.attribute] if card.attribute else plan.queries.labels
-        text = self.text.get(card.role)
-        return {name: Inputs(space, reference, text, labels, real, stored) for name, space in spaces.items()}
+        text, shown = self.text.get(card.role), self.images.get(card.role)
+        images = shown.embeddings if shown is not None else None
+        return {name: Inputs(space, reference, text, labels, real, stored, images) for name, space in spaces.items()}
 
 
 @threads.networks()
@@ -119,7 +123,12 @@ def embed(
     embedder = Embedder(plan.encoders, cache=cache, batch_size=batch_size, workers=workers)
     sets, skipped = _embed_sets(embedder, wanted, progress)
     reference, training = sets.pop("reference", None), sets.pop("training", None)
-    skipped = {"prompts": plan.queries.skipped, **skipped}
+    images = {
+        role: embed_images(plan.queries.images, plan.encoders[role], cache=cache, progress=progress)
+        for role in plan.roles["images"]
+    }
+    unseen = [skip for shown in images.values() for skip in shown.skipped]
+    skipped = {"prompts": plan.queries.skipped, "images": tuple(dict.fromkeys(unseen)), **skipped}
     texts = plan.queries.texts
     keys = tuple(key for key, _ in texts)
     text = {
@@ -132,19 +141,26 @@ def embed(
         reference,
         training,
         text,
+        images,
         {name: _silence(sets[name], plan) for name in plan.given if name in sets and unanswered(plan, sets[name])[0]},
         {name: skips for name, skips in skipped.items() if skips},
-        _identity(plan, reference, sets.get(REAL)),
+        _identity(plan, reference, sets.get(REAL), images),
         _counts(plan, {**sets, "reference": reference, "training": training}),
         _findings(plan, sets, reference, training),
-        _hashes({**sets, "reference": reference, "training": training}, text),
+        _hashes({**sets, "reference": reference, "training": training}, text, images),
     )
 
 
-def _hashes(sets: Mapping[str, EmbeddedSet | None], text: Mapping[str, Embeddings]) -> dict[str, Mapping[str, str]]:
+def _hashes(
+    sets: Mapping[str, EmbeddedSet | None], text: Mapping[str, Embeddings], images: Mapping[str, QueryImages]
+) -> dict[str, Mapping[str, str]]:
     found = {name: one.hashes for name, one in sets.items() if one is not None}
-    prompts = {f"embeddings/{role}": one.sha256 for role, one in text.items()}
-    return {**found, **({"prompts": prompts} if prompts else {})}
+    asked = {"prompts": text, "images": {role: shown.embeddings for role, shown in images.items()}}
+    return found | {
+        name: {f"embeddings/{role}": one.sha256 for role, one in by_role.items()}
+        for name, by_role in asked.items()
+        if by_role
+    }
 
 
 def unanswered(plan: EvaluationPlan, system: EmbeddedSet) -> tuple[tuple[str, ...], int]:
@@ -184,7 +200,10 @@ def _embed_sets(
 
 
 def _identity(
-    plan: EvaluationPlan, reference: EmbeddedSet | None, real: EmbeddedSet | None
+    plan: EvaluationPlan,
+    reference: EmbeddedSet | None,
+    real: EmbeddedSet | None,
+    images: Mapping[str, QueryImages],
 ) -> dict[str, list[tuple[str, str]]]:
     """Return the signature fields that say what each metric compares the systems with."""
     against = {
@@ -196,7 +215,8 @@ def _identity(
     found = {}
     for name, metric in plan.metrics.items():
         truth = plan.queries.attribute_hashes.get(metric.card.attribute, plan.queries.hash)
-        own = {**against, "labels": ("queries", truth)}
+        shown = images.get(metric.card.role)
+        own = {**against, "labels": ("queries", truth), "images": ("queries", shown.content if shown else "")}
         found[name] = [own[need] for need in metric.card.needs] + (captions if "prompts" in metric.card.needs else [])
     return found
 

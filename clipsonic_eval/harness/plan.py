@@ -134,6 +134,7 @@ def _lacking(
     return {
         "reference": "" if reference or stored else "no reference set; give --reference FOLDER",
         "prompts": "" if queries.prompts else "there are no prompts; give --prompts CSV",
+        "images": "" if queries.images else "no query has an image; give --prompts CSV with a column image",
         "labels": "" if queries.labels else _NO_ATTRIBUTE.format("label"),
         **{name: "" if queries.attributes.get(name) else _NO_ATTRIBUTE.format(name) for name in attributes()},
         "real": "" if REAL in systems else "the queries' own audio is missing; give --real FOLDER",

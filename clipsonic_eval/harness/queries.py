@@ -28,6 +28,7 @@ class QuerySet:
         notes: sentences about how the table was read.
         captions: all captions of the keys that have several, in the order of the table.
         prompts: first caption by key.
+        images: file by key, where there is one.
         labels: class name by key, where there is one.
         attributes: by name, that attribute by key, where a query has it.
         texts: (key, caption) of every caption, sorted by key.
@@ -40,6 +41,7 @@ class QuerySet:
     notes: tuple[str, ...] = ()
     captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     prompts: Mapping[str, str] = field(init=False)
+    images: Mapping[str, Path] = field(init=False)
     labels: Mapping[str, str] = field(init=False)
     attributes: Mapping[str, Mapping[str, str]] = field(init=False)
     texts: tuple[tuple[str, str], ...] = field(init=False)
@@ -60,6 +62,7 @@ class QuerySet:
         object.__setattr__(self, "attributes", attributes)
         object.__setattr__(self, "attribute_hashes", {n: config_hash(by_key)[:8] for n, by_key in attributes.items()})
         object.__setattr__(self, "prompts", prompts)
+        object.__setattr__(self, "images", {q.key: q.image for q in self.queries if q.image is not None})
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "texts", tuple((key, text) for key, texts in captions.items() for text in texts))
         object.__setattr__(self, "hash", config_hash(content)[:8])

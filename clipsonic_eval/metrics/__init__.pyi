@@ -13,6 +13,10 @@ from clipsonic_eval.metrics._base import PairMetric as PairMetric
 from clipsonic_eval.metrics._base import SetMetric as SetMetric
 from clipsonic_eval.metrics._base import attributes as attributes
 from clipsonic_eval.metrics._base import metric as metric
+from clipsonic_eval.metrics.aesthetics import content_enjoyment as content_enjoyment
+from clipsonic_eval.metrics.aesthetics import content_usefulness as content_usefulness
+from clipsonic_eval.metrics.aesthetics import production_complexity as production_complexity
+from clipsonic_eval.metrics.aesthetics import production_quality as production_quality
 from clipsonic_eval.metrics.clap import clap_score as clap_score
 from clipsonic_eval.metrics.classification import class_accuracy as class_accuracy
 from clipsonic_eval.metrics.classification import count_accuracy as count_accuracy
@@ -39,6 +43,7 @@ from clipsonic_eval.metrics.gap.cosines import within_cosine as within_cosine
 from clipsonic_eval.metrics.gap.discrimination import recall_at_1_from_image as recall_at_1_from_image
 from clipsonic_eval.metrics.gap.discrimination import recall_at_1_to_image as recall_at_1_to_image
 from clipsonic_eval.metrics.gap.discrimination import separability as separability
+from clipsonic_eval.metrics.image_audio import image_audio_score as image_audio_score
 from clipsonic_eval.metrics.inception import inception_score as inception_score
 from clipsonic_eval.metrics.inception import inception_score_10_splits as inception_score_10_splits
 from clipsonic_eval.metrics.manifold import coverage as coverage

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from clipsonic_eval.metrics.gap._pairs import PairedVectors
     from clipsonic_eval.stats.frechet import Gaussian
 
-Need = Literal["reference", "prompts", "labels", "real", "image", "text"]
+Need = Literal["reference", "prompts", "labels", "real", "images", "image", "text"]
 Influence = tuple[Float64, Float64 | None]  # of the system's clips and of the reference's, in the order of their keys
 Interval = tuple[float, float]
 
@@ -38,6 +38,7 @@ _MISSING: Mapping[Need, str] = {
     "reference": "a reference set; give a folder of real audio",
     "prompts": "the prompts' text embeddings; give a csv with the columns key and prompt",
     "real": "the queries' own audio; give a folder of it",
+    "images": "embeddings of the queries' images; give a csv with the columns key, prompt and image",
 }
 
 _LEAST_RESAMPLES = 20
@@ -117,6 +118,7 @@ class Inputs:
         labels: the truth by key: the class, or the attribute that the metric's card names.
         real: embeddings of the queries' own audio.
         reference_moments: mean and covariance of a reference whose embeddings are not there, instead of ``reference``.
+        images: embeddings of the queries' images or videos in the system's space; keys name the queries.
     """
 
     system: Embeddings
@@ -125,8 +127,9 @@ class Inputs:
     labels: Mapping[str, str] = field(default_factory=dict)
     real: Embeddings | None = None
     reference_moments: Gaussian | None = None
+    images: Embeddings | None = None
 
-    def require(self, need: Literal["reference", "prompts", "real"], metric: str) -> Embeddings:
+    def require(self, need: Literal["reference", "prompts", "real", "images"], metric: str) -> Embeddings:
         """Return an input that a metric cannot do without, (rows, d).
 
         Raises:
@@ -136,7 +139,7 @@ class Inputs:
         found: Embeddings | None = getattr(self, need)
         if found is None:
             raise ShapeError(f"{metric} needs {_MISSING[need]}")
-        check_space(found, self.system, across=need == "prompts")
+        check_space(found, self.system, across=need in ("prompts", "images"))
         return found
 
     def reference_gaussian(self, metric: str) -> Gaussian:

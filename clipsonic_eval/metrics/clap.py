@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from clipsonic_eval.metrics._base import ClipMetric, Inputs, MetricCard, metric
 from clipsonic_eval.metrics.scoring import Vectors, score
-from clipsonic_eval.metrics.vectors import clips_of, mean_per_clip, unit
+from clipsonic_eval.metrics.vectors import cosines_with_queries
 from clipsonic_eval.types import Score
 
 
 def _per_clip(inputs: Inputs) -> dict[str, float]:
     """Return the cosine of each clip with its prompt, by key, for the keys that both sides have."""
-    text = inputs.require("prompts", "clap_score")
-    prompt_keys, prompt_of_row = clips_of(text.keys)
-    row_of = {key: i for i, key in enumerate(prompt_keys)}
-    rows = np.array([i for i, key in enumerate(inputs.system.keys) if key in row_of], dtype=np.intp)
-    if len(rows) == 0:
-        return {}
-    audio = inputs.system.take(rows)
-    captions = mean_per_clip(unit(text), prompt_of_row, len(prompt_keys))  # mean of cosines = cosine with the mean
-    cosines = np.einsum("ij,ij->i", unit(audio), captions[[row_of[key] for key in audio.keys]])  # a·t / (|a| |t|)
-    keys, clip_of_row = clips_of(audio.keys)
-    means = mean_per_clip(cosines, clip_of_row, len(keys))
-    return {key: float(value) for key, value in zip(keys, means, strict=True)}
+    return cosines_with_queries(inputs.system, inputs.require("prompts", "clap_score"))
 
 
 CLAP_SCORE = ClipMetric(

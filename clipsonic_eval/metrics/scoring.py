@@ -251,10 +251,8 @@ def score(
     *,
     n_boot: int,
     seed: int,
-    reference: Vectors | None = None,
-    prompts: Vectors | None = None,
     labels: Labels | None = None,
-    real: Vectors | None = None,
+    **sets: Vectors | None,
 ) -> Score:
     """Score one system by one metric.
 
@@ -263,10 +261,10 @@ def score(
         system: (n, d) array, one row per clip, or embeddings of the system's clips.
         n_boot: number of resamples of the clips for the interval; 0: no interval.
         seed: of the resamples.
-        reference: the same of a reference set; other clips than the system's, in any number.
-        prompts: text embeddings; an array has one row per clip of the system, in its order.
         labels: true class per clip: names by key or, for arrays, names or column numbers in the order of the clips.
-        real: of the queries' own audio; an array has one row per clip of the system, in its order.
+        sets: what else the metric needs, (n, d) each: ``reference``, other clips than the system's, in any number;
+            ``prompts``, ``images`` and ``real``: text embeddings, embeddings of the queries' images or videos, and of
+            their own audio, where an array has one row per clip of the system, in its order.
 
     Raises:
         ShapeError: a shape does not fit, too few clips, or numbers that are not finite.
@@ -274,7 +272,7 @@ def score(
         ConfigError: too few resamples, or a seed that is no whole number.
     """
     check_draws(n_boot, seed)
-    inputs = inputs_of(metric.card, system, reference=reference, prompts=prompts, labels=labels, real=real)
+    inputs = inputs_of(metric.card, system, name=SYSTEM, labels=labels, **sets)
     if isinstance(metric, SetMetric) and len(set(inputs.system.keys)) < metric.card.min_n:
         metric.value(inputs)  # raises a more specific error, where the metric has one
     found = score_systems(metric, {SYSTEM: inputs}, n_boot=n_boot, seed=seed, identity=identity_of(metric, inputs))
@@ -292,6 +290,7 @@ def inputs_of(
     prompts: Vectors | None = None,
     labels: Labels | None = None,
     real: Vectors | None = None,
+    images: Vectors | None = None,
 ) -> Inputs:
     """Return the inputs of a metric, from arrays (n, d) or embeddings; see :func:`score` for the arguments.
 
@@ -306,6 +305,7 @@ def inputs_of(
         None if prompts is None else _row_by_row(prompts, scored, "prompts", modality="text"),
         {} if labels is None else _labels(labels, scored),
         None if real is None else _row_by_row(real, scored, "real", labels=classes),
+        images=None if images is None else _row_by_row(images, scored, "images", modality="image"),
     )
 
 
@@ -347,7 +347,7 @@ def identity_of(metric: ClipMetric | SetMetric, inputs: Inputs) -> list[tuple[st
     for need in metric.card.needs:
         given = getattr(inputs, need)
         if isinstance(given, Embeddings):
-            fields.append(("queries" if need == "prompts" else "ref", _content(given)))
+            fields.append(("queries" if need in ("prompts", "images") else "ref", _content(given)))
         elif need == "labels":
             fields.append(("queries", hashlib.sha256(repr(sorted(inputs.labels.items())).encode()).hexdigest()[:8]))
     if "prompts" in metric.card.needs and inputs.prompts and len(set(inputs.prompts.keys)) < len(inputs.prompts):

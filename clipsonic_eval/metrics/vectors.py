@@ -68,6 +68,26 @@ def mean_per_clip(values: Float64, clip_of_row: Int, n_clips: int) -> Float64:
     return sums / counts.reshape(-1, *[1] * (values.ndim - 1))
 
 
+def cosines_with_queries(clips: Embeddings, queries: Embeddings) -> dict[str, float]:
+    """Return the mean cosine of each clip's rows with those of its query, by key, for the keys that both sides have.
+
+    Args:
+        clips: (n, d) embeddings, one or more rows per clip.
+        queries: (m, d) embeddings of what was asked, one or more rows per query.
+    """
+    query_keys, query_of_row = clips_of(queries.keys)
+    row_of = {key: i for i, key in enumerate(query_keys)}
+    rows = np.array([i for i, key in enumerate(clips.keys) if key in row_of], dtype=np.intp)
+    if len(rows) == 0:
+        return {}
+    own = clips.take(rows)
+    asked = mean_per_clip(unit(queries), query_of_row, len(query_keys))  # mean of cosines = cosine with the mean
+    cosines = np.einsum("ij,ij->i", unit(own), asked[[row_of[key] for key in own.keys]])  # a·q / (|a| |q|)
+    keys, clip_of_row = clips_of(own.keys)
+    means = mean_per_clip(cosines, clip_of_row, len(keys))
+    return {key: float(value) for key, value in zip(keys, means, strict=True)}
+
+
 def rows_by_key(embeddings: Embeddings) -> dict[str, int]:
     """Return the row of each key, of embeddings (n, d) with one row per key.
 

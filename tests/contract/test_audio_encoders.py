@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from unit.encoders import clip_folder, laion_clap_file, published_panns
+from unit.encoders import aesthetics_folder, clip_folder, imagebind_file, laion_clap_file, published_panns
 
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.encoders.panns.frontend import AT_16K, AT_32K
@@ -66,6 +66,8 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Encoder]:
         "clap-laion, fusion": ENCODERS["clap-laion"](fusion),
         "clap-laion, windows": ENCODERS["clap-laion"](clap, rows="window", hop_s=1, tail="zeros"),
         "clap-transformers": ENCODERS["clap-transformers"](folder),
+        "imagebind": ENCODERS["imagebind"](imagebind_file.write(root / "imagebind")),
+        "audiobox-aesthetics": ENCODERS["audiobox-aesthetics"](aesthetics_folder.write(root / "aesthetics")),
     }
 
 
@@ -82,6 +84,8 @@ NAMES = (
     "clap-laion, fusion",
     "clap-laion, windows",
     "clap-transformers",
+    "audiobox-aesthetics",
+    "imagebind",
 )
 
 

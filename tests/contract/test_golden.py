@@ -37,6 +37,7 @@ SHIPPED = (
 BUILT = (
     "panns-cnn14", "panns-cnn14-features", "panns-cnn14-16k", "panns-cnn14-16k-features", "vggish", "vggish-exact",
     "passt", "clap-laion", "clap-laion, fusion", "clap-laion, windows", "clap-transformers", "clip-transformers",
+    "audiobox-aesthetics", "imagebind",
 )  # fmt: skip
 SAME_CODE = {  # and the same card but for name and sizes
     *(f"clap-laion-{kind}" for kind in ("audio", "fusion", "music", "music-speech")),
@@ -71,6 +72,8 @@ def inputs(metric: Metric) -> Inputs:
         return Embeddings(logs if labels else vectors[:, : space.dim], of_row, "audio", space)
 
     named = {key: labels[int(i)] for key, i in zip(keys, DIM * uniform("labels", n), strict=True)} if labels else {}
+    if card.role == "aesthetics":
+        space = dataclasses.replace(space, dim=4)
     if card.attribute == "size":
         space = dataclasses.replace(space, dim=1)
         named = {key: f"{size:.6f}" for key, size in zip(keys, uniform("labels", n), strict=True)}
@@ -80,6 +83,7 @@ def inputs(metric: Metric) -> Inputs:
         Embeddings(embeddings("prompts", n, 1, like="system"), keys, "text", space),
         named,
         audio(embeddings("real", n, rows, like="system")),
+        images=Embeddings(embeddings("images", n, 1, like="system")[:, : space.dim], keys, "image", space),
     )
 
 
@@ -184,7 +188,7 @@ def build(name: str, root: Path) -> Encoder:
     """Return an encoder with closed-form weights in the layout of its published ones."""
     import torch
     from safetensors.torch import load_file, save_file
-    from unit.encoders import clip_folder, laion_clap_file, published_panns
+    from unit.encoders import aesthetics_folder, clip_folder, imagebind_file, laion_clap_file, published_panns
 
     from clipsonic_eval.encoders.panns.frontend import AT_16K, AT_32K
     from clipsonic_eval.encoders.panns.weights import FILES
@@ -204,11 +208,16 @@ def build(name: str, root: Path) -> Encoder:
         network = Passt() if known == "passt" else Vggish()
         fill(network.state_dict())
         save_file(network.state_dict(), path)
-    elif known == "clip-transformers":
-        path = clip_folder.write(root)
+    elif known in ("audiobox-aesthetics", "clip-transformers"):
+        path = (clip_folder if known == "clip-transformers" else aesthetics_folder).write(root)
         tensors = load_file(path / "model.safetensors")
         fill(tensors)
         save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+    elif known == "imagebind":
+        path = imagebind_file.write(root)
+        tensors = torch.load(path)
+        fill(tensors)
+        torch.save(tensors, path)
     else:
         network = laion_clap_file.network(fusion=variant == "fusion")
         fill(network.state_dict())

@@ -84,11 +84,14 @@ def inputs(metric: Metric, db: float) -> Inputs:
     prompts = None
     if "prompts" in metric.card.needs:
         prompts = Embeddings(encoder.text([f"tone {p}" for p in PITCHES]), KEYS, "text", encoder.card)
+    images = None
+    if "images" in metric.card.needs:
+        images = Embeddings(encoder.text([f"tone {p}" for p in PITCHES]), KEYS, "image", encoder.card)
     labels = {k: "low" if p < 1000 else "high" for k, p in zip(KEYS, PITCHES, strict=True)}
     if metric.card.attribute == "size":
         labels = {k: f"{p / 8000:.3f}" for k, p in zip(KEYS, PITCHES, strict=True)}  # see FakeSize
     real = embed(metric, 60, seed=1)
-    return Inputs(embed(metric, db), real, prompts, labels, real)
+    return Inputs(embed(metric, db), real, prompts, labels, real, images=images)
 
 
 def value(metric: Metric, given: Inputs) -> float:
@@ -170,6 +173,7 @@ def test_order_does_not_matter(name: str) -> None:
         system=shuffled(given.system),
         reference=shuffled(given.reference) if given.reference else None,
         prompts=shuffled(given.prompts) if given.prompts else None,
+        images=shuffled(given.images) if given.images else None,
     )
     assert value(metric, turned) == pytest.approx(value(metric, given), rel=1e-10)
 
@@ -212,7 +216,7 @@ def test_sets_of_two_widths_are_refused(name: str) -> None:
     metric = OURS[name]
     given = inputs(metric, 20)
     narrow = dataclasses.replace(given.system, vectors=given.system.vectors[:, :-1])
-    needed = {"reference", "prompts", "real"} & set(metric.card.needs)
+    needed = {"reference", "prompts", "real", "images"} & set(metric.card.needs)
     if not needed and "labels" not in metric.card.needs:
         pytest.skip("looks at one set only")
     with pytest.raises(

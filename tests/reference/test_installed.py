@@ -21,6 +21,8 @@ JUDGES = (
     "hear21passt",
     "otava",
     "bigvgan",
+    "audiobox_aesthetics",
+    "imagebind",
 )
 
 

@@ -86,8 +86,8 @@ def features(
 
 
 def _pairs(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
-    """Unit vectors of prompts, and of clips at some angle to them."""
-    del card
+    """Unit vectors of prompts or images, and of clips at some angle to them."""
+    other: Modality = "image" if "images" in card.needs else "text"
     keys, space = _keys(n), _space(_PAIR_DIM)
 
     def unit(x: Float64) -> Float64:
@@ -96,9 +96,10 @@ def _pairs(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[flo
 
     prompts = unit(rng.standard_normal((n, _PAIR_DIM)))
     shared = 0.15 * rng.standard_normal((n, _PAIR_DIM))
-    text = _embeddings(prompts, keys, space, "text")
+    asked = _embeddings(prompts, keys, space, other)
+    text, images = (None, asked) if other == "image" else (asked, None)
     clips = (unit(prompts + shared + noise * rng.standard_normal((n, _PAIR_DIM))) for noise in noises)
-    return [Inputs(_embeddings(clip, keys, space, "audio"), prompts=text) for clip in clips]
+    return [Inputs(_embeddings(clip, keys, space, "audio"), prompts=text, images=images) for clip in clips]
 
 
 def _classes(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
@@ -137,10 +138,21 @@ def _sizes(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[flo
     return [Inputs(_embeddings(one[:, None], keys, space, "audio"), labels=named) for one in heard]
 
 
+def _points(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
+    """Points on four axes, whose mean falls and whose spread grows with the noise."""
+    del card
+    keys, space = _keys(n), _space(4)
+    asked = 6 + rng.standard_normal((n, 4))
+    points = [asked - noise + (0.3 + noise) * rng.standard_normal((n, 4)) for noise in noises]
+    return [Inputs(_embeddings(one, keys, space, "audio")) for one in points]
+
+
 POPULATIONS: Final[dict[str, Population]] = {
     "audio": _features,
     "audio_text": _pairs,
     "classifier": _classes,
     "count_classifier": _classes,
     "size_estimator": _sizes,
+    "aesthetics": _points,
+    "audio_image": _pairs,
 }

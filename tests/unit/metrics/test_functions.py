@@ -31,7 +31,16 @@ ROTATIONS = [*(n for n in WITH_REFERENCE), "diversity", "diversity_distance", "c
 
 def rows(name: str, what: str, n: int = N) -> np.ndarray:
     """Vectors of one argument of a metric: log-probabilities for classifiers."""
-    seed = {"reference": 1, "system": 2, "prompts": 3, "real": 4, "image": 5, "text": 6, "predicted": 7}.get(what, 8)
+    seed = {
+        "reference": 1,
+        "system": 2,
+        "prompts": 3,
+        "real": 4,
+        "image": 5,
+        "text": 6,
+        "predicted": 7,
+        "images": 9,
+    }.get(what, 8)
     x = np.random.default_rng(seed).standard_normal((n, D)) + 0.1 * seed
     if METRICS[name].card.role == "size_estimator":
         return x[:, :1]
