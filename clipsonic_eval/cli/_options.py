@@ -22,6 +22,12 @@ cache_option = click.option(
     "--cache", type=PATH, show_default="the user's cache", help="Folder of cached embeddings, by content."
 )
 
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    show_default="local",
+    help="Where the work runs: on this machine, or on a Ray cluster (RAY_ADDRESS).",
+)
 history_option = click.option("--history", "folder", type=PATH, default=Path("history"), help="Folder of the history.")
 
 

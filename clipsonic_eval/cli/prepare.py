@@ -13,7 +13,9 @@ from clipsonic_eval.cli import EXIT_SKIPPED
 from clipsonic_eval.cli._options import (
     PATH,
     config_option,
+    engine_option,
     json_option,
+    merged,
     out_option,
     overwrite_option,
     set_option,
@@ -37,6 +39,7 @@ _SHOWN = 20  # skipped items that are named on the screen
 @config_option
 @set_option("duration_s=10")
 @click.option("--workers", type=click.IntRange(min=0), show_default="one per core", help="Decoder processes; 0: none.")
+@engine_option
 @shard_option((1, 1))
 @overwrite_option
 @json_option()
@@ -51,6 +54,7 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     file: Path | None,
     sets: tuple[str, ...],
     workers: int | None,
+    engine: str | None,
     part: tuple[int, int],
     overwrite: bool,
     as_json: bool,
@@ -62,15 +66,15 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     skipped; 2: nothing could be prepared.
 
     Settings (--set): sample_rate, duration_s, window (first, centre, all), min_s, keep_silence, frames_per_clip,
-    image_encoder (null: audio only), encoder_weights, device, shard_size, batch_clips, workers.
+    image_encoder (null: audio only), encoder_weights, device, shard_size, batch_clips, workers, item_limit_s,
+    item_limit_gib, engine, gpus_per_task.
     """
     from clipsonic_eval.clips import PrepareConfig, Source, prepare
     from clipsonic_eval.config import apply_sets, read_yaml, resolve
     from clipsonic_eval.progress import Bars
 
     settings = apply_sets(read_yaml(file) if file else {}, sets)
-    if workers is not None:
-        settings["workers"] = workers
+    settings = merged(settings, {"workers": workers, "engine": engine})
     config = resolve(PrepareConfig, settings, where="prepare")
     given = Source(source, dataset, csv, split, prompts)
     result = prepare(given, out, config, part=part, progress=Bars(), overwrite=overwrite)

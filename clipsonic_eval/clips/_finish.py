@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
     ``clips.json`` is written last: a folder without it is not finished.
     """
     remove_leftovers(out, len(sidecars))
+    shutil.rmtree(out / "orders", ignore_errors=True)
     shards = config_hash([sidecar["arrow_sha256"] for sidecar in sidecars])
     done = _already(out, plan, shards)
     if done is not None:

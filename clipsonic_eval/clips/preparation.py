@@ -9,15 +9,17 @@ Several machines may write into one folder (``part``); the one that finds every 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import outputs
+from clipsonic_eval import outputs, threads
 from clipsonic_eval.checks.evaluation import check_world
 from clipsonic_eval.clips._build import build_shards, load_image_encoder
 from clipsonic_eval.clips._finish import finish, read_skipped, summary_of
+from clipsonic_eval.clips._orders import build_on_ray
 from clipsonic_eval.clips._plan import Plan, PlannedShard, claim_output, make_plan
 from clipsonic_eval.clips._shards import ShardFiles
 from clipsonic_eval.clips.prepare_config import PrepareConfig
@@ -89,10 +91,21 @@ def prepare(
             progress.note(f"changed: {outputs.listing(changed)}; the clips concerned are made again")
         claim_output(out, plan)
         share = plan.shards[part[0] - 1 :: part[1]]
-        missing = [shard for shard in share if not _is_done(out, shard, progress, plan.config.limits)]
-        done = sum(len(shard.items) for shard in share) - sum(len(shard.items) for shard in missing)
-        build_shards(out, plan, missing, encoder, progress, done=done)
+        missing = _missing(out, plan, share, progress)
+        if config.engine == "ray":
+            build_on_ray(out, plan, missing, progress, done=len(share) - len(missing))
+        else:
+            done = sum(len(shard.items) for shard in share) - sum(len(shard.items) for shard in missing)
+            build_shards(out, plan, missing, encoder, progress, done=done)
         return _collect(out, plan, share, progress)
+
+
+def _missing(out: Path, plan: Plan, shards: Iterable[PlannedShard], progress: Progress) -> list[PlannedShard]:
+    """Return the shards that must be built; several are hashed at a time."""
+    given = list(shards)
+    with ThreadPoolExecutor(threads.cores()) as pool:
+        done = pool.map(lambda shard: _is_done(out, shard, progress, plan.config.limits), given)
+        return [shard for shard, there in zip(given, done, strict=True) if not there]
 
 
 def _is_done(out: Path, shard: PlannedShard, progress: Progress, limits: list[float]) -> bool:
@@ -120,7 +133,7 @@ def _collect(out: Path, plan: Plan, share: Sequence[PlannedShard], progress: Pro
     sidecars = {s.number: found for s in plan.shards if (found := read[s.number]) and found.get("hash") == s.hash}
     if len(sidecars) == len(plan.shards):  # bytes are read once, by the job that may finish, and not by every job
         others = (shard for shard in plan.shards if shard.number not in mine)
-        damaged = [shard.number for shard in others if not _is_done(out, shard, progress, plan.config.limits)]
+        damaged = {shard.number for shard in _missing(out, plan, others, progress)}
         sidecars = {number: found for number, found in sidecars.items() if number not in damaged}
     there, own = list(sidecars.values()), [sidecar for number, sidecar in sidecars.items() if number in mine]
     n_items, waiting = len(plan.listing.items), len(plan.shards) - len(there)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from clipsonic_eval.checks.audio import SILENCE_PEAK
 from clipsonic_eval.config import as_tree
+from clipsonic_eval.engines import Engine
 from clipsonic_eval.errors import ConfigError
 
 _NOT_IDENTITY = (  # where the clips are computed; the card names the weights, and a shard the limits that it met
@@ -16,6 +17,8 @@ _NOT_IDENTITY = (  # where the clips are computed; the card names the weights, a
     "encoder_weights",
     "item_limit_s",
     "item_limit_gib",
+    "engine",
+    "gpus_per_task",
 )
 
 
@@ -40,6 +43,8 @@ class PrepareConfig:
         item_limit_s: seconds that decoding may take beyond twice the sound's length. An item over a limit twice is left
             out by name; shards with such items are made again when a limit is raised.
         item_limit_gib: memory that decoding may take, GiB.
+        engine: where shards are built: ``local``, in this process with its decoders, or ``ray``, as tasks of Ray Core.
+        gpus_per_task: with Ray, GPUs of a task that embeds the frames, or the share of one; 0: on the CPU.
     """
 
     sample_rate: int = 16000
@@ -57,6 +62,8 @@ class PrepareConfig:
     workers: int | None = None
     item_limit_s: float = 60.0
     item_limit_gib: float = 8.0
+    engine: Engine = "local"
+    gpus_per_task: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1000 <= self.sample_rate <= 384_000:
@@ -67,6 +74,8 @@ class PrepareConfig:
             raise ConfigError(f"frames_per_clip {self.frames_per_clip}: an odd number, so that one is the centre")
         if min(self.shard_size, self.batch_clips) < 1 or (self.workers is not None and self.workers < 0):
             raise ConfigError("shard_size and batch_clips must be at least 1, workers at least 0")
+        if self.gpus_per_task < 0 or (self.gpus_per_task > 1 and self.gpus_per_task % 1):
+            raise ConfigError(f"gpus_per_task {self.gpus_per_task:g}: a share of one GPU, or a whole number of them")
         if not (self.item_limit_s > 0 and self.item_limit_gib > 0):
             raise ConfigError("item_limit_s and item_limit_gib must be above 0")
 

@@ -1,0 +1,156 @@
+"""Engines for large jobs: parts run in processes of this machine or as tasks of Ray Core.
+
+A part is named by a small value, its work reads and writes files, and its answer is smaller than a kilobyte: no data
+pass through an engine, and what is complete on the disk is complete whichever engine made it.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import logging
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import Any, Final, Literal, TypeVar
+
+from clipsonic_eval import threads
+from clipsonic_eval.errors import UserError, listed
+
+P = TypeVar("P")
+A = TypeVar("A")
+Engine = Literal["local", "ray"]
+
+_ATTEMPTS: Final = 5  # of a part whose worker or node is lost
+_AHEAD: Final = 2  # parts in flight for each that the cluster has room for; they also tell an autoscaler to grow
+_STORE_BYTES: Final = 80 * 2**20  # of Ray's object store, which stays empty: about the least that Ray accepts
+
+
+def in_processes(work: Callable[[P], A], parts: Iterable[P], processes: int) -> Iterator[tuple[P, A]]:
+    """Run parts in some processes with one thread each; yield each part with its answer, in order.
+
+    Args:
+        work: a function of a module; it leaves nothing half done if it is killed.
+        parts: small values that can be pickled.
+        processes: at a time; 1: in this process.
+
+    Raises:
+        UserError: of the work, or a process was killed.
+    """
+    if processes == 1:
+        yield from ((part, work(part)) for part in parts)
+        return
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=threads.keep_one) as pool:
+        named = list(parts)
+        try:
+            yield from zip(named, pool.map(work, named), strict=True)
+        except BrokenProcessPool:
+            raise UserError(
+                "one of the processes was killed, or the machine is out of memory; run the same command again to "
+                "continue, with fewer processes"
+            ) from None
+
+
+def on_ray(
+    work: Callable[[P], A], parts: Iterable[P], *, cpus: float = 1.0, gpus: float = 0.0
+) -> Iterator[tuple[P, A]]:
+    """Run parts as tasks of Ray Core; yield each part with its answer as it ends.
+
+    The cluster is the one that ``RAY_ADDRESS`` names; without it, one is started on this machine. A part whose worker
+    or node is lost runs again, five times in all; Ray itself retries nothing, since it would not stop where memory runs
+    out. A few parts are in flight at a time, so the memory of this process does not grow with their number.
+
+    Args:
+        work: a function of a module that every node can import; it leaves nothing half done if it is killed.
+        parts: small values that can be pickled.
+        cpus: cores of a task.
+        gpus: GPUs of a task, or the share of one.
+
+    Raises:
+        UserError: Ray is not installed or cannot be reached, of the work, or parts were lost five times; then all
+            others are done.
+    """
+    with _connected() as ray:
+        task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(work)
+        attempts: collections.Counter[str] = collections.Counter()
+        again: list[P] = []
+        lost: list[str] = []
+        running: dict[Any, P] = {}
+        source = iter(parts)
+        try:
+            while True:
+                free = max(0, _room(ray, cpus, gpus) - len(running))
+                new = again[:free]
+                del again[:free]
+                new += islice(source, free - len(new))
+                running |= {task.remote(part): part for part in new}
+                if not running:
+                    break
+                for reference in ray.wait(list(running), num_returns=1, timeout=10)[0]:
+                    part = running.pop(reference)
+                    try:
+                        answer = ray.get(reference)
+                    except ray.exceptions.RayTaskError as error:
+                        raise (error.cause if isinstance(error.cause, (UserError, OSError)) else error) from None
+                    except ray.exceptions.RayError as error:  # of Ray: the worker, its node or its memory is gone
+                        attempts[str(part)] += 1
+                        if attempts[str(part)] < _ATTEMPTS:
+                            again.append(part)
+                        else:
+                            lost.append(f"{part} ({_first_line(error)})")
+                    else:
+                        yield part, answer
+        finally:
+            for reference in running:
+                ray.cancel(reference, force=True)
+    if lost:
+        raise UserError(
+            f"{listed(lost)}: the worker was lost {_ATTEMPTS} times; the other parts are done, the same command tries "
+            "these again"
+        )
+
+
+def _room(ray: Any, cpus: float, gpus: float) -> int:
+    """Return how many parts to have in flight on the cluster as it is now."""
+    there = ray.cluster_resources()
+    rooms = [there.get(name, 0.0) / asked for name, asked in (("CPU", cpus), ("GPU", gpus)) if asked]
+    return _AHEAD * max(1, int(min(rooms, default=1.0)))
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+
+
+@contextlib.contextmanager
+def _connected() -> Iterator[Any]:
+    """Yield the module ``ray``, connected to a cluster.
+
+    Raises:
+        UserError: it is not installed, or there is no cluster at ``RAY_ADDRESS``.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError:
+        raise UserError("engine ray: Ray is not installed; pip install 'clipsonic-eval[ray]'") from None
+    address = os.environ.get("RAY_ADDRESS")
+    settings: dict[str, Any] = {"address": address, "logging_level": logging.ERROR, "log_to_driver": False}
+    if not address:
+        own = {"num_cpus": threads.cores(), "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+        settings |= {**own, "address": "local"}
+    try:
+        ray.init(**settings)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = f"RAY_ADDRESS={address}" if address else "this machine"
+        raise UserError(f"engine ray: no cluster at {where} ({_first_line(error)})") from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()

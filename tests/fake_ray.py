@@ -1,0 +1,82 @@
+"""A module in place of ``ray``: tasks run in this process when waited for, and lose their workers on demand."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+
+class RayError(Exception):
+    """Of Ray itself: a worker or a node is gone."""
+
+
+class RayTaskError(RayError):
+    """Of the work."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class FakeRay(types.ModuleType):
+    """The few functions of Ray that the engine calls.
+
+    Args:
+        cpus: of the cluster.
+        lose: ``lose(part, attempt)`` says whether an attempt, counted from 1, loses its worker.
+    """
+
+    def __init__(self, cpus: float = 2.0, lose: Callable[[Any, int], bool] = lambda part, attempt: False) -> None:
+        super().__init__("ray")
+        self.exceptions = types.SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
+        self.settings: dict[str, Any] = {}
+        self.options: dict[str, Any] = {}
+        self.attempts: list[Any] = []
+        self.in_flight = self.most_in_flight = 0
+        self.cancelled: list[Any] = []
+        self.down = False
+        self._cpus, self._lose = cpus, lose
+
+    def init(self, **settings: Any) -> None:
+        if settings["address"] == "ray-head:1":
+            raise ConnectionError("nobody answers there")
+        self.settings = settings
+
+    def shutdown(self) -> None:
+        self.down = True
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": self._cpus}
+
+    def remote(self, **options: Any) -> Callable[[Callable[[Any], Any]], Any]:
+        self.options = options
+
+        def task(work: Callable[[Any], Any]) -> Any:
+            def submit(part: Any) -> tuple[Any, ...]:
+                self.attempts.append(part)
+                self.in_flight += 1
+                self.most_in_flight = max(self.most_in_flight, self.in_flight)
+                return len(self.attempts), work, part
+
+            return types.SimpleNamespace(remote=submit)
+
+        return task
+
+    def wait(self, references: list[Any], *, num_returns: int, timeout: float) -> tuple[list[Any], list[Any]]:
+        del timeout
+        return references[-num_returns:], references[:-num_returns]  # the last first: order is not promised
+
+    def get(self, reference: Any) -> Any:
+        _, work, part = reference
+        self.in_flight -= 1
+        if self._lose(part, self.attempts.count(part)):
+            raise RayError("The node was lost.\nA long explanation.")
+        try:
+            return work(part)
+        except Exception as error:
+            raise RayTaskError(error) from None
+
+    def cancel(self, reference: Any, *, force: bool) -> None:
+        assert force
+        self.cancelled.append(reference[2])

@@ -1,0 +1,100 @@
+"""Parts of a large job in processes and on Ray (a small one in its place; tests/reference has the real one)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import pytest
+from fake_ray import FakeRay
+
+from clipsonic_eval import engines
+from clipsonic_eval.errors import UserError
+
+
+def double(part: int) -> int:
+    if part == 13:
+        raise UserError("13.mp4: brings bad luck")
+    if part == 99:
+        os._exit(1)
+    return 2 * part
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> FakeRay:
+    ray = FakeRay(**settings)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    return ray
+
+
+def test_every_part_is_answered_and_few_are_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = installed(monkeypatch)
+    answers = dict(engines.on_ray(double, range(10, 13), cpus=1))
+    assert answers == {10: 20, 11: 22, 12: 24}
+    assert dict(engines.on_ray(double, (i for i in range(100, 300)), cpus=2)) == {i: 2 * i for i in range(100, 300)}
+    assert ray.most_in_flight <= 4
+    assert ray.down
+
+
+def test_ray_itself_retries_nothing_and_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = installed(monkeypatch)
+    list(engines.on_ray(double, [1], cpus=3, gpus=0.5))
+    assert ray.options == {"num_cpus": 3, "num_gpus": 0.5, "max_retries": 0}
+    assert ray.settings["address"] == "local"
+    assert ray.settings["object_store_memory"] <= 100 * 2**20
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_the_cluster_is_the_one_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = installed(monkeypatch)
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    list(engines.on_ray(double, [1]))
+    assert ray.settings["address"] == "head:6379"
+    assert "num_cpus" not in ray.settings  # only who starts a cluster may size it
+    monkeypatch.setenv("RAY_ADDRESS", "ray-head:1")
+    with pytest.raises(UserError, match=r"no cluster at RAY_ADDRESS=ray-head:1 \(ConnectionError: nobody answers"):
+        list(engines.on_ray(double, [1]))
+
+
+def test_a_part_that_loses_its_worker_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = installed(monkeypatch, lose=lambda part, attempt: part == 2 and attempt < 5)
+    assert dict(engines.on_ray(double, range(6))) == {i: 2 * i for i in range(6)}
+    assert ray.attempts.count(2) == 5
+
+
+def test_a_part_that_is_lost_five_times_is_named_after_the_others_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = installed(monkeypatch, lose=lambda part, attempt: part == 2)
+    answers = {}
+    with pytest.raises(UserError, match=r"^2 \(RayError: The node was lost\.\): the worker was lost 5 times"):
+        answers.update(engines.on_ray(double, range(6)))
+    assert ray.attempts.count(2) == 5
+    assert set(ray.attempts) == set(range(6))
+
+
+def test_an_error_of_the_work_ends_the_job_and_cancels_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = installed(monkeypatch)
+    with pytest.raises(UserError, match=r"^13\.mp4: brings bad luck$"):
+        list(engines.on_ray(double, [1, 2, 3, 13, 4, 5, 6, 7]))
+    assert ray.cancelled
+    assert ray.down
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match=r"pip install 'clipsonic-eval\[ray\]'"):
+        list(engines.on_ray(double, [1]))
+
+
+def test_processes_answer_in_order_and_a_killed_one_is_a_sentence() -> None:
+    assert list(engines.in_processes(double, [3, 1, 2], 1)) == [(3, 6), (1, 2), (2, 4)]
+    assert list(engines.in_processes(abs, [-3, -1, -2], 2)) == [(-3, 3), (-1, 1), (-2, 2)]
+    with pytest.raises(UserError, match="one of the processes was killed"):
+        list(engines.in_processes(os._exit, [1, 1], 2))
+
+
+def test_the_number_of_parts_in_flight_follows_the_cluster() -> None:
+    room = engines._room
+    assert room(FakeRay(cpus=8), 2.0, 0.0) == 8
+    assert room(FakeRay(cpus=1), 4.0, 0.0) == 2  # something waits, so that an autoscaler sees it
+    assert room(FakeRay(cpus=8), 1.0, 1.0) == 2
