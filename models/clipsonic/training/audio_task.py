@@ -13,6 +13,7 @@ from clipsonic.diffusion import Diffusion
 from clipsonic.networks import build
 from clipsonic.training.batches import ALL_ROWS, batch_rows, held_out_split, step_generator
 from clipsonic.training.config import AudioTrainingConfig
+from clipsonic.training.crops import Crops
 from clipsonic.training.loop import Network
 from clipsonic.training.mel_source import MelSource, united
 from clipsonic_eval.arraytypes import Float32
@@ -37,11 +38,13 @@ class AudioTask:
     Attributes:
         training_rows: (n_train,) int64 rows of the store.
         held_out: (n_val,) int64 rows for the validation loss.
+        crops: what a step sees of the log-mels.
     """
 
     def __init__(self, config: AudioTrainingConfig, module: Any, mels: MelSource, conditions: Float32) -> None:
         self.config, self.mels = config, mels
         self.module: nn.Module = module
+        self.crops = Crops(mels.store, mels.front_end.config, config.crop_s, config.train.seed)
         self._device = mels.front_end.device
         self._diffusion = Diffusion(config.diffusion, self._device)
         self._conditions = torch.from_numpy(conditions) * math.sqrt(conditions.shape[-1])  # c = √d e / |e|
@@ -62,7 +65,7 @@ class AudioTask:
         train = self.config.train
         generator = step_generator(train.seed, step, "train-noise", self._device)
         batch = self._batch(step)
-        x0 = self.mels.scaled(batch[rows])
+        x0 = self.crops.cut(self.mels.scaled(batch[rows]), self.crops.starts(batch, step)[rows])
         return self._loss(network, batch, x0, generator, rows, dropout=self.config.condition_dropout)
 
     def validation_loss(self, network: Network) -> float | None:
@@ -72,7 +75,8 @@ class AudioTask:
         total = 0.0
         for number, batch in enumerate(self.held_out.split(self.config.train.batch_size)):
             generator = step_generator(self.config.train.seed, number, "validation-noise", self._device)
-            loss = self._loss(network, batch, self.mels.scaled(batch), generator, ALL_ROWS, dropout=0.0)
+            x0 = self.crops.cut(self.mels.scaled(batch), self.crops.middle(batch))
+            loss = self._loss(network, batch, x0, generator, ALL_ROWS, dropout=0.0)
             total += float(loss) * len(batch)
         return total / len(self.held_out)
 
@@ -122,12 +126,20 @@ def prepare(
     """
     device = resolve_device(config.device)
     mel = config.mel if parent is None else parent.mel
-    mels = MelSource(store, mel, device, cache_mb=config.mel_cache_mb, readers=config.readers, progress=progress)
+    mels = MelSource(
+        store,
+        mel,
+        device,
+        cache_mb=config.mel_cache_mb,
+        folder=config.mel_cache,
+        readers=config.readers,
+        progress=progress,
+    )
     log_mel_range = mels.measure_scale(store.rows(config.split), per_band=config.mel_scale == "band")
     network = build(
         config.network,
         n_mels=mel.n_mels,
-        frames=mels.frames,
+        frames=Crops(store, mel, config.crop_s, config.train.seed).frames,
         condition_dim=conditions.shape[-1],
         seed=config.train.seed,
     ).to(device)
@@ -144,8 +156,8 @@ def check_clips(store: ClipStore, config: AudioTrainingConfig) -> None:
     """Check before any work that there is something to train on, and a device to train on.
 
     Raises:
-        ConfigError: the clips have another sample rate than the model, there is no such device, or it does not compute
-            in the configured precision.
+        ConfigError: the clips have another sample rate than the model or are shorter than a crop, there is no such
+            device, or it does not compute in the configured precision.
         UserError: the configured split has no clips.
     """
     if store.sample_rate != config.mel.sample_rate:
@@ -154,6 +166,7 @@ def check_clips(store: ClipStore, config: AudioTrainingConfig) -> None:
             "prepare them at the model's rate"
         )
     split_clips(store, config)
+    Crops(store, config.mel, config.crop_s, config.train.seed)
     config.train.execution(resolve_device(config.device))
 
 

@@ -113,8 +113,12 @@ class AudioTrainingConfig:
         condition_dropout: share of the items that get the null condition, for classifier-free guidance.
         mel: layout of the mel spectrogram.
         mel_scale: ``band``: each mel band to zero mean and unit deviation; ``global``: all with the same two numbers.
-        mel_cache_mb: MiB; the log-mels of all clips are cached in memory if they take no more, else computed on the fly
-            with the audio of the next batches read in the background (at most 256 MiB of it). The numbers are the same.
+        crop_s: seconds; every step sees a random stretch of that length of the sound of each clip, whatever frame of
+            the clip is its condition, and the model generates that length. None: whole clips.
+        mel_cache_mb: MiB; the log-mels of all clips are cached in memory if they take no more, else read from
+            ``mel_cache`` or computed on the fly, with what the next batches need read in the background (at most 256
+            MiB of it). The numbers are the same.
+        mel_cache: folder on disk where the log-mels are kept for this training and later ones.
         readers: threads of each process that read ahead.
         network: name and options of the denoising network.
         diffusion: noise schedule and loss.
@@ -130,7 +134,9 @@ class AudioTrainingConfig:
     condition_dropout: float = 0.1
     mel: MelConfig = field(default_factory=MelConfig)
     mel_scale: Literal["band", "global"] = "band"
+    crop_s: float | None = None
     mel_cache_mb: int = 1024
+    mel_cache: Path | None = None
     readers: int = 2
     network: NetworkConfig = field(default_factory=NetworkConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
@@ -141,6 +147,8 @@ class AudioTrainingConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.condition_dropout < 1 or self.readers < 1:
             raise ConfigError("condition_dropout must be in [0, 1), and readers at least 1")
+        if self.crop_s is not None and not self.crop_s > 0:
+            raise ConfigError("crop_s must be above 0 seconds")
 
     def resolved(self) -> dict[str, Any]:
         """Return the configuration as JSON-serialisable values, all options of the network included."""
@@ -198,7 +206,7 @@ def settings_of(config: Any) -> dict[str, Any]:
     The number of steps is left out where the learning rate, and so the state after any step, does not depend on it.
     """
     tree: dict[str, Any] = as_tree(config)
-    for key in ("clips", "mel_cache_mb", "readers", "device", "init_from"):
+    for key in ("clips", "mel_cache_mb", "mel_cache", "readers", "device", "init_from"):
         tree.pop(key, None)
     if isinstance(tree.get("condition"), dict):
         tree["condition"].pop("encoder_weights", None)

@@ -1,19 +1,25 @@
-"""Log-mel spectrograms of training clips: cached in memory, or computed from audio read in the background."""
+"""Log-mel spectrograms of training clips: from memory, or read ahead from disk, or computed from audio read ahead."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from clipsonic.mel import MelConfig, MelFrontEnd, measured
+from clipsonic.training.mel_cache import MelCache
 from clipsonic.training.prefetch import Prefetch
+from clipsonic.training.processes import joined
 from clipsonic_eval.arraytypes import Float32, IntArray
 from clipsonic_eval.checks.audio import ANOTHER_UNIT
+from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -25,14 +31,15 @@ _SCALE_CLIPS = 2048  # on which the scale of the log-mels is measured
 
 
 class MelSource:
-    """Log-mels of a store's clips by row: cached in memory where they fit, else computed when asked for.
+    """Log-mels of a store's clips by row: in memory where they fit, else on disk, else computed when asked for.
 
     Args:
         store: the clips.
         mel: layout, and scale if it is configured.
         device: of the front end.
         cache_mb: the log-mels are cached if they take no more MiB.
-        readers: threads that read audio ahead.
+        folder: of a cache on disk; None: no such cache.
+        readers: threads that read ahead.
         progress: shows a bar.
 
     Attributes:
@@ -48,14 +55,18 @@ class MelSource:
         device: str | torch.device = "cpu",
         *,
         cache_mb: int,
+        folder: Path | None = None,
         readers: int = 1,
         progress: Progress = SILENT,
     ) -> None:
         self.store, self.front_end = store, MelFrontEnd(mel, device)
         self.frames = mel.frames(store.n_samples)
         self._cached: torch.Tensor | None = None
-        most = max(PART, int(BUFFER_MB * 2**20 / (4 * store.n_samples)))
-        self._prefetch = Prefetch(self._audio, most=most, readers=readers)
+        self._kept = None if folder is None else self._on_disk(folder, progress)
+        load, one = (
+            (self._audio, store.n_samples) if self._kept is None else (self._kept_mels, mel.n_mels * self.frames)
+        )
+        self._prefetch = Prefetch(load, most=max(PART, int(BUFFER_MB * 2**20 / (4 * one))), readers=readers)
         if 4 * len(store) * mel.n_mels * self.frames <= cache_mb * 2**20:
             cached = torch.empty(len(store), mel.n_mels, self.frames)
             for start in progress.track(range(0, len(store), PART), label="log-mels"):
@@ -102,14 +113,37 @@ class MelSource:
         return {end: [round(float(x), 4) for x in bands] for end, bands in ends.items()}
 
     def _compute(self, rows: IntArray) -> torch.Tensor:
-        audio = self._prefetch.read(rows)
-        return self.front_end.log_mel(audio.to(self.front_end.device, non_blocking=True))
+        found = self._prefetch.read(rows).to(self.front_end.device, non_blocking=True)
+        return self.front_end.log_mel(found) if self._kept is None else found
+
+    def _on_disk(self, folder: Path, progress: Progress) -> MelCache:
+        """Fill the cache on disk together with the other processes, and open it."""
+        layout = replace(self.front_end.config, mean=(), std=())
+        name = config_hash([self.store.content_hash, as_tree(layout), len(self.store), self.frames])
+        cache = MelCache(folder, name, (len(self.store), layout.n_mels, self.frames))
+        state = joined(self.front_end.device)
+
+        def compute(rows: IntArray) -> Float32:
+            mels: Float32 = self.front_end.log_mel(self._audio(rows)).cpu().numpy()
+            return mels
+
+        cache.fill(compute, share=(state.process_index, state.num_processes), progress=progress)
+        state.wait_for_everyone()
+        cache.open()
+        return cache
+
+    def _kept_mels(self, rows: IntArray) -> torch.Tensor:
+        assert self._kept is not None
+        return self._pinned(self._kept.read(rows))
 
     def _audio(self, rows: IntArray) -> torch.Tensor:
-        """Return the audio of rows (b,), (b, n_samples) float32, on the host, where a GPU can fetch it by itself."""
+        """Return the audio of rows (b,), (b, n_samples) float32, on the host."""
         audio = self.store.audio(rows)
         _check_unit(audio, [self.store.keys[row] for row in rows])
-        found = torch.from_numpy(audio)
+        return self._pinned(torch.from_numpy(audio))
+
+    def _pinned(self, found: torch.Tensor) -> torch.Tensor:
+        """Return a tensor where a GPU, if there is one, can fetch it by itself."""
         return found.pin_memory() if self.front_end.device.type == "cuda" else found
 
 

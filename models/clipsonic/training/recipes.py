@@ -28,7 +28,10 @@ from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.progress import SILENT, Progress
 
 BASE = "base.yaml"  # what the printed commands train from
-_COSTLY = ("clips", "mel", "condition.", "network", "train.batch_size", "train.optimizer", "train.precision")
+_COSTLY = (
+    *("clips", "mel", "condition.", "network", "crop_s", "train.batch_size", "train.optimizer", "train.precision"),
+    *("train.compile", "train.channels_last", "train.gradient_"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

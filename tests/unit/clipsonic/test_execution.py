@@ -187,6 +187,7 @@ def test_a_run_in_fp16_has_the_loss_of_float32_and_says_its_precision(tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
 @pytest.mark.parametrize("recomputed", [False, True])
 def test_a_compiled_run_has_the_loss_of_a_plain_one(tmp_path: Path, recomputed: bool) -> None:
     plain = train_on(FakeStore(), config(precision="fp32"), tmp_path / "plain")  # type: ignore[arg-type]
