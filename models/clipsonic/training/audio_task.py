@@ -126,15 +126,8 @@ def prepare(
     """
     device = resolve_device(config.device)
     mel = config.mel if parent is None else parent.mel
-    mels = MelSource(
-        store,
-        mel,
-        device,
-        cache_mb=config.mel_cache_mb,
-        folder=config.mel_cache,
-        readers=config.readers,
-        progress=progress,
-    )
+    reading: dict[str, Any] = {"cache_mb": config.mel_cache_mb, "folder": config.mel_cache, "readers": config.readers}
+    mels = MelSource(store, mel, device, **reading, progress=progress)
     log_mel_range = mels.measure_scale(store.rows(config.split), per_band=config.mel_scale == "band")
     network = build(
         config.network,
