@@ -40,8 +40,12 @@ def after_the_choice(config: StudyConfig, layout: Layout, scales: Mapping[str, f
     ]
 
 
+def all_stages(config: StudyConfig, layout: Layout) -> list[Stage]:
+    """List all stages with fingerprints, those after the choice as if it were no guidance."""
+    after = after_the_choice(config, layout, dict.fromkeys(NETWORKS, 1.0))
+    return [data.world(config, layout), *before_the_choice(config, layout), *after]
+
+
 def number_of_stages(config: StudyConfig, layout: Layout) -> int:
-    """Return how many stages a study has, the world and the report among them."""
-    scales = dict.fromkeys(NETWORKS, 1.0)
-    before, after = before_the_choice(config, layout), after_the_choice(config, layout, scales)
-    return 1 + len(before) + len(after) + 1  # the world, and the report
+    """Return how many stages a study has, the report among them."""
+    return len(all_stages(config, layout)) + 1

@@ -59,16 +59,18 @@ def run_study(
         progress: shows bars and notes.
         command: printed in the report as what makes it.
         world: media files of another study with the same world, used instead of writing them again.
-        overwrite: replace a study of other settings.
+        overwrite: replace a study of other settings; what the new ones do not change (the world, trainings) is kept.
 
     Raises:
         UserError: ``out`` holds something else.
     """
     started = time.perf_counter()
     layout = Layout(out, world)
-    with outputs.claim(out, "demo", portable(config.identity()), overwrite=overwrite):
+    with outputs.claim(out, "demo", portable(config.identity()), overwrite=overwrite, keep=True) as changed:
         write_json(layout.root / "study.json", {"config": as_tree(config)})
         stages = Stages(out, progress, plan.number_of_stages(config, layout), config.processes)
+        if changed:
+            stages.discard_others(plan.all_stages(config, layout))
         stages.run(data.world(config, layout))
         stages.run_all(plan.before_the_choice(config, layout))
         scales = validation.choose_guidance(config, layout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -69,6 +70,13 @@ class Stages:
         self._number = 0
         self._processes = min(processes, threads.cores())
         self._peak_mib = 0.0
+
+    def discard_others(self, planned: Sequence[Stage]) -> None:
+        """Remove the folders of all stages but the planned ones: what an earlier study of other settings left."""
+        wanted = {stage.folder for stage in planned if stage.complete}
+        for marker in list(self._root.rglob(_MARKER)):
+            if marker.parent not in wanted:
+                shutil.rmtree(marker.parent)
 
     def always(self, label: str, work: Callable[[], T]) -> T:
         """Run a stage that leaves no marker, and return its result."""

@@ -32,16 +32,19 @@ def run_sweep(
         out: gets ``clip_variants/``, a folder of models, wavs and runs per CLIP variant, ``world/`` and ``report/``.
         progress: shows bars and notes.
         command: printed in the report as what makes it.
-        overwrite: replace a sweep of other settings.
+        overwrite: replace a sweep of other settings; what the new ones do not change is kept.
 
     Raises:
         UserError: ``out`` holds something else.
     """
-    with outputs.claim(out, "sweep", portable(config.study.identity()), overwrite=overwrite):
+    with outputs.claim(out, "sweep", portable(config.study.identity()), overwrite=overwrite, keep=True) as changed:
         studies = [(study_of(config, name, out), Layout(out / name, out / "world")) for name in config.clip_variants]
         planned = sweep_stages(config, out)
         stages = Stages(out, progress, 1 + len(planned), config.study.processes)
-        stages.run(world(*studies[0]))
+        first = world(*studies[0])
+        if changed:
+            stages.discard_others([first, *planned])
+        stages.run(first)
         stages.run_all(planned)
         runs = [run for _, layout in studies for run in sorted((layout.root / "runs").iterdir())]
         return build(runs, out / "report", catalogue=CLIPSONIC, title=TITLE, command=command, overwrite=True)

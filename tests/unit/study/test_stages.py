@@ -24,6 +24,18 @@ def test_a_stage_is_done_once_and_again_when_its_input_changes(tmp_path: Path) -
     assert list(stages.timings()) == ["stage a"]
 
 
+def test_stages_of_other_settings_are_discarded_and_the_others_kept(tmp_path: Path) -> None:
+    def stage(name: str, fingerprint: int) -> Stage:
+        return Stage(tmp_path / name, name, fingerprint, lambda _: (tmp_path / name / "result").write_text("here"))
+
+    stages = Stages(tmp_path, SILENT)
+    for name in ("kept", "changed", "deep/dropped"):
+        (tmp_path / name).mkdir(parents=True)
+        stages.run(stage(name, 1))
+    stages.discard_others([stage("kept", 1), stage("changed", 2), stage("new", 1)])
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("result")) == ["kept/result"]
+
+
 def test_a_stage_that_fails_is_not_done(tmp_path: Path) -> None:
     stages, tries = Stages(tmp_path, SILENT), []
 
