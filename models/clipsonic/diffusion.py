@@ -188,8 +188,8 @@ class Diffusion:
         curved = torch.special.expit(torch.special.ndtri(rest) + self.config.timesteps_shift)  # sigmoid(Φ⁻¹(u) + m)
         return torch.where(u < share, u / max(share, 1e-9), curved)
 
-    def loss(self, predict_v: VPredictor, x0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """Return the weighted mean squared error of v-prediction, a scalar.
+    def losses(self, predict_v: VPredictor, x0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """Return the weighted mean squared error of v-prediction of each item, (b,).
 
         Args:
             predict_v: the network, (x_t (b, …), t (b,)) -> v (b, …).
@@ -200,8 +200,8 @@ class Diffusion:
         error = predict_v(self.add_noise(x0, eps, t), t).float() - self.velocity(x0, eps, t)
         per_item = error.square().flatten(1).mean(dim=1)  # |v̂ − v|² / dim
         if self.config.weighting == "uniform":
-            return per_item.mean()
-        return (per_item * self.loss_weight(t).to(per_item.dtype)).mean()  # E[w_t |v̂ − v|² / dim]
+            return per_item
+        return per_item * self.loss_weight(t).to(per_item.dtype)  # w_t |v̂ − v|² / dim
 
 
 def guided(cond: torch.Tensor, uncond: torch.Tensor, w: float) -> torch.Tensor:

@@ -13,6 +13,8 @@ from clipsonic.training import lifecycle
 from clipsonic.training.audio_task import check_clips, prepare
 from clipsonic.training.config import AudioTrainingConfig, identity, settings_of
 from clipsonic.training.fine_tuning import audio_parent, lineage
+from clipsonic.training.processes import one_writer
+from clipsonic.training.sample_validation import SampleValidation
 from clipsonic_eval import outputs
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.config import resolve
@@ -82,13 +84,29 @@ def _train(
         front_end = task.mels.front_end
         return MelDiffusion(task.module, front_end.config, config.diffusion, card, device=front_end.device)
 
+    name = identity(config, *content)
+
+    def save(step: int, folder: Path) -> Path:
+        return model({"identity": name, "seed": config.train.seed, "steps": step}).save(folder)
+
+    device = task.mels.front_end.device
+    observers = [] if config.samples is None else [SampleValidation(config.samples, out, save, str(device), progress)]
+    with one_writer(device) as writes:
+        for validation in observers if writes else []:
+            validation.rehearse()
+
+    def finished(result: dict[str, Any]) -> MelDiffusion:
+        for validation in observers:
+            result["best_by_samples"] = validation.best(result["steps"])
+        return model(result)
+
     lifecycle.complete(
         task,
         config.train,
         out,
-        model,
-        identity=identity(config, *content),
+        finished,
+        identity=name,
         settings=config.resolved(),
         progress=progress,
-        label="audio model",
+        observers=observers,
     )

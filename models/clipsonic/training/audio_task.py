@@ -16,6 +16,7 @@ from clipsonic.training.config import AudioTrainingConfig
 from clipsonic.training.crops import Crops
 from clipsonic.training.loop import Network
 from clipsonic.training.mel_source import MelSource, united
+from clipsonic.training.noise_levels import LossByNoiseLevel
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.errors import ConfigError, UserError
@@ -39,7 +40,10 @@ class AudioTask:
         training_rows: (n_train,) int64 rows of the store.
         held_out: (n_val,) int64 rows for the validation loss.
         crops: what a step sees of the log-mels.
+        by_level: losses of the training items by noise level since the last row of the log.
     """
+
+    label = "audio model"
 
     def __init__(self, config: AudioTrainingConfig, module: Any, mels: MelSource, conditions: Float32) -> None:
         self.config, self.mels = config, mels
@@ -47,6 +51,7 @@ class AudioTask:
         self.crops = Crops(mels.store, mels.front_end.config, config.crop_s, config.train.seed)
         self._device = mels.front_end.device
         self._diffusion = Diffusion(config.diffusion, self._device)
+        self.by_level = LossByNoiseLevel(self._device)
         self._conditions = torch.from_numpy(conditions) * math.sqrt(conditions.shape[-1])  # c = √d e / |e|
         self.training_rows, self.held_out = split_clips(mels.store, config)
 
@@ -66,7 +71,9 @@ class AudioTask:
         generator = step_generator(train.seed, step, "train-noise", self._device)
         batch = self._batch(step)
         x0 = self.crops.cut(self.mels.scaled(batch[rows]), self.crops.starts(batch, step)[rows])
-        return self._loss(network, batch, x0, generator, rows, dropout=self.config.condition_dropout)
+        losses, t = self._losses(network, batch, x0, generator, rows, dropout=self.config.condition_dropout)
+        self.by_level.add(losses, t, self.config.diffusion.steps)
+        return losses.mean()
 
     def validation_loss(self, network: Network) -> float | None:
         """Return the loss of the held-out clips at fixed noise levels and noise, with every condition present."""
@@ -76,15 +83,15 @@ class AudioTask:
         for number, batch in enumerate(self.held_out.split(self.config.train.batch_size)):
             generator = step_generator(self.config.train.seed, number, "validation-noise", self._device)
             x0 = self.crops.cut(self.mels.scaled(batch), self.crops.middle(batch))
-            loss = self._loss(network, batch, x0, generator, ALL_ROWS, dropout=0.0)
-            total += float(loss) * len(batch)
+            losses, _ = self._losses(network, batch, x0, generator, ALL_ROWS, dropout=0.0)
+            total += float(losses.mean()) * len(batch)
         return total / len(self.held_out)
 
     def _batch(self, step: int) -> torch.Tensor:
         train = self.config.train
         return self.training_rows[batch_rows(len(self.training_rows), train.batch_size, step, train.seed)]
 
-    def _loss(
+    def _losses(
         self,
         network: Network,
         batch: torch.Tensor,
@@ -93,15 +100,16 @@ class AudioTask:
         rows: slice,
         *,
         dropout: float,
-    ) -> torch.Tensor:
-        """Return the v-prediction loss of some rows of a batch; ``x0`` holds those rows, all else is drawn for all."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return losses and noise levels (b,) each of some rows of a batch, which ``x0`` holds; draws are for all."""
         n, device = len(batch), generator.device
         frame = torch.randint(self._conditions.shape[1], (n,), generator=generator, device=device)
         t = self._diffusion.draw_timesteps(n, generator)
         drop = torch.rand(n, generator=generator, device=device) < dropout  # condition dropout trains the null
         eps = torch.randn(n, *x0.shape[1:], generator=generator, device=device)
         cond = self._conditions[batch[rows], frame[rows].cpu()].to(device)
-        return self._diffusion.loss(lambda x, t: network(x, t, cond, drop[rows]), x0, eps[rows], t[rows])
+        losses = self._diffusion.losses(lambda x, t: network(x, t, cond, drop[rows]), x0, eps[rows], t[rows])
+        return losses, t[rows]
 
 
 def prepare(

@@ -13,6 +13,7 @@ from clipsonic.networks import NetworkConfig, resolved_options
 from clipsonic.prior.data import PairSource
 from clipsonic.prior.network import PriorNetworkConfig
 from clipsonic.training.execution import Execution, TrainPrecision, chosen
+from clipsonic.training.sample_validation import SampleValidationConfig
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.hashing import config_hash
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
     import torch
 
 # may differ between a run and its resumption: they change when things happen, not the result
-_RUNTIME_KEYS = ("checkpoint_every", "max_minutes", "log_every", "validate_every", "gradient_checkpointing")
+_RUNTIME_KEYS = (
+    "checkpoint_every",
+    "max_minutes",
+    "log_every",
+    "validate_every",
+    "gradient_checkpointing",
+    "trackers",
+    "project",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,9 @@ class TrainConfig:
         validate_every: steps between validation losses.
         validation: size of the held-out set: at most this many items, and at most a tenth of all.
         max_minutes: stop at a checkpoint after this time; the same command resumes.
+        trackers: that get the log, by accelerate's names: ``tensorboard``, ``wandb``, ``mlflow``, … One that fails is
+            named, and the training goes on without it.
+        project: name of the run or project in them.
     """
 
     steps: int = 4000
@@ -82,6 +94,8 @@ class TrainConfig:
     validate_every: int = 500
     validation: int = 128
     max_minutes: float | None = None
+    trackers: tuple[str, ...] = ()
+    project: str = "clipsonic"
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "gradient_accumulation", "checkpoint_every", "log_every", "validate_every"):
@@ -126,6 +140,8 @@ class AudioTrainingConfig:
         device: ``auto``: a GPU if there is one.
         init_from: folder of a finished model whose weights and mel scale the run starts from (fine-tuning); network,
             mel layout, noise schedule and condition space must be the same.
+        samples: scores of samples while the training goes on, and the best models; None: none. Decides nothing of the
+            result.
     """
 
     clips: Path
@@ -143,6 +159,7 @@ class AudioTrainingConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     device: str = "auto"
     init_from: Path | None = None
+    samples: SampleValidationConfig | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.condition_dropout < 1 or self.readers < 1:
@@ -206,7 +223,7 @@ def settings_of(config: Any) -> dict[str, Any]:
     The number of steps is left out where the learning rate, and so the state after any step, does not depend on it.
     """
     tree: dict[str, Any] = as_tree(config)
-    for key in ("clips", "mel_cache_mb", "mel_cache", "readers", "device", "init_from"):
+    for key in ("clips", "mel_cache_mb", "mel_cache", "readers", "device", "init_from", "samples"):
         tree.pop(key, None)
     if isinstance(tree.get("condition"), dict):
         tree["condition"].pop("encoder_weights", None)

@@ -10,13 +10,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from clipsonic.training import checkpoint, loop
+from clipsonic.training import checkpoint, loop, trackers
 from clipsonic.training.config import TrainConfig
 from clipsonic.training.execution import described
+from clipsonic.training.observers import Observer
 from clipsonic.training.processes import one_writer
 from clipsonic_eval import outputs, threads
 from clipsonic_eval.errors import UserError
@@ -65,7 +66,7 @@ def complete(
     identity: str,
     settings: Mapping[str, Any],
     progress: Progress,
-    label: str,
+    observers: Sequence[Observer] = (),
 ) -> None:
     """Train a task to its end and write the model into a claimed folder.
 
@@ -76,14 +77,16 @@ def complete(
         make_model: from the part of the card that every training has (steps, losses, seconds, precision) to the model.
         identity: hash of everything that decides the result.
         settings: the resolved configuration, for ``config.json``.
-        progress: shows a bar over the steps.
-        label: of the bar.
+        progress: shows a bar over the steps, and notes.
+        observers: of the run, beside its trackers.
     """
     device = next(task.module.parameters()).device
     with one_writer(device) as writes:
         if writes:
             write_json(out / "config.json", settings)
-    result = loop.run(task, config, out, identity=identity, progress=progress, label=label)
+    with trackers.opened(config, out, settings, note=progress.note) as tracking:
+        told = [*observers, *tracking]
+        result = loop.run(task, config, out, identity=identity, progress=progress, label=task.label, observers=told)
     card = {"identity": identity, "seed": config.seed, **result, "precision": described(config.precision, device)}
     model = make_model(card)
     with one_writer(device) as writes:

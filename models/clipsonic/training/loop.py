@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,8 @@ from clipsonic.training import checkpoint, processes
 from clipsonic.training.batches import own_draws
 from clipsonic.training.config import TrainConfig
 from clipsonic.training.loss_scale import LossScale
+from clipsonic.training.noise_levels import COLUMNS, LossByNoiseLevel
+from clipsonic.training.observers import Observer, Sight
 from clipsonic.training.optimizers import make_optimizers
 from clipsonic_eval import threads
 from clipsonic_eval.errors import ConfigError, UserError
@@ -31,10 +33,17 @@ Network = Callable[..., Any]
 
 LOG_NAME = "train_log.csv"
 _LOG_COLUMNS = ("step", "loss", "val_loss", "lr", "seconds", "data_s", "samples_per_s")
+_SHOWN = {"loss": "train/loss", "val_loss": "val/loss", "lr": "train/lr", "samples_per_s": "train/samples_per_s"}
 
 
 class TrainingTask(Protocol):
-    """What is trained: a network, and the loss of a step."""
+    """What is trained: a network, and the loss of a step.
+
+    Attributes:
+        label: of the bar over the steps.
+    """
+
+    label: str
 
     @property
     def module(self) -> nn.Module:
@@ -44,6 +53,11 @@ class TrainingTask(Protocol):
     @property
     def waited(self) -> float:
         """Seconds that this process has spent waiting for data so far, for the log."""
+        ...
+
+    @property
+    def by_level(self) -> LossByNoiseLevel | None:
+        """The losses of the items by noise level since the last row of the log, which :meth:`loss` counts."""
         ...
 
     def begin(self, step: int, shares: Sequence[slice]) -> None:
@@ -95,7 +109,14 @@ def ema_decay(decay: float, step: int) -> float:
 class _TrainingRun:
     """One training run in one folder; :func:`run` is the entry."""
 
-    def __init__(self, task: TrainingTask, config: TrainConfig, folder: Path, identity: str) -> None:
+    def __init__(
+        self,
+        task: TrainingTask,
+        config: TrainConfig,
+        folder: Path,
+        identity: str,
+        observers: Sequence[Observer] = (),
+    ) -> None:
         self.task, self.config, self.folder, self.identity = task, config, folder, identity
         self.device = next(task.module.parameters()).device
         state = processes.joined(self.device)
@@ -111,6 +132,7 @@ class _TrainingRun:
         self.scale = LossScale(on=config.execution(self.device).precision == "fp16")
         self.step, self.seconds = 0, 0.0
         self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses and their number
+        self.observers = observers
         self.log_rows: list[dict[str, Any]] = []
         self.threads = 0
         self._logged = (0, 0.0, 0.0)
@@ -130,14 +152,18 @@ class _TrainingRun:
         self.threads = found.threads
         if self.scale.on:
             self.scale.factor, self.scale.good = found.loss_scale
-        checkpoint.apply(found, self.weights, self.optimizers, self.window)
+        window = self._whole_window()
+        checkpoint.apply(found, self.weights, self.optimizers, window)
+        self.window.copy_(window[:2])
+        if self.task.by_level is not None:
+            self.task.by_level.totals.copy_(window[2:].view(2, -1))
 
     def save(self) -> None:
         """Write a checkpoint, on the main process."""
         if self.writes:
             scale = (self.scale.factor, self.scale.good)
             state = checkpoint.Checkpoint(self.identity, self.step, self.seconds, self.log_rows, self.threads, scale)
-            checkpoint.write(self.folder, state, self.weights, self.optimizers, self.window)
+            checkpoint.write(self.folder, state, self.weights, self.optimizers, self._whole_window())
 
     def choose_threads(self, progress: Progress) -> int:
         """Return the number of threads: that of the run's start, for the same bits, unless the user chose another."""
@@ -173,6 +199,7 @@ class _TrainingRun:
             validate = last or self.step % config.validate_every == 0
             if validate or self.step % config.log_every == 0:
                 self._log(validate=validate)
+            self._look()  # before the checkpoint: a run that is killed here looks again
             if last or self.step % config.checkpoint_every == 0:
                 self.save()
                 saved = self.step
@@ -244,7 +271,7 @@ class _TrainingRun:
         without the time that validation takes.
         """
         now = self._now()
-        mean = self.window.clone()
+        mean = self._whole_window()
         if self.processes > 1:
             torch.distributed.all_reduce(mean)
         row: dict[str, Any] = {"step": self.step, "loss": round(float(mean[0] / mean[1]), 6)}
@@ -253,11 +280,40 @@ class _TrainingRun:
         row["lr"] = float(f"{learning_rate(self.config, self.step - 1):.6g}")
         row["seconds"] = round(self.seconds, 2)
         row |= pace(self._logged, now, self.config.batch_size)
-        self.log_rows.append(row)
         self.window.zero_()
+        columns: tuple[str, ...] = _LOG_COLUMNS
+        if self.task.by_level is not None:
+            row |= self.task.by_level.row(mean[2:].view(2, -1))
+            self.task.by_level.totals.zero_()
+            columns += COLUMNS
+        self.log_rows.append(row)
         self._logged = self._now()
         if self.writes:
-            write_csv(self.folder / LOG_NAME, _LOG_COLUMNS, self.log_rows)
+            write_csv(self.folder / LOG_NAME, columns, self.log_rows)
+        self._tell({_SHOWN.get(name, f"train/{name}"): value for name, value in row.items() if name != "step"})
+
+    def _whole_window(self) -> torch.Tensor:
+        """Return sum and number of the losses since the last row, (2,) or, with those by noise level, (2 + 10,)."""
+        by_level = self.task.by_level
+        return torch.cat([self.window, *([] if by_level is None else [by_level.totals.flatten()])])
+
+    def _look(self) -> None:
+        """Lend the averaged weights to the observers that are due; the time it takes is not counted to the steps."""
+        due = [observer for observer in self.observers if observer.is_due(self.step, self.config.steps)]
+        if not due:
+            return
+        started = time.monotonic()
+        with self.weights.averaged(), processes.one_writer(self.device) as writes:
+            for sight in [observer.look(self.step) for observer in due] if writes else []:
+                self._tell(sight.values, sight.sounds)
+        step, clock, waited = self._logged
+        self._logged = step, clock + time.monotonic() - started, waited
+
+    def _tell(self, values: Mapping[str, Any], sounds: Mapping[str, Path] | None = None) -> None:
+        if self.writes:
+            numbers = {name: float(value) for name, value in values.items() if value != ""}
+            for observer in self.observers:
+                observer.told(self.step, Sight(numbers, sounds or {}))
 
     def _validation_loss(self) -> float | None:
         with self.weights.averaged(), torch.no_grad():
@@ -285,6 +341,7 @@ def run(
     identity: str,
     progress: Progress = SILENT,
     label: str = "training",
+    observers: Sequence[Observer] = (),
 ) -> dict[str, Any]:
     """Train to the end and leave the averaged weights in the task's module.
 
@@ -295,6 +352,7 @@ def run(
         identity: hash of everything that decides the result; a checkpoint with another one is refused.
         progress: shows a bar over the steps, and notes.
         label: of the bar.
+        observers: are told the log, and may look at the averaged weights.
 
     Returns:
         ``steps`` in all, ``loss`` (mean over the steps of the last log row), ``val_loss`` of the averaged weights,
@@ -303,7 +361,7 @@ def run(
     Raises:
         UserError: the folder holds a checkpoint of another run, training diverged, or the time is over.
     """
-    training = _TrainingRun(task, config, folder, identity)
+    training = _TrainingRun(task, config, folder, identity, observers)
     training.restore(progress)
     with threads.limited(networks=training.choose_threads(progress)):
         training.take_steps(progress, label)

@@ -89,7 +89,6 @@ def _train(
         identity=identity(_without_paths(config), *content),
         settings=as_tree(config),
         progress=progress,
-        label="prior",
     )
 
 

@@ -16,6 +16,7 @@ from clipsonic.prior.network import TextConditions, build_network, predict_x0, p
 from clipsonic.training.batches import ALL_ROWS, batch_rows, held_out_split, step_generator
 from clipsonic.training.config import PriorTrainingConfig
 from clipsonic.training.loop import Network
+from clipsonic.training.noise_levels import LossByNoiseLevel
 from clipsonic_eval.arraytypes import Bool, Float32, Float64, IntArray
 from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.encoders import load_encoder
@@ -41,7 +42,10 @@ class PriorTask:
         training_rows: (n_train,) int64 rows of the pairs.
         held_out: (n_val,) int64 rows for the validation loss.
         device: of the network.
+        by_level: losses of the training items by noise level since the last row of the log.
     """
+
+    label = "prior"
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class PriorTask:
         self.module: nn.Module = network
         self._network = network
         self.device = next(network.parameters()).device
+        self.by_level = LossByNoiseLevel(self.device)
         self._captions = pairs.captions
         self._tokens_of = tokens_of
         self._text = torch.from_numpy(pairs.text) * math.sqrt(pairs.text.shape[1])  # c = √d e / |e|
@@ -75,19 +80,21 @@ class PriorTask:
         train = self.config.train
         generator = step_generator(train.seed, step, "prior-noise", self.device)
         batch = self.training_rows[batch_rows(len(self.training_rows), train.batch_size, step, train.seed)]
-        return self._loss(network, batch, generator, rows, dropout=self.config.condition_dropout)
+        losses, t = self._losses(network, batch, generator, rows, dropout=self.config.condition_dropout)
+        self.by_level.add(losses, t, len(self._scheduler))
+        return losses.mean()
 
     def validation_loss(self, network: Network) -> float | None:
         """Return the loss of the held-out pairs at fixed noise levels and noise, with every text present."""
         if not len(self.held_out):
             return None
         generator = step_generator(self.config.train.seed, 0, "prior-validation", self.device)
-        return float(self._loss(network, self.held_out, generator, ALL_ROWS, dropout=0.0))
+        return float(self._losses(network, self.held_out, generator, ALL_ROWS, dropout=0.0)[0].mean())
 
-    def _loss(
+    def _losses(
         self, network: Network, batch: torch.Tensor, generator: torch.Generator, rows: slice, *, dropout: float
-    ) -> torch.Tensor:
-        """Return the x_0-prediction loss of some rows of a batch; what is random is drawn for the whole batch."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return losses (b,) and noise levels (b,) of some rows of a batch; the random is drawn for the whole batch."""
         n, device, dim = len(batch), self.device, self._image.shape[-1]
         image = torch.randint(self._image.shape[1], (n,), generator=generator, device=device)
         # t = ⌊(i + U) T / n⌋, U ~ Uniform[0, 1): stratified, which lowers the variance of the gradient
@@ -99,7 +106,7 @@ class PriorTask:
         x0 = standardised(self._network, self._image[batch, image.cpu()].to(device))
         x_t = self._scheduler.add_noise(x0, eps, t)  # x_t = α_t x_0 + σ_t ε
         predicted = predict_x0(network, x_t, t, self._texts(batch).dropped(drop)).float()
-        return (predicted - x0).square().mean()  # E |x̂_0 − x_0|² / d
+        return (predicted - x0).square().mean(dim=1), t  # |x̂_0 − x_0|² / d
 
     def _texts(self, batch: torch.Tensor) -> TextConditions:
         pooled = self._text[batch]

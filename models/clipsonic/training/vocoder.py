@@ -90,7 +90,6 @@ def _train(
         identity=identity(config, *content),
         settings=as_tree(config),
         progress=progress,
-        label="vocoder",
     )
 
 

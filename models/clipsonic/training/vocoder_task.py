@@ -85,6 +85,9 @@ class VocoderTask:
         held_out: (n_val,) int64 rows for the validation loss.
     """
 
+    label = "vocoder"
+    by_level = None  # a vocoder knows no noise levels
+
     def __init__(
         self, config: VocoderTrainingConfig, store: ClipStore, rows: Tensor, start: BigVGAN | None = None
     ) -> None:

@@ -64,8 +64,8 @@ def test_loss_is_zero_for_the_truth_and_the_mean_square_otherwise() -> None:
     x0, eps = (a.float() for a in _pair())
     diffusion = Diffusion(DiffusionConfig())
     truth = diffusion.velocity(x0, eps, T)
-    assert float(diffusion.loss(lambda x, t: truth, x0, eps, T)) == 0.0
-    assert float(diffusion.loss(lambda x, t: truth + 0.5, x0, eps, T)) == pytest.approx(0.25, rel=1e-5)
+    assert float(diffusion.losses(lambda x, t: truth, x0, eps, T).sum()) == 0.0
+    assert float(diffusion.losses(lambda x, t: truth + 0.5, x0, eps, T).mean()) == pytest.approx(0.25, rel=1e-5)
 
 
 def test_min_snr_weights_are_the_formula() -> None:
@@ -187,7 +187,7 @@ def test_a_weighted_loss_is_the_weighted_mean_over_items() -> None:
     diffusion = Diffusion(DiffusionConfig(weighting="min-snr"))
     truth = diffusion.velocity(x0, eps, T)
     offsets = torch.arange(6.0).view(6, 1, 1)
-    loss = diffusion.loss(lambda x, t: truth + offsets, x0, eps, T)
+    loss = diffusion.losses(lambda x, t: truth + offsets, x0, eps, T).mean()
     expected = float((diffusion.loss_weight(T) * torch.arange(6, dtype=torch.float64) ** 2).mean())
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 

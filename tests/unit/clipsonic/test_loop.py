@@ -27,7 +27,7 @@ class Quadratic:
     def __init__(self, start: float = 0.0) -> None:
         self.module = nn.Linear(1, 1, bias=False)
         nn.init.constant_(self.module.weight, start)
-        self.waited = 0.0
+        self.waited, self.by_level = 0.0, None
         self.rows: list[slice] = []
         self.began: tuple[int, Sequence[slice]] = (-1, ())
 

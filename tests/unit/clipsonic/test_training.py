@@ -160,7 +160,7 @@ class Watched:
         self.module = torch.nn.Linear(4, 4)
         self.around: list[bool] = []
         self.inside: list[torch.dtype] = []
-        self.waited = 0.0
+        self.waited, self.by_level = 0.0, None
 
     def begin(self, step: int, shares: object) -> None:
         pass

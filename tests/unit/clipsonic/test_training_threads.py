@@ -25,7 +25,7 @@ class Listening:
     def __init__(self) -> None:
         self.module = nn.Linear(2, 1)
         self.seen: list[tuple[int, int]] = []
-        self.waited = 0.0
+        self.waited, self.by_level = 0.0, None
 
     def begin(self, step: int, shares: object) -> None:
         pass
