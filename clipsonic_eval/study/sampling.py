@@ -8,7 +8,7 @@ from pathlib import Path
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.fill_cache import EmbedConfig, fill_cache
 from clipsonic_eval.harness.queries import read_queries
-from clipsonic_eval.harness.resolve import metric_roles
+from clipsonic_eval.harness.resolve import resolve_metric
 from clipsonic_eval.harness.sample import sample
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.study.config import StudyConfig
@@ -18,6 +18,7 @@ from clipsonic_eval.study.stages import Stage
 from clipsonic_eval.systems import resolve
 from clipsonic_eval.types import Query
 
+METRICS = ("fad", "clap_score", "class_accuracy", "count_accuracy", "size_error")
 _BATCH = 64
 
 
@@ -59,7 +60,7 @@ def sample_system(layout: Layout, system: StudySystem, split: str, guidance: flo
     if done.skipped:
         first = done.skipped[0]
         raise UserError(f"{out}: {name} left out {len(done.skipped)} queries, the first ({first.key}): {first.reason}")
-    encoders = tuple(dict.fromkeys(metric_roles().values()))
+    encoders = tuple(dict.fromkeys(resolve_metric(name).card.encoder for name in METRICS))
     fill_cache(EmbedConfig((out,), encoders, cache=layout.cache, workers=1))
 
 

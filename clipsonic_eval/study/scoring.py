@@ -14,10 +14,8 @@ from clipsonic_eval.study import entries
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.data import REFERENCES
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.sampling import folder, sampling_stage
+from clipsonic_eval.study.sampling import METRICS, folder, sampling_stage
 from clipsonic_eval.study.stages import Stage
-
-METRICS = ("fad", "clap_score", "class_accuracy", "count_accuracy", "size_error")
 
 
 def control_stages(config: StudyConfig, layout: Layout) -> list[Stage]:
