@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.files import read_csv
 from clipsonic_eval.locate import locate
 from clipsonic_eval.presets import read_training
-from clipsonic_eval.progress import Bars
+from clipsonic_eval.progress import SILENT, Bars
 
 
 @click.command("train")
@@ -52,7 +53,11 @@ def command(config: Path, sets: tuple[str, ...], out: Path | None, overwrite: bo
         raise ConfigError(f"{trainer}: is no trainer; name a function train(config, out, progress)")
     if overwrite and "overwrite" not in inspect.signature(train).parameters:
         raise ConfigError(f"{trainer}: takes no --overwrite; name another --out")
-    written = Path(train(tree, folder, progress=Bars(), **({"overwrite": True} if overwrite else {})))
+    speaks = os.environ.get("RANK", "0") == "0"  # one of torchrun's processes for all
+    progress = Bars() if speaks else SILENT
+    written = Path(train(tree, folder, progress=progress, **({"overwrite": True} if overwrite else {})))
+    if not speaks:
+        return
     result = {"folder": str(written), **_last_line(written), "seconds": round(time.monotonic() - started, 1)}
     if as_json:
         click.echo(json.dumps(result))

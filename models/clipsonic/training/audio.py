@@ -13,7 +13,7 @@ from clipsonic.training import lifecycle
 from clipsonic.training.audio_task import check_clips, prepare
 from clipsonic.training.config import AudioTrainingConfig, identity, settings_of
 from clipsonic.training.fine_tuning import audio_parent, lineage
-from clipsonic.training.processes import one_writer
+from clipsonic.training.processes import main_first, one_writer
 from clipsonic.training.sample_validation import SampleValidation
 from clipsonic_eval import outputs
 from clipsonic_eval.arraytypes import Float32
@@ -42,7 +42,8 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
     from clipsonic_eval.clips import ClipStore
 
     settings = resolve(AudioTrainingConfig, config)
-    outputs.try_folder(out)  # before anything is read
+    with main_first():
+        outputs.try_folder(out)  # before anything is read
     store = ClipStore.open(settings.clips)
     if counts := store.info.get("findings"):
         found = ", ".join(f"{check.replace('_', ' ')} {n}" for check, n in counts.items())

@@ -18,7 +18,7 @@ from clipsonic.training import checkpoint, loop, trackers
 from clipsonic.training.config import TrainConfig
 from clipsonic.training.execution import described
 from clipsonic.training.observers import Observer
-from clipsonic.training.processes import one_writer
+from clipsonic.training.processes import main_first, one_writer
 from clipsonic_eval import outputs, threads
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_json, write_json
@@ -53,7 +53,10 @@ def claim(
         identity = {**identity, "init_from": parent["weights_sha256"]}
     if not overwrite:
         _refuse_other_steps(out, identity)
-    with outputs.claim(out, "train", identity, overwrite=overwrite), threads.networks():
+    with contextlib.ExitStack() as stack:
+        with main_first():  # to the others the folder then holds this run, which they do not replace again
+            stack.enter_context(outputs.claim(out, "train", identity, overwrite=overwrite))
+        stack.enter_context(threads.networks())
         yield _is_finished(out, steps)
 
 

@@ -46,6 +46,16 @@ def one_writer(device: torch.device | None = None) -> Iterator[bool]:
     state.wait_for_everyone()
 
 
+@contextlib.contextmanager
+def main_first() -> Iterator[None]:
+    """Let the main process go through a ``with`` block before the others, which find what it has made or changed."""
+    if "WORLD_SIZE" not in os.environ:
+        yield
+        return
+    with joined().main_process_first():
+        yield
+
+
 def shares(state: PartialState, accumulated: int = 1) -> list[slice]:
     """Return which rows of a batch this process computes, one slice for each forward and backward pass of a step.
 

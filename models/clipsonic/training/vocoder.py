@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from clipsonic.training import lifecycle
 from clipsonic.training.config import identity, settings_of
+from clipsonic.training.processes import main_first
 from clipsonic.training.vocoder_config import VocoderTrainingConfig
 from clipsonic.training.vocoder_task import VocoderTask, check_segment
 from clipsonic.vocoders import bigvgan
@@ -49,7 +50,8 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
     from clipsonic_eval.clips import ClipStore
 
     settings = resolve(VocoderTrainingConfig, config)
-    outputs.try_folder(out)  # before anything is read
+    with main_first():
+        outputs.try_folder(out)  # before anything is read
     store = ClipStore.open(settings.clips)
     if store.sample_rate != settings.mel.sample_rate:
         raise ConfigError(

@@ -87,6 +87,16 @@ def test_train_takes_a_preset_by_name_and_a_configuration_that_extends_one(tmp_p
     assert "extends" not in seen
 
 
+def test_one_of_the_processes_of_torchrun_speaks_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = {"trainer": f"{tmp_path / 'mine.py'}:train", "out": str(tmp_path / "m")}
+    for rank, spoken in (("0", True), ("1", False)):
+        monkeypatch.setenv("RANK", rank)
+        done = _run(tmp_path, "--json", "--out", str(tmp_path / rank), **tree)
+        assert done.exit_code == 0, done.output
+        assert bool(done.stdout) == spoken
+        assert (tmp_path / rank / "seen.json").is_file()
+
+
 def test_train_says_what_a_configuration_lacks(tmp_path: Path) -> None:
     for tree, message in [
         ({"out": "m"}, "key 'trainer' is required"),
