@@ -38,7 +38,8 @@ class FlatWeights:
     def __init__(self, module: nn.Module, parameters: Sequence[nn.Parameter], execution: Execution = FLOAT32) -> None:
         self.module, self._execution = module, execution
         low = execution.dtype != torch.float32
-        self.called: nn.Module = copy.deepcopy(module).to(execution.dtype) if low else module
+        # not the network's own `to`, which in diffusers warns of casts
+        self.called: nn.Module = nn.Module.to(copy.deepcopy(module), execution.dtype) if low else module
         self._network = prepared(self.called, execution)
         called = dict(zip(module.parameters(), self.called.parameters(), strict=True))
         self._begins: dict[nn.Parameter, int] = {}

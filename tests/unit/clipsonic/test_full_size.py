@@ -66,7 +66,7 @@ def test_vggsound_takes_a_step_is_saved_loaded_sampled_vocoded_and_scored(tmp_pa
         for folder, samples in (("mine", wav), ("real", store.audio(np.array([row_number]))[0])):
             (tmp_path / folder).mkdir(exist_ok=True)
             write_wav(tmp_path / folder / f"{row_number}.wav", samples, 16000)
-    weights = {"vggish": vggish(tmp_path / "vggish.safetensors")}
+    weights = {"audio": vggish(tmp_path / "vggish.safetensors")}
     run = ce.evaluate(
         {"IQ": tmp_path / "mine"},
         reference=tmp_path / "real",
