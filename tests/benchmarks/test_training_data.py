@@ -13,7 +13,7 @@ import pytest
 import torch
 from unit.clipsonic.fakes import FakeStore
 
-from clipsonic.training import audio_task, loop
+from clipsonic.training import audio_setup, loop
 from clipsonic.training.config import AudioTrainingConfig
 from clipsonic.training.mel_source import MelSource
 from clipsonic_eval.clips import ClipStore, PrepareConfig, Source, prepare
@@ -66,7 +66,7 @@ def test_the_network_consumes_clips(benchmark: Any, tmp_path: Path) -> None:
     sets = ("train.batch_size=2", "train.validation=0", "train.precision=auto", "mel_cache_mb=64")
     clips: Any = FakeStore(n=2, n_samples=SECONDS * RATE, space=VIT_L_14)
     config = vggsound(*sets)
-    task, _ = audio_task.prepare(clips, config, clips.image_embeddings)
+    task, _ = audio_setup.prepare(clips, config, clips.image_embeddings)
     take = loop.take_steps_of(task, config.train, tmp_path, 1)
     benchmark.group = GROUP
     benchmark.extra_info |= {"who": "a training step of the full-size network", "units": 2}

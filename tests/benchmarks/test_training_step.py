@@ -11,7 +11,8 @@ import pytest
 import torch
 from unit.clipsonic.fakes import FakeStore
 
-from clipsonic.training import audio_task, loop
+from clipsonic.training import audio_setup, loop
+from clipsonic.training.audio_task import AudioTask
 from clipsonic.training.batches import batch_rows
 from clipsonic.training.config import AudioTrainingConfig
 from clipsonic_eval.bfloat16 import autocast
@@ -26,9 +27,9 @@ def config(precision: str) -> AudioTrainingConfig:
     return resolve(AudioTrainingConfig, {"clips": "in memory", "network": {"name": "unet2d"}, "train": train})
 
 
-def prepared(settings: AudioTrainingConfig) -> audio_task.AudioTask:
+def prepared(settings: AudioTrainingConfig) -> AudioTask:
     store: Any = FakeStore(n=256, n_samples=96 * 160, frames=5)
-    return audio_task.prepare(store, settings, store.image_embeddings)[0]
+    return audio_setup.prepare(store, settings, store.image_embeddings)[0]
 
 
 def plain_loop(settings: AudioTrainingConfig) -> Callable[[], None]:

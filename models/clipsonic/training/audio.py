@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from clipsonic.conditions import condition_array
 from clipsonic.model import MelDiffusion
 from clipsonic.training import lifecycle
-from clipsonic.training.audio_task import check_clips, prepare
+from clipsonic.training.audio_setup import check_clips, prepare
 from clipsonic.training.config import AudioTrainingConfig, identity, settings_of
 from clipsonic.training.fine_tuning import audio_parent, lineage
-from clipsonic.training.processes import main_first, one_writer
+from clipsonic.training.processes import one_writer
 from clipsonic.training.sample_validation import SampleValidation
-from clipsonic_eval import outputs
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.config import resolve
 from clipsonic_eval.progress import SILENT, Progress
@@ -42,8 +41,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
     from clipsonic_eval.clips import ClipStore
 
     settings = resolve(AudioTrainingConfig, config)
-    with main_first():
-        outputs.try_folder(out)  # before anything is read
+    lifecycle.try_folder(out)
     store = ClipStore.open(settings.clips)
     if counts := store.info.get("findings"):
         found = ", ".join(f"{check.replace('_', ' ')} {n}" for check, n in counts.items())

@@ -29,6 +29,12 @@ class _Model(Protocol):
     def save(self, folder: Path) -> Path: ...
 
 
+def try_folder(out: Path) -> None:
+    """Test that a folder can be made and written, before anything is read; UserError if not."""
+    with main_first():
+        outputs.try_folder(out)
+
+
 @contextlib.contextmanager
 def claim(
     out: Path, identity: Mapping[str, Any], *, steps: int, parent: Mapping[str, Any] | None, overwrite: bool

@@ -13,8 +13,6 @@ from clipsonic.training import lifecycle
 from clipsonic.training.config import PriorTrainingConfig, identity, settings_of
 from clipsonic.training.fine_tuning import lineage, prior_parent
 from clipsonic.training.prior_task import held_out_cosines, prepare
-from clipsonic.training.processes import main_first
-from clipsonic_eval import outputs
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Progress
@@ -36,8 +34,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
         UserError: the configuration, the pairs or the folder do not fit; the message says what to do.
     """
     settings = resolve(PriorTrainingConfig, config)
-    with main_first():
-        outputs.try_folder(out)  # before anything is read
+    lifecycle.try_folder(out)
     pairs = load_pairs(settings.data, settings.encoder, settings.encoder_weights, progress=progress)
     return train_on(pairs, settings, out, progress=progress, overwrite=overwrite)
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from clipsonic.conditions import condition_array
-from clipsonic.training import audio_task, loop
+from clipsonic.training import audio_setup, loop
 from clipsonic.training.config import AudioTrainingConfig
 from clipsonic_eval.clips import ClipStore
 
@@ -37,7 +37,7 @@ def step_seconds(base: AudioTrainingConfig, variant: AudioTrainingConfig) -> tup
 def _stepper(config: AudioTrainingConfig, folder: Path) -> Callable[[], None]:
     store = ClipStore.open(config.clips)
     conditions, _ = condition_array(store, config.condition)
-    task, _ = audio_task.prepare(store, config, conditions)
+    task, _ = audio_setup.prepare(store, config, conditions)
     return loop.take_steps_of(task, config.train, folder, _BLOCK)
 
 

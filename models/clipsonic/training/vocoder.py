@@ -16,7 +16,6 @@ from safetensors.torch import save_file
 
 from clipsonic.training import lifecycle
 from clipsonic.training.config import identity, settings_of
-from clipsonic.training.processes import main_first
 from clipsonic.training.vocoder_config import VocoderTrainingConfig
 from clipsonic.training.vocoder_task import VocoderTask, check_segment
 from clipsonic.vocoders import bigvgan
@@ -50,8 +49,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
     from clipsonic_eval.clips import ClipStore
 
     settings = resolve(VocoderTrainingConfig, config)
-    with main_first():
-        outputs.try_folder(out)  # before anything is read
+    lifecycle.try_folder(out)
     store = ClipStore.open(settings.clips)
     if store.sample_rate != settings.mel.sample_rate:
         raise ConfigError(

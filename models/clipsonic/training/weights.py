@@ -77,7 +77,7 @@ class FlatWeights:
             return self._network(*map(self._cast, inputs), **{name: self._cast(value) for name, value in named.items()})
 
     def backward(self, loss: torch.Tensor, *, add: bool = False) -> None:
-        """Set the gradient of a loss, or add it to what is there."""
+        """Set the gradient of a loss, a scalar, or add it to what is there."""
         self.called.zero_grad()  # to None: the network then hands over its gradients instead of adding to old ones
         with self._products():
             loss.backward()

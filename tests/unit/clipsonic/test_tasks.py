@@ -17,7 +17,8 @@ from clipsonic.diffusion import Diffusion
 from clipsonic.mel import MelConfig
 from clipsonic.prior.data import Pairs, PairSource
 from clipsonic.prior.network import PriorNetworkConfig, build_network, prior_scheduler, set_scale, standardised
-from clipsonic.training.audio_task import AudioTask, prepare
+from clipsonic.training.audio_setup import prepare
+from clipsonic.training.audio_task import AudioTask
 from clipsonic.training.config import AudioTrainingConfig, PriorOptimisation, PriorTrainingConfig, TrainConfig
 from clipsonic.training.mel_source import MelSource, united
 from clipsonic.training.prior_task import PriorTask
@@ -124,7 +125,7 @@ def test_ranges_unite_to_the_lower_and_the_higher_end_of_each_band() -> None:
 
 
 def test_clips_at_another_rate_and_unknown_devices_are_refused_before_any_work() -> None:
-    from clipsonic.training.audio_task import check_clips
+    from clipsonic.training.audio_setup import check_clips
 
     config = resolve(AudioTrainingConfig, {"clips": "x"})
     store = FakeStore()
