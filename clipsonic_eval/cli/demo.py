@@ -70,7 +70,7 @@ def _pooled(result: StudyResult) -> tuple[RunRecord, int]:
 def _screen(result: StudyResult) -> str:
     """Return the scores, the headline, and where everything is."""
     from clipsonic_eval.formats import aligned
-    from clipsonic_eval.study.scoring import METRICS
+    from clipsonic_eval.study.sampling import METRICS
 
     record, seeds = _pooled(result)
     rows = [["system", *METRICS, "worst class"]]
