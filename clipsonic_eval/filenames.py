@@ -10,6 +10,7 @@ RUN: Final = "run.json"  # of any output folder: the command and the settings th
 CLIPS: Final = "clips.json"
 PLAN: Final = "plan.json"
 EMBEDDINGS: Final = "image_embeddings.npy"
+CAPTIONS: Final = "captions.csv"  # of items with several
 
 # of a folder of wavs (`sample`)
 SAMPLES: Final = "samples.csv"

@@ -12,7 +12,7 @@ import numpy as np
 
 from clipsonic_eval import threads
 from clipsonic_eval.clips._decoding import Decoded, DecodedClip, DecodeTask
-from clipsonic_eval.clips._plan import Plan, PlannedShard, relative_path
+from clipsonic_eval.clips._plan import Plan, PlannedShard, place_of
 from clipsonic_eval.clips._pool import Decoders, choose_workers
 from clipsonic_eval.clips._shards import ShardFiles, ShardWriter, StoredClip
 from clipsonic_eval.clips.prepare_config import PrepareConfig
@@ -94,13 +94,14 @@ class _ShardBuilder:
         self._skipped: list[list[str]] = []
         self._findings: list[list[str]] = []
         self._sounds: dict[str, str] = {}
+        self._videos: dict[str, list[str | None]] = {}
         self._over_limit: list[str] = []
         self._n_clips = 0
         self._seconds = 0.0
 
     def add(self, item: SourceItem, decoded: Decoded) -> None:
         """Take the clips of an item, or of a part of it."""
-        path = relative_path(item.path, self._plan.root)
+        path = place_of(item, self._plan.root)
         self._skipped += [[skip.key, path, skip.reason] for skip in decoded.skipped]
         self._over_limit += [item.key] if decoded.over_limit else []
         for clip in decoded.clips:
@@ -115,6 +116,7 @@ class _ShardBuilder:
             texts = (clip.key, item.key, item.prompt, item.label, item.split)
             stored.append(StoredClip(texts, clip.start_s, clip.valid_s, clip.audio, image))
             self._findings += [[clip.key, f.check, f.severity, f.sentence] for f in clip.findings]
+            self._videos[clip.key] = [item.video or f"./{place_of(item, self._plan.root)}", item.split]
             self._sounds[clip.key] = hashlib.sha256(clip.audio.tobytes()).hexdigest()[:16]
         self._writer.write(stored)
         self._n_clips += len(stored)
@@ -137,6 +139,7 @@ class _ShardBuilder:
             "skipped": self._skipped,
             "findings": self._findings,
             "sounds": self._sounds,
+            "videos": self._videos,
             "over_limit": self._over_limit,
             "limits": self._plan.config.limits if self._over_limit else [],
         }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.checks.audio import check_levels, levels, unusable
+from clipsonic_eval.clips._tar import extracted
 from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.datasets import SourceItem
 from clipsonic_eval.errors import MediaError
@@ -73,6 +74,16 @@ class Decoded:
 
 def decode(task: DecodeTask) -> Decoded:
     """Decode an item; whatever is wrong with its file becomes a skip."""
+    if task.item.member is None:
+        return _decode(task)
+    try:
+        with extracted(task.item) as item:
+            return _decode(replace(task, item=item))
+    except MediaError as error:
+        return Decoded([], [_skip(task, error)])
+
+
+def _decode(task: DecodeTask) -> Decoded:
     try:
         return _decode_windows(task)
     except PastEndError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from clipsonic_eval import filenames
 from clipsonic_eval.checks.audio import grouped
 from clipsonic_eval.clips._join import join_shards
 from clipsonic_eval.clips._plan import SCHEMA_VERSION, Plan, remove_leftovers
+from clipsonic_eval.clips.leaks import leaks_of_splits
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_csv, read_json, write_csv, write_json
@@ -34,13 +36,7 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
     done = _already(out, plan, shards)
     if done is not None:
         return done
-    skipped = [[s.key, "", s.reason] for s in plan.listing.skipped]
-    skipped += [row for sidecar in sidecars for row in sidecar["skipped"]]
-    write_csv(out / filenames.SKIPPED, _SKIPPED_COLUMNS, skipped)
-    findings = clip_findings(sidecars)
-    write_csv(
-        out / filenames.FINDINGS, _FINDING_COLUMNS, [(f.keys[0], f.check, f.severity, f.sentence) for f in findings]
-    )
+    n_skipped = _write_tables(out, plan, sidecars)
     n_clips = sum(s["n_clips"] for s in sidecars)
     content, texts = join_shards(out, plan, n_clips)
     seconds = sum(s["seconds"] for s in sidecars)
@@ -50,11 +46,12 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         "texts_sha256": texts,
         "skipped_sha256": file_sha256(out / filenames.SKIPPED),
         "embeddings_sha256": _sha256_if_there(out / filenames.EMBEDDINGS),
+        "captions_sha256": _sha256_if_there(out / filenames.CAPTIONS),
         "plan_hash": config_hash(plan.tree),
         "shards_hash": shards,
         "n_clips": n_clips,
         "n_items": len(plan.listing.items),
-        "n_skipped": len(skipped),
+        "n_skipped": n_skipped,
         "n_shards": len(sidecars),
         "hours": seconds / 3600,
         "sample_rate": plan.config.sample_rate,
@@ -63,7 +60,7 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         "frames_per_clip": plan.config.n_frames,
         "encoder": as_tree(plan.card),
         "config": plan.config.identity(),
-        "findings": {f.check: len(f.keys) for f in summary_of(sidecars)},
+        "findings": dict(sum((Counter({f.check: len(f.keys)}) for f in summary_of(sidecars)), Counter[str]())),
         "world": world_of(plan.root),
         "provenance": collect(),
     }
@@ -71,12 +68,24 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
     return summary
 
 
+def _write_tables(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> int:
+    """Write what was skipped and what looks wrong, and return the number of items skipped."""
+    skipped = [[s.key, "", s.reason] for s in plan.listing.skipped]
+    skipped += [row for sidecar in sidecars for row in sidecar["skipped"]]
+    write_csv(out / filenames.SKIPPED, _SKIPPED_COLUMNS, skipped)
+    findings = [*clip_findings(sidecars), *leaks_of_splits(sidecars)]
+    rows = [(key, f.check, f.severity, f.sentence) for f in findings for key in f.keys]
+    write_csv(out / filenames.FINDINGS, _FINDING_COLUMNS, rows)
+    return len(skipped)
+
+
 def _already(out: Path, plan: Plan, shards: str) -> dict[str, Any] | None:
     """Return the contents of ``clips.json`` if it is of this plan and these shards, and the files beside it intact."""
     try:
         found = unsealed(read_json(out / filenames.CLIPS))
-        there = (file_sha256(out / filenames.SKIPPED), _sha256_if_there(out / filenames.EMBEDDINGS))
-        whole = there == (found["skipped_sha256"], found["embeddings_sha256"])
+        names = (filenames.SKIPPED, filenames.EMBEDDINGS, filenames.CAPTIONS)
+        there = tuple(_sha256_if_there(out / name) for name in names)
+        whole = there == (found["skipped_sha256"], found["embeddings_sha256"], found["captions_sha256"])
     except (UserError, ValueError, KeyError):
         return None
     same = (found.get("plan_hash"), found.get("shards_hash")) == (config_hash(plan.tree), shards)
@@ -110,5 +119,5 @@ def clip_findings(sidecars: Sequence[dict[str, Any]]) -> list[Finding]:
 
 
 def summary_of(sidecars: Sequence[dict[str, Any]]) -> tuple[Finding, ...]:
-    """Return one finding for each kind of fault of the shards' clips."""
-    return tuple(grouped(clip_findings(sidecars)))
+    """Return one finding for each kind of fault of the shards' clips, and what their splits have in common."""
+    return (*grouped(clip_findings(sidecars)), *leaks_of_splits(sidecars))

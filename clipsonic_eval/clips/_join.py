@@ -14,6 +14,7 @@ import numpy as np
 from clipsonic_eval import filenames
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.atomic import replacing
+from clipsonic_eval.clips._captions import write_captions
 from clipsonic_eval.clips._plan import Plan
 from clipsonic_eval.clips._shards import ShardFiles, matrix, read_batches, texts_sha256
 from clipsonic_eval.config import as_tree
@@ -24,12 +25,14 @@ def join_shards(out: Path, plan: Plan, n_clips: int) -> tuple[str, str]:
     """Copy the embeddings (clips, frames, d) of all shards into one array, check the keys, and hash contents and texts.
 
     Returns:
-        (SHA-256 of the audio of all clips under the settings, SHA-256 of their texts).
+        (SHA-256 of the audio and captions of all clips under the settings, SHA-256 of their texts).
 
     Raises:
         UserError: a key is there twice.
     """
-    head = json.dumps([plan.config.sample_rate, plan.config.n_samples, as_tree(plan.card)], sort_keys=True)
+    captions = write_captions(out, plan.listing.items)
+    common = [plan.config.sample_rate, plan.config.n_samples, as_tree(plan.card)]
+    head = json.dumps([*common, captions] if captions else common, sort_keys=True)
     content = hashlib.sha256(head.encode())
     keys: list[str] = []
     batches = [b for s in range(len(plan.shards)) for b in read_batches(ShardFiles(out, s).arrow)]

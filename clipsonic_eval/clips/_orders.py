@@ -15,7 +15,7 @@ from clipsonic_eval.clips._plan import Plan, PlannedShard
 from clipsonic_eval.clips._shards import ShardFiles
 from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.config import as_tree, resolve
-from clipsonic_eval.datasets import Listing, SourceItem
+from clipsonic_eval.datasets import Listing, SourceItem, TarMember
 from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_json, write_json
@@ -68,7 +68,13 @@ def _write(out: Path, plan: Plan, shard: PlannedShard) -> Path:
 
 
 def _rest(item: SourceItem) -> list[Any]:
-    return [item.start_s, item.duration_s, item.prompt, item.label, item.split]
+    return [item.start_s, item.duration_s, item.prompt, item.label, item.split, item.video, item.member]
+
+
+def _item(written: list[Any]) -> SourceItem:
+    key, file, start_s, duration_s, prompt, label, split, video, member = written
+    lies_in = TarMember(*member) if member else None
+    return SourceItem(key, Path(file), start_s, duration_s, prompt, label, split, video=video, member=lies_in)
 
 
 def build(order: str) -> dict[str, Any]:
@@ -84,7 +90,7 @@ def build(order: str) -> dict[str, Any]:
     told = read_json(path)
     config = resolve(PrepareConfig, told["config"])
     card = None if told["encoder"] is None else resolve(EncoderCard, told["encoder"])
-    items = tuple(SourceItem(key, Path(file), *rest) for key, file, *rest in told["items"])
+    items = tuple(_item(written) for written in told["items"])
     shard = PlannedShard(told["number"], items, told["hash"])
     files = ShardFiles(path.parent.parent, shard.number)
     there = files.verified()

@@ -85,12 +85,19 @@ def _identity(item: SourceItem, root: Path) -> list[Any]:
     except OSError:  # decoding it says so
         file = [0, 0]
     rest = [item.start_s, item.duration_s, item.prompt, item.label, item.split]
-    return [item.key, relative_path(item.path, root), *file, *rest]
+    more = {"captions": item.captions, "video": item.video, "member": item.member}
+    return [item.key, relative_path(item.path, root), *file, *rest, {k: v for k, v in more.items() if v}]
 
 
 def relative_path(path: Path, root: Path) -> str:
     """Return a path as it is written down: relative to the root where it lies below it."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
+def place_of(item: SourceItem, root: Path) -> str:
+    """Return where an item lies: its file, relative to the root, and its name in it where that is a tar."""
+    file = relative_path(item.path, root)
+    return file if item.member is None else f"{file}/{item.member.name}"
 
 
 def claim_output(out: Path, plan: Plan) -> None:

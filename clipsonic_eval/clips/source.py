@@ -65,4 +65,4 @@ class Source:
 def _with_texts(item: SourceItem, row: Row | None) -> SourceItem:
     if row is None:
         return item
-    return replace(item, prompt=row.get("prompt") or item.prompt, label=row.get("label") or item.label)
+    return replace(item, prompt=row.values["prompt"], captions=(), label=row.get("label") or item.label)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from clipsonic_eval import filenames
 from clipsonic_eval.arrays import read_npy
 from clipsonic_eval.arraytypes import Float32, IntArray
+from clipsonic_eval.clips._captions import read_captions
 from clipsonic_eval.clips._plan import SCHEMA_VERSION
 from clipsonic_eval.clips._shards import ShardFiles, StoredClip, matrix, read_batches, texts_sha256
 from clipsonic_eval.config import resolve
@@ -37,6 +38,7 @@ class ClipStore:
         keys: key of each clip.
         sources: key of the item that each clip was cut from; clips of one item are dependent.
         prompts: text of each clip or None.
+        captions: all texts of each clip: several for items that have them, else its prompt, or none.
         labels: class name of each clip or None.
         splits: part of the data set of each clip or None.
         start_s: (n,) float64, where each clip begins in its file, seconds.
@@ -63,6 +65,9 @@ class ClipStore:
         self.splits: tuple[str | None, ...] = _column(batches, "split")
         self.start_s = np.array(_column(batches, "start_s"), np.float64)
         self.valid_s = np.array(_column(batches, "valid_s"), np.float64)
+        several = read_captions(folder, info["captions_sha256"])
+        alone = [(prompt,) if prompt else () for prompt in self.prompts]
+        self.captions = tuple(several.get(s, own) for s, own in zip(self.sources, alone, strict=True))
         if texts_sha256(batches) != info["texts_sha256"]:
             raise ValueError("texts or times in its shards do not match their sha256")
         self._digests: tuple[bytes, ...] = _column(batches, "sha256")

@@ -7,7 +7,7 @@ A file registers a :class:`Dataset` under its name::
 ``items`` only lists; nothing is decoded here. A file that a list names and that is missing is a skip, not an error.
 """
 
-from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, SourceItem
+from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, SourceItem, TarMember
 from clipsonic_eval.datasets._files import (
     AUDIO_SUFFIXES,
     MEDIA_SUFFIXES,
@@ -26,6 +26,7 @@ __all__ = [
     "Dataset",
     "Listing",
     "SourceItem",
+    "TarMember",
     "by_suffix",
     "count_suffixes",
     "key_of",

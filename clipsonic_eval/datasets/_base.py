@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.types import Skip
+
+
+class TarMember(NamedTuple):
+    """A file in a tar: its name, and where its bytes are."""
+
+    name: str
+    offset: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +25,7 @@ class SourceItem:
 
     Attributes:
         key: identity, unique within the listing and safe as a file name.
-        path: the file.
+        path: the file, or the tar that holds it.
         start_s: where the item begins in the file, seconds.
         duration_s: its length, seconds; None: to the end of the file.
         prompt: its caption, if any.
@@ -24,6 +33,7 @@ class SourceItem:
         split: e.g. ``train`` or ``test``, if any.
         captions: all its captions where it has several; ``prompt`` is the first of them.
         video: id of the video or recording that it was cut from, by which splits are compared; None: its file.
+        member: the file in the tar ``path``; None: ``path`` is the file itself.
     """
 
     key: str
@@ -35,6 +45,7 @@ class SourceItem:
     split: str | None = None
     captions: tuple[str, ...] = ()
     video: str | None = None
+    member: TarMember | None = None
 
 
 @dataclass(frozen=True, slots=True)

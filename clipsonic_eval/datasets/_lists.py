@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Final
 
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.media.video import probe
@@ -13,6 +14,11 @@ from clipsonic_eval.tables import refuse_unknown_split
 MISSING = "file named in the csv is missing"
 YOUTUBE_CLIP_S = 10.0  # length of the clips of AudioSet and of the sets made from it
 _SLACK_S = 0.5  # what an encoder may add
+_FOLDERS: Final = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}  # as the datasets package names the folders of splits
 
 
 def find_lists(root: Path, csv: Path | None, names: Mapping[str, str], split: str | None) -> list[tuple[str, Path]]:
@@ -85,3 +91,14 @@ def leads_out(name: str) -> bool:
     """
     posix, windows = PurePosixPath(name), PureWindowsPath(name)
     return posix.is_absolute() or bool(windows.anchor) or ".." in (*posix.parts, *windows.parts)
+
+
+def split_of_folders(relative: Path) -> str | None:
+    """Return the split that a folder above a file names, None without such a folder.
+
+    Example:
+        >>> split_of_folders(Path("Dev/0001.wav"))
+        'validation'
+    """
+    folders = [part.lower() for part in relative.parts[:-1]]
+    return next((name for part in folders for name, names in _FOLDERS.items() if part in names), None)

@@ -8,17 +8,12 @@ from typing import Final
 from clipsonic_eval import filenames
 from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, SourceItem
 from clipsonic_eval.datasets._files import refuse_duplicates, safe, unique_keys
-from clipsonic_eval.datasets._lists import MISSING, leads_out
+from clipsonic_eval.datasets._lists import MISSING, leads_out, split_of_folders
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.tables import Row, read_table, refuse_unknown_split
 from clipsonic_eval.types import Skip
 
 TABLES: Final = (filenames.METADATA, "metadata.jsonl", "metadata.parquet")
-_SPLITS: Final = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing", "eval", "evaluation"),
-}  # as the datasets package names the folders of splits
 
 
 def items(root: Path, csv: Path | None = None, split: str | None = None) -> Listing:
@@ -46,7 +41,7 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
         notes += table.notes
     files = [path.parent / row.values["path"] for path, row in read]
     relative = [file.relative_to(root) if file.is_relative_to(root) else Path(file.name) for file in files]
-    parts = [row.get("split") or _split_of(place) for (_, row), place in zip(read, relative, strict=True)]
+    parts = [row.get("split") or split_of_folders(place) for (_, row), place in zip(read, relative, strict=True)]
     refuse_unknown_split(split, parts, str(root))
     found: list[SourceItem] = []
     for (path, row), file, key, part in zip(read, files, unique_keys(relative), parts, strict=True):
@@ -82,11 +77,6 @@ def _tables(root: Path) -> list[Path]:
     if not found:
         raise UserError(f"{root}: holds no {' or '.join(TABLES)}; without one, use --dataset folder")
     return found
-
-
-def _split_of(relative: Path) -> str | None:
-    folders = [part.lower() for part in relative.parts[:-1]]
-    return next((name for part in folders for name, names in _SPLITS.items() if part in names), None)
 
 
 DATASETS.add(

@@ -48,7 +48,14 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
                 skipped.append(Skip(key, f"{MISSING} ({name})"))
                 continue
             found.append(
-                SourceItem(key, file, prompt=texts[0], split=part, captions=tuple(texts), video=f"clotho/{key}")
+                SourceItem(
+                    key,
+                    file,
+                    prompt=texts[0],
+                    split=part,
+                    captions=tuple(texts) if len(texts) > 1 else (),
+                    video=f"clotho/{key}",
+                )
             )
     refuse_duplicates((item.key for item in found), str(root))
     return Listing(tuple(found), tuple(skipped), tuple(notes))

@@ -1,4 +1,8 @@
-"""The folder of a system's samples: ``<key>.wav``, ``samples.csv``, ``system.json`` and ``skipped.csv``."""
+"""The folder of a system's samples: ``<key>.wav``, ``samples.csv``, ``system.json`` and ``skipped.csv``.
+
+Beside them ``metadata.csv`` says the same to others: ``load_dataset("audiofolder", data_dir=folder)`` of the datasets
+package reads it.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.types import Query, Skip
 
 _COLUMNS = ("key", "file", "prompt", "label", "seed", "sha256", "query", "peak")
+_FOR_OTHERS = ("key", "prompt", "label")
 
 
 class SampleFolder:
@@ -74,11 +79,13 @@ class SampleFolder:
             (self._folder / stale["file"]).unlink(missing_ok=True)
 
     def write_table(self, *, every_s: float = 0.0) -> None:
-        """Write ``samples.csv``, but not again within ``every_s`` seconds."""
+        """Write ``samples.csv`` and ``metadata.csv``, but not again within ``every_s`` seconds."""
         if time.monotonic() - self._written >= every_s:
             rows = [self._rows[key] for key in sorted(self._rows)]
             columns = (*_COLUMNS, *sorted({name for row in rows for name in row} - set(_COLUMNS)))
             write_csv(self._folder / filenames.SAMPLES, columns, rows)
+            for_others = [{"file_name": row["file"], **{n: row[n] for n in _FOR_OTHERS}} for row in rows]
+            write_csv(self._folder / filenames.METADATA, ("file_name", *_FOR_OTHERS), for_others)
             self._written = time.monotonic()
 
     def write_skipped(self) -> None:

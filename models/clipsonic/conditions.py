@@ -31,7 +31,8 @@ class ConditionSpec:
 
     Attributes:
         kind: ``image``: the frame embeddings of the clips, a random frame of the clip in every step (IQ, ZS, PD, SD).
-            ``text``: the captions of the clips through the text tower of the encoder (CLIP-TTA, CLAP-TTA).
+            ``text``: the captions of the clips through the text tower of the encoder, a random one of the clip in every
+            step where it has several (CLIP-TTA, CLAP-TTA).
         encoder: registry name.
         encoder_weights: weights other than the encoder's default.
     """
@@ -49,7 +50,7 @@ def condition_array(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, dic
         spec: source of the conditions.
 
     Returns:
-        (n, k, d) float32 of L2 norm 1, k frames per clip (1 for captions), and ``{"kind": …, "space": card as JSON}``.
+        (n, k, d) float32 of L2 norm 1, k frames or captions per clip, and ``{"kind": …, "space": card as JSON}``.
 
     Raises:
         UserError: the store has no frame embeddings, or a clip has no caption.
@@ -82,21 +83,22 @@ def _of_frames(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, EncoderC
 
 
 def _of_captions(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, EncoderCard]:
-    missing = [key for key, prompt in zip(store.keys, store.prompts, strict=True) if not prompt]
+    missing = [key for key, captions in zip(store.keys, store.captions, strict=True) if not captions]
     if missing:
         raise UserError(
             f"{len(missing)} of {len(store)} clips have no caption (the first is '{missing[0]}'); a model conditioned "
             "on text needs one for each: give them in the manifest's prompt column"
         )
     encoder = load_encoder(spec.encoder, spec.encoder_weights)
-    unique = {prompt: row for row, prompt in enumerate(dict.fromkeys(p for p in store.prompts if p))}
+    unique = {text: row for row, text in enumerate(dict.fromkeys(c for several in store.captions for c in several))}
     with threads.networks():
         vectors = np.asarray(encoder.text(list(unique)), dtype=np.float32)
-    rows = np.array([unique[p] for p in store.prompts if p])
+    most = max(len(several) for several in store.captions)  # fewer are repeated, so that each step draws among them
+    rows = np.array([[unique[several[j % len(several)]] for j in range(most)] for several in store.captions])
     card = encoder.card
     if vectors.shape != (len(unique), card.dim):
         raise ShapeError(f"encoder '{spec.encoder}' gave {vectors.shape} for {len(unique)} texts and dim {card.dim}")
-    return vectors[rows][:, None], card
+    return vectors[rows], card
 
 
 def embed_texts(encoder: Encoder, texts: Sequence[str]) -> Float32:

@@ -45,7 +45,14 @@ def test_a_complete_job_exits_0_and_prints_its_folder(folder: Path) -> None:
     code, out, _ = run("mine.py:Mine", "--queries", "good.csv", "--out", "wavs", "--set", "level=0.25", "--name", "M")
     assert code == 0
     assert out.startswith("wavs: 2 of 2 queries by M")
-    assert {p.name for p in (folder / "wavs").iterdir()} == {"a.wav", "b.wav", "samples.csv", "system.json", "run.json"}
+    assert {p.name for p in (folder / "wavs").iterdir()} == {
+        "a.wav",
+        "b.wav",
+        "samples.csv",
+        "metadata.csv",
+        "system.json",
+        "run.json",
+    }
 
 
 def test_json_goes_to_stdout_alone_and_the_second_run_resumes(folder: Path) -> None:

@@ -23,6 +23,7 @@ JUDGES = (
     "bigvgan",
     "audiobox_aesthetics",
     "imagebind",
+    "datasets",
 )
 
 

@@ -141,11 +141,11 @@ def read_captions(path: Path | None, progress: Progress = SILENT) -> dict[str, s
 def pairs_of_clips(
     store: ClipStore, captions: dict[str, str] | None, spec: ConditionSpec, *, split: str | None = None
 ) -> Pairs:
-    """Pair the frames of clips with their captions; clips without one are left out.
+    """Pair the frames of clips with each of their captions; clips without one are left out.
 
     Args:
         store: prepared clips with frame embeddings.
-        captions: by key of the clip or of its source video; None: the prompts of the store.
+        captions: by key of the clip or of its source video; None: those of the store.
         spec: the encoder, as a condition on images names it.
         split: only clips of this split; None: all.
 
@@ -153,16 +153,17 @@ def pairs_of_clips(
         UserError: no clip has a caption.
     """
     image, _ = condition_array(store, spec)
-    own = list(store.prompts)
+    own = store.captions
     if captions is not None:
-        own = [captions.get(k) or captions.get(s) for k, s in zip(store.keys, store.sources, strict=True)]
-    rows = [i for i in store.rows(split).tolist() if own[i]]
+        given = (captions.get(k) or captions.get(s) for k, s in zip(store.keys, store.sources, strict=True))
+        own = tuple((caption,) if caption else () for caption in given)
+    rows = [i for i in store.rows(split).tolist() for _ in own[i]]
     if not rows:
         raise UserError(
             f"none of the {len(store)} clips has a caption (the first key is '{store.keys[0]}', split: {split}); "
             "the csv's key column must hold the clips' keys"
         )
-    texts = tuple(str(own[i]) for i in rows)
+    texts = tuple(text for i in dict.fromkeys(rows) for text in own[i])
     sources = tuple(store.sources[i] for i in rows)
     encoder = load_encoder(spec.encoder, spec.encoder_weights)
     space = store.image_space

@@ -26,6 +26,7 @@ class FakeStore:
         self.keys = tuple(f"clip{i}" for i in range(n))
         self.sources = tuple(f"video{i // 2}" for i in range(n))
         self.prompts = tuple(f"a tone number {i % 4}" if prompts else None for i in range(n))
+        self.captions = tuple(() if prompt is None else (prompt,) for prompt in self.prompts)
         self.labels = tuple(str(i % 4) for i in range(n))
         self.sample_rate = 16000
         self.n_samples = n_samples

@@ -243,6 +243,11 @@ def test_frames_are_paired_with_captions_by_key_or_source() -> None:
     own = pairs_of_clips(store, None, ConditionSpec())
     assert len(own) == 6
     assert own.kind == "clips"
+    store.captions = (("one", "two"), (), *store.captions[2:])
+    several = pairs_of_clips(store, None, ConditionSpec())
+    assert several.captions[:3] == ("one", "two", store.prompts[2])
+    assert several.sources[:3] == ("video0", "video0", "video1")
+    np.testing.assert_allclose(several.image[:3], store.image_embeddings[[0, 0, 2]], atol=1e-6)
 
 
 def test_clips_without_any_caption_are_refused() -> None:

@@ -261,6 +261,11 @@ def test_a_text_condition_is_the_caption_through_the_text_tower(monkeypatch: pyt
     assert vectors.shape == (8, 1, 16)
     assert np.array_equal(vectors[5, 0], np.eye(16)[1])
     assert card["kind"] == "text"
+    store = FakeStore(n=2)
+    store.captions = (("a 3", "a 5", "a 7"), ("a 5", "a 9"))
+    several, _ = condition_array(store, ConditionSpec(kind="text", encoder="fake"))
+    assert asked[-1] == ["a 3", "a 5", "a 7", "a 9"]
+    assert several.argmax(axis=2).tolist() == [[3, 5, 7], [5, 9, 5]]  # fewer captions are repeated
     with pytest.raises(UserError, match="8 of 8 clips have no caption"):
         condition_array(FakeStore(n=8, prompts=False), ConditionSpec(kind="text", encoder="fake"))
 
