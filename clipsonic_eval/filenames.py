@@ -11,6 +11,7 @@ CLIPS: Final = "clips.json"
 PLAN: Final = "plan.json"
 EMBEDDINGS: Final = "image_embeddings.npy"
 CAPTIONS: Final = "captions.csv"  # of items with several
+CROISSANT: Final = "croissant.json"
 
 # of a folder of wavs (`sample`)
 SAMPLES: Final = "samples.csv"

@@ -7,6 +7,7 @@ Thresholds are on the cautious side: music that was mastered loud touches full s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -147,6 +148,14 @@ def grouped(findings: Iterable[Finding]) -> list[Finding]:
     for finding in findings:
         groups.setdefault((finding.check, finding.severity), []).append(finding)
     return [_one(group) for group in groups.values()]
+
+
+def count_by_check(findings: Iterable[Finding]) -> dict[str, int]:
+    """Return the number of keys of all findings of each check."""
+    counts: Counter[str] = Counter()
+    for finding in findings:
+        counts[finding.check] += len(finding.keys)
+    return dict(counts)
 
 
 def _one(group: Sequence[Finding]) -> Finding:

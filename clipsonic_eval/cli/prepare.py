@@ -41,6 +41,7 @@ _SHOWN = 20  # skipped items that are named on the screen
 @click.option("--workers", type=click.IntRange(min=0), show_default="one per core", help="Decoder processes; 0: none.")
 @engine_option
 @shard_option((1, 1))
+@click.option("--croissant", is_flag=True, help="Describe the finished clips in croissant.json (extra: croissant).")
 @overwrite_option
 @json_option()
 def command(  # noqa: PLR0913 (click hands over one argument per option)
@@ -56,6 +57,7 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     workers: int | None,
     engine: str | None,
     part: tuple[int, int],
+    croissant: bool,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -78,6 +80,10 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     config = resolve(PrepareConfig, settings, where="prepare")
     given = Source(source, dataset, csv, split, prompts)
     result = prepare(given, out, config, part=part, progress=Bars(), overwrite=overwrite)
+    if croissant and result.n_clips:
+        from clipsonic_eval.clips.croissant import write_croissant
+
+        write_croissant(out, dataset)
     _list_skipped(result.skipped, out)
     for finding in result.findings:
         click.echo(f"{finding.severity}: {finding.sentence}", err=True)
@@ -98,13 +104,15 @@ def _list_skipped(skipped: tuple[tuple[str, str, str], ...], out: Path) -> None:
 
 
 def _tree(result: Prepared) -> dict[str, object]:
+    from clipsonic_eval.checks.audio import count_by_check
+
     return {
         "folder": str(result.folder),
         "finished": result.waiting == 0,
         "n_items": result.n_items,
         "n_clips": result.n_clips,
         "n_skipped": len(result.skipped),
-        "findings": {finding.check: len(finding.keys) for finding in result.findings},
+        "findings": count_by_check(result.findings),
         "hours": result.hours,
         "content_hash": result.content_hash,
         "shards_waiting": result.waiting,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from clipsonic_eval import filenames
-from clipsonic_eval.checks.audio import grouped
+from clipsonic_eval.checks.audio import count_by_check, grouped
 from clipsonic_eval.clips._join import join_shards
 from clipsonic_eval.clips._plan import SCHEMA_VERSION, Plan, remove_leftovers
 from clipsonic_eval.clips.leaks import leaks_of_splits
@@ -60,7 +59,7 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         "frames_per_clip": plan.config.n_frames,
         "encoder": as_tree(plan.card),
         "config": plan.config.identity(),
-        "findings": dict(sum((Counter({f.check: len(f.keys)}) for f in summary_of(sidecars)), Counter[str]())),
+        "findings": count_by_check(summary_of(sidecars)),
         "world": world_of(plan.root),
         "provenance": collect(),
     }

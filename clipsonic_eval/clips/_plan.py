@@ -103,10 +103,12 @@ def place_of(item: SourceItem, root: Path) -> str:
 def claim_output(out: Path, plan: Plan) -> None:
     """Write the plan into its folder.
 
-    Clips that another plan finished are no longer complete: their ``clips.json`` is removed before anything else.
+    Clips that another plan finished are no longer complete: their ``clips.json``, and what describes it, is removed
+    before anything else.
     """
     if _read(out / filenames.PLAN) != plan.tree:
         (out / filenames.CLIPS).unlink(missing_ok=True)
+        (out / filenames.CROISSANT).unlink(missing_ok=True)
         write_json(out / filenames.PLAN, plan.tree)
 
 

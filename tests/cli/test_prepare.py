@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,13 @@ def test_shares_of_a_job_array_make_the_same_clips_as_one_job(videos: Path, tmp_
     whole, shares = ClipStore.open(tmp_path / "whole"), ClipStore.open(tmp_path / "shares")
     assert whole.keys == shares.keys
     assert whole.content_hash == shares.content_hash
+
+
+def test_a_croissant_description_needs_its_package(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlcroissant", None)
+    result = run(videos, "--out", tmp_path / "clips", *SETTINGS, "--croissant")
+    assert result.exit_code == 2
+    assert "mlcroissant is not installed; pip install 'clipsonic-eval[croissant]'" in result.stderr
+    assert len(ClipStore.open(tmp_path / "clips")) == 4

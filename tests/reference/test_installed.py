@@ -24,6 +24,7 @@ JUDGES = (
     "audiobox_aesthetics",
     "imagebind",
     "datasets",
+    "mlcroissant",
 )
 
 
