@@ -18,9 +18,10 @@ from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite
 @overwrite_option
 @json_option()
 def command(folder: Path, encoder: str, weights: Path | None, out: Path, overwrite: bool, as_json: bool) -> None:
-    r"""Write a published diffusion prior (Karlo, Kandinsky) as a model folder for PD, after checking its space.
+    r"""Write a published diffusion prior as a model folder for PD, after checking its space.
 
-    FOLDER is that of the pipeline, with prior/ and prior_scheduler/ in it, downloaded beforehand.
+    FOLDER, downloaded beforehand, is that of a pipeline of diffusers (Karlo, Kandinsky), with prior/ and
+    prior_scheduler/ in it, or has prior_config.json and best.pth (LAION, of dalle2-pytorch).
 
     \b
     clipsonic-eval import-prior karlo/ --encoder clip-vit-l-14 --out models/karlo
@@ -36,6 +37,10 @@ def command(folder: Path, encoder: str, weights: Path | None, out: Path, overwri
     written = import_prior(folder, out, encoder=encoder, encoder_weights=weights, overwrite=overwrite)
     card = read_json(written / "card.json")
     if as_json:
-        click.echo(json.dumps({"folder": str(written), "parameters": card["parameters"], "space": card["space"]}))
+        shown = {"parameters": card["parameters"], "space": card["space"], **card["data"]}
+        click.echo(json.dumps({"folder": str(written), **shown}))
         return
-    click.echo(f"{written}: {card['parameters'] / 1e6:.1f} M parameters, in the space of {card['space']['name']}")
+    click.echo(
+        f"{written}: {card['parameters'] / 1e6:.1f} M parameters, in the space of {card['space']['name']}; "
+        f"layout: {card['data']['layout']}, licence: {card['data']['licence']}"
+    )

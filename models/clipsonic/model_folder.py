@@ -18,6 +18,7 @@ from clipsonic_eval import atomic
 from clipsonic_eval.errors import UserError, WeightsError
 from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.hashing import check_sums, file_sha256, write_sums
+from clipsonic_eval.weight_files import COPY_FOLDER
 
 FORMAT = 1
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -118,12 +119,17 @@ def read_network(network_class: Any, folder: Path) -> Any:
     """Return the network of a model folder, a diffusers ``ModelMixin``.
 
     Raises:
-        WeightsError: the weights do not fit the class or its configuration.
+        WeightsError: the weights do not fit the class or its configuration, or the file is damaged.
     """
     try:
-        return network_class.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
+        network, report = network_class.from_pretrained(
+            folder, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False, output_loading_info=True
         )
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0]
-        raise WeightsError(f"{folder}: the weights do not fit the network ({reason})") from error
+        raise WeightsError(f"{folder}: the weights do not fit the network ({reason}); {COPY_FOLDER}") from error
+    # diffusers initialises missing tensors at random and says so in its log only
+    wrong = sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"]))
+    if wrong:
+        raise WeightsError(f"{folder}: its file lacks tensors of the network ('{wrong[0]}' first); {COPY_FOLDER}")
+    return network

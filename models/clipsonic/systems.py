@@ -216,6 +216,7 @@ class PriorGuided(MelSystem):
     def __init__(self, config: PriorGuidedConfig) -> None:
         super().__init__(config)
         self.prior = DiffusionPrior.load(config.prior, self.model.device)
+        self.prior.check_guidance(config.prior_guidance)
         check_space(self.prior.card["space"], self.encoder.card, str(config.prior))
         for name in ["text_projected"] * self.prior.raw_text + ["text_tokens"] * (self.prior.text_tokens > 0):
             if not hasattr(self.encoder, name):

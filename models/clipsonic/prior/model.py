@@ -10,8 +10,10 @@ ancestral (DDPM) steps. Architecture, files and scheduler are those of the unCLI
 - candidates: of k drawn embeddings the one with the highest cosine to the text is kept;
 - steps, and the scale of classifier-free guidance, whose null condition is the zero vector.
 
-Published priors (:mod:`clipsonic.prior.published`) take text embeddings as they leave CLIP's projection (``text``:
-``raw``), and their null condition is the text "" (``null``: ``empty text``).
+Published priors (:mod:`clipsonic.prior.published`) differ in what their card says of texts and of the null condition.
+Those of diffusers take text embeddings as they leave CLIP's projection (``text``: ``raw``), and their null condition is
+the text "" (``null``: ``empty text``). Those of DALLE2-pytorch take unit vectors (``unit``) and come without a null
+condition (``none``), so that their guidance is 1.
 
 Stored as a model folder (:mod:`clipsonic.model_folder`) with the network in ``prior/``.
 
@@ -20,10 +22,11 @@ Source: Ramesh et al. 2022 (arXiv 2204.06125), section 2.2; scheduler settings o
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -32,15 +35,13 @@ from clipsonic.conditions import normalised
 from clipsonic.diffusion import guided
 from clipsonic.prior.network import TextConditions, predict_x0, prior_scheduler
 from clipsonic_eval.arraytypes import AnyArray, Float32, FloatArray
-from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
+from clipsonic_eval.errors import ConfigError, ShapeError, UserError, WeightsError
 from clipsonic_eval.seeds import derive
 from clipsonic_eval.stages import stage
 
-if TYPE_CHECKING:
-    from diffusers import PriorTransformer
-
 _KIND = "DiffusionPrior"
 _FILES = model_folder.parts("prior")
+_NETWORKS = {"PriorTransformer": "diffusers", "Dalle2Prior": "clipsonic.prior.dalle2"}  # class: its module
 
 
 def check_sampling(steps: int, guidance: float, candidates: int) -> None:
@@ -57,13 +58,13 @@ class DiffusionPrior:
     """A trained diffusion prior.
 
     Attributes:
-        network: the ``PriorTransformer`` of diffusers in evaluation mode, its scale set.
+        network: the ``PriorTransformer`` of diffusers, or a network called like it, in evaluation mode, its scale set.
         card: JSON-serialisable: training data, embedding space, hash of the weights.
     """
 
     def __init__(
         self,
-        network: PriorTransformer,
+        network: Any,
         card: Mapping[str, Any],
         *,
         scheduler: Any = None,
@@ -99,6 +100,18 @@ class DiffusionPrior:
         """Whether guidance moves away from the embedding of "", not from the zero vector."""
         return bool(self.card.get("null") == "empty text")
 
+    def check_guidance(self, guidance: float) -> None:
+        """Refuse guidance where there is no null condition to move away from.
+
+        Raises:
+            ConfigError: guidance is not 1, and the prior has no null condition.
+        """
+        if guidance != 1.0 and self.card.get("null") == "none":
+            raise ConfigError(
+                f"this prior came without a null condition, so its guidance must be 1, got {guidance:g}; "
+                "leave prior_guidance out, or use a prior that was trained with one"
+            )
+
     def conditions(self, text: FloatArray, tokens: tuple[AnyArray, AnyArray] | None = None) -> TextConditions:
         """Return text embeddings as the network takes them.
 
@@ -111,8 +124,9 @@ class DiffusionPrior:
         """
         if text.ndim != 2 or text.shape[1] != self.dim:
             raise ShapeError(f"this prior takes text embeddings (b, {self.dim}), got {text.shape}")
-        # c = √d e / |e|, or e
-        pooled = torch.from_numpy(text if self.raw_text else normalised(text) * math.sqrt(self.dim)).float()
+        length = 1.0 if self.card.get("text") == "unit" else math.sqrt(self.dim)
+        # c = √d e / |e|, or e / |e|, or e
+        pooled = torch.from_numpy(text if self.raw_text else normalised(text) * length).float()
         given = 0 if tokens is None else tokens[0].shape[1]
         if given != self.text_tokens:
             raise ShapeError(
@@ -157,6 +171,7 @@ class DiffusionPrior:
             ConfigError: the settings make no sense, see :func:`check_sampling`, or ``empty`` is missing.
         """
         check_sampling(steps, guidance, candidates)
+        self.check_guidance(guidance)
         if self.null_is_a_text and guidance != 1.0 and empty is None:
             raise ConfigError("this prior's guidance needs the embedding of the empty text")
         null = None if empty is None or not self.null_is_a_text else self.conditions(*empty)
@@ -207,7 +222,8 @@ class DiffusionPrior:
 
     def save(self, folder: Path) -> Path:
         """Write the model folder and return it; ``card["weights_sha256"]`` is set from the file written."""
-        network_class = ("diffusers", "PriorTransformer")
+        name = type(self.network).__name__
+        network_class = (_NETWORKS[name], name)
         return model_folder.write(folder, _KIND, "prior", self.network, network_class, self._scheduler, self.card)
 
     @classmethod
@@ -218,12 +234,16 @@ class DiffusionPrior:
             UserError: the folder is not a complete prior.
             WeightsError: the weights are not those of the card, or do not fit the network.
         """
-        from diffusers import DDPMScheduler, PriorTransformer
+        from diffusers import DDPMScheduler
 
         folder = Path(folder)
-        model_folder.read_index(folder, _KIND)
+        index = model_folder.read_index(folder, _KIND)
         card = model_folder.read_checked_card(folder, _FILES)
-        network = model_folder.read_network(PriorTransformer, folder / "prior")
+        name = index["prior"][1]
+        if name not in _NETWORKS:
+            raise UserError(f"{folder}: its network is a {name}, none of {', '.join(_NETWORKS)}; import it again")
+        network_class = getattr(importlib.import_module(_NETWORKS[name]), name)
+        network = model_folder.read_network(network_class, folder / "prior")
         scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
         return cls(network, card, scheduler=scheduler, device=device)
 

@@ -116,14 +116,18 @@ def predict_x0(network: Callable[..., Any], x: torch.Tensor, t: torch.Tensor, te
     return predicted
 
 
-def prior_scheduler() -> Any:
-    """Return the scheduler of unCLIP priors (x_0-prediction, cosine schedule), for training and ancestral sampling."""
+def prior_scheduler(**settings: Any) -> Any:
+    """Return the scheduler of unCLIP priors (x_0-prediction, cosine schedule), for training and ancestral sampling.
+
+    Args:
+        **settings: of ``DDPMScheduler`` that differ from those of priors trained here.
+    """
     from diffusers import DDPMScheduler
 
     return DDPMScheduler(
         beta_schedule="squaredcos_cap_v2",
         prediction_type="sample",
         variance_type="fixed_small_log",
-        clip_sample_range=5.0,
         timestep_spacing="linspace",
+        **{"clip_sample_range": 5.0, **settings},
     )

@@ -71,7 +71,7 @@ def prior_parent(config: PriorTrainingConfig, space: Mapping[str, Any]) -> Diffu
     if config.init_from is None:
         return None
     parent = DiffusionPrior.load(config.init_from)
-    if parent.raw_text or parent.null_is_a_text:
+    if dict(parent.card.get("data") or {}).get("kind") == "published":
         raise ConfigError(
             f"init_from {config.init_from}: a published prior takes texts in another scale and has another null "
             "condition than priors that are trained here; it can be sampled, not trained on"

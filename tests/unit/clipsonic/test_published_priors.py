@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from diffusers import KandinskyPriorPipeline, PriorTransformer, UnCLIPScheduler
+from safetensors.torch import load_file, save_file
 from transformers import CLIPModel, CLIPTextModelWithProjection, CLIPTokenizer
 from unit.encoders import clip_folder
 
@@ -186,3 +188,27 @@ def test_what_is_no_prior_of_that_clip_is_refused(folders: tuple[Path, Path], tm
     UnCLIPScheduler(prediction_type="epsilon").save_pretrained(alone / "scheduler")
     with pytest.raises(WeightsError, match="predicts epsilon, a prior predicts 'sample'"):
         import_prior(alone, tmp_path / "p", encoder="clip-transformers", encoder_weights=clip)
+
+
+def test_damaged_priors_of_diffusers_give_a_sentence_with_the_mend(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    clip, karlo = folders
+    folder = tmp_path / "karlo"
+    shutil.copytree(karlo, folder)
+    weights = folder / "prior" / "diffusion_pytorch_model.safetensors"
+    whole = weights.read_bytes()
+
+    def imported() -> None:
+        import_prior(folder, tmp_path / "p", encoder="clip-transformers", encoder_weights=clip)
+
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(WeightsError, match=r"prior: the weights do not fit .*; copy or fetch the whole folder again"):
+        imported()
+    tensors = load_file(karlo / "prior" / weights.name)
+    del tensors["proj_in.weight"]
+    save_file(tensors, weights)
+    with pytest.raises(WeightsError, match=r"lacks tensors of the network \('proj_in.weight' first\); copy or fetch"):
+        imported()
+    weights.write_bytes(whole)
+    (folder / "prior" / "config.json").write_text("{}")
+    with pytest.raises(WeightsError, match=r"prior: the weights do not fit .*; copy or fetch the whole folder again"):
+        imported()
