@@ -40,7 +40,7 @@ from clipsonic_eval.config import apply_sets, read_yaml, resolve
     "--prompts",
     type=PATH,
     show_default="the systems' own samples.csv",
-    help="Table with columns key, prompt and optionally label.",
+    help="Table with columns key, prompt and optionally label; or a folder of prepared clips.",
 )
 @click.option("--real", type=PATH, help="Real audio of the queries, by key; scored as system 'real'.")
 @click.option("--training", type=PATH, help="Training audio of the systems; outputs that copy it are reported.")

@@ -25,7 +25,7 @@ _SHOWN = 5
     "--queries",
     required=True,
     type=PATH,
-    help="Table with columns key, prompt and optionally label, image (or path).",
+    help="Table with columns key, prompt and optionally label, image (or path); or a folder of prepared clips.",
 )
 @out_option("Output folder.")
 @set_option("guidance=2")

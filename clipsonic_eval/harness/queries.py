@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clipsonic_eval.clips import ClipStore
 from clipsonic_eval.datasets import AUDIO_SUFFIXES, key_of, without_suffix
 from clipsonic_eval.errors import UserError, listed
 from clipsonic_eval.hashing import config_hash
@@ -88,7 +89,7 @@ class QuerySet:
 
 
 def read_queries(path: Path) -> QuerySet:
-    """Read queries from a table (see :mod:`clipsonic_eval.tables`).
+    """Read queries from a table (see :mod:`clipsonic_eval.tables`), or from the texts of a folder of prepared clips.
 
     Columns: ``key`` (becomes the name of the output file), ``prompt``, and optionally ``label``, ``image`` or ``path``
     (an image or a video, relative to the folder of the table), and the attributes that a metric compares with
@@ -100,6 +101,8 @@ def read_queries(path: Path) -> QuerySet:
     Raises:
         UserError: the table cannot be read, a column is missing, or no row can be used.
     """
+    if path.is_dir():
+        return _of_clips(ClipStore.open(path))
     fix = "give a table with the columns key and prompt"
     extra = attributes()
     table = read_table(path, _COLUMNS, required=(("key", "path"), "prompt"), captions=True, extra=extra, fix=fix)
@@ -168,6 +171,24 @@ def _problem(key: str) -> str:
             "begin with a dot"
         )
     return ""
+
+
+def _of_clips(store: ClipStore) -> QuerySet:
+    """Return the captions of clips as queries; they have no images, of which a store holds the embeddings alone.
+
+    Raises:
+        UserError: no clip has a caption.
+    """
+    rows = list(zip(store.keys, store.captions, store.labels, strict=True))
+    queries = tuple(Query(key, captions[0], label=label) for key, captions, label in rows if captions)
+    if not queries:
+        raise UserError(
+            f"{store.folder}: none of its {len(store)} clips has a caption; give a table with key and prompt"
+        )
+    without = tuple(Skip(key, "the clip has no caption") for key, captions, _ in rows if not captions)
+    several = {key: captions for key, captions, _ in rows if len(set(captions)) > 1}
+    notes = (f"{store.folder}: {len(several)} of {len(queries)} keys have several captions",) if several else ()
+    return QuerySet(queries, without, notes, {key: tuple(dict.fromkeys(texts)) for key, texts in several.items()})
 
 
 def _keys(rows: Sequence[Row]) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from clipsonic_eval.clips import ClipStore, PrepareConfig, Source, prepare
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.harness.queries import read_queries
 from clipsonic_eval.media.audio import write_wav
 
 CONFIG = PrepareConfig(duration_s=0.5, image_encoder=None, workers=0)
@@ -55,3 +56,19 @@ def test_a_damaged_table_of_captions_is_refused_and_made_again(tmp_path: Path) -
         ClipStore.open(tmp_path / "clips")
     prepare(source, tmp_path / "clips", CONFIG)
     assert (tmp_path / "clips/captions.csv").read_bytes() == before
+
+
+def test_prepared_clips_are_queries_with_all_their_captions(tmp_path: Path) -> None:
+    source = clotho(tmp_path / "in", 'a.wav,"rain, far",Regen,Regen\nb.wav,wind,wind,\n')
+    write_wav(tmp_path / "in/c.wav", np.full(8000, 0.1, np.float32), 16000)
+    prepare(source, tmp_path / "clips", CONFIG)
+    found = read_queries(tmp_path / "clips")
+    assert found.prompts == {"a": "rain, far", "b": "wind"}
+    assert found.captions == {"a": ("rain, far", "Regen")}
+    assert found.notes == (f"{tmp_path / 'clips'}: 1 of 2 keys have several captions",)
+    table = tmp_path / "table.csv"
+    table.write_text('key,prompt\na,"rain, far"\na,Regen\nb,wind\n')
+    assert read_queries(table).hash == found.hash  # the numbers are those of the same queries in a table
+    prepare(tmp_path / "in", tmp_path / "mute", CONFIG)
+    with pytest.raises(UserError, match="none of its 3 clips has a caption"):
+        read_queries(tmp_path / "mute")
