@@ -65,3 +65,46 @@ def test_log_mels_are_those_of_the_package(config: dict[str, Any]) -> None:
         sound, mel.n_fft, mel.n_mels, mel.sample_rate, mel.hop, mel.n_fft, 0, config["fmax"], center=False
     )
     assert torch.allclose(MelFrontEnd(mel).log_mel(sound), expected, atol=2e-4)
+
+
+def test_discriminators_judge_as_those_of_the_package() -> None:
+    pytest.importorskip("torchaudio")  # which the package's discriminators import
+    from bigvgan import discriminators as theirs
+    from bigvgan import loss
+    from bigvgan.env import AttrDict
+    from torch.nn.utils import remove_weight_norm
+
+    from clipsonic.vocoders._discriminators import (
+        Discriminators,
+        adversarial_loss,
+        discriminator_loss,
+        feature_loss,
+    )
+
+    resolutions = [[1024, 120, 600], [2048, 240, 1200], [512, 50, 240]]
+    settings = {"discriminator_channel_mult": 0.125, "use_spectral_norm": False, "mpd_reshapes": [2, 3, 5, 7, 11]}
+    torch.manual_seed(0)
+    judges = [
+        theirs.MultiPeriodDiscriminator(AttrDict(settings)),
+        theirs.MultiResolutionDiscriminator(AttrDict({**settings, "resolutions": resolutions})),
+    ]
+    for module in [m for judge in judges for m in judge.modules() if hasattr(m, "weight_g")]:
+        remove_weight_norm(module)
+    ours = Discriminators(settings["mpd_reshapes"], resolutions, 0.125)
+    state = {f"mpd.{k.removeprefix('discriminators.')}": v for k, v in judges[0].state_dict().items()}
+    state |= {f"mrd.{k.removeprefix('discriminators.')}": v for k, v in judges[1].state_dict().items()}
+    ours.load_state_dict(state)
+
+    real, generated = 0.3 * torch.randn(2, 8000), 0.3 * torch.randn(2, 8000)
+    with torch.inference_mode():
+        expected = [judge(real[:, None], generated[:, None]) for judge in judges]
+        found = ours(real), ours(generated)
+    scores = [[s for e in expected for s in e[side]] for side in (0, 1)]
+    features = [[f for e in expected for f in e[side]] for side in (2, 3)]
+    for side in (0, 1):
+        for judged, score, maps in zip(found[side], scores[side], features[side], strict=True):
+            assert torch.allclose(judged.scores, score, atol=1e-5)
+            assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(judged.features, maps, strict=True))
+    assert float(discriminator_loss(*found)) == pytest.approx(float(loss.discriminator_loss(*scores)[0]), rel=1e-5)
+    assert float(adversarial_loss(found[1])) == pytest.approx(float(loss.generator_loss(scores[1])[0]), rel=1e-5)
+    assert 2 * float(feature_loss(*found)) == pytest.approx(float(loss.feature_loss(*features)), rel=1e-5)

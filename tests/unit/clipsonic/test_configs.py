@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from clipsonic.networks import NETWORKS, resolved_options
 from clipsonic.training.config import AudioTrainingConfig, PriorTrainingConfig
+from clipsonic.training.vocoder_config import VocoderTrainingConfig
+from clipsonic.vocoders._bigvgan_network import BigVGAN
 from clipsonic_eval.cli import main
 from clipsonic_eval.config import resolve
 from clipsonic_eval.locate import locate
@@ -17,6 +19,7 @@ from clipsonic_eval.presets import presets, read_training
 
 TREES = {name: read_training(path) for name, path in presets().items()}
 AUDIO = [name for name, tree in TREES.items() if tree["trainer"] == "clipsonic.training.audio:train"]
+VOCODERS = [name for name, tree in TREES.items() if tree["trainer"] == "clipsonic.training.vocoder:train"]
 PRIORS = [name for name, tree in TREES.items() if tree["trainer"] == "clipsonic.training.prior:train"]
 
 
@@ -24,7 +27,8 @@ def test_there_are_presets_for_every_system_in_the_toy_world_and_at_the_papers_s
     assert set(AUDIO) >= {"toy_video", "toy_clip_tta", "toy_clap_tta"}
     assert set(AUDIO) >= {"vggsound", "music", "fine_tune", "vggsound_clip_tta", "vggsound_clap_tta"}
     assert set(PRIORS) >= {"toy_prior_pd", "toy_prior_sd", "prior_vit_l_14", "prior_vit_l_14_small"}
-    assert set(AUDIO) | set(PRIORS) == set(TREES)
+    assert set(VOCODERS) == {"vocoder", "toy_vocoder"}
+    assert set(AUDIO) | set(PRIORS) | set(VOCODERS) == set(TREES)
 
 
 @pytest.mark.parametrize("name", AUDIO)
@@ -45,6 +49,15 @@ def test_a_preset_resolves_and_its_network_can_be_built(name: str) -> None:
 def test_a_preset_of_a_prior_resolves(name: str) -> None:
     tree = {key: value for key, value in TREES[name].items() if key not in {"trainer", "out"}}
     assert resolve(PriorTrainingConfig, tree, where=name).network.layers > 0
+
+
+@pytest.mark.parametrize("name", VOCODERS)
+def test_a_preset_of_a_vocoder_resolves_and_its_generator_can_be_built(name: str) -> None:
+    tree = {key: value for key, value in TREES[name].items() if key not in {"trainer", "out"}}
+    config = resolve(VocoderTrainingConfig, tree, where=name)
+    with torch.device("meta"):
+        weights = sum(p.numel() for p in BigVGAN(config.bigvgan()).parameters())
+    assert {"vocoder": 13e6, "toy_vocoder": 0.2e6}[name] < weights < {"vocoder": 15e6, "toy_vocoder": 0.6e6}[name]
 
 
 TRAINER = """

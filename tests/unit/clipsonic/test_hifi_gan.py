@@ -96,3 +96,18 @@ def test_log_mels_of_another_shape_are_refused(tmp_path: Path) -> None:
     vocoder = make_vocoder(MelConfig(), {"name": "hifi-gan", "folder": str(tmp_path / "v")})
     with pytest.raises(ShapeError, match="hifi-gan takes"):
         vocoder(torch.zeros(1, 32, 4), [0])
+
+
+def test_without_a_folder_it_is_audioldms_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        WeightsError, match="is not in the Hugging Face cache; fetch it with 'hf download cvssp/audioldm"
+    ):
+        make_vocoder(MelConfig(), {"name": "hifi-gan"})
+    written(tmp_path / "vocoder")
+    monkeypatch.setattr(
+        "clipsonic.vocoders.hifi_gan.hub_file",
+        lambda _, name: tmp_path / name if (tmp_path / name).is_file() else None,
+    )
+    cached = make_vocoder(MelConfig(), {"name": "hifi-gan"})
+    named = make_vocoder(MelConfig(), {"name": "hifi-gan", "folder": str(tmp_path / "vocoder")})
+    assert cached.card() == named.card()
