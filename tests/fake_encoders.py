@@ -129,6 +129,24 @@ class FakeAesthetics(FakeEncoder):
         return np.outer(bands.max(axis=1) - bands.mean(axis=1), [1, 0.9, 0.8, 0.7]).astype(np.float32)
 
 
+class FakeOffset(FakeEncoder):
+    """One number: how flat the spectrum is, as if noise came late."""
+
+    def __init__(self) -> None:
+        super().__init__("fake-offset")
+        self.card = card("fake-offset", 1)
+
+    def audio(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
+        """Embed clips."""
+        super().audio(clips)
+        bands = np.array([self._bands(mono_at(clip, RATE)) for clip in clips]).reshape(-1, 24)
+        return np.exp(bands.mean(axis=1) - bands.max(axis=1))[:, None].astype(np.float32)
+
+    def text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """In place of videos; not looked at."""
+        return np.zeros((len(texts), 1), np.float32)
+
+
 def encoders() -> dict[str, FakeEncoder]:
     """Return one encoder for each role of an evaluation."""
     return {
@@ -138,5 +156,6 @@ def encoders() -> dict[str, FakeEncoder]:
         "count_classifier": FakeClasses(),
         "size_estimator": FakeSize(),
         "aesthetics": FakeAesthetics(),
+        "audio_video": FakeOffset(),
         "audio_image": FakeEncoder("fake-imagebind", unit=True),
     }

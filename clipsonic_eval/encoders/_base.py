@@ -21,7 +21,8 @@ class Encoder(Protocol):
     Results do not depend on how items are batched, and no call changes global state. An encoder that cuts or replaces
     parts of a text also has a method ``text_notes(texts) -> list[TextNote]``. One that takes videos has two more:
     ``video_times(duration_s) -> list[float]``, the times in seconds of the frames that it wants, and
-    ``video(videos) -> (n, d)``, which embeds videos, each as a sequence of those frames.
+    ``video(videos) -> (n, d)``, which embeds videos, each as a sequence of those frames. One that compares sounds with
+    videos in time has ``offsets(sound, video) -> (k,)``, in seconds, of the rows of one clip and one video.
     """
 
     @property

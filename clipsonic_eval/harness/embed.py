@@ -16,7 +16,7 @@ from clipsonic_eval.harness.audio_sets import AudioSet, system_set
 from clipsonic_eval.harness.controls import NOISE, REAL, SHUFFLED, halves, with_shuffled_keys, write_noise
 from clipsonic_eval.harness.embedder import EmbeddedSet, Embedder
 from clipsonic_eval.harness.plan import FAD_HALVES, EvaluationPlan
-from clipsonic_eval.harness.query_images import QueryImages, embed_images
+from clipsonic_eval.harness.query_images import QueryImages, embed_images, offsets_from
 from clipsonic_eval.metrics import Inputs, Metric
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import SetCount
@@ -82,6 +82,10 @@ class Embedded:
         labels = plan.queries.attributes[card.attribute] if card.attribute else plan.queries.labels
         text, shown = self.text.get(card.role), self.images.get(card.role)
         images = shown.embeddings if shown is not None else None
+        encoder = plan.encoders[card.role]
+        if images is not None and hasattr(encoder, "offsets"):  # compares by a network, so the metric gets the outcome
+            apart = {name: offsets_from(images, space, encoder) for name, space in spaces.items()}
+            return {name: Inputs(one, images=one) for name, one in apart.items()}
         return {name: Inputs(space, reference, text, labels, real, stored, images) for name, space in spaces.items()}
 
 
@@ -238,6 +242,8 @@ def _silence(system: EmbeddedSet, plan: EvaluationPlan) -> dict[str, Float32]:
     silent = Clip("silence", np.zeros_like(clip.samples), clip.sample_rate)
     found = {}
     for role, encoder in plan.encoders.items():
+        if hasattr(encoder, "offsets"):  # silence is at no time
+            continue
         try:
             rows = encoder.audio([silent])
         except UserError:

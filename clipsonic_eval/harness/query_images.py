@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +26,7 @@ class QueryImages(NamedTuple):
     """Embeddings of the pictures of queries.
 
     Attributes:
-        embeddings: (n, d), a row per query.
+        embeddings: (n, d), one or more rows per query.
         skipped: queries whose image could not be used, and why.
         content: eight hex digits over the keys and the contents of the files.
     """
@@ -53,7 +54,7 @@ def embed_images(
         UserError: the encoder takes no images, or none of them can be used.
     """
     card = encoder.card
-    if "image" not in card.modalities:
+    if "image" not in card.modalities and not hasattr(encoder, "video"):
         raise UserError(f"encoder '{card.name}' takes no images; see clipsonic-eval ls encoders")
     kept = embedding_cache(cache, card) if cache is not None else None
     rows: dict[str, Float32] = {}
@@ -72,12 +73,36 @@ def embed_images(
     if not rows:
         first = f"; the first: {skipped[0].key}: {skipped[0].reason}" if skipped else ""
         raise UserError(f"none of the {len(images)} images of the queries is usable{first}")
-    embeddings = Embeddings(np.concatenate(list(rows.values())), tuple(rows), "image", card)
+    keys = tuple(key for key, part in rows.items() for _ in part)
+    embeddings = Embeddings(np.concatenate(list(rows.values())), keys, "image", card)
     return QueryImages(embeddings, tuple(skipped), config_hash([[key, digests[key]] for key in rows])[:8])
 
 
+def offsets_from(videos: Embeddings, sounds: Embeddings, encoder: Any) -> Embeddings:
+    """Return the offsets in time between clips and the videos of their queries, of the clips that have one.
+
+    Args:
+        videos: (n, d) rows of the videos.
+        sounds: (m, d) rows of the clips.
+        encoder: of both, with a method ``offsets(sound, video) -> (k,)`` that compares the rows of one clip.
+
+    Returns:
+        (k · clips, 1), in seconds.
+    """
+    rows_of: list[dict[str, list[int]]] = [{}, {}]
+    for side, found in zip((sounds, videos), rows_of, strict=True):
+        for i, key in enumerate(side.keys):
+            found.setdefault(key, []).append(i)
+    keys, parts = [], [np.zeros(0, np.float32)]
+    for key in sorted(rows_of[0].keys() & rows_of[1].keys()):
+        parts.append(encoder.offsets(sounds.vectors[rows_of[0][key]], videos.vectors[rows_of[1][key]]))
+        keys += [key] * len(parts[-1])
+    space = dataclasses.replace(encoder.card, dim=1)
+    return Embeddings(np.concatenate(parts)[:, None], tuple(keys), "audio", space)
+
+
 def _row(path: Path, digest: str, encoder: Any, cache: ClipCache | None) -> Float32:
-    """Return the embedding of one file, (1, d).
+    """Return the embedding of one file, (rows, d).
 
     Raises:
         UserError: it cannot be read, or its embedding is not finite.

@@ -18,6 +18,7 @@ from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.metrics import METRICS, ClipInfluence, ClipMetric, Inputs, Metric, PairMetric
 from clipsonic_eval.types import Clip, EncoderCard
 
+_OF_VIDEOS = ("video", "video_times", "offsets")
 Encoders = Mapping[str, Encoder]  # by role, or by name
 Conventions = Mapping[str, Convention]  # by name
 
@@ -176,3 +177,9 @@ class ConventionEncoder:
     def image(self, images: Sequence[UInt8]) -> Float32:
         """Embed images, (height, width, 3) each -> (n, d) float32."""
         return self._encoder.image(images)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what only some encoders have: methods for videos."""
+        if name in _OF_VIDEOS:
+            return getattr(self._encoder, name)
+        raise AttributeError(name)

@@ -65,6 +65,7 @@ from clipsonic_eval.metrics.retrieval import retrieval_text_to_audio_r10 as retr
 from clipsonic_eval.metrics.size import size_error as size_error
 from clipsonic_eval.metrics.spread import diversity as diversity
 from clipsonic_eval.metrics.spread import diversity_distance as diversity_distance
+from clipsonic_eval.metrics.synchrony import desync as desync
 from clipsonic_eval.types import Score
 
 def __dir__() -> list[str]: ...

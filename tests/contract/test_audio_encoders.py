@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from unit.encoders import aesthetics_folder, clip_folder, imagebind_file, laion_clap_file, published_panns
+from unit.encoders import (
+    aesthetics_folder,
+    clip_folder,
+    imagebind_file,
+    laion_clap_file,
+    published_panns,
+    synchformer_file,
+)
 
 from clipsonic_eval.encoders import ENCODERS, Encoder
 from clipsonic_eval.encoders.panns.frontend import AT_16K, AT_32K
@@ -66,6 +73,7 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Encoder]:
         "clap-laion, fusion": ENCODERS["clap-laion"](fusion),
         "clap-laion, windows": ENCODERS["clap-laion"](clap, rows="window", hop_s=1, tail="zeros"),
         "clap-transformers": ENCODERS["clap-transformers"](folder),
+        "synchformer": ENCODERS["synchformer"](synchformer_file.write(root / "synchformer")),
         "imagebind": ENCODERS["imagebind"](imagebind_file.write(root / "imagebind")),
         "audiobox-aesthetics": ENCODERS["audiobox-aesthetics"](aesthetics_folder.write(root / "aesthetics")),
     }
@@ -86,6 +94,7 @@ NAMES = (
     "clap-transformers",
     "audiobox-aesthetics",
     "imagebind",
+    "synchformer",
 )
 
 

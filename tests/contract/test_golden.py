@@ -37,7 +37,7 @@ SHIPPED = (
 BUILT = (
     "panns-cnn14", "panns-cnn14-features", "panns-cnn14-16k", "panns-cnn14-16k-features", "vggish", "vggish-exact",
     "passt", "clap-laion", "clap-laion, fusion", "clap-laion, windows", "clap-transformers", "clip-transformers",
-    "audiobox-aesthetics", "imagebind",
+    "audiobox-aesthetics", "imagebind", "synchformer",
 )  # fmt: skip
 SAME_CODE = {  # and the same card but for name and sizes
     *(f"clap-laion-{kind}" for kind in ("audio", "fusion", "music", "music-speech")),
@@ -72,8 +72,8 @@ def inputs(metric: Metric) -> Inputs:
         return Embeddings(logs if labels else vectors[:, : space.dim], of_row, "audio", space)
 
     named = {key: labels[int(i)] for key, i in zip(keys, DIM * uniform("labels", n), strict=True)} if labels else {}
-    if card.role == "aesthetics":
-        space = dataclasses.replace(space, dim=4)
+    if card.role in ("aesthetics", "audio_video"):
+        space = dataclasses.replace(space, dim=4 if card.role == "aesthetics" else 1)
     if card.attribute == "size":
         space = dataclasses.replace(space, dim=1)
         named = {key: f"{size:.6f}" for key, size in zip(keys, uniform("labels", n), strict=True)}
@@ -169,7 +169,11 @@ def fill(tensors: Mapping[str, Any]) -> None:
 
     for name, tensor in tensors.items():
         shape = tuple(tensor.shape)
-        if not tensor.is_floating_point() or not shape or "extractor" in name:
+        if (
+            not tensor.is_floating_point()
+            or not shape
+            or name.startswith(("spectrogram_extractor", "logmel_extractor"))
+        ):
             continue
         values = drawn(name, shape)
         if name.endswith("running_mean"):
@@ -188,7 +192,14 @@ def build(name: str, root: Path) -> Encoder:
     """Return an encoder with closed-form weights in the layout of its published ones."""
     import torch
     from safetensors.torch import load_file, save_file
-    from unit.encoders import aesthetics_folder, clip_folder, imagebind_file, laion_clap_file, published_panns
+    from unit.encoders import (
+        aesthetics_folder,
+        clip_folder,
+        imagebind_file,
+        laion_clap_file,
+        published_panns,
+        synchformer_file,
+    )
 
     from clipsonic_eval.encoders.panns.frontend import AT_16K, AT_32K
     from clipsonic_eval.encoders.panns.weights import FILES
@@ -213,8 +224,8 @@ def build(name: str, root: Path) -> Encoder:
         tensors = load_file(path / "model.safetensors")
         fill(tensors)
         save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
-    elif known == "imagebind":
-        path = imagebind_file.write(root)
+    elif known in ("imagebind", "synchformer"):
+        path = (imagebind_file if known == "imagebind" else synchformer_file).write(root)
         tensors = torch.load(path)
         fill(tensors)
         torch.save(tensors, path)

@@ -17,6 +17,7 @@ from clipsonic_eval.encoders.clip import tokenizer
 from clipsonic_eval.encoders.imagebind import frontend
 from clipsonic_eval.encoders.imagebind.network import PLACES, ImageBind
 from clipsonic_eval.encoders.imagebind.weights import SOURCE, find, load, tokenizer_folder
+from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.types import Clip, EncoderCard
 
@@ -32,6 +33,7 @@ class ImageBindEncoder(EncoderBase):
         device: of the towers.
         weights_dir: folder of the weights, where a tokenizer may be.
         tokenizer_dir: folder of the tokenizer, if it is elsewhere.
+        video: whose rule chooses the frames of a video.
     """
 
     def __init__(
@@ -42,8 +44,10 @@ class ImageBindEncoder(EncoderBase):
         *,
         weights_dir: Path,
         tokenizer_dir: Path | None = None,
+        video: frontend.Frames = "imagebind",
     ) -> None:
         super().__init__(card)
+        self._video = video
         self._network, self._device = network.to(device), device
         self._weights_dir, self._tokenizer_dir = weights_dir, tokenizer_dir
         self._read: Any = None
@@ -88,7 +92,7 @@ class ImageBindEncoder(EncoderBase):
 
     def video_times(self, duration_s: float) -> list[float]:
         """Return the times, in seconds, of the frames that :meth:`video` takes of a video of this length."""
-        return frontend.frame_times(duration_s)
+        return frontend.frame_times(duration_s, self._video)
 
     def video(self, videos: Sequence[Sequence[UInt8]]) -> Float32:
         """Embed videos, each as its frames (height, width, 3) uint8 at :meth:`video_times` -> (n, d) unit vectors.
@@ -98,8 +102,8 @@ class ImageBindEncoder(EncoderBase):
         """
         for frame in (frame for video in videos for frame in video):
             check_image(frame)
-        rows = frontend.VIDEO_WINDOWS * frontend.CROPS
-        return self._means(videos, lambda video: frontend.clips(list(video)), self._network.vision, rows)
+        rows = frontend.PAIRS[self._video] * frontend.CROPS
+        return self._means(videos, lambda video: frontend.clips(list(video), self._video), self._network.vision, rows)
 
     def _means(
         self,
@@ -128,17 +132,22 @@ class ImageBindEncoder(EncoderBase):
         return self._read
 
 
-def load_imagebind(weights: Path | None, device: str, *, tokenizer_dir: Path | None = None) -> ImageBindEncoder:
+def load_imagebind(
+    weights: Path | None, device: str, *, tokenizer_dir: Path | None = None, video: frontend.Frames = "imagebind"
+) -> ImageBindEncoder:
     """Load ImageBind; arguments as of the package.
 
     Raises:
+        ConfigError: ``video`` is not one of its values.
         WeightsError: the file is missing, unsafe, or of another network.
     """
+    if video not in frontend.VIDEO_SIGNATURES:
+        raise ConfigError(f"imagebind: video '{video}' must be imagebind or av-benchmark")
     path = find(weights)
     network = load(path)
     fields = [
         f"rate:16k|resample:soxr-hq|mono:mean|{frontend.SOUND_SIGNATURE}",
-        f"{frontend.IMAGE_SIGNATURE}|{frontend.VIDEO_SIGNATURE}|text:clip-bpe,cut-{PLACES}|layer:projection,l2",
+        f"{frontend.IMAGE_SIGNATURE}|{frontend.VIDEO_SIGNATURES[video]}|text:clip-bpe,cut-{PLACES}|layer:projection,l2",
     ]
     card = EncoderCard(
         "imagebind",
@@ -150,4 +159,4 @@ def load_imagebind(weights: Path | None, device: str, *, tokenizer_dir: Path | N
         licence="CC BY-NC-SA 4.0",
         source=SOURCE,
     )
-    return ImageBindEncoder(network, card, device, weights_dir=path.parent, tokenizer_dir=tokenizer_dir)
+    return ImageBindEncoder(network, card, device, weights_dir=path.parent, tokenizer_dir=tokenizer_dir, video=video)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ RATE: Final = 16000  # Hz
 WINDOW_S: Final = 2  # of sounds and videos
 SOUND_WINDOWS: Final = 3
 VIDEO_WINDOWS: Final = 5
+Frames = Literal["imagebind", "av-benchmark"]  # of a video
+PAIRS: Final[dict[Frames, int]] = {"imagebind": VIDEO_WINDOWS, "av-benchmark": 3}  # of frames
 CROPS: Final = 3
 SIDE: Final = 224  # pixels
 N_MELS: Final = 128
@@ -31,7 +33,10 @@ SOUND_SIGNATURE: Final = (
     "win:3x2,spread-over-the-clip|mel:128-kaldi,20-8000Hz,hop160,win400,fft512,emphasis0.97,log-floor-eps,pad-204"
 )
 IMAGE_SIGNATURE: Final = "image:short-side-224-bicubic-pil,centre-224,clip-colours"
-VIDEO_SIGNATURE: Final = "video:5x2s,2-frames,short-side-224-bilinear,3-crops"
+VIDEO_SIGNATURES: Final[dict[Frames, str]] = {
+    "imagebind": "video:5x2s,2-frames,short-side-224-bilinear,3-crops",
+    "av-benchmark": "video:4-frames-of-8s,neighbours,short-side-224-bicubic-pil,3-crops",
+}
 
 
 def window_starts(n: int) -> list[int]:
@@ -40,8 +45,16 @@ def window_starts(n: int) -> list[int]:
     return [int(latest / (SOUND_WINDOWS - 1) * k * RATE) for k in range(SOUND_WINDOWS)]
 
 
-def frame_times(duration_s: float) -> list[float]:
-    """Return the times of the frames that a video of this length is read at, seconds: 2 of each of 5 windows."""
+def frame_times(duration_s: float, rule: Frames = "imagebind") -> list[float]:
+    """Return the times in seconds at which a video of this length is read.
+
+    Args:
+        duration_s: of the video.
+        rule: ``imagebind``: both ends of 5 windows of 2 s; ``av-benchmark``: the four frames that FFmpeg's filter
+            ``fps=0.5`` takes of 8 s, the last ones before 1, 3, 5 and 7 s.
+    """
+    if rule == "av-benchmark":
+        return [1 - 1e-3, 3 - 1e-3, 5 - 1e-3, 7 - 1e-3]
     latest = max(duration_s - WINDOW_S, 0.0) / (VIDEO_WINDOWS - 1)
     times = [(k * latest, min(k * latest + WINDOW_S, duration_s)) for k in range(VIDEO_WINDOWS)]
     return [time for window in times for time in window]
@@ -81,36 +94,48 @@ def spectrograms(wave: Float32) -> Tensor:
 
 def pixels(image: UInt8) -> Tensor:
     """Return an RGB image (height, width, 3) as (1, 3, 224, 224) normalised: short side 224, centre crop."""
+    resized = _resized(image)
+    left, top = (round((edge - SIDE) / 2) for edge in resized.size)  # half to even, as torchvision
+    cropped = np.array(resized.crop((left, top, left + SIDE, top + SIDE)))
+    return _normalised(torch.from_numpy(cropped)[None])
+
+
+def _resized(image: UInt8) -> Any:
+    """Return Pillow's image of an array (height, width, 3), its short side 224 pixels."""
     from PIL import Image
 
     height, width = image.shape[:2]
     short = min(height, width)
     size = [SIDE if edge == short else int(SIDE * edge / short) for edge in (width, height)]
-    resized = Image.fromarray(image).resize((size[0], size[1]), Image.Resampling.BICUBIC)
-    left, top = (round((edge - SIDE) / 2) for edge in size)  # half to even, as torchvision
-    cropped = np.array(resized.crop((left, top, left + SIDE, top + SIDE)))
-    return _normalised(torch.from_numpy(cropped)[None])
+    return Image.fromarray(image).resize((size[0], size[1]), Image.Resampling.BICUBIC)
 
 
-def clips(frames: list[UInt8]) -> Tensor:
-    """Return the crops of a video's windows.
+def clips(frames: list[UInt8], rule: Frames = "imagebind") -> Tensor:
+    """Return the crops of a video's pairs of frames.
 
     Args:
-        frames: (height, width, 3) uint8, two of each window, in the order of :func:`frame_times`.
+        frames: (height, width, 3) uint8, at the times of :func:`frame_times`.
+        rule: ``imagebind``: a pair for each window, resized by torch's bilinear filter; ``av-benchmark``: each frame
+            with the next one, resized by Pillow's bicubic filter.
 
     Returns:
-        (windows · 3, 3, 2, 224, 224) float32, crops from left to right or from top to bottom.
+        (pairs · 3, 3, 2, 224, 224) float32, crops from left to right or from top to bottom.
     """
-    x = _normalised(torch.from_numpy(np.stack(frames)))  # (2 windows, 3, height, width)
-    height, width = x.shape[-2:]
-    size = (int(height / width * SIDE), SIDE) if width < height else (SIDE, int(width / height * SIDE))
-    x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
-    spare = max(size) - SIDE
-    found = []
-    for offset in (0, -(-spare // 2), spare):
-        part = x[..., offset : offset + SIDE, :] if height > width else x[..., offset : offset + SIDE]
-        found.append(part.unflatten(0, (-1, 2)).transpose(1, 2))  # (windows, 3, 2, 224, 224)
-    return torch.stack(found, dim=1).flatten(0, 1)
+    if rule == "av-benchmark":
+        x = _normalised(torch.from_numpy(np.stack([np.array(_resized(frame)) for frame in frames])))
+        pairs = torch.stack([x[:-1], x[1:]], dim=1)
+    else:
+        x = _normalised(torch.from_numpy(np.stack(frames)))  # (2 windows, 3, height, width)
+        height, width = x.shape[-2:]
+        size = (int(height / width * SIDE), SIDE) if width < height else (SIDE, int(width / height * SIDE))
+        x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+        pairs = x.unflatten(0, (-1, 2))
+    pairs = pairs.transpose(1, 2)  # (pairs, 3, 2, height, width)
+    height, width = pairs.shape[-2:]
+    spare = max(height, width) - SIDE
+    offsets = (0, -(-spare // 2), spare)
+    parts = [pairs.narrow(3 if height > width else 4, offset, SIDE) for offset in offsets]
+    return torch.stack(parts, dim=1).flatten(0, 1)
 
 
 def _normalised(images: Tensor) -> Tensor:

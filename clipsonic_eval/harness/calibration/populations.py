@@ -147,6 +147,19 @@ def _points(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[fl
     return [Inputs(_embeddings(one, keys, space, "audio")) for one in points]
 
 
+def _offsets(rng: np.random.Generator, n: int, card: MetricCard, noises: tuple[float, ...]) -> list[Inputs]:
+    """Offsets in seconds, normal and wider with the noise, two of each clip."""
+    del card
+    keys, space = tuple(key for key in _keys(n) for _ in range(2)), _space(1)
+    shared = 0.2 * rng.standard_normal(n)
+    found = []
+    for noise in noises:
+        own = np.repeat(shared + 0.3 * noise * rng.standard_normal(n), 2) + 0.05 * rng.standard_normal(2 * n)
+        apart = _embeddings(own[:, None], keys, space, "audio")
+        found.append(Inputs(apart, images=apart))
+    return found
+
+
 POPULATIONS: Final[dict[str, Population]] = {
     "audio": _features,
     "audio_text": _pairs,
@@ -155,4 +168,5 @@ POPULATIONS: Final[dict[str, Population]] = {
     "size_estimator": _sizes,
     "aesthetics": _points,
     "audio_image": _pairs,
+    "audio_video": _offsets,
 }

@@ -23,6 +23,7 @@ NOISE = np.random.default_rng(0).standard_normal((2, RATE // 2)).astype(np.float
 STEREO = (0.2 * NOISE + np.array([[0.1], [-0.3]], np.float32)).astype(np.float32)
 CLIP = Clip("a", STEREO, RATE)
 ENCODER_RATES = {"vggish": 16000, "panns-cnn14-16k": 16000, "panns-cnn14": 32000, "passt": 32000, "clap": 48000}
+ENCODER_RATES |= {"imagebind": 16000, "synchformer": 16000}
 
 
 def preprocessed(name: str, clip: Clip = CLIP) -> Clip:
@@ -110,6 +111,17 @@ def test_stable_audio_metrics_bring_the_peak_to_minus_one_decibel_after_resampli
     assert np.abs(found).max() == pytest.approx(0.891250938, rel=1e-6)
     quieter = preprocessed(name, Clip("a", STEREO / 7, RATE)).samples
     np.testing.assert_allclose(quieter, found, atol=1e-6)
+
+
+def test_imagebind_reads_the_first_channel_and_synchformer_the_mean() -> None:
+    for names, wanted in (
+        (("ib/imagebind", "ib/av-benchmark"), STEREO[:1]),
+        (("desync/av-benchmark",), STEREO.mean(axis=0)[None]),
+    ):
+        for name in names:
+            np.testing.assert_allclose(
+                preprocessed(name).samples, resampler("torchaudio-hann")(wanted, RATE, 16000), atol=1e-6
+            )
 
 
 def test_av_benchmark_subtracts_the_mean_of_both_channels_mix() -> None:

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from unit.encoders import clip_folder, imagebind_file
+from unit.encoders import clip_folder, ffmpeg_frames, imagebind_file
 
 from clipsonic_eval.encoders import ENCODERS, text_notes
 from clipsonic_eval.encoders.imagebind import frontend
 from clipsonic_eval.encoders.imagebind.network import HEAD_WIDTH, ImageBind, TowerSizes
-from clipsonic_eval.errors import ShapeError, WeightsError
+from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
+from clipsonic_eval.media.encode import write_video
+from clipsonic_eval.media.video import read_frames
 from clipsonic_eval.types import Clip
 
 RATE = frontend.RATE
@@ -155,6 +157,24 @@ def test_crops_lie_at_the_beginning_the_middle_and_the_end(shape: tuple[int, int
         for window in range(2):
             pair = found[3 * window + crop].transpose(0, 1)  # (2, 3, 224, 224)
             np.testing.assert_allclose(pair * std + mean, part[2 * window : 2 * window + 2], atol=1e-5)
+
+
+def test_av_benchmarks_frames_are_those_of_ffmpegs_filter_and_neighbours_are_pairs(path: Path, tmp_path: Path) -> None:
+    other = ENCODERS["imagebind"](path, video="av-benchmark")
+    assert "video:4-frames-of-8s" in other.card.preprocessing
+    shades = (np.arange(240) * 250 // 240).astype(np.uint8)
+    write_video(tmp_path / "v.mp4", np.broadcast_to(shades[:, None, None, None], (240, 16, 16, 3)).copy(), 30)
+    frames = read_frames(tmp_path / "v.mp4", other.video_times(8.0))
+    assert [float(frame.mean()) for frame in frames] == ffmpeg_frames.means(tmp_path / "v.mp4", "1/2")[:4]
+    given = frontend.clips([picture(224, 300, seed) for seed in range(4)], "av-benchmark")
+    assert given.shape == (9, 3, 2, 224, 224)
+    np.testing.assert_array_equal(
+        given[0, :, 1], given[3, :, 0]
+    )  # the second frame, in the first pair and the next one
+    images = [picture(224, 224, seed) for seed in range(4)]
+    np.testing.assert_allclose(other.video([[images[0]] * 4])[0], other.image([images[0]])[0], atol=2e-6)
+    with pytest.raises(ConfigError, match="video 'all' must be imagebind or av-benchmark"):
+        ENCODERS["imagebind"](path, video="all")
 
 
 def test_a_video_is_read_at_both_ends_of_five_windows(encoder: Any) -> None:

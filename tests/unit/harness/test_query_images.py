@@ -13,9 +13,11 @@ from fake_encoders import FakeEncoder, tone
 from PIL import Image
 
 import clipsonic_eval as ce
+from clipsonic_eval.conventions import CONVENTIONS
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.query_images import embed_images
+from clipsonic_eval.harness.resolve import ConventionEncoder
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.media.encode import write_video
 from clipsonic_eval.metrics import image_audio_score
@@ -144,6 +146,41 @@ def test_a_video_is_its_centre_frame_unless_the_encoder_takes_videos(tmp_path: P
     assert np.abs(middle - Shown().image([frames[15]])).max() < 1e-6
     assert np.abs(last - Shown().image([frames[29]])).max() < 1e-6
     assert np.abs(middle - last).max() > 0.05
+
+
+class Comparing(Watching):
+    """Compares in time: how far the pitch that is heard is from the one that is shown, for both halves of a clip."""
+
+    def offsets(self, sound: Any, video: Any) -> Any:
+        """Twice the distance."""
+        distance = float(np.linalg.norm(sound - video))
+        return np.array([distance, -distance], np.float32)
+
+
+def test_offsets_are_between_each_clip_and_the_video_of_its_query(world: Path) -> None:
+    asked = config(world, metrics=("desync",), real=world / "good", controls=("shuffled",))
+    record = evaluate(asked, None, encoders={"audio_video": Comparing()})
+    good, bad, shuffled = (record[name, "desync"] for name in ("good", "bad", "shuffled"))
+    assert good.value < 0.3 < min(bad.value, shuffled.value)
+    assert (good.n, good.n_rows) == (8, 16)
+    assert good.per_clip["q3"] >= 0
+    assert "queries:" in good.signature
+
+
+def test_behind_a_convention_an_encoder_still_takes_videos_and_compares() -> None:
+    convention = ConventionEncoder(Comparing(), CONVENTIONS["desync/av-benchmark"])
+    assert convention.video_times(3.0) == [0.0, 3.0]
+    assert convention.offsets(np.ones((1, 8)), np.ones((1, 8))).tolist() == [0.0, 0.0]
+    assert not hasattr(ConventionEncoder(FakeEncoder(), CONVENTIONS["desync/av-benchmark"]), "offsets")
+    assert not hasattr(convention, "colour")
+
+
+def test_a_system_that_leaves_queries_unanswered_is_scored_without_silence(world: Path) -> None:
+    (world / "good" / "q0.wav").unlink()
+    record = evaluate(config(world, metrics=("desync",)), None, encoders={"audio_video": Comparing()})
+    assert record["good", "desync"].n == 7
+    assert record["good", "desync"].details["unanswered"] == 1
+    assert "value_with_unanswered" not in record["good", "desync"].details
 
 
 def test_the_function_takes_tables_and_files_by_key(world: Path) -> None:

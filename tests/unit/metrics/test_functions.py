@@ -23,7 +23,7 @@ N, D = 24, 4
 NAMES = [n for n in METRICS if not METRICS[n].card.package and n not in {"kid_subsets", "fad_per_clip"}]
 CLASSES = [n for n in NAMES if METRICS[n].card.role in {"classifier", "count_classifier"}]
 PAIRS = [n for n in NAMES if isinstance(METRICS[n], PairMetric)]
-ONE_SET = {n for n in NAMES if not METRICS[n].card.needs}
+ONE_SET = {n for n in NAMES if not METRICS[n].card.needs} | {"desync"}  # which takes what was heard beside the videos
 WITH_REFERENCE = [n for n in NAMES if "reference" in METRICS[n].card.needs]
 # linear in nothing but distances: a rotation of all sets changes nothing
 ROTATIONS = [*(n for n in WITH_REFERENCE), "diversity", "diversity_distance", "clap_score"]
@@ -42,7 +42,7 @@ def rows(name: str, what: str, n: int = N) -> np.ndarray:
         "images": 9,
     }.get(what, 8)
     x = np.random.default_rng(seed).standard_normal((n, D)) + 0.1 * seed
-    if METRICS[name].card.role == "size_estimator":
+    if METRICS[name].card.role in {"size_estimator", "audio_video"}:
         return x[:, :1]
     return log_softmax(x, axis=1) if name in CLASSES else x
 
