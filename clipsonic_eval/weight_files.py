@@ -12,7 +12,7 @@ import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +76,77 @@ def hub_download(repository: str, names: Sequence[str], *, command: str) -> Path
     except (OSError, RuntimeError, ValueError) as error:  # no network, no such repository, offline mode
         line = str(error).strip().partition("\n")[0]
         raise WeightsError(f"{repository} could not be fetched ({line}); try {command}") from error
+
+
+class HubModel(NamedTuple):
+    """A folder of transformers on the Hugging Face hub.
+
+    Attributes:
+        repository: its name there.
+        tensors: files that may hold the tensors, in order of preference.
+        settings: patterns of the other files that are read.
+    """
+
+    repository: str
+    tensors: tuple[str, ...] = ("model.safetensors", "pytorch_model.bin")
+    settings: tuple[str, ...] = ("*.json",)
+
+    @property
+    def url(self) -> str:
+        """Its page."""
+        return f"https://huggingface.co/{self.repository}"
+
+    @property
+    def command(self) -> str:
+        """The shell command that downloads it."""
+        wanted = " ".join(f'--include "{pattern}"' for pattern in (*self.settings, *self.tensors))
+        return f"'hf download {self.repository} {wanted}'"
+
+    def find(self, encoder: str, weights: Path | None, *, download: bool | None = None) -> Path:
+        """Return the folder: the one given, or that of the Hugging Face cache.
+
+        Args:
+            encoder: registry name, for error messages.
+            weights: a folder as transformers writes it, or a file in it.
+            download: fetch what the cache lacks; None: only if the environment variable CLIPSONIC_EVAL_DOWNLOAD is 1.
+
+        Raises:
+            WeightsError: there is none.
+        """
+        if weights is not None:
+            return given_folder(weights)
+        cached = hub_folder(self.repository)
+        if cached is not None:
+            return cached
+        if may_download(download):
+            return self._download()
+        raise WeightsError(
+            f"encoder '{encoder}': {self.repository} is not in the Hugging Face cache; fetch it with {self.command}, "
+            f"or set {DOWNLOAD}=1, or name a folder as the encoder's weights"
+        )
+
+    def _download(self) -> Path:
+        """Return the folder after downloading what it lacks; pickled tensors only where there are no others."""
+        folder = Path()
+        for tensors in self.tensors:
+            folder = hub_download(self.repository, [*self.settings, tensors], command=self.command)
+            if tensors_in(folder):
+                break
+        return folder
+
+
+def given_folder(weights: Path) -> Path:
+    """Return the folder of transformers that a loader's ``weights`` argument means: itself, or that of a file in it.
+
+    Raises:
+        WeightsError: config.json or the tensors are missing there.
+    """
+    folder = weights.parent if weights.is_file() else weights
+    if not (folder / "config.json").is_file():
+        raise WeightsError(f"{folder}: no folder of transformers, config.json is missing; name its folder")
+    if not tensors_in(folder):
+        raise WeightsError(f"{folder}: holds neither model.safetensors nor pytorch_model.bin; {COPY_FOLDER}")
+    return folder
 
 
 def check_hash_in_name(path: Path, fix: str) -> None:

@@ -175,6 +175,6 @@ def load_clip(
         modalities=("image", "text"),
         preprocessing="|".join(fields),
         licence="MIT" if model else "",
-        source=f"https://huggingface.co/{model.repository}" if model else str(folder.name),
+        source=model.hub.url if model else folder.name,
     )
     return ClipEncoder(network, read, processor, card, device, precision, batch_size)

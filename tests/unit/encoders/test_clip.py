@@ -13,7 +13,7 @@ import torch
 from unit.encoders import clip_folder
 
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders.clip.weights import MODELS, ClipModel
+from clipsonic_eval.encoders.clip.weights import MODELS
 from clipsonic_eval.errors import ShapeError, UserError, WeightsError
 from clipsonic_eval.types import Clip
 from clipsonic_eval.weight_files import DOWNLOAD
@@ -40,7 +40,7 @@ def copied(folder, tmp_path) -> Path:
 @pytest.fixture
 def tiny_l14(monkeypatch) -> None:
     """Lets the small network pass for the published one."""
-    sizes = ClipModel("openai/clip-vit-large-patch14", 24, clip_folder.PATCH, clip_folder.LAYERS)
+    sizes = MODELS["clip-vit-l-14"]._replace(dim=24, patch=clip_folder.PATCH, layers=clip_folder.LAYERS)
     monkeypatch.setitem(MODELS, "clip-vit-l-14", sizes)
 
 
