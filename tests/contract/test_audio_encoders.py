@@ -16,8 +16,10 @@ from safetensors.torch import save_file
 from unit.encoders import (
     aesthetics_folder,
     clip_folder,
+    codec_folder,
     imagebind_file,
     laion_clap_file,
+    mert_folder,
     published_panns,
     synchformer_file,
 )
@@ -37,7 +39,9 @@ NO_SOUND = {"toy-clip", "clip-vit-l-14", "clip-vit-b-16", "clip-vit-b-32", "clip
 SAME_CODE = {  # as clap-laion, sizes aside; as passt, and slow
     *(f"clap-laion-{kind}" for kind in ("audio", "fusion", "music", "music-speech")),
     "passt-features",
+    "mert-v1-330m",
 }
+FRAMES = ("mert-v1-95m", "encodec-24k", "encodec-48k", "dac-44k")
 
 
 def _network(make: Callable[[], Any], path: Path) -> Path:
@@ -76,6 +80,8 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Encoder]:
         "synchformer": ENCODERS["synchformer"](synchformer_file.write(root / "synchformer")),
         "imagebind": ENCODERS["imagebind"](imagebind_file.write(root / "imagebind")),
         "audiobox-aesthetics": ENCODERS["audiobox-aesthetics"](aesthetics_folder.write(root / "aesthetics")),
+        "mert-v1-95m": mert_folder.load(mert_folder.write(root / "mert")),
+        **{name: codec_folder.load(name, codec_folder.write(root / name, name)) for name in FRAMES[1:]},
     }
 
 
@@ -95,6 +101,7 @@ NAMES = (
     "audiobox-aesthetics",
     "imagebind",
     "synchformer",
+    *FRAMES,
 )
 
 

@@ -38,11 +38,13 @@ BUILT = (
     "panns-cnn14", "panns-cnn14-features", "panns-cnn14-16k", "panns-cnn14-16k-features", "vggish", "vggish-exact",
     "passt", "clap-laion", "clap-laion, fusion", "clap-laion, windows", "clap-transformers", "clip-transformers",
     "audiobox-aesthetics", "imagebind", "synchformer",
+    "mert-v1-95m", "encodec-24k", "encodec-48k", "dac-44k",
 )  # fmt: skip
 SAME_CODE = {  # and the same card but for name and sizes
     *(f"clap-laion-{kind}" for kind in ("audio", "fusion", "music", "music-speech")),
     *(f"clip-vit-{kind}" for kind in ("b-16", "b-32", "l-14")),
     "passt-features",
+    "mert-v1-330m",
 }
 TEXTS = ["rain on a roof", "a dog barking"]
 OURS = {n: m for n, m in ((n, METRICS[n]) for n in METRICS) if not isinstance(m, PairMetric) and not m.card.package}
@@ -195,8 +197,10 @@ def build(name: str, root: Path) -> Encoder:
     from unit.encoders import (
         aesthetics_folder,
         clip_folder,
+        codec_folder,
         imagebind_file,
         laion_clap_file,
+        mert_folder,
         published_panns,
         synchformer_file,
     )
@@ -207,6 +211,14 @@ def build(name: str, root: Path) -> Encoder:
     from clipsonic_eval.encoders.vggish.network import Vggish
 
     known, _, variant = name.partition(", ")
+    if known.startswith("mert"):
+        network = mert_folder.hubert()
+        fill(network.state_dict())
+        return mert_folder.load(mert_folder.write(root, net=network))
+    if known in codec_folder.SIZES:
+        network = codec_folder.network(known)
+        fill({name: value for name, value in network.encoder.state_dict().items() if not name.endswith("alpha")})
+        return codec_folder.load(known, codec_folder.write(root, known, net=network))
     path = root / "weights.safetensors"
     options: dict[str, Any] = {"rows": "window", "hop_s": 1, "tail": "zeros"} if variant == "windows" else {}
     if known.startswith("panns"):
