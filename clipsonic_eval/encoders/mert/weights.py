@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast, get_type_hints
+from typing import Any, Final, NamedTuple, get_type_hints
 
 from torch import Tensor
 
@@ -78,10 +78,10 @@ _KINDS: Final[dict[str, Any]] = get_type_hints(MertSettings)
 
 
 def _read(folder: Path, written: dict[str, Any], name: str, kind: Any) -> Any:
-    value = written.get(name)
+    value: Any = written.get(name)
     if kind == tuple[int, ...]:
-        fits = isinstance(value, list) and value and all(type(v) is int and v > 0 for v in value)
-        value = tuple(cast("list[int]", value)) if fits else None
+        fits = isinstance(value, list) and bool(value) and all(type(v) is int and v > 0 for v in value)
+        value = tuple(value) if fits else None
     elif kind is float:
         value = float(value) if isinstance(value, (int, float)) and value > 0 else None
     elif type(value) is not kind or (kind is int and value < 1):
