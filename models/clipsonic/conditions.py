@@ -17,7 +17,7 @@ from clipsonic_eval import threads
 from clipsonic_eval.arraytypes import Float32, FloatArray
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders import Encoder, load_encoder
-from clipsonic_eval.errors import ShapeError, SpaceError, UserError
+from clipsonic_eval.errors import ConfigError, ShapeError, SpaceError, UserError
 from clipsonic_eval.stages import stage
 from clipsonic_eval.types import EncoderCard
 
@@ -35,11 +35,22 @@ class ConditionSpec:
             step where it has several (CLIP-TTA, CLAP-TTA).
         encoder: registry name.
         encoder_weights: weights other than the encoder's default.
+        frames: what a clip with several frames is conditioned on. ``random``: one of them, drawn anew in every step;
+            ``mean``: their mean; ``several``: in every step from one to all of them, for a network that attends to its
+            conditions, which can then be queried with any of these numbers.
+        noise: standard deviation σ of Gaussian noise on the conditions in training, in units of their own length:
+            c ← √d (c + σ z) / |c + σ z|. It blurs the gap between image and text (Nukrai et al. 2022, CapDec).
     """
 
     kind: Literal["image", "text"] = "image"
     encoder: str = "toy-clip"
     encoder_weights: Path | None = None
+    frames: Literal["random", "mean", "several"] = "random"
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.noise < 0:
+            raise ConfigError(f"condition: noise must not be negative, got {self.noise:g}")
 
 
 def condition_array(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, dict[str, Any]]:
@@ -50,7 +61,8 @@ def condition_array(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, dic
         spec: source of the conditions.
 
     Returns:
-        (n, k, d) float32 of L2 norm 1, k frames or captions per clip, and ``{"kind": …, "space": card as JSON}``.
+        (n, k, d) float32 of L2 norm 1, k frames or captions per clip (1 for the mean of the frames), and
+        ``{"kind": …, "space": card as JSON}``.
 
     Raises:
         UserError: the store has no frame embeddings, or a clip has no caption.
@@ -79,7 +91,8 @@ def _of_frames(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, EncoderC
                 f"the clips' frames were embedded by {card.short}, but {spec.encoder_weights} holds {wanted.short}; "
                 "use the same weights or prepare the clips again"
             )
-    return np.asarray(vectors, dtype=np.float32), card
+    frames = np.asarray(vectors, dtype=np.float32)
+    return (normalised(frames).mean(axis=1, keepdims=True) if spec.frames == "mean" else frames), card
 
 
 def _of_captions(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, EncoderCard]:

@@ -1,18 +1,22 @@
-"""Variance-preserving Gaussian diffusion with v-prediction: cosine noise schedule, identities, training loss, guidance.
+"""Variance-preserving Gaussian diffusion: noise schedules, what the network predicts, training loss, guidance.
 
 Notation, with ᾱ_t = Π_{s≤t} (1 − β_s), α_t = √ᾱ_t and σ_t = √(1 − ᾱ_t) for t = 0 … T−1::
 
     x_t = α_t x_0 + σ_t ε        noisy data, ε ~ N(0, I)
-    v_t = α_t ε − σ_t x_0        what the network predicts
+    v_t = α_t ε − σ_t x_0        what the network predicts, unless configured otherwise
 
 Since α_t² + σ_t² = 1, (x_t, v_t) is a rotation of (x_0, ε), and each pair gives the other exactly. Tables are float64.
 
 Flow matching (rectified flow) is one setting of this: its path (1 − u) x_0 + u ε, scaled to α_t² + σ_t² = 1, is the
 schedule ``rectified-flow``, and its loss, the error of ε − x_0, is the error of v weighted by (α_t + σ_t)².
 
+EDM's preconditioning is another: for data of unit deviation its network predicts −v (Karras et al. 2022, table 1, with
+σ = σ_t / α_t), so that EDM's loss is the error of v, at its own distribution of noise levels.
+
 Sources: Ho, Jain and Abbeel 2020 (DDPM); Nichol and Dhariwal 2021, section 3.2 (cosine schedule); Salimans and Ho 2022,
 section 4 and appendix D (v-prediction); Hang et al. 2023 (min-SNR weighting); Liu, Gong and Liu 2023 (rectified flow);
-Ho and Salimans 2022 (guidance).
+Ho and Salimans 2022 (guidance); Karras, Aittala, Aila and Laine 2022 (EDM); Lin, Liu, Li and Yang 2024, algorithm 1
+(zero terminal SNR).
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ import torch
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ConfigError
 
-VPredictor = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Predictor = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +42,20 @@ class DiffusionConfig:
         steps: T, the number of noise levels.
         schedule: ``squaredcos_cap_v2`` is the cosine schedule of Nichol and Dhariwal with β capped at 0.999,
             ``rectified-flow`` the straight path of flow matching.
-        weighting: ``uniform``: plain mean squared error of v (equal to weighting the error of x_0 by SNR + 1).
-            ``min-snr``: the error of v times min(SNR, γ) / (SNR + 1). ``flow``: the error of ε − x_0.
+        zero_terminal_snr: shift the schedule so that the highest noise level is noise alone.
+        prediction: of the network: ``v``, the clean data ``x0``, or the noise ``eps``.
+        weighting: ``uniform``: plain mean squared error of what the network predicts (of v, equal to weighting the
+            error of x_0 by SNR + 1). The others weigh the same error whatever is predicted. ``min-snr``: the error of
+            x_0 times min(SNR, γ). ``flow``: the error of ε − x_0. ``edm``: the error of x_0 times
+            (σ² + σ_d²) / (σ σ_d)², where σ² is 1 / SNR.
         min_snr_gamma: γ of min-SNR weighting.
-        timesteps: distribution of t in training: ``uniform``, or ``logit-normal`` (t / T = sigmoid of a normal of
-            unit variance, more mass in the middle of the schedule). Both are stratified over the batch, which lowers
-            the variance of the gradient and leaves the distribution of each item unchanged.
+        sigma_data: σ_d of EDM's weighting; 1 is the plain error of v.
+        timesteps: distribution of t in training: ``uniform``, ``logit-normal`` (t / T = sigmoid of a normal, more mass
+            in the middle of the schedule), or ``log-normal`` (ln σ is normal, as in EDM: mean −1.2, deviation 1.2). All
+            are stratified over the batch, which lowers the variance of the gradient and leaves the distribution of each
+            item unchanged.
         timesteps_shift: mean of that normal; above 0 more mass at high noise.
+        timesteps_scale: its deviation.
         timesteps_uniform: share of the items that are drawn uniformly all the same. Samples are told apart by class at
             the highest noise, where the logit-normal has almost no mass.
         clamp_x0: in sampling, clamp the predicted clean mel spectrogram to the range of the training data.
@@ -52,10 +63,14 @@ class DiffusionConfig:
 
     steps: int = 1000
     schedule: Literal["squaredcos_cap_v2", "rectified-flow"] = "squaredcos_cap_v2"
-    weighting: Literal["uniform", "min-snr", "flow"] = "uniform"
+    zero_terminal_snr: bool = False
+    prediction: Literal["v", "x0", "eps"] = "v"
+    weighting: Literal["uniform", "min-snr", "flow", "edm"] = "uniform"
     min_snr_gamma: float = 5.0
-    timesteps: Literal["uniform", "logit-normal"] = "uniform"
+    sigma_data: float = 0.5
+    timesteps: Literal["uniform", "logit-normal", "log-normal"] = "uniform"
     timesteps_shift: float = 0.0
+    timesteps_scale: float = 1.0
     timesteps_uniform: float = 0.0
     clamp_x0: bool = True
 
@@ -64,6 +79,12 @@ class DiffusionConfig:
             raise ConfigError("diffusion: steps must be at least 2 and min_snr_gamma above 0")
         if not 0 <= self.timesteps_uniform <= 1:
             raise ConfigError("diffusion: timesteps_uniform must be in [0, 1]")
+        if self.sigma_data <= 0 or self.timesteps_scale <= 0:
+            raise ConfigError("diffusion: sigma_data and timesteps_scale must be above 0")
+        if self.zero_terminal_snr and self.prediction == "eps":
+            raise ConfigError("diffusion: at zero SNR the noise says nothing about the data; predict v or x0, not eps")
+        if self.zero_terminal_snr and self.schedule == "rectified-flow":
+            raise ConfigError("diffusion: zero_terminal_snr is for the cosine schedule; leave it out")
 
 
 def cosine_alpha_bar(steps: int) -> Float64:
@@ -110,7 +131,24 @@ def rectified_alpha_bar(steps: int) -> Float64:
 
 def noise_schedule(config: DiffusionConfig) -> Float64:
     """Return ᾱ_t of a configuration, (T,) float64."""
-    return rectified_alpha_bar(config.steps) if config.schedule == "rectified-flow" else cosine_alpha_bar(config.steps)
+    if config.schedule == "rectified-flow":
+        return rectified_alpha_bar(config.steps)
+    bar = cosine_alpha_bar(config.steps)
+    return with_zero_terminal_snr(bar) if config.zero_terminal_snr else bar
+
+
+def with_zero_terminal_snr(alpha_bar: Float64) -> Float64:
+    """Return ᾱ_t (T,) shifted and scaled so that the last is 0 and the first stays.
+
+    Example:
+        >>> with_zero_terminal_snr(np.array([0.81, 0.25, 0.01])).round(3).tolist()
+        [0.81, 0.203, 0.0]
+
+    Source: Lin et al., Common Diffusion Noise Schedules and Sample Steps Are Flawed, WACV 2024, algorithm 1.
+    """
+    alpha = np.sqrt(alpha_bar)
+    shifted: Float64 = (alpha - alpha[-1]) * alpha[0] / (alpha[0] - alpha[-1])  # α ← (α − α_T) α_1 / (α_1 − α_T)
+    return shifted**2
 
 
 class Diffusion:
@@ -157,17 +195,41 @@ class Diffusion:
         alpha, sigma = self._alpha_sigma(t, x_t)
         return alpha * x_t - sigma * v  # x_0 = α_t x_t − σ_t v_t
 
+    def target(self, x0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """Return what the network is to predict (b, …), from clean data and noise (b, …) at t (b,) int64."""
+        if self.config.prediction == "v":
+            return self.velocity(x0, eps, t)
+        return x0 if self.config.prediction == "x0" else eps
+
+    def clean(self, x_t: torch.Tensor, predicted: torch.Tensor, t: torch.Tensor | int) -> torch.Tensor:
+        """Return x_0 (b, …) from noisy data and what the network predicts (b, …) at t (b,) int64, or one t for all."""
+        if self.config.prediction == "v":
+            return self.x0_from_v(x_t, predicted, t)
+        if self.config.prediction == "x0":
+            return predicted
+        alpha, sigma = self._alpha_sigma(t, x_t)
+        return (x_t - sigma * predicted) / alpha  # x_0 = (x_t − σ_t ε) / α_t
+
     def eps_from_v(self, x_t: torch.Tensor, v: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """Return the noise ε (b, …) implied by noisy data and v (b, …) at t (b,) int64."""
         alpha, sigma = self._alpha_sigma(t, x_t)
         return sigma * x_t + alpha * v  # ε = σ_t x_t + α_t v_t
 
     def loss_weight(self, t: torch.Tensor) -> torch.Tensor:
-        """Return the weight of the v-error at each noise level, (b,) float64 for t (b,) int64."""
+        """Return the weight of the error of what is predicted at each noise level, (b,) float64 for t (b,) int64."""
         if self.config.weighting == "uniform":
             return torch.ones_like(self.alpha_bar[t])
+        # errors: x̂_0 − x_0 = −σ_t (v̂ − v_t), ε̂ − ε = α_t (v̂ − v_t)
+        scale = {"v": torch.ones_like(self._alpha), "x0": self._sigma, "eps": self._alpha}[self.config.prediction]
+        return self._weight_of_v(t) / scale[t] ** 2
+
+    def _weight_of_v(self, t: torch.Tensor) -> torch.Tensor:
+        alpha, sigma = self._alpha[t], self._sigma[t]
         if self.config.weighting == "flow":
-            return (self._alpha[t] + self._sigma[t]) ** 2  # û − (ε − x_0) = (α_t + σ_t) (v̂ − v_t)
+            return (alpha + sigma) ** 2  # û − (ε − x_0) = (α_t + σ_t) (v̂ − v_t)
+        if self.config.weighting == "edm":
+            # σ_t² (σ² + σ_d²) / (σ σ_d)² with σ = σ_t / α_t
+            return (sigma**2 + self.config.sigma_data**2 * alpha**2) / self.config.sigma_data**2
         snr = self.alpha_bar[t] / (1.0 - self.alpha_bar[t])  # SNR_t = α_t² / σ_t² = ᾱ_t / (1 − ᾱ_t)
         return snr.clamp(max=self.config.min_snr_gamma) / (snr + 1.0)  # w_t = min(SNR_t, γ) / (SNR_t + 1)
 
@@ -177,27 +239,31 @@ class Diffusion:
         shift = torch.rand((), generator=generator, device=device, dtype=torch.float64)
         # u_i = (i / n + U) mod 1, U ~ Uniform[0, 1): one quantile in each n-th of the unit interval
         quantile = (torch.arange(n, device=device, dtype=torch.float64) / n + shift) % 1.0
-        if self.config.timesteps == "logit-normal":
-            quantile = self._logit_normal(quantile)
-        return (quantile * self.config.steps).long().clamp(max=self.config.steps - 1)  # t = ⌊T u⌋
+        uniform = self.config.timesteps == "uniform"
+        t = quantile * self.config.steps if uniform else self._mixture(quantile)  # t = ⌊T u⌋
+        return t.long().clamp(max=self.config.steps - 1)
 
-    def _logit_normal(self, u: torch.Tensor) -> torch.Tensor:
-        """Return the mixture's quantiles at u (n,) float64: uniform in the first share of u, logit-normal beyond."""
-        share = self.config.timesteps_uniform
+    def _mixture(self, u: torch.Tensor) -> torch.Tensor:
+        """Return noise levels at quantiles u (n,) float64: uniform in the first share of u, by a normal beyond."""
+        share, steps = self.config.timesteps_uniform, self.config.steps
         rest = ((u - share) / max(1 - share, 1e-9)).clamp(1e-9, 1 - 1e-9)
-        curved = torch.special.expit(torch.special.ndtri(rest) + self.config.timesteps_shift)  # sigmoid(Φ⁻¹(u) + m)
-        return torch.where(u < share, u / max(share, 1e-9), curved)
+        normal = torch.special.ndtri(rest) * self.config.timesteps_scale + self.config.timesteps_shift  # s Φ⁻¹(u) + m
+        if self.config.timesteps == "logit-normal":
+            curved = steps * torch.special.expit(normal)
+        else:
+            curved = torch.searchsorted(torch.log(self._sigma / self._alpha), normal).double()  # ln (σ_t / α_t)
+        return torch.where(u < share, steps * u / max(share, 1e-9), curved)
 
-    def losses(self, predict_v: VPredictor, x0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """Return the weighted mean squared error of v-prediction of each item, (b,).
+    def losses(self, predict: Predictor, x0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """Return the weighted mean squared error of each item's prediction, (b,).
 
         Args:
-            predict_v: the network, (x_t (b, …), t (b,)) -> v (b, …).
+            predict: the network, (x_t (b, …), t (b,)) -> v (b, …), or what else is predicted.
             x0: (b, …) clean data at the network's scale.
             eps: (b, …) standard normal noise.
             t: (b,) int64 noise levels.
         """
-        error = predict_v(self.add_noise(x0, eps, t), t).float() - self.velocity(x0, eps, t)
+        error = predict(self.add_noise(x0, eps, t), t).float() - self.target(x0, eps, t)
         per_item = error.square().flatten(1).mean(dim=1)  # |v̂ − v|² / dim
         if self.config.weighting == "uniform":
             return per_item

@@ -133,7 +133,8 @@ class MelDiffusion:
         """Generate one log-mel spectrogram per condition.
 
         Args:
-            cond: (b, d) condition embeddings of any norm; they are L2-normalised here, then scaled by √d.
+            cond: (b, d) condition embeddings of any norm, which are L2-normalised here, then scaled by √d; or (b, k, d)
+                for a network that attends to several.
             seeds: b seeds; an item depends on its own condition and seed only.
             guidance: scale w of classifier-free guidance; 1 is no guidance (and half the cost).
             steps: of the sampler.
@@ -151,7 +152,8 @@ class MelDiffusion:
             ShapeError: the conditions have another dimension or number.
         """
         vectors = np.asarray(cond)
-        if vectors.ndim != 2 or vectors.shape[1] != self.condition_dim or len(vectors) != len(seeds):
+        shapes = (2, 3) if getattr(self.network, "takes_several", False) else (2,)
+        if vectors.ndim not in shapes or vectors.shape[-1] != self.condition_dim or len(vectors) != len(seeds):
             raise ShapeError(
                 f"this model takes conditions (b, {self.condition_dim}) and b seeds, "
                 f"got {vectors.shape} and {len(seeds)} seeds"
@@ -196,17 +198,17 @@ class MelDiffusion:
         drop = torch.zeros(len(cond), dtype=torch.bool, device=cond.device)
         twice, only_second = torch.cat([cond, cond]), torch.cat([drop, ~drop])
 
-        def predict_v(x: torch.Tensor, t: int, cond: torch.Tensor, drop: torch.Tensor) -> torch.Tensor:
-            v: torch.Tensor = network(x.to(dtype), torch.full((len(x),), t, device=x.device), cond, drop)
-            return v.float()
+        def predict(x: torch.Tensor, t: int, cond: torch.Tensor, drop: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = network(x.to(dtype), torch.full((len(x),), t, device=x.device), cond, drop)
+            return found.float()
 
         def denoise(x: torch.Tensor, t: int) -> torch.Tensor:
             if guidance == 1.0 or not interval[0] <= t / self.diffusion.steps <= interval[1]:
-                v = predict_v(x, t, cond, drop)
+                predicted = predict(x, t, cond, drop)
             else:
-                with_condition, without = predict_v(torch.cat([x, x]), t, twice, only_second).chunk(2)
-                v = guided(with_condition, without, guidance)  # v̂ = v_∅ + w (v_c − v_∅)
-            return self._tables.x0_from_v(x, v, t).clamp_(low, high)  # x̂_0 = α_t x_t − σ_t v̂
+                with_condition, without = predict(torch.cat([x, x]), t, twice, only_second).chunk(2)
+                predicted = guided(with_condition, without, guidance)  # v̂ = v_∅ + w (v_c − v_∅)
+            return self._tables.clean(x, predicted, t).clamp_(low, high)  # x̂_0 = α_t x_t − σ_t v̂
 
         return denoise
 

@@ -50,7 +50,8 @@ def training_scheduler(config: DiffusionConfig) -> Any:
     return DDPMScheduler(
         num_train_timesteps=config.steps,
         **betas,
-        prediction_type="v_prediction",
+        rescale_betas_zero_snr=config.zero_terminal_snr,
+        prediction_type={"v": "v_prediction", "x0": "sample", "eps": "epsilon"}[config.prediction],
         variance_type="fixed_small",
         clip_sample=False,
     )

@@ -25,6 +25,7 @@ JUDGES = (
     "imagebind",
     "datasets",
     "mlcroissant",
+    "tensorboard",
 )
 
 

@@ -12,6 +12,9 @@ A network whose weights are bfloat16 or float16 takes x in that precision, ``con
 A network that also takes other numbers of frames than it was built for says of what they must be multiples, in an
 attribute ``frames_multiple``.
 
+A network that attends to its conditions also takes several per item, (b, k, d), and says so by a true attribute
+``takes_several``.
+
 A file registers its class, whose constructor takes ``n_mels``, ``frames`` and ``condition_dim``, which the data decide,
 and then its options, the keys of ``network.options``, with type hints and defaults.
 """
@@ -112,7 +115,7 @@ def timestep_features(t: torch.Tensor, width: int) -> torch.Tensor:
 
 
 def with_null(cond: torch.Tensor, null: torch.Tensor, drop: torch.Tensor | None) -> torch.Tensor:
-    """Return conditions (b, d) with the null condition (d,) in the rows where ``drop`` (b,) bool is true.
+    """Return conditions, (b, d) or (b, k, d), with the null (d,) in the rows where ``drop`` (b,) bool is true.
 
     They have the precision of the null condition, which is a weight of the network.
     """
@@ -120,4 +123,4 @@ def with_null(cond: torch.Tensor, null: torch.Tensor, drop: torch.Tensor | None)
     if drop is None:
         # the null's gradient must exist in every step, or data-parallel training waits for it
         return cond + 0.0 * null
-    return torch.where(drop[:, None], null[None], cond)
+    return torch.where(drop.view(-1, *(1,) * (cond.ndim - 1)), null, cond)

@@ -41,7 +41,7 @@ def _class_unet(common: dict[str, Any], attention: int, head_dim: int, dropout: 
 
 
 def _cross_unet(common: dict[str, Any], attention: int, head_dim: int, condition_dim: int) -> nn.Module:
-    """Return a U-Net whose condition is attended to, a sequence of length 1; attention at the lowest levels."""
+    """Return a U-Net that attends to a sequence of conditions, at its lowest levels."""
     from diffusers import UNet2DConditionModel
 
     channels = common["block_out_channels"]
@@ -69,8 +69,8 @@ class UNet2DDiffusers(ModelMixin, ConfigMixin):
         attention: how many of the lowest levels have attention.
         head_dim: channels of one attention head.
         conditioning: ``class``: the condition is added to the timestep embedding and acts by scale and shift in every
-            residual block (as in Improved DDPM; ``UNet2DModel``). ``cross-attention``: the condition is a sequence of
-            length 1 (``UNet2DConditionModel``), so that a later model can attend to more than one vector.
+            residual block (as in Improved DDPM; ``UNet2DModel``). ``cross-attention``: the network attends to one
+            condition or several (``UNet2DConditionModel``), a set without an order.
         dropout: in the residual blocks (``class`` only).
         groups: groups of the group normalisation.
     """
@@ -100,6 +100,7 @@ class UNet2DDiffusers(ModelMixin, ConfigMixin):
                 raise ConfigError(
                     f"network: {size} {name} cannot be halved {len(channels) - 1} times; use fewer levels"
                 )
+        self.takes_several = conditioning == "cross-attention"
         self.frames_multiple = 2 ** (len(channels) - 1)
         common = _common(channels, blocks, groups, (n_mels, frames))
         self.null_condition = nn.Parameter(torch.zeros(condition_dim))
@@ -122,6 +123,6 @@ class UNet2DDiffusers(ModelMixin, ConfigMixin):
         if self.condition is not None:
             extra = {"class_labels": self.condition(cond)}
         else:
-            extra = {"encoder_hidden_states": cond[:, None]}
+            extra = {"encoder_hidden_states": cond if cond.ndim == 3 else cond[:, None]}
         v: torch.Tensor = self.unet(x[:, None], t, return_dict=False, **extra)[0]
         return v[:, 0]

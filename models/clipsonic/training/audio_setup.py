@@ -56,6 +56,11 @@ def prepare(
     ).to(device)
     if hasattr(network, "standardise_conditions"):
         network.standardise_conditions(torch.from_numpy(conditions).flatten(0, 1) * math.sqrt(conditions.shape[-1]))
+    if config.condition.frames == "several" and not getattr(network, "takes_several", False):
+        raise ConfigError(
+            "condition.frames several: this network takes one vector; use network.name unet2d-diffusers with "
+            "network.options.conditioning cross-attention"
+        )
     if parent is not None:
         network.load_state_dict(parent.network.state_dict())
         log_mel_range = united(log_mel_range, parent.card.get("log_mel_range", log_mel_range))

@@ -99,13 +99,30 @@ class AudioTask:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return losses and noise levels (b,) each of some rows of a batch, which ``x0`` holds; draws are for all."""
         n, device = len(batch), generator.device
-        frame = torch.randint(self._conditions.shape[1], (n,), generator=generator, device=device)
+        frames = self._drawn_frames(n, generator)
         t = self._diffusion.draw_timesteps(n, generator)
         drop = torch.rand(n, generator=generator, device=device) < dropout  # condition dropout trains the null
         eps = torch.randn(n, *x0.shape[1:], generator=generator, device=device)
-        cond = self._conditions[batch[rows], frame[rows].cpu()].to(device)
+        cond = self._conditions[batch[rows, None], frames[rows].cpu()].to(device)  # (b, k, d)
+        if self.config.condition.noise:
+            cond = self._blurred(cond, n, rows, generator)
+        cond = cond if self.config.condition.frames == "several" else cond[:, 0]
         losses = self._diffusion.losses(lambda x, t: network(x, t, cond, drop[rows]), x0, eps[rows], t[rows])
         return losses, t[rows]
+
+    def _drawn_frames(self, n: int, generator: torch.Generator) -> torch.Tensor:
+        """Return which frames the items of a batch are conditioned on, (n, k) int64, no frame twice."""
+        there, device = self._conditions.shape[1], generator.device
+        if self.config.condition.frames != "several":
+            return torch.randint(there, (n, 1), generator=generator, device=device)
+        k = int(torch.randint(there, (1,), generator=generator, device=device)) + 1
+        return torch.rand(n, there, generator=generator, device=device).argsort(dim=1)[:, :k]
+
+    def _blurred(self, cond: torch.Tensor, n: int, rows: slice, generator: torch.Generator) -> torch.Tensor:
+        """Return the conditions (b, k, d) of some rows of n with noise, at their own length."""
+        noise = torch.randn(n, *cond.shape[1:], generator=generator, device=generator.device)[rows]
+        mixed = cond + self.config.condition.noise * noise
+        return mixed * math.sqrt(cond.shape[-1]) / mixed.norm(dim=-1, keepdim=True)  # c ← √d (c + σ z) / |c + σ z|
 
 
 def split_clips(store: ClipStore, config: AudioTrainingConfig) -> tuple[torch.Tensor, torch.Tensor]:

@@ -34,8 +34,8 @@ class Checkpoint:
         log: rows of the log so far.
         threads: of torch on the processor, on which sums depend by rounding; 0: not known.
         loss_scale: factor on the loss in fp16, and the steps since it last changed.
-        tensors: weights (``model.``), their EMA (``average``), the moments of the optimisers (``opt.<number>.``), and
-            sum and number of the losses since the last log row (``window``).
+        tensors: weights (``model.``), their EMA (``average``), further averages (``profiles``), the moments of the
+            optimisers (``opt.<number>.``), and sum and number of the losses since the last log row (``window``).
     """
 
     identity: str
@@ -66,6 +66,8 @@ def write(
     tensors = {"window": window}
     tensors |= {f"model.{name}": value for name, value in weights.module.state_dict().items()}
     tensors["average"] = weights.average
+    if weights.profiles.lengths:
+        tensors["profiles"] = weights.profiles.averages
     for number, moments in _moments(optimizers):
         tensors |= {f"opt.{number}.{key}": torch.as_tensor(value) for key, value in moments.items()}
     _sweep(folder)
@@ -138,6 +140,8 @@ def apply(
         own = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
         weights.module.load_state_dict(own)
         weights.average.copy_(tensors["average"])
+        if weights.profiles.lengths:
+            weights.profiles.averages.copy_(tensors["profiles"])
         weights.cast()
     for number, moments in _moments(optimizers):
         start = f"opt.{number}."

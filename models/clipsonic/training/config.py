@@ -13,7 +13,8 @@ from clipsonic.networks import NetworkConfig, resolved_options
 from clipsonic.prior.data import PairSource
 from clipsonic.prior.network import PriorNetworkConfig
 from clipsonic.training.execution import Execution, TrainPrecision, chosen
-from clipsonic.training.sample_validation import SampleValidationConfig
+from clipsonic.training.posthoc_ema import exponent
+from clipsonic.training.sample_scores import SampleValidationConfig
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.hashing import config_hash
@@ -27,6 +28,7 @@ _RUNTIME_KEYS = (
     "max_minutes",
     "log_every",
     "validate_every",
+    "ema_every",
     "gradient_checkpointing",
     "trackers",
     "project",
@@ -53,6 +55,9 @@ class TrainConfig:
         gradient_clip: largest gradient norm.
         ema: decay d of the exponential moving average of the weights, which is what is kept of a run; at step t it is
             min(d, (1 + t) / (10 + t)).
+        ema_lengths: of further averages, kept and stored so that the length of the average can be chosen after the run
+            (`clipsonic-eval ema`, :mod:`clipsonic.training.posthoc_ema`); [0.05, 0.1] will do.
+        ema_every: steps between stored averages; the last step has one.
         precision: of the network; the weights themselves, their average and the optimiser are float32. ``bf16``,
             ``fp16``: weights are cast once a step; in fp16 the loss is scaled, and steps whose gradient overflows are
             left out. ``tf32``: products of a GPU from 10 bits of mantissa. ``fp32``: none of this, nor PyTorch's TF32
@@ -84,6 +89,8 @@ class TrainConfig:
     betas: tuple[float, float] = (0.9, 0.99)
     gradient_clip: float = 1.0
     ema: float = 0.995
+    ema_lengths: tuple[float, ...] = ()
+    ema_every: int = 2000
     precision: TrainPrecision = "auto"
     compile: bool = False
     channels_last: bool = False
@@ -98,9 +105,12 @@ class TrainConfig:
     project: str = "clipsonic"
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "gradient_accumulation", "checkpoint_every", "log_every", "validate_every"):
+        counts = ("steps", "batch_size", "gradient_accumulation")
+        for name in (*counts, "checkpoint_every", "log_every", "validate_every", "ema_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"train.{name} must be at least 1")
+        for length in self.ema_lengths:
+            exponent(length)
         if self.learning_rate <= 0 or self.gradient_clip <= 0 or not 0 <= self.ema < 1:
             raise ConfigError("train: learning_rate and gradient_clip must be above 0, ema in [0, 1)")
         if self.validation < 0 or self.warmup < 0:

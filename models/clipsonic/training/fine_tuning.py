@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from clipsonic.diffusion import DiffusionConfig
 from clipsonic.model import MelDiffusion
 from clipsonic.networks import NETWORKS, resolved_options
 from clipsonic.prior.model import DiffusionPrior
@@ -44,14 +45,14 @@ def audio_parent(config: AudioTrainingConfig, space: Mapping[str, Any]) -> MelDi
     run = {
         "network": _network(config.network.name, options),
         "mel": config.mel,
-        "diffusion": {"steps": config.diffusion.steps, "schedule": config.diffusion.schedule},
+        "diffusion": _meaning(config.diffusion),
         "condition": _space(space),
     }
     theirs = {
         "network": _network(name, parent.network.config),
         # the scale is the parent's, unless another one is configured
         "mel": parent.mel if config.mel.mean else replace(parent.mel, mean=(), std=()),
-        "diffusion": {"steps": parent.diffusion.steps, "schedule": parent.diffusion.schedule},
+        "diffusion": _meaning(parent.diffusion),
         "condition": _space(parent.card["condition"]["space"]),
     }
     _check(config.init_from, theirs, run)
@@ -92,6 +93,11 @@ def _network(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides which weights a network has, from its registry name and its configuration."""
     kept = {k: v for k, v in options.items() if k not in _FREE_OPTIONS and not k.startswith("_")}
     return {"name": name, **kept}
+
+
+def _meaning(diffusion: DiffusionConfig) -> dict[str, Any]:
+    """Return what decides the meaning of a network's input and output."""
+    return {name: getattr(diffusion, name) for name in ("steps", "schedule", "zero_terminal_snr", "prediction")}
 
 
 def _space(space: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from clipsonic.training.loss_scale import LossScale
 from clipsonic.training.noise_levels import COLUMNS, LossByNoiseLevel
 from clipsonic.training.observers import Observer, Sight
 from clipsonic.training.optimizers import make_optimizers
+from clipsonic.training.posthoc_ema import PowerAverages, store
 from clipsonic_eval import threads
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import write_csv
@@ -129,6 +130,7 @@ class _TrainingRun:
         self.shares = processes.shares(state, config.gradient_accumulation)
         set_execution(task.module, channels_last=config.channels_last)
         self.weights, self.optimizers = make_optimizers(task.module, config)
+        self.weights.profiles = PowerAverages(config.ema_lengths, self.weights.values)
         self.scale = LossScale(on=config.execution(self.device).precision == "fp16")
         self.step, self.seconds = 0, 0.0
         self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses and their number
@@ -199,6 +201,8 @@ class _TrainingRun:
             validate = last or self.step % config.validate_every == 0
             if validate or self.step % config.log_every == 0:
                 self._log(validate=validate)
+            if self.writes and (last or self.step % config.ema_every == 0):
+                store(self.folder, self.step, self.weights)
             self._look()  # before the checkpoint: a run that is killed here looks again
             if last or self.step % config.checkpoint_every == 0:
                 self.save()
@@ -250,6 +254,7 @@ class _TrainingRun:
             optimizer.step()
         self.weights.cast()
         self.weights.update_average(ema_decay(self.config.ema, self.step))
+        self.weights.profiles.update(self.weights.values, self.step + 1)
 
     def _gradient(self) -> torch.Tensor:
         """Sum the gradients of this process's shares of the batch, and return the mean of their losses, float64."""

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from clipsonic.training.execution import FLOAT32, Execution, plain, prepared, products
+from clipsonic.training.posthoc_ema import PowerAverages
 
 _ALIGNMENT = 32  # elements: every parameter begins at a multiple of 64 bytes, also in 16 bits
 
@@ -33,6 +34,7 @@ class FlatWeights:
         values: (n,) float32.
         gradient: (n,) float32.
         average: (n,) float32, the exponential moving average (EMA) of the values, which is what is kept of a run.
+        profiles: further averages, from which one of any length is made after the run.
     """
 
     def __init__(self, module: nn.Module, parameters: Sequence[nn.Parameter], execution: Execution = FLOAT32) -> None:
@@ -60,6 +62,7 @@ class FlatWeights:
             if self._low is not None:
                 called[parameter].data = _view(self._low, parameter, begin)
         self.average = self.values.clone()
+        self.profiles = PowerAverages((), self.values)
         self.cast()
 
     def piece(self, parameters: Sequence[nn.Parameter]) -> nn.Parameter:
@@ -107,6 +110,11 @@ class FlatWeights:
         """Bring the weights of the copy at low precision up to date with the values."""
         if self._low is not None:
             self._low.copy_(self.values)
+
+    def named(self, vector: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the parts of a vector (n,) by name of the parameter, in its shape."""
+        names = {parameter: name for name, parameter in self.module.named_parameters()}
+        return {names[p]: _view(vector, p, begin) for p, begin in self._begins.items()}
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[nn.Module]:

@@ -17,7 +17,8 @@ from clipsonic.model import MelDiffusion
 from clipsonic.model_folder import WEIGHTS
 from clipsonic.training.audio import train_on
 from clipsonic.training.config import AudioTrainingConfig
-from clipsonic.training.sample_validation import SampleValidationConfig
+from clipsonic.training.ema_models import reconstruct
+from clipsonic.training.sample_scores import SampleValidationConfig
 from clipsonic_eval import records
 from clipsonic_eval.clips import ClipStore, PrepareConfig, Source, prepare
 from clipsonic_eval.config import resolve
@@ -106,11 +107,24 @@ def test_the_best_models_are_kept_and_the_card_names_the_best(trained: Path) -> 
     assert model.card["steps"] == best["step"]
 
 
-def test_the_last_step_keeps_the_weights_of_the_run(world: Path, tmp_path: Path) -> None:
+def test_the_last_step_keeps_the_weights_of_the_run_and_lengths_of_the_average_are_scored_alike(
+    world: Path, tmp_path: Path
+) -> None:
     config = settings(world, every=100, metrics=["clap_score"], best="clap_score")
-    out = train(world, replace(config, train=replace(config.train, steps=2)), tmp_path / "model")
+    short = replace(config.train, steps=2, ema_lengths=(0.1, 0.2), ema_every=1)
+    out = train(world, replace(config, train=short), tmp_path / "model")
     own, kept = (load_file(folder / "network" / WEIGHTS) for folder in (out, out / "kept/step-00000002"))
     assert all(torch.equal(own[name], kept[name]) for name in own)
+    results = reconstruct(out, [0.1, 0.25], tmp_path / "ema", score=True)
+    scores = [result["scores"]["clap_score"]["value"] for result in results]
+    assert [result["rank"] for result in results] == [1 + sum(other > score for other in scores) for score in scores]
+    record = records.read(tmp_path / "ema/validation/ema-0.25")
+    assert record["samples", "clap_score"].value == scores[1]
+    assert (
+        record["samples", "clap_score"].signature
+        == records.read(out / "validation/step-00000002")["samples", "clap_score"].signature
+    )
+    assert record.tags["ema_length"] == "0.25"
 
 
 def test_validation_changes_neither_the_weights_nor_the_identity_of_a_run(
