@@ -58,6 +58,39 @@ def hub_folder(repository: str) -> Path | None:
     return folder if (folder / "config.json").is_file() and tensors_in(folder) else None
 
 
+def hub_model(name: str | Path, marker: str) -> Path:
+    """Return a folder, or that of a Hugging Face repository in the user's cache.
+
+    It is downloaded only where the environment variable CLIPSONIC_EVAL_DOWNLOAD is 1.
+
+    Args:
+        name: of the folder or the repository.
+        marker: file that a complete one holds.
+
+    Raises:
+        WeightsError: neither.
+    """
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    folder, fetch = Path(name), may_download(None)
+    if folder.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
+        return folder
+    try:
+        found = Path(huggingface_hub.snapshot_download(str(name), local_files_only=not fetch))
+    except LocalEntryNotFoundError:
+        raise WeightsError(
+            f"{name}: no such folder, and no repository of this name in the Hugging Face cache; give the folder of a "
+            f"model, or set {DOWNLOAD}=1 to download the repository"
+        ) from None
+    except (OSError, HfHubHTTPError) as error:
+        line = str(error).strip().partition("\n")[0]
+        raise WeightsError(f"{name}: no such folder, and the repository could not be fetched ({line})") from error
+    if not (found / marker).is_file():
+        raise WeightsError(f"{name}: this repository has no {marker}; name one with a model of this package")
+    return found
+
+
 def hub_download(repository: str, names: Sequence[str], *, command: str) -> Path:
     """Return the folder with files of a Hugging Face repository, after downloading what the cache lacks.
 

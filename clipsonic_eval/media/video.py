@@ -203,15 +203,20 @@ def read_image(path: Path) -> UInt8:
     """
     require_regular(path, MediaError)
     with opened_image(path, str(path)) as image:
-        from PIL import Image, ImageOps
+        return image_pixels(image)
 
-        turned = ImageOps.exif_transpose(image)
-        if turned.has_transparency_data:
-            layer = turned.convert("RGBA")
-            turned = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        if turned.mode.startswith("I;16"):
-            return np.repeat((np.asarray(turned) >> 8).astype(np.uint8)[..., None], 3, axis=2)
-        return np.array(turned.convert("RGB"))
+
+def image_pixels(image: Any) -> UInt8:
+    """Return an image of Pillow as upright (height, width, 3) uint8 RGB; transparency lies on white."""
+    from PIL import Image, ImageOps
+
+    turned = ImageOps.exif_transpose(image)
+    if turned.has_transparency_data:
+        layer = turned.convert("RGBA")
+        turned = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    if turned.mode.startswith("I;16"):
+        return np.repeat((np.asarray(turned) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    return np.array(turned.convert("RGB"))
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from clipsonic.conditions import normalised
 from clipsonic.diffusion import Diffusion, DiffusionConfig, guided
 from clipsonic.mel import MelConfig, MelFrontEnd
 from clipsonic.networks import NETWORKS
-from clipsonic.samplers import Denoiser, sample, training_scheduler
+from clipsonic.samplers import Denoiser, StepEnd, sample, training_scheduler
 from clipsonic.vocoders import Vocoder, make_vocoder, waveforms
 from clipsonic_eval.arraytypes import Float32, FloatArray
 from clipsonic_eval.bfloat16 import Precision, chosen
@@ -46,7 +46,10 @@ class MelDiffusion:
         card: JSON-serialisable; ``log_mel_range`` (``low`` and ``high`` of each band in the training data, nats),
             ``condition`` (its kind and embedding space), ``weights_sha256`` and what the trainer adds.
         vocoder: settings of :func:`clipsonic.vocoders.make_vocoder`; None: Griffin-Lim's defaults.
+        batch_size: items sampled together; bounds memory.
     """
+
+    batch_size = 64
 
     def __init__(
         self,
@@ -128,7 +131,7 @@ class MelDiffusion:
         spacing: float | None = None,
         guidance_interval: tuple[float, float] = (0.0, 1.0),
         frames: int | None = None,
-        batch_size: int = 64,
+        step_end: StepEnd | None = None,
     ) -> torch.Tensor:
         """Generate one log-mel spectrogram per condition.
 
@@ -143,7 +146,7 @@ class MelDiffusion:
             guidance_interval: lowest and highest noise level t / T with guidance; beyond them the scale is 1 and the
                 network is evaluated once instead of twice (Kynkäänniemi et al. 2024, arXiv 2404.07724).
             frames: of each; None: those of the training clips. See :meth:`frames_of`.
-            batch_size: items sampled together; bounds memory.
+            step_end: called after every step of every batch, see :func:`clipsonic.samplers.sample`.
 
         Returns:
             (b, n_mels, frames) float32, nats, on the CPU.
@@ -161,8 +164,8 @@ class MelDiffusion:
         scaled = torch.from_numpy(normalised(vectors) * math.sqrt(self.condition_dim))  # c = √d e / |e|
         shape = (self.mel.n_mels, self.frames if frames is None else frames)
         batches = [torch.zeros(0, *shape)]
-        for start in range(0, len(seeds), batch_size):
-            rows = slice(start, start + batch_size)
+        for start in range(0, len(seeds), self.batch_size):
+            rows = slice(start, start + self.batch_size)
             drawn = sample(
                 self._denoiser(scaled[rows].to(self.device), guidance, guidance_interval),
                 shape,
@@ -172,6 +175,7 @@ class MelDiffusion:
                 steps=steps,
                 spacing=spacing,
                 device=self.device,
+                step_end=step_end,
             )
             batches.append(self._front_end.denormalise(drawn).cpu())
         return torch.cat(batches)

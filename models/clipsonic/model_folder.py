@@ -22,7 +22,8 @@ from clipsonic_eval.weight_files import COPY_FOLDER
 
 FORMAT = 1
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-_INDEX, _CARD = "model_index.json", "card.json"
+INDEX = "model_index.json"
+_CARD = "card.json"
 
 
 def parts(network: str, *extra: str) -> tuple[str, ...]:
@@ -56,7 +57,7 @@ def write(
         ``folder``.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _INDEX).unlink(missing_ok=True)
+    (folder / INDEX).unlink(missing_ok=True)
     with atomic.replacing_folder(folder / name) as part:
         network.save_pretrained(part, safe_serialization=True)
     with atomic.replacing_folder(folder / "scheduler") as part:
@@ -68,7 +69,7 @@ def write(
     write_json(folder / _CARD, card)
     write_sums(folder, parts(name, *(f"{file}.json" for file in extra)))
     classes = {name: list(network_class), "scheduler": ["diffusers", "DDPMScheduler"]}
-    write_json(folder / _INDEX, {"_class_name": kind, "format": FORMAT, **classes})
+    write_json(folder / INDEX, {"_class_name": kind, "format": FORMAT, **classes})
     return folder
 
 
@@ -78,7 +79,7 @@ def read_index(folder: Path, kind: str) -> dict[str, Any]:
     Raises:
         UserError: there is none, or it describes a model of another kind or format.
     """
-    path = folder / _INDEX
+    path = folder / INDEX
     if not path.is_file():
         raise UserError(f"{folder}: no model_index.json here; give a folder that `clipsonic-eval train` finished")
     index = read_json(path, fix="train the model again")
@@ -90,6 +91,18 @@ def read_index(folder: Path, kind: str) -> dict[str, Any]:
             f"{folder}: format {index.get('format')}, but this release reads {FORMAT}; train the model again"
         )
     return index
+
+
+def read_card(folder: Path, kind: str) -> dict[str, Any]:
+    """Return ``card.json`` of a model folder, without reading its weights; reading the model checks its hashes.
+
+    Raises:
+        UserError: no model of this kind.
+        WeightsError: the card is missing or damaged.
+    """
+    read_index(folder, kind)
+    card: dict[str, Any] = read_json(folder / _CARD, WeightsError, fix="copy the whole folder")
+    return card
 
 
 def read_checked_card(folder: Path, files: tuple[str, ...]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from clipsonic_eval.seeds import derive
 from clipsonic_eval.stages import stage
 
 Denoiser = Callable[[torch.Tensor, int], torch.Tensor]
+StepEnd = Callable[[int, int, torch.Tensor], torch.Tensor]  # (number of the step, its t, x_s) -> x_s to go on with
 
 
 class _Step(NamedTuple):
@@ -168,7 +169,7 @@ def noise_generators(seeds: Sequence[int]) -> list[torch.Generator]:
 
 
 @torch.no_grad()
-def sample(
+def sample(  # noqa: PLR0913 -- settings by name
     denoise: Denoiser,
     shape: tuple[int, ...],
     seeds: Sequence[int],
@@ -178,6 +179,7 @@ def sample(
     steps: int = 20,
     spacing: float | None = None,
     device: str | torch.device = "cpu",
+    step_end: StepEnd | None = None,
 ) -> torch.Tensor:
     """Draw one item per seed by reverse diffusion.
 
@@ -190,6 +192,7 @@ def sample(
         steps: network evaluations per item.
         spacing: of the timesteps, see :func:`check_sampler`.
         device: where ``denoise`` runs.
+        step_end: called after every step with its number, its t and x_s (b, *shape); returns the x_s to go on with.
 
     Returns:
         (b, *shape) float32.
@@ -213,7 +216,7 @@ def sample(
     x = noise()  # x_T ~ N(0, I)
     previous = x
     with stage("denoiser"):
-        for update in updates:
+        for number, update in enumerate(updates):
             with stage("step"):
                 clean = denoise(x, update.t)
                 x = torch.mul(x, update.x).add_(clean, alpha=update.clean)
@@ -222,4 +225,6 @@ def sample(
                 if update.noise:
                     x.add_(noise(), alpha=update.noise)
                 previous = clean
+            if step_end is not None:
+                x = step_end(number, update.t, x)
     return x

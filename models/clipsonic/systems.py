@@ -22,11 +22,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
+import torch
 
 from clipsonic.conditions import embed_texts, normalised
 from clipsonic.model import MelDiffusion
 from clipsonic.networks import set_execution
 from clipsonic.prior.model import DiffusionPrior
+from clipsonic.samplers import StepEnd
 from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig, check_space
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.devices import resolve_device
@@ -152,9 +154,17 @@ class MelSystem:
         """Generate one waveform (n,) float32 in [-1, 1] per query; see :class:`clipsonic_eval.systems.System`."""
         if not queries:
             return []
+        log_mel = self.log_mel(self.conditions(queries, seeds), seeds)
+        return list(self.model.vocode(log_mel, seeds))
+
+    def log_mel(self, conditions: Float32, seeds: Sequence[int], step_end: StepEnd | None = None) -> torch.Tensor:
+        """Generate one log-mel spectrogram per condition (b, d) and seed, (b, n_mels, frames) float32 in nats.
+
+        ``step_end`` sees every step, see :func:`clipsonic.samplers.sample`.
+        """
         settings = self.config
-        log_mel = self.model.generate_mel(
-            self.conditions(queries, seeds),
+        return self.model.generate_mel(
+            conditions,
             seeds,
             settings.guidance,
             settings.steps,
@@ -162,8 +172,8 @@ class MelSystem:
             spacing=settings.spacing,
             guidance_interval=settings.guidance_interval,
             frames=self.model.frames_of(settings.duration_s),
+            step_end=step_end,
         )
-        return list(self.model.vocode(log_mel, seeds))
 
     def prompts(self, queries: Sequence[Query]) -> list[str]:
         """Return the prompts of queries in the template."""
