@@ -6,6 +6,8 @@ from typing import Any
 
 from clipsonic_eval.conventions._base import CONVENTIONS, Convention
 from clipsonic_eval.conventions.fad_clap import FADTK_PREPROCESSING, FADTK_ROWS
+from clipsonic_eval.conventions.fad_encodec import FADTK_ENCODEC, fadtk_encodec
+from clipsonic_eval.conventions.fad_mert import FADTK_MERT
 from clipsonic_eval.media.preprocessing import AudioPreprocessing
 
 _KEPT = (
@@ -56,4 +58,19 @@ for _kind in ("audio", "music"):
         f"clap-laion-{_kind}",
         FADTK_PREPROCESSING,
         dict(FADTK_ROWS),
+    )
+_add(
+    "kad/kadtk-mert-v1-95m",
+    "MERT's last layer, the mean of each second",
+    "mert-v1-95m",
+    FADTK_MERT,
+    {"window_s": None, "rows": "second"},
+)
+for _suffix, (_encoder, _rate, _window_s) in FADTK_ENCODEC.items():
+    _add(
+        f"kad/kadtk-encodec-emb{_suffix}",
+        f"EnCodec at {_rate // 1000} kHz, the mean of each second",
+        _encoder,
+        fadtk_encodec(_rate),
+        {"window_s": _window_s, "rows": "second"},
     )

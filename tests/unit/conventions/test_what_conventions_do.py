@@ -24,6 +24,7 @@ STEREO = (0.2 * NOISE + np.array([[0.1], [-0.3]], np.float32)).astype(np.float32
 CLIP = Clip("a", STEREO, RATE)
 ENCODER_RATES = {"vggish": 16000, "panns-cnn14-16k": 16000, "panns-cnn14": 32000, "passt": 32000, "clap": 48000}
 ENCODER_RATES |= {"imagebind": 16000, "synchformer": 16000}
+ENCODER_RATES |= {"mert": 24000, "encodec-24k": 24000, "encodec-48k": 48000}
 
 
 def preprocessed(name: str, clip: Clip = CLIP) -> Clip:
@@ -82,6 +83,31 @@ def test_fadtk_and_kadtk_read_16_bit_wavs_that_their_resampler_wrote(name: str) 
     np.testing.assert_array_equal(steps, np.rint(steps))
     assert np.abs(steps / 32768 - mono).max() <= 0.5001 / 32768
     assert CONVENTIONS[name].store == "float16"
+
+
+@pytest.mark.parametrize(("name", "minutes"), [("fad/fadtk-mert-v1-95m", 6), ("fad/fadtk-encodec-emb-48k", 3)])
+def test_fadtk_cuts_long_clips_before_transformers_and_codecs(name: str, minutes: int) -> None:
+    rate = CONVENTIONS[name].preprocessing.rate
+    assert rate is not None
+    long = Clip("a", np.full((1, 60 * minutes * rate + 5), 0.25, np.float32), rate)
+    np.testing.assert_array_equal(preprocessed(name, long).samples, long.samples[:, : 60 * minutes * rate])
+
+
+def test_fadtk_reads_every_frame_where_kadtk_averages_the_frames_of_a_second() -> None:
+    for model, window_s in (("mert-v1-95m", None), ("encodec-emb", None), ("encodec-emb-48k", 1.0)):
+        fad, kad = (CONVENTIONS[name] for name in (f"fad/fadtk-{model}", f"kad/kadtk-{model}"))
+        assert (fad.options["rows"], kad.options["rows"]) == ("frame", "second")
+        assert fad.options["window_s"] == kad.options["window_s"] == window_s
+        assert fad.preprocessing == kad.preprocessing
+    layers = {CONVENTIONS[f"fad/fadtk-mert-v1-95m{suffix}"].options["layer"] for suffix in ("", "-1", "-11")}
+    assert layers == {12, 1, 11}
+
+
+def test_frechet_audio_distance_gives_encodec_at_48_khz_both_channels() -> None:
+    name = "fad/frechet-audio-distance-encodec"
+    assert len(preprocessed(f"{name}-24k").samples) == 1
+    both = preprocessed(f"{name}-48k").samples
+    np.testing.assert_array_equal(both, resampler("resampy-kaiser-best")(STEREO, RATE, 48000))
 
 
 def test_audioldm_takes_the_first_channel_without_its_mean_and_pads_to_two_seconds() -> None:

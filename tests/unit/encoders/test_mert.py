@@ -17,7 +17,8 @@ from unit.encoders.mert_folder import DIM, LAYERS
 
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.encoders.mert.encoder import normalised
-from clipsonic_eval.encoders.mert.weights import read_settings
+from clipsonic_eval.encoders.mert.network import Mert, MertSettings
+from clipsonic_eval.encoders.mert.weights import MODELS, read_settings
 from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
 from clipsonic_eval.types import Clip
 
@@ -210,3 +211,23 @@ def test_what_is_not_there_and_options_that_are_refused(folder: Path, tmp_path: 
     with pytest.raises(ShapeError, match="'x': audio must hold"):
         mert_folder.load(folder).audio([Clip("x", np.zeros((1, 0), np.float32), RATE)])
     assert read_settings(folder).shortest == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "heads", "inner", "millions"), [("mert-v1-95m", 12, 3072, 94), ("mert-v1-330m", 16, 4096, 315)]
+)
+def test_the_published_sizes_have_hubert_s_tensors(name: str, heads: int, inner: int, millions: int) -> None:
+    from transformers import HubertConfig, HubertModel
+
+    model = MODELS[name]
+    sizes = {"hidden_size": model.dim, "num_hidden_layers": model.layers, "num_attention_heads": heads}
+    sizes |= {"intermediate_size": inner, "num_conv_pos_embeddings": 128, "num_conv_pos_embedding_groups": 16}
+    config = HubertConfig(**sizes, feat_proj_layer_norm=True, mask_time_prob=0.0)
+    written = {key: getattr(config, key) for key in MertSettings._fields if key != "deepnorm"}
+    settings = MertSettings(**written, deepnorm=False)
+    with torch.device("meta"):
+        ours, theirs = Mert(settings).state_dict(), mert_folder.published_tensors(HubertModel(config))
+    wanted = {key: tuple(value.shape) for key, value in theirs.items() if "weight_g" not in key}
+    wanted = {key.replace("weight_v", "weight"): shape for key, shape in wanted.items()}
+    assert {key: tuple(value.shape) for key, value in ours.items()} == wanted
+    assert sum(value.numel() for value in ours.values()) // 10**6 == millions
