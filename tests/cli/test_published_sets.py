@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from clipsonic_eval.cli import main
 from clipsonic_eval.clips import ClipStore
+from clipsonic_eval.datasets import DATASETS
 from clipsonic_eval.media.audio import write_wav
 
 CONFIG = Path(__file__).parents[2] / "baselines" / "paired_tta" / "configs" / "toy_clip_tta.yaml"
@@ -92,6 +93,13 @@ SETS: list[tuple[Callable[[Path], None], int]] = [
     (vggsound, 2), (audiocaps, 2), (clotho, 2), (wavcaps, 2), (music, 4), (audiofolder, 2), (webdataset, 2),
     (manifest, 2),
 ]  # fmt: skip
+
+
+def test_every_layout_but_the_plain_folder_has_its_test_and_its_line_in_the_guide() -> None:
+    names = {make.__name__ for make, _ in SETS}
+    assert names | {"folder"} == set(DATASETS)
+    guide = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    assert all(f"| `{name}` |" in guide for name in DATASETS)
 
 
 @pytest.mark.parametrize(("make", "n"), SETS, ids=[make.__name__ for make, _ in SETS])
