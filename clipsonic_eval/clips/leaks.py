@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,11 @@ def leaks_between(folders: Sequence[Path]) -> list[Finding]:
     return check_leaks(sets)
 
 
-def leaks_of_splits(sidecars: Iterable[Mapping[str, Any]]) -> list[Finding]:
+def leaks_of_splits(sidecars: Sequence[Mapping[str, Any]]) -> list[Finding]:
     """Find what the splits of one folder have in common, from the sidecars of its shards."""
+    splits = {split for sidecar in sidecars for _, split in sidecar.get("videos", {}).values()}
+    if len(splits - {None}) < 2:  # of millions of clips nothing is gathered in vain
+        return []
     by_split: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
     for sidecar in sidecars:
         for key, (video, split) in sidecar.get("videos", {}).items():
