@@ -61,7 +61,7 @@ def embed_images(
     digests: dict[str, str] = {}
     skipped = []
     try:
-        for key, path in progress.track(sorted(images.items()), label="embed images", total=len(images)):
+        for key, path in progress.track(sorted(images.items()), label=f"embed images, {card.name}", total=len(images)):
             try:
                 digests[key] = file_sha256(path)
                 rows[key] = _row(path, digests[key], encoder, kept)

@@ -6,7 +6,8 @@ looked for in torch.hub's folder.
 
 Sounds are cut into segments of 0.64 s every 0.32 s, six rows each, and videos at 25 frames per second into segments of
 the same length, eight rows each. Both begin at 0 s and end at ``seconds`` (8), at the earliest at 4.8 s: shorter sounds
-are filled up with zeros, shorter videos with their last frame. 14 segments are compared at a time.
+are filled up with zeros, shorter videos with their last frame. 14 segments are compared at a time. A sound of 8 s has
+144 rows (24 segments) of 768 numbers, 442 kB in memory and cache, and a video 192.
 
 Source: V. Iashin et al., Synchformer: Efficient Synchronization from Sparse Cues, ICASSP 2024.
 """
