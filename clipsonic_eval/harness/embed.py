@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from clipsonic_eval import threads
-from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.checks import evaluation as checks
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.audio_sets import AudioSet, system_set
@@ -35,7 +34,7 @@ class Embedded:
         text: embeddings (captions, d) of the prompts by role, where a metric needs them.
         images: of the queries by role, where a metric needs them.
         silence: for systems with unanswered queries, by role, the rows (r, d) of a silent clip as long as the system's
-            own; a role whose encoder refuses silence is missing.
+            own; a role whose encoder refuses silence, or compares in time, is missing.
         skipped: what was left out, by set.
         identity: signature fields that say what a metric compares the systems with, by metric.
         counts: of clips found, used and skipped, by set.
@@ -49,7 +48,7 @@ class Embedded:
     training: EmbeddedSet | None
     text: Mapping[str, Embeddings]
     images: Mapping[str, QueryImages]
-    silence: Mapping[str, Mapping[str, Float32]]
+    silence: Mapping[str, Mapping[str, Embeddings]]
     skipped: Mapping[str, tuple[Skip, ...]]
     identity: Mapping[str, list[tuple[str, str]]]
     counts: Mapping[str, SetCount]
@@ -232,7 +231,7 @@ def _noise(plan: EvaluationPlan, folder: Path, seed: int) -> AudioSet:
     return system_set(NOISE, write_noise(keys, plan.reference or first, folder, seed), keys)
 
 
-def _silence(system: EmbeddedSet, plan: EvaluationPlan) -> dict[str, Float32]:
+def _silence(system: EmbeddedSet, plan: EvaluationPlan) -> dict[str, Embeddings]:
     """Embed a silent clip as long as the system's own, by role; encoders that refuse silence are left out."""
     item = next(item for item in system.audio.items if item.key in system.digests)
     try:
@@ -249,7 +248,7 @@ def _silence(system: EmbeddedSet, plan: EvaluationPlan) -> dict[str, Float32]:
         except UserError:
             continue
         if len(rows) and np.isfinite(rows).all():
-            found[role] = rows
+            found[role] = Embeddings(rows, (silent.key,) * len(rows), "audio", encoder.card)
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clipsonic_eval.arraytypes import Float32
+from clipsonic_eval.arraytypes import FloatArray
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.harness.embed import Embedded, unanswered
 from clipsonic_eval.metrics import ClipMetric, Inputs, Metric
@@ -35,11 +35,11 @@ def with_unanswered(score: Score, metric: Metric, inputs: Inputs, embedded: Embe
         value = score.value * score.n / (score.n + len(keys))
     else:
         rows = embedded.silence[score.system].get(metric.card.role)
-        value = None if rows is None else _value_with(metric, inputs, keys, rows)
+        value = None if rows is None else _value_with(metric, inputs, keys, rows.vectors)
     return dataclasses.replace(score, details=details if value is None else {**details, WITH_UNANSWERED: value})
 
 
-def _value_with(metric: Metric, inputs: Inputs, keys: tuple[str, ...], rows: Float32) -> float | None:
+def _value_with(metric: Metric, inputs: Inputs, keys: tuple[str, ...], rows: FloatArray) -> float | None:
     """Return the value with the rows (r, d) of a silent clip under each of the keys; None where it is not defined."""
     own = inputs.system
     vectors = np.concatenate([own.vectors, *[rows] * len(keys)])

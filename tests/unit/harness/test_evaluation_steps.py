@@ -210,8 +210,8 @@ def test_queries_without_an_output_get_the_embedding_of_silence(world: Path) -> 
     assert unanswered(found.plan, found.sets["good"]) == (("q3",), N)
     assert unanswered(found.plan, found.sets["bad"]) == ((), N)
     assert list(found.silence) == ["good"]
-    assert found.silence["good"]["audio"].shape == (1, 8)
-    assert found.silence["good"]["classifier"].shape == (2, 2)
+    assert found.silence["good"]["audio"].vectors.shape == (1, 8)
+    assert found.silence["good"]["classifier"].vectors.shape == (2, 2)
     assert [skip.key for skip in found.skipped["good"]] == ["q3"]
 
 
