@@ -11,6 +11,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -25,6 +26,7 @@ A = TypeVar("A")
 Engine = Literal["local", "ray"]
 
 _ATTEMPTS: Final = 5  # of a part whose worker or node is lost
+_PAUSE_S: Final = 1.0  # before the second attempt it is twice this, before the third four times
 _AHEAD: Final = 2  # parts in flight for each that the cluster has room for; they also tell an autoscaler to grow
 _STORE_BYTES: Final = 80 * 2**20  # of Ray's object store, which stays empty: about the least that Ray accepts
 
@@ -77,42 +79,71 @@ def on_ray(
     """
     with _connected() as ray:
         task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(work)
-        attempts: collections.Counter[str] = collections.Counter()
-        again: list[P] = []
-        lost: list[str] = []
+        again = _Again()
         running: dict[Any, P] = {}
         source = iter(parts)
         try:
             while True:
                 free = max(0, _room(ray, cpus, gpus) - len(running))
-                new = again[:free]
-                del again[:free]
+                new = again.due(free)
                 new += islice(source, free - len(new))
                 running |= {task.remote(part): part for part in new}
                 if not running:
-                    break
-                for reference in ray.wait(list(running), num_returns=1, timeout=10)[0]:
+                    if not again.wait():
+                        break
+                    continue
+                for reference in ray.wait(list(running), num_returns=1, timeout=5)[0]:
                     part = running.pop(reference)
                     try:
                         answer = ray.get(reference)
                     except ray.exceptions.RayTaskError as error:
                         raise (error.cause if isinstance(error.cause, (UserError, OSError)) else error) from None
-                    except ray.exceptions.RayError as error:  # of Ray: the worker, its node or its memory is gone
-                        attempts[str(part)] += 1
-                        if attempts[str(part)] < _ATTEMPTS:
-                            again.append(part)
-                        else:
-                            lost.append(f"{part} ({_first_line(error)})")
+                    except ray.exceptions.LocalRayletDiedError:  # of this process's own node: nothing can run
+                        raise
+                    except ray.exceptions.RayError as error:  # the worker, its node or its memory is gone
+                        again.add(part, error)
                     else:
                         yield part, answer
         finally:
-            for reference in running:
-                ray.cancel(reference, force=True)
-    if lost:
+            with contextlib.suppress(ray.exceptions.RayError, RuntimeError):  # the cluster may be gone
+                for reference in running:
+                    ray.cancel(reference, force=True)
+    if again.lost:
         raise UserError(
-            f"{listed(lost)}: the worker was lost {_ATTEMPTS} times; the other parts are done, the same command tries "
-            "these again"
+            f"{listed(again.lost)}: the worker was lost {_ATTEMPTS} times; the other parts are done, the same command "
+            "tries these again"
         )
+
+
+class _Again:
+    """Parts that lost their worker, each to run again after a while that doubles: a cluster needs time to recover."""
+
+    def __init__(self) -> None:
+        self._attempts: collections.Counter[str] = collections.Counter()
+        self._parts: list[tuple[float, Any]] = []
+        self.lost: list[str] = []
+
+    def add(self, part: Any, error: Exception) -> None:
+        """Note that a part was lost, for the last time or not."""
+        self._attempts[str(part)] += 1
+        n = self._attempts[str(part)]
+        if n < _ATTEMPTS:
+            self._parts.append((time.monotonic() + _PAUSE_S * 2**n, part))
+        else:
+            self.lost.append(f"{part} ({_first_line(error)})")
+
+    def due(self, most: int) -> list[Any]:
+        """Take parts whose time has come, at most so many."""
+        now = time.monotonic()
+        ready = [entry for entry in self._parts if entry[0] <= now][:most]
+        self._parts = [entry for entry in self._parts if entry not in ready]
+        return [part for _, part in ready]
+
+    def wait(self) -> bool:
+        """Sleep until a part is due; return whether there is one."""
+        if self._parts:
+            time.sleep(max(0.0, min(due for due, _ in self._parts) - time.monotonic()))
+        return bool(self._parts)
 
 
 def _room(ray: Any, cpus: float, gpus: float) -> int:
@@ -152,5 +183,12 @@ def _connected() -> Iterator[Any]:
         raise UserError(f"engine ray: no cluster at {where} ({_first_line(error)})") from None
     try:
         yield ray
+    except ray.exceptions.RayTaskError:  # a fault of the work
+        raise
+    except ray.exceptions.RayError as error:
+        raise UserError(
+            f"engine ray: the connection to the cluster is lost ({_first_line(error)}); run the same command again to "
+            "continue"
+        ) from None
     finally:
         ray.shutdown()

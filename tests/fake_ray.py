@@ -11,12 +11,23 @@ class RayError(Exception):
     """Of Ray itself: a worker or a node is gone."""
 
 
+class LocalRayletDiedError(RayError):
+    """Of the node that this process is connected to."""
+
+
 class RayTaskError(RayError):
     """Of the work."""
 
     def __init__(self, cause: BaseException) -> None:
         super().__init__(str(cause))
         self.cause = cause
+
+
+class Reference:
+    """Of a task, as Ray's: equal only to itself."""
+
+    def __init__(self, work: Callable[[Any], Any], part: Any) -> None:
+        self.work, self.part = work, part
 
 
 class FakeRay(types.ModuleType):
@@ -29,13 +40,15 @@ class FakeRay(types.ModuleType):
 
     def __init__(self, cpus: float = 2.0, lose: Callable[[Any, int], bool] = lambda part, attempt: False) -> None:
         super().__init__("ray")
-        self.exceptions = types.SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
+        self.exceptions = types.SimpleNamespace(
+            RayError=RayError, RayTaskError=RayTaskError, LocalRayletDiedError=LocalRayletDiedError
+        )
         self.settings: dict[str, Any] = {}
         self.options: dict[str, Any] = {}
         self.attempts: list[Any] = []
         self.in_flight = self.most_in_flight = 0
         self.cancelled: list[Any] = []
-        self.down = False
+        self.down = self.node_is_lost = False
         self._cpus, self._lose = cpus, lose
 
     def init(self, **settings: Any) -> None:
@@ -53,11 +66,11 @@ class FakeRay(types.ModuleType):
         self.options = options
 
         def task(work: Callable[[Any], Any]) -> Any:
-            def submit(part: Any) -> tuple[Any, ...]:
+            def submit(part: Any) -> Reference:
                 self.attempts.append(part)
                 self.in_flight += 1
                 self.most_in_flight = max(self.most_in_flight, self.in_flight)
-                return len(self.attempts), work, part
+                return Reference(work, part)
 
             return types.SimpleNamespace(remote=submit)
 
@@ -67,9 +80,11 @@ class FakeRay(types.ModuleType):
         del timeout
         return references[-num_returns:], references[:-num_returns]  # the last first: order is not promised
 
-    def get(self, reference: Any) -> Any:
-        _, work, part = reference
+    def get(self, reference: Reference) -> Any:
+        work, part = reference.work, reference.part
         self.in_flight -= 1
+        if self.node_is_lost:
+            raise LocalRayletDiedError("The local raylet died.")
         if self._lose(part, self.attempts.count(part)):
             raise RayError("The node was lost.\nA long explanation.")
         try:
@@ -77,6 +92,6 @@ class FakeRay(types.ModuleType):
         except Exception as error:
             raise RayTaskError(error) from None
 
-    def cancel(self, reference: Any, *, force: bool) -> None:
+    def cancel(self, reference: Reference, *, force: bool) -> None:
         assert force
-        self.cancelled.append(reference[2])
+        self.cancelled.append(reference.part)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
-from clipsonic_eval.cli._options import PATH, cache_option, json_option, named, shard_option
+from clipsonic_eval.cli._options import PATH, cache_option, engine_option, json_option, named, shard_option
+
+if TYPE_CHECKING:
+    from clipsonic_eval.engines import Engine
 
 
 @click.command("embed")
@@ -19,6 +23,11 @@ from clipsonic_eval.cli._options import PATH, cache_option, json_option, named, 
 @click.option("--device", default="cpu", help="cpu or cuda.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, help="Clips per batch.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, help="Decoder threads.")
+@click.option("--processes", type=click.IntRange(min=1), default=1, help="Processes or tasks that share the work.")
+@engine_option
+@click.option(
+    "--gpus-per-task", type=click.FloatRange(min=0), default=0.0, help="With Ray: GPUs of a task, or a share."
+)
 @cache_option
 @click.option(
     "--statistics", type=PATH, metavar="FILE.npz", help="Also write mean and covariance, for evaluate --reference."
@@ -35,13 +44,17 @@ def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option
     device: str,
     batch_size: int,
     workers: int,
+    processes: int,
+    engine: Engine | None,
+    gpus_per_task: float,
     cache: Path | None,
     statistics: Path | None,
     as_json: bool,
 ) -> None:
     r"""Embed all audio in FOLDERS (media files, a system's wavs, prepared clips) into the cache that `evaluate` reads.
 
-    Several processes can share the work: a job array with --shard, or torchrun, which needs no option.
+    Several processes can share the work: --processes of this machine or tasks of Ray (--engine ray), a job array with
+    --shard, or torchrun, which needs no option.
 
     \b
     torchrun --standalone --nproc_per_node=8 -m clipsonic_eval embed wavs/PD \
@@ -52,7 +65,10 @@ def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option
 
     files = {name: Path(file) for name, file in named(weights, "--weights").items()}
     share = part or share_of_torchrun()
-    settings = EmbedConfig(folders, encoders, files, share, batch_size, workers, device, cache, statistics)
+    settings = EmbedConfig(
+        folders, encoders, files, share, batch_size, workers, device, cache, processes=processes,
+        engine=engine or "local", gpus_per_task=gpus_per_task, statistics=statistics,
+    )  # fmt: skip
     result = fill_cache(settings, progress=Bars())
     for folder, skips in result.skipped.items():
         for skip in skips:

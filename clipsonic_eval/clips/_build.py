@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,9 @@ from clipsonic_eval.clips._shards import ShardFiles, ShardWriter, StoredClip
 from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.datasets import SourceItem
 from clipsonic_eval.devices import resolve_device
-from clipsonic_eval.encoders import Encoder, load_encoder
+from clipsonic_eval.encoders import Encoder, image_square, load_encoder
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.progress import Progress
+from clipsonic_eval.progress import SILENT, Progress
 
 
 def load_image_encoder(config: PrepareConfig) -> Encoder | None:
@@ -39,7 +40,14 @@ def load_image_encoder(config: PrepareConfig) -> Encoder | None:
 
 
 def build_shards(
-    out: Path, plan: Plan, shards: Sequence[PlannedShard], encoder: Encoder | None, progress: Progress, *, done: int
+    out: Path,
+    plan: Plan,
+    shards: Sequence[PlannedShard],
+    encoder: Encoder | None,
+    progress: Progress = SILENT,
+    *,
+    done: int = 0,
+    decoders: Decoders | None = None,
 ) -> None:
     """Build some shards of a plan.
 
@@ -50,15 +58,17 @@ def build_shards(
         encoder: of the frames; None: audio alone.
         progress: where progress goes.
         done: items of this process's share whose shards are there already.
+        decoders: that are running already; None: started for these shards, as many as pay.
     """
     if not shards:
         return
-    tasks = [DecodeTask(shard.number, item, plan.config) for shard in shards for item in shard.items]
+    square = image_square(encoder) if encoder is not None else None
+    tasks = [DecodeTask(shard.number, item, plan.config, 0, square) for shard in shards for item in shard.items]
     workers = choose_workers(plan.config.workers, len(tasks))
     for_encoder = threads.available() - workers if workers > 1 else threads.for_networks()
-    decoding = Decoders(workers, plan.config.item_limit_gib)
-    with threads.limited(networks=max(1, for_encoder)), decoding as decoders:
-        decoded = _with_progress(decoders.run(tasks), progress, total=done + len(tasks), done=done)
+    started = contextlib.nullcontext(decoders) if decoders else Decoders(workers, plan.config.item_limit_gib)
+    with threads.limited(networks=max(1, for_encoder)), started as running:
+        decoded = _with_progress(running.run(tasks), progress, total=done + len(tasks), done=done)
         by_shard = itertools.groupby(decoded, key=lambda pair: pair[0].shard)  # every item gives a result
         for shard, (_, of_shard) in zip(shards, by_shard, strict=True):
             files = ShardFiles(out, shard.number)

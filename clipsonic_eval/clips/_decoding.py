@@ -16,6 +16,7 @@ from clipsonic_eval.datasets import SourceItem
 from clipsonic_eval.errors import MediaError
 from clipsonic_eval.media.audio import PastEndError, read_audio, resample
 from clipsonic_eval.media.limits import MAX_PIXELS
+from clipsonic_eval.media.squares import Square
 from clipsonic_eval.media.video import probe, read_frames
 from clipsonic_eval.types import Clip, Finding, Skip
 
@@ -26,12 +27,13 @@ _MAX_SECONDS = 1800.0  # seconds of it, unless one window is longer
 
 @dataclass(frozen=True, slots=True)
 class DecodeTask:
-    """One item of a shard, from its ``window``-th clip on."""
+    """One item of a shard, from its ``window``-th clip on; of its frames only the ``square``, where there is one."""
 
     shard: int
     item: SourceItem
     config: PrepareConfig
     window: int = 0
+    square: Square | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def _decode_windows(task: DecodeTask) -> Decoded:
     clip = read_audio(item.path, key=item.key, start_s=begin, duration_s=length)
     cut = [_clip_of_window(clip, task, w, begin) for w in range(windows)]
     clips = [one for one in cut if isinstance(one, DecodedClip)]
-    _take_frames(item.path, clips, config.n_frames)
+    _take_frames(item.path, clips, config.n_frames, task.square)
     whole = clip.duration_s >= len(cut) * config.duration_s - 0.5 / clip.sample_rate
     next_window = task.window + len(cut) if config.window == "all" and whole else None
     return Decoded(clips, [one for one in cut if isinstance(one, Skip)], next_window)
@@ -198,7 +200,7 @@ def _pad_or_trim(audio: Float32, n: int) -> Float32:
     return np.pad(audio[:n], (0, max(0, n - len(audio))))
 
 
-def _take_frames(path: Path, clips: list[DecodedClip], k: int) -> None:
+def _take_frames(path: Path, clips: list[DecodedClip], k: int, square: Square | None) -> None:
     """Add its frames to every clip: in the middle of ``k`` equal parts of its valid time."""
     if not k or not clips:
         return
@@ -209,5 +211,7 @@ def _take_frames(path: Path, clips: list[DecodedClip], k: int) -> None:
         if "no video track" in str(error):
             raise MediaError(f"{path}: no video track (image_encoder null prepares audio alone)") from None
         raise
+    if square is not None:  # a hundredth of what would pass between processes
+        frames = [square.cut(frame) for frame in frames]
     for i, clip in enumerate(clips):
         clip.frames.extend(frames[i * k : (i + 1) * k])

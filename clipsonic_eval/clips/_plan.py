@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import filenames
+from clipsonic_eval import filenames, threads
 from clipsonic_eval.clips._shards import ShardFiles
 from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.datasets import Listing, SourceItem
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import UserError, listed
 from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.hashing import config_hash
+from clipsonic_eval.progress import Progress
 from clipsonic_eval.types import EncoderCard
 
 SCHEMA_VERSION = 2
@@ -124,3 +127,29 @@ def remove_leftovers(out: Path, n_shards: int) -> None:
     for path in (out / "shards").glob("*.json"):
         if path.stem.isdigit() and int(path.stem) >= n_shards:
             ShardFiles(out, int(path.stem)).remove()
+
+
+def missing_shards(out: Path, plan: Plan, shards: Iterable[PlannedShard], progress: Progress) -> list[PlannedShard]:
+    """Return the shards that must be built; several are hashed at a time."""
+    given = list(shards)
+    with ThreadPoolExecutor(threads.cores()) as pool:
+        done = pool.map(lambda shard: _is_done(out, shard, progress, plan.config.limits), given)
+        return [shard for shard, there in zip(given, done, strict=True) if not there]
+
+
+def _is_done(out: Path, shard: PlannedShard, progress: Progress, limits: list[float]) -> bool:
+    """Return whether a shard is there, of this plan, and intact to the byte; a damaged one is reported.
+
+    Items that were over a limit are tried again if a limit is higher now.
+    """
+    files = ShardFiles(out, shard.number)
+    found = files.read()
+    if found is None or found.get("hash") != shard.hash:
+        return False
+    if any(now > then for now, then in zip(limits, found.get("limits", []), strict=False)):
+        progress.note(f"{files.arrow}: made again, a limit that {listed(found['over_limit'])} went over is higher now")
+        return False
+    if files.verified() is None:
+        progress.note(f"{files.arrow}: damaged, its bytes do not match their sha256; it is made again")
+        return False
+    return True

@@ -9,22 +9,21 @@ Several machines may write into one folder (``part``); the one that finds every 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import outputs, threads
+from clipsonic_eval import outputs
 from clipsonic_eval.checks.evaluation import check_world
 from clipsonic_eval.clips._build import build_shards, load_image_encoder
 from clipsonic_eval.clips._finish import finish, read_skipped, summary_of
-from clipsonic_eval.clips._orders import build_on_ray
-from clipsonic_eval.clips._plan import Plan, PlannedShard, claim_output, make_plan
+from clipsonic_eval.clips._on_ray import build_on_ray
+from clipsonic_eval.clips._plan import Plan, PlannedShard, claim_output, make_plan, missing_shards
 from clipsonic_eval.clips._shards import ShardFiles
 from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.clips.source import Source
-from clipsonic_eval.errors import UserError, listed
+from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Finding
 
@@ -84,46 +83,20 @@ def prepare(
     listing = source.items()
     for note in listing.notes:
         progress.note(note)
-    encoder = load_image_encoder(config)
+    encoder = load_image_encoder(replace(config, device="cpu") if config.engine == "ray" else config)
     plan = make_plan(source.folder, listing, config, encoder.card if encoder else None)
     with outputs.claim(out, "prepare", plan.identity, overwrite=overwrite, keep=True) as changed:
         if changed:
             progress.note(f"changed: {outputs.listing(changed)}; the clips concerned are made again")
         claim_output(out, plan)
         share = plan.shards[part[0] - 1 :: part[1]]
-        missing = _missing(out, plan, share, progress)
+        missing = missing_shards(out, plan, share, progress)
         if config.engine == "ray":
             build_on_ray(out, plan, missing, progress, done=len(share) - len(missing))
         else:
             done = sum(len(shard.items) for shard in share) - sum(len(shard.items) for shard in missing)
             build_shards(out, plan, missing, encoder, progress, done=done)
         return _collect(out, plan, share, progress)
-
-
-def _missing(out: Path, plan: Plan, shards: Iterable[PlannedShard], progress: Progress) -> list[PlannedShard]:
-    """Return the shards that must be built; several are hashed at a time."""
-    given = list(shards)
-    with ThreadPoolExecutor(threads.cores()) as pool:
-        done = pool.map(lambda shard: _is_done(out, shard, progress, plan.config.limits), given)
-        return [shard for shard, there in zip(given, done, strict=True) if not there]
-
-
-def _is_done(out: Path, shard: PlannedShard, progress: Progress, limits: list[float]) -> bool:
-    """Return whether a shard is there, of this plan, and intact to the byte; a damaged one is reported.
-
-    Items that were over a limit are tried again if a limit is higher now.
-    """
-    files = ShardFiles(out, shard.number)
-    found = files.read()
-    if found is None or found.get("hash") != shard.hash:
-        return False
-    if any(now > then for now, then in zip(limits, found.get("limits", []), strict=False)):
-        progress.note(f"{files.arrow}: made again, a limit that {listed(found['over_limit'])} went over is higher now")
-        return False
-    if files.verified() is None:
-        progress.note(f"{files.arrow}: damaged, its bytes do not match their sha256; it is made again")
-        return False
-    return True
 
 
 def _collect(out: Path, plan: Plan, share: Sequence[PlannedShard], progress: Progress) -> Prepared:
@@ -133,7 +106,7 @@ def _collect(out: Path, plan: Plan, share: Sequence[PlannedShard], progress: Pro
     sidecars = {s.number: found for s in plan.shards if (found := read[s.number]) and found.get("hash") == s.hash}
     if len(sidecars) == len(plan.shards):  # bytes are read once, by the job that may finish, and not by every job
         others = (shard for shard in plan.shards if shard.number not in mine)
-        damaged = {shard.number for shard in _missing(out, plan, others, progress)}
+        damaged = {shard.number for shard in missing_shards(out, plan, others, progress)}
         sidecars = {number: found for number, found in sidecars.items() if number not in damaged}
     there, own = list(sidecars.values()), [sidecar for number, sidecar in sidecars.items() if number in mine]
     n_items, waiting = len(plan.listing.items), len(plan.shards) - len(there)

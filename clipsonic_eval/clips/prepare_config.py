@@ -76,6 +76,8 @@ class PrepareConfig:
             raise ConfigError("shard_size and batch_clips must be at least 1, workers at least 0")
         if self.gpus_per_task < 0 or (self.gpus_per_task > 1 and self.gpus_per_task % 1):
             raise ConfigError(f"gpus_per_task {self.gpus_per_task:g}: a share of one GPU, or a whole number of them")
+        if self.engine == "ray" and self.device == "cuda" and not self.gpus_per_task:
+            raise ConfigError("engine ray with device cuda: say how much of a GPU a task gets, e.g. gpus_per_task=0.25")
         if not (self.item_limit_s > 0 and self.item_limit_gib > 0):
             raise ConfigError("item_limit_s and item_limit_gib must be above 0")
 

@@ -11,6 +11,14 @@ Torch is imported inside the loader, so that listing encoders stays fast. The fi
 what ``clipsonic-eval ls encoders`` shows.
 """
 
-from clipsonic_eval.encoders._base import ENCODERS, Encoder, EncoderBase, TextNote, load_encoder, text_notes
+from clipsonic_eval.encoders._base import (
+    ENCODERS,
+    Encoder,
+    EncoderBase,
+    TextNote,
+    image_square,
+    load_encoder,
+    text_notes,
+)
 
-__all__ = ["ENCODERS", "Encoder", "EncoderBase", "TextNote", "load_encoder", "text_notes"]
+__all__ = ["ENCODERS", "Encoder", "EncoderBase", "TextNote", "image_square", "load_encoder", "text_notes"]

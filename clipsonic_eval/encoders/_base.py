@@ -11,6 +11,7 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.errors import ConfigError, ShapeError, UserError
+from clipsonic_eval.media.squares import Square
 from clipsonic_eval.registry import Registry
 from clipsonic_eval.types import Clip, EncoderCard, Modality
 
@@ -22,7 +23,9 @@ class Encoder(Protocol):
     parts of a text also has a method ``text_notes(texts) -> list[TextNote]``. One that takes videos has two more:
     ``video_times(duration_s) -> list[float]``, the times in seconds of the frames that it wants, and
     ``video(videos) -> (n, d)``, which embeds videos, each as a sequence of those frames. One that compares sounds with
-    videos in time has ``offsets(sound, video) -> (k,)``, in seconds, of the rows of one clip and one video.
+    videos in time has ``offsets(sound, video) -> (k,)``, in seconds, of the rows of one clip and one video. One whose
+    front end begins with a :class:`clipsonic_eval.media.squares.Square` has it as ``image_square``: whoever decodes may
+    send that alone.
     """
 
     @property
@@ -148,6 +151,16 @@ def load_encoder(name: str, weights: str | Path | None = None, *, device: str = 
             raise ConfigError(f"{name}: no option '{unknown[0]}'; there are {', '.join(known) or 'none'}")
     encoder: Encoder = load(None if weights is None else Path(weights), device=device, **options)
     return encoder
+
+
+def image_square(encoder: Encoder) -> Square | None:
+    """Return the square that an encoder's front end begins with, None where it does not say.
+
+    Examples:
+        >>> image_square(load_encoder("toy-clip"))
+        Square(side=48, long_side='round')
+    """
+    return getattr(encoder, "image_square", None)
 
 
 def text_notes(encoder: Encoder, texts: Sequence[str]) -> list[TextNote]:

@@ -14,62 +14,17 @@ from pathlib import Path
 
 from clipsonic_eval import outputs, threads
 from clipsonic_eval.checks.evaluation import check_set, check_world, without_empty
-from clipsonic_eval.config import coerce
-from clipsonic_eval.errors import UserError, unknown_name
+from clipsonic_eval.errors import UserError, WeightsError
 from clipsonic_eval.harness.audio_sets import AudioSet, reference_set
 from clipsonic_eval.harness.cache import usable_cache
+from clipsonic_eval.harness.embed_config import EmbedConfig, Part, run_parts
 from clipsonic_eval.harness.embedder import EmbeddedSet, Embedder
 from clipsonic_eval.harness.resolve import Encoders, load_encoder
 from clipsonic_eval.harness.stored_statistics import write_statistics
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Finding, Skip
 
-
-@dataclass(frozen=True, slots=True)
-class EmbedConfig:
-    """Settings of ``embed``.
-
-    Attributes:
-        folders: of media files, of a system's wavs, or of prepared clips.
-        encoders: names of encoders and of conventions (``fad/fadtk``), which bring their own preprocessing.
-        weights: weight file by these names, where an encoder's own is not meant.
-        share: (i, n): every n-th clip of each folder from the i-th on, i in 1..n.
-        batch_size: clips that an encoder gets at once.
-        workers: threads that decode.
-        device: of the encoders; under torchrun, ``cuda`` is the process's own GPU.
-        cache: folder of the embedding cache; None: the user's.
-        statistics: .npz file for the mean and covariance of all clips of all folders, which ``evaluate`` takes as a
-            reference; needs exactly one encoder.
-    """
-
-    folders: tuple[Path, ...]
-    encoders: tuple[str, ...]
-    weights: dict[str, Path] = dataclasses.field(default_factory=dict)
-    share: tuple[int, int] = (1, 1)
-    batch_size: int = 64
-    workers: int = 2
-    device: str = "cpu"
-    cache: Path | None = None
-    statistics: Path | None = None
-
-    def __post_init__(self) -> None:
-        coerce(self)
-        if not self.folders or not self.encoders:
-            raise UserError("embed needs at least one folder and one encoder")
-        for name in self.weights:
-            if name not in self.encoders:
-                raise unknown_name("encoder to give weights to", name, self.encoders)
-        if not 1 <= self.share[0] <= self.share[1]:
-            raise UserError(f"share {self.share[0]}/{self.share[1]}: the first number counts from 1 to the second")
-        if self.statistics is None:
-            return
-        if len(self.encoders) != 1 or self.share != (1, 1):
-            raise UserError(
-                "statistics are of one encoder and of all clips; name one encoder and no share (embeddings of other "
-                "processes are found in the cache)"
-            )
-        if self.statistics.suffix != ".npz":
-            raise UserError(f"{self.statistics}: statistics are written as .npz; give a name that ends in .npz")
+__all__ = ["EmbedConfig", "EmbedResult", "fill_cache", "fill_part", "share_of_torchrun"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +49,26 @@ def share_of_torchrun() -> tuple[int, int]:
     return int(os.environ.get("RANK", "0")) + 1, int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def fill_part(part: Part) -> str:
+    """Embed one part; return why none of its clips is usable, or nothing.
+
+    Raises:
+        WeightsError: of an encoder, on the machine where the part runs.
+    """
+    try:
+        fill_cache(part.config)
+    except WeightsError:
+        raise
+    except UserError as error:  # the pass over all parts says what remains wrong
+        return str(error)
+    return ""
+
+
 @threads.networks()
 def fill_cache(config: EmbedConfig, *, progress: Progress = SILENT, encoders: Encoders | None = None) -> EmbedResult:
     """Embed this process's share of every folder.
+
+    Where it is dealt to several processes, they fill the cache, and this one reads it: the result is the same.
 
     Args:
         config: settings.
@@ -110,6 +82,8 @@ def fill_cache(config: EmbedConfig, *, progress: Progress = SILENT, encoders: En
     if config.statistics is not None:
         outputs.make_folder(config.statistics.parent, "--statistics")
     cache = usable_cache(config.cache)
+    if config.engine == "ray" or config.processes > 1:
+        run_parts(config, cache, fill_part, progress)
     loaded = dict(
         encoders or {n: load_encoder(n, config.weights.get(n), device=config.device) for n in config.encoders}
     )

@@ -20,7 +20,7 @@ from PIL import Image
 
 from clipsonic_eval import threads, toyworld
 from clipsonic_eval.arraytypes import AnyArray, UInt8
-from clipsonic_eval.encoders.toy.frontend import square
+from clipsonic_eval.encoders.toy.frontend import SQUARE
 from clipsonic_eval.encoders.toy.tokenizer import Vocabulary
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import stream
@@ -109,7 +109,7 @@ def sounds(
 def _image_and_captions(
     scene: toyworld.Scene, rng: np.random.Generator, captions: int
 ) -> tuple[AnyArray, tuple[str, ...]]:
-    image = square(_degraded(toyworld.render_image(scene, rng), rng))
+    image = SQUARE.cut(_degraded(toyworld.render_image(scene, rng), rng))
     return image, tuple(toyworld.caption(scene, rng) for _ in range(captions))
 
 

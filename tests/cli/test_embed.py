@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from fake_ray import FakeRay
 
 from clipsonic_eval.cli import main
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
@@ -51,6 +53,37 @@ def test_shares_fill_one_cache_to_the_same_scores(folders: list[Path], tmp_path:
     before = sorted((tmp_path / "shares").rglob("*.npy"))
     assert run(*folders, "--cache", tmp_path / "shares").exit_code == 0
     assert sorted((tmp_path / "shares").rglob("*.npy")) == before  # everything was there
+
+
+def test_processes_and_tasks_fill_the_cache_and_the_result_is_that_of_one(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_wav(folders[0] / "none.wav", np.zeros(0, np.float32), 16000)
+    ray = FakeRay()
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    told, statistics = {}, {}
+    ways = {"one": [], "two": ["--processes", "2"], "ray": ["--engine", "ray", "--processes", "5"]}
+    for name, words in ways.items():
+        file = tmp_path / f"{name}.npz"
+        done = run(*folders, "--cache", tmp_path / name, "--statistics", file, *words)
+        assert done.exit_code == 3, done.output
+        told[name] = [line for line in done.output.splitlines() if line.startswith(("skipped", "error", "warning"))]
+        with np.load(file) as arrays:
+            statistics[name] = {key: arrays[key].tobytes() for key in ("mu", "sigma") if key in arrays}
+    assert told["one"] == told["two"] == told["ray"]
+    assert any("none" in line for line in told["one"])
+    assert statistics["one"] == statistics["two"] == statistics["ray"]
+    assert len(list((tmp_path / "two").glob("sound-levels-*/*.npy"))) == 4  # two processes, two folders; then only read
+    assert [str(part) for part in ray.attempts] == [f"share {j}/5" for j in (1, 2, 3, 4, 5)]
+
+
+def test_the_share_of_a_job_is_dealt_on_to_its_processes(folders: list[Path], tmp_path: Path) -> None:
+    counts = [run(*folders, "--cache", tmp_path / "a", "--shard", f"{i}/2", "--processes", 2, "--json") for i in (1, 2)]
+    assert [sum(json.loads(done.stdout)["n"].values()) for done in counts] == [8, 6]
+    before = sorted((tmp_path / "a").rglob("*.npy"))
+    run(*folders, "--cache", tmp_path / "a")
+    assert sorted((tmp_path / "a").rglob("*.npy")) == before
 
 
 def test_what_looks_wrong_is_said_and_what_is_in_another_unit_left_out(folders: list[Path], tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ JUDGES = (
     "hear21passt",
     "otava",
     "bigvgan",
+    "ray",
     "audiobox_aesthetics",
     "imagebind",
     "datasets",

@@ -14,6 +14,7 @@ from clipsonic_eval.bfloat16 import chosen
 from clipsonic_eval.encoders._base import EncoderBase, TextNote, check_image
 from clipsonic_eval.encoders._batches import in_batches
 from clipsonic_eval.encoders.clip import frontend, tokenizer, weights
+from clipsonic_eval.media.squares import Square
 from clipsonic_eval.types import EncoderCard
 from clipsonic_eval.weight_files import tensors_sha256
 
@@ -51,6 +52,11 @@ class ClipEncoder(EncoderBase):
         self._tokenizer, self._processor, self._device = tokenizer, processor, device
         self._max_tokens = _max_tokens(network)
         self._batch_size = batch_size or (4 if device == "cpu" else 32)
+
+    @property
+    def image_square(self) -> Square | None:
+        """The square that the front end begins with."""
+        return frontend.square(self._processor)
 
     def image(self, images: Sequence[UInt8]) -> Float32:
         """Embed RGB images, each (height, width, 3) uint8 of any size -> (n, d) float32 unit vectors.

@@ -10,6 +10,7 @@ import torch
 
 from clipsonic_eval.arraytypes import UInt8
 from clipsonic_eval.errors import WeightsError
+from clipsonic_eval.media.squares import Square
 from clipsonic_eval.weight_files import COPY_FOLDER
 
 
@@ -50,6 +51,14 @@ def pixels(processor: Any, images: Sequence[UInt8]) -> torch.Tensor:
     pil_images = [Image.fromarray(image) for image in images]
     values: torch.Tensor = processor(images=pil_images, return_tensors="pt")["pixel_values"]
     return values
+
+
+def square(processor: Any) -> Square | None:
+    """Return the square that an image processor begins with; None where it resizes or cuts in another way."""
+    side = processor.size.get("shortest_edge")
+    bicubic = processor.do_resize and processor.do_center_crop and int(processor.resample) == 3
+    same = side is not None and [processor.crop_size[name] for name in ("height", "width")] == [side, side]
+    return Square(side, "floor") if bicubic and same else None
 
 
 def signature(processor: Any) -> str:

@@ -14,12 +14,13 @@ import torch
 from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.encoders._base import EncoderBase, TextNote
 from clipsonic_eval.encoders._batches import in_batches
-from clipsonic_eval.encoders.toy.frontend import RATE, image_tensor, log_mel, squares, windows
+from clipsonic_eval.encoders.toy.frontend import RATE, SQUARE, image_tensor, log_mel, squares, windows
 from clipsonic_eval.encoders.toy.network import AudioNetwork, ContrastiveNetwork
 from clipsonic_eval.encoders.toy.tokenizer import Vocabulary
 from clipsonic_eval.encoders.toy.weights import find, load
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.media.audio import mono_at
+from clipsonic_eval.media.squares import Square
 from clipsonic_eval.types import Clip, EncoderCard
 from clipsonic_eval.weight_files import Net
 
@@ -50,6 +51,11 @@ class ToyContrastiveEncoder(EncoderBase):
     def __init__(self, net: ContrastiveNetwork, words: Vocabulary, card: EncoderCard, device: str = "cpu") -> None:
         super().__init__(card)
         self._net, self._words, self._device = net.eval().to(device), words, device
+
+    @property
+    def image_square(self) -> Square | None:
+        """The square that the front end of images begins with."""
+        return SQUARE if "image" in self._card.modalities else None
 
     @torch.inference_mode()
     def text(self, texts: Sequence[str]) -> Float32:

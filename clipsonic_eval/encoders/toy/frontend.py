@@ -8,14 +8,15 @@ from typing import Final
 
 import numpy as np
 import torch
-from PIL import Image
 
 from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.encoders._base import check_image
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.media.mel import mel_filter_bank
+from clipsonic_eval.media.squares import Square
 
 SIDE: Final = 48  # pixels
+SQUARE: Final = Square(SIDE)  # as CLIP does, but for the rounding
 RATE: Final = 16000  # Hz
 WINDOW: Final = 15360  # samples, 0.96 s
 N_MELS: Final = 64
@@ -24,33 +25,15 @@ _HOP: Final = 160  # samples
 _FLOOR: Final = 1e-5  # magnitude
 
 
-def square(image: UInt8, side: int = SIDE) -> UInt8:
-    """Resize the short side (bicubic) and crop the centre, as CLIP does.
-
-    Args:
-        image: (height, width, 3) uint8 of any size.
-        side: of the result, pixels.
-
-    Returns:
-        (side, side, 3) uint8.
+def squares(images: Sequence[UInt8]) -> UInt8:
+    """Return images of any size as (n, 48, 48, 3) uint8.
 
     Raises:
-        ShapeError: not an RGB image of 8 bits.
+        ShapeError: not RGB images of 8 bits.
     """
-    check_image(image)
-    height, width = image.shape[:2]
-    scale = side / min(height, width)
-    size = (max(side, round(width * scale)), max(side, round(height * scale)))
-    resized = Image.fromarray(image)
-    if size != resized.size:
-        resized = resized.resize(size, Image.Resampling.BICUBIC)
-    left, top = (size[0] - side) // 2, (size[1] - side) // 2
-    return np.asarray(resized.crop((left, top, left + side, top + side)))
-
-
-def squares(images: Sequence[UInt8]) -> UInt8:
-    """Return images of any size as (n, 48, 48, 3) uint8."""
-    return np.stack([square(image) for image in images]) if images else np.zeros((0, SIDE, SIDE, 3), np.uint8)
+    for image in images:
+        check_image(image)
+    return np.stack([SQUARE.cut(image) for image in images]) if images else np.zeros((0, SIDE, SIDE, 3), np.uint8)
 
 
 def image_tensor(pixels: UInt8) -> torch.Tensor:

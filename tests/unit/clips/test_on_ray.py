@@ -12,6 +12,7 @@ import pytest
 from fake_ray import FakeRay
 
 from clipsonic_eval.clips import ClipStore, PrepareConfig, Source, prepare
+from clipsonic_eval.clips import _on_ray as on_ray
 from clipsonic_eval.clips import _orders as orders
 from clipsonic_eval.datasets import SourceItem, TarMember
 from clipsonic_eval.errors import ConfigError, UserError
@@ -28,7 +29,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     fake = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", fake)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    orders._encoder.cache_clear()
+    on_ray._encoder.cache_clear()
     return fake
 
 
@@ -90,7 +91,7 @@ def test_a_shard_that_is_whole_is_not_built_twice(videos: Path, tmp_path: Path, 
             "items": [],
         },
     )
-    assert orders.build(str(order)) == {"shard": 0, "clips": 2}
+    assert on_ray.build(str(order)) == {"shard": 0, "clips": 2}
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "clips/shards").iterdir()} == before
 
 
@@ -98,7 +99,7 @@ def test_other_weights_on_a_node_are_refused(
     videos: Path, tmp_path: Path, ray: FakeRay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del ray
-    load = orders.load_image_encoder
+    load = on_ray.load_image_encoder
 
     def other(config: PrepareConfig) -> object:
         encoder = load(config)
@@ -106,7 +107,7 @@ def test_other_weights_on_a_node_are_refused(
         monkeypatch.setattr(encoder, "_card", dataclasses.replace(encoder.card, weights_sha256="0" * 64))
         return encoder
 
-    monkeypatch.setattr(orders, "load_image_encoder", other)
+    monkeypatch.setattr(on_ray, "load_image_encoder", other)
     with pytest.raises(UserError, match="image encoder toy-clip: other weights here than where prepare was started"):
         prepare(videos, tmp_path / "clips", dataclasses.replace(SETTINGS, engine="ray"))
 
@@ -118,7 +119,7 @@ def test_a_relative_source_is_found_from_another_folder(
     sound = tmp_path / "in"
     write_wav(sound / "a.wav", np.full(RATE, 0.25, np.float32), RATE)
     monkeypatch.chdir(tmp_path)
-    build = orders.build
+    build = on_ray.build
 
     def elsewhere(order: str) -> object:
         monkeypatch.chdir(videos)
@@ -127,10 +128,16 @@ def test_a_relative_source_is_found_from_another_folder(
         finally:
             monkeypatch.chdir(tmp_path)
 
-    monkeypatch.setattr(orders, "build", elsewhere)
+    monkeypatch.setattr(on_ray, "build", elsewhere)
     config = PrepareConfig(duration_s=0.5, image_encoder=None, workers=0, engine="ray")
     prepare("in", "out", config)
     assert ClipStore.open(tmp_path / "out").keys == ("a",)
+
+
+def test_a_gpu_for_tasks_without_any_is_refused() -> None:
+    with pytest.raises(ConfigError, match="say how much of a GPU a task gets"):
+        PrepareConfig(engine="ray", device="cuda")
+    assert PrepareConfig(engine="ray", device="cuda", gpus_per_task=0.25).identity() == PrepareConfig().identity()
 
 
 @pytest.mark.parametrize("gpus", [-1.0, 1.5])

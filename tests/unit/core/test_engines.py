@@ -21,6 +21,11 @@ def double(part: int) -> int:
     return 2 * part
 
 
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_PAUSE_S", 0.0)
+
+
 def installed(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> FakeRay:
     ray = FakeRay(**settings)
     monkeypatch.setitem(sys.modules, "ray", ray)
@@ -63,6 +68,23 @@ def test_a_part_that_loses_its_worker_runs_again(monkeypatch: pytest.MonkeyPatch
     assert ray.attempts.count(2) == 5
 
 
+def test_what_was_lost_waits_twice_as_long_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_PAUSE_S", 1.0)
+    now = [100.0]
+    monkeypatch.setattr(engines.time, "monotonic", lambda: now[0])
+    again = engines._Again()
+    assert not again.wait()
+    for pause in (2.0, 4.0, 8.0, 16.0):
+        again.add("shard 3", RuntimeError("gone"))
+        now[0] += pause - 0.1
+        assert again.due(9) == []
+        now[0] += 0.2
+        assert again.due(0) == []
+        assert again.due(9) == ["shard 3"]
+    again.add("shard 3", RuntimeError("gone"))
+    assert again.lost == ["shard 3 (RuntimeError: gone)"]
+
+
 def test_a_part_that_is_lost_five_times_is_named_after_the_others_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = installed(monkeypatch, lose=lambda part, attempt: part == 2)
     answers = {}
@@ -78,6 +100,15 @@ def test_an_error_of_the_work_ends_the_job_and_cancels_the_rest(monkeypatch: pyt
         list(engines.on_ray(double, [1, 2, 3, 13, 4, 5, 6, 7]))
     assert ray.cancelled
     assert ray.down
+
+
+def test_a_lost_connection_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = installed(monkeypatch)
+    ray.node_is_lost = True
+    with pytest.raises(
+        UserError, match=r"connection to the cluster is lost \(LocalRayletDiedError: The local raylet died\.\); run"
+    ):
+        list(engines.on_ray(double, [1]))
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,13 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
 PICTURES = [picture(40, 40), picture(32, 57, 1), picture(200, 90, 2), picture(20, 20, 3), picture(3, 50, 4)]
 
 
+def test_the_square_of_a_picture_alone_gives_its_embedding_to_the_bit(encoder) -> None:
+    pictures = [*PICTURES, picture(37, 111, 5), picture(101, 64, 6)]
+    squares = [encoder.image_square.cut(one) for one in pictures]
+    assert {one.shape for one in squares} == {(encoder.image_square.side, encoder.image_square.side, 3)}
+    assert np.array_equal(encoder.image(squares), encoder.image(pictures))
+
+
 def test_pictures_are_embedded_as_the_paper_says(encoder, folder) -> None:
     expected = np.stack([clip_folder.Restated(folder).image(p) for p in PICTURES])
     found = encoder.image(PICTURES)

@@ -17,8 +17,9 @@ from clipsonic_eval.errors import ShapeError, UserError
 from clipsonic_eval.harness import stored_statistics
 from clipsonic_eval.harness.audio_sets import read_card, reference_set, system_set
 from clipsonic_eval.harness.compare import compare_systems
+from clipsonic_eval.harness.embed_config import EmbedConfig
 from clipsonic_eval.harness.embedder import Embedder
-from clipsonic_eval.harness.fill_cache import EmbedConfig, fill_cache
+from clipsonic_eval.harness.fill_cache import fill_cache
 from clipsonic_eval.harness.resolve import ConventionEncoder, resolve_metric
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.metrics import Inputs, SetMetric

@@ -13,8 +13,9 @@ from clipsonic_eval.analysis.runs import Run, sort
 from clipsonic_eval.checks.evaluation import check_prompts
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.encoders import ENCODERS, TextNote
+from clipsonic_eval.harness.embed_config import EmbedConfig
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
-from clipsonic_eval.harness.fill_cache import EmbedConfig, fill_cache
+from clipsonic_eval.harness.fill_cache import fill_cache
 from clipsonic_eval.harness.gap import GapConfig, gap
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.records import RunRecord

@@ -8,9 +8,10 @@ import pytest
 
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.calibration.simulation import CalibrateConfig
+from clipsonic_eval.harness.embed_config import EmbedConfig
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.explain import ExplainConfig
-from clipsonic_eval.harness.fill_cache import EmbedConfig, share_of_torchrun
+from clipsonic_eval.harness.fill_cache import share_of_torchrun
 from clipsonic_eval.harness.gap_config import GapConfig
 
 SAME = "fad/clipsonic-eval"

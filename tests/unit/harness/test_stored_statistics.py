@@ -14,8 +14,9 @@ from click.testing import CliRunner
 from clipsonic_eval.cli import main
 from clipsonic_eval.errors import ConfigError, ShapeError, SpaceError, UserError
 from clipsonic_eval.harness import stored_statistics
+from clipsonic_eval.harness.embed_config import EmbedConfig
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
-from clipsonic_eval.harness.fill_cache import EmbedConfig, fill_cache
+from clipsonic_eval.harness.fill_cache import fill_cache
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.metrics import METRICS, Inputs, SetMetric
 from clipsonic_eval.records import RunRecord

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from clipsonic_eval import toyworld
 from clipsonic_eval.cli import main
 from clipsonic_eval.encoders import ENCODERS
-from clipsonic_eval.encoders.toy.frontend import log_mel, square, windows
+from clipsonic_eval.encoders.toy.frontend import SQUARE, log_mel, windows
 from clipsonic_eval.encoders.toy.tokenizer import BUCKETS, START, Vocabulary
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.toyencoders import clip
@@ -186,7 +186,7 @@ def test_windows_and_squares_cut_as_documented():
     assert [row[0] for row in cut] == [0, 15360, 15360 + 100]
     wide = np.zeros((48, 144, 3), np.uint8)
     wide[:, 48:96] = 200
-    assert (square(wide) == 200).all()
+    assert (SQUARE.cut(wide) == 200).all()
 
 
 @pytest.mark.parametrize("bad", [{"temperature": 0.0}, {"steps": 0}])
