@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import types
 from collections.abc import Sequence
@@ -42,3 +43,5 @@ def test_a_folder_of_samples_loads_with_its_prompts(tmp_path: Path, monkeypatch:
     found = {row["key"]: row["prompt"] for row in rows}
     assert {key: found[key] for key in ("b-1", "-a", "line")} == {key: prompts[key] for key in ("b-1", "-a", "line")}
     assert {row["key"]: row["label"] for row in rows}["-a"] == "dog"
+    del read, rows
+    gc.collect()  # closes the table while the warning is expected
