@@ -28,6 +28,30 @@ DOWNLOAD: Final = "CLIPSONIC_EVAL_DOWNLOAD"  # environment variable
 COPY_FOLDER: Final = "copy or fetch the whole folder again"
 
 
+class PublishedWeights(NamedTuple):
+    """Weights that others have published, as ``clipsonic-eval weights`` lists them; ``PUBLISHED`` of a weights module.
+
+    Attributes:
+        name: of the file; of a repository of the Hugging Face hub, with its owner.
+        used_by: the encoders, vocoders or priors that read them.
+        licence: of the weights.
+        url: of the file; "" for a repository.
+        folder: where a loader looks for the file; "": torch.hub's folder. A repository lies in the hub's cache.
+        files: of a repository: the names that the tensors may have, in order of preference.
+        beside: patterns of its other files that are read.
+        sha256: of the file or the first of ``files``, or its first digits; "" where none is published.
+    """
+
+    name: str
+    used_by: str
+    licence: str
+    url: str = ""
+    folder: str = ""
+    files: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    sha256: str = ""
+
+
 def torch_hub() -> Path:
     """Return the folder in which torch.hub keeps downloaded weights."""
     return Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")) / "hub" / "checkpoints"
@@ -134,6 +158,10 @@ class HubModel(NamedTuple):
         """The shell command that downloads it."""
         wanted = " ".join(f'--include "{pattern}"' for pattern in (*self.settings, *self.tensors))
         return f"'hf download {self.repository} {wanted}'"
+
+    def published(self, used_by: str, licence: str) -> PublishedWeights:
+        """Return it as ``clipsonic-eval weights`` lists it, read by an encoder and under a licence."""
+        return PublishedWeights(self.repository, used_by, licence, files=self.tensors, beside=self.settings)
 
     def find(self, encoder: str, weights: Path | None, *, download: bool | None = None) -> Path:
         """Return the folder: the one given, or that of the Hugging Face cache.

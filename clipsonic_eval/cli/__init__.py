@@ -12,6 +12,7 @@ import click
 
 from clipsonic_eval import __version__, threads
 from clipsonic_eval.cli._group import LazyCommands, sentence_of
+from clipsonic_eval.cli._licences import show_licences
 from clipsonic_eval.errors import UserError
 
 EXIT_SKIPPED = 3
@@ -22,6 +23,7 @@ class _Main(LazyCommands):
 
     def invoke(self, ctx: click.Context) -> object:
         threads.spin_briefly()  # before a command loads NumPy or torch
+        show_licences()
         try:
             return super().invoke(ctx)
         except UserError as error:

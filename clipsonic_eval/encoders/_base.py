@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from clipsonic_eval import licences
 from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.errors import ConfigError, ShapeError, UserError
 from clipsonic_eval.media.squares import Square
@@ -150,6 +151,7 @@ def load_encoder(name: str, weights: str | Path | None = None, *, device: str = 
         if unknown := sorted(set(options) - set(known)):
             raise ConfigError(f"{name}: no option '{unknown[0]}'; there are {', '.join(known) or 'none'}")
     encoder: Encoder = load(None if weights is None else Path(weights), device=device, **options)
+    licences.tell(encoder.card)
     return encoder
 
 

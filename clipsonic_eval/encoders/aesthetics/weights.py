@@ -14,11 +14,22 @@ from clipsonic_eval.encoders.aesthetics.network import AXES, Aesthetics, Sizes
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.files import read_json
 from clipsonic_eval.tensors import read_tensors
-from clipsonic_eval.weight_files import COPY_FOLDER, DOWNLOAD, fill_network, hub_download, hub_folder, may_download
+from clipsonic_eval.weight_files import (
+    COPY_FOLDER,
+    DOWNLOAD,
+    PublishedWeights,
+    fill_network,
+    hub_download,
+    hub_folder,
+    may_download,
+)
 
 REPOSITORY: Final = "facebook/audiobox-aesthetics"
 _FILES: Final = ("config.json", "model.safetensors")
 _COMMAND: Final = f"'hf download {REPOSITORY} {' '.join(_FILES)}'"
+PUBLISHED: Final = (
+    PublishedWeights(REPOSITORY, "audiobox-aesthetics", "CC BY 4.0", files=_FILES[1:], beside=_FILES[:1]),
+)
 _ONLY: Final = {  # settings of config.json that no published network has otherwise, and their defaults
     "use_weighted_layer_sum": True,
     "normalize_embed": True,

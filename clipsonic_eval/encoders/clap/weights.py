@@ -25,6 +25,7 @@ from clipsonic_eval.tensors import missing_and_unexpected, read_tensors
 from clipsonic_eval.weight_files import (
     COPY_FOLDER,
     DOWNLOAD,
+    PublishedWeights,
     hub_download,
     hub_file,
     may_download,
@@ -89,6 +90,10 @@ CHECKPOINTS: Final = {
         sha256="51c68f12f9d7ea25fdaaccf741ec7f81e93ee594455410f3bca4f47f88d8e006",
     ),
 }
+PUBLISHED: Final = tuple(
+    PublishedWeights(REPOSITORY, name, "CC0-1.0", files=(known.file,), sha256=known.sha256)
+    for name, known in CHECKPOINTS.items()
+)
 
 
 def find(name: str, weights: Path | None, *, download: bool | None = None) -> Path:

@@ -34,6 +34,7 @@ MODELS: Final = {
     "clip-vit-b-16": ClipModel(HubModel("openai/clip-vit-base-patch16", settings=_SETTINGS), 512, 16, 12),
     "clip-vit-b-32": ClipModel(HubModel("openai/clip-vit-base-patch32", settings=_SETTINGS), 512, 32, 12),
 }
+PUBLISHED: Final = tuple(model.hub.published(name, "MIT") for name, model in MODELS.items())
 
 
 def find(name: str, weights: Path | None, *, download: bool | None = None) -> Path:

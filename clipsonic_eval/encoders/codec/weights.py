@@ -32,6 +32,7 @@ MODELS: Final = {
     "encodec-48k": CodecModel(HubModel("facebook/encodec_48khz"), 48000, 2, 128),
     "dac-44k": CodecModel(HubModel("descript/dac_44khz"), 44100, 1, 1024),
 }
+PUBLISHED: Final = tuple(model.hub.published(name, model.licence) for name, model in MODELS.items())
 
 
 def load(name: str, folder: Path) -> tuple[Any, int]:

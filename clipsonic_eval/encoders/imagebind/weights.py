@@ -12,10 +12,11 @@ from torch import Tensor
 from clipsonic_eval.encoders.imagebind.network import HEAD_WIDTH, MODALITIES, ImageBind, TowerSizes
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.tensors import read_tensors
-from clipsonic_eval.weight_files import fill_network, hub_file, torch_hub
+from clipsonic_eval.weight_files import PublishedWeights, fill_network, hub_file, torch_hub
 
 FILE: Final = "imagebind_huge.pth"
 SOURCE: Final = f"https://dl.fbaipublicfiles.com/imagebind/{FILE}"
+PUBLISHED: Final = (PublishedWeights(FILE, "imagebind", "CC BY-NC-SA 4.0", SOURCE),)
 _TOKENIZERS: Final = tuple(f"openai/clip-vit-{size}" for size in ("large-patch14", "base-patch32", "base-patch16"))
 _VOCABULARIES: Final = ("tokenizer.json", "vocab.json")
 _LEFT_OUT: Final = re.compile(  # other modalities, scales of the training's loss, the causal mask

@@ -47,6 +47,7 @@ MODELS: Final = {
     "mert-v1-95m": MertModel(HubModel("m-a-p/MERT-v1-95M"), 768, 12),
     "mert-v1-330m": MertModel(HubModel("m-a-p/MERT-v1-330M"), 1024, 24),
 }
+PUBLISHED: Final = tuple(model.hub.published(name, "CC-BY-NC-4.0") for name, model in MODELS.items())
 
 
 def read_settings(folder: Path) -> MertSettings:

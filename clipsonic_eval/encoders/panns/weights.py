@@ -13,6 +13,7 @@ from clipsonic_eval.encoders.panns.frontend import AT_16K, AT_32K, published_mat
 from clipsonic_eval.encoders.panns.network import Cnn14, build
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.tensors import read_tensors
+from clipsonic_eval.weight_files import PublishedWeights
 
 RECORD: Final = "https://zenodo.org/records/3987831"
 FILES: Final = {AT_32K: "Cnn14_mAP=0.431.pth", AT_16K: "Cnn14_16k_mAP=0.438.pth"}
@@ -20,6 +21,14 @@ _FOLDERS: Final = (
     "panns_data",
     ".cache/audioldm_eval/ckpt",
 )  # of panns_inference and audioldm_eval, in the home folder
+PUBLISHED: Final = tuple(
+    PublishedWeights(file, users, "CC-BY-4.0", f"{RECORD}/files/{file}?download=1", folder="~/panns_data")
+    for file, users in zip(
+        FILES.values(),
+        ("panns-cnn14, panns-cnn14-features", "panns-cnn14-16k, panns-cnn14-16k-features"),
+        strict=True,
+    )
+)
 
 
 def find(weights: Path | None, front: LogMel) -> Path:

@@ -8,10 +8,11 @@ from typing import Final
 from clipsonic_eval.encoders.passt.network import Passt
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.tensors import read_tensors
-from clipsonic_eval.weight_files import fill_network, torch_hub
+from clipsonic_eval.weight_files import PublishedWeights, fill_network, torch_hub
 
 FILE: Final = "passt-s-f128-p16-s10-ap.476-swa.pt"
 SOURCE: Final = f"https://github.com/kkoutini/PaSST/releases/download/v0.0.1-audioset/{FILE}"
+PUBLISHED: Final = (PublishedWeights(FILE, "passt, passt-features", "Apache-2.0", SOURCE),)
 
 
 def find(weights: Path | None) -> Path:

@@ -11,12 +11,16 @@ from clipsonic_eval.encoders.vggish.network import DIM, Vggish
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.tensors import read_tensors
-from clipsonic_eval.weight_files import check_hash_in_name, fill_network, torch_hub
+from clipsonic_eval.weight_files import PublishedWeights, check_hash_in_name, fill_network, torch_hub
 
 FILE: Final = "vggish-10086976.pth"
 PCA_FILE: Final = "vggish_pca_params-970ea276.pth"
 _RELEASE: Final = "https://github.com/harritaylor/torchvggish/releases/download/v0.1"
 SOURCE: Final = f"{_RELEASE}/{FILE}"
+PUBLISHED: Final = (
+    PublishedWeights(FILE, "vggish, vggish-exact", "Apache-2.0", SOURCE, sha256="10086976"),
+    PublishedWeights(PCA_FILE, "vggish-exact", "Apache-2.0", f"{_RELEASE}/{PCA_FILE}", sha256="970ea276"),
+)
 
 
 def find(weights: Path | None) -> Path:
