@@ -23,12 +23,12 @@ from clipsonic_eval.weight_files import COPY_FOLDER
 FORMAT = 1
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 INDEX = "model_index.json"
-_CARD = "card.json"
+CARD = "card.json"
 
 
 def parts(network: str, *extra: str) -> tuple[str, ...]:
     """Return the files of a model folder whose network lies in the folder ``network``, the weights first."""
-    return (f"{network}/{WEIGHTS}", f"{network}/config.json", "scheduler/scheduler_config.json", *extra, _CARD)
+    return (f"{network}/{WEIGHTS}", f"{network}/config.json", "scheduler/scheduler_config.json", *extra, CARD)
 
 
 def write(
@@ -66,7 +66,7 @@ def write(
         write_json(folder / f"{file}.json", content)
     card["weights_sha256"] = file_sha256(folder / name / WEIGHTS)
     card["parameters"] = sum(p.numel() for p in network.parameters())
-    write_json(folder / _CARD, card)
+    write_json(folder / CARD, card)
     write_sums(folder, parts(name, *(f"{file}.json" for file in extra)))
     classes = {name: list(network_class), "scheduler": ["diffusers", "DDPMScheduler"]}
     write_json(folder / INDEX, {"_class_name": kind, "format": FORMAT, **classes})
@@ -101,8 +101,16 @@ def read_card(folder: Path, kind: str) -> dict[str, Any]:
         WeightsError: the card is missing or damaged.
     """
     read_index(folder, kind)
-    card: dict[str, Any] = read_json(folder / _CARD, WeightsError, fix="copy the whole folder")
+    card: dict[str, Any] = read_json(folder / CARD, WeightsError, fix="copy the whole folder")
     return card
+
+
+def read_any_card(folder: Path) -> dict[str, Any]:
+    """Return ``card.json`` of a finished model folder of any kind; see :func:`read_card`."""
+    path = folder / INDEX
+    index = read_json(path, fix="train the model again") if path.is_file() else {}
+    kind = index.get("_class_name", "") if isinstance(index, dict) else ""
+    return read_card(folder, kind)
 
 
 def read_checked_card(folder: Path, files: tuple[str, ...]) -> dict[str, Any]:
@@ -119,7 +127,7 @@ def read_checked_card(folder: Path, files: tuple[str, ...]) -> dict[str, Any]:
     if not (folder / weights).is_file():
         raise WeightsError(f"{folder / weights}: the weights are missing; copy the whole folder")
     sums = check_sums(folder, files, WeightsError, fix="train the model again or copy the whole folder")
-    card: dict[str, Any] = read_json(folder / _CARD, WeightsError)
+    card: dict[str, Any] = read_json(folder / CARD, WeightsError)
     if sums[weights] != card["weights_sha256"]:
         raise WeightsError(
             f"{folder / weights}: sha256 {sums[weights][:12]}…, but card.json names {card['weights_sha256'][:12]}…; it "
