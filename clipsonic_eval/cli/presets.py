@@ -30,11 +30,17 @@ def command(names: tuple[str, ...], duration_s: float, as_json: bool) -> None:
     from clipsonic_eval.presets import presets, read_training
 
     cost = locate("clipsonic.training.network_cost:network_cost")
-    found: dict[str, dict[str, Any]] = {}
-    for name in names or sorted(presets()):
-        tree = read_training(Path(name))
-        found[name] = {**cost(tree, duration_s=duration_s)._asdict(), **_run(tree)}
-    click.echo(json.dumps(found) if as_json else _table(found))
+    counted = locate("clipsonic.training.network_cost:COUNTED", fits=lambda _: True)
+    trees = {name: read_training(Path(name)) for name in names or sorted(presets())}
+    others = [name for name, tree in trees.items() if not names and tree.get("trainer") not in counted]
+    found = {
+        name: {**cost(tree, duration_s=duration_s)._asdict(), **_run(tree)}
+        for name, tree in trees.items()
+        if name not in others
+    }
+    click.echo(json.dumps({**found, **dict.fromkeys(others)}) if as_json else _table(found))
+    if others and not as_json:
+        click.echo(f"not counted: {', '.join(others)}")
 
 
 def _run(tree: dict[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from typing import Final
 from clipsonic_eval.encoders.synchformer.network import JOINT_HEAD, TOWER_HEAD, Depths, SynchformerNetwork
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.tensors import read_tensors
-from clipsonic_eval.weight_files import fill_network, torch_hub
+from clipsonic_eval.weight_files import PublishedWeights, fill_network, torch_hub
 
 FILE: Final = "synchformer_state_dict.pth"
 SOURCE: Final = f"https://github.com/hkchengrex/MMAudio/releases/download/v0.1/{FILE}"
+PUBLISHED: Final = (PublishedWeights(FILE, "synchformer", "MIT", SOURCE),)
 _LAYERS: Final = {
     "video": r"vfeat_extractor\.blocks\.(\d+)\.",
     "sound": r"afeat_extractor\.ast\.encoder\.layer\.(\d+)\.",

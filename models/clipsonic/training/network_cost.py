@@ -23,6 +23,8 @@ from clipsonic_eval.encoders.clap.weights import CHECKPOINTS
 from clipsonic_eval.encoders.clip.weights import MODELS
 from clipsonic_eval.errors import ConfigError
 
+_AUDIO, _PRIOR = "clipsonic.training.audio:train", "clipsonic.training.prior:train"
+COUNTED = (_AUDIO, _PRIOR)  # a vocoder's training has discriminators beside its network
 _DIM_OF_CLAP = 512  # of LAION's checkpoints
 _Call = Callable[[torch.nn.Module], torch.Tensor]
 
@@ -59,22 +61,22 @@ def network_cost(config: Mapping[str, Any], *, duration_s: float = 4.0) -> Netwo
     tree = {key: value for key, value in config.items() if key not in {"trainer", "out"}}
     trainer = config.get("trainer")
     settings: AudioTrainingConfig | PriorTrainingConfig
-    if trainer == "clipsonic.training.audio:train":
+    if trainer == _AUDIO:
         settings = resolve(AudioTrainingConfig, tree)
-        network, call = _audio(settings, duration_s)
+        network, call = _audio_network(settings, duration_s)
         name = settings.network.name
-    elif trainer == "clipsonic.training.prior:train":
+    elif trainer == _PRIOR:
         settings = resolve(PriorTrainingConfig, tree)
-        network, call = _prior(settings.network, _dim(settings.encoder))
+        network, call = _prior_network(settings.network, _dim(settings.encoder))
         name = "prior"
     else:
-        raise ConfigError(f"trainer {trainer!r}: the cost of the networks of clipsonic.training is known, no other")
+        raise ConfigError(f"trainer {trainer!r}: the cost of audio models and priors is counted, no other")
     parameters = sum(weight.numel() for weight in network.parameters())
     forward, training = _count(network, call)
     return NetworkCost(name, parameters, forward, training, training * settings.train.batch_size * settings.train.steps)
 
 
-def _audio(config: AudioTrainingConfig, duration_s: float) -> tuple[torch.nn.Module, _Call]:
+def _audio_network(config: AudioTrainingConfig, duration_s: float) -> tuple[torch.nn.Module, _Call]:
     n_mels, dim = config.mel.n_mels, _dim(config.condition.encoder)
     frames = round(duration_s * config.mel.sample_rate / config.mel.hop)
     with torch.device("meta"):
@@ -85,7 +87,7 @@ def _audio(config: AudioTrainingConfig, duration_s: float) -> tuple[torch.nn.Mod
     return network, lambda called: called(*arguments)
 
 
-def _prior(config: PriorNetworkConfig, dim: int) -> tuple[torch.nn.Module, _Call]:
+def _prior_network(config: PriorNetworkConfig, dim: int) -> tuple[torch.nn.Module, _Call]:
     with torch.device("meta"):
         network = build_network(config, dim, seed=0)
         x, t = torch.zeros(1, dim), torch.zeros(1, dtype=torch.int64)

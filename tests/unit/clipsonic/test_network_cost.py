@@ -80,6 +80,11 @@ def test_the_command_prints_a_table_or_json(tmp_path: Path) -> None:
     assert found[str(own)]["forward"] == found["toy_video"]["forward"]
 
 
+def test_trainings_with_other_networks_beside_are_not_counted() -> None:
+    with pytest.raises(ConfigError, match="audio models and priors"):
+        network_cost(read_training(Path("vocoder")))
+
+
 def test_other_trainers_and_lengths_are_one_sentence() -> None:
     with pytest.raises(ConfigError, match="no other"):
         network_cost({"trainer": "mine:train"})

@@ -182,7 +182,7 @@ def test_names_are_those_of_encoders_files_and_repositories() -> None:
     assert [one.name for one in chosen(("vggish-exact",))] == [one.name for one in chosen(("vggish",))] + [
         "vggish_pca_params-970ea276.pth"
     ]
-    assert chosen(("cvssp/audioldm",))[0].used_by == "vocoder hifi-gan"
+    assert chosen(("cvssp/audioldm-s-full-v2",))[0].used_by == "vocoder hifi-gan"
     with pytest.raises(UserError, match="Did you mean 'vggish'"):
         chosen(("vgish",))
 
