@@ -82,7 +82,7 @@ def check_model_card(content: str, where: str) -> list[EvalResult]:
         data = ModelCard(content).data
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{where}: its metadata are not those of a model card ({error}); write it again") from error
-    results = list(data.eval_results or [])
+    results: list[EvalResult] = list(getattr(data, "eval_results", None) or [])
     for result in results:
         lacking = [field for field in _REQUIRED if getattr(result, field) in {None, ""}]
         if lacking or not isinstance(result.metric_value, int | float) or not math.isfinite(result.metric_value):
