@@ -23,8 +23,8 @@ def command(model: Path, runs: tuple[Path, ...], dataset: str, name: str, licenc
     Only scores of systems with this model's weights enter. The metadata are checked offline.
 
     \b
-    clipsonic-eval model-card models/video --run runs/eval --dataset "VGGSound test"
-    hf upload LAB/NAME models/video --exclude "checkpoint/*"      (publish it)
+    clipsonic-eval model-card models/video --run runs/eval --dataset "VGGSound"
+    hf upload LAB/NAME models/video --exclude "checkpoint/*"    (publish it)
     """
     from clipsonic_eval import records
     from clipsonic_eval.locate import locate

@@ -123,7 +123,6 @@ def _weights(system: Mapping[str, Any]) -> Iterator[Any]:
 def _result(score: Score, dataset: str, run: RunRecord) -> EvalResult:
     from huggingface_hub import EvalResult
 
-    low, high = score.ci if score.ci is not None else (None, None)
     return EvalResult(
         task_type=_TASK,
         dataset_type=dataset.lower().replace(" ", "-"),
@@ -134,9 +133,7 @@ def _result(score: Score, dataset: str, run: RunRecord) -> EvalResult:
         metric_name=f"{score.metric} of {score.system}",
         metric_value=score.value,
         metric_args={
-            "interval": None if score.ci is None else [low, high],
-            "interval_level": score.ci_level,
-            "interval_method": score.ci_method,
+            **_interval(score),
             "n": score.n,
             "seed": score.seed,
             "unit": score.unit,
@@ -144,6 +141,13 @@ def _result(score: Score, dataset: str, run: RunRecord) -> EvalResult:
             "signature": score.signature,
         },
     )
+
+
+def _interval(score: Score) -> dict[str, Any]:
+    """Return the interval of a score; the hub's classes drop what is None."""
+    if score.ci is None:
+        return {}
+    return {"interval": list(score.ci), "interval_level": score.ci_level, "interval_method": score.ci_method}
 
 
 def _body(name: str, folder: Path, card: Mapping[str, Any], results: Sequence[EvalResult]) -> str:
