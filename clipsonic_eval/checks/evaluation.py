@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from clipsonic_eval.checks import audio, embeddings
 from clipsonic_eval.checks.audio import ClipLevels
@@ -123,6 +124,27 @@ def check_world(cards: Iterable[EncoderCard], places: Sequence[Path]) -> list[Fi
         "numbers mean nothing on other audio or images, so choose pretrained encoders (ls encoders, README)"
     )
     return [Finding(WORLD, "error", (), sentence)]
+
+
+def check_selection(cards: Iterable[EncoderCard], systems: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """Find systems whose sounds were chosen among several by an encoder that now scores them.
+
+    Args:
+        cards: of the encoders that score.
+        systems: cards of the systems, by name.
+    """
+    scoring = {card.short: card.name for card in cards if "text" in card.modalities}
+    found = []
+    for name, system in systems.items():
+        rerank = system.get("rerank")
+        by = scoring.get(str(rerank.get("encoder"))) if isinstance(rerank, Mapping) else None
+        if by is not None and isinstance(rerank, Mapping):
+            sentence = (
+                f"'{name}' kept the best of {rerank.get('candidates')} sounds by {by}, which also scores it here: its "
+                "scores of text against audio are too high; score with another CLAP, or rerank with another"
+            )
+            found.append(Finding("selected_by_scorer", "warning", (), sentence))
+    return found
 
 
 def check_prompts(encoder: Encoder, prompts: Mapping[str, str]) -> list[Finding]:

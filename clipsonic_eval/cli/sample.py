@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
 from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite_option, set_option
 from clipsonic_eval.config import apply_sets
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.encoders import load_encoder
+from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.harness.queries import read_queries
+from clipsonic_eval.harness.rerank import Reranked
 from clipsonic_eval.harness.sample import SampleResult, sample
 from clipsonic_eval.progress import Bars
-from clipsonic_eval.systems import resolve
+from clipsonic_eval.systems import System, resolve
 
 _SHOWN = 5
+_RERANK = ("candidates", "rerank", "rerank_weights")
 
 
 @click.command("sample")
@@ -32,6 +36,9 @@ _SHOWN = 5
 @click.option("--seed", default=0, help="Base seed; each query derives its own.")
 @click.option("--batch-size", default=32, help="Queries per batch; does not change results.")
 @click.option("--name", show_default="its own name", help="Name of the system in tables.")
+@click.option("--candidates", default=1, help="Sounds per query, of which --rerank keeps one.")
+@click.option("--rerank", metavar="ENCODER", help="A CLAP that keeps the sound nearest to the prompt; on the card.")
+@click.option("--rerank-weights", type=PATH, help="Weights of that CLAP, where they are not in the default place.")
 @overwrite_option
 @click.option("--first-caption", is_flag=True, help="For keys with several prompts, use the first.")
 @json_option()
@@ -54,12 +61,14 @@ def command(
     \b
     clipsonic-eval sample clipsonic.systems:ZeroShot --set model=models/video \
         --queries test.csv --out wavs/ZS
+    clipsonic-eval sample wavs.py:Mine --queries test.csv --out wavs/best4 \
+        --candidates 4 --rerank clap-laion-audio
     """
     query_set = read_queries(queries)
     query_set.show_notes(Bars())
     if not first_caption:
         query_set.single(queries, "use the first of each with --first-caption, or give every caption a key of its own")
-    built = resolve(system, apply_sets({}, sets))
+    built = _reranked(resolve(system, apply_sets({}, sets)), *(settings.pop(name) for name in _RERANK))
     result = sample(built, query_set, out, progress=Bars(), **settings)  # type: ignore[arg-type]
     if as_json:
         click.echo(json.dumps(_tree(result)))
@@ -75,6 +84,19 @@ def command(
         raise UserError(f"{out}: no query could be answered; the first reason: {result.skipped[0].reason}")
     if result.skipped:
         ctx.exit(EXIT_SKIPPED)
+
+
+def _reranked(system: System, candidates: Any, encoder: Any, weights: Any) -> System:
+    """Return the system, or the best of several of its sounds.
+
+    Raises:
+        ConfigError: only one of encoder and candidates is given, or they cannot rerank.
+    """
+    if encoder is None:
+        if candidates != 1 or weights is not None:
+            raise ConfigError("--candidates and --rerank-weights need --rerank ENCODER, which chooses among the sounds")
+        return system
+    return Reranked(system, load_encoder(encoder, weights), candidates)
 
 
 def _tree(result: SampleResult) -> dict[str, object]:

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval.checks.evaluation import check_world
+from clipsonic_eval.checks.evaluation import check_selection, check_world
 from clipsonic_eval.errors import ConfigError, UserError, unknown_name
 from clipsonic_eval.harness.audio_sets import AudioSet, reference_set, system_set
 from clipsonic_eval.harness.controls import HALVES, NOISE, REAL, SHUFFLED
@@ -103,6 +103,7 @@ def plan(
     real_folders = [folder for folder in (config.reference, config.real, config.training) if folder is not None]
     findings = [
         *check_world([encoder.card for encoder in loaded.values()], real_folders or list(config.systems.values())),
+        *check_selection([encoder.card for encoder in loaded.values()], {k: s.card for k, s in systems.items()}),
         *(Finding("left_out", "warning", (), why) for why in left_out),
     ]
     roles = {need: _roles(need, metrics, loaded) for need in lacking}

@@ -80,6 +80,8 @@ def test_skipped_queries_exit_3_and_are_named_on_stderr(folder: Path) -> None:
         (("mine.py:Mine", "--queries", "gone.csv"), "gone.csv: no such file"),
         (("mine.py:Mine", "--queries", "good.csv", "--set", "lvl=1"), "Did you mean 'level'"),
         (("mine.py:Mine", "--queries", "good.csv", "--batch-size", "0"), "batch size must be at least 1"),
+        (("mine.py:Mine", "--queries", "good.csv", "--candidates", "4"), "need --rerank ENCODER"),
+        (("mine.py:Mine", "--queries", "good.csv", "--rerank", "toy-clap"), "needs at least 2 candidates per query"),
     ],
 )
 def test_what_cannot_be_done_exits_2_with_one_line(folder: Path, arguments: tuple[str, ...], message: str) -> None:
@@ -110,3 +112,16 @@ def test_rows_of_the_queries_that_cannot_be_used_are_skipped_with_exit_code_3(fo
     assert out.startswith("wavs: 1 of 1 queries")
     assert "odd.csv line 2: a quote opens here and is never closed" in err
     assert "line 4 (key 'c'): has no prompt" in (folder / "wavs" / "skipped.csv").read_text()
+
+
+def test_the_best_of_several_sounds_is_another_system_in_the_folder(folder: Path) -> None:
+    words = ("mine.py:Mine", "--queries", "good.csv", "--out", "wavs", "--candidates", "2", "--rerank", "toy-clap")
+    code, out, _ = run(*words)
+    assert code == 0
+    assert out.startswith("wavs: 2 of 2 queries by mine-best2")
+    card = json.loads((folder / "wavs" / "system.json").read_text())
+    assert card["rerank"]["candidates"] == 2
+    assert card["rerank"]["encoder"].startswith("toy-clap+")
+    code, _, err = run("mine.py:Mine", "--queries", "good.csv", "--out", "wavs")
+    assert code == 2
+    assert "rerank" in err
