@@ -16,11 +16,9 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from clipsonic.networks import set_execution
 from clipsonic.training import checkpoint, processes
 from clipsonic.training.batches import own_draws
 from clipsonic.training.config import TrainConfig
-from clipsonic.training.loss_scale import LossScale
 from clipsonic.training.noise_levels import COLUMNS, LossByNoiseLevel
 from clipsonic.training.observers import Observer, Sight
 from clipsonic.training.optimizers import make_optimizers
@@ -128,10 +126,8 @@ class _TrainingRun:
                 f"train.gradient_accumulation {config.gradient_accumulation}"
             )
         self.shares = processes.shares(state, config.gradient_accumulation)
-        set_execution(task.module, channels_last=config.channels_last)
         self.weights, self.optimizers = make_optimizers(task.module, config)
         self.weights.profiles = PowerAverages(config.ema_lengths, self.weights.values)
-        self.scale = LossScale(on=config.execution(self.device).precision == "fp16")
         self.step, self.seconds = 0, 0.0
         self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses and their number
         self.observers = observers
@@ -152,8 +148,8 @@ class _TrainingRun:
         self.step, self.seconds = found.step, found.seconds
         self.log_rows = found.log
         self.threads = found.threads
-        if self.scale.on:
-            self.scale.factor, self.scale.good = found.loss_scale
+        if self.weights.scale.on:
+            self.weights.scale.factor, self.weights.scale.good = found.loss_scale
         window = self._whole_window()
         checkpoint.apply(found, self.weights, self.optimizers, window)
         self.window.copy_(window[:2])
@@ -163,7 +159,7 @@ class _TrainingRun:
     def save(self) -> None:
         """Write a checkpoint, on the main process."""
         if self.writes:
-            scale = (self.scale.factor, self.scale.good)
+            scale = (self.weights.scale.factor, self.weights.scale.good)
             state = checkpoint.Checkpoint(self.identity, self.step, self.seconds, self.log_rows, self.threads, scale)
             checkpoint.write(self.folder, state, self.weights, self.optimizers, self._whole_window())
 
@@ -235,9 +231,9 @@ class _TrainingRun:
         for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
             group["lr"] = rate
         loss = self._gradient()
-        norm = float(self.weights.reduce(len(self.shares) * self.scale.factor, processes=self.processes))
+        norm = float(self.weights.reduce(len(self.shares), processes=self.processes))
         finite = math.isfinite(norm)
-        if not self.scale.takes(finite=finite):
+        if not self.weights.scale.takes(finite=finite):
             raise UserError(
                 f"training diverged at step {self.step} (the gradient is not finite); lower train.learning_rate"
             )
@@ -262,7 +258,7 @@ class _TrainingRun:
         for turn, rows in enumerate(self.shares):
             with own_draws(self.task.module, self.config.seed, self.step, rows.start):
                 loss = self.task.loss(self.weights.call, self.step, rows)
-                self.weights.backward(loss * self.scale.factor, add=turn > 0)
+                self.weights.backward(loss, add=turn > 0)
             total += loss.detach()
         return total / len(self.shares)
 

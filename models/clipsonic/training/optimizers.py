@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from clipsonic.networks import set_execution
 from clipsonic.training.config import TrainConfig
 from clipsonic.training.weights import FlatWeights
 
@@ -32,6 +33,7 @@ def make_optimizers(module: nn.Module, config: TrainConfig) -> tuple[FlatWeights
         module: the network, on its device.
         config: the optimiser's settings, and how the network is computed.
     """
+    set_execution(module, channels_last=config.channels_last)  # before the weights lie in one piece
     execution = config.execution(next(module.parameters()).device)
     kernels = _kernels(module) if config.optimizer == "muon" else []
     rest = [p for p in module.parameters() if p.requires_grad and p not in set(kernels)]

@@ -7,24 +7,19 @@ beside the card.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import save_file
 
 from clipsonic.training import lifecycle
 from clipsonic.training.config import identity, settings_of
 from clipsonic.training.vocoder_config import VocoderTrainingConfig
+from clipsonic.training.vocoder_folder import TrainedVocoder, vocoder_parent
 from clipsonic.training.vocoder_task import VocoderTask, check_segment
-from clipsonic.vocoders import bigvgan
-from clipsonic.vocoders._bigvgan_network import BigVGAN, BigVGANConfig
-from clipsonic_eval import atomic, outputs
+from clipsonic.vocoders._bigvgan_network import BigVGAN
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ConfigError, UserError
-from clipsonic_eval.files import write_json
-from clipsonic_eval.hashing import file_sha256, write_sums
 from clipsonic_eval.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -56,7 +51,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
             f"{settings.clips}: clips at {store.sample_rate} Hz, but mel.sample_rate is {settings.mel.sample_rate}"
         )
     check_segment(settings, store)
-    start, parent = _parent(settings)
+    start, parent = vocoder_parent(settings)
     decides = {**settings_of(settings), "clips": store.content_hash}
     with lifecycle.claim(out, decides, steps=settings.train.steps, parent=parent, overwrite=overwrite) as finished:
         if not finished:
@@ -78,9 +73,11 @@ def _train(
     task = VocoderTask(config, store, rows, start)
     content = [store.content_hash, *([] if parent is None else [str(parent["weights_sha256"])])]
 
-    def model(result: dict[str, Any]) -> _Trained:
+    def model(result: dict[str, Any]) -> TrainedVocoder:
         card = {**result, "clips": store.content_hash, "n_clips": len(rows)}
-        return _Trained(task.generator(), config.bigvgan(), card | ({} if parent is None else {"init_from": parent}))
+        return TrainedVocoder(
+            task.generator(), config.bigvgan(), card | ({} if parent is None else {"init_from": parent})
+        )
 
     lifecycle.complete(
         task,
@@ -91,39 +88,3 @@ def _train(
         settings=as_tree(config),
         progress=progress,
     )
-
-
-class _Trained:
-    """A finished generator, its configuration and its card."""
-
-    def __init__(self, generator: BigVGAN, config: BigVGANConfig, card: dict[str, Any]) -> None:
-        self.generator, self.config, self.card = generator, config, card
-
-    def save(self, folder: Path) -> Path:
-        """Write the folder; ``model_index.json`` last, so its presence means "complete"."""
-        tensors = {name: value.detach().cpu().contiguous() for name, value in self.generator.state_dict().items()}
-        name = bigvgan.TRAINED
-        with atomic.replacing_folder(folder / name) as part:
-            save_file(tensors, part / bigvgan.FILES[0])
-            write_json(part / "config.json", {**asdict(self.config), "win_size": self.config.n_fft})
-        self.card["weights_sha256"] = file_sha256(folder / name / bigvgan.FILES[0])
-        self.card["parameters"] = sum(value.numel() for value in self.generator.parameters())
-        write_json(folder / "card.json", self.card)
-        write_sums(folder, (f"{name}/{bigvgan.FILES[0]}", f"{name}/config.json", "card.json"))
-        write_json(folder / "model_index.json", {"_class_name": "Vocoder", "format": 1, "vocoder": "bigvgan"})
-        return folder
-
-
-def _parent(config: VocoderTrainingConfig) -> tuple[BigVGAN | None, dict[str, Any] | None]:
-    """Return the generator that a run starts from, and what the card says of it.
-
-    Raises:
-        UserError: no readable BigVGAN there, or one of another size or layout.
-    """
-    if config.init_from is None:
-        return None, None
-    network, theirs, path = bigvgan.read(config.init_from)
-    changed = outputs.differences(as_tree(theirs), as_tree(config.bigvgan()))
-    if changed:
-        raise ConfigError(f"{config.init_from}: another generator than this run's ({outputs.listing(changed)})")
-    return network, {"weights_sha256": file_sha256(path)}

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from clipsonic.training.execution import FLOAT32, Execution, plain, prepared, products
+from clipsonic.training.loss_scale import LossScale
 from clipsonic.training.posthoc_ema import PowerAverages
 
 _ALIGNMENT = 32  # elements: every parameter begins at a multiple of 64 bytes, also in 16 bits
@@ -34,6 +35,7 @@ class FlatWeights:
         values: (n,) float32.
         gradient: (n,) float32.
         average: (n,) float32, the exponential moving average (EMA) of the values, which is what is kept of a run.
+        scale: by which the gradient is too large until it is reduced; 1 but in fp16.
         profiles: further averages, from which one of any length is made after the run.
     """
 
@@ -61,6 +63,7 @@ class FlatWeights:
             parameter.grad = _view(self.gradient, parameter, begin)
             if self._low is not None:
                 called[parameter].data = _view(self._low, parameter, begin)
+        self.scale = LossScale(on=execution.precision == "fp16")
         self.average = self.values.clone()
         self.profiles = PowerAverages((), self.values)
         self.cast()
@@ -83,7 +86,7 @@ class FlatWeights:
         """Set the gradient of a loss, a scalar, or add it to what is there."""
         self.called.zero_grad()  # to None: the network then hands over its gradients instead of adding to old ones
         with self._products():
-            loss.backward()
+            (loss * self.scale.factor).backward()
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._called]
         if add:  # in float32, whatever the network's precision
             torch._foreach_add_(self._gradients, [gradient.float() for gradient in found])
@@ -96,8 +99,8 @@ class FlatWeights:
         """Make the gradient its mean over the processes, divided by a number; return its norm, a scalar."""
         if processes > 1:
             torch.distributed.all_reduce(self.gradient)
-        if divisor * processes != 1:
-            self.gradient /= divisor * processes
+        if (divisor := divisor * processes * self.scale.factor) != 1:
+            self.gradient /= divisor
         return torch.linalg.vector_norm(self.gradient)
 
     @torch.no_grad()

@@ -62,6 +62,7 @@ def one_pass(module: Any, how: Execution) -> tuple[torch.Tensor, torch.Tensor, i
         answer = weights.call(x, torch.tensor([3, 200, 500, 900]), cond, drop)
     own = {weight.untyped_storage().data_ptr() for weight in weights.called.parameters()}
     weights.backward(answer.float().square().mean())
+    weights.reduce()
     return answer.detach(), weights.gradient.clone(), sum(size for at, size in kept.items() if at not in own)
 
 
