@@ -20,7 +20,7 @@ from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.types import EncoderCard
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

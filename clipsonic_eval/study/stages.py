@@ -72,11 +72,12 @@ class Stages:
         self._peak_mib = 0.0
 
     def discard_others(self, planned: Sequence[Stage]) -> None:
-        """Remove the folders of all stages but the planned ones: what an earlier study of other settings left."""
-        wanted = {stage.folder for stage in planned if stage.complete}
-        for marker in list(self._root.rglob(_MARKER)):
-            if marker.parent not in wanted:
-                shutil.rmtree(marker.parent)
+        """Remove what an earlier study of other settings left: all stages but the planned ones that are complete."""
+        complete = {stage.folder for stage in planned if stage.complete}
+        begun = {stage.folder for stage in planned if stage.folder.exists()}
+        for folder in begun | {marker.parent for marker in self._root.rglob(_MARKER)}:
+            if folder not in complete:
+                shutil.rmtree(folder, ignore_errors=True)  # it may lie in another one
 
     def always(self, label: str, work: Callable[[], T]) -> T:
         """Run a stage that leaves no marker, and return its result."""

@@ -78,8 +78,8 @@ def test_a_vocoder_of_another_layout_is_refused(tmp_path: Path, changes: dict[st
 def test_folders_that_are_no_vocoder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unknown option of vocoder hifi-gan 'file'"):
         make_vocoder(MelConfig(), {"name": "hifi-gan", "file": "x"})
-    with pytest.raises(ConfigError, match=r"vocoder hifi-gan needs folder: set vocoder\.folder"):
-        make_vocoder(MelConfig(), {"name": "hifi-gan"})
+    with pytest.raises(ConfigError, match=r"vocoder bigvgan needs folder: set vocoder\.folder"):
+        make_vocoder(MelConfig(), {"name": "bigvgan"})
     with pytest.raises(WeightsError, match=r"config\.json"):
         make_vocoder(MelConfig(), {"name": "hifi-gan", "folder": str(tmp_path)})
     written(tmp_path / "v")

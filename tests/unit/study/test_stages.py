@@ -32,7 +32,10 @@ def test_stages_of_other_settings_are_discarded_and_the_others_kept(tmp_path: Pa
     for name in ("kept", "changed", "deep/dropped"):
         (tmp_path / name).mkdir(parents=True)
         stages.run(stage(name, 1))
-    stages.discard_others([stage("kept", 1), stage("changed", 2), stage("new", 1)])
+    (tmp_path / "interrupted").mkdir()
+    (tmp_path / "interrupted" / "result").write_text("half")
+    planned = [stage("kept", 1), stage("changed", 2), stage("new", 1), stage("interrupted", 1)]
+    stages.discard_others(planned)
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("result")) == ["kept/result"]
 
 
