@@ -210,6 +210,23 @@ def given_folder(weights: Path) -> Path:
     return folder
 
 
+def stated_licence(folder: Path) -> str:
+    """Return the licence that the model card in a folder (``README.md``), or in the one above, states."""
+    from huggingface_hub import ModelCard
+
+    for path in (folder / "README.md", folder.parent / "README.md"):
+        if path.is_file():
+            try:
+                data = ModelCard.load(path, ignore_metadata_errors=True).data
+            except (OSError, ValueError):  # a README with broken front matter states none
+                continue
+            # cards name their own licences as "other", with the name beside
+            stated = data.get("license_name") if data.license == "other" else data.license
+            if isinstance(stated, str):
+                return stated
+    return "not stated in the folder"
+
+
 def check_hash_in_name(path: Path, fix: str) -> None:
     """Compare a file with the SHA-256 that its name states, if it states one.
 

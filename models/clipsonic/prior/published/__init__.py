@@ -23,9 +23,9 @@ from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders import load_encoder
 from clipsonic_eval.errors import SpaceError, UserError
 from clipsonic_eval.hashing import file_sha256
+from clipsonic_eval.weight_files import stated_licence
 
 _LAYOUTS = (diffusers_folder, dalle2_folder)
-NOT_STATED = "not stated in the folder"
 
 
 def import_prior(
@@ -60,24 +60,9 @@ def import_prior(
     sha256 = file_sha256(found.weights)
     identity = {"prior": sha256, "space": as_tree(clip.card), "scheduler": found.scheduler}
     with outputs.claim(out, "import-prior", identity, overwrite=overwrite):
-        data = {"kind": "published", "layout": found.layout, "sha256": sha256, "licence": licence(folder)}
+        data = {"kind": "published", "layout": found.layout, "sha256": sha256, "licence": stated_licence(folder)}
         card = {"data": data, "space": as_tree(clip.card), **found.card}
         return DiffusionPrior(found.network, card, scheduler=prior_scheduler(**found.scheduler)).save(out)
-
-
-def licence(folder: Path) -> str:
-    """Return the licence that the model card in a folder (``README.md``), or in the one above, states."""
-    from huggingface_hub import ModelCard
-
-    for path in (folder / "README.md", folder.parent / "README.md"):
-        if path.is_file():
-            try:
-                stated = ModelCard.load(path, ignore_metadata_errors=True).data.license
-            except (OSError, ValueError):  # a README without or with broken front matter states none
-                continue
-            if isinstance(stated, str):
-                return stated
-    return NOT_STATED
 
 
 def _check_encoder(folder: Path, network: Any, clip: Any) -> None:
