@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -187,10 +188,7 @@ def test_a_run_in_fp16_has_the_loss_of_float32_and_says_its_precision(tmp_path: 
     assert cards[1]["val_loss"] == pytest.approx(cards[0]["val_loss"], rel=0.01)
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
-@pytest.mark.parametrize("recomputed", [False, True])
-def test_a_compiled_pass_is_a_plain_one_but_for_rounding(recomputed: bool) -> None:
+def compiled_beside_plain(recomputed: bool) -> None:
     found = []
     for how in (Execution(), Execution(compiled=True, recomputed=recomputed)):
         small = NetworkConfig("unet1d", {"channels": [8], "groups": 2, "heads": 0, "embedding": 8})
@@ -202,6 +200,20 @@ def test_a_compiled_pass_is_a_plain_one_but_for_rounding(recomputed: bool) -> No
         found.append(weights.gradient)
     assert torch.allclose(found[0], found[1], rtol=1e-4, atol=1e-6)
     assert found[0].abs().max() > 0
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
+@pytest.mark.parametrize("recomputed", [False, True])
+def test_a_network_is_traced_whole_for_compilation(recomputed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager", fullgraph=True))
+    compiled_beside_plain(recomputed)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
+def test_a_compiled_pass_is_a_plain_one_but_for_rounding() -> None:
+    compiled_beside_plain(recomputed=False)
 
 
 def test_images_with_their_channels_last_need_images(tmp_path: Path) -> None:
