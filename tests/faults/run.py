@@ -128,7 +128,8 @@ def main(out: Path, kills: int, seed: int, only: tuple[str, ...]) -> None:
                 name, ok, text = case(top / "inputs", top / f"case-{number}")
                 rows.append(Row(name, 0, int(ok is not None), int(bool(ok)), text.replace(folder, "…")))
                 click.echo(_line(rows[-1]))
-    write(out, rows, f"python tests/faults/run.py --out {out} --kills {kills} --seed {seed}")
+    chosen = "".join(f" --only '{word}'" for word in only)
+    write(out, rows, f"python tests/faults/run.py --out {out} --kills {kills} --seed {seed}{chosen}")
     if any(row.equal < row.runs for row in rows):
         sys.exit(1)
 
