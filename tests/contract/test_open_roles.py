@@ -19,7 +19,7 @@ from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.metrics import METRICS, ClipMetric, Inputs, MetricCard
 
-ROLE = "audio_video"  # as a synchronisation metric would have
+ROLE = "audio_motion"  # that no metric of ours has
 
 
 def offset(inputs: Inputs) -> dict[str, float]:
@@ -80,10 +80,10 @@ def test_another_encoder_can_take_the_role_by_name_or_in_memory(world: Path) -> 
 
 
 def test_declining_the_role_or_misspelling_it_is_one_sentence(world: Path) -> None:
-    with pytest.raises(ConfigError, match="offset cannot be computed: no encoder for 'audio_video'"):
+    with pytest.raises(ConfigError, match="offset cannot be computed: no encoder for 'audio_motion'"):
         evaluate(config(world, encoders={ROLE: None}), None)
-    with pytest.raises(UserError, match=r"unknown role of an encoder 'audio_vidoe'.*'audio_video'"):
-        config(world, encoders={"audio_vidoe": "other-sync"})
+    with pytest.raises(UserError, match=r"unknown role of an encoder 'audio_moiton'.*'audio_motion'"):
+        config(world, encoders={"audio_moiton": "other-sync"})
 
 
 def test_the_command_line_takes_its_role_and_the_report_its_column(world: Path) -> None:
