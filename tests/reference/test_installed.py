@@ -22,6 +22,7 @@ JUDGES = (
     "otava",
     "bigvgan",
     "ray",
+    "encodec",
     "audiobox_aesthetics",
     "imagebind",
     "datasets",
