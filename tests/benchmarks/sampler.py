@@ -37,7 +37,8 @@ processor time per clip with one thread, embedding and scoring of the sounds inc
 A small power p has few steps at low noise, where a network of a short training errs more than it adds. Of data with
 deviation 0.1, 10 steps of a straight path keep {kept}.
 
-Taken: 10 steps and p = 0.5; more steps gain nothing that the interval could show. Every study chooses its guidance.
+Taken: 10 steps and p = 0.5. More steps gain nothing that the interval could show; p = 0.3 gains less than the interval,
+and keeps half of the fine detail. Every study chooses its guidance.
 
 """
 
