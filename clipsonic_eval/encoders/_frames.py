@@ -17,7 +17,7 @@ from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.media.audio import resample
 from clipsonic_eval.types import Clip, EncoderCard
 
-Rows = Literal["frame", "second"]
+RowsPer = Literal["frame", "second"]
 _BATCH_CPU_S, _BATCH_GPU_S = 5, 160  # seconds of audio per batch, which bounds the memory
 _BATCH_MOST = 64  # windows, however short they are
 
@@ -35,7 +35,7 @@ class Framing(NamedTuple):
     rate: int
     window: int | None
     shortest: int
-    rows: Rows
+    rows: RowsPer
 
     @classmethod
     def of(cls, name: str, rate: int, window_s: float | None, shortest: int, rows: str) -> Framing:

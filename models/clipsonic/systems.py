@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
@@ -28,7 +28,6 @@ from clipsonic.conditions import embed_texts, normalised
 from clipsonic.model import MelDiffusion
 from clipsonic.networks import set_execution
 from clipsonic.prior.model import DiffusionPrior
-from clipsonic.samplers import StepEnd
 from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig, check_space
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.devices import resolve_device
@@ -38,6 +37,7 @@ from clipsonic_eval.media.video import query_image
 from clipsonic_eval.stages import stage
 from clipsonic_eval.types import Query
 
+_StepEnd = Callable[[int, int, torch.Tensor], torch.Tensor]  # see clipsonic.samplers
 S = TypeVar("S", bound="MelSystem")
 PEAK_RULE = "above 1: scaled to 1"
 
@@ -157,7 +157,7 @@ class MelSystem:
         log_mel = self.log_mel(self.conditions(queries, seeds), seeds)
         return list(self.model.vocode(log_mel, seeds))
 
-    def log_mel(self, conditions: Float32, seeds: Sequence[int], step_end: StepEnd | None = None) -> torch.Tensor:
+    def log_mel(self, conditions: Float32, seeds: Sequence[int], step_end: _StepEnd | None = None) -> torch.Tensor:
         """Generate one log-mel spectrogram per condition (b, d) and seed, (b, n_mels, frames) float32 in nats.
 
         ``step_end`` sees every step, see :func:`clipsonic.samplers.sample`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clipsonic_eval.encoders._frames import FrameEncoder, Framing, Rows, mono, stereo
+from clipsonic_eval.encoders._frames import FrameEncoder, Framing, RowsPer, mono, stereo
 from clipsonic_eval.encoders.codec.weights import MODELS, load
 from clipsonic_eval.types import EncoderCard
 from clipsonic_eval.weight_files import tensors_sha256
@@ -16,7 +16,7 @@ def load_codec(
     device: str,
     *,
     window_s: float | None,
-    rows: Rows = "second",
+    rows: RowsPer = "second",
     download: bool | None = None,
 ) -> FrameEncoder:
     """Load a codec by its registry name; options as of the package.

@@ -8,7 +8,7 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.encoders._batches import mono_samples
-from clipsonic_eval.encoders._frames import FrameEncoder, Framing, Rows
+from clipsonic_eval.encoders._frames import FrameEncoder, Framing, RowsPer
 from clipsonic_eval.encoders.mert.weights import MODELS, RATE, load
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.types import Clip, EncoderCard
@@ -34,7 +34,7 @@ def load_mert(
     *,
     layer: int | None = None,
     window_s: float | None = 5.0,
-    rows: Rows = "second",
+    rows: RowsPer = "second",
     download: bool | None = None,
 ) -> FrameEncoder:
     """Load MERT by its registry name; options as of the package.
