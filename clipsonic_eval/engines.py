@@ -19,7 +19,7 @@ from itertools import islice
 from typing import Any, Final, Literal, TypeVar
 
 from clipsonic_eval import threads
-from clipsonic_eval.errors import UserError, listed
+from clipsonic_eval.errors import ConfigError, UserError, listed
 
 P = TypeVar("P")
 A = TypeVar("A")
@@ -58,6 +58,20 @@ def in_processes(work: Callable[[P], A], parts: Iterable[P], processes: int) -> 
             ) from None
 
 
+def check_gpus(engine: Engine, device: str, gpus: float) -> None:
+    """Refuse a share of a GPU that no task can get, or that nothing would use.
+
+    Raises:
+        ConfigError: it makes no sense.
+    """
+    if gpus < 0 or (gpus > 1 and gpus % 1):
+        raise ConfigError(f"gpus_per_task {gpus:g}: a share of one GPU, or a whole number of them")
+    if engine != "ray" and gpus:
+        raise ConfigError(f"gpus_per_task {gpus:g}: is for engine ray; leave it out, or give --engine ray")
+    if engine == "ray" and device == "cuda" and not gpus:
+        raise ConfigError("engine ray with device cuda: say how much of a GPU a task gets, e.g. gpus_per_task=0.25")
+
+
 def on_ray(
     work: Callable[[P], A], parts: Iterable[P], *, cpus: float = 1.0, gpus: float = 0.0
 ) -> Iterator[tuple[P, A]]:
@@ -78,6 +92,7 @@ def on_ray(
             others are done.
     """
     with _connected() as ray:
+        _refuse_what_never_fits(ray, cpus, gpus)
         task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(work)
         again = _Again()
         running: dict[Any, P] = {}
@@ -144,6 +159,23 @@ class _Again:
         if self._parts:
             time.sleep(max(0.0, min(due for due, _ in self._parts) - time.monotonic()))
         return bool(self._parts)
+
+
+def _refuse_what_never_fits(ray: Any, cpus: float, gpus: float) -> None:
+    """Refuse tasks too large for this machine; a cluster may have an autoscaler that adds nodes.
+
+    Raises:
+        UserError: a task asks for more than there is.
+    """
+    if os.environ.get("RAY_ADDRESS"):
+        return
+    there = ray.cluster_resources()
+    for name, asked in (("CPU", cpus), ("GPU", gpus)):
+        if asked > there.get(name, 0.0):
+            raise UserError(
+                f"engine ray: a task asks for {asked:g} {name}, and this machine has {there.get(name, 0.0):g}; set "
+                "RAY_ADDRESS to a cluster that has them, or ask for less (--workers, gpus_per_task)"
+            )
 
 
 def _room(ray: Any, cpus: float, gpus: float) -> int:

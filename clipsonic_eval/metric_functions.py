@@ -29,7 +29,6 @@ _EXAMPLES = {  # by role
     "audio": "vggish",
     "audio_text": "clap-laion-audio",
     "audio_image": "imagebind",
-    "audio_video": "synchformer",
     "classifier": "panns-cnn14",
     "aesthetics": "audiobox-aesthetics",
 }

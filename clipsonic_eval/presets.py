@@ -58,7 +58,7 @@ def read_training(source: Path, beside: Path | None = None) -> dict[str, Any]:
 
 def _find(source: Path, beside: Path | None) -> Path:
     path = source if beside is None else beside / source
-    if path.exists() or source.suffix in _SUFFIXES or len(source.parts) > 1:
+    if path.is_file() or source.suffix in _SUFFIXES or len(source.parts) > 1:
         return path  # a missing file is the reader's sentence
     known = presets()
     if source.name not in known:

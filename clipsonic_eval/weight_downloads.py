@@ -159,7 +159,8 @@ def _continue(weights: PublishedWeights, part: Path, progress: Progress) -> None
         length = answer.headers.get("Content-Length")
         total = done + int(length) if length else None
         with part.open("ab" if done else "wb") as file:
-            for block in progress.track(_blocks(answer), label=weights.name, total=total and -(-total // _BLOCK)):
+            blocks = total and -(-total // _BLOCK)
+            for block in progress.track(_blocks(answer), label=weights.name, total=blocks, done=done // _BLOCK):
                 file.write(block)
     found = part.stat().st_size
     if total is not None and found != total:

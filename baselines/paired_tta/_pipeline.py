@@ -7,6 +7,7 @@ card says so. Reranking inside a pipeline is left off; ``sample --rerank`` does 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,12 @@ class PublishedPipeline:
         """Return everything the sounds depend on, and the licence of the weights."""
         config = self.config
         sampling = {name: getattr(config, name) for name in ("steps", "guidance", "negative_prompt", "template")}
+        called = inspect.signature(
+            type(self.pipeline).__call__
+        ).parameters  # whose defaults are the installed release's
+        for name, argument in (("steps", "num_inference_steps"), ("guidance", "guidance_scale")):
+            if sampling[name] is None and argument in called:
+                sampling[name] = called[argument].default
         return {
             "kind": type(self).__name__,
             "pipeline": self.pipeline_class,
@@ -134,12 +141,18 @@ class PublishedPipeline:
             **self._arguments(),
         }
         with stage("pipeline"):
-            found = self.pipeline(
-                config.template.replace("{}", query.prompt),
-                generator=torch.Generator().manual_seed(seed),
-                output_type="np",
-                **{name: value for name, value in given.items() if value is not None},
-            ).audios[0]
+            try:
+                found = self.pipeline(
+                    config.template.replace("{}", query.prompt),
+                    generator=torch.Generator().manual_seed(seed),
+                    output_type="np",
+                    **{name: value for name, value in given.items() if value is not None},
+                ).audios[0]
+            except ValueError as error:
+                line = str(error).strip().partition("\n")[0]
+                raise ConfigError(
+                    f"{self.pipeline_class}: refuses this request ({line}); change the setting"
+                ) from error
         native = Clip(query.key, np.atleast_2d(np.asarray(found, np.float32)), self.native_rate)
         samples = mono_at(native, config.sample_rate)
         n = round(config.duration_s * config.sample_rate)
@@ -197,7 +210,10 @@ def load_pipeline(folder: Path, pipeline_class: str, precision: str, **parts: An
         raise WeightsError(f"{folder}: not readable as a {pipeline_class} ({line}); {COPY_FOLDER}") from error
 
 
+_HASHED = {".safetensors", ".json", ".txt", ".model"}
+
+
 def folder_hash(folder: Path) -> str:
     """Return one hash over the weights, settings and vocabularies of a pipeline's folder."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in {".safetensors", ".json"} and path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _HASHED and path.is_file())
     return config_hash({path.relative_to(folder).as_posix(): file_sha256(path) for path in files})

@@ -19,9 +19,9 @@ EXIT_LEAKS = 1
 def command(folders: tuple[Path, ...], as_json: bool) -> None:
     r"""Check that FOLDERS of prepared clips, e.g. train and test, share no video and no sound.
 
-    A single folder is checked between its splits, as prepare does. Videos are known by their id for data sets of
-    YouTube and Freesound, so that AudioCaps and VGGSound can be compared; sounds sample by sample. Exit code 1: they
-    share some.
+    A single folder is checked between its splits, as prepare does. Videos are known by their YouTube id, so that
+    AudioCaps, VGGSound, MUSIC and the AudioSet part of WavCaps can be compared; recordings of Clotho and of the rest
+    of WavCaps only within their own set; sounds sample by sample. Exit code 1: they share some.
 
     \b
     clipsonic-eval leaks clips/train clips/test

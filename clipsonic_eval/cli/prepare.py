@@ -79,10 +79,12 @@ def command(  # noqa: PLR0913 (click hands over one argument per option)
     settings = merged(settings, {"workers": workers, "engine": engine})
     config = resolve(PrepareConfig, settings, where="prepare")
     given = Source(source, dataset, csv, split, prompts)
+    if croissant:
+        from clipsonic_eval.clips.croissant import package, write_croissant
+
+        package()  # missing, it is said before hours of work
     result = prepare(given, out, config, part=part, progress=Bars(), overwrite=overwrite)
     if croissant and result.n_clips:
-        from clipsonic_eval.clips.croissant import write_croissant
-
         write_croissant(out, dataset)
     _list_skipped(result.skipped, out)
     for finding in result.findings:

@@ -36,7 +36,7 @@ _RERANK = ("candidates", "rerank", "rerank_weights")
 @click.option("--seed", default=0, help="Base seed; each query derives its own.")
 @click.option("--batch-size", default=32, help="Queries per batch; does not change results.")
 @click.option("--name", show_default="its own name", help="Name of the system in tables.")
-@click.option("--candidates", default=1, help="Sounds per query, of which --rerank keeps one.")
+@click.option("--candidates", default=1, help="Sounds per query, the best of which is kept; needs a CLAP to rerank by.")
 @click.option("--rerank", metavar="ENCODER", help="A CLAP that keeps the sound nearest to the prompt; on the card.")
 @click.option("--rerank-weights", type=PATH, help="Weights of that CLAP, where they are not in the default place.")
 @overwrite_option

@@ -64,7 +64,7 @@ def build_shards(
         return
     square = image_square(encoder) if encoder is not None else None
     tasks = [DecodeTask(shard.number, item, plan.config, 0, square) for shard in shards for item in shard.items]
-    workers = choose_workers(plan.config.workers, len(tasks))
+    workers = choose_workers(plan.config.workers, len(tasks), len(plan.listing.items))
     for_encoder = threads.available() - workers if workers > 1 else threads.for_networks()
     started = contextlib.nullcontext(decoders) if decoders else Decoders(workers, plan.config.item_limit_gib)
     with threads.limited(networks=max(1, for_encoder)), started as running:

@@ -63,6 +63,7 @@ def finish(out: Path, plan: Plan, sidecars: Sequence[dict[str, Any]]) -> dict[st
         "world": world_of(plan.root),
         "provenance": collect(),
     }
+    (out / filenames.CROISSANT).unlink(missing_ok=True)  # describes the clips that were there
     write_json(out / filenames.CLIPS, seal(summary))
     return summary
 

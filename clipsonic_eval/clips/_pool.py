@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from clipsonic_eval import threads
 from clipsonic_eval.clips._decoding import Decoded, DecodeTask, decode, longest_s
+from clipsonic_eval.errors import UserError
 from clipsonic_eval.types import Skip
 
 _QUEUED = 4  # tasks per process that may wait: bounds the memory
@@ -29,11 +30,17 @@ _TRIES = 2
 _START_S = 300.0  # for a process to start, on a machine that swaps
 
 
-def choose_workers(asked: int | None, n_tasks: int) -> int:
-    """Return how many processes to start; 0: decode in this process."""
+def choose_workers(asked: int | None, n_tasks: int, whole: int = 0) -> int:
+    """Return how many processes to start; 0: decode in this process.
+
+    Args:
+        asked: by the user.
+        n_tasks: to do.
+        whole: tasks of the whole job: of a large one the last shard, too, is decoded within the limits.
+    """
     if asked is not None:
         return min(asked, n_tasks)
-    return min(threads.cores(), n_tasks // _TASKS_PER_WORKER)
+    return min(threads.cores(), max(n_tasks // _TASKS_PER_WORKER, int(whole >= _TASKS_PER_WORKER)))
 
 
 _Queue = collections.deque[tuple[DecodeTask, Future[Decoded] | None]]
@@ -101,15 +108,17 @@ class Decoders:
         child, why = self._idle.get(), ""
         try:
             for _ in range(_TRIES):
+                if self._closed:
+                    break
                 child = child or self._start()
                 answer = child.decode(task)
                 if isinstance(answer, Decoded):
                     return answer
+                if isinstance(answer, OSError):
+                    raise answer
                 why = answer
                 self._all.discard(child)
                 child = None
-                if self._closed:
-                    break
         finally:
             self._idle.put(child)
         return Decoded([], [Skip(task.item.key, f"{why}, twice")], over_limit=True)
@@ -131,16 +140,28 @@ class _Child:
         self._process = context.Process(target=_serve, args=(theirs, limit_gib), name="decode", daemon=True)
         self._process.start()
         theirs.close()  # so that its end is seen here when the process is gone
-        if self._connection.poll(_START_S):
-            self._connection.recv()
+        try:
+            ready = self._connection.poll(_START_S)
+            if ready:
+                self._connection.recv()
+        except (EOFError, OSError):
+            ready = False
+        if not ready:
+            self._process.join(1.0)
+            why = _how_it_ended(self._process.exitcode)
+            self.end()
+            raise UserError(
+                f"a decoder process did not start ({why}); run the same command again to continue, with fewer "
+                "--workers, or --workers 0 to decode in this process"
+            )
 
-    def decode(self, task: DecodeTask) -> Decoded | str:
-        """Return the result of a task; where there is none, end the process and return the reason."""
+    def decode(self, task: DecodeTask) -> Decoded | OSError | str:
+        """Return the result of a task, or an error of this machine; else end the process and return the reason."""
         limit_s = task.config.item_limit_s + 2 * longest_s(task.config)
         try:
             self._connection.send(task)
             if self._connection.poll(limit_s):
-                result: Decoded = self._connection.recv()
+                result: Decoded | OSError = self._connection.recv()
                 return result
             why = f"decoding it takes more than {limit_s:g} s (item_limit_s allows more)"
         except (EOFError, OSError):
@@ -167,7 +188,13 @@ def _serve(connection: Connection, limit_gib: float) -> None:
     try:
         connection.send(None)  # ready: the limit of time begins with the task
         while True:
-            connection.send(decode(connection.recv()))
+            task = connection.recv()
+            answer: Decoded | OSError
+            try:
+                answer = decode(task)
+            except OSError as error:  # of this machine, not of the item: the job stops, and is continued later
+                answer = error
+            connection.send(answer)
     except (EOFError, OSError):
         os._exit(0)
 

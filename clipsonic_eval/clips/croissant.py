@@ -17,6 +17,19 @@ _ARROW = "application/vnd.apache.arrow.file"
 _NPY = "application/octet-stream"
 
 
+def package() -> Any:
+    """Return the module mlcroissant.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import mlcroissant
+    except ImportError:
+        raise UserError("croissant: mlcroissant is not installed; pip install 'clipsonic-eval[croissant]'") from None
+    return mlcroissant
+
+
 def write_croissant(folder: Path, dataset: str) -> Path:
     """Describe the files of a finished folder, with their hashes, in ``croissant.json``, and return its path.
 
@@ -27,10 +40,7 @@ def write_croissant(folder: Path, dataset: str) -> Path:
     Raises:
         UserError: the package mlcroissant is missing, or the folder is not finished.
     """
-    try:
-        import mlcroissant
-    except ImportError:
-        raise UserError("croissant: mlcroissant is not installed; pip install 'clipsonic-eval[croissant]'") from None
+    mlcroissant = package()
     store, source = ClipStore.open(folder), DATASETS[dataset]
     described = mlcroissant.Metadata(
         name=folder.resolve().name,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from clipsonic_eval.checks.audio import SILENCE_PEAK
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.engines import Engine
+from clipsonic_eval.engines import Engine, check_gpus
 from clipsonic_eval.errors import ConfigError
 
 _NOT_IDENTITY = (  # where the clips are computed; the card names the weights, and a shard the limits that it met
@@ -74,10 +74,7 @@ class PrepareConfig:
             raise ConfigError(f"frames_per_clip {self.frames_per_clip}: an odd number, so that one is the centre")
         if min(self.shard_size, self.batch_clips) < 1 or (self.workers is not None and self.workers < 0):
             raise ConfigError("shard_size and batch_clips must be at least 1, workers at least 0")
-        if self.gpus_per_task < 0 or (self.gpus_per_task > 1 and self.gpus_per_task % 1):
-            raise ConfigError(f"gpus_per_task {self.gpus_per_task:g}: a share of one GPU, or a whole number of them")
-        if self.engine == "ray" and self.device == "cuda" and not self.gpus_per_task:
-            raise ConfigError("engine ray with device cuda: say how much of a GPU a task gets, e.g. gpus_per_task=0.25")
+        check_gpus(self.engine, self.device, self.gpus_per_task)
         if not (self.item_limit_s > 0 and self.item_limit_gib > 0):
             raise ConfigError("item_limit_s and item_limit_gib must be above 0")
 

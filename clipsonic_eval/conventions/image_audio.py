@@ -18,7 +18,8 @@ CONVENTIONS.add(
         "imagebind",
         preprocessing=AudioPreprocessing(mono="first", rate=16000, resampler="torchaudio-hann"),
         source="facebookresearch/ImageBind 53680b0",
-        not_reproduced="where windows overlap, the mean of one is subtracted from the next one too",
+        not_reproduced="where windows overlap, the mean of one is subtracted from the next one too; a window that "
+        "begins between two frames begins with the next one there, here with the one on screen",
     ),
 )
 CONVENTIONS.add(
@@ -32,7 +33,7 @@ CONVENTIONS.add(
         preprocessing=AudioPreprocessing(mono="first", rate=16000, resampler="torchaudio-hann"),
         source=_AV_BENCHMARK,
         not_reproduced="where windows overlap, the mean of one is subtracted from the next one too; videos below 8 s "
-        "are left out, here their last frame stands still",
+        "are left out, here their last frame stands still; images are resized by torch's bicubic filter, here by PIL's",
     ),
 )
 CONVENTIONS.add(

@@ -41,10 +41,9 @@ def find_lists(root: Path, csv: Path | None, names: Mapping[str, str], split: st
         return [(own, csv)]
     wanted = {part: name for part, name in names.items() if split in (None, part)}
     folders = [root, *sorted(path for path in root.glob("*") if path.is_dir())] if root.is_dir() else []
-    for folder in folders:
-        there = [(part, folder / name) for part, name in wanted.items() if (folder / name).is_file()]
-        if there:
-            return there
+    places = {part: [folder / name for folder in folders if (folder / name).is_file()] for part, name in wanted.items()}
+    if found := [(part, paths[0]) for part, paths in places.items() if paths]:
+        return found
     raise UserError(f"{root}: holds none of {', '.join(wanted.values())}; give the list with --csv")
 
 

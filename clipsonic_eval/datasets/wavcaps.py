@@ -46,7 +46,9 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
     found: list[SourceItem] = []
     skipped: list[Skip] = []
     for path in lists:
-        source = SOURCES.get(path.name, path.stem)
+        source = next((s for name, s in SOURCES.items() if path.name.startswith(name.removesuffix("final.json"))), None)
+        if source is None:
+            raise UserError(f"{path}: of which source? let its name begin with as_, bbc_, fsd_ or sb_, as published")
         inside = [f for f in files if any(part.startswith(source) for part in f.relative_to(root).parts[:-1])]
         here = by_stem(inside or (files if len(lists) == 1 else ()))
         for number, entry in enumerate(_entries(path), 1):

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, SourceItem, TarMember
-from clipsonic_eval.datasets._files import MEDIA_SUFFIXES, key_of
+from clipsonic_eval.datasets._files import MEDIA_SUFFIXES, key_of, refuse_duplicates
 from clipsonic_eval.datasets._lists import leads_out, split_of_folders
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import parse_json
@@ -54,7 +54,9 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
         )
     refuse_unknown_split(split, (item.split for item in found), str(root))
     count = Counter(item.key for item in found)
-    named = [replace(i, key=f"{key_of(Path(i.path.name))}__{i.key}") if count[i.key] > 1 else i for i in found]
+    place = {path: key_of(Path(path.name) if path == root else path.relative_to(root)) for path in tars}
+    named = [replace(i, key=f"{place[i.path]}__{i.key}") if count[i.key] > 1 else i for i in found]
+    refuse_duplicates((item.key for item in named), str(root))
     return Listing(tuple(item for item in named if split in (None, item.split)), tuple(skipped))
 
 
@@ -149,7 +151,8 @@ def _take(sample: _Sample, extension: str, member: tarfile.TarInfo, tar: tarfile
         return
     for name, one in _texts(values):
         if name == "prompt":
-            sample.captions.append(one)
+            if one not in sample.captions:  # often in a txt and in the json too
+                sample.captions.append(one)
         else:
             sample.texts.setdefault(name, one)
 

@@ -49,6 +49,7 @@ class EmbedConfig:
 
     def __post_init__(self) -> None:
         coerce(self)
+        engines.check_gpus(self.engine, self.device, self.gpus_per_task)
         if not self.folders or not self.encoders:
             raise UserError("embed needs at least one folder and one encoder")
         for name in self.weights:
@@ -110,6 +111,7 @@ def _parts(config: EmbedConfig, cache: Path) -> Iterator[Part]:
         processes=1,
         engine="local",
         device="cuda" if config.engine == "ray" and config.gpus_per_task else config.device,
+        gpus_per_task=0.0,
         statistics=None,
     )
     yield from (Part(dataclasses.replace(alone, share=(first + j * of, of * m))) for j in range(m))

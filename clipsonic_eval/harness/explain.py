@@ -180,11 +180,11 @@ def steps(start: Convention, target: Convention) -> Iterator[tuple[str, Conventi
         now = dataclasses.replace(now, encoder=target.encoder, options=dict(target.options))
         yield _change("encoder", old, target.encoder), now
     for key in dict.fromkeys([*now.options, *target.options]):
-        old, new = now.options.get(key), target.options.get(key)
-        if old != new:
-            options = {k: v for k, v in now.options.items() if k != key}
-            now = dataclasses.replace(now, options=options if new is None else {**options, key: new})
-            yield _change(key, old, new), now
+        old, wanted = now.options.get(key), {k: v for k, v in target.options.items() if k == key}
+        if {k: v for k, v in now.options.items() if k == key} != wanted:
+            others = {k: v for k, v in now.options.items() if k != key}
+            now = dataclasses.replace(now, options={**others, **wanted})
+            yield _change(key, old, wanted.get(key)), now
     for name in ("store", "metric", "scale"):
         old, new = getattr(now, name), getattr(target, name)
         if old != new:

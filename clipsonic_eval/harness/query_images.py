@@ -115,7 +115,10 @@ def _row(path: Path, digest: str, encoder: Any, cache: ClipCache | None) -> Floa
         row: Float32 = encoder.image([query_image(path)])
     else:
         track = probe(path).video
-        times = encoder.video_times(track.duration_s or 0.0 if track is not None else 0.0)
+        length = track.duration_s if track is not None else 0.0  # without a track, reading says why
+        if length is None:
+            raise UserError(f"{path}: does not say how long its video is; write it anew: ffmpeg -i IN -c copy OUT.mp4")
+        times = encoder.video_times(length)
         row = encoder.video([read_frames(path, times)])
     if not np.isfinite(row).all():
         raise UserError(f"{path}: encoder '{encoder.card.name}' gave an embedding that is not finite")

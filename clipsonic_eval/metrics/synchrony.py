@@ -17,8 +17,8 @@ def _per_clip(inputs: Inputs) -> dict[str, float]:
     offsets = inputs.system.vectors
     if offsets.shape[1] != 1:
         raise ShapeError(
-            f"desync needs one number per row, and encoder '{inputs.system.space.name}' gives {offsets.shape[1]}; take "
-            "an encoder that compares sounds and videos in time"
+            f"desync takes offsets, one number per row, and encoder '{inputs.system.space.name}' gives "
+            f"{offsets.shape[1]}; 'clipsonic-eval evaluate --metric desync' compares sounds with videos"
         )
     keys, clip_of_row = clips_of(inputs.system.keys)
     means = mean_per_clip(np.abs(offsets[:, 0].astype(np.float64)), clip_of_row, len(keys))  # mean of |offset|

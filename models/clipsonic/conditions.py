@@ -49,6 +49,8 @@ class ConditionSpec:
     noise: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.kind == "text" and self.frames == "mean":
+            raise ConfigError("condition.frames mean is of the frames of a video; leave it out where kind is text")
         if self.noise < 0:
             raise ConfigError(f"condition: noise must not be negative, got {self.noise:g}")
 
@@ -106,7 +108,9 @@ def _of_captions(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, Encode
     unique = {text: row for row, text in enumerate(dict.fromkeys(c for several in store.captions for c in several))}
     with threads.networks():
         vectors = np.asarray(encoder.text(list(unique)), dtype=np.float32)
-    most = max(len(several) for several in store.captions)  # fewer are repeated, so that each step draws among them
+    most = max(
+        len(several) for several in store.captions
+    )  # fewer are repeated, so that each step draws among them, the first ones a little more often
     rows = np.array([[unique[several[j % len(several)]] for j in range(most)] for several in store.captions])
     card = encoder.card
     if vectors.shape != (len(unique), card.dim):

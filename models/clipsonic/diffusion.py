@@ -141,8 +141,8 @@ def with_zero_terminal_snr(alpha_bar: Float64) -> Float64:
     """Return ᾱ_t (T,) shifted and scaled so that the last is 0 and the first stays.
 
     Example:
-        >>> with_zero_terminal_snr(np.array([0.81, 0.25, 0.01])).round(3).tolist()
-        [0.81, 0.203, 0.0]
+        >>> with_zero_terminal_snr(np.array([0.81, 0.36, 0.01])).round(3).tolist()
+        [0.81, 0.316, 0.0]
 
     Source: Lin et al., Common Diffusion Noise Schedules and Sample Steps Are Flawed, WACV 2024, algorithm 1.
     """

@@ -106,11 +106,11 @@ def read_card(folder: Path, kind: str) -> dict[str, Any]:
 
 
 def read_any_card(folder: Path) -> dict[str, Any]:
-    """Return ``card.json`` of a finished model folder of any kind; see :func:`read_card`."""
+    """Return ``card.json`` of an audio model or a prior; see :func:`read_card`."""
     path = folder / INDEX
     index = read_json(path, fix="train the model again") if path.is_file() else {}
     kind = index.get("_class_name", "") if isinstance(index, dict) else ""
-    return read_card(folder, kind)
+    return read_card(folder, kind if kind == "DiffusionPrior" else "MelDiffusion")
 
 
 def read_checked_card(folder: Path, files: tuple[str, ...]) -> dict[str, Any]:

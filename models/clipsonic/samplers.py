@@ -156,7 +156,8 @@ def plan(sampler: str, steps: int, config: DiffusionConfig, spacing: float | Non
     if sampler == "dpm-solver++":
         power = spacing or (_TIME_POWER_STRAIGHT if config.schedule == "rectified-flow" else _TIME_POWER)
         # t_i = 0.995 T (i / steps)^p
-        times = [round(_TIME_START * total * (i / steps) ** power) for i in range(steps, 0, -1)]
+        # the last timestep of short schedules: 0.995 T rounds to T
+        times = [min(total - 1, round(_TIME_START * total * (i / steps) ** power)) for i in range(steps, 0, -1)]
     else:
         times = [round(total * i / steps) - 1 for i in range(steps, 0, -1)]  # trailing: the first is T − 1
     times = list(dict.fromkeys(times))

@@ -31,7 +31,7 @@ from clipsonic_eval.toyworld.write import WorldConfig, write_world
 
 _CONFIG = PrepareConfig(duration_s=0.96, workers=0, shard_size=256)
 _WIDE = (200_000, 10_000_000)
-_UNITS = {"seconds": 1.0, "cpu_s": 1.0, "rss_mib": 1.0, "read_mib": 1.0, "written_mib": 1.0}
+_UNITS = ("seconds", "cpu_s", "rss_mib", "read_mib", "written_mib")
 
 
 class Cost(NamedTuple):

@@ -232,7 +232,7 @@ def test_too_few_pairs_are_said_after_what_was_read(
         ("prepare wavs", "Missing option '--out'"),
         ("prepare wavs --out out --shard 0/2", "'0/2': expected I/N with I from 1 to N, e.g. 1/4"),
         ("prepare wavs --out out --shard half", "'half': expected I/N"),
-        ("prepare wavs --out out --workers 0", "0 is not in the range x>=1"),
+        ("prepare wavs --out out --workers -1", "-1 is not in the range x>=0"),
         ("embed --encoder toy-audio", "Missing argument 'FOLDERS...'"),
         ("embed wavs", "Missing option '--encoder'"),
         ("embed wavs --encoder toy-audio --batch-size 0", "0 is not in the range x>=1"),

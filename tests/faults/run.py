@@ -51,8 +51,11 @@ def kill_job(job: Job, inputs: Path, scratch: Path, kills: int, rng: random.Rand
         while here and _killed(job, inputs, out, rng.uniform(0.1, 1.0) * took, rng):
             here -= 1
             done += 1
-        if start(job, inputs, out).wait():
-            return Row(f"kill {job.name}", done, runs + 1, equal, "a run did not end well after its kills")
+        process = start(job, inputs, out)
+        said = process.communicate()[1].strip()
+        if process.returncode:
+            words = f"a run did not end well after its kills: {said[-200:]}"
+            return Row(f"kill {job.name}", done, runs + 1, equal, words)
         runs += 1
         equal += job.result(out) == wanted
         shutil.rmtree(out.parent)
@@ -62,9 +65,10 @@ def kill_job(job: Job, inputs: Path, scratch: Path, kills: int, rng: random.Rand
 def _undisturbed(job: Job, inputs: Path, scratch: Path) -> tuple[float, dict[str, str]]:
     scratch.mkdir(parents=True)
     began = time.monotonic()
-    code = start(job, inputs, scratch / "out").wait()
-    if code:
-        raise click.ClickException(f"{job.name} without any fault ended with {code}")
+    process = start(job, inputs, scratch / "out")
+    said = process.communicate()[1]
+    if process.returncode:
+        raise click.ClickException(f"{job.name} without any fault ended with {process.returncode}: {said[-500:]}")
     return time.monotonic() - began, job.result(scratch / "out")
 
 

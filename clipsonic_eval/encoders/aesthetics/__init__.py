@@ -3,7 +3,8 @@
 ``audiobox-aesthetics`` gives one row per clip: content enjoyment (CE), content usefulness (CU), production complexity
 (PC) and production quality (PQ), predicted by a WavLM with one head per axis. The weights are a download of your own:
 the folder ``facebook/audiobox-aesthetics`` of the Hugging Face hub (``config.json``, ``model.safetensors``; CC BY 4.0).
-Without ``weights`` they are looked for in the Hugging Face cache. Agrees with the package ``audiobox_aesthetics``.
+Without ``weights`` they are looked for in the Hugging Face cache. Agrees with the package ``audiobox_aesthetics`` on
+audio at 16 kHz; other rates are resampled by soxr here and by torchaudio there.
 
 Audio is cut into windows of 10 s side by side, the last one filled up with zeros that the network leaves out; the
 windows count by the samples that they hold.

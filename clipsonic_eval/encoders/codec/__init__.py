@@ -1,4 +1,4 @@
-"""Neural codecs: the latents of EnCodec and DAC before quantisation, for codec Fréchet distances as in fadtk.
+"""Neural codecs: the latents of EnCodec and DAC before quantisation, for Fréchet distances of codecs.
 
 ``encodec-24k`` (mono, 128 dimensions, 75 frames a second), ``encodec-48k`` (stereo, 128, 150) and ``dac-44k`` (mono,
 1024, 86). The networks are those of transformers; only their encoders are kept. Weights: the folders of
@@ -6,9 +6,11 @@ https://huggingface.co/facebook/encodec_24khz, facebook/encodec_48khz and descri
 Face cache. Nothing is downloaded unless asked for, by ``download=True`` or the environment variable
 ``CLIPSONIC_EVAL_DOWNLOAD=1``.
 
-Options: ``window_s``, seconds side by side, by default 10 (24k), 1 (48k, as the model itself cuts audio) and 5 (DAC),
-or None for the whole clip; ``rows``, the mean over each ``second``, or every ``frame`` as in fadtk. The level of each
-second by which EnCodec at 48 kHz divides the audio before coding it is left as it is, as fadtk does.
+Options: ``window_s``, seconds side by side, by default 10 (24k), 1 (48k, the model's segment without its overlap) and 5
+(DAC), or None for the whole clip; ``rows``, the mean over each ``second``, or every ``frame``. EnCodec at 48 kHz
+divides each second by its level before coding it; here, as in fadtk, it does not. The conventions
+``fad/fadtk-encodec-emb`` and ``-48k`` give fadtk's numbers; fadtk's DAC, at -16 LUFS in windows that overlap by half,
+has none.
 
 Sources: A. Défossez et al., High Fidelity Neural Audio Compression, TMLR 2023; R. Kumar et al., High-Fidelity Audio
 Compression with Improved RVQGAN, NeurIPS 2023.

@@ -26,6 +26,7 @@ N_MELS: Final = 128
 FRAMES: Final = 204  # of a spectrogram; 2 s have 198, the rest is zero
 _FRAME, _HOP, _FFT = 400, 160, 512  # samples
 _EMPHASIS: Final = 0.97
+_BEFORE: Final = 1e-4  # seconds
 _FLOOR: Final = float(np.finfo(np.float32).eps)
 _MEAN, _STD = -4.268, 9.138  # of log-mels
 _COLOURS: Final = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))  # mean, deviation
@@ -34,7 +35,7 @@ SOUND_SIGNATURE: Final = (
 )
 IMAGE_SIGNATURE: Final = "image:short-side-224-bicubic-pil,centre-224,clip-colours"
 VIDEO_SIGNATURES: Final[dict[Frames, str]] = {
-    "imagebind": "video:5x2s,2-frames,short-side-224-bilinear,3-crops",
+    "imagebind": "video:5x2s,first-and-last-frame,short-side-224-bilinear,3-crops",
     "av-benchmark": "video:4-frames-of-8s,neighbours,short-side-224-bicubic-pil,3-crops",
 }
 
@@ -50,13 +51,14 @@ def frame_times(duration_s: float, rule: Frames = "imagebind") -> list[float]:
 
     Args:
         duration_s: of the video.
-        rule: ``imagebind``: both ends of 5 windows of 2 s; ``av-benchmark``: the four frames that FFmpeg's filter
-            ``fps=0.5`` takes of 8 s, the last ones before 1, 3, 5 and 7 s.
+        rule: ``imagebind``: first and last frame of 5 windows of 2 s; ``av-benchmark``: the four frames that FFmpeg's
+            filter ``fps=0.5`` takes of 8 s, the last ones before 1, 3, 5 and 7 s.
     """
     if rule == "av-benchmark":
         return [1 - 1e-3, 3 - 1e-3, 5 - 1e-3, 7 - 1e-3]
     latest = max(duration_s - WINDOW_S, 0.0) / (VIDEO_WINDOWS - 1)
-    times = [(k * latest, min(k * latest + WINDOW_S, duration_s)) for k in range(VIDEO_WINDOWS)]
+    # pytorchvideo takes the frames of [start, end): the last one begins before the end
+    times = [(k * latest, min(k * latest + WINDOW_S, duration_s) - _BEFORE) for k in range(VIDEO_WINDOWS)]
     return [time for window in times for time in window]
 
 

@@ -62,7 +62,7 @@ def prepare(
             "network.options.conditioning cross-attention"
         )
     if parent is not None:
-        network.load_state_dict(parent.network.state_dict())
+        _take_weights(network, parent, config)
         log_mel_range = united(log_mel_range, parent.card.get("log_mel_range", log_mel_range))
     task = AudioTask(config, network, mels, conditions)
     return task, {"n_clips": len(task.training_rows) + len(task.held_out), "log_mel_range": log_mel_range}
@@ -84,3 +84,19 @@ def check_clips(store: ClipStore, config: AudioTrainingConfig) -> None:
     split_clips(store, config)
     Crops(store, config.mel, config.crop_s, config.train.seed)
     config.train.execution(resolve_device(config.device))
+
+
+def _take_weights(network: Any, parent: MelDiffusion, config: AudioTrainingConfig) -> None:
+    """Load a parent's weights.
+
+    Raises:
+        ConfigError: they belong to another number of frames.
+    """
+    try:
+        network.load_state_dict(parent.network.state_dict())
+    except RuntimeError:  # all else that decides shapes has been compared
+        seconds = parent.mel.samples(parent.frames) / parent.mel.sample_rate
+        raise ConfigError(
+            f"init_from {config.init_from}: its network has learnt offsets of its {parent.frames} frames and takes no "
+            f"other length; prepare clips of {seconds:g} s, or set crop_s={seconds:g} for longer ones"
+        ) from None

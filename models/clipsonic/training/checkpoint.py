@@ -61,7 +61,8 @@ def write(
         state: all but the tensors.
         weights: of the network, and their average.
         optimizers: that share the weights.
-        window: (2,) float64, sum and number of the losses since the last log row.
+        window: (2,) or (12,) float64, sum and number of the losses since the last log row, of all processes, and
+            those by noise level.
     """
     tensors = {"window": window}
     tensors |= {f"model.{name}": value for name, value in weights.module.state_dict().items()}

@@ -44,7 +44,7 @@ class TrainConfig:
             extended: the same command with more steps resumes, to the result of one run of that many.
         batch_size: items per step, over all processes together.
         gradient_accumulation: forward and backward passes per step and process, each of an equal part of its share of
-            the batch: less memory, the same step but for rounding.
+            the batch: less memory, the same step but for rounding and the masks of dropout.
         learning_rate: peak; linear warm-up, then cosine decay to ``final_lr_ratio`` of it.
         warmup: steps.
         final_lr_ratio: of the peak, at the last step; 1: constant after the warm-up.

@@ -18,6 +18,7 @@ from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_json
 
 _KINDS: Final[dict[str, Any]] = {"MelDiffusion": MelDiffusion, "DiffusionPrior": DiffusionPrior}
+_NEVER_TRAINED: Final = ("clip_mean", "clip_std")  # the scale of a prior's embeddings, measured once
 _OF_OTHER_WEIGHTS: Final = ("loss", "val_loss", "best_by_samples", "held_out")
 
 
@@ -97,7 +98,7 @@ def _write(
     step, length = at
     chosen, error = posthoc_ema.coefficients(used, step, length)
     model = _KINDS[kind].load(folder)
-    parameters = dict(model.network.named_parameters())
+    parameters = {name: p for name, p in model.network.named_parameters() if name not in _NEVER_TRAINED}
     for name, value in posthoc_ema.averaged(used, chosen, list(parameters)).items():
         parameters[name].data.copy_(value)
     about = {"length": length, "step": step, "stored": len(used), "profile_error": float(f"{error:.3g}")}

@@ -22,7 +22,7 @@ from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import ConfigError
 
 _SPACE_KEYS = ("name", "weights_sha256", "dim")
-# the same weights serve another length of clip, and dropout has none
+# unet1d's weights serve another length of clip (unet2d's are refused when they are loaded), and dropout has none
 _FREE_OPTIONS = ("frames", "dropout")
 _LINEAGE_KEYS = ("weights_sha256", "identity", "steps", "clips", "data", "init_from")
 

@@ -152,16 +152,19 @@ class _TrainingRun:
             self.weights.scale.factor, self.weights.scale.good = found.loss_scale
         window = self._whole_window()
         checkpoint.apply(found, self.weights, self.optimizers, window)
+        if not self.writes:
+            window.zero_()  # the main process has the sum of all
         self.window.copy_(window[:2])
         if self.task.by_level is not None:
             self.task.by_level.totals.copy_(window[2:].view(2, -1))
 
     def save(self) -> None:
         """Write a checkpoint, on the main process."""
+        window = self._summed_window()
         if self.writes:
             scale = (self.weights.scale.factor, self.weights.scale.good)
             state = checkpoint.Checkpoint(self.identity, self.step, self.seconds, self.log_rows, self.threads, scale)
-            checkpoint.write(self.folder, state, self.weights, self.optimizers, self._whole_window())
+            checkpoint.write(self.folder, state, self.weights, self.optimizers, window)
 
     def choose_threads(self, progress: Progress) -> int:
         """Return the number of threads: that of the run's start, for the same bits, unless the user chose another."""
@@ -203,11 +206,11 @@ class _TrainingRun:
             if last or self.step % config.checkpoint_every == 0:
                 self.save()
                 saved = self.step
-            if not last and config.max_minutes is not None and time.monotonic() - started > 60 * config.max_minutes:
+            if not last and self._out_of_time(started):
                 if saved != self.step:
                     self.save()
                 raise UserError(
-                    f"stopped after train.max_minutes = {config.max_minutes:g} at step {self.step} of {config.steps}; "
+                    f"stopped after train.max_minutes = {config.max_minutes} at step {self.step} of {config.steps}; "
                     "the same command goes on from here"
                 )
         if not self.log_rows or self.log_rows[-1]["step"] != self.step:
@@ -225,6 +228,16 @@ class _TrainingRun:
             "threads": self.threads,
             "processes": self.processes,
         }
+
+    def _out_of_time(self, started: float) -> bool:
+        """Return whether ``max_minutes`` are over on any process, so that all stop at the same step."""
+        limit = self.config.max_minutes
+        over = limit is not None and time.monotonic() - started > 60 * limit
+        if limit is None or self.processes == 1:
+            return over
+        told = torch.tensor(float(over), device=self.device)
+        torch.distributed.all_reduce(told, op=torch.distributed.ReduceOp.MAX)
+        return bool(told)
 
     def _take_step(self) -> None:
         rate = learning_rate(self.config, self.step)
@@ -272,9 +285,7 @@ class _TrainingRun:
         without the time that validation takes.
         """
         now = self._now()
-        mean = self._whole_window()
-        if self.processes > 1:
-            torch.distributed.all_reduce(mean)
+        mean = self._summed_window()
         row: dict[str, Any] = {"step": self.step, "loss": round(float(mean[0] / mean[1]), 6)}
         val = self._validation_loss() if validate else None
         row["val_loss"] = "" if val is None else round(val, 6)
@@ -292,6 +303,13 @@ class _TrainingRun:
         if self.writes:
             write_csv(self.folder / LOG_NAME, columns, self.log_rows)
         self._tell({_SHOWN.get(name, f"train/{name}"): value for name, value in row.items() if name != "step"})
+
+    def _summed_window(self) -> torch.Tensor:
+        """Return the window of all processes together, (2,) or (2 + 10,)."""
+        window = self._whole_window()
+        if self.processes > 1:
+            torch.distributed.all_reduce(window)
+        return window
 
     def _whole_window(self) -> torch.Tensor:
         """Return sum and number of the losses since the last row, (2,) or, with those by noise level, (2 + 10,)."""

@@ -119,7 +119,8 @@ class MelSource:
     def _on_disk(self, folder: Path, progress: Progress) -> MelCache:
         """Fill the cache on disk together with the other processes, and open it."""
         layout = replace(self.front_end.config, mean=(), std=())
-        name = config_hash([self.store.content_hash, as_tree(layout), len(self.store), self.frames])
+        device = self.front_end.device.type  # another kind of device rounds differently
+        name = config_hash([self.store.content_hash, as_tree(layout), len(self.store), self.frames, device])
         cache = MelCache(folder, name, (len(self.store), layout.n_mels, self.frames))
         state = joined(self.front_end.device)
 

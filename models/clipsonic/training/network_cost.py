@@ -78,7 +78,8 @@ def network_cost(config: Mapping[str, Any], *, duration_s: float = 4.0) -> Netwo
 
 def _audio_network(config: AudioTrainingConfig, duration_s: float) -> tuple[torch.nn.Module, _Call]:
     n_mels, dim = config.mel.n_mels, _dim(config.condition.encoder)
-    frames = round(duration_s * config.mel.sample_rate / config.mel.hop)
+    seconds = duration_s if config.crop_s is None else config.crop_s
+    frames = config.mel.frames(round(seconds * config.mel.sample_rate))
     with torch.device("meta"):
         network = NETWORKS[config.network.name](
             n_mels=n_mels, frames=frames, condition_dim=dim, **resolved_options(config.network)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,7 +29,9 @@ def joined(device: torch.device | None = None) -> PartialState:
     from accelerate import PartialState
 
     on_cpu = not torch.cuda.is_available() if device is None else device.type == "cpu"
-    state = PartialState(cpu=on_cpu)  # without `cpu`, torchrun on a machine without GPUs is not seen
+    # without `cpu`, torchrun on a machine without GPUs is not seen; the others wait while the main process validates,
+    # longer than the ten minutes that NCCL allows by default
+    state = PartialState(cpu=on_cpu, timeout=timedelta(hours=12))
     wanted = os.environ.get("WORLD_SIZE", "1")
     if wanted != str(state.num_processes):
         raise ConfigError(

@@ -77,13 +77,14 @@ class SampleValidation(Observer):
         try:
             self._save(step, model)
             record = self._scorer.score(model, run, {"step": str(step)})
-        except (UserError, OSError) as error:
+            self._keep_the_best(step)
+            best = self.best(step).get("folder", "")
+        except (UserError, OSError, RuntimeError) as error:  # RuntimeError: a GPU without memory left
             self._progress.note(f"step {step}: no validation by samples: {error}")
             return Sight({}, {})
-        self._keep_the_best(step)
         values = {score.metric: float(score.value) for score in record.scores}
         told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        self._progress.note(f"step {step}: {told} (n {len(self._scorer.queries)}); best: {self.best(step)['folder']}")
+        self._progress.note(f"step {step}: {told} (n {len(self._scorer.queries)}); best: {best}")
         sounds = {f"samples/{path.stem}": path for path in sorted((run / "wavs").glob("*.wav"))}
         return Sight({f"val/{name}": value for name, value in values.items()}, sounds)
 

@@ -109,6 +109,8 @@ class VocoderTrainingConfig:
             raise ConfigError(f"segment_frames {self.segment_frames} is too short for the spectrograms")
         if not self.periods and not self.resolutions:
             raise ConfigError("at least one of periods and resolutions is needed, to judge by")
+        if self.train.ema_lengths:
+            raise ConfigError("train.ema_lengths: further averages are of audio models and priors; leave it out")
         if self.train.optimizer != "adamw" or self.train.precision != "fp32":
             raise ConfigError("a vocoder is trained with train.optimizer=adamw and train.precision=fp32")
 

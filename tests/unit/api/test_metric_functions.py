@@ -254,6 +254,7 @@ def test_metrics_of_audio_take_folders(name: str, wavs: Path) -> None:
         "reference": wavs / "real",
         "real": wavs / "real",
         "prompts": wavs / "test.csv",
+        "images": wavs / "test.csv",
         "labels": wavs / "test.csv",
     }
     given = {need: needs[need] for need in card.needs if need in needs}

@@ -112,7 +112,7 @@ def test_toy_windows_cover_all_audio_and_end_with_it(n: int) -> None:
 @settings(max_examples=30)
 def test_squares_are_the_centre_of_any_image(height: int, width: int) -> None:
     image = np.full((height, width, 3), 7, np.uint8)
-    found = toy.square(image)
+    found = toy.squares([image])[0]
     assert found.shape == (48, 48, 3)
     assert (found == 7).all()
 

@@ -127,6 +127,6 @@ def test_a_calibration_runs_on_one_thread(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_workers_of_prepare_keep_to_one_thread_and_are_no_more_than_the_cores() -> None:
     assert _pool.choose_workers(None, 10**6) == 4
-    with _pool.Decoders(2) as decoders:
+    with _pool.Decoders(2, 1.0) as decoders:
         assert decoders._pool is not None
         assert decoders._pool.submit(os.getenv, threads.VARIABLE).result() == "1"
