@@ -4,9 +4,9 @@ For the image–audio score (``image_audio_score``), the CLAP score's counterpar
 videos; also for Fréchet distances. The weights are a download of your own: ``imagebind_huge.pth`` from
 https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth (CC BY-NC-SA 4.0: not for commercial use). Without
 ``weights`` they are looked for in torch.hub's folder. Networks and front ends agree with Meta's code with equal
-weights. Around them, stereo becomes the mean of its channels here, not the first one, and is resampled by soxr, not torchaudio
-(the convention ``ib/imagebind`` does as Meta); the mean of a window is not subtracted from the next one where they
-overlap; texts are not repaired (ftfy, HTML entities).
+weights. Around them, stereo becomes the mean of its channels here, not the first one, and is resampled by soxr, not
+torchaudio (the convention ``ib/imagebind`` does as Meta); the mean of a window is not subtracted from the next one
+where they overlap; texts are not repaired (ftfy, HTML entities).
 
 - Sounds: three windows of 2 s, the first at the beginning and the last at the end; one row per clip.
 - Videos: five windows of 2 s, two frames each, in three crops; with ``video="av-benchmark"`` four frames of the first
