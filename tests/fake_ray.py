@@ -35,10 +35,13 @@ class FakeRay(types.ModuleType):
 
     Args:
         cpus: of the cluster.
+        gpus: of the cluster.
         lose: ``lose(part, attempt)`` says whether an attempt, counted from 1, loses its worker.
     """
 
-    def __init__(self, cpus: float = 2.0, lose: Callable[[Any, int], bool] = lambda part, attempt: False) -> None:
+    def __init__(
+        self, cpus: float = 2.0, lose: Callable[[Any, int], bool] = lambda part, attempt: False, gpus: float = 0.0
+    ) -> None:
         super().__init__("ray")
         self.exceptions = types.SimpleNamespace(
             RayError=RayError, RayTaskError=RayTaskError, LocalRayletDiedError=LocalRayletDiedError
@@ -49,7 +52,7 @@ class FakeRay(types.ModuleType):
         self.in_flight = self.most_in_flight = 0
         self.cancelled: list[Any] = []
         self.down = self.node_is_lost = False
-        self._cpus, self._lose = cpus, lose
+        self._cpus, self._gpus, self._lose = cpus, gpus, lose
 
     def init(self, **settings: Any) -> None:
         if settings["address"] == "ray-head:1":
@@ -60,7 +63,7 @@ class FakeRay(types.ModuleType):
         self.down = True
 
     def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": self._cpus}
+        return {"CPU": self._cpus, "GPU": self._gpus}
 
     def remote(self, **options: Any) -> Callable[[Callable[[Any], Any]], Any]:
         self.options = options

@@ -10,7 +10,7 @@ import pytest
 from fake_ray import FakeRay
 
 from clipsonic_eval import engines
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import ConfigError, UserError
 
 
 def double(part: int) -> int:
@@ -43,12 +43,33 @@ def test_every_part_is_answered_and_few_are_in_flight(monkeypatch: pytest.Monkey
 
 
 def test_ray_itself_retries_nothing_and_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    ray = installed(monkeypatch)
+    ray = installed(monkeypatch, cpus=4.0, gpus=1.0)
     list(engines.on_ray(double, [1], cpus=3, gpus=0.5))
     assert ray.options == {"num_cpus": 3, "num_gpus": 0.5, "max_retries": 0}
     assert ray.settings["address"] == "local"
     assert ray.settings["object_store_memory"] <= 100 * 2**20
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_tasks_that_never_fit_into_this_machine_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, cpus=2.0)
+    with pytest.raises(UserError, match="a task asks for 3 CPU, and this machine has 2; set RAY_ADDRESS"):
+        list(engines.on_ray(double, [1], cpus=3))
+    with pytest.raises(UserError, match="a task asks for 1 GPU, and this machine has 0"):
+        list(engines.on_ray(double, [1], gpus=1.0))
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "gpus", "words"),
+    [
+        ("ray", "cuda", 0.0, "say how much of a GPU a task gets"),
+        ("ray", "cuda", 1.5, "a share of one GPU, or a whole number"),
+        ("local", "cuda", 1.0, "is for engine ray; leave it out"),
+    ],
+)
+def test_shares_of_a_gpu_that_nothing_could_use_are_refused(engine: Any, device: str, gpus: float, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        engines.check_gpus(engine, device, gpus)
 
 
 def test_the_cluster_is_the_one_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

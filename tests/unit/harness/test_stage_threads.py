@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -127,6 +128,6 @@ def test_a_calibration_runs_on_one_thread(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_workers_of_prepare_keep_to_one_thread_and_are_no_more_than_the_cores() -> None:
     assert _pool.choose_workers(None, 10**6) == 4
-    with _pool.Decoders(2, 1.0) as decoders:
-        assert decoders._pool is not None
-        assert decoders._pool.submit(os.getenv, threads.VARIABLE).result() == "1"
+    context = multiprocessing.get_context("forkserver")
+    with context.Pool(1, initializer=_pool._initialise, initargs=(4.0,)) as pool:
+        assert pool.apply(os.getenv, (threads.VARIABLE,)) == "1"

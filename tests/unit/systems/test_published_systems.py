@@ -105,7 +105,8 @@ def test_the_card_says_weights_licence_sampling_rate_and_length(system: Any, tmp
     card = system.card()
     assert str(tmp_path_factory.getbasetemp()) not in json.dumps(card, allow_nan=False)
     assert card["licence"] in {"cc-by-nc-sa-4.0", "stable-audio-community"}
-    assert (card["steps"], card["guidance"], card["candidates"]) == (2, None, 1)
+    assert (card["steps"], card["candidates"]) == (2, 1)
+    assert card["guidance"] in {3.5, 7.0}  # not set: what the installed release of diffusers takes
     assert card["native_rate"] in {16000, 1600}
     assert card["audio"] == "mono:mean|resample:soxr-hq|cut:end|pad:zeros"
     assert len(card["weights_sha256"]) == 12
