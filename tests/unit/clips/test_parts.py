@@ -185,8 +185,10 @@ def test_no_more_processes_than_tasks(asked: int, tasks: int, expected: int) -> 
     assert choose_workers(asked, tasks) == expected
 
 
-def test_few_tasks_start_no_process() -> None:
+def test_few_tasks_start_no_process_unless_they_are_the_last_of_many() -> None:
     assert choose_workers(None, 10) == 0
+    assert choose_workers(None, 10, whole=10) == 0
+    assert choose_workers(None, 10, whole=100_000) == 1  # within the limits of time and memory, like the others
 
 
 # ---- shards

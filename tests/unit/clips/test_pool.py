@@ -6,6 +6,7 @@ import dataclasses
 import multiprocessing
 import os
 import struct
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clipsonic_eval.clips import ClipStore, preparation, prepare
+from clipsonic_eval.clips import ClipStore, _pool, preparation, prepare
 from clipsonic_eval.clips._build import build_shards
 from clipsonic_eval.clips._decoding import Decoded, DecodeTask, decode
 from clipsonic_eval.clips._pool import Decoders
@@ -72,6 +73,26 @@ def test_an_item_that_kills_or_keeps_two_processes_is_left_out_and_the_others_go
     assert [decoded.over_limit for decoded in found] == [False, True, False, False]
     (skip,) = found[1].skipped
     assert (skip.key, skip.reason) == ("1", reason)
+
+
+def _full_disk(task: DecodeTask) -> Decoded:
+    raise OSError(28, f"No space left on device: {task.item.key}")
+
+
+def test_an_error_of_the_machine_stops_the_job_and_is_no_fault_of_the_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = multiprocessing.Pipe()
+    monkeypatch.setattr(_pool, "decode", _full_disk)
+    monkeypatch.setattr(_pool, "_initialise", lambda limit: None)
+    monkeypatch.setattr(_pool.os, "_exit", lambda code: None)  # how a decoder ends when its connection is closed
+    ours.send(DecodeTask(0, SourceItem("a", Path("a.wav")), PrepareConfig(image_encoder=None)))
+    served = threading.Thread(target=_pool._serve, args=(theirs, 1.0), daemon=True)
+    served.start()
+    assert ours.recv() is None  # ready
+    answer = ours.recv()
+    ours.close()
+    served.join()
+    assert isinstance(answer, OSError)
+    assert "No space left on device" in str(answer)
 
 
 def test_an_item_that_takes_more_memory_than_allowed_is_left_out(tmp_path: Path) -> None:

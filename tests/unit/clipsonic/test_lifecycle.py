@@ -163,3 +163,17 @@ def test_weights_that_mean_something_else_are_refused_with_what_differs(tmp_path
     with pytest.raises(UserError, match=r"no model_index.json here"):
         train("audio", tmp_path / "b", init_from=tmp_path / "absent", steps=1)
     assert not (tmp_path / "b").exists()
+
+
+def test_offsets_of_frames_are_of_no_other_length(tmp_path: Path) -> None:
+    small = {"name": "unet2d", "options": {"channels": [16, 24], "embedding": 16, "groups": 4, "blocks": 1}}
+
+    def run(store: FakeStore, out: Path, init_from: Path | None = None) -> Path:
+        tree = {"clips": "unused", "network": small, "train": {**TRAIN, "steps": 1}, "init_from": init_from}
+        return audio.train_on(store, resolve(AudioTrainingConfig, tree), out)
+
+    parent = run(FakeStore(n=24), tmp_path / "parent")
+    with pytest.raises(
+        ConfigError, match=r"has learnt offsets of its 32 frames and takes no other length; prepare clips of 0\.32 s"
+    ):
+        run(FakeStore(n=24, n_samples=10240), tmp_path / "longer", parent)

@@ -12,14 +12,20 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
 from scipy.integrate import quad
-from unit.clipsonic.fakes import FakeStore
+from unit.clipsonic.fakes import IMAGE_SPACE, D, FakeStore
 from unit.clipsonic.test_training import KilledAt, _config
 
 from clipsonic.model import MelDiffusion
 from clipsonic.model_folder import WEIGHTS
+from clipsonic.prior.data import Pairs, PairSource
+from clipsonic.prior.model import DiffusionPrior
+from clipsonic.prior.network import PriorNetworkConfig
 from clipsonic.training.audio import train_on
+from clipsonic.training.config import PriorOptimisation, PriorTrainingConfig
 from clipsonic.training.posthoc_ema import PowerAverages, Stored, coefficients, exponent, overlaps
+from clipsonic.training.prior import train_on as train_prior_on
 from clipsonic_eval.cli import main
+from clipsonic_eval.config import resolve
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.files import read_json
 
@@ -165,3 +171,22 @@ def test_what_cannot_be_averaged_is_one_sentence(tmp_path: Path) -> None:
     assert "step 1: the first averages were stored at step 2" in said(str(out), "--length", "0.1", "--step", "1")
     (out / "ema/step-00000004.safetensors").write_bytes(b"damaged")
     assert "step-00000004.safetensors: not readable" in said(str(out), "--length", "0.1")
+
+
+def test_the_average_of_a_prior_leaves_its_scale_alone(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    text, image = (rng.standard_normal((60, D)).astype(np.float32) for _ in range(2))
+    text, image = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (text, image))
+    names = tuple(map(str, range(60)))
+    pairs = Pairs(text, image[:, None], names, names, IMAGE_SPACE, "content", "fake")
+    optimisation = {"steps": 8, "batch_size": 8, "ema_lengths": [0.1, 0.2], "ema_every": 2}
+    network = PriorNetworkConfig(heads=2, head_dim=8, layers=1)
+    config = PriorTrainingConfig(
+        PairSource(images=Path()), network=network, train=resolve(PriorOptimisation, optimisation)
+    )
+    out = train_prior_on(pairs, config, tmp_path / "prior")
+    done = CliRunner().invoke(main, ["ema", str(out), "--length", "0.2", "--out", str(tmp_path / "ema")])
+    assert done.exit_code == 0, done.output
+    prior, averaged = DiffusionPrior.load(out), DiffusionPrior.load(tmp_path / "ema/ema-0.2")
+    assert torch.equal(prior.network.clip_std, averaged.network.clip_std)
+    assert not torch.equal(prior.network.proj_in.weight, averaged.network.proj_in.weight)

@@ -119,6 +119,14 @@ def test_sampling_leaves_the_global_generator_alone() -> None:
     assert torch.equal(before, torch.random.get_rng_state())
 
 
+@pytest.mark.parametrize("total", [2, 50, 100, 1000])
+def test_the_first_timestep_lies_within_short_schedules_too(total: int) -> None:
+    times = [step.t for step in plan("dpm-solver++", min(total, 20), DiffusionConfig(steps=total))]
+    assert times[-1] >= 0
+    assert times[0] <= total - 1
+    assert times == sorted(set(times), reverse=True)
+
+
 def test_unknown_samplers_and_too_many_steps_are_named() -> None:
     with pytest.raises(UserError, match="Did you mean 'ddim'"):
         check_sampler("dim", 5)

@@ -179,6 +179,7 @@ def test_a_run_may_start_from_the_generator_of_another(tmp_path: Path) -> None:
         ({"periods": [], "resolutions": []}, "at least one of periods and resolutions"),
         ({"train": {"optimizer": "muon"}}, "adamw"),
         ({"train": {"precision": "bf16"}}, "fp32"),
+        ({"train": {"ema_lengths": [0.1]}}, "of audio models and priors"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(changes: dict[str, Any], words: str) -> None:

@@ -30,8 +30,12 @@ def test_a_preset_is_named_or_extended_from_anywhere(tmp_path: Path) -> None:
     assert read_training(mine) == {**read_training(Path("vggsound")), "clips": "here"}
 
 
-def test_a_file_or_folder_hides_a_preset_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_hides_a_preset_of_the_same_name_and_a_folder_of_data_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "vggsound").mkdir()
+    assert read_training(Path("vggsound"))["split"] == "train"
     _write(tmp_path / "music", "clips: my own\n")
     assert read_training(Path("music")) == {"clips": "my own"}
 

@@ -69,6 +69,14 @@ def test_a_sound_named_after_its_video_is_the_clip_if_it_is_no_longer_than_one(t
     assert [i.start_s for i in listed("audiocaps", tmp_path).items] == [0, 30]
 
 
+def test_lists_in_a_folder_for_each_split_are_all_read(tmp_path: Path) -> None:
+    root = touched(tmp_path, "Ya.wav", "Yb.wav")
+    for split, key in (("train", "a"), ("test", "b")):
+        (root / split).mkdir()
+        (root / split / f"{split}.csv").write_text(AUDIOCAPS + f"1,{key},5,words\n")
+    assert [(i.key, i.split) for i in listed("audiocaps", root).items] == [("a_5", "train"), ("b_5", "test")]
+
+
 def test_five_captions_of_a_clip_are_one_item_with_all_of_them(tmp_path: Path) -> None:
     root = touched(tmp_path, "Ya.wav", "Yb.wav")
     (root / "lists").mkdir()
