@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from clipsonic_eval.clips import ClipStore
 from clipsonic_eval.datasets import AUDIO_SUFFIXES, key_of, without_suffix
 from clipsonic_eval.errors import UserError, listed
 from clipsonic_eval.hashing import config_hash
@@ -14,6 +14,9 @@ from clipsonic_eval.metrics import attributes
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.tables import Row, read_table
 from clipsonic_eval.types import Query, Skip
+
+if TYPE_CHECKING:
+    from clipsonic_eval.clips import ClipStore
 
 _COLUMNS = ("key", "prompt", "label", "image", "path")
 _LONGEST_KEY = 200  # bytes; with the suffix and a temporary file's additions still a file name everywhere
@@ -102,6 +105,8 @@ def read_queries(path: Path) -> QuerySet:
         UserError: the table cannot be read, a column is missing, or no row can be used.
     """
     if path.is_dir():
+        from clipsonic_eval.clips import ClipStore
+
         return _of_clips(ClipStore.open(path))
     fix = "give a table with the columns key and prompt"
     extra = attributes()
