@@ -36,3 +36,8 @@ def break_down(progress: Progress) -> None:
     """Fail as a fault of ours does."""
     del progress
     raise ZeroDivisionError("by zero")
+
+
+def fill_the_disk(progress: object) -> None:
+    """Fail as a library does where the disk is full."""
+    raise OSError("Error writing bytes to file. Detail: [errno 28] No space left on device")

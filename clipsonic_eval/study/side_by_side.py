@@ -115,6 +115,8 @@ def _serve(stage: Stage, progress: Progress, lock: Any, answer: Connection) -> N
         answer.send(peak_mib(resource.RUSAGE_SELF))
     except UserError as error:
         answer.send(error)
+    except OSError as error:  # of the machine, such as a full disk: one sentence, without a traceback
+        answer.send(OSError(error.errno, f"{stage.label}: {error.strerror or error}", error.filename))
     except Exception as error:  # whatever it is, the main process reports it
         answer.send(RuntimeError(f"{stage.label}: {error!r}\n{traceback.format_exc()}"))
 
@@ -132,6 +134,7 @@ def _result(one: _Running) -> float:
 
     Raises:
         UserError: it was killed, or its stage failed.
+        OSError: the machine could not do what its stage asked for.
         RuntimeError: its stage failed by a fault of ours; the text has the traceback.
     """
     try:

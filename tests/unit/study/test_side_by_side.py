@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import stage_work
 
+from clipsonic_eval.cli._group import sentence_of
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT
 from clipsonic_eval.study import side_by_side
@@ -77,6 +78,15 @@ def test_a_users_mistake_and_a_fault_of_ours_reach_the_caller(tmp_path: Path) ->
     ):
         with pytest.raises(kind, match=text):
             Stages(tmp_path, SILENT).run_all([Stage(tmp_path / "a", "a", 1, work)])
+
+
+def test_a_full_disk_is_one_sentence_without_a_traceback(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        Stages(tmp_path, SILENT).run_all([Stage(tmp_path / "a", "prepare clips", 1, stage_work.fill_the_disk)])
+    sentence = sentence_of(caught.value)
+    assert sentence is not None
+    assert sentence.startswith("the disk is full or a quota is used up (prepare clips: Error writing bytes")
+    assert "Traceback" not in sentence
 
 
 def test_stages_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:
