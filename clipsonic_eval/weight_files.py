@@ -57,6 +57,27 @@ def torch_hub() -> Path:
     return Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")) / "hub" / "checkpoints"
 
 
+def torch_hub_file(weights: Path | None, name: str, source: str, *, named: str) -> Path:
+    """Return a published weight file: the one given, the published name in the folder given, or torch.hub's copy.
+
+    Args:
+        weights: file, or folder that holds it; None: torch.hub's folder.
+        name: of the file as published.
+        source: address to fetch it from.
+        named: the network, for the error message.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    place = weights if weights is not None else torch_hub()
+    path = place / name if place.is_dir() else place
+    if not path.is_file():
+        raise WeightsError(
+            f"{path}: no {named} weights here; fetch {name} from {source} and name it as the encoder's weights"
+        )
+    return path
+
+
 def may_download(asked: bool | None) -> bool:
     """Return ``asked``; None: whether the environment variable CLIPSONIC_EVAL_DOWNLOAD is 1."""
     return os.environ.get(DOWNLOAD) == "1" if asked is None else asked

@@ -12,7 +12,7 @@ from torch import Tensor
 from clipsonic_eval.encoders.imagebind.network import HEAD_WIDTH, MODALITIES, ImageBind, TowerSizes
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.tensors import read_tensors
-from clipsonic_eval.weight_files import PublishedWeights, fill_network, hub_file, torch_hub
+from clipsonic_eval.weight_files import PublishedWeights, fill_network, hub_file, torch_hub_file
 
 FILE: Final = "imagebind_huge.pth"
 SOURCE: Final = f"https://dl.fbaipublicfiles.com/imagebind/{FILE}"
@@ -25,18 +25,8 @@ _LEFT_OUT: Final = re.compile(  # other modalities, scales of the training's los
 
 
 def find(weights: Path | None) -> Path:
-    """Return the weight file: the one given, the published name in the folder given, or torch.hub's copy.
-
-    Raises:
-        WeightsError: there is none.
-    """
-    place = weights if weights is not None else torch_hub()
-    path = place / FILE if place.is_dir() else place
-    if not path.is_file():
-        raise WeightsError(
-            f"{path}: no ImageBind weights here; fetch {FILE} from {SOURCE} and name it as the encoder's weights"
-        )
-    return path
+    """Return the weight file, see :func:`clipsonic_eval.weight_files.torch_hub_file`."""
+    return torch_hub_file(weights, FILE, SOURCE, named="ImageBind")
 
 
 def load(path: Path) -> ImageBind:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from clipsonic_eval.encoders.passt.network import Passt
-from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.tensors import read_tensors
-from clipsonic_eval.weight_files import PublishedWeights, fill_network, torch_hub
+from clipsonic_eval.weight_files import PublishedWeights, fill_network, torch_hub_file
 
 FILE: Final = "passt-s-f128-p16-s10-ap.476-swa.pt"
 SOURCE: Final = f"https://github.com/kkoutini/PaSST/releases/download/v0.0.1-audioset/{FILE}"
@@ -16,18 +15,8 @@ PUBLISHED: Final = (PublishedWeights(FILE, "passt, passt-features", "Apache-2.0"
 
 
 def find(weights: Path | None) -> Path:
-    """Return the weight file: the one given, the published name in the folder given, or torch.hub's copy.
-
-    Raises:
-        WeightsError: there is none.
-    """
-    place = weights if weights is not None else torch_hub()
-    path = place / FILE if place.is_dir() else place
-    if not path.is_file():
-        raise WeightsError(
-            f"{path}: no PaSST weights here; fetch {FILE} from {SOURCE} and name it as the encoder's weights"
-        )
-    return path
+    """Return the weight file, see :func:`clipsonic_eval.weight_files.torch_hub_file`."""
+    return torch_hub_file(weights, FILE, SOURCE, named="PaSST")
 
 
 def load(path: Path) -> Passt:

@@ -9,7 +9,7 @@ from typing import Final
 from clipsonic_eval.encoders.synchformer.network import JOINT_HEAD, TOWER_HEAD, Depths, SynchformerNetwork
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.tensors import read_tensors
-from clipsonic_eval.weight_files import PublishedWeights, fill_network, torch_hub
+from clipsonic_eval.weight_files import PublishedWeights, fill_network, torch_hub_file
 
 FILE: Final = "synchformer_state_dict.pth"
 SOURCE: Final = f"https://github.com/hkchengrex/MMAudio/releases/download/v0.1/{FILE}"
@@ -22,18 +22,8 @@ _LAYERS: Final = {
 
 
 def find(weights: Path | None) -> Path:
-    """Return the weight file: the one given, the published name in the folder given, or torch.hub's copy.
-
-    Raises:
-        WeightsError: there is none.
-    """
-    place = weights if weights is not None else torch_hub()
-    path = place / FILE if place.is_dir() else place
-    if not path.is_file():
-        raise WeightsError(
-            f"{path}: no Synchformer weights here; fetch {FILE} from {SOURCE} and name it as the encoder's weights"
-        )
-    return path
+    """Return the weight file, see :func:`clipsonic_eval.weight_files.torch_hub_file`."""
+    return torch_hub_file(weights, FILE, SOURCE, named="Synchformer")
 
 
 def load(path: Path) -> SynchformerNetwork:
