@@ -72,11 +72,14 @@ class Stages:
         self._peak_mib = 0.0
 
     def discard_others(self, planned: Sequence[Stage]) -> None:
-        """Remove what an earlier study of other settings left: all stages but the planned ones that are complete."""
+        """Remove what an earlier study of other settings left: all stages but the planned ones that are complete.
+
+        Only below the study's own folder: its world may be another study's.
+        """
         complete = {stage.folder for stage in planned if stage.complete}
         begun = {stage.folder for stage in planned if stage.folder.exists()}
         for folder in begun | {marker.parent for marker in self._root.rglob(_MARKER)}:
-            if folder not in complete:
+            if folder not in complete and folder.is_relative_to(self._root):
                 shutil.rmtree(folder, ignore_errors=True)  # it may lie in another one
 
     def always(self, label: str, work: Callable[[], T]) -> T:

@@ -155,8 +155,7 @@ def plan(sampler: str, steps: int, config: DiffusionConfig, spacing: float | Non
         raise ConfigError(f"sampler steps {steps} exceed the {total} that the model was trained with")
     if sampler == "dpm-solver++":
         power = spacing or (_TIME_POWER_STRAIGHT if config.schedule == "rectified-flow" else _TIME_POWER)
-        # t_i = 0.995 T (i / steps)^p
-        # the last timestep of short schedules: 0.995 T rounds to T
+        # t_i = 0.995 T (i / steps)^p, at most T − 1: of short schedules 0.995 T rounds to T
         times = [min(total - 1, round(_TIME_START * total * (i / steps) ** power)) for i in range(steps, 0, -1)]
     else:
         times = [round(total * i / steps) - 1 for i in range(steps, 0, -1)]  # trailing: the first is T − 1

@@ -34,8 +34,11 @@ def test_stages_of_other_settings_are_discarded_and_the_others_kept(tmp_path: Pa
         stages.run(stage(name, 1))
     (tmp_path / "interrupted").mkdir()
     (tmp_path / "interrupted" / "result").write_text("half")
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-world"
+    elsewhere.mkdir()
     planned = [stage("kept", 1), stage("changed", 2), stage("new", 1), stage("interrupted", 1)]
-    stages.discard_others(planned)
+    stages.discard_others([*planned, Stage(elsewhere, "the world of another study", 1, lambda _: None)])
+    assert elsewhere.exists()
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("result")) == ["kept/result"]
 
 
