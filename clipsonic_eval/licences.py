@@ -9,15 +9,19 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from clipsonic_eval.types import EncoderCard
-
 LOGGER: Final = logging.getLogger("clipsonic_eval.licences")
 _told: set[tuple[str, str]] = set()
 
 
-def tell(card: EncoderCard) -> None:
-    """Tell the licence of an encoder's weights, if others have published them and it was not told before."""
-    if not card.licence or not card.source.startswith("https://") or (card.source, card.licence) in _told:
+def tell(name: str, licence: str, source: str) -> None:
+    """Tell the licence of weights that others have published, if it was not told before.
+
+    Args:
+        name: of what reads them: an encoder, a vocoder, a prior, a system.
+        licence: of the weights; "": theirs is not known, and nothing is told.
+        source: page of the weights, or the folder that they were read from.
+    """
+    if not licence or (source, licence) in _told:
         return
-    _told.add((card.source, card.licence))
-    LOGGER.info("%s: published weights, licence %s, %s", card.name, card.licence, card.source)
+    _told.add((source, licence))
+    LOGGER.info("%s: published weights, licence %s, %s", name, licence, source)

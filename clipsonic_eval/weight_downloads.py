@@ -28,12 +28,11 @@ _TIMEOUT_S: Final = 60
 
 
 def catalogue() -> list[PublishedWeights]:
-    """Return every publication that an encoder, a vocoder or a prior of the packages reads."""
+    """Return every publication that an encoder, a vocoder, a prior or a system of the packages reads."""
     encoders = importlib.import_module("clipsonic_eval.encoders")
     packages = [module.name for module in pkgutil.iter_modules(encoders.__path__) if module.ispkg]
     modules = [f"clipsonic_eval.encoders.{name}.weights" for name in packages]
-    if importlib.util.find_spec("clipsonic"):
-        modules.append("clipsonic.published_weights")
+    modules += [f"{name}.published_weights" for name in ("clipsonic", "paired_tta") if importlib.util.find_spec(name)]
     return [one for module in modules for one in getattr(importlib.import_module(module), "PUBLISHED", ())]
 
 
@@ -75,7 +74,8 @@ def verify(weights: PublishedWeights, path: Path) -> str:
     Raises:
         WeightsError: they differ.
     """
-    check_hash_in_name(path, f"remove it and fetch it again from {page(weights)}")
+    for file in (path, *_other_tensors(weights, path)):
+        check_hash_in_name(file, f"remove it and fetch it again from {page(weights)}")
     digest = file_sha256(path, WeightsError)
     if not digest.startswith(weights.sha256):
         raise WeightsError(
@@ -94,9 +94,21 @@ def fetch(weights: PublishedWeights, progress: Progress = SILENT) -> tuple[Path,
     path = kept(weights)
     if path is None and weights.url:
         return _download(weights, _place(weights), progress)
-    if path is None:
+    if path is None or _of_several_files(weights):  # of which others may be missing
         path = _from_hub(weights)
     return path, verify(weights, path)
+
+
+def _of_several_files(weights: PublishedWeights) -> bool:
+    """Return whether the tensors are those of a pipeline, in a file for each network."""
+    return any(pattern.endswith(".safetensors") for pattern in weights.beside)
+
+
+def _other_tensors(weights: PublishedWeights, path: Path) -> list[Path]:
+    """Return the files of a pipeline's other networks, beside that of the kept one."""
+    if not _of_several_files(weights):
+        return []
+    return sorted(file for file in path.parent.parent.glob("*/*.safetensors") if file != path)
 
 
 def _place(weights: PublishedWeights) -> Path:

@@ -231,7 +231,7 @@ def given_folder(weights: Path) -> Path:
     return folder
 
 
-def stated_licence(folder: Path) -> str:
+def stated_licence(folder: Path, otherwise: str = "not stated in the folder") -> str:
     """Return the licence that the model card in a folder (``README.md``), or in the one above, states."""
     from huggingface_hub import ModelCard
 
@@ -245,7 +245,7 @@ def stated_licence(folder: Path) -> str:
             stated = data.get("license_name") if data.license == "other" else data.license
             if isinstance(stated, str):
                 return stated
-    return "not stated in the folder"
+    return otherwise
 
 
 def check_hash_in_name(path: Path, fix: str) -> None:

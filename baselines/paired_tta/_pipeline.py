@@ -19,6 +19,7 @@ import torch
 from clipsonic.system_config import check_template
 from clipsonic.systems import PEAK_RULE
 from clipsonic.vocoders import within_full_scale
+from clipsonic_eval import licences
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.errors import ConfigError, WeightsError
@@ -27,8 +28,9 @@ from clipsonic_eval.hashing import config_hash, file_sha256
 from clipsonic_eval.media.audio import mono_at
 from clipsonic_eval.stages import stage
 from clipsonic_eval.types import Clip, Query
-from clipsonic_eval.weight_files import COPY_FOLDER, check_hash_in_name, stated_licence
+from clipsonic_eval.weight_files import COPY_FOLDER, check_hash_in_name, hub_model, stated_licence
 
+INDEX = "model_index.json"
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _AUDIO = "mono:mean|resample:soxr-hq|cut:end|pad:zeros"
 
@@ -38,7 +40,8 @@ class PipelineConfig:
     """Settings of a published system.
 
     Attributes:
-        folder: of the pipeline, as published for diffusers, with safetensors.
+        folder: of the pipeline, as published for diffusers, with safetensors; or the name of its repository, which
+            ``clipsonic-eval weights NAME --fetch`` puts into the Hugging Face cache.
         name: name in tables; "": that of the system.
         steps: of its sampler; None: the pipeline's own default.
         guidance: scale of classifier-free guidance; None: the pipeline's own default.
@@ -80,11 +83,14 @@ class PublishedPipeline:
 
     def __init__(self, config: PipelineConfig) -> None:
         self.config = config
-        self._index = read_index(config.folder, self.pipeline_class)
-        self.pipeline = self._load(config.folder)
+        self._folder = hub_model(config.folder, INDEX)
+        self._index = read_index(self._folder, self.pipeline_class)
+        self.pipeline = self._load(self._folder)
         self.pipeline.set_progress_bar_config(disable=True)
         self.pipeline.to(resolve_device(config.device))
-        self._weights = folder_hash(config.folder)
+        self._weights = folder_hash(self._folder)
+        self._licence = stated_licence(self._folder)
+        licences.tell(self.default_name, self._licence, str(config.folder))
 
     @property
     def name(self) -> str:
@@ -115,7 +121,7 @@ class PublishedPipeline:
             "kind": type(self).__name__,
             "pipeline": self.pipeline_class,
             "weights_sha256": self._weights,
-            "licence": stated_licence(config.folder),
+            "licence": self._licence,
             "scheduler": type(self.pipeline.scheduler).__name__,
             **sampling,
             "candidates": 1,
@@ -174,7 +180,7 @@ def read_index(folder: Path, pipeline_class: str) -> dict[str, Any]:
     Raises:
         WeightsError: there is none, or it describes another pipeline.
     """
-    path = folder / "model_index.json"
+    path = folder / INDEX
     index = read_json(path, WeightsError, fix="give the folder of a pipeline of diffusers, downloaded beforehand")
     found = index.get("_class_name") if isinstance(index, dict) else None
     if not isinstance(index, dict) or found != pipeline_class:

@@ -151,7 +151,8 @@ def load_encoder(name: str, weights: str | Path | None = None, *, device: str = 
         if unknown := sorted(set(options) - set(known)):
             raise ConfigError(f"{name}: no option '{unknown[0]}'; there are {', '.join(known) or 'none'}")
     encoder: Encoder = load(None if weights is None else Path(weights), device=device, **options)
-    licences.tell(encoder.card)
+    if encoder.card.source.startswith("https://"):  # others' weights; ours come with the package
+        licences.tell(encoder.card.name, encoder.card.licence, encoder.card.source)
     return encoder
 
 

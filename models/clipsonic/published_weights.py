@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from clipsonic.vocoders.hifi_gan import AUDIOLDM
+from clipsonic.vocoders.hifi_gan import AUDIOLDM, LICENCE
 from clipsonic_eval.weight_files import PublishedWeights
 
 _BIGVGAN: Final = ("bigvgan_22khz_80band", "bigvgan_v2_22khz_80band_256x", "bigvgan_v2_44khz_128band_512x")
@@ -15,13 +15,17 @@ PUBLISHED: Final = (
     PublishedWeights(
         AUDIOLDM,
         "vocoder hifi-gan",
-        "CC-BY-NC-SA-4.0",
+        LICENCE,
         files=("vocoder/model.safetensors", "vocoder/pytorch_model.bin"),
         beside=("vocoder/config.json",),
     ),
     *(
         PublishedWeights(
-            f"nvidia/{name}", "vocoder bigvgan", "MIT", files=("bigvgan_generator.pt",), beside=("config.json",)
+            f"nvidia/{name}",
+            "vocoder bigvgan",
+            "MIT",
+            files=("bigvgan_generator.pt",),
+            beside=("config.json", "README.md"),
         )
         for name in _BIGVGAN
     ),

@@ -34,6 +34,7 @@ from clipsonic import model_folder
 from clipsonic.conditions import normalised
 from clipsonic.diffusion import guided
 from clipsonic.prior.network import TextConditions, predict_x0, prior_scheduler
+from clipsonic_eval import licences
 from clipsonic_eval.arraytypes import AnyArray, Float32, FloatArray
 from clipsonic_eval.errors import ConfigError, ShapeError, UserError, WeightsError
 from clipsonic_eval.seeds import derive
@@ -245,6 +246,9 @@ class DiffusionPrior:
         network_class = getattr(importlib.import_module(_NETWORKS[name]), name)
         network = model_folder.read_network(network_class, folder / "prior")
         scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
+        data = card.get("data")
+        if isinstance(data, Mapping) and data.get("kind") == "published":
+            licences.tell("prior", str(data.get("licence", "")), str(folder))
         return cls(network, card, scheduler=scheduler, device=device)
 
     def identity(self, *, steps: int, guidance: float, candidates: int) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from clipsonic.mel import MelConfig
 from clipsonic.vocoders import VOCODERS
 from clipsonic.vocoders._bigvgan_network import BigVGAN, BigVGANConfig, without_weight_norm
 from clipsonic.vocoders._neural import NeuralVocoder
+from clipsonic_eval import licences
 from clipsonic_eval.config import resolve
 from clipsonic_eval.errors import ConfigError, WeightsError
 from clipsonic_eval.files import read_json
 from clipsonic_eval.tensors import read_tensors
-from clipsonic_eval.weight_files import COPY_FOLDER, fill_network
+from clipsonic_eval.weight_files import COPY_FOLDER, fill_network, stated_licence
 
 FILES = ("bigvgan_generator.safetensors", "bigvgan_generator.pt")
 TRAINED = "bigvgan"  # where clipsonic.training.vocoder leaves the published layout in its own folder
@@ -41,6 +42,8 @@ def load(mel: MelConfig, *, folder: str, chunk: int = 4, device: str | torch.dev
     """
     _check_layout(folder, read_config(_inner(Path(folder))), mel)
     network, _, _ = read(Path(folder))
+    if _inner(Path(folder)) == Path(folder):  # not one that was trained here
+        licences.tell("bigvgan", stated_licence(Path(folder), ""), folder)
     return NeuralVocoder("bigvgan", mel, network, network, chunk=chunk, device=device)
 
 

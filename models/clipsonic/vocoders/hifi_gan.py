@@ -17,10 +17,11 @@ import torch
 from clipsonic.mel import MelConfig
 from clipsonic.vocoders import VOCODERS
 from clipsonic.vocoders._neural import NeuralVocoder
+from clipsonic_eval import licences
 from clipsonic_eval.errors import ConfigError, WeightsError
-from clipsonic_eval.weight_files import hub_file, read_transformers
+from clipsonic_eval.weight_files import hub_file, read_transformers, stated_licence
 
-AUDIOLDM = "cvssp/audioldm-s-full-v2"  # its folder vocoder/; CC BY-NC-SA 4.0, as the whole repository
+AUDIOLDM, LICENCE = "cvssp/audioldm-s-full-v2", "CC-BY-NC-SA-4.0"  # its folder vocoder/, and of the whole repository
 _PARTS = ("config.json", "pytorch_model.bin", "model.safetensors")
 
 
@@ -40,7 +41,7 @@ def load(mel: MelConfig, *, folder: str = "", chunk: int = 8, device: str | torc
     """
     from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
-    folder = folder or str(_audioldm())
+    published, folder = not folder, folder or str(_audioldm())
     network = read_transformers(Path(folder), SpeechT5HifiGanConfig, SpeechT5HifiGan, earlier=("hifigan",))
     for name, own, wanted in (
         ("mel bands", network.config.model_in_dim, mel.n_mels),
@@ -52,6 +53,10 @@ def load(mel: MelConfig, *, folder: str = "", chunk: int = 8, device: str | torc
                 f"{folder}: a vocoder for {own} {name}, but the mel spectrograms have {wanted}; take a vocoder of that "
                 "layout, or train the audio model with this one's (mel.n_mels, mel.sample_rate, mel.hop)"
             )
+    if published:
+        licences.tell("hifi-gan", LICENCE, f"https://huggingface.co/{AUDIOLDM}")
+    else:
+        licences.tell("hifi-gan", stated_licence(Path(folder), ""), folder)
     return NeuralVocoder(
         "hifi-gan", mel, network, lambda log_mel: network(log_mel.transpose(1, 2)), chunk=chunk, device=device
     )

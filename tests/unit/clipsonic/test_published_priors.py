@@ -25,6 +25,7 @@ from clipsonic.prior.model import DiffusionPrior
 from clipsonic.prior.published import import_prior
 from clipsonic.training.config import PriorTrainingConfig
 from clipsonic.training.fine_tuning import prior_parent
+from clipsonic_eval import licences
 from clipsonic_eval.cli import main
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders import load_encoder
@@ -131,6 +132,17 @@ def test_pd_hands_the_prior_what_it_was_trained_with(
     system: Any = resolve("clipsonic.systems:PriorGuided", {"model": str(model), **encoder, **prior})
     found = system.conditions([Query(f"{i}", text) for i, text in enumerate(TEXTS)], SEEDS)
     np.testing.assert_allclose(found, of_diffusers(folders, guidance, 12).numpy(), atol=2e-3)
+
+
+def test_the_licence_of_a_published_prior_is_told_when_it_loads(
+    imported: DiffusionPrior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = imported.save(tmp_path / "prior")
+    monkeypatch.setattr(licences, "_told", set())
+    with caplog.at_level("INFO", licences.LOGGER.name):
+        DiffusionPrior.load(folder)
+    (record,) = caplog.records
+    assert record.getMessage() == f"prior: published weights, licence {imported.card['data']['licence']}, {folder}"
 
 
 def test_training_on_from_a_published_prior_is_refused(imported: DiffusionPrior, tmp_path: Path) -> None:

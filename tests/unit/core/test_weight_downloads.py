@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import inspect
 import json
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from clipsonic_eval import weight_downloads
 from clipsonic_eval.cli import main
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import UserError, WeightsError
+from clipsonic_eval.locate import locate
 from clipsonic_eval.weight_downloads import catalogue, chosen, fetch, kept, page, verify
 from clipsonic_eval.weight_files import PublishedWeights
 
@@ -166,6 +168,38 @@ def test_a_repository_is_fetched_by_the_names_of_its_files_in_order(
         fetch(both._replace(files=("a.safetensors",)))
 
 
+def test_a_pipeline_is_fetched_and_checked_with_all_its_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its main network alone does not say that the others are there."""
+    asked = []
+    files = {"unet/a.safetensors": b"x", "vae/b.safetensors": b"y"}
+
+    def download(repository: str, names: list[str], *, command: str) -> Path:
+        asked.append(names)
+        for name, content in files.items():
+            blob = tmp_path / "blobs" / hashlib.sha256(content).hexdigest()
+            blob.parent.mkdir(exist_ok=True)
+            blob.write_bytes(content)
+            (tmp_path / "snapshot" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "snapshot" / name).unlink(missing_ok=True)
+            (tmp_path / "snapshot" / name).symlink_to(blob)
+        return tmp_path / "snapshot"
+
+    monkeypatch.setattr(weight_downloads, "hub_download", download)
+    pipeline = PublishedWeights(
+        "lab/pipe", "mine", "MIT", files=("unet/a.safetensors",), beside=("*/*.json", "*/*.safetensors")
+    )
+    place, digest = fetch(pipeline)
+    assert (place, digest) == (tmp_path / "snapshot/unet/a.safetensors", hashlib.sha256(b"x").hexdigest())
+    monkeypatch.setattr(weight_downloads, "kept", lambda _: place)
+    fetch(pipeline)
+    assert asked == [["*/*.json", "*/*.safetensors", "unet/a.safetensors"]] * 2
+    (tmp_path / "snapshot/vae/b.safetensors").write_bytes(b"z")
+    with pytest.raises(WeightsError, match=r"vae/b\.safetensors: its sha256 does not begin with"):
+        verify(pipeline, place)
+
+
 def test_the_catalogue_names_encoders_that_exist_with_a_licence_and_a_page() -> None:
     every = catalogue()
     assert len({(one.name, one.used_by) for one in every}) == len(every)
@@ -173,10 +207,16 @@ def test_the_catalogue_names_encoders_that_exist_with_a_licence_and_a_page() -> 
         assert one.licence
         assert page(one).startswith("https://")
         assert bool(one.url) != bool(one.files)
-        others = ("vocoder ", "import-prior")
+        others = ("vocoder ", "import-prior", "paired_tta.")
         assert all(name in ENCODERS or name.startswith(others) for name in one.used_by.split(", ")), one
     assert {"vggish", "clap-laion-audio", "clip-vit-l-14"} <= {n for one in every for n in one.used_by.split(", ")}
-    assert {one.name for one in every} >= {"nvidia/bigvgan_v2_22khz_80band_256x", "kakaobrain/karlo-v1-alpha"}
+    assert {one.name for one in every} >= {
+        "nvidia/bigvgan_v2_22khz_80band_256x", "kakaobrain/karlo-v1-alpha", "cvssp/audioldm2",
+        "stabilityai/stable-audio-open-1.0",
+    }  # fmt: skip
+    for one in every:
+        if one.used_by.startswith("paired_tta."):
+            assert inspect.isclass(locate(one.used_by))
 
 
 def test_names_are_those_of_encoders_files_and_repositories() -> None:

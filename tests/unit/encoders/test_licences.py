@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from unit.clipsonic.test_hifi_gan import written
 
+from clipsonic.mel import MelConfig
+from clipsonic.vocoders import hifi_gan, make_vocoder
 from clipsonic_eval import licences
 from clipsonic_eval.cli._licences import show_licences
 from clipsonic_eval.encoders import ENCODERS, load_encoder
@@ -49,6 +53,32 @@ def test_our_own_weights_and_those_of_a_user_are_loaded_in_silence(
         load_encoder("toy-clip")
         load_encoder("theirs")
     assert caplog.records == []
+
+
+def test_a_vocoder_tells_what_its_folder_states(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    written(tmp_path / "vocoder")
+    settings = {"name": "hifi-gan", "folder": str(tmp_path / "vocoder")}
+    with caplog.at_level(logging.INFO, LOGGER.name):
+        make_vocoder(MelConfig(), settings)
+        assert caplog.records == []  # a folder without a model card is its owner's
+        (tmp_path / "README.md").write_text("---\nlicense: cc-by-nc-sa-4.0\n---\n")
+        make_vocoder(MelConfig(), settings)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"hifi-gan: published weights, licence cc-by-nc-sa-4.0, {tmp_path / 'vocoder'}"
+    ]
+
+
+def test_the_vocoder_of_the_cache_tells_the_licence_of_its_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    written(tmp_path / "vocoder")
+    monkeypatch.setattr(hifi_gan, "hub_file", lambda _, name: p if (p := tmp_path / name).is_file() else None)
+    with caplog.at_level(logging.INFO, LOGGER.name):
+        make_vocoder(MelConfig(), {"name": "hifi-gan"})
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "hifi-gan: published weights, licence CC-BY-NC-SA-4.0, https://huggingface.co/cvssp/audioldm-s-full-v2"
+    )
 
 
 def test_the_command_line_shows_it_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:

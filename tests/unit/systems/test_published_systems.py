@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
 from unit.systems import tiny_pipelines
 
+from clipsonic_eval import licences
 from clipsonic_eval.errors import ConfigError, WeightsError
 from clipsonic_eval.media.audio import resample
 from clipsonic_eval.systems import resolve
@@ -31,6 +33,9 @@ SYSTEMS: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "AudioLDM 2": ("paired_tta.audioldm2:AudioLDM2", tiny_pipelines.write_audioldm2, {"duration_s": 0.16}),
     "Stable Audio Open": (
         "paired_tta.stable_audio:StableAudio", tiny_pipelines.write_stable_audio, {"duration_s": 0.25},
+    ),
+    "Stable Audio 3": (
+        "paired_tta.stable_audio_3:StableAudio3", tiny_pipelines.write_stable_audio_3, {"duration_s": 0.25},
     ),
 }  # fmt: skip
 
@@ -104,12 +109,41 @@ def test_longer_sounds_are_cut_and_shorter_ones_padded_at_the_end(folders: dict[
 def test_the_card_says_weights_licence_sampling_rate_and_length(system: Any, tmp_path_factory: Any) -> None:
     card = system.card()
     assert str(tmp_path_factory.getbasetemp()) not in json.dumps(card, allow_nan=False)
-    assert card["licence"] in {"cc-by-nc-sa-4.0", "stable-audio-community"}
+    assert card["licence"] in {"cc-by-nc-sa-4.0", "stable-audio-community", "stability-ai-community"}
     assert (card["steps"], card["candidates"]) == (2, 1)
-    assert card["guidance"] in {3.5, 7.0}  # not set: what the installed release of diffusers takes
+    assert card["guidance"] in {3.5, 7.0, 1.0}  # not set: what the installed release of diffusers takes
     assert card["native_rate"] in {16000, 1600}
     assert card["audio"] == "mono:mean|resample:soxr-hq|cut:end|pad:zeros"
     assert len(card["weights_sha256"]) == 12
+
+
+def test_stable_audio_3_takes_the_steps_of_its_scheduler_where_none_are_given(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = build("Stable Audio 3", folders["Stable Audio 3"], steps=None)
+    seen = []
+    forward = system.pipeline.transformer.forward
+    monkeypatch.setattr(system.pipeline.transformer, "forward", lambda *x, **y: seen.append(1) or forward(*x, **y))
+    system.generate(QUERIES[:1], SEEDS[:1])
+    assert len(seen) == system.card()["steps"] == 8
+
+
+def test_the_licence_is_told_and_a_repository_in_the_cache_is_found_by_its_name(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(licences, "_told", set())
+    name, asked = "stabilityai/stable-audio-3-medium", []
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda *x, **y: asked.append((x, y)) or str(folders["Stable Audio 3"])
+    )
+    with caplog.at_level("INFO", licences.LOGGER.name):
+        named = build("Stable Audio 3", Path(name))
+    assert asked == [((name,), {"local_files_only": True})]
+    assert [line.getMessage() for line in caplog.records] == [
+        f"Stable Audio 3: published weights, licence stability-ai-community, {name}"
+    ]
+    in_folder = build("Stable Audio 3", folders["Stable Audio 3"])
+    assert named.card() == in_folder.card()
 
 
 def test_a_language_model_as_published_is_read(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -13,16 +13,22 @@ from diffusers import (
     AudioLDM2UNet2DConditionModel,
     AutoencoderKL,
     AutoencoderOobleck,
+    AutoencoderSAME,
     DDIMScheduler,
     EDMDPMSolverMultistepScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    StableAudio3DiTModel,
+    StableAudio3Pipeline,
     StableAudioDiTModel,
     StableAudioPipeline,
     StableAudioProjectionModel,
 )
+from diffusers.pipelines.stable_audio_3 import StableAudio3DurationEmbedder
 from transformers import (
     ClapConfig,
     ClapFeatureExtractor,
     ClapModel,
+    GemmaTokenizer,
     GPT2Config,
     GPT2LMHeadModel,
     RobertaTokenizer,
@@ -30,6 +36,8 @@ from transformers import (
     SpeechT5HifiGanConfig,
     T5Config,
     T5EncoderModel,
+    T5GemmaConfig,
+    T5GemmaEncoderModel,
     T5Tokenizer,
 )
 
@@ -126,5 +134,38 @@ def write_stable_audio(folder: Path) -> Path:
     )  # fmt: skip
     pipeline.save_pretrained(folder)
     front = "license: other\nlicense_name: stable-audio-community"
+    (folder / "README.md").write_text(f"---\n{front}\n---\n")
+    return folder
+
+
+def write_stable_audio_3(folder: Path) -> Path:
+    """Write a distilled Stable Audio 3 of 1600 Hz, stereo."""
+    torch.manual_seed(0)
+    words = ["<pad>", "<eos>", "<bos>", "<unk>", "▁", *LETTERS]
+    text = {
+        "vocab_size": len(words), "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "head_dim": 8,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64, "sliding_window": 32,
+    }  # fmt: skip
+    pipeline = StableAudio3Pipeline(
+        vae=AutoencoderSAME(
+            patch_size=8, encoder_channels=8, encoder_c_mults=(2,), encoder_strides=(4,), latent_dim=4, dim_heads=8,
+            encoder_transformer_depths=(1,), encoder_sinusoidal_blocks=(0,), decoder_sinusoidal_blocks=(0,),
+            sampling_rate=1600,
+        ),
+        text_encoder=T5GemmaEncoderModel(T5GemmaConfig(encoder=text, decoder=text, is_encoder_decoder=False)),
+        tokenizer=GemmaTokenizer(vocab={word: k for k, word in enumerate(words)}, merges=[], model_max_length=25),
+        duration_embedder=StableAudio3DurationEmbedder(output_dim=16, fourier_dim=8),
+        transformer=StableAudio3DiTModel(
+            io_channels=4, embed_dim=16, depth=1, num_heads=2, cond_token_dim=16, global_cond_dim=16,
+            local_add_cond_dim=5, timestep_features_dim=8, num_memory_tokens=2,
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(stochastic_sampling=True),
+    )  # fmt: skip
+    with torch.no_grad():
+        for network in (pipeline.vae, pipeline.transformer):
+            for parameter in network.parameters():  # some begin at zero, and every sound would be the same
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    pipeline.save_pretrained(folder)
+    front = "license: other\nlicense_name: stability-ai-community"
     (folder / "README.md").write_text(f"---\n{front}\n---\n")
     return folder
