@@ -390,8 +390,9 @@ def report(
         >>> ce.report([run], out="report/").read_text().splitlines()[0]
         '# Report'
     """
-    from clipsonic_eval.reporting.build import PAGE, build
+    from clipsonic_eval.reporting.build import PAGE, ReportOptions, build
 
     several = [runs] if isinstance(runs, RunRecord | str | os.PathLike) else list(runs)
     given = [run if isinstance(run, RunRecord) else Path(run) for run in several]
-    return build(given, out, catalogue=catalogue, title=title, overwrite=overwrite).out / PAGE
+    options = ReportOptions(title)
+    return build(given, out, catalogue=catalogue, options=options, overwrite=overwrite).out / PAGE

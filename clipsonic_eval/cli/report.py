@@ -58,16 +58,18 @@ def command(
     clipsonic-eval report report/records --out again/   (from the kept records)
     clipsonic-eval report runs/ --out report/ --catalogue clipsonic
     """
-    from clipsonic_eval.reporting.build import build
+    from clipsonic_eval.reporting.build import ReportOptions, build
 
     result = build(
         runs,
         out,
         catalogue=_catalogue(given["catalogue"]),
-        title=given["title"],
-        command=_this(runs, out, given) if made_by is None else made_by,
+        options=ReportOptions(
+            title=given["title"],
+            command=_this(runs, out, given) if made_by is None else made_by,
+            keep_records=given["keep_records"],
+        ),
         select=dict(map(_tag, given["select"])),
-        keep_records=given["keep_records"],
         overwrite=given["overwrite"],
     )
     if as_json:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from clipsonic_eval import atomic, filenames, outputs, threads
 from clipsonic_eval.analysis.catalogue import Catalogue
@@ -15,11 +15,13 @@ from clipsonic_eval.analysis.results import analyse
 from clipsonic_eval.analysis.runs import Runs, find, sort
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
+from clipsonic_eval.reporting.options import ReportOptions
 from clipsonic_eval.reporting.rendering import PAGE, render
 
-__all__ = ["PAGE", "ReportResult", "build"]
+__all__ = ["PAGE", "ReportOptions", "ReportResult", "build"]
 
 StrPath = str | os.PathLike[str]
+_DEFAULT: Final = ReportOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,8 @@ def build(
     out: StrPath,
     *,
     catalogue: Catalogue | None = None,
-    title: str = "Report",
-    command: str = "",
+    options: ReportOptions = _DEFAULT,
     select: Mapping[str, str] | None = None,
-    keep_records: bool = True,
     overwrite: bool = False,
 ) -> ReportResult:
     """Write the report of runs: page, tables, figures, records.
@@ -58,10 +58,8 @@ def build(
         runs: run folders, records, folders that hold run folders, or records in memory.
         out: the report's folder; a report of the same runs is replaced as a whole.
         catalogue: names, colours and questions of a study; None: the default, which suits any systems.
-        title: of the page.
-        command: that makes the report, for the page; "" prints none.
+        options: title, command and whatever else shapes the report.
         select: tags of the runs of the main table, where the runs leave a choice.
-        keep_records: put compact records and the values of clips into the report, so that it can be remade.
         overwrite: replace a report of other runs or settings in ``out``.
 
     Raises:
@@ -74,9 +72,9 @@ def build(
     out, catalogue = Path(out), catalogue or Catalogue()
     found = sort(find(runs), select, catalogue.main_variants)
     identity = {
-        "title": title,
+        "title": options.title,
         "select": dict(select or {}),
-        "records": keep_records,
+        "records": options.keep_records,
         "catalogue": catalogue.name,
         "runs": _systems(found),
     }
@@ -84,7 +82,7 @@ def build(
         results = analyse(found, catalogue)
         with atomic.replacing_folder(out) as folder:
             shutil.copyfile(out / filenames.RUN, folder / filenames.RUN)
-            left_out = render(results, folder, title=title, command=command, keep_records=keep_records)
+            left_out = render(results, folder, options)
     made = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
     skipped = {r.name: n for r in found.all_runs if (n := sum(map(len, r.record.skipped.values())))}
     return ReportResult(out, tuple(made), results.catalogue.headline(results), tuple(left_out), skipped)

@@ -9,19 +9,18 @@ from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.reporting import bench, export_records, gap, guidance, markup, page, probes, sweep, tables
 from clipsonic_eval.reporting.drawing import draw_all
 from clipsonic_eval.reporting.markup import TextTable
+from clipsonic_eval.reporting.options import ReportOptions
 
 PAGE = "README.md"
 
 
-def render(results: Results, folder: Path, *, title: str, command: str, keep_records: bool) -> list[str]:
+def render(results: Results, folder: Path, options: ReportOptions) -> list[str]:
     """Write everything that the results allow.
 
     Args:
         results: from :func:`clipsonic_eval.analysis.results.analyse`.
         folder: empty.
-        title: of the page.
-        command: that makes the report, for the page; "" prints none.
-        keep_records: write compact records too.
+        options: of the report.
 
     Returns:
         Tables and figures that are missing, with the reason.
@@ -32,13 +31,13 @@ def render(results: Results, folder: Path, *, title: str, command: str, keep_rec
     shown, csv = render_tables(results)
     figures, not_drawn = draw_all(results, folder)
     left_out = [*results.notes, *not_drawn]
-    if keep_records:
+    if options.keep_records:
         export_records.write(results, folder / "records")
     for name, table in shown.items():
         files.write_text(folder / f"{name}.md", markup.markdown(table))
         files.write_text(folder / f"{name}.tex", markup.latex(table))
         files.write_text(folder / f"{name}.csv", csv[name])
-    text = page.readme(results, shown, figures, title=title, command=command, left_out=left_out)
+    text = page.readme(results, shown, figures, title=options.title, command=options.command, left_out=left_out)
     files.write_text(folder / PAGE, text)
     return left_out
 

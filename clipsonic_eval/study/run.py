@@ -11,7 +11,7 @@ from clipsonic_eval import outputs
 from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.files import write_json
 from clipsonic_eval.progress import Progress
-from clipsonic_eval.reporting.build import ReportResult, build
+from clipsonic_eval.reporting.build import ReportOptions, ReportResult, build
 from clipsonic_eval.study import data, plan, validation
 from clipsonic_eval.study.catalogue import CLIPSONIC
 from clipsonic_eval.study.config import StudyConfig
@@ -82,4 +82,4 @@ def run_study(
 
 def _report(layout: Layout, command: str) -> ReportResult:
     runs = [layout.root / "runs"]
-    return build(runs, layout.report, catalogue=CLIPSONIC, title=TITLE, command=command, overwrite=True)
+    return build(runs, layout.report, catalogue=CLIPSONIC, options=ReportOptions(TITLE, command), overwrite=True)

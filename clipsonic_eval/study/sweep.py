@@ -12,7 +12,7 @@ from pathlib import Path
 from clipsonic_eval import outputs
 from clipsonic_eval.config import portable
 from clipsonic_eval.progress import Progress
-from clipsonic_eval.reporting.build import ReportResult, build
+from clipsonic_eval.reporting.build import ReportOptions, ReportResult, build
 from clipsonic_eval.study.catalogue import CLIPSONIC
 from clipsonic_eval.study.data import world
 from clipsonic_eval.study.layout import Layout
@@ -47,4 +47,4 @@ def run_sweep(
         stages.run(first)
         stages.run_all(planned)
         runs = [run for _, layout in studies for run in sorted((layout.root / "runs").iterdir())]
-        return build(runs, out / "report", catalogue=CLIPSONIC, title=TITLE, command=command, overwrite=True)
+        return build(runs, out / "report", catalogue=CLIPSONIC, options=ReportOptions(TITLE, command), overwrite=True)

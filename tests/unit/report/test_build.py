@@ -10,7 +10,7 @@ from unit.report.synthetic import Made, evaluation, gap_record, simple, write_ex
 
 from clipsonic_eval import records
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.reporting.build import ReportResult, build
+from clipsonic_eval.reporting.build import ReportOptions, ReportResult, build
 from clipsonic_eval.study.catalogue import CLIPSONIC
 
 FIGURES = ("gap", "guidance", "clip_variants", "metrics", "spectrograms", "contact_sheet")
@@ -20,7 +20,7 @@ FIGURES = ("gap", "guidance", "clip_variants", "metrics", "spectrograms", "conta
 def study(tmp_path_factory: pytest.TempPathFactory) -> ReportResult:
     root = tmp_path_factory.mktemp("study")
     write_study(root / "runs", n=40, seeds=2, scales=("1", "2"), gaps=(0.45,), frames=40)
-    return build([root / "runs"], root / "report", title="A study", command="make it", catalogue=CLIPSONIC)
+    return build([root / "runs"], root / "report", options=ReportOptions("A study", "make it"), catalogue=CLIPSONIC)
 
 
 def test_a_whole_study_gives_every_table_and_figure(study: ReportResult) -> None:
@@ -59,7 +59,9 @@ def test_the_page_links_what_is_there(study: ReportResult) -> None:
 
 
 def test_a_report_is_remade_to_the_byte_from_the_records_that_it_keeps(study: ReportResult, tmp_path: Path) -> None:
-    again = build([study.out / "records"], tmp_path / "again", title="A study", command="make it", catalogue=CLIPSONIC)
+    again = build(
+        [study.out / "records"], tmp_path / "again", options=ReportOptions("A study", "make it"), catalogue=CLIPSONIC
+    )
     assert again.files == study.files
     for name in study.files:
         if not name.startswith("records/test-seed") or name.endswith(".json"):
@@ -90,7 +92,7 @@ def test_kept_records_have_no_paths_of_the_machine(tmp_path: Path) -> None:
 def test_two_folders_of_wavs_give_a_table_and_one_figure(tmp_path: Path) -> None:
     tests = {("fad", "mine", "yours"): (-2.0, 0.001)}
     records.write(simple({("fad", "mine"): 3.0, ("fad", "yours"): 5.0}, tests), tmp_path / "run")
-    result = build([tmp_path / "run"], tmp_path / "report", keep_records=False)
+    result = build([tmp_path / "run"], tmp_path / "report", options=ReportOptions(keep_records=False))
     assert [f for f in result.files if f.endswith(".png")] == ["figures/metrics.png"]
     assert "table.md" in result.files
     assert not any(f.startswith("records/") for f in result.files)

@@ -14,7 +14,7 @@ from clipsonic_eval.analysis.catalogue import Catalogue, Question, SystemStyle
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import page, summary
-from clipsonic_eval.reporting.build import build
+from clipsonic_eval.reporting.build import ReportOptions, build
 from clipsonic_eval.reporting.rendering import render_tables
 from clipsonic_eval.study.catalogue import CLIPSONIC
 
@@ -145,7 +145,7 @@ def test_a_report_is_made_of_records_in_memory(tmp_path: Path) -> None:
 
 def test_records_in_memory_with_equal_tags_are_told_apart(tmp_path: Path) -> None:
     other = RunRecord("evaluate", simple({("clap_score", "mine"): 0.3}).scores)
-    result = build([simple(MINE), other], tmp_path / "report", keep_records=False)
+    result = build([simple(MINE), other], tmp_path / "report", options=ReportOptions(keep_records=False))
     assert "FAD ↓ | CLAP score ↑" in (result.out / "table.md").read_text()
     assert "`evaluate`, `evaluate-2`" in (result.out / "README.md").read_text()
 

@@ -1,0 +1,19 @@
+"""What a report holds and how it looks, beside the runs that it is made from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class ReportOptions(NamedTuple):
+    """What a report holds and how it looks.
+
+    Attributes:
+        title: of the page.
+        command: that makes the report, for the page; "" prints none.
+        keep_records: put compact records and the values of clips into the report, so that it can be remade.
+    """
+
+    title: str = "Report"
+    command: str = ""
+    keep_records: bool = True
