@@ -117,7 +117,7 @@ def draw(rows: Sequence[Row]) -> Figure:
     """Return the figure: coverage and false alarms of every metric, a mark per n."""
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
     sizes = sorted({row["n"] for row in rows})
-    figure = style.figure(style.PAGE, 0.8 + 0.16 * len(metrics))
+    figure = style.figure(2, 0.8 + 0.16 * len(metrics))
     coverage, alarms = figure.subplots(1, 2, sharey=True)
     for axis, band, line in ((coverage, BAND, 0.95), (alarms, (0.0, ALPHA), ALPHA)):
         axis.axvspan(*band, color=style.RULE, alpha=0.6, linewidth=0)

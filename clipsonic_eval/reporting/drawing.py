@@ -8,9 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsonic_eval import filenames
+from clipsonic_eval import filenames, files
 from clipsonic_eval.analysis import figure_data
 from clipsonic_eval.analysis.results import Results
+from clipsonic_eval.reporting import gap as gap_table
+from clipsonic_eval.reporting import sweep, tables
+from clipsonic_eval.reporting.figures.venues import DEFAULT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -18,13 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Figure:
-    """A figure of the report, in ``figures/<name>.png`` and ``.pdf``.
+    """A figure of the report, in ``figures/<name>`` as PDF, SVG and PNG, with its numbers as CSV.
 
     Attributes:
         name: stem of the files.
         title: alternative text of the image.
         missing: sentence for the page where the figure cannot be drawn.
         draw: returns the figure and its caption; None where the results do not allow it.
+        data: returns what is drawn as CSV.
         families: font families for its texts; empty: the base font alone.
         png_bytes: most that the PNG may have; None: as usual.
     """
@@ -33,12 +37,18 @@ class _Figure:
     title: str
     missing: str
     draw: Callable[[], tuple[Canvas, str]] | None
+    data: Callable[[], str] = str
     families: Sequence[str] = ()
     png_bytes: int | None = None
 
 
-def draw_all(results: Results, folder: Path) -> tuple[dict[str, tuple[str, str]], list[str]]:
+def draw_all(results: Results, folder: Path, venue: str = DEFAULT) -> tuple[dict[str, tuple[str, str]], list[str]]:
     """Draw every figure into ``folder/figures``.
+
+    Args:
+        results: to be drawn.
+        folder: exists.
+        venue: whose columns the figures fill.
 
     Returns:
         Title and caption by name, and a sentence for each figure that is missing.
@@ -52,9 +62,10 @@ def draw_all(results: Results, folder: Path) -> tuple[dict[str, tuple[str, str]]
             left_out += [figure.missing] if figure.missing else []
             continue
         (folder / "figures").mkdir(exist_ok=True)
-        with style.look(figure.families):
+        with style.look(figure.families, venue):
             canvas, caption = figure.draw()
             style.save(canvas, folder / "figures" / figure.name, figure.png_bytes)
+        files.write_text(folder / "figures" / f"{figure.name}.csv", figure.data())
         made[figure.name] = (figure.title, caption)
     return made, [*left_out, *_undrawable_captions(results)]
 
@@ -78,18 +89,21 @@ def _figures(results: Results) -> list[_Figure]:
             "Metrics by system",
             "no evaluation: table and figure of the metrics left out",
             partial(systems.draw, table, catalogue) if table.scores else None,
+            partial(tables.results_csv, table, catalogue),
         ),
         _Figure(
             "classes",
             "Right answers class by class",
             "",
             partial(classes.draw, table, catalogue) if classes.by_metric(table, catalogue) else None,
+            partial(classes.to_csv, table, catalogue),
         ),
         _Figure(
             "gap",
             "The modality gap before and after the prior",
             "no gap record: modality-gap table and figure left out",
             partial(gap.draw, results.gap, catalogue, points) if results.gap is not None else None,
+            partial(gap_table.to_csv, results.gap, catalogue) if results.gap is not None else str,
         ),
         _Figure(
             "clip_variants",
@@ -98,6 +112,7 @@ def _figures(results: Results) -> list[_Figure]:
             if catalogue.sweep
             else "",
             partial(clip_variants.draw, results) if results.sweep else None,
+            partial(sweep.to_csv, results.sweep, catalogue.sweep),
         ),
         *_pictures(results),
         _Figure(
@@ -105,6 +120,7 @@ def _figures(results: Results) -> list[_Figure]:
             "Metrics against the guidance scale",
             "no system at two guidance scales or more on one split: figure over guidance scales left out",
             partial(guidance.draw, results) if guidance.at_several_scales(results) else None,
+            partial(guidance.to_csv, results),
         ),
     ]
 
@@ -124,6 +140,7 @@ def _pictures(results: Results) -> list[_Figure]:
             "Contact sheet: real and generated audio of every class",
             "",
             partial(contact_sheet.draw, shown, results.catalogue) if of_every_class else None,
+            partial(contact_sheet.to_csv, shown, results.catalogue),
             png_bytes=contact_sheet.PNG_BYTES,
         ),
         _Figure(
@@ -131,6 +148,7 @@ def _pictures(results: Results) -> list[_Figure]:
             "Spectrograms of the same queries",
             missing,
             partial(spectrograms.draw, shown, results.catalogue),
+            partial(spectrograms.to_csv, shown, results.catalogue),
             spectrograms.captions(shown).families,
             png_bytes=2 * style.MAX_PNG_BYTES,
         ),

@@ -186,7 +186,7 @@ def draw(verdict_rows: Table, power_rows: Table) -> Figure:
     """Return the figure: shares of comparisons called worse, and clips that a limit takes."""
     whole = [row for row in verdict_rows if row["metric"] == "any"]
     clips = [row for row in power_rows if row["question"] == "same queries"]
-    figure = style.figure(style.PAGE, 0.9 + 0.2 * max(len(whole), len(clips)))
+    figure = style.figure(2, 0.9 + 0.2 * max(len(whole), len(clips)))
     alarms, takes = figure.subplots(1, 2)
     names = [f"{row['question']}, {row['change']}, {row['train_seeds']} × {row['n']}" for row in whole]
     shares = [float(row["worse"]) for row in whole]

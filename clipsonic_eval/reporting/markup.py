@@ -93,11 +93,15 @@ def csv(columns: Iterable[Column], rows: Iterable[object]) -> str:
         columns: those with a ``csv_name`` are written, in order.
         rows: as ``Column.value`` takes them.
     """
+    written = [column for column in columns if column.csv_name]
+    return plain_csv([c.csv_name for c in written], ([c.value(row) for c in written] for row in rows))
+
+
+def plain_csv(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return rows of values as CSV under their names; numbers as :func:`csv` writes them."""
     from pandas import DataFrame
 
-    written = [column for column in columns if column.csv_name]
-    values = [[column.value(row) for column in written] for row in rows]
-    frame = DataFrame(values, columns=[column.csv_name for column in written], dtype=object)
+    frame = DataFrame([list(row) for row in rows], columns=list(names), dtype=object)
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 

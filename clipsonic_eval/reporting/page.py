@@ -68,7 +68,7 @@ def _figure(figures: Figures, name: str) -> list[str]:
         return []
     title, caption = figures[name]
     stem = f"figures/{name}"
-    return [f"![{title}]({stem}.png)", "", f"*{caption}* ([PDF]({stem}.pdf))", ""]
+    return [f"![{title}]({stem}.png)", "", f"*{caption}* ([PDF]({stem}.pdf), [SVG]({stem}.svg), [CSV]({stem}.csv))", ""]
 
 
 def provenance(runs: Sequence[Run]) -> list[str]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from clipsonic_eval import class_shares
 from clipsonic_eval.analysis.catalogue import NOISE, SHUFFLED, Catalogue
 from clipsonic_eval.records import RunRecord
+from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.headings import in_text, title
 from clipsonic_eval.reporting.tables import span
@@ -43,13 +44,24 @@ def draw(record: RunRecord, catalogue: Catalogue) -> tuple[Figure, str]:
     systems = list(dict.fromkeys(name for shares in shown.values() for name in shares))
     classes = {metric: sorted({c for one in shares.values() for c in one}) for metric, shares in shown.items()}
     widths = [len(names) for names in classes.values()]
-    figure = style.figure(style.PAGE if sum(widths) > 8 else style.COLUMN, 0.75 + 0.2 * len(systems))
+    figure = style.figure(2 if sum(widths) > 8 else 1, 0.75 + 0.2 * len(systems))
     axes = figure.subplots(1, len(shown), squeeze=False, sharey=True, width_ratios=widths)[0]
     for axis, (metric, shares) in zip(axes, shown.items(), strict=True):
         _panel(axis, shares, systems, classes[metric])
         axis.set_title(title(metric))
     axes[0].set_yticks(range(len(systems)), systems)
     return figure, _caption(record, shown)
+
+
+def to_csv(record: RunRecord, catalogue: Catalogue) -> str:
+    """Return the shares as CSV, one row per metric, system and class."""
+    rows = [
+        (metric, system, label, share, n)
+        for metric, by_system in by_metric(record, catalogue).items()
+        for system, shares in by_system.items()
+        for label, (share, n) in sorted(shares.items())
+    ]
+    return markup.plain_csv(("metric", "system", "class", "share", "n"), rows)
 
 
 def _panel(axis: Any, shares: Shares, systems: Sequence[str], classes: Sequence[str]) -> None:

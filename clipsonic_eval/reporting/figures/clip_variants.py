@@ -26,7 +26,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     gains = [(a, b) for a, b in results.catalogue.sweep if b == baseline]
     colours = {a: results.catalogue.style(a).colour for a, _ in gains}
     shown = metrics(sweep)
-    figure = style.figure(style.PAGE if len(shown) > 1 else style.COLUMN, 2.5)
+    figure = style.figure(2 if len(shown) > 1 else 1, 2.5)
     axes = figure.subplots(1, len(shown), squeeze=False)[0]
     for axis, metric in zip(axes, shown, strict=True):
         _panel(axis, sweep, metric, gains, colours)

@@ -39,8 +39,8 @@ def draw(shown: Examples, catalogue: Catalogue) -> tuple[Figure, str]:
     across = min(_ACROSS, len(by_class))
     down = -(-len(by_class) // across)
     block = _TITLE + len(named) * _ROW
-    width, height = style.PAGE, down * block + _FOOT
-    figure = style.figure(width, height)
+    width, height = style.width(2), down * block + _FOOT
+    figure = style.figure(2, height)
     figure.set_layout_engine("none")
     each = (width - _LEFT - _RIGHT - (across - 1) * _BETWEEN) / across
     for i, (label, queries) in enumerate(by_class.items()):
@@ -56,6 +56,12 @@ def draw(shown: Examples, catalogue: Catalogue) -> tuple[Figure, str]:
     bar = figure.add_axes((_LEFT / width, 0.24 / height, each / width, 0.07 / height))
     spectrograms.colour_bar(figure, image, cax=bar, orientation="horizontal")
     return figure, _caption(shown, named, by_class)
+
+
+def to_csv(shown: Examples, catalogue: Catalogue) -> str:
+    """Return what is drawn as CSV: a row per system and query; the arrays are those of ``examples.npz``."""
+    queries = [query for several in classes(shown).values() for query in several]
+    return spectrograms.listing(shown, in_contact_sheet(shown, catalogue), queries)
 
 
 def _side_by_side(shown: Examples, named: list[str], system: str, queries: list[int]) -> Any:

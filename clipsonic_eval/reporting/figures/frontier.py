@@ -61,7 +61,7 @@ class _Look:
 def draw(frontiers: Sequence[Frontier]) -> tuple[Figure, str]:
     """Return the figure, a panel per metric, and its caption."""
     look = _Look([point for frontier in frontiers for point in frontier.points])
-    figure = style.figure(style.PAGE if len(frontiers) > 1 else style.COLUMN, 3.3)
+    figure = style.figure(2 if len(frontiers) > 1 else 1, 3.3)
     axes = figure.subplots(1, len(frontiers), squeeze=False, sharex=True)[0]
     for axis, frontier in zip(axes, frontiers, strict=True):
         _panel(axis, placed(frontier), look)

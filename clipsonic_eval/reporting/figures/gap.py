@@ -36,7 +36,7 @@ def draw(gap: RunRecord, catalogue: Catalogue, points: Mapping[str, Float32] | N
     bars = {title: [m for m in metrics if m in scored] for title, metrics in _PANELS.items()}
     bars = {title: metrics for title, metrics in bars.items() if metrics}
     widths = [1.0] * len(bars) + ([1.25] if points else [])
-    figure = style.figure(style.PAGE if len(widths) > 1 else style.COLUMN, 2.35)
+    figure = style.figure(2 if len(widths) > 1 else 1, 2.35)
     axes = figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
     for axis, (title, metrics) in zip(axes, bars.items(), strict=False):
         _bars(axis, gap, catalogue, metrics)

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from clipsonic_eval.analysis.catalogue import SystemStyle
 from clipsonic_eval.analysis.results import Results, networks
 from clipsonic_eval.formats import percent
+from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.headings import heading
-from clipsonic_eval.reporting.tables import first_of_metric, span
+from clipsonic_eval.reporting.tables import first_of_metric, seed_list, span
 from clipsonic_eval.types import Score
 
 _MARKERS = "osD^vPX*"
@@ -27,7 +28,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     rows = _rows(results)
     systems = [entry for row in rows for entry in row]
     firsts = first_of_metric(s for s in _scores(results) if any(s.system == entry.name for entry in systems))
-    figure = style.figure(style.PAGE if len(firsts) > 1 else style.COLUMN, 0.7 + 1.6 * len(rows))
+    figure = style.figure(2 if len(firsts) > 1 else 1, 0.7 + 1.6 * len(rows))
     axes = figure.subplots(len(rows), len(firsts), squeeze=False, sharex=True, sharey="col")
     for r, row in enumerate(rows):
         for axis, (metric, first) in zip(axes[r], firsts.items(), strict=True):
@@ -40,6 +41,29 @@ def draw(results: Results) -> tuple[Figure, str]:
     }
     figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=min(len(found), 8), columnspacing=1.2)
     return figure, _caption(results, rows)
+
+
+def to_csv(results: Results) -> str:
+    """Return the lines as CSV, one row per guidance scale, metric and system."""
+    names = [entry.name for entry in at_several_scales(results)]
+    rows = [
+        (
+            scale,
+            s.metric,
+            s.system,
+            s.value,
+            *(s.ci or (None, None)),
+            s.ci_method,
+            s.n,
+            seed_list(s.by_seed),
+            s.signature,
+        )
+        for scale, record in sorted(results.by_scale.items())
+        for s in record.scores
+        if s.system in names
+    ]
+    heads = ("guidance", "metric", "system", "value", "ci_low", "ci_high", "ci_method", "n", "seed_values", "signature")
+    return markup.plain_csv(heads, rows)
 
 
 def _rows(results: Results) -> list[list[SystemStyle]]:

@@ -59,8 +59,7 @@ def _pages(view: HistoryView) -> Iterator[tuple[list[str], list[str]]]:
 def draw(view: HistoryView, metrics: Sequence[str], systems: Sequence[str]) -> Figure:
     """Return one figure: a row of panels per system, a column per metric."""
     by_name = {(one.metric, one.system): one for one in view.trends.series}
-    width = style.PAGE if len(metrics) > 1 else 1.4 * style.COLUMN
-    figure = style.figure(width, 0.5 + 1.25 * len(systems))
+    figure = style.figure(2 if len(metrics) > 1 else 1, 0.5 + 1.25 * len(systems))
     axes = figure.subplots(len(systems), len(metrics), squeeze=False, sharex=True)
     for row, system in zip(axes, systems, strict=True):
         for axis, metric in zip(row, metrics, strict=True):

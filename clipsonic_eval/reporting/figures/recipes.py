@@ -23,7 +23,7 @@ def draw(shown: Mapping[str, Mapping[str, recipes.Row]]) -> tuple[Figure, str]:
         shown: from :func:`clipsonic_eval.reporting.recipes.by_setting`.
     """
     names = list(dict.fromkeys(name for rows in shown.values() for name in rows))
-    figure = style.figure(style.PAGE, 0.75 + 0.2 * len(names))
+    figure = style.figure(2, 0.75 + 0.2 * len(names))
     metrics = recipes.measured(row for rows in shown.values() for row in rows.values())
     axes = figure.subplots(1, len(metrics), sharey=True)
     for axis, (metric, higher) in zip(axes, metrics.items(), strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from clipsonic_eval.analysis.catalogue import NOISE, REAL, SHUFFLED, Catalogue
 from clipsonic_eval.analysis.figure_data import MAX_QUERIES, Examples
 from clipsonic_eval.arraytypes import Float32
+from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.figures import fonts, style
 
 RANGE_DB = 60.0  # below the loudest point that are shown
@@ -44,9 +45,8 @@ def draw(shown: Examples, catalogue: Catalogue) -> tuple[Figure, str]:
     systems = rows(shown, catalogue)
     columns = range(min(len(shown.keys), MAX_QUERIES))
     titles = [_title(text) for text in captions(shown).shown]
-    width = style.PAGE if len(columns) > 2 else style.COLUMN
     title_height = 0.13 * max(t.count("\n") + 1 for t in titles)
-    figure = style.figure(width, 0.1 + title_height + 0.55 * len(systems))
+    figure = style.figure(2 if len(columns) > 2 else 1, 0.1 + title_height + 0.55 * len(systems))
     figure.set_layout_engine("constrained", h_pad=0.012, w_pad=0.04, hspace=0.02, wspace=0.0)
     axes = figure.subplots(len(systems), len(columns), squeeze=False)
     for c in columns:
@@ -61,6 +61,22 @@ def draw(shown: Examples, catalogue: Catalogue) -> tuple[Figure, str]:
         f"Log-mel spectrograms ({size(shown)}) of {len(columns)} queries, the same for every system; the queries were "
         f"not selected by their result. {of_colours(REAL in systems)}"
     )
+
+
+def to_csv(shown: Examples, catalogue: Catalogue) -> str:
+    """Return what is drawn as CSV: a row per system and query; the arrays are those of ``examples.npz``."""
+    return listing(shown, rows(shown, catalogue), range(min(len(shown.keys), MAX_QUERIES)))
+
+
+def listing(shown: Examples, systems: Sequence[str], queries: Iterable[int]) -> str:
+    """Return systems and queries as CSV, with the loudest point of each spectrogram in dB of its magnitude."""
+    labels = shown.labels or ("",) * len(shown.keys)
+    found = [
+        (system, shown.keys[q], shown.prompts[q], labels[q], 20 / np.log(10) * float(np.max(shown.mels[system][q])))
+        for q in queries
+        for system in systems
+    ]
+    return markup.plain_csv(("system", "query", "prompt", "class", "loudest_db"), found)
 
 
 def loudest(shown: Examples, systems: Sequence[str], query: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,24 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from clipsonic_eval import atomic
+from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.reporting.figures import fonts
+from clipsonic_eval.reporting.figures.venues import DEFAULT, VENUES, Venue
 
-COLUMN = 3.4  # inches: one column of a two-column paper
-PAGE = 7.0  # both columns
+SMALL = 7.0  # points: the smallest letters, which venues require at the printed size
 MAX_PNG_BYTES = 150_000
 GREY = "#7f7f7f"
 RULE = "#d9d9d9"
+_venue: ContextVar[Venue] = ContextVar("venue", default=VENUES[DEFAULT])
 
 _RC: dict[str, Any] = {
     "font.family": fonts.BASE,  # comes with matplotlib: the same on every machine
     "font.size": 7.5,
     "axes.titlesize": 8,
     "axes.labelsize": 7.5,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -43,7 +46,9 @@ _RC: dict[str, Any] = {
     "ytick.major.size": 2.5,
     "lines.linewidth": 1.2,
     "lines.markersize": 4,
-    "pdf.fonttype": 42,
+    "pdf.fonttype": 42,  # TrueType: submission systems reject Type 3
+    "svg.fonttype": "path",  # the same letters on every machine
+    "svg.hashsalt": "clipsonic-eval",  # names of clip paths and markers; drawn at random otherwise
     "axes.unicode_minus": True,
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.h_pad": 0.03,
@@ -52,43 +57,65 @@ _RC: dict[str, Any] = {
 
 
 @contextmanager
-def look(families: Sequence[str] = ()) -> Iterator[None]:
+def look(families: Sequence[str] = (), venue: str = DEFAULT) -> Iterator[None]:
     """Apply the common style inside a ``with`` block and restore the user's settings afterwards.
 
     Args:
         families: font families in the order in which a character is looked up; empty: the base font alone.
+        venue: whose columns the figures fill, one of :data:`~clipsonic_eval.reporting.figures.venues.VENUES`.
+
+    Raises:
+        UserError: there is no such venue.
     """
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_RC)
-        if families:
-            matplotlib.rcParams["font.family"] = list(families)
-        yield
+    if venue not in VENUES:
+        raise unknown_name("venue", venue, VENUES)
+    token = _venue.set(VENUES[venue])
+    try:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(_RC)
+            if families:
+                matplotlib.rcParams["font.family"] = list(families)
+            yield
+    finally:
+        _venue.reset(token)
 
 
-def figure(width: float, height: float) -> Figure:
-    """Return an empty figure on an Agg canvas; no window, no state shared between figures. Sizes in inches."""
-    made = Figure(figsize=(width, height))
+def width(columns: int) -> float:
+    """Return the width of one column or of the page (2) in the venue of :func:`look`, inches."""
+    return _venue.get().column if columns == 1 else _venue.get().page
+
+
+def figure(columns: int, height: float) -> Figure:
+    """Return an empty figure on an Agg canvas; no window, no state shared between figures.
+
+    Args:
+        columns: 1 fills a column of the venue, 2 the page.
+        height: inches.
+    """
+    made = Figure(figsize=(width(columns), height))
     FigureCanvasAgg(made)
     return made
 
 
-def save(made: Figure, stem: Path, png_bytes: int | None = None) -> tuple[Path, Path]:
-    """Write ``stem.pdf`` and ``stem.png`` without dates or versions in them.
+def save(made: Figure, stem: Path, png_bytes: int | None = None) -> tuple[Path, Path, Path]:
+    """Write ``stem.pdf``, ``stem.svg`` and ``stem.png`` without dates or versions in them.
 
     Args:
         made: the figure.
         stem: of the files' names.
         png_bytes: most that the PNG may have; None: 150 kB.
     """
-    pdf, png = stem.with_suffix(".pdf"), stem.with_suffix(".png")
+    pdf, svg, png = (stem.with_name(f"{stem.name}{suffix}") for suffix in (".pdf", ".svg", ".png"))
     made.draw_without_rendering()  # lays out once, not again for every file and resolution
     made.set_layout_engine("none")
     with atomic.replacing(pdf) as temporary:
         made.savefig(temporary, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    with atomic.replacing(svg) as temporary:
+        made.savefig(temporary, metadata={"Date": None, "Creator": None})
     with atomic.replacing(png) as temporary:
         temporary.write_bytes(_small_png(made, png_bytes or MAX_PNG_BYTES))
-    return pdf, png
+    return pdf, svg, png
 
 
 def _small_png(made: Figure, most: int) -> bytes:

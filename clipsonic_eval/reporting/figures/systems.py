@@ -24,7 +24,7 @@ def draw(record: RunRecord, catalogue: Catalogue) -> tuple[Figure, str]:
     heights = _heights(systems)
     firsts = first_of_metric(record.scores)
     last = heights[systems[-1].name]
-    figure = style.figure(style.PAGE if len(firsts) > 1 else style.COLUMN, max(0.55 + 0.19 * (last + 1), 1.2))
+    figure = style.figure(2 if len(firsts) > 1 else 1, max(0.55 + 0.19 * (last + 1), 1.2))
     axes = figure.subplots(1, len(firsts), sharey=True, squeeze=False)[0]
     for axis, (metric, first) in zip(axes, firsts.items(), strict=True):
         _panel(axis, [(s, score) for s in systems if (score := record.score(metric, s.name)) is not None], heights)

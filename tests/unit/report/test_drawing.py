@@ -10,6 +10,7 @@ from unit.report.synthetic import gap_record, on_fad, results_of, simple, write_
 from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.analysis.results import Results, analyse
 from clipsonic_eval.analysis.runs import Run, sort
+from clipsonic_eval.files import read_csv
 from clipsonic_eval.reporting.drawing import draw_all
 from clipsonic_eval.study.catalogue import CLIPSONIC
 
@@ -23,7 +24,7 @@ def files(folder: Path) -> set[str]:
 def test_an_evaluation_alone_has_one_figure_and_says_what_is_missing(tmp_path: Path) -> None:
     figures, left_out = draw_all(results_of(MINE), tmp_path)
     assert list(figures) == ["metrics"]
-    assert files(tmp_path) == {"metrics.pdf", "metrics.png"}
+    assert files(tmp_path) == {"metrics.csv", "metrics.pdf", "metrics.png", "metrics.svg"}
     assert left_out == [
         "no gap record: modality-gap table and figure left out",
         "no examples.npz next to the records: spectrograms left out",
@@ -73,3 +74,19 @@ def test_the_caption_of_spectrograms_names_what_their_colours_refer_to(tmp_path:
     found = analyse(sort([Run("run", tmp_path, MINE)]), Catalogue())
     caption = draw_all(found, tmp_path)[0]["spectrograms"][1]
     assert caption.endswith("the real clip of the same query." if family == "real" else "the query's clips.")
+
+
+def test_the_numbers_of_a_figure_stand_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    write_examples(tmp_path / "run", ["a", "real"], frames=8, labels=("bell", "dog", "bell", "dog", "dog", "bell"))
+    sweep = [Run(w, None, on_fad({"a": 3.0 * float(w)}, {}, split="val", guidance=w)) for w in ("1", "2")]
+    found = analyse(sort([Run("run", tmp_path / "run", MINE), *sweep]), Catalogue())
+    drawn, _ = draw_all(found, tmp_path)
+    tables = {name: read_csv(tmp_path / "figures" / f"{name}.csv") for name in drawn}
+    assert [(row["metric"], row["system"], float(row["value"])) for row in tables["metrics"]] == [
+        ("fad", "a", 1.0),
+        ("fad", "b", 2.0),
+    ]
+    assert [(row["guidance"], float(row["value"])) for row in tables["guidance"]] == [("1.0", 3.0), ("2.0", 6.0)]
+    assert [row["query"] for row in tables["spectrograms"] if row["system"] == "a"] == [f"q000{i}" for i in range(4)]
+    assert [row["class"] for row in tables["contact_sheet"] if row["system"] == "a"] == ["bell", "bell", "dog", "dog"]

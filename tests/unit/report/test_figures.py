@@ -111,7 +111,7 @@ def test_a_system_has_the_colour_of_its_catalogue_in_every_panel() -> None:
 def test_one_metric_takes_one_column_of_a_page() -> None:
     one, _, _ = drawn(simple({("fad", "a"): 1.0}))
     two, _, _ = drawn(simple({("fad", "a"): 1.0, ("clap_score", "a"): 0.5}))
-    assert (one.get_figwidth(), two.get_figwidth()) == (style.COLUMN, style.PAGE)
+    assert (one.get_figwidth(), two.get_figwidth()) == (style.width(1), style.width(2))
 
 
 # guidance

@@ -134,6 +134,6 @@ def test_dominated_points_are_grey_and_those_of_the_frontier_filled_and_labelled
 def test_one_metric_takes_a_column_and_two_take_the_page(drawn: Frontier) -> None:
     with style.look():
         one, two = figure.draw([drawn])[0], figure.draw([drawn, drawn])[0]
-    assert one.get_figwidth() == style.COLUMN
-    assert two.get_figwidth() == style.PAGE
+    assert one.get_figwidth() == style.width(1)
+    assert two.get_figwidth() == style.width(2)
     assert len(two.axes) == 2

@@ -84,7 +84,7 @@ def test_a_figure_stands_with_the_question_that_it_belongs_to() -> None:
     text = page_of(results_of(simple(MINE, TESTS), gap_record({})), figures)
     where = [text.index(part) for part in (
         "(figures/metrics.png)", "## How much of the modality gap", "![The gap](figures/gap.png)",
-        "*A caption* ([PDF](figures/gap.pdf))", "| Against the image embedding |", "## Spectrograms",
+        "*A caption* ([PDF](figures/gap.pdf), [SVG]", "| Against the image embedding |", "## Spectrograms",
         "(figures/spectrograms.png)", "## All paired comparisons",
     )]  # fmt: skip
     assert where == sorted(where)
