@@ -28,4 +28,7 @@ PROJECTION: Final = "projection.npz"  # two-dimensional projection of image and 
 SKIPPED: Final = "skipped.csv"
 FINDINGS: Final = "findings.csv"
 
+# of a listening test (`listen`); its plan is PLAN
+ANSWERS: Final = "answers.csv"
+
 WORLD: Final = "world.json"  # of a written toy world
