@@ -111,8 +111,8 @@ def accept(
 
 def write(path: Path, answers: Iterable[Answer]) -> None:
     """Write answers as csv, atomically, sorted by listener and trial."""
-    rows = [one._replace(systems=BETWEEN.join(one.systems)) for one in answers]  # type: ignore[arg-type]
-    write_csv(path, COLUMNS, sorted(rows, key=lambda row: (row.listener, row.trial, row.protocol, row.systems)))
+    ordered = sorted(answers, key=lambda one: one.key)
+    write_csv(path, COLUMNS, [{**one._asdict(), "systems": BETWEEN.join(one.systems)} for one in ordered])
 
 
 def read(path: Path, plan: ListeningPlan) -> tuple[list[Answer], list[Skip]]:
