@@ -10,7 +10,9 @@ import collections
 import multiprocessing
 import os
 import queue
+import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -130,14 +132,16 @@ class Decoders:
 
 
 class _Child:
-    """A process that decodes one task at a time."""
+    """A process that decodes one task at a time. Its temporary files go with it, however it ends."""
 
     def __init__(self, limit_gib: float) -> None:
         # Not fork: the main process has torch's threads, and a forked lock may never open again.
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         context: Any = multiprocessing.get_context(method)
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, limit_gib), name="decode", daemon=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="clipsonic-eval-"))
+        arguments = (theirs, limit_gib, self._folder)
+        self._process = context.Process(target=_serve, args=arguments, name="decode", daemon=True)
         self._process.start()
         theirs.close()  # so that its end is seen here when the process is gone
         try:
@@ -171,20 +175,22 @@ class _Child:
         return why
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, whatever it does, and remove what it left behind."""
         self._process.kill()
         self._process.join()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _how_it_ended(code: int | None) -> str:
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
-def _serve(connection: Connection, limit_gib: float) -> None:
-    """Answer tasks until the main process closes the connection."""
+def _serve(connection: Connection, limit_gib: float, folder: Path) -> None:
+    """Answer tasks until the main process closes the connection; temporary files lie in ``folder``."""
     import av  # noqa: F401 (so that no item's time goes into it)
 
-    _initialise(limit_gib)
+    tempfile.tempdir = str(folder)
+    _initialise(limit_gib, folder)
     try:
         connection.send(None)  # ready: the limit of time begins with the task
         while True:
@@ -199,7 +205,7 @@ def _serve(connection: Connection, limit_gib: float) -> None:
         os._exit(0)
 
 
-def _initialise(limit_gib: float) -> None:
+def _initialise(limit_gib: float, folder: Path) -> None:
     """Leave Ctrl-C to the main process, end with it even if it is killed, use one thread, and bound the memory."""
     threads.keep_one()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -208,6 +214,7 @@ def _initialise(limit_gib: float) -> None:
     def follow() -> None:
         if parent is not None:
             parent.join()
+            shutil.rmtree(folder, ignore_errors=True)
             os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()

@@ -161,7 +161,7 @@ def image_square(encoder: Encoder) -> Square | None:
 
     Examples:
         >>> image_square(load_encoder("toy-clip"))
-        Square(side=48, long_side='round')
+        Square(side=48, long_side='round', edge='floor')
     """
     return getattr(encoder, "image_square", None)
 

@@ -15,7 +15,7 @@ from clipsonic_eval.encoders import Encoder
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.cache import ClipCache, embedding_cache
 from clipsonic_eval.hashing import config_hash, file_sha256
-from clipsonic_eval.media.video import IMAGE_SUFFIXES, probe, query_image, read_frames
+from clipsonic_eval.media.video import IMAGE_SUFFIXES, query_image, read_frames, video_length_s
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Embeddings, Skip
 
@@ -114,11 +114,7 @@ def _row(path: Path, digest: str, encoder: Any, cache: ClipCache | None) -> Floa
     if path.suffix.lower() in IMAGE_SUFFIXES or not hasattr(encoder, "video"):
         row: Float32 = encoder.image([query_image(path)])
     else:
-        track = probe(path).video
-        length = track.duration_s if track is not None else 0.0  # without a track, reading says why
-        if length is None:
-            raise UserError(f"{path}: does not say how long its video is; write it anew: ffmpeg -i IN -c copy OUT.mp4")
-        times = encoder.video_times(length)
+        times = encoder.video_times(video_length_s(path))
         row = encoder.video([read_frames(path, times)])
     if not np.isfinite(row).all():
         raise UserError(f"{path}: encoder '{encoder.card.name}' gave an embedding that is not finite")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,11 +16,14 @@ class Square:
 
     Attributes:
         side: pixels.
-        long_side: how the length of the resized image is made whole; ``floor`` is that of transformers.
+        long_side: how the length of the resized image is made whole; ``floor`` is that of transformers and torchvision.
+        edge: how the place of the cut is made whole where as many pixels cannot be left out on both sides; ``floor`` is
+            that of transformers, ``half-even`` that of torchvision.
     """
 
     side: int
     long_side: Literal["round", "floor"] = "round"
+    edge: Literal["floor", "half-even"] = "floor"
 
     def cut(self, image: UInt8) -> UInt8:
         """Return the square of an image; that of a square of this side is itself.
@@ -31,16 +34,20 @@ class Square:
         Returns:
             (side, side, 3) uint8, bicubic as Pillow computes it.
         """
+        resized, side = self.resized(image), self.side
+        spare = [length - side for length in resized.size]
+        left, top = (left_out // 2 if self.edge == "floor" else round(left_out / 2) for left_out in spare)
+        return np.asarray(resized.crop((left, top, left + side, top + side)))
+
+    def resized(self, image: UInt8) -> Any:
+        """Return Pillow's image of an array (height, width, 3), with this side as its short one."""
         from PIL import Image
 
         height, width = image.shape[:2]
-        short, side = min(height, width), self.side
+        short = min(height, width)
         size = (self._whole(width, short), self._whole(height, short))
-        resized = Image.fromarray(image)
-        if size != resized.size:
-            resized = resized.resize(size, Image.Resampling.BICUBIC)
-        left, top = (size[0] - side) // 2, (size[1] - side) // 2
-        return np.asarray(resized.crop((left, top, left + side, top + side)))
+        whole = Image.fromarray(image)
+        return whole if size == whole.size else whole.resize(size, Image.Resampling.BICUBIC)
 
     def _whole(self, length: int, short: int) -> int:
         if self.long_side == "floor":

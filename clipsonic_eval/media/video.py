@@ -83,7 +83,7 @@ def probe(path: Path) -> MediaInfo:
         MediaError: no such file, or not readable as media.
     """
     with opened(path) as container:
-        whole = container.duration / 1_000_000 if container.duration else None
+        whole = _whole_s(container)
         audio = video = None
         with contextlib.suppress(MediaError):
             track = audio_track(container, path)
@@ -97,6 +97,29 @@ def probe(path: Path) -> MediaInfo:
             length = _length_s(container, track, whole)
             video = VideoTrack(context.name, context.pix_fmt or "", context.width, context.height, fps, length)
         return MediaInfo(container.format.name, whole, audio, video)
+
+
+def video_length_s(path: Path) -> float:
+    """Return how long a video track is in seconds: as stated, else to the end of its last packet; without decoding it.
+
+    Raises:
+        MediaError: not readable as media, no video track, or neither a length nor times.
+    """
+    with opened(path) as container:
+        track = video_track(container, path)
+        stated = _length_s(container, track, _whole_s(container))
+        if stated is not None:
+            return stated
+        # as recorders write while they record, and tools into a pipe
+        timed = (packet for packet in container.demux(track) if packet.pts is not None)
+        end = max((packet.pts + (packet.duration or 0) for packet in timed), default=None)
+        if end is None:
+            raise MediaError(f"{path}: does not say when its frames are shown; write it anew: ffmpeg -i IN OUT.mp4")
+        return max(0.0, float(end * track.time_base) - zero_time(container))
+
+
+def _whole_s(container: Any) -> float | None:
+    return container.duration / 1_000_000 if container.duration else None
 
 
 def _length_s(container: Any, track: Any, whole: float | None) -> float | None:
@@ -188,11 +211,9 @@ def centre_frame(path: Path) -> UInt8:
     """Return the frame on screen in the middle of a video, (height, width, 3) uint8 RGB.
 
     Raises:
-        MediaError: not readable as media, or no video track.
+        MediaError: not readable as media, no video track, or a video without times.
     """
-    video = probe(path).video
-    middle = (video.duration_s or 0.0) / 2 if video is not None else 0.0  # without one, reading says why
-    return read_frames(path, [middle])[0]
+    return read_frames(path, [video_length_s(path) / 2])[0]
 
 
 def read_image(path: Path) -> UInt8:

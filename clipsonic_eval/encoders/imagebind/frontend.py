@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from clipsonic_eval.arraytypes import Float32, Float64, UInt8
 from clipsonic_eval.media.mel import mel_filter_bank
+from clipsonic_eval.media.squares import Square
 
 RATE: Final = 16000  # Hz
 WINDOW_S: Final = 2  # of sounds and videos
@@ -22,6 +23,7 @@ Frames = Literal["imagebind", "av-benchmark"]  # of a video
 PAIRS: Final[dict[Frames, int]] = {"imagebind": VIDEO_WINDOWS, "av-benchmark": 3}  # of frames
 CROPS: Final = 3
 SIDE: Final = 224  # pixels
+SQUARE: Final = Square(SIDE, "floor", "half-even")
 N_MELS: Final = 128
 FRAMES: Final = 204  # of a spectrogram; 2 s have 198, the rest is zero
 _FRAME, _HOP, _FFT = 400, 160, 512  # samples
@@ -96,20 +98,7 @@ def spectrograms(wave: Float32) -> Tensor:
 
 def pixels(image: UInt8) -> Tensor:
     """Return an RGB image (height, width, 3) as (1, 3, 224, 224) normalised: short side 224, centre crop."""
-    resized = _resized(image)
-    left, top = (round((edge - SIDE) / 2) for edge in resized.size)  # half to even, as torchvision
-    cropped = np.array(resized.crop((left, top, left + SIDE, top + SIDE)))
-    return _normalised(torch.from_numpy(cropped)[None])
-
-
-def _resized(image: UInt8) -> Any:
-    """Return Pillow's image of an array (height, width, 3), its short side 224 pixels."""
-    from PIL import Image
-
-    height, width = image.shape[:2]
-    short = min(height, width)
-    size = [SIDE if edge == short else int(SIDE * edge / short) for edge in (width, height)]
-    return Image.fromarray(image).resize((size[0], size[1]), Image.Resampling.BICUBIC)
+    return _normalised(torch.from_numpy(SQUARE.cut(image).copy())[None])
 
 
 def clips(frames: list[UInt8], rule: Frames = "imagebind") -> Tensor:
@@ -124,7 +113,7 @@ def clips(frames: list[UInt8], rule: Frames = "imagebind") -> Tensor:
         (pairs · 3, 3, 2, 224, 224) float32, crops from left to right or from top to bottom.
     """
     if rule == "av-benchmark":
-        x = _normalised(torch.from_numpy(np.stack([np.array(_resized(frame)) for frame in frames])))
+        x = _normalised(torch.from_numpy(np.stack([np.array(SQUARE.resized(frame)) for frame in frames])))
         pairs = torch.stack([x[:-1], x[1:]], dim=1)
     else:
         x = _normalised(torch.from_numpy(np.stack(frames)))  # (2 windows, 3, height, width)

@@ -13,11 +13,12 @@ from torch.nn import functional as F
 
 from clipsonic_eval.arraytypes import Float32, Float64, UInt8
 from clipsonic_eval.media.mel import mel_filter_bank
+from clipsonic_eval.media.squares import Square
 
 RATE: Final = 16000  # Hz
 FPS: Final = 25  # frames of a video per second
 COMPARED: Final = 14  # segments at a time
-SIDE: Final = 224  # pixels
+SQUARE: Final = Square(224, "floor", "half-even")
 SAMPLES: Final = 10240  # of a segment, 0.64 s
 IMAGES: Final = 16  # of a segment, 0.64 s
 SHORTEST_S: Final = (SAMPLES + (COMPARED - 1) * SAMPLES // 2) / RATE  # 4.8
@@ -80,18 +81,6 @@ def pixels(frames: Sequence[UInt8]) -> Tensor:
     Returns:
         (segments, 3, 16, 224, 224) float32 in [-1, 1].
     """
-    images = torch.from_numpy(np.stack([_crop(frame) for frame in frames])).permute(3, 0, 1, 2)  # (3, t, 224, 224)
+    images = torch.from_numpy(np.stack([SQUARE.cut(frame) for frame in frames])).permute(3, 0, 1, 2)  # (3, t, 224, 224)
     scaled = (images.float() / 255 - 0.5) / 0.5
     return scaled.unfold(1, IMAGES, IMAGES // 2).permute(1, 0, 4, 2, 3)
-
-
-def _crop(image: UInt8) -> UInt8:
-    """Return the centre of an image whose short side is 224, (224, 224, 3)."""
-    from PIL import Image
-
-    height, width = image.shape[:2]
-    short = min(height, width)
-    size = [SIDE if edge == short else int(SIDE * edge / short) for edge in (width, height)]
-    resized = Image.fromarray(image).resize((size[0], size[1]), Image.Resampling.BICUBIC)
-    left, top = (round((edge - SIDE) / 2) for edge in size)  # half to even, as torchvision
-    return np.array(resized.crop((left, top, left + SIDE, top + SIDE)))

@@ -6,6 +6,7 @@ import dataclasses
 import multiprocessing
 import os
 import struct
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from clipsonic_eval.clips._build import build_shards
 from clipsonic_eval.clips._decoding import Decoded, DecodeTask, decode
 from clipsonic_eval.clips._pool import Decoders
 from clipsonic_eval.clips.prepare_config import PrepareConfig
-from clipsonic_eval.datasets import SourceItem
+from clipsonic_eval.datasets import SourceItem, TarMember
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.media.encode import write_video
 from clipsonic_eval.types import Skip
@@ -82,10 +83,11 @@ def _full_disk(task: DecodeTask) -> Decoded:
 def test_an_error_of_the_machine_stops_the_job_and_is_no_fault_of_the_item(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = multiprocessing.Pipe()
     monkeypatch.setattr(_pool, "decode", _full_disk)
-    monkeypatch.setattr(_pool, "_initialise", lambda limit: None)
+    monkeypatch.setattr(_pool, "_initialise", lambda limit, folder: None)
+    monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(_pool.os, "_exit", lambda code: None)  # how a decoder ends when its connection is closed
     ours.send(DecodeTask(0, SourceItem("a", Path("a.wav")), PrepareConfig(image_encoder=None)))
-    served = threading.Thread(target=_pool._serve, args=(theirs, 1.0), daemon=True)
+    served = threading.Thread(target=_pool._serve, args=(theirs, 1.0, Path()), daemon=True)
     served.start()
     assert ours.recv() is None  # ready
     answer = ours.recv()
@@ -93,6 +95,32 @@ def test_an_error_of_the_machine_stops_the_job_and_is_no_fault_of_the_item(monke
     served.join()
     assert isinstance(answer, OSError)
     assert "No space left on device" in str(answer)
+
+
+def test_what_a_killed_decoder_had_copied_from_a_tar_goes_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The member is 8 GiB long, all of it a hole of the file: it is still being copied when the time is over."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    with (tmp_path / "a.tar").open("wb") as tar:
+        tar.truncate(2**33)
+    item = SourceItem("a", tmp_path / "a.tar", member=TarMember("a.wav", 0, 2**33))
+    config = PrepareConfig(duration_s=0.05, min_s=0.05, image_encoder=None, item_limit_s=0.1)
+    copied: set[str] = set()
+    end = _pool._Child.end
+
+    def look(child: Any) -> None:
+        copied.update(path.name for path in temporary.rglob("item*"))
+        end(child)
+
+    monkeypatch.setattr(_pool._Child, "end", look)
+    with Decoders(1, 1.0) as decoders:
+        ((_, result),) = decoders.run([DecodeTask(0, item, config)])
+    assert "takes more than" in result.skipped[0].reason
+    assert copied == {"item.wav"}
+    assert list(temporary.iterdir()) == []
 
 
 def test_an_item_that_takes_more_memory_than_allowed_is_left_out(tmp_path: Path) -> None:

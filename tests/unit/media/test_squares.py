@@ -14,17 +14,18 @@ from clipsonic_eval.encoders import image_square, load_encoder
 from clipsonic_eval.media.squares import Square
 
 SIZES = st.integers(1, 90)
+EDGES = st.sampled_from(["floor", "half-even"])
 
 
 @settings(deadline=None, max_examples=40)
-@given(height=SIZES, width=SIZES, side=st.integers(1, 40), rule=st.sampled_from(["round", "floor"]))
+@given(height=SIZES, width=SIZES, side=st.integers(1, 40), rule=st.sampled_from(["round", "floor"]), edge=EDGES)
 def test_a_square_has_its_side_and_cutting_it_again_changes_nothing(
-    height: int, width: int, side: int, rule: Any
+    height: int, width: int, side: int, rule: Any, edge: Any
 ) -> None:
     image = np.random.default_rng(height * 100 + width).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    once = Square(side, rule).cut(image)
+    once = Square(side, rule, edge).cut(image)
     assert once.shape == (side, side, 3)
-    np.testing.assert_array_equal(Square(side, rule).cut(once), once)
+    np.testing.assert_array_equal(Square(side, rule, edge).cut(once), once)
 
 
 def test_the_middle_of_a_wide_image_is_kept() -> None:
@@ -39,6 +40,13 @@ def test_the_long_side_is_made_whole_as_its_encoder_does(rule: Any, width: int) 
     image = np.random.default_rng(0).integers(0, 256, (90, 151, 3), dtype=np.uint8)
     resized = np.asarray(Image.fromarray(image).resize((width, 48), Image.Resampling.BICUBIC))
     np.testing.assert_array_equal(Square(48, rule).cut(image), resized[:, 16:64])
+
+
+@pytest.mark.parametrize(("edge", "left"), [("floor", 1), ("half-even", 2)])
+def test_the_cut_is_made_whole_as_its_encoder_does(edge: Any, left: int) -> None:
+    """Of 13 columns 10 are kept: 1.5 cannot be left out on both sides, and 1.5 is rounded to an even 2."""
+    image = np.arange(10 * 13 * 3, dtype=np.uint16).reshape(10, 13, 3).astype(np.uint8)
+    np.testing.assert_array_equal(Square(10, "floor", edge).cut(image), image[:, left : left + 10])
 
 
 def test_the_toy_clip_sees_the_same_in_the_square_as_in_the_frame() -> None:

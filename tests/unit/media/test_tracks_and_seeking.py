@@ -18,7 +18,15 @@ from PIL import Image
 from clipsonic_eval.errors import MediaError
 from clipsonic_eval.media.audio import read_audio
 from clipsonic_eval.media.encode import write_video
-from clipsonic_eval.media.video import centre_frame, opened_image, probe, query_image, read_frames, read_image
+from clipsonic_eval.media.video import (
+    centre_frame,
+    opened_image,
+    probe,
+    query_image,
+    read_frames,
+    read_image,
+    video_length_s,
+)
 
 RATE, FPS = 16000, 2
 one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=10)
@@ -188,6 +196,32 @@ def test_bytes_that_are_no_image_are_refused_under_the_name_they_are_given() -> 
 def test_a_query_is_an_image_by_its_suffix_in_any_case(tmp_path: Path, name: str) -> None:
     Image.new("RGB", (8, 8), (120, 120, 120)).save(tmp_path / name)
     assert np.abs(query_image(tmp_path / name).astype(int) - 120).max() <= 3
+
+
+@pytest.mark.parametrize("start", [0, 7])
+def test_a_video_that_states_no_length_is_as_long_as_its_packets_say(tmp_path: Path, start: int) -> None:
+    """As recorders write: a matroska whose header is final before the first frame comes."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w", options={"live": "1"}) as out:
+        stream, frames = add_video(out, 9, 4)
+        for frame in frames:
+            frame.pts += start
+        mux(out, stream, frames)
+    video = probe(path).video
+    assert video is not None
+    assert video.duration_s is None
+    assert video_length_s(path) == pytest.approx(9 / FPS, abs=2e-3)
+    np.testing.assert_array_equal(centre_frame(path), read_frames(path, [4.5 / FPS])[0])
+    assert numbers(path, [4.5 / FPS]) == [4]
+
+
+def test_a_video_without_times_has_no_middle(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.h264"), "w", format="h264") as out:
+        stream = out.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 48, 16, "yuv420p"
+        mux(out, stream, [av.VideoFrame.from_ndarray(numbered(k), format="rgb24") for k in range(9)])
+    with pytest.raises(MediaError, match=r"a\.h264: does not say when its frames are shown; write it anew"):
+        centre_frame(tmp_path / "a.h264")
 
 
 def test_a_query_that_is_a_video_is_its_middle_frame(tmp_path: Path) -> None:
