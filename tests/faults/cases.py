@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from jobs import PREPARE, TRAIN, Job, start
+from faults.jobs import PREPARE, TRAIN, Job, start
 
 
 class Outcome(NamedTuple):
     """What a case showed; ``ok`` is None where this machine cannot make the fault."""
 
-    name: str
     ok: bool | None
     text: str
 
@@ -49,26 +48,24 @@ def _small_disk(folder: Path, options: str) -> Iterator[bool]:
 
 def full_disk(inputs: Path, scratch: Path) -> Outcome:
     """A disk that fills while clips are prepared: one sentence, exit code 2, and later the same clips."""
-    name = "disk full during prepare"
     with _small_disk(scratch / "full", "size=1m") as mounted:
         if not mounted:
-            return Outcome(name, None, "file systems cannot be mounted here")
+            return Outcome(None, "file systems cannot be mounted here")
         code, text = _run(PREPARE, inputs, scratch / "full/clips")
         said = code == 2 and "Traceback" not in text and "No space left" in text
         subprocess.run(["mount", "-o", "remount,size=64m", str(scratch / "full")], check=True)
         again, _ = _run(PREPARE, inputs, scratch / "full/clips")
         same = again == 0 and PREPARE.result(scratch / "full/clips") == PREPARE.result(inputs / "clips")
-    return Outcome(name, said and same, _sentence(text))
+    return Outcome(said and same, _sentence(text))
 
 
 def read_only_folder(inputs: Path, scratch: Path) -> Outcome:
     """A folder that cannot be written into is refused before the work begins."""
-    name = "read-only output folder"
     with _small_disk(scratch / "fixed", "ro") as mounted:
         if not mounted:
-            return Outcome(name, None, "file systems cannot be mounted here")
+            return Outcome(None, "file systems cannot be mounted here")
         code, text = _run(PREPARE, inputs, scratch / "fixed/clips")
-    return Outcome(name, code == 2 and "Traceback" not in text, _sentence(text))
+    return Outcome(code == 2 and "Traceback" not in text, _sentence(text))
 
 
 def damaged_shard(inputs: Path, scratch: Path) -> Outcome:
@@ -79,7 +76,7 @@ def damaged_shard(inputs: Path, scratch: Path) -> Outcome:
     code, text = _run(PREPARE, inputs, out)
     same = PREPARE.result(out) == PREPARE.result(inputs / "clips")
     said = next((line for line in text.splitlines() if "damaged" in line), "")
-    return Outcome("flipped byte in a shard", code == 0 and same and bool(said), said.replace(str(scratch), "…"))
+    return Outcome(code == 0 and same and bool(said), said.replace(str(scratch), "…"))
 
 
 def damaged_checkpoint(inputs: Path, scratch: Path) -> Outcome:
@@ -91,12 +88,12 @@ def damaged_checkpoint(inputs: Path, scratch: Path) -> Outcome:
     process.kill()
     process.communicate()
     if not (out / "checkpoint/state.safetensors").is_file():
-        return Outcome("flipped byte in a checkpoint", None, "the training ended before it could be disturbed")
+        return Outcome(None, "the training ended before it could be disturbed")
     _flip(out / "checkpoint/state.safetensors")
     code, text = _run(TRAIN, inputs, out)
     said = next((line for line in text.splitlines() if "going on from the checkpoint before it" in line), "")
     same = TRAIN.result(out) == TRAIN.result(inputs / "model")
-    return Outcome("flipped byte in a checkpoint", code == 0 and same and bool(said), said.replace(str(scratch), "…"))
+    return Outcome(code == 0 and same and bool(said), said.replace(str(scratch), "…"))
 
 
 def changed_settings(inputs: Path, scratch: Path) -> Outcome:
@@ -107,7 +104,7 @@ def changed_settings(inputs: Path, scratch: Path) -> Outcome:
     code, text = _run(other, inputs, out)
     kept = PREPARE.result(out) == PREPARE.result(inputs / "clips")
     ok = code == 2 and kept and "config.duration_s: 0.96 → 0.5" in text
-    return Outcome("changed settings on resume", ok, _sentence(text).replace(str(scratch), "…"))
+    return Outcome(ok, _sentence(text).replace(str(scratch), "…"))
 
 
 def _flip(path: Path) -> None:
@@ -116,6 +113,10 @@ def _flip(path: Path) -> None:
     path.write_bytes(data)
 
 
-CASES: list[Callable[[Path, Path], Outcome]] = [
-    full_disk, read_only_folder, damaged_shard, damaged_checkpoint, changed_settings,
-]  # fmt: skip
+CASES: dict[str, Callable[[Path, Path], Outcome]] = {
+    "disk full during prepare": full_disk,
+    "read-only output folder": read_only_folder,
+    "flipped byte in a shard": damaged_shard,
+    "flipped byte in a checkpoint": damaged_checkpoint,
+    "changed settings on resume": changed_settings,
+}

@@ -43,9 +43,13 @@ def make_inputs(top: Path) -> None:
 
 
 def start(job: Job, inputs: Path, out: Path, **options: Any) -> subprocess.Popen[str]:
-    """Start a command in a process group of its own, with one thread so that trainings can be compared."""
+    """Start a command in a process group of its own, with one thread so that trainings can be compared.
+
+    Workers of Ray run at the priority of others: at their usual one, a busy machine would let them wait for minutes.
+    """
     words = [sys.executable, "-m", "clipsonic_eval", *map(str, job.words(inputs, out))]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    path = os.pathsep.join(folder for folder in sys.path if folder)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0", "PYTHONPATH": path}
     return subprocess.Popen(
         words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
         **options,
