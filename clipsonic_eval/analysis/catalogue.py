@@ -1,13 +1,14 @@
 """Names, order, colours and groups of the systems of a study, its planned comparisons and its questions.
 
 The report itself refers to no particular system; a :class:`Catalogue` supplies all of this. The default suits any
-systems: they appear in the order of the records, take the colours of the palette in turn, and every comparison in the
+systems: they appear in the order of the records, take colours and markers by their names, and every comparison in the
 records is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import zlib
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -21,11 +22,12 @@ SHUFFLED: Final = "shuffled"
 NOISE: Final = "noise"
 CONTROLS: Final = "controls"  # the group of systems that are excluded from ranking
 
-# Okabe and Ito (2008) and Tol (2021): distinguishable with any colour vision
+# Okabe and Ito (2008), then Tol (2021): told apart with any colour vision, and dark enough on white
 PALETTE: Final = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
-    "#44AA99", "#AA4499", "#117733", "#DDCC77", "#661100", "#6699CC",
+    "#332288", "#882255", "#117733", "#44AA99", "#999933", "#AA4499",
 )  # fmt: skip
+MARKERS: Final = "osD^vP*X<>hp"  # told apart without colour
 
 Pair = tuple[str, str]
 
@@ -38,13 +40,16 @@ class SystemStyle:
         name: as in the records; one ``*`` stands for any text (``PD-best*``).
         meaning: a few words for the legend of the table; ``{}`` is replaced by what the ``*`` stands for.
         group: section of the table.
-        colour: hexadecimal RGB; "" takes the next one of :data:`PALETTE`.
+        colour: hexadecimal RGB; "" takes one of :data:`PALETTE` by the name, so that a system looks alike in every
+            report; of two that meet there, one takes the next.
+        marker: of matplotlib; "" takes one of :data:`MARKERS`, by the place in the catalogue or by the name.
     """
 
     name: str
     meaning: str = ""
     group: str = ""
     colour: str = ""
+    marker: str = ""
 
     def named(self, name: str) -> SystemStyle:
         """Return the style of one system whose name matches the pattern."""
@@ -121,13 +126,10 @@ class Catalogue:
             present: systems in the order of the records, which is the order of those not listed.
         """
         names = list(dict.fromkeys(present))
-        listed = {s.name: s for style in self.systems for s in _matching(style, names)}
+        marked = [replace(s, marker=s.marker or MARKERS[i : i + 1]) for i, s in enumerate(self.systems)]
+        listed = {s.name: s for style in marked for s in _matching(style, names)}
         unlisted = [SystemStyle(name, group=self.others) for name in names if name not in listed]
-        taken = {style.colour for style in listed.values()}
-        free = [colour for colour in PALETTE if colour not in taken] or list(PALETTE)
-        colourless = [s.name for s in (*listed.values(), *unlisted) if not s.colour]
-        colours = {name: free[i % len(free)] for i, name in enumerate(colourless)}
-        styles = [replace(s, colour=s.colour or colours[s.name]) for s in (*listed.values(), *unlisted)]
+        styles = _with_looks([*listed.values(), *unlisted])
         return replace(
             self,
             systems=tuple(sorted(styles, key=lambda s: self.groups.index(s.group))),
@@ -147,7 +149,8 @@ class Catalogue:
     def style(self, name: str) -> SystemStyle:
         """Return the style of a system."""
         return next(
-            (s for s in self.systems if s.name == name), SystemStyle(name, group=self.others, colour=PALETTE[0])
+            (s for s in self.systems if s.name == name),
+            SystemStyle(name, group=self.others, colour=PALETTE[0], marker=MARKERS[0]),
         )
 
     def ordered(self, present: Iterable[str]) -> list[SystemStyle]:
@@ -164,8 +167,27 @@ class Catalogue:
         return self.style(name).group != self.others
 
 
+def _with_looks(styles: Sequence[SystemStyle]) -> list[SystemStyle]:
+    """Return the styles with colours and markers: those of the catalogue keep theirs, the others go by their names."""
+    colours = {style.name: style.colour for style in styles if style.colour}
+    markers = {style.name: style.marker for style in styles if style.marker}
+    for name in sorted(style.name for style in styles):  # in the same order whatever the order of the records
+        number = zlib.crc32(name.encode("utf-8", "surrogatepass"))
+        colours.setdefault(name, _free(PALETTE, number, colours.values()))
+        markers.setdefault(name, _free(MARKERS, number // len(PALETTE), markers.values()))
+    return [replace(s, colour=colours[s.name], marker=markers[s.name]) for s in styles]
+
+
+def _free(choices: Sequence[str], number: int, taken: Collection[str]) -> str:
+    """Return the choice of this number, or the next that is not taken, as long as there is one."""
+    turned = [choices[(number + i) % len(choices)] for i in range(len(choices))]
+    return next((choice for choice in turned if choice not in taken), turned[0])
+
+
 def _matching(style: SystemStyle, names: Sequence[str]) -> list[SystemStyle]:
-    return [style.named(name) for name in _matching_names(style.name, names)]
+    """Return the style of each name that fits; they share the colour, and the first has the marker."""
+    found = [style.named(name) for name in _matching_names(style.name, names)]
+    return [*found[:1], *(replace(other, marker="") for other in found[1:])]
 
 
 def _matching_names(pattern: str, names: Sequence[str]) -> list[str]:

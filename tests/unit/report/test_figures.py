@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from unit.report.synthetic import GAPS, gap_record, on_fad, results_of, score, simple, write_examples
 
-from clipsonic_eval.analysis.catalogue import PALETTE, Catalogue
+from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.analysis.figure_data import Examples, examples
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.analysis.runs import Run
@@ -374,7 +374,12 @@ def test_the_page_of_a_calibration_names_what_misses(tmp_path: Path) -> None:
     assert (tmp_path / "coverage.png").stat().st_size > 1000
 
 
-def test_colours_of_unlisted_systems_go_through_the_palette() -> None:
-    figure, _, _ = drawn(simple({("fad", name): float(i) for i, name in enumerate("xyz")}))
-    marks = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
-    assert [to_hex(line.get_color()) for line in marks] == [colour.lower() for colour in PALETTE[:3]]
+def test_systems_of_anybody_have_the_colours_of_their_names_in_every_report() -> None:
+    def colours(*names: str) -> dict[str, str]:
+        figure, _, _ = drawn(simple({("fad", name): float(i) for i, name in enumerate(names)}))
+        marks = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+        return {name: to_hex(line.get_color()) for name, line in zip(names, marks, strict=True)}
+
+    here, there = colours("TangoFlux", "AudioLDM 2"), colours("mine", "AudioLDM 2", "TangoFlux")
+    assert here.items() <= there.items()
+    assert len(set(there.values())) == 3
