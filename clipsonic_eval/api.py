@@ -367,6 +367,7 @@ def report(
     *,
     catalogue: Catalogue | None = None,
     title: str = "Report",
+    venue: str = "icassp",
     overwrite: bool = False,
 ) -> Path:
     """Write tables (Markdown, CSV, LaTeX), figures and a summary in words.
@@ -376,6 +377,8 @@ def report(
         out: folder of the report; a report of the same runs is replaced.
         catalogue: names, colours, planned tests and questions of a study; None suits any systems.
         title: of its page.
+        venue: whose columns the figures fill: ``ieee``, ``icassp``, ``interspeech``, ``ismir``, ``acm``, ``neurips`` or
+            ``slides``.
         overwrite: replace a report of other runs.
 
     Returns:
@@ -394,5 +397,5 @@ def report(
 
     several = [runs] if isinstance(runs, RunRecord | str | os.PathLike) else list(runs)
     given = [run if isinstance(run, RunRecord) else Path(run) for run in several]
-    options = ReportOptions(title)
+    options = ReportOptions(title, venue=venue)
     return build(given, out, catalogue=catalogue, options=options, overwrite=overwrite).out / PAGE

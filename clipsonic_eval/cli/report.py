@@ -11,6 +11,7 @@ import click
 
 from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite_option
 from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.reporting.figures.venues import DEFAULT, VENUES
 
 if TYPE_CHECKING:
     from clipsonic_eval.analysis.catalogue import Catalogue
@@ -31,6 +32,12 @@ _CATALOGUES: Final = {"clipsonic": "clipsonic_eval.study.catalogue:CLIPSONIC"}
     help="Names, colours, planned tests and questions of a study: clipsonic, MODULE:NAME or FILE.py:NAME.",
 )
 @click.option(
+    "--venue",
+    metavar="NAME",
+    default=DEFAULT,
+    help=f"Whose columns the figures fill: {', '.join(VENUES)}.",
+)
+@click.option(
     "--command", "made_by", show_default="this command", help="Command printed on the page as the one that makes it."
 )
 @click.option(
@@ -48,7 +55,7 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> None:
-    r"""Make tables (md, csv, tex), figures (pdf, png) and a summary in words from run records.
+    r"""Make tables (md, csv, tex), figures (pdf, svg, png, csv) and a summary in words from run records.
 
     RUNS are run folders of `evaluate` or `gap`, or folders that contain such folders. Everything found is reported;
     what could not be made is listed. Tags (split, train_seed, guidance, clip_variant) distinguish the runs.
@@ -56,7 +63,7 @@ def command(
     \b
     clipsonic-eval report run/ --out report/
     clipsonic-eval report report/records --out again/   (from the kept records)
-    clipsonic-eval report runs/ --out report/ --catalogue clipsonic
+    clipsonic-eval report runs/ --out report/ --catalogue clipsonic --venue ieee
     """
     from clipsonic_eval.reporting.build import ReportOptions, build
 
@@ -68,6 +75,7 @@ def command(
             title=given["title"],
             command=_this(runs, out, given) if made_by is None else made_by,
             keep_records=given["keep_records"],
+            venue=given["venue"],
         ),
         select=dict(map(_tag, given["select"])),
         overwrite=given["overwrite"],
@@ -121,5 +129,6 @@ def _this(runs: tuple[Path, ...], out: Path, given: dict[str, Any]) -> str:
     words = ["clipsonic-eval", "report", *map(str, runs), "--out", str(out)]
     words += ["--title", given["title"]] if given["title"] != "Report" else []
     words += [word for item in given["select"] for word in ("--select", item)]
+    words += ["--venue", given["venue"]] if given["venue"] != DEFAULT else []
     words += ["--catalogue", given["catalogue"]] if given["catalogue"] else []
     return shlex.join(words)

@@ -13,8 +13,9 @@ from clipsonic_eval import atomic, filenames, outputs, threads
 from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.analysis.results import analyse
 from clipsonic_eval.analysis.runs import Runs, find, sort
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import UserError, unknown_name
 from clipsonic_eval.records import RunRecord
+from clipsonic_eval.reporting.figures.venues import VENUES
 from clipsonic_eval.reporting.options import ReportOptions
 from clipsonic_eval.reporting.rendering import PAGE, render
 
@@ -63,18 +64,21 @@ def build(
         overwrite: replace a report of other runs or settings in ``out``.
 
     Raises:
-        UserError: no usable runs, an open choice, numbers that may not stand in one column, no catalogue where one is
-            given, or ``out`` holds something else.
+        UserError: no usable runs, an open choice, numbers that may not stand in one column, no such venue, no
+            catalogue where one is given, or ``out`` holds something else.
     """
     if catalogue is not None and not isinstance(catalogue, Catalogue):
         kind = type(catalogue).__name__
         raise UserError(f"catalogue: give a Catalogue, e.g. clipsonic_eval.study.catalogue.CLIPSONIC, got {kind}")
+    if options.venue not in VENUES:
+        raise unknown_name("venue", options.venue, VENUES)
     out, catalogue = Path(out), catalogue or Catalogue()
     found = sort(find(runs), select, catalogue.main_variants)
     identity = {
         "title": options.title,
         "select": dict(select or {}),
         "records": options.keep_records,
+        "venue": options.venue,
         "catalogue": catalogue.name,
         "runs": _systems(found),
     }

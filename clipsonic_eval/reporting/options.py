@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from clipsonic_eval.reporting.figures.venues import DEFAULT
+
 
 class ReportOptions(NamedTuple):
     """What a report holds and how it looks.
@@ -12,8 +14,10 @@ class ReportOptions(NamedTuple):
         title: of the page.
         command: that makes the report, for the page; "" prints none.
         keep_records: put compact records and the values of clips into the report, so that it can be remade.
+        venue: whose columns the figures fill, one of :data:`~clipsonic_eval.reporting.figures.venues.VENUES`.
     """
 
     title: str = "Report"
     command: str = ""
     keep_records: bool = True
+    venue: str = DEFAULT

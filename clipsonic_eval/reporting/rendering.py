@@ -29,7 +29,7 @@ def render(results: Results, folder: Path, options: ReportOptions) -> list[str]:
         UserError: numbers of one column were not computed in the same way.
     """
     shown, csv = render_tables(results)
-    figures, not_drawn = draw_all(results, folder)
+    figures, not_drawn = draw_all(results, folder, options.venue)
     left_out = [*results.notes, *not_drawn]
     if options.keep_records:
         export_records.write(results, folder / "records")

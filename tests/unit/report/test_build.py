@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +150,13 @@ def test_spectrograms_of_long_noisy_clips_stay_small(tmp_path: Path) -> None:
         style.save(figure, tmp_path / "grid")
     assert "64 mel bands upwards; 400 frames to the right" in caption
     assert (tmp_path / "grid.png").stat().st_size <= 150_000
+
+
+def test_figures_are_made_for_a_venue_and_an_unknown_one_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    run = simple({("fad", "a"): 1.0})
+    build([run], tmp_path / "report", options=ReportOptions(venue="interspeech"))
+    (box,) = re.findall(rb"/MediaBox \[ 0 0 ([0-9.]+) ", (tmp_path / "report/figures/metrics.pdf").read_bytes())
+    assert float(box) == pytest.approx(72 * 80 / 25.4, abs=0.01)  # a column of 80 mm
+    with pytest.raises(UserError, match="unknown venue 'nature'"):
+        build([run], tmp_path / "other", options=ReportOptions(venue="nature"))
+    assert not (tmp_path / "other").exists()
