@@ -14,6 +14,7 @@ from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.bench import remarks
 from clipsonic_eval.reporting.export_records import without_paths
 from clipsonic_eval.reporting.frontier_rows import approximate, summary, table, to_csv
+from clipsonic_eval.reporting.latex.floats import latex
 from clipsonic_eval.reporting.page import provenance
 from clipsonic_eval.types import Skip
 
@@ -47,7 +48,7 @@ def write(
 
     shown = table(frontiers)
     files.write_text(folder / "frontier.md", markup.markdown(shown))
-    files.write_text(folder / "frontier.tex", markup.latex(shown))
+    files.write_text(folder / "frontier.tex", latex(shown))
     files.write_text(folder / "frontier.csv", to_csv(frontiers))
     with style.look():
         canvas, caption = figure.draw(frontiers)

@@ -1,4 +1,4 @@
-"""Tables as Markdown, LaTeX and CSV, defined by lists of columns.
+"""Tables as Markdown and CSV, defined by lists of columns; LaTeX is made in :mod:`clipsonic_eval.reporting.latex`.
 
 A table for people and its CSV file come from one list of :class:`Column`; a new column is one entry in that list.
 """
@@ -19,11 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The content of one cell: plain text, whether it is set in bold, and a part that is set smaller in LaTeX."""
+    """The content of one cell.
+
+    Attributes:
+        text: plain text.
+        bold: whether it is set in bold.
+        small: a part that is set smaller in LaTeX, the interval.
+        underline: whether the text is underlined, in LaTeX.
+    """
 
     text: str
     bold: bool = False
     small: str = ""
+    underline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +60,14 @@ class TextTable:
         cells: :class:`Text` by row and column; the index holds the section title of each row, "" for none.
         notes: footnotes in order, e.g. the signatures of the columns.
         label: LaTeX label.
+        optional: headings of columns that LaTeX leaves out where the table is too wide.
     """
 
     caption: str
     cells: DataFrame
     notes: tuple[str, ...] = ()
     label: str = "tab:results"
+    optional: tuple[str, ...] = ()
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -137,79 +147,3 @@ def markdown_escape(text: str) -> str:
 def code(text: str) -> str:
     """Return text as Markdown code, safe for a list (signatures have bars in them)."""
     return f"`{text.replace('`', '')}`"
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "−": r"$-$",
-    "Δ": r"$\Delta$",
-    "≥": r"$\geq$",
-    "≤": r"$\leq$",
-    "→": r"$\to$",
-    "–": "--",
-}
-
-
-def latex_escape(text: str) -> str:
-    """Return text that LaTeX sets as it stands (text mode, no packages needed)."""
-    return "".join(_LATEX.get(c, c) for c in text)
-
-
-def latex_code(text: str) -> str:
-    """Return text in typewriter face that may break after its separators."""
-    parts = latex_escape(text).replace(r"\textbar{}", r"\textbar{}\allowbreak{}").replace("/", r"/\allowbreak{}")
-    return rf"\texttt{{{parts}}}"
-
-
-def latex(table: TextTable) -> str:
-    """Return a ``table*`` environment; needs the package booktabs."""
-    width = len(table.heads)
-    lines = [
-        r"% needs \usepackage{booktabs}",
-        r"\begin{table*}",
-        r"\centering",
-        rf"\caption{{{latex_escape(table.caption)}}}",
-        rf"\label{{{table.label}}}",
-        r"\begin{tabular}{l" + "l" * (width - 1) + "}",
-        r"\toprule",
-        " & ".join(latex_escape(h) for h in table.heads) + r" \\",
-    ]
-    for title, rows in table.sections():
-        lines.append(r"\midrule")
-        if title:
-            lines.append(rf"\multicolumn{{{width}}}{{l}}{{\emph{{{latex_escape(title)}}}}} \\")
-        lines += [" & ".join(_latex_cell(c) for c in row) + r" \\" for row in rows]
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    if table.notes:
-        lines += [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
-        lines += [_latex_note(note) + r"\par" for note in table.notes]
-        lines += [r"\end{minipage}"]
-    return "\n".join([*lines, r"\end{table*}", ""])
-
-
-def _latex_cell(cell: Text) -> str:
-    main = latex_escape(cell.text)
-    main = rf"\textbf{{{main}}}" if cell.bold and main else main
-    return f"{main} {{\\scriptsize {latex_escape(cell.small)}}}" if cell.small else main
-
-
-def _latex_note(note: str) -> str:
-    """Set the parts between back-ticks in typewriter face, the rest as text."""
-    parts = note.split("`")
-    return "".join(latex_code(p) if i % 2 else latex_escape(p) for i, p in enumerate(parts))

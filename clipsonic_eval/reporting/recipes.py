@@ -15,6 +15,7 @@ from clipsonic_eval.errors import UserError
 from clipsonic_eval.formats import arrow, number
 from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.headings import decimals, title
+from clipsonic_eval.reporting.latex.floats import latex
 from clipsonic_eval.reporting.markup import Column, Text, TextTable
 from clipsonic_eval.reporting.statements.wording import listed, plural
 from clipsonic_eval.reporting.tables import span
@@ -84,7 +85,7 @@ def write(results: Sequence[Result], folder: Path, command: str = "") -> Path:
     table = _table(results, shown)
     folder.mkdir(parents=True, exist_ok=True)
     files.write_text(folder / "recipe.md", markup.markdown(table))
-    files.write_text(folder / "recipe.tex", markup.latex(table))
+    files.write_text(folder / "recipe.tex", latex(table))
     files.write_text(folder / "recipe.csv", markup.csv(_columns(measured([_flat(results)])), _flat(results)))
     with style.look():
         canvas, caption = figure.draw(shown)

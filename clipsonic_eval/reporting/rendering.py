@@ -8,6 +8,7 @@ from clipsonic_eval import files
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.reporting import bench, export_records, gap, guidance, markup, page, probes, sweep, tables
 from clipsonic_eval.reporting.drawing import draw_all
+from clipsonic_eval.reporting.latex.floats import latex
 from clipsonic_eval.reporting.markup import TextTable
 from clipsonic_eval.reporting.options import ReportOptions
 
@@ -35,7 +36,7 @@ def render(results: Results, folder: Path, options: ReportOptions) -> list[str]:
         export_records.write(results, folder / "records")
     for name, table in shown.items():
         files.write_text(folder / f"{name}.md", markup.markdown(table))
-        files.write_text(folder / f"{name}.tex", markup.latex(table))
+        files.write_text(folder / f"{name}.tex", latex(table))
         files.write_text(folder / f"{name}.csv", csv[name])
     text = page.readme(results, shown, figures, title=options.title, command=options.command, left_out=left_out)
     files.write_text(folder / PAGE, text)

@@ -227,7 +227,7 @@ def comparisons(found: Sequence[Comparison], *, label: str = "tab:comparisons") 
         "bold: significant at 0.05 after correction."
     )
     tests = dict.fromkeys(f"{title(c.metric)}: {markup.code(c.test)}" for c in found)
-    return TextTable(caption, markup.cells(comparison_columns(found), sections), tuple(tests), label)
+    return TextTable(caption, markup.cells(comparison_columns(found), sections), tuple(tests), label, ("By seed",))
 
 
 def comparisons_csv(found: Sequence[Comparison]) -> str:

@@ -16,22 +16,6 @@ TABLE = TextTable(
 )
 
 
-def test_every_special_character_of_latex_is_escaped() -> None:
-    assert markup.latex_escape(r"\&%$#_{}~^") == (r"\textbackslash{}\&\%\$\#\_\{\}\textasciitilde{}\textasciicircum{}")
-    assert markup.latex_escape("a|b<c ↑ ± −") == r"a\textbar{}b\textless{}c $\uparrow$ $\pm$ $-$"
-
-
-def test_latex_has_rules_bold_cells_and_typewriter_signatures() -> None:
-    text = markup.latex(TABLE)
-    assert r"\caption{50 \% of a\_b}" in text
-    assert r"my\textbar{}sys\_1 & \textbf{1.20} {\scriptsize [1.00, 1.40]} \\" in text
-    assert r"\multicolumn{2}{l}{\emph{ours \& theirs}} \\" in text
-    assert r"\texttt{fad\textbar{}\allowbreak{}enc:a\_b+1}" in text
-    for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
-        assert rule in text
-    assert text.count("{") == text.count("}")
-
-
 def test_markdown_keeps_its_columns_whatever_a_name_holds() -> None:
     lines = markup.markdown(TABLE).splitlines()
     row = next(line for line in lines if "sys" in line)
@@ -53,7 +37,7 @@ def test_numbers_in_csv_read_back_exactly() -> None:
     assert rows[1]["system"] == 'x,"y"'
 
 
-def test_a_table_without_section_titles_has_none_in_markdown_and_latex() -> None:
+def test_a_table_without_section_titles_has_none_in_markdown() -> None:
     table = TextTable("", markup.cells([NAME, FAD], {"": [("a", 1.0), ("b", 2.0)]}))
     lines = markup.markdown(table).splitlines()
     assert lines[2:] == [
@@ -62,7 +46,6 @@ def test_a_table_without_section_titles_has_none_in_markdown_and_latex() -> None
         "| a | **1.20** [1.00, 1.40] |",
         "| b | **1.20** [1.00, 1.40] |",
     ]
-    assert "multicolumn" not in markup.latex(table)
 
 
 def test_two_columns_of_one_heading_are_both_shown() -> None:

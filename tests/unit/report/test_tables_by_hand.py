@@ -138,17 +138,6 @@ def test_a_metric_that_a_variant_lacks_is_a_dash() -> None:
     assert "**+0.100**" in lines[clap + 2]
 
 
-def test_latex_holds_the_same_cells_as_markdown(study: Results) -> None:
-    table = tables.results(study.table, study.catalogue)
-    text = markup.latex(table)
-    for _, rows in table.sections():
-        for row in rows:
-            for cell in row:
-                assert markup.latex_escape(cell.text) in text
-                assert markup.latex_escape(cell.small) in text
-    assert text.count(r"\\") == len(table.heads[:1]) + sum(len(rows) + 1 for _, rows in table.sections())
-
-
 @pytest.mark.parametrize(
     ("values", "bold"), [((3.0, 5.0), "a"), ((5.0, 3.0), "b"), ((3.0, 3.0), "")], ids=["first", "second", "equal"]
 )

@@ -1,0 +1,293 @@
+r"""A table as a float of LaTeX: booktabs rules, threeparttable notes, and a width that fits the page.
+
+Intervals stand beside their values where the page is wide enough, else beneath them; a table that is too wide or too
+long even so becomes several floats. Sizes of letters are given in points, so that a table is as wide in every class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from string import ascii_lowercase
+from typing import Final, NamedTuple
+
+from clipsonic_eval.reporting.latex import numbers
+from clipsonic_eval.reporting.latex.escape import breakable, escape, lacking, marked_up
+from clipsonic_eval.reporting.latex.numbers import Digits
+from clipsonic_eval.reporting.latex.widths import width, wrapped
+from clipsonic_eval.reporting.markup import Text, TextTable
+
+SMALL: Final = 7.0  # points of intervals and notes
+GAP: Final = 3.0  # points on each side of a column
+_STUB: Final = 0.3  # share of the page that the names of rows may take
+_LINES: Final = 42  # of one float: what fits a page beside caption and notes
+_SMALL: Final = rf"\def\ci#1{{{{\fontsize{{{SMALL:g}}}{{8}}\selectfont #1}}}}"  # holds inside the float
+_SIUNITX: Final = (
+    r"\sisetup{separate-uncertainty=true, detect-weight=true, mode=text, retain-explicit-plus=true, "
+    r"table-align-text-pre=false}"
+)
+
+
+class LatexStyle(NamedTuple):
+    """How tables are set.
+
+    Attributes:
+        siunitx: align numbers by siunitx's ``S`` columns; False: by phantom digits, without a package.
+        column: width of one column of the venue in points; by default that of the narrowest (spconf).
+        page: width of its text in points; by default that of the narrowest (article).
+    """
+
+    siunitx: bool = False
+    column: float = 244.0
+    page: float = 345.0
+
+
+PLAIN: Final = LatexStyle()
+
+
+class _Shape(NamedTuple):
+    """The float of a table: in one column or across the page, intervals beside their values or beneath."""
+
+    starred: bool
+    beside: bool
+
+
+def latex(table: TextTable, style: LatexStyle = PLAIN) -> str:
+    """Return a table as one float, or as several where it is too large for one.
+
+    Args:
+        table: of at least one row and one column.
+        style: widths of the venue, and whether numbers are for siunitx.
+    """
+    packages = "booktabs,threeparttable" + (",siunitx" if style.siunitx else "")
+    table, dropped = _without_optional(table, style)
+    head = [rf"% needs \usepackage{{{packages}}}"]
+    unknown = lacking(_all_text(table))
+    if unknown:
+        head.append(f"% pdfLaTeX shows the numbers of these characters, XeLaTeX and LuaLaTeX their shapes: {unknown}")
+    if dropped:
+        head.append(f"% left out for want of width: {', '.join(dropped)}; the csv file has it")
+    parts = [part for tall in _by_rows(table) for part in _by_columns(tall, style)]
+    floats = []
+    for number, part in enumerate(parts, 1):
+        several = len(parts) > 1
+        named = replace(
+            part,
+            caption=part.caption + (f" Part {number} of {len(parts)}." if several else ""),
+            notes=tuple(_own_notes(part, table, last=number == len(parts))),
+            label=part.label + (f"-{number}" if number > 1 else ""),
+        )
+        floats.append(_float(named, style))
+    return "\n".join([*head, *floats])
+
+
+def _without_optional(table: TextTable, style: LatexStyle) -> tuple[TextTable, list[str]]:
+    """Return a table that is too wide without its optional columns, and the headings of those that went."""
+    going = [head for head in table.heads if head in table.optional]
+    if not going or _total(table, style, _shape(table, style)) <= style.page:
+        return table, []
+    return replace(table, cells=table.cells.drop(columns=going)), going
+
+
+def _all_text(table: TextTable) -> str:
+    rows = [(Text(title), *row) for title, section in table.sections() for row in section]
+    cells = "".join(cell.text + cell.small for row in rows for cell in row)
+    return "".join([table.caption, *table.heads, cells, *table.notes])
+
+
+def _own_notes(part: TextTable, whole: TextTable, *, last: bool) -> Iterator[str]:
+    """Yield the notes on columns of a part; the other notes of the table stand under its last part."""
+    for note in whole.notes:
+        of_column = next((head for head in whole.heads if note.startswith(f"{head}: ")), None)
+        if of_column in part.heads if of_column else last:
+            yield note
+
+
+def _by_rows(table: TextTable) -> Iterator[TextTable]:
+    """Yield a table in pieces of no more lines than fit a page."""
+    small = any(cell.small for _, rows in table.sections() for row in rows for cell in row)
+    start, lines, title = 0, 0, None
+    for i, (name, _) in enumerate(zip(table.cells.index, table.cells.itertuples(), strict=True)):
+        need = (2 if small else 1) + (1 if name and name != title else 0)
+        if lines and lines + need > _LINES:
+            yield replace(table, cells=table.cells.iloc[start:i])
+            start, lines = i, 0
+        lines, title = lines + need, name
+    yield replace(table, cells=table.cells.iloc[start:])
+
+
+def _by_columns(table: TextTable, style: LatexStyle) -> Iterator[TextTable]:
+    """Yield a table in pieces that fit the page; the names of the rows stand in each."""
+    start, n = 1, len(table.heads)
+    while start < n or start == 1:
+        end = n
+        while end > start + 1 and _total(_piece(table, start, end), style, _Shape(True, False)) > style.page:
+            end -= 1
+        yield _piece(table, start, end)
+        start = max(end, 2)
+
+
+def _piece(table: TextTable, start: int, end: int) -> TextTable:
+    chosen = [0, *range(start, end)]
+    return table if end - start == len(table.heads) - 1 else replace(table, cells=table.cells.iloc[:, chosen])
+
+
+def _shape(table: TextTable, style: LatexStyle) -> _Shape:
+    """Return the smallest float that a table fits."""
+    for shape in (_Shape(False, True), _Shape(False, False), _Shape(True, True)):
+        if _total(table, style, shape) <= (style.page if shape.starred else style.column):
+            return shape
+    return _Shape(True, False)
+
+
+class _Grid(NamedTuple):
+    """The columns of a table with what their setting needs; index 0 is the column with the names of the rows.
+
+    Attributes:
+        columns: cells by column.
+        digits: of each column; None where it holds text.
+        split: whether the intervals of a column stand in a column of their own, beside the values.
+        wraps: whether the names of the rows are broken into lines.
+        stub: width of the column with the names, in points.
+    """
+
+    columns: list[list[Text]]
+    digits: list[Digits | None]
+    split: list[bool]
+    wraps: bool
+    stub: float
+
+
+def _grid(table: TextTable, style: LatexStyle, shape: _Shape) -> _Grid:
+    rows = [row for _, section in table.sections() for row in section]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    split = [shape.beside and i > 0 and any(cell.small for cell in cells) for i, cells in enumerate(columns)]
+    names = [table.heads[0], *(cell.text for cell in columns[0])]
+    widest = max(*(width(name, bold=True) for name in names), *(width(c.small, points=SMALL) for c in columns[0]))
+    most = _STUB * style.page
+    found = [None, *(numbers.digits(cells) for cells in columns[1:])]
+    return _Grid(columns, found, split, widest > most, min(widest, most))
+
+
+def _total(table: TextTable, style: LatexStyle, shape: _Shape) -> float:
+    """Return the width of a table in points."""
+    grid = _grid(table, style, shape)
+    total = grid.stub
+    for i, head in enumerate(table.heads[1:], 1):
+        content = _content(grid, i)
+        total += 2 * GAP + max(content, *(width(line) for line in wrapped(head, content)))
+    return total
+
+
+def _content(grid: _Grid, i: int) -> float:
+    """Return the width of the values of a column and their intervals, in points."""
+    cells, column = grid.columns[i], grid.digits[i]
+    main = max(width(cell.text, bold=cell.bold) for cell in cells)
+    if column is not None:
+        main = max(main, width(column.widest()))
+    small = max(width(cell.small, points=SMALL) for cell in cells)
+    return main + GAP + small if grid.split[i] else max(main, small)
+
+
+def _float(table: TextTable, style: LatexStyle) -> str:
+    shape = _shape(table, style)
+    grid = _grid(table, style, shape)
+    name = "table*" if shape.starred else "table"
+    marks = _marks(table)
+    lines = [
+        rf"\begin{{{name}}}",
+        r"\centering",
+        r"\begin{threeparttable}",
+        rf"\caption{{{escape(table.caption)}}}",
+        rf"\label{{{table.label}}}",
+        r"\fontsize{8}{9.6}\selectfont",
+        rf"\setlength{{\tabcolsep}}{{{GAP:g}pt}}",
+        *([_SMALL] if any(cell.small for cells in grid.columns for cell in cells) else []),
+        *([_SIUNITX] if style.siunitx else []),
+        rf"\begin{{tabular*}}{{\linewidth}}{{{_specification(grid, style)}}}",
+        r"\toprule",
+        " & ".join([escape(table.heads[0]), *_heads(table, grid, marks)]) + r" \\",
+        *_body(table, grid, style),
+        r"\bottomrule",
+        r"\end{tabular*}",
+        *_notes(table, marks),
+        r"\end{threeparttable}",
+        rf"\end{{{name}}}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _marks(table: TextTable) -> dict[str, str]:
+    """Return the letter of each heading that has a note of its own."""
+    noted = [head for head in dict.fromkeys(table.heads) if any(n.startswith(f"{head}: ") for n in table.notes)]
+    return dict(zip(noted, ascii_lowercase, strict=False))
+
+
+def _specification(grid: _Grid, style: LatexStyle) -> str:
+    made = r"@{\extracolsep{\fill}}" + (f"p{{{grid.stub:.1f}pt}}" if grid.wraps else "l")
+    for column, split in zip(grid.digits[1:], grid.split[1:], strict=True):
+        made += column.siunitx() if column is not None and style.siunitx else "c"
+        made += (
+            rf"@{{\extracolsep{{0pt}}\hspace{{{GAP:g}pt}}}}l@{{\extracolsep{{\fill}}\hspace{{{2 * GAP:g}pt}}}}" * split
+        )
+    if grid.split[-1]:
+        return made.removesuffix(rf"\hspace{{{2 * GAP:g}pt}}}}") + "}"
+    return made + "@{}"
+
+
+def _heads(table: TextTable, grid: _Grid, marks: Mapping[str, str]) -> Iterator[str]:
+    for i, head in enumerate(table.heads[1:], 1):
+        lines = [escape(line) for line in wrapped(head, _content(grid, i))]
+        lines[-1] += rf"\tnote{{{marks[head]}}}" if head in marks else ""
+        stacked = r"\\".join(lines)
+        made = rf"\shortstack{{{stacked}}}" if len(lines) > 1 else stacked
+        yield rf"\multicolumn{{{2 if grid.split[i] else 1}}}{{c}}{{{made}}}"
+
+
+def _body(table: TextTable, grid: _Grid, style: LatexStyle) -> Iterator[str]:
+    n = len(grid.columns) + sum(grid.split)
+    for title, rows in table.sections():
+        yield r"\midrule"
+        if title:
+            for line in wrapped(title, style.column):  # of no width, since spanning cells would widen the last column
+                yield rf"\multicolumn{{{n}}}{{@{{}}l@{{}}}}{{\rlap{{\emph{{{escape(line)}}}}}}} \\"
+        for row in rows:
+            yield from _row(row, grid, style)
+
+
+def _row(row: Sequence[Text], grid: _Grid, style: LatexStyle) -> Iterator[str]:
+    """Yield the line of a row, and the line beneath with the intervals where they do not stand beside the values."""
+    made = [r"\raggedright " + breakable(row[0].text) if grid.wraps else escape(row[0].text)]
+    beneath = [_small(row[0])]
+    for cell, column, split in zip(row[1:], grid.digits[1:], grid.split[1:], strict=True):
+        made += [_value(cell, column, style), *([_small(cell)] if split else [])]
+        beneath += ["", ""] if split else [f"{{{_small(cell)}}}" if cell.small else ""]
+    if any(beneath):
+        yield " & ".join(made) + r" \\[-1.5pt]"
+        yield " & ".join(beneath) + r" \\[1pt]"
+    else:
+        yield " & ".join(made) + r" \\"
+
+
+def _value(cell: Text, column: Digits | None, style: LatexStyle) -> str:
+    if column is None:
+        return numbers.text(cell)
+    if style.siunitx:
+        return numbers.for_siunitx(cell) if cell.text else ""
+    return numbers.plain(cell, column)
+
+
+def _small(cell: Text) -> str:
+    return rf"\ci{{{escape(cell.small)}}}" if cell.small else ""
+
+
+def _notes(table: TextTable, marks: Mapping[str, str]) -> list[str]:
+    if not table.notes:
+        return []
+    lines = [r"\begin{tablenotes}[flushleft]", rf"\fontsize{{{SMALL:g}}}{{8}}\selectfont\raggedright"]
+    for note in table.notes:
+        head = next((head for head in marks if note.startswith(f"{head}: ")), None)
+        mark = marks[head] if head else ""
+        lines.append(rf"\item[{mark}] {marked_up(note.removeprefix(f'{head}: ') if head else note)}")
+    return [*lines, r"\end{tablenotes}"]
