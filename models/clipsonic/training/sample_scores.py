@@ -18,6 +18,7 @@ from clipsonic_eval.files import read_json
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.queries import read_queries
 from clipsonic_eval.harness.sample import sample
+from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.systems import resolve as resolve_system
 from clipsonic_eval.types import Query
@@ -33,7 +34,7 @@ class SampleValidationConfig:
         queries: csv of validation queries, with images where the system is queried with images. Not those of the test.
         reference: audio that distribution metrics such as FAD compare with; None: metrics without one.
         every: steps between two validations; the last step has one.
-        limit: the first so many queries.
+        limit: the first so many queries; None: all.
         metrics: that are computed.
         best: of these, the one that ranks the models.
         keep: number of models that are kept, the best by this metric.
@@ -49,7 +50,7 @@ class SampleValidationConfig:
     queries: Path
     reference: Path | None = None
     every: int = 20000
-    limit: int = 500
+    limit: int | None = 500
     metrics: tuple[str, ...] = ("fad", "clap_score")
     best: str = "fad"
     keep: int = 3
@@ -62,7 +63,7 @@ class SampleValidationConfig:
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        if self.every < 1 or self.limit < 1 or self.keep < 1 or self.batch_size < 1:
+        if min(self.every, self.keep, self.batch_size, 1 if self.limit is None else self.limit) < 1:
             raise ConfigError("samples: every, limit, keep and batch_size must be at least 1")
         if self.best not in self.metrics:
             raise ConfigError(f"samples: best '{self.best}' is none of the metrics {', '.join(self.metrics)}")
@@ -117,8 +118,7 @@ class SampleScorer:
                 return record
         with tempfile.TemporaryDirectory() as temporary:
             wavs, scored = Path(temporary) / "wavs", Path(temporary) / "run"
-            self._sample(model, wavs, self.queries)
-            record = evaluate(self._evaluation(wavs, {**tags, "weights": weights}), scored)
+            record = self.record(model, wavs, scored, {**tags, "weights": weights})
             (scored / filenames.RUN).unlink()  # the folder belongs to another command
             with atomic.replacing_folder(run) as folder:
                 shutil.copytree(scored, folder, dirs_exist_ok=True)
@@ -127,13 +127,32 @@ class SampleScorer:
                     shutil.copy2(wavs / f"{key}.wav", folder / "wavs")
         return record
 
-    def _sample(self, model: Path, wavs: Path, queries: Sequence[Query]) -> None:
+    def record(
+        self, model: Path, wavs: Path, run: Path | None, tags: Mapping[str, str], progress: Progress = SILENT
+    ) -> RunRecord:
+        """Sample and score all queries.
+
+        Args:
+            model: folder of the model.
+            wavs: gets the wavs; those that are there already are kept.
+            run: gets the run folder of the evaluation; None: there is none.
+            tags: of the record.
+            progress: shows bars and notes.
+
+        Raises:
+            UserError: a query was not answered, or the evaluation failed.
+        """
+        self._sample(model, wavs, self.queries, progress)
+        return evaluate(self._evaluation(wavs, tags), run, progress=progress)
+
+    def _sample(self, model: Path, wavs: Path, queries: Sequence[Query], progress: Progress = SILENT) -> None:
         """Sample queries into a folder of wavs; UserError where one was not answered."""
         config = self._config
         system = resolve_system(config.system, {"device": self._device, **config.settings, "model": str(model)})
-        done = sample(system, queries, wavs, seed=config.seed, batch_size=config.batch_size, name=SAMPLES)
+        how: dict[str, Any] = {"seed": config.seed, "batch_size": config.batch_size, "name": SAMPLES}
+        done = sample(system, queries, wavs, **how, progress=progress)
         if done.skipped:
-            raise UserError(f"{len(done.skipped)} queries were not answered: {done.skipped[0].reason}")
+            raise UserError(f"{wavs}: {len(done.skipped)} queries were not answered: {done.skipped[0].reason}")
 
     def _evaluation(self, wavs: Path, tags: Mapping[str, str]) -> EvaluateConfig:
         config = self._config
