@@ -10,7 +10,7 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float32, UInt8
 from clipsonic_eval.checks.audio import check_levels, levels, unusable
-from clipsonic_eval.clips._tar import extracted
+from clipsonic_eval.clips._inside import extracted
 from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.datasets import SourceItem
 from clipsonic_eval.errors import MediaError

@@ -11,7 +11,7 @@ from typing import Any
 from clipsonic_eval.clips._plan import Plan, PlannedShard
 from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.config import as_tree, resolve
-from clipsonic_eval.datasets import Listing, SourceItem, TarMember
+from clipsonic_eval.datasets import Listing, Member, SourceItem
 from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.types import EncoderCard
 
@@ -49,7 +49,7 @@ def _rest(item: SourceItem) -> list[Any]:
 
 def _item(written: list[Any]) -> SourceItem:
     key, file, start_s, duration_s, prompt, label, split, video, member = written
-    lies_in = TarMember(*member) if member else None
+    lies_in = Member(*member) if member else None
     return SourceItem(key, Path(file), start_s, duration_s, prompt, label, split, video=video, member=lies_in)
 
 

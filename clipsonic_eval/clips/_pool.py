@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from clipsonic_eval import threads
+from clipsonic_eval.clips import _inside
 from clipsonic_eval.clips._decoding import Decoded, DecodeTask, decode, longest_s
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.types import Skip
@@ -79,6 +80,7 @@ class Decoders:
             self._threads.shutdown(cancel_futures=True)
         for child in tuple(self._all):  # started meanwhile
             child.end()
+        _inside.close()
 
     def run(self, tasks: Iterable[DecodeTask]) -> Iterator[tuple[DecodeTask, Decoded]]:
         """Yield tasks with their results, in the order of the tasks; a long item gives several."""

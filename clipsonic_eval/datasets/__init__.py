@@ -7,7 +7,7 @@ A file registers a :class:`Dataset` under its name::
 ``items`` only lists; nothing is decoded here. A file that a list names and that is missing is a skip, not an error.
 """
 
-from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, SourceItem, TarMember
+from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, Member, SourceItem
 from clipsonic_eval.datasets._files import (
     AUDIO_SUFFIXES,
     MEDIA_SUFFIXES,
@@ -18,6 +18,7 @@ from clipsonic_eval.datasets._files import (
     without_suffix,
 )
 from clipsonic_eval.datasets._matching import near_matches, why_none
+from clipsonic_eval.datasets._tars import compression, opened_tar
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -25,12 +26,14 @@ __all__ = [
     "MEDIA_SUFFIXES",
     "Dataset",
     "Listing",
+    "Member",
     "SourceItem",
-    "TarMember",
     "by_suffix",
+    "compression",
     "count_suffixes",
     "key_of",
     "near_matches",
+    "opened_tar",
     "refuse_duplicates",
     "why_none",
     "without_suffix",

@@ -11,12 +11,20 @@ from clipsonic_eval.registry import Registry
 from clipsonic_eval.types import Skip
 
 
-class TarMember(NamedTuple):
-    """A file in a tar: its name, and where its bytes are."""
+class Member(NamedTuple):
+    """A file in a tar, or in a cell of a Parquet table.
+
+    Attributes:
+        name: its own.
+        place: where its bytes begin in the unpacked tar; its row in the table, from 0.
+        size: in bytes; 0 in a table.
+        column: of the table; "" in a tar.
+    """
 
     name: str
-    offset: int
+    place: int
     size: int
+    column: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,7 @@ class SourceItem:
 
     Attributes:
         key: identity, unique within the listing and safe as a file name.
-        path: the file, or the tar that holds it.
+        path: the file, or the tar or table that holds it.
         start_s: where the item begins in the file, seconds.
         duration_s: its length, seconds; None: to the end of the file.
         prompt: its caption, if any.
@@ -33,7 +41,7 @@ class SourceItem:
         split: e.g. ``train`` or ``test``, if any.
         captions: all its captions where it has several; ``prompt`` is the first of them.
         video: id of the video or recording that it was cut from, by which splits are compared; None: its file.
-        member: the file in the tar ``path``; None: ``path`` is the file itself.
+        member: the file in the tar or table ``path``; None: ``path`` is the file itself.
     """
 
     key: str
@@ -45,7 +53,7 @@ class SourceItem:
     split: str | None = None
     captions: tuple[str, ...] = ()
     video: str | None = None
-    member: TarMember | None = None
+    member: Member | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,5 +99,9 @@ def split_of_folders(relative: Path) -> str | None:
         >>> split_of_folders(Path("Dev/0001.wav"))
         'validation'
     """
-    folders = [part.lower() for part in relative.parts[:-1]]
-    return next((name for part in folders for name, names in _FOLDERS.items() if part in names), None)
+    return next((split for folder in relative.parts[:-1] if (split := split_of_word(folder))), None)
+
+
+def split_of_word(word: str) -> str | None:
+    """Return the split that a word names, None for another word."""
+    return next((name for name, names in _FOLDERS.items() if word.lower() in names), None)

@@ -1,24 +1,32 @@
-"""WebDataset: tars of media files with captions and labels beside them; they are read in place, not unpacked."""
+"""WebDataset: tars of media files with captions and labels beside them; they are read in place, not unpacked.
+
+A compressed tar is read from its beginning to its end, once for the listing and once by each decoder. One that holds
+more than a hundred times its own size is refused: no media file can be compressed so far.
+"""
 
 from __future__ import annotations
 
+import lzma
 import tarfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, SourceItem, TarMember
+from clipsonic_eval.datasets._base import DATASETS, Dataset, Listing, Member, SourceItem
 from clipsonic_eval.datasets._files import MEDIA_SUFFIXES, key_of, refuse_duplicates
 from clipsonic_eval.datasets._lists import leads_out, split_of_folders
+from clipsonic_eval.datasets._tars import SUFFIXES, compression, opened_tar
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import parse_json
 from clipsonic_eval.table_columns import is_missing, meaning_of
 from clipsonic_eval.tables import refuse_unknown_split
 from clipsonic_eval.types import Skip
 
-_COMPRESSED: Final = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+_NOT_READ: Final = (".tar.zst", ".tar.lz4")
+_MOST: Final = 100  # times the size of a compressed tar
 _CAPTIONS: Final = ("txt", "caption")
 _LABELS: Final = ("cls", "label")
 _MAX_TEXT: Final = 1 << 20  # bytes of a caption or a json in a tar
@@ -37,9 +45,9 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
     """
     if csv is not None:
         raise UserError(f"{csv}: tars take no csv; --prompts gives captions by key")
-    tars, compressed = _tars(root)
-    why = "is compressed, and only a plain .tar can be read in place; unpack it once (gzip -d)"
-    skipped = [Skip(key_of(Path(path.name)), f"{path.name}: {why}") for path in compressed]
+    tars, not_read = _tars(root)
+    why = f"is compressed in a way that is not read here; unpack it once, or use one of {', '.join(SUFFIXES)}"
+    skipped = [Skip(key_of(Path(path.name)), f"{path.name}: {why}") for path in not_read]
     found: list[SourceItem] = []
     for path in tars:
         samples, bad = _read(path)
@@ -61,20 +69,20 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
 
 
 def _tars(root: Path) -> tuple[Sequence[Path], Sequence[Path]]:
-    """Return the tars and the compressed ones."""
+    """Return the tars, and those that are compressed in another way."""
     there = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
-    compressed = [path for path in there if path.name.lower().endswith(_COMPRESSED)]
-    tars = [path for path in there if path.suffix.lower() == ".tar"]
-    if not tars and not compressed:
+    not_read = [path for path in there if path.name.lower().endswith(_NOT_READ)]
+    tars = [path for path in there if path.name.lower().endswith(SUFFIXES)]
+    if not tars and not not_read:
         raise UserError(f"{root}: holds no .tar; SOURCE is a folder of tars, or one")
-    return tars, compressed
+    return tars, not_read
 
 
 @dataclass(slots=True)
 class _Sample:
     """What a tar holds of one sample: its media files by rank of the suffix, and its texts."""
 
-    media: dict[int, TarMember] = field(default_factory=dict)
+    media: dict[int, Member] = field(default_factory=dict)
     captions: list[str] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     problem: str = ""
@@ -94,8 +102,11 @@ def _read(path: Path) -> tuple[dict[str, _Sample], list[Skip]]:
     samples: dict[str, _Sample] = {}
     skipped: list[Skip] = []
     try:
-        with tarfile.open(path, "r:") as tar:
+        with opened_tar(path) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+            size = path.stat().st_size
             for member in tar:
+                if compression(path) and member.offset_data + member.size > _MOST * size:
+                    raise tarfile.ReadError(f"holds more than {_MOST} times its size, which no media file allows")
                 if member.isdir():
                     continue
                 if why := _refused(member):
@@ -104,9 +115,9 @@ def _read(path: Path) -> tuple[dict[str, _Sample], list[Skip]]:
                 base, extension = _split_name(member.name)
                 if not PurePosixPath(member.name).name.startswith("."):
                     _take(samples.setdefault(base, _Sample()), extension, member, tar, path.name)
-            if path.stat().st_size < tar.offset + tarfile.BLOCKSIZE:  # tarfile takes a cut header for the end
+            if stream.tell() < tar.offset + tarfile.BLOCKSIZE:  # tarfile takes a cut header for the end
                 raise tarfile.ReadError("no end mark")
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         reason = f"{path.name}: damaged after {len(samples)} samples ({error}); fetch it again"
         skipped.append(Skip(key_of(Path(path.name)), reason))
     return samples, skipped
@@ -135,7 +146,7 @@ def _split_name(name: str) -> tuple[str, str]:
 def _take(sample: _Sample, extension: str, member: tarfile.TarInfo, tar: tarfile.TarFile, where: str) -> None:
     suffix = f".{extension.rpartition('.')[2]}"
     if suffix in MEDIA_SUFFIXES:
-        place = TarMember(member.name, member.offset_data, member.size)
+        place = Member(member.name, member.offset_data, member.size)
         sample.media.setdefault(MEDIA_SUFFIXES.index(suffix), place)
         return
     if extension not in (*_CAPTIONS, *_LABELS, "json"):

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 
@@ -84,6 +86,16 @@ def webdataset(root: Path) -> None:
             (root / f"{key}.wav").unlink()
 
 
+def parquet(root: Path) -> None:
+    sounds(root, "0.wav", "1.wav")
+    rows = [
+        {"audio": {"bytes": (root / f"{k}.wav").read_bytes(), "path": f"{k}.wav"}, "text": "a dog"} for k in range(2)
+    ]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), root / "train-00000-of-00001.parquet")
+    for k in range(2):
+        (root / f"{k}.wav").unlink()
+
+
 def manifest(root: Path) -> None:
     sounds(root, "a.wav", "b.wav")
     table(root / "manifest.csv", ("path", "caption"), ("a.wav", "a dog"), ("b.wav", "rain"))
@@ -91,7 +103,7 @@ def manifest(root: Path) -> None:
 
 SETS: list[tuple[Callable[[Path], None], int]] = [
     (vggsound, 2), (audiocaps, 2), (clotho, 2), (wavcaps, 2), (music, 4), (audiofolder, 2), (webdataset, 2),
-    (manifest, 2),
+    (parquet, 2), (manifest, 2),
 ]  # fmt: skip
 
 

@@ -77,6 +77,8 @@ def files(root: Path) -> set[str]:
         ("prepare wavs --out out --dataset wavcaps --split test", "no row names a split; leave --split out"),
         ("prepare wavs --out out --dataset webdataset", "wavs: holds no .tar; SOURCE is a folder of tars, or one"),
         ("prepare text.txt --out out --dataset webdataset", "text.txt: holds no .tar"),
+        ("prepare wavs --out out --dataset parquet", "wavs: holds no .parquet; SOURCE is a folder of tables, or one"),
+        ("prepare text.txt --out out --dataset parquet", "text.txt: not readable as Parquet"),
         ("prepare wavs --out out --dataset audiofolder", "holds no metadata.csv or metadata.jsonl or metadata.parquet"),
         ("leaks nowhere wavs", "nowhere: no folder of prepared clips; make one with: clipsonic-eval prepare"),
         ("leaks wavs wavs", "a folder is given twice; give folders that should have nothing in common"),

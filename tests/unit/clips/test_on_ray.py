@@ -14,7 +14,7 @@ from fake_ray import FakeRay
 from clipsonic_eval.clips import ClipStore, PrepareConfig, Source, prepare
 from clipsonic_eval.clips import _on_ray as on_ray
 from clipsonic_eval.clips import _orders as orders
-from clipsonic_eval.datasets import SourceItem, TarMember
+from clipsonic_eval.datasets import Member, SourceItem
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import read_json, write_json
 from clipsonic_eval.media.audio import write_wav
@@ -147,7 +147,7 @@ def test_a_share_of_several_gpus_is_refused(gpus: float) -> None:
 
 
 def test_an_order_keeps_where_an_item_lies_and_what_it_was_cut_from() -> None:
-    member = TarMember("a/0.wav", 512, 2000)
+    member = Member("a/0.wav", 512, 2000)
     item = SourceItem("k", Path("/x/0.tar"), 1.5, None, "rain", None, "train", video="v", member=member)
     written = json.loads(json.dumps([item.key, str(item.path), *orders._rest(item)]))
     assert orders._item(written) == item

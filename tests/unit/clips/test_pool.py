@@ -21,7 +21,7 @@ from clipsonic_eval.clips._build import build_shards
 from clipsonic_eval.clips._decoding import Decoded, DecodeTask, decode
 from clipsonic_eval.clips._pool import Decoders
 from clipsonic_eval.clips.prepare_config import PrepareConfig
-from clipsonic_eval.datasets import SourceItem, TarMember
+from clipsonic_eval.datasets import Member, SourceItem
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.media.encode import write_video
 from clipsonic_eval.types import Skip
@@ -106,7 +106,7 @@ def test_what_a_killed_decoder_had_copied_from_a_tar_goes_with_it(
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     with (tmp_path / "a.tar").open("wb") as tar:
         tar.truncate(2**33)
-    item = SourceItem("a", tmp_path / "a.tar", member=TarMember("a.wav", 0, 2**33))
+    item = SourceItem("a", tmp_path / "a.tar", member=Member("a.wav", 0, 2**33))
     config = PrepareConfig(duration_s=0.05, min_s=0.05, image_encoder=None, item_limit_s=0.1)
     copied: set[str] = set()
     end = _pool._Child.end

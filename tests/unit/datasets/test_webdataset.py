@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from clipsonic_eval.clips import ClipStore, PrepareConfig, Source, prepare
+from clipsonic_eval.clips._inside import extracted
 from clipsonic_eval.datasets import DATASETS, Listing
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.media.audio import write_wav
 
 RATE = 16000
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
 
 
 def wav(folder: Path, hz: float) -> bytes:
@@ -90,17 +96,56 @@ def test_links_and_paths_out_of_the_folder_are_refused_by_name(tmp_path: Path) -
     ]
 
 
-def test_a_compressed_or_cut_tar_costs_itself_and_what_it_lacks(tmp_path: Path) -> None:
+def test_a_damaged_or_cut_tar_costs_itself_and_what_it_lacks(tmp_path: Path) -> None:
     whole = tar(tmp_path / "a.tar", {"0.wav": b"a" * 2000, "1.wav": b"b" * 2000})
     (tmp_path / "cut.tar").write_bytes(whole.read_bytes()[:2700])
     (tmp_path / "b.tar.gz").write_bytes(b"\x1f\x8b")
+    noise = np.random.default_rng(0).bytes(300_000)
+    many = tar(tmp_path / "many", {"2.wav": noise, "3.wav": noise}).read_bytes()
+    (tmp_path / "c.tar.gz").write_bytes(gzip.compress(many)[:-150_000])
+    (tmp_path / "d.tar.zst").write_bytes(b"\x28\xb5\x2f\xfd")
     (tmp_path / "text.tar").write_text("<html>not found</html>")
     found = listed(tmp_path)
-    assert {i.path.name for i in found.items} == {"a.tar", "cut.tar"}
+    assert {i.path.name for i in found.items} == {"a.tar", "c.tar.gz", "cut.tar"}
     reasons = " ".join(s.reason for s in found.skipped)
-    assert "b.tar.gz: is compressed, and only a plain .tar can be read in place" in reasons
+    assert "b.tar.gz: damaged after 0 samples" in reasons
+    assert "c.tar.gz: damaged after 2 samples" in reasons
+    assert "d.tar.zst: is compressed in a way that is not read here; unpack it once" in reasons
     assert "cut.tar: damaged after" in reasons
     assert "text.tar: damaged after 0 samples" in reasons
+
+
+@pytest.mark.parametrize("suffix", list(COMPRESS))
+def test_a_compressed_tar_that_holds_far_more_than_its_size_is_refused(tmp_path: Path, suffix: str) -> None:
+    whole = tar(tmp_path / "whole", {"0.wav": bytes(3_000_000)}).read_bytes()
+    (tmp_path / f"a.tar.{suffix}").write_bytes(COMPRESS[suffix](whole))
+    with pytest.raises(UserError, match=r"holds more than 100 times its size, which no media file allows"):
+        listed(tmp_path)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("suffix", list(COMPRESS))
+def test_clips_of_a_compressed_tar_are_those_of_the_plain_one(tmp_path: Path, suffix: str, workers: int) -> None:
+    sounds: dict[str, bytes | str] = {f"{k}.wav": wav(tmp_path, 200.0 + 100 * k) for k in range(3)}
+    plain = tar(tmp_path / "plain/0.tar", {**sounds, "1.txt": "a hum"})
+    (tmp_path / "packed").mkdir()
+    (tmp_path / f"packed/0.tar.{suffix}").write_bytes(COMPRESS[suffix](plain.read_bytes()))
+    config = PrepareConfig(duration_s=0.5, image_encoder=None, workers=workers)
+    for name in ("plain", "packed"):
+        prepare(Source(tmp_path / name, "webdataset"), tmp_path / f"{name}-clips", config)
+    packed, stored = ClipStore.open(tmp_path / "packed-clips"), ClipStore.open(tmp_path / "plain-clips")
+    assert packed.keys == stored.keys == ("0", "1", "2")
+    assert packed.prompts == (None, "a hum", None)
+    np.testing.assert_array_equal(packed.audio(np.arange(3)), stored.audio(np.arange(3)))
+
+
+def test_a_compressed_tar_that_is_damaged_after_its_listing_costs_the_items_in_it(tmp_path: Path) -> None:
+    packed = tmp_path / "0.tar.gz"
+    packed.write_bytes(gzip.compress(tar(tmp_path / "0", {"0.wav": np.random.default_rng(0).bytes(9000)}).read_bytes()))
+    (item,) = listed(tmp_path).items
+    packed.write_bytes(packed.read_bytes()[:2000])
+    with pytest.raises(MediaError, match=r"0\.tar\.gz: damaged where 0\.wav lies .*fetch it again"), extracted(item):
+        pass
 
 
 def test_a_folder_without_tars_or_with_nothing_in_them_is_one_sentence(tmp_path: Path) -> None:
