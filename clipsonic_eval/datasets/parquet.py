@@ -120,11 +120,12 @@ def _columns(path: Path, file: Any) -> _Columns:
     """
     import pyarrow
 
-    media, texts = [], {}
+    media: list[str] = []
+    texts: dict[str, str] = {}
     for field in file.schema_arrow:
         if pyarrow.types.is_struct(field.type) and {"bytes", "path"} <= {one.name for one in field.type}:
             media.append(field.name)
-        elif (meaning := meaning_of(field.name)) in _TEXTS:
+        elif (meaning := meaning_of(field.name)) is not None and meaning in _TEXTS:
             texts.setdefault(meaning, field.name)
     named = [name for name in _MEDIA if name in media] or [name for name in media if not name.startswith("image")]
     if not named:
