@@ -23,7 +23,7 @@ from clipsonic_eval.table_columns import is_missing, meaning_of
 from clipsonic_eval.tables import refuse_unknown_split
 from clipsonic_eval.types import Skip
 
-_MEDIA: Final = ("video", "audio")  # of several columns of media the one named so, in this order
+_MEDIA: Final[tuple[str, ...]] = ("video", "audio")  # of several columns of media the one named so, in this order
 _TEXTS: Final = ("key", "prompt", "label", "split")
 
 
