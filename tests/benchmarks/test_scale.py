@@ -75,6 +75,6 @@ def test_the_page_names_what_takes_most_time_and_memory() -> None:
     assert "| prepare | 50 ± nan | 50 ± nan |" in text
     assert "`prepare` takes 139 processor hours" in text  # 0.05 s times 10 million
     assert "2.2 h on 64 cores" in text
-    assert "takes 1.1 h" in text  # 4e-4 s times 10 million
+    assert "opens the clips:\n  1.1 h" in text  # 4e-4 s times 10 million
     assert "longest stage is *prepare*" in text
     assert "*verify and join* needs most, 49 GiB" in text  # 5e-3 MiB times 10 million
