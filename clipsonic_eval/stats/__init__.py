@@ -20,6 +20,10 @@ unit: all rows of one clip are drawn, left out or swapped together.
 ``evidence``                one-sided evidence that one system is worse than another, by what was repeated
 ``paired_shares``           limits of the difference of two shares on the same clips
 ``decisions``               worse, not worse, or cannot tell; and how much data would tell
+``crossed``                 variances and intervals where listeners and items are both samples
+``ordinal``                 proportional-odds model of ordered categories
+``preferences``             Davidson's model of paired comparisons with ties
+``agreement``               Krippendorff's alpha, intraclass correlation
 ``change_points``           steps in a series of few points with unknown noise
 ``interval_coverage``       simulated coverage of a confidence interval
 ``chunking``                iteration in bounded memory
