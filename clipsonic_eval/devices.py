@@ -1,4 +1,4 @@
-"""From the name of a device in a configuration to the device that this process computes on."""
+"""What this process computes: on which device, and which share under torchrun."""
 
 from __future__ import annotations
 
@@ -38,3 +38,8 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "cuda" and device.index is None and "LOCAL_RANK" in os.environ:
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     return device
+
+
+def share_of_torchrun() -> tuple[int, int]:
+    """Return the share (i, n) of this process under torchrun, by its RANK and WORLD_SIZE; (1, 1) elsewhere."""
+    return int(os.environ.get("RANK", "0")) + 1, int(os.environ.get("WORLD_SIZE", "1"))

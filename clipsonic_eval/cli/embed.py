@@ -60,7 +60,8 @@ def command(  # noqa: PLR0913, PLR0917 (click hands over one argument per option
     torchrun --standalone --nproc_per_node=8 -m clipsonic_eval embed wavs/PD \
         real/ --encoder vggish --device cuda --cache work/cache
     """
-    from clipsonic_eval.harness.fill_cache import EmbedConfig, fill_cache, share_of_torchrun
+    from clipsonic_eval.devices import share_of_torchrun
+    from clipsonic_eval.harness.fill_cache import EmbedConfig, fill_cache
     from clipsonic_eval.progress import Bars
 
     files = {name: Path(file) for name, file in named(weights, "--weights").items()}

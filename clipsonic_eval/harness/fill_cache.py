@@ -7,7 +7,6 @@ that see one cache folder may each take a share; the result does not depend on h
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from clipsonic_eval.harness.stored_statistics import write_statistics
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Finding, Skip
 
-__all__ = ["EmbedConfig", "EmbedResult", "fill_cache", "fill_part", "share_of_torchrun"]
+__all__ = ["EmbedConfig", "EmbedResult", "fill_cache", "fill_part"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,6 @@ class EmbedResult:
     n: Mapping[str, int]
     skipped: Mapping[str, tuple[Skip, ...]]
     findings: Mapping[str, tuple[Finding, ...]]
-
-
-def share_of_torchrun() -> tuple[int, int]:
-    """Return the share of this process under torchrun, by its RANK and WORLD_SIZE; (1, 1) elsewhere."""
-    return int(os.environ.get("RANK", "0")) + 1, int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def fill_part(part: Part) -> str:

@@ -2,7 +2,7 @@
 
 ``<out>/<key>.wav`` (mono, 32-bit float), ``samples.csv`` (with the peak of every wav), ``system.json`` (the card of the
 system), and ``skipped.csv`` if queries were left out. An interrupted job resumes to the same result: every query has a
-seed of its own, ``seeds.derive(seed, key, "sample")``. The way of a query::
+seed of its own, ``seeds.derive(seed, key, "sample")``; so shares of it may run anywhere. The way of a query::
 
     query ─── sampled already (same prompt, image and seed, wav unchanged)? ── yes ──> kept
       │ no
@@ -27,6 +27,7 @@ from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.queries import QuerySet, check_keys
 from clipsonic_eval.harness.sample_folder import SampleFolder
+from clipsonic_eval.harness.sample_shares import Share
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.systems import System
 from clipsonic_eval.types import Query, Skip
@@ -45,6 +46,7 @@ class SampleResult:
         resumed: of these, those sampled by an earlier job.
         skipped: the others, with the reason.
         seconds: of this job.
+        waiting: shares of the job that are not done; 0 if the folder is finished.
     """
 
     out: Path
@@ -53,11 +55,12 @@ class SampleResult:
     resumed: int
     skipped: tuple[Skip, ...]
     seconds: float
+    waiting: int = 0
 
 
 def sample(
     system: System,
-    queries: QuerySet | Sequence[Query],
+    queries: QuerySet | Sequence[Query] | Share,
     out: Path,
     *,
     seed: int = 0,
@@ -70,8 +73,8 @@ def sample(
 
     Args:
         system: see :mod:`clipsonic_eval.systems`.
-        queries: with unique keys. Rows that a :class:`clipsonic_eval.harness.queries.QuerySet` skipped are listed among
-            the skipped queries.
+        queries: with unique keys, or a share of them. Rows that a :class:`clipsonic_eval.harness.queries.QuerySet`
+            skipped are listed among the skipped queries.
         out: the folder; made if missing, resumed if it holds samples of the same system, settings and seed.
         seed: of the job; every query derives its own.
         batch_size: queries per call of the system; changes no result.
@@ -85,15 +88,14 @@ def sample(
     if batch_size < 1:
         raise UserError(f"batch size must be at least 1, got {batch_size}")
     started = time.monotonic()
-    unread: Sequence[Skip] = ()
-    if isinstance(queries, QuerySet):
-        unread, queries = queries.skipped, queries.queries
-    check_keys(queries)
+    share = queries if isinstance(queries, Share) else Share(queries)
+    check_keys(share.all)
+    queries = share.mine
     card = card_of(system, seed, name)
     identity = {key: value for key, value in card.items() if key != "name"}
     seed_of = {query.key: seeds.derive(seed, query.key, "sample") for query in queries}
     with outputs.claim(out, "sample", identity, overwrite=overwrite):
-        folder = SampleFolder(out, card, unread)
+        folder = SampleFolder(out, card, share)
         missing = [query for query in queries if not folder.holds(query, seed_of[query.key])]
         resumed = len(queries) - len(missing)
         generated = _generated(system, missing, [seed_of[query.key] for query in missing], batch_size)
@@ -109,9 +111,9 @@ def sample(
                     folder.write_table(every_s=_WRITE_EVERY_S)
         finally:
             folder.write_table()
-        folder.write_skipped()
-    n = len(queries) - (len(folder.skipped) - len(unread))
-    return SampleResult(out, card["name"], n, resumed, tuple(folder.skipped), time.monotonic() - started)
+        waiting = folder.finish()
+    n = len(queries) - (len(folder.skipped) - len(share.unread))
+    return SampleResult(out, card["name"], n, resumed, tuple(folder.skipped), time.monotonic() - started, waiting)
 
 
 def _generated(

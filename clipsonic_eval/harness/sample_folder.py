@@ -15,8 +15,8 @@ import numpy as np
 
 from clipsonic_eval import filenames, hashing
 from clipsonic_eval.arraytypes import Float32
-from clipsonic_eval.errors import MediaError
-from clipsonic_eval.files import read_csv, write_csv, write_json
+from clipsonic_eval.files import write_csv, write_json
+from clipsonic_eval.harness.sample_shares import Share
 from clipsonic_eval.media.audio import write_wav
 from clipsonic_eval.types import Query, Skip
 
@@ -30,17 +30,23 @@ class SampleFolder:
     Args:
         folder: with or without samples of an earlier, interrupted job of the same system.
         card: contents of ``system.json``; its sample rate (Hz) is that of the wavs.
-        skipped: rows of the queries' table that could not be used.
+        share: of the job.
 
     Attributes:
         skipped: queries without a sample, with the reason.
     """
 
-    def __init__(self, folder: Path, card: Mapping[str, Any], skipped: Sequence[Skip] = ()) -> None:
-        self.skipped = list(skipped)
+    def __init__(self, folder: Path, card: Mapping[str, Any], share: Share) -> None:
+        self.skipped = list(share.unread)
         self._folder = folder
+        self._share = share
         self._sample_rate = int(card["sample_rate"])
-        self._rows = _read_rows(folder / filenames.SAMPLES)
+        self._tables = share.tables(folder)
+        self._rows = _by_key(share.sampled(folder))
+        if not share.is_whole:
+            mine = {query.key for query in share.mine}
+            self._rows = {key: row for key, row in self._rows.items() if key in mine}
+        share.begin(folder)
         write_json(folder / filenames.SYSTEM, card)
         self._written = time.monotonic()
 
@@ -81,19 +87,42 @@ class SampleFolder:
     def write_table(self, *, every_s: float = 0.0) -> None:
         """Write ``samples.csv`` and ``metadata.csv``, but not again within ``every_s`` seconds."""
         if time.monotonic() - self._written >= every_s:
-            rows = [self._rows[key] for key in sorted(self._rows)]
-            columns = (*_COLUMNS, *sorted({name for row in rows for name in row} - set(_COLUMNS)))
-            write_csv(self._folder / filenames.SAMPLES, columns, rows)
-            for_others = [{"file_name": row["file"], **{n: row[n] for n in _FOR_OTHERS}} for row in rows]
-            write_csv(self._folder / filenames.METADATA, ("file_name", *_FOR_OTHERS), for_others)
+            _write_tables(self._tables, self._rows)
             self._written = time.monotonic()
 
-    def write_skipped(self) -> None:
-        """Write ``skipped.csv``, or remove an old one."""
-        path = self._folder / filenames.SKIPPED
-        path.unlink(missing_ok=True)
-        if self.skipped:
-            write_csv(path, ("key", "reason"), [(s.key, s.reason) for s in self.skipped])
+    def finish(self) -> int:
+        """Write what was skipped, and join the tables of all shares if none is missing.
+
+        Returns:
+            Shares that are not done.
+        """
+        _write_skipped(self._tables, self.skipped)
+        waiting = self._share.end(self._folder)
+        if not waiting and not self._share.is_whole:
+            skipped = self._share.skipped(self._folder)
+            without = {skip.key for skip in skipped}
+            rows = _by_key(self._share.sampled(self._folder))
+            _write_tables(self._folder, {key: row for key, row in rows.items() if key not in without})
+            _write_skipped(self._folder, skipped)
+        if not waiting:
+            self._share.clear(self._folder)
+        return waiting
+
+
+def _write_tables(folder: Path, by_key: Mapping[str, Mapping[str, str]]) -> None:
+    rows = [by_key[key] for key in sorted(by_key)]
+    columns = (*_COLUMNS, *sorted({name for row in rows for name in row} - set(_COLUMNS)))
+    write_csv(folder / filenames.SAMPLES, columns, rows)
+    for_others = [{"file_name": row["file"], **{n: row[n] for n in _FOR_OTHERS}} for row in rows]
+    write_csv(folder / filenames.METADATA, ("file_name", *_FOR_OTHERS), for_others)
+
+
+def _write_skipped(folder: Path, skipped: Sequence[Skip]) -> None:
+    """Write ``skipped.csv``, or remove an old one."""
+    path = folder / filenames.SKIPPED
+    path.unlink(missing_ok=True)
+    if skipped:
+        write_csv(path, ("key", "reason"), [(s.key, s.reason) for s in skipped])
 
 
 def _fingerprint(query: Query) -> str:
@@ -104,8 +133,5 @@ def _fingerprint(query: Query) -> str:
     return hashing.config_hash([query.prompt, image])
 
 
-def _read_rows(path: Path) -> dict[str, dict[str, str]]:
-    if not path.exists():
-        return {}
-    rows = read_csv(path, MediaError, fix="remove the folder and sample again")
+def _by_key(rows: Sequence[Mapping[str, str]]) -> dict[str, dict[str, str]]:
     return {row["key"]: dict(row) for row in rows if row.keys() >= set(_COLUMNS)}

@@ -65,6 +65,24 @@ def test_json_goes_to_stdout_alone_and_the_second_run_resumes(folder: Path) -> N
     assert (tree["folder"], tree["system"], tree["samples"], tree["resumed"]) == ("wavs", "mine", 2, 2)
 
 
+def test_shares_say_how_many_are_missing_and_the_last_one_finishes(folder: Path) -> None:
+    arguments = ("mine.py:Mine", "--queries", "good.csv", "--out", "wavs")
+    code, out, _ = run(*arguments, "--shard", "2/2")
+    assert code == 0
+    assert "wavs: 1 of 1 queries by mine" in out
+    assert "share 2/2 is done; 1 others are not there yet" in out
+    code, out, _ = run(*arguments, "--shard", "1/2", "--json")
+    assert (code, json.loads(out)["shares_waiting"]) == (0, 0)
+    assert (folder / "wavs/samples.csv").read_text().count("\n") == 3
+
+
+def test_torchrun_deals_the_queries_to_its_processes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    run("mine.py:Mine", "--queries", "good.csv", "--out", "wavs")
+    assert [path.name for path in (folder / "wavs").glob("*.wav")] == ["b.wav"]
+
+
 def test_skipped_queries_exit_3_and_are_named_on_stderr(folder: Path) -> None:
     code, _, err = run("mine.py:Mine", "--queries", "mixed.csv", "--out", "wavs")
     assert code == 3
@@ -76,6 +94,7 @@ def test_skipped_queries_exit_3_and_are_named_on_stderr(folder: Path) -> None:
     ("arguments", "message"),
     [
         (("mine.py:Mine", "--queries", "bad.csv"), "no query could be answered; the first reason: no picture in it"),
+        (("mine.py:Mine", "--queries", "good.csv", "--shard", "3/2"), "expected I/N with I from 1 to N"),
         (("mine.py:Yours", "--queries", "good.csv"), "unknown system in mine.py 'Yours'"),
         (("mine.py:Mine", "--queries", "gone.csv"), "gone.csv: no such file"),
         (("mine.py:Mine", "--queries", "good.csv", "--set", "lvl=1"), "Did you mean 'level'"),

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from clipsonic_eval.devices import share_of_torchrun
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.harness.calibration.simulation import CalibrateConfig
 from clipsonic_eval.harness.embed_config import EmbedConfig
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.explain import ExplainConfig
-from clipsonic_eval.harness.fill_cache import share_of_torchrun
 from clipsonic_eval.harness.gap_config import GapConfig
 
 SAME = "fad/clipsonic-eval"
