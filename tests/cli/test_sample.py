@@ -94,7 +94,6 @@ def test_skipped_queries_exit_3_and_are_named_on_stderr(folder: Path) -> None:
     ("arguments", "message"),
     [
         (("mine.py:Mine", "--queries", "bad.csv"), "no query could be answered; the first reason: no picture in it"),
-        (("mine.py:Mine", "--queries", "good.csv", "--shard", "3/2"), "expected I/N with I from 1 to N"),
         (("mine.py:Yours", "--queries", "good.csv"), "unknown system in mine.py 'Yours'"),
         (("mine.py:Mine", "--queries", "gone.csv"), "gone.csv: no such file"),
         (("mine.py:Mine", "--queries", "good.csv", "--set", "lvl=1"), "Did you mean 'level'"),
