@@ -36,6 +36,7 @@ def test_wheel_holds_weights_configs_and_type_markers(wheel: Path) -> None:
     assert {f"{p}/py.typed" for p in ("clipsonic_eval", "clipsonic", "paired_tta")} <= names
     weights = [n for n in names if n.startswith("clipsonic_eval/encoders/") and n.endswith(".safetensors")]
     assert len(weights) >= 4
+    assert {f"clipsonic_eval/listening/web/test.{kind}" for kind in ("html", "css", "js")} <= names
     assert any(n.startswith("clipsonic/configs/") and n.endswith(".yaml") for n in names)
 
 
