@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite_option
+from clipsonic_eval.cli._page import page_config, page_options, page_words
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.reporting.figures.venues import DEFAULT, VENUES
 
 if TYPE_CHECKING:
     from clipsonic_eval.analysis.catalogue import Catalogue
 
-_MAIN = ("README.md", "table.md", "table.csv", "table.tex")
+_MAIN = ("page.html", "README.md", "table.md", "table.csv", "table.tex")
 _CATALOGUES: Final = {"clipsonic": "clipsonic_eval.study.catalogue:CLIPSONIC"}
 
 
@@ -46,6 +47,7 @@ _CATALOGUES: Final = {"clipsonic": "clipsonic_eval.study.catalogue:CLIPSONIC"}
     default=True,
     help="Keep small records from which the report can be remade.",
 )
+@page_options
 @overwrite_option
 @json_option()
 def command(
@@ -64,6 +66,7 @@ def command(
     clipsonic-eval report run/ --out report/
     clipsonic-eval report report/records --out again/   (from the kept records)
     clipsonic-eval report runs/ --out report/ --catalogue clipsonic --venue ieee
+    clipsonic-eval report run/ --out report/ --page   (to hear the systems too)
     """
     from clipsonic_eval.reporting.build import ReportOptions, build
 
@@ -76,6 +79,7 @@ def command(
             command=_this(runs, out, given) if made_by is None else made_by,
             keep_records=given["keep_records"],
             venue=given["venue"],
+            page=page_config(given),
         ),
         select=dict(map(_tag, given["select"])),
         overwrite=given["overwrite"],
@@ -131,4 +135,5 @@ def _this(runs: tuple[Path, ...], out: Path, given: dict[str, Any]) -> str:
     words += [word for item in given["select"] for word in ("--select", item)]
     words += ["--venue", given["venue"]] if given["venue"] != DEFAULT else []
     words += ["--catalogue", given["catalogue"]] if given["catalogue"] else []
+    words += page_words(given)
     return shlex.join(words)

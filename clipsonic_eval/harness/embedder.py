@@ -223,6 +223,11 @@ def _gathered(audio: AudioSet, clips: Sequence[_Clip], encoders: Mapping[str, En
 
 
 def _hashes(digests: Mapping[str, str], spaces: Mapping[str, Embeddings]) -> dict[str, str]:
-    wavs = "".join(f"{key}\0{digest}\n" for key, digest in sorted(digests.items()))
     embeddings = {f"embeddings/{role}": space.sha256 for role, space in spaces.items()}
-    return {"wavs": hashlib.sha256(wavs.encode()).hexdigest(), **embeddings}
+    return {"wavs": hash_of_wavs(digests), **embeddings}
+
+
+def hash_of_wavs(digests: Mapping[str, str]) -> str:
+    """Return the SHA-256 over keys and hashes of files, as records hold it for every system."""
+    wavs = "".join(f"{key}\0{digest}\n" for key, digest in sorted(digests.items()))
+    return hashlib.sha256(wavs.encode()).hexdigest()

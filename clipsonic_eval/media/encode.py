@@ -3,7 +3,7 @@
 Equal input gives equal bytes (but for .ogg, whose stream carries a random serial number).
 
 The file's suffix chooses the container and the default codecs: ``.mp4``/``.mov``/``.mkv`` H.264 + AAC, ``.webm``
-VP9 + Opus, ``.avi`` MPEG-4 + MP3, ``.m4a`` AAC, ``.ogg`` Vorbis, ``.flac`` FLAC.
+VP9 + Opus, ``.avi`` MPEG-4 + MP3, ``.m4a`` AAC, ``.ogg`` Vorbis, ``.flac`` FLAC; ``.webm`` without a picture Opus.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _CODECS = {
     ".webm": ("vp9", "opus"),
     ".avi": ("mpeg4", "mp3"),
 }
+_SOUND_ONLY = {".m4a": ("ipod", "aac"), ".webm": ("webm", "libopus")}  # container and encoder
 _ENCODERS = {"h264": "libx264", "vp9": "libvpx-vp9", "vp8": "libvpx", "opus": "libopus", "mp3": "libmp3lame"}
 _VIDEO_OPTIONS: dict[str, dict[str, str]] = {
     "libx264": {"preset": "ultrafast", "crf": "18"},
@@ -100,12 +101,12 @@ def write_video(  # one argument for each thing that a file holds; a config woul
 
 
 def write_audio(path: Path, samples: Float32, rate: int) -> None:
-    """Write compressed audio: .m4a (AAC), .ogg (Vorbis) or .flac (24 bit).
+    """Write compressed audio: .m4a (AAC), .webm (Opus), .ogg (Vorbis) or .flac (24 bit).
 
     Args:
         path: its suffix chooses the format.
         samples: (n,) or (channels, n) float32 in [-1, 1].
-        rate: Hz. AAC takes up to 96 kHz; a rate that it does not take is resampled to the next one.
+        rate: Hz. AAC takes up to 96 kHz and Opus 48 kHz; a rate that they do not take is resampled to the next one.
 
     Raises:
         MediaError: another suffix.
@@ -119,13 +120,14 @@ def write_audio(path: Path, samples: Float32, rate: int) -> None:
         with replacing(path) as temporary:
             soundfile.write(temporary, data.T, rate, subtype="PCM_24" if suffix == ".flac" else None)
         return
-    if suffix != ".m4a":
-        raise MediaError(f"{path}: audio is written to .m4a, .ogg or .flac (wav: write_wav)")
+    if suffix not in _SOUND_ONLY:
+        raise MediaError(f"{path}: audio is written to .m4a, .webm, .ogg or .flac (wav: write_wav)")
     import av
 
-    sound = _Sound(path, samples, rate, "aac")
+    container, encoder = _SOUND_ONLY[suffix]
+    sound = _Sound(path, samples, rate, encoder)
     options = _muxer_options(path)
-    with replacing(path) as temporary, av.open(str(temporary), "w", format="ipod", container_options=options) as out:
+    with replacing(path) as temporary, av.open(str(temporary), "w", format=container, container_options=options) as out:
         sound.encode(out, sound.stream(out))
 
 

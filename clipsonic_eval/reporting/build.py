@@ -81,6 +81,7 @@ def build(
         "venue": options.venue,
         "catalogue": catalogue.name,
         "runs": _systems(found),
+        **({} if options.page is None else {"page": options.page.identity()}),
     }
     with outputs.claim(out, "report", identity, overwrite=overwrite, keep=True), threads.limited():
         results = analyse(found, catalogue)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.analysis.runs import Run
@@ -12,6 +12,15 @@ from clipsonic_eval.reporting.markup import TextTable
 from clipsonic_eval.reporting.statements.wording import plural
 
 Figures = Mapping[str, tuple[str, str]]  # title and caption by name
+
+
+class Section(NamedTuple):
+    """A section of the page: words, then the figures and the tables of these names."""
+
+    title: str
+    sentences: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
 
 
 def readme(
@@ -36,20 +45,38 @@ def readme(
     """
     parts = [f"# {title}", "", *summary.opening(results)]
     parts += [*_table(tables, "table"), *_figure(figures, "metrics"), *summary.key(results)]
-    for question, sentences in summary.answers(results):
-        parts += [f"## {question.title}", "", *[f"- {s}" for s in sentences], ""]
-        parts += [*_figure(figures, question.shows), *_table(tables, question.shows)]
-    if results.runs.bench:
-        parts += ["## What does it cost?", "", *[f"- {s}" for s in bench.sentences(results.runs.bench)], ""]
-        parts += [*_table(tables, "cost"), *_table(tables, "stages")]
-    if "spectrograms" in figures:
-        parts += ["## Spectrograms", "", *_figure(figures, "contact_sheet"), *_figure(figures, "spectrograms")]
-    if "comparisons" in tables:
-        parts += ["## All paired comparisons", "", *_table(tables, "comparisons")]
+    for section in outline(results, tables, figures):
+        parts += [f"## {section.title}", "", *[f"- {s}" for s in section.sentences], *([""] * bool(section.sentences))]
+        parts += [line for name in section.figures for line in _figure(figures, name)]
+        parts += [line for name in section.tables for line in _table(tables, name)]
     if left_out:
         parts += ["## Left out", "", *[f"- {line}" for line in left_out], ""]
-    parts += ["## Where the numbers come from", "", *_made_by(command), *provenance(results.runs.all_runs), ""]
+    lines = [f"- {line}" for line in provenance(results.runs.all_runs)]
+    parts += ["## Where the numbers come from", "", *_made_by(command), *lines, ""]
     return "\n".join(parts)
+
+
+def outline(results: Results, tables: Collection[str], figures: Collection[str]) -> list[Section]:
+    """Return the sections between the main table and the provenance.
+
+    Args:
+        results: for the words.
+        tables: names of those that there are.
+        figures: names of those that there are.
+    """
+
+    def section(title: str, sentences: Sequence[str], shown: Sequence[str]) -> Section:
+        drawn, listed = (tuple(name for name in shown if name in there) for there in (figures, tables))
+        return Section(title, tuple(sentences), drawn, listed)
+
+    found = [section(q.title, sentences, (q.shows,)) for q, sentences in summary.answers(results)]
+    if results.runs.bench:
+        found.append(section("What does it cost?", bench.sentences(results.runs.bench), ("cost", "stages")))
+    if "spectrograms" in figures:
+        found.append(section("Spectrograms", (), ("contact_sheet", "spectrograms")))
+    if "comparisons" in tables:
+        found.append(section("All paired comparisons", (), ("comparisons",)))
+    return found
 
 
 def _made_by(command: str) -> list[str]:
@@ -73,7 +100,7 @@ def _figure(figures: Figures, name: str) -> list[str]:
 
 def provenance(runs: Sequence[Run]) -> list[str]:
     """Return software, machine and time of the runs: one line each, all values where runs differ."""
-    lines = [f"- {plural(len(runs), 'run record')}: {', '.join(markup.code(r.name) for r in runs)}"]
+    lines = [f"{plural(len(runs), 'run record')}: {', '.join(markup.code(r.name) for r in runs)}"]
     labels = {
         "commit": "commit",
         "clipsonic_eval": "clipsonic-eval",
@@ -86,18 +113,18 @@ def provenance(runs: Sequence[Run]) -> list[str]:
     for key, label in labels.items():
         values = _values(runs, key)
         if values:
-            lines.append(f"- {label}: {', '.join(values)}")
+            lines.append(f"{label}: {', '.join(values)}")
     machines = list(dict.fromkeys(_machine(r.record.provenance.get("machine") or {}) for r in runs))
     if any(machines):
-        lines.append(f"- machine: {'; or '.join(m for m in machines if m)}")
+        lines.append(f"machine: {'; or '.join(m for m in machines if m)}")
     if any(r.record.provenance.get("uncommitted_changes") for r in runs):
-        lines.append("- some runs were made with uncommitted changes")
+        lines.append("some runs were made with uncommitted changes")
     packages = _packages(runs)
     if packages:
-        lines.append(f"- packages: {packages}")
+        lines.append(f"packages: {packages}")
     dates = sorted(str(r.record.provenance["created"]) for r in runs if "created" in r.record.provenance)
     if dates:
-        lines.append(f"- made between {dates[0]} and {dates[-1]}")
+        lines.append(f"made between {dates[0]} and {dates[-1]}")
     return lines
 
 

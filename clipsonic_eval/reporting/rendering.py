@@ -40,7 +40,11 @@ def render(results: Results, folder: Path, options: ReportOptions) -> list[str]:
         files.write_text(folder / f"{name}.csv", csv[name])
     text = page.readme(results, shown, figures, title=options.title, command=options.command, left_out=left_out)
     files.write_text(folder / PAGE, text)
-    return left_out
+    if options.page is None:
+        return left_out
+    from clipsonic_eval.reporting.html.page import write  # its sounds need the encoders of audio
+
+    return [*left_out, *write(results, shown, figures, folder, options, left_out)]
 
 
 def render_tables(results: Results) -> tuple[dict[str, TextTable], dict[str, str]]:

@@ -123,7 +123,7 @@ def test_frames_of_another_shape_or_type_are_refused(tmp_path: Path, frames: Any
     [TONE.astype(np.float64), TONE[None, None], TONE[:0], np.zeros((9, 100), np.float32)],
     ids=["float64", "three-axes", "empty", "nine-channels"],
 )
-@pytest.mark.parametrize("name", ["a.flac", "a.ogg", "a.m4a"])
+@pytest.mark.parametrize("name", ["a.flac", "a.ogg", "a.m4a", "a.webm"])
 def test_samples_of_another_shape_or_type_are_refused(tmp_path: Path, name: str, samples: Any) -> None:
     with pytest.raises(ShapeError, match=rf"{name}: samples must be float32 \(n,\) or \(channels, n\), got "):
         write_audio(tmp_path / name, samples, RATE)
@@ -139,7 +139,9 @@ def test_samples_need_their_rate(tmp_path: Path, rate: int | None) -> None:
 def test_a_suffix_that_is_not_written_is_answered_with_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"a\.gif: no container of that suffix is written; use one of \.mp4, \.mov"):
         write_video(tmp_path / "a.gif", GREY, 5)
-    with pytest.raises(MediaError, match=r"a\.wav: audio is written to \.m4a, \.ogg or \.flac \(wav: write_wav\)"):
+    with pytest.raises(
+        MediaError, match=r"a\.wav: audio is written to \.m4a, \.webm, \.ogg or \.flac \(wav: write_wav\)"
+    ):
         write_audio(tmp_path / "a.wav", TONE, RATE)
 
 

@@ -1,0 +1,60 @@
+"""The options of the page that `report` makes of single queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from clipsonic_eval.cli._options import PATH, F, named
+from clipsonic_eval.errors import ConfigError
+
+if TYPE_CHECKING:
+    from clipsonic_eval.reporting.html.settings import PageConfig
+
+_OPTIONS: Final = (
+    click.option("--wavs", multiple=True, metavar="NAME=FOLDER", help="Wavs that are not where the record says."),
+    click.option("--queries", type=PATH, help="Table with key, prompt and perhaps image, for prompts and pictures."),
+    click.option("--show", type=int, help="Queries on the page: worst, median, best, random.  [default: 20; 0: all]"),
+    click.option("--rank", metavar="METRIC[:SYSTEM]", help="What says which queries are the worst and the best."),
+    click.option("--audio", type=click.Choice(["aac", "opus"]), help="Codec of the sounds.  [default: aac]"),
+    click.option("--inline-mb", type=float, help="Beyond this the sounds lie beside the page.  [default: 15]"),
+)
+
+_NAMES: Final = ("wavs", "queries", "show", "rank", "audio", "inline_mb")
+
+
+def page_options(command: F) -> F:
+    """Add ``--page`` and what it takes to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    flag: Callable[[F], F] = click.option(
+        "--page", is_flag=True, help="Make page.html too: tables that sort, figures, and every system's sounds."
+    )
+    return flag(command)
+
+
+def page_config(given: Mapping[str, Any]) -> PageConfig | None:
+    """Return the settings of the page, None where none is asked for.
+
+    Raises:
+        ConfigError: an option of the page without ``--page``, or a value that is not accepted.
+    """
+    own = {name: given[name] for name in _NAMES if given[name] not in (None, ())}
+    if not given["page"]:
+        if own:
+            raise ConfigError(f"--{next(iter(own)).replace('_', '-')} belongs to the page; add --page")
+        return None
+    from clipsonic_eval.reporting.html.settings import PageConfig
+
+    return PageConfig(**{**own, "wavs": named(given["wavs"], "--wavs")})
+
+
+def page_words(given: Mapping[str, Any]) -> list[str]:
+    """Return the options of the page as a person would type them."""
+    words = ["--page"] if given["page"] else []
+    for name in _NAMES:
+        values = given[name] if isinstance(given[name], tuple) else [given[name]]
+        words += [word for value in values if value is not None for word in (f"--{name.replace('_', '-')}", str(value))]
+    return words

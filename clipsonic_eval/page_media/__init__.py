@@ -1,0 +1,1 @@
+"""What a page plays and shows of single queries: the systems' sounds, their spectrograms, the queries' pictures."""

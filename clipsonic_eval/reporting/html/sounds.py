@@ -1,0 +1,133 @@
+"""The sounds, spectrograms and pictures of a page's queries: inside the page, or in a folder beside it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from clipsonic_eval.errors import UserError
+from clipsonic_eval.page_media import media
+from clipsonic_eval.page_media.sources import PageSources
+from clipsonic_eval.progress import SILENT, Progress
+from clipsonic_eval.systems.controls import REAL
+
+FOLDER: Final = "page"  # beside page.html
+PICTURES: Final = "pictures"
+
+
+class _OfQuery(NamedTuple):
+    """Bytes by system; ``b""`` stands for no picture."""
+
+    sounds: Mapping[str, bytes]
+    spectrograms: Mapping[str, bytes]
+    seconds: Mapping[str, float]
+    picture: bytes
+
+
+class PageSounds(NamedTuple):
+    """What the page needs to play and show.
+
+    Attributes:
+        blocks: of each query, base64 by system and the picture; empty where they lie in files.
+        seconds: of each query, by system; only of those that have a sound.
+        pictures: keys of the queries that have one.
+        problems: a sentence for every sound and picture that cannot be used.
+    """
+
+    blocks: tuple[dict[str, Any], ...]
+    seconds: tuple[Mapping[str, float], ...]
+    pictures: frozenset[str]
+    problems: tuple[str, ...]
+
+
+def prepare(
+    keys: Iterable[str],
+    sources: PageSources,
+    folder: Path,
+    *,
+    codec: str,
+    inline_mb: float,
+    progress: Progress = SILENT,
+) -> PageSounds:
+    """Encode the sounds of some queries and draw their spectrograms.
+
+    Args:
+        keys: of the queries, in the order of the page.
+        sources: from :func:`clipsonic_eval.page_media.sources.find_sounds`.
+        folder: of the page; gets ``page/`` if the sounds are too many to lie inside.
+        codec: ``aac`` or ``opus``.
+        inline_mb: most that may lie inside, in 10^6 bytes.
+        progress: shows every query.
+    """
+    inside: dict[str, _OfQuery] = {}
+    room = inline_mb * 1e6
+    seconds, pictures, problems = [], set(), []
+    for key in progress.track(list(keys), label="sounds of the page"):
+        made, wrong = _of_query(key, sources, codec)
+        seconds.append(made.seconds)
+        pictures |= {key} if made.picture else set()
+        problems += wrong
+        room -= sum(4 / 3 * len(part) for part in (*made.sounds.values(), *made.spectrograms.values(), made.picture))
+        inside[key] = made
+        if room < 0:  # what was made so far and all that follows
+            for name, one in inside.items():
+                _write(folder / FOLDER, name, one, media.SUFFIXES[codec])
+            inside.clear()
+    blocks = tuple(map(_block, inside.values())) if room >= 0 else ()
+    return PageSounds(blocks, tuple(seconds), frozenset(pictures), tuple(problems))
+
+
+def described() -> str:
+    """Return how the spectrograms are to be read, as part of a sentence."""
+    return (
+        f"64 mel bands upwards, 50 Hz to 8 kHz; colours down to {media.RANGE_DB:.0f} dB below the loudest point of the "
+        "query's real sound, or of all its sounds where there is none"
+    )
+
+
+def _of_query(key: str, sources: PageSources, codec: str) -> tuple[_OfQuery, list[str]]:
+    sounds, mels, seconds, problems = {}, {}, {}, []
+    for system, items in sources.sounds.items():
+        if key not in items:
+            continue
+        try:
+            clip = items[key].clip()
+            sounds[system], mels[system] = media.sound(clip, codec), media.levels(clip)
+            seconds[system] = round(clip.duration_s, 3)
+        except UserError as error:
+            problems.append(f"{system} '{key}': {error}")
+    brightest = [mels[REAL]] if REAL in mels else list(mels.values())
+    top = max((float(mel.max()) for mel in brightest), default=0.0)
+    spectrograms = {system: media.spectrogram(mel, top) for system, mel in mels.items()}
+    picture = b""
+    image = sources.queries[key].image if key in sources.queries else None
+    if image is not None:
+        try:
+            picture = media.picture(image)
+        except UserError as error:
+            problems.append(f"picture of '{key}': {error}")
+    return _OfQuery(sounds, spectrograms, seconds, picture), problems
+
+
+def _block(made: _OfQuery) -> dict[str, Any]:
+    return {
+        "sounds": {name: _base64(part) for name, part in made.sounds.items()},
+        "spectrograms": {name: _base64(part) for name, part in made.spectrograms.items()},
+        "picture": _base64(made.picture),
+    }
+
+
+def _base64(part: bytes) -> str:
+    return base64.b64encode(part).decode("ascii")
+
+
+def _write(folder: Path, key: str, made: _OfQuery, suffix: str) -> None:
+    """Write the files of one query; the folder is a new one that replaces an old one as a whole."""
+    files = {f"{system}/{key}{suffix}": part for system, part in made.sounds.items()}
+    files |= {f"{system}/{key}.webp": part for system, part in made.spectrograms.items()}
+    files |= {f"{PICTURES}/{key}.webp": made.picture} if made.picture else {}
+    for name, part in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(part)

@@ -1,0 +1,283 @@
+"""The page of a report in a real browser: it plays, switches, sorts and filters, and asks for nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser.conftest import OpenPage, Watch, accessibility_problems
+from listen_study import HOSTILE, SYSTEMS, write_listen_study
+
+from clipsonic_eval.reporting.build import ReportOptions, build
+from clipsonic_eval.reporting.html.settings import PageConfig
+
+GAP_S = 0.03
+
+
+def write_page(root: Path, **settings: Any) -> Path:
+    """Write a study and its page."""
+    run = write_listen_study(root, n=12, seconds=3.0)
+    build([run], root / "report", options=ReportOptions(title="A study", page=PageConfig(show=0, **settings)))
+    return root / "report" / "page.html"
+
+
+@pytest.fixture(scope="module")
+def inside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with the sounds inside."""
+    return write_page(tmp_path_factory.mktemp("inside"))
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with the sounds in a folder beside it, at a place with a space and an umlaut in its name."""
+    path = write_page(tmp_path_factory.mktemp("beside"), inline_mb=0, audio="opus")
+    moved = path.parent.parent / "ein Ordner für Töne"
+    shutil.move(path.parent, moved)
+    return moved / path.name
+
+
+@pytest.fixture(params=["inside", "beside"])
+def address(request: pytest.FixtureRequest) -> str:
+    """Of the page, once with the sounds inside and once beside."""
+    path: Path = request.getfixturevalue(request.param)
+    return path.as_uri()
+
+
+def spy(page: Any) -> None:
+    """Keep every audio element that the page makes, to ask it later."""
+    page.add_init_script(
+        "window.made = []; const A = Audio;"
+        "window.Audio = function (...x) { const a = new A(...x); made.push(a); return a; };"
+    )
+
+
+def spied(open_page: OpenPage, address: str, **options: Any) -> Any:
+    """Open a page whose audio elements can be asked."""
+    page = open_page("about:blank", **options)
+    spy(page)
+    page.goto(address)
+    page.locator("#listen").evaluate("section => section.scrollIntoView()")
+    page.wait_for_selector(".takes button")
+    return page
+
+
+def heard(page: Any) -> list[dict[str, Any]]:
+    """The sounds that are heard: position and address."""
+    return list(
+        page.evaluate("made.filter(a => !a.paused && !a.muted).map(a => ({time: a.currentTime, length: a.duration}))")
+    )
+
+
+def until(page: Any, condition: str) -> None:
+    """Wait until a condition holds; the page's policy refuses playwright's own way of waiting, which needs `eval`."""
+    for _ in range(400):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(25)
+    raise AssertionError(f"never: {condition}")
+
+
+def prompts(page: Any) -> list[str]:
+    """Prompts of the visible queries, as shown."""
+    return list(page.locator("#queries > li:visible h3").all_text_contents())
+
+
+def test_it_plays_from_disk_without_a_request(open_page: OpenPage, watch: Watch, address: str) -> None:
+    page = spied(open_page, address)
+    page.locator(".takes button").first.click()
+    until(page, "made.some(a => !a.paused && !a.muted && a.currentTime > 0.2)")
+    (sound,) = heard(page)
+    assert sound["length"] == pytest.approx(3.0, abs=0.1)
+    page.locator("#play").click()
+    assert heard(page) == []
+    assert {one.split(":")[0] for one in watch.requests} <= {"file", "blob", "data", "about"}
+
+
+def test_a_key_changes_the_system_at_the_same_position(open_page: OpenPage, address: str) -> None:
+    page = spied(open_page, address)
+    page.keyboard.press("1")
+    until(page, "made.some(a => !a.muted && a.currentTime > 0.5)")
+    gaps = []
+    for key in "234123412":
+        page.wait_for_timeout(120)
+        gaps.append(page.evaluate(
+            """async key => {
+                const sounds = () => made.filter(a => !a.paused && !a.muted);
+                const [before] = sounds(), at = before.currentTime, clock = performance.now();
+                document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+                const [after] = sounds();
+                const from = after.currentTime;
+                while (after.currentTime <= from) await new Promise(requestAnimationFrame);
+                return [after.currentTime - at - (performance.now() - clock) / 1000, sounds().length, after !== before];
+            }""",
+            key,
+        ))  # fmt: skip
+    assert all(count == 1 and changed for _, count, changed in gaps)
+    assert sorted(abs(gap) for gap, _, _ in gaps)[len(gaps) // 2] <= GAP_S, gaps
+
+
+def test_everything_can_be_done_by_keys(open_page: OpenPage, address: str) -> None:
+    page = spied(open_page, address)
+    now = page.locator("#now")
+    page.keyboard.press("Space")
+    assert "IQ: " in now.text_content()
+    page.keyboard.press("ArrowRight")
+    assert "PD: " in now.text_content()
+    first = now.text_content()
+    page.keyboard.press("j")
+    assert now.text_content() != first
+    page.keyboard.press("k")
+    assert now.text_content() == first
+    page.keyboard.press("Space")
+    assert heard(page) == []
+    page.keyboard.press("l")
+    assert not page.locator("#loop").is_checked()
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    page.keyboard.press("Escape")
+    page.locator("#help").wait_for(state="hidden")
+    page.keyboard.press("/")
+    page.keyboard.type("number 5")
+    assert prompts(page) == ["prompt number 5"]
+
+
+def test_single_keys_can_be_turned_off(open_page: OpenPage, inside: Path) -> None:
+    page = spied(open_page, inside.as_uri())
+    page.keyboard.press("?")
+    page.locator("#letters").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    assert page.locator("#now").text_content() == "Nothing is playing"
+
+
+def test_blind_hides_every_name_and_shuffles(open_page: OpenPage, address: str) -> None:
+    page = spied(open_page, address)
+    page.keyboard.press("b")
+    first = page.locator("#queries > li").first
+    assert [text.split()[-1] for text in first.locator("button.take").all_text_contents()] == ["A", "B", "C", "D"]
+    texts = first.locator(".takes").inner_text() + " ".join(
+        first.locator(".takes img").evaluate_all("all => all.map(image => image.alt)")
+    )
+    assert not [name for name in SYSTEMS if name in texts]
+    assert "0." not in texts  # nor a score
+    page.keyboard.press("1")
+    assert page.locator("#now").text_content().startswith("System A: ")
+    assert "system=" not in page.url
+    orders = set()
+    for _ in range(6):
+        page.keyboard.press("b")
+        page.keyboard.press("b")
+        orders.add(tuple(first.locator(".takes > li").evaluate_all("all => all.map(item => item.dataset.system)")))
+    assert len(orders) > 1
+
+
+def test_queries_are_searched_and_sorted(open_page: OpenPage, inside: Path) -> None:
+    page = spied(open_page, inside.as_uri())
+    assert len(prompts(page)) == 12
+    page.locator("#find").fill("PROMPT 7")
+    assert prompts(page) == ["prompt number 7"]
+    assert page.locator("#count").text_content() == "1 of 12 queries"
+    page.locator("#find").fill("peak")  # what a check found
+    assert prompts(page) == [HOSTILE[1]]
+    page.locator("#find").fill("")
+    page.locator("#group").select_option("best")
+    assert 1 <= len(prompts(page)) <= 5
+    page.locator("#group").select_option("")
+    page.locator("#by").select_option(label="CLAP score")
+    page.locator("#of").select_option(label="PD")
+    worst_first = prompts(page)
+    assert worst_first[0] == "prompt number 11"
+    page.locator("#reverse").check()
+    assert prompts(page) == worst_first[::-1]
+    page.locator("#minus").select_option(label="IQ")
+    assert len(prompts(page)) == 12
+
+
+def test_a_link_brings_back_query_system_and_search(open_page: OpenPage, address: str) -> None:
+    page = spied(open_page, address)
+    page.locator("#find").fill("number")
+    page.locator("#queries > li:visible button.take").nth(1).click()
+    link = page.url
+    assert "find=number" in link
+    again = open_page("about:blank", context=page.context)
+    again.goto(link)
+    assert again.locator("#find").input_value() == "number"
+    assert again.locator("#now").text_content().startswith("PD: prompt number")
+
+
+def test_tables_sort_and_filter(open_page: OpenPage, inside: Path) -> None:
+    page = open_page(inside.as_uri())
+    table = page.locator("table").first
+    names = lambda: table.locator("tbody tr:not(.group) td:first-child").all_text_contents()  # noqa: E731
+    original = names()
+    head = table.get_by_role("button", name="FAD")
+    head.click()
+    assert names() == ["IQ", "PD", "ZS", "real"]
+    head.click()
+    assert names() == ["real", "ZS", "PD", "IQ"]
+    assert table.locator("th[aria-sort=descending]").count() == 1
+    head.click()
+    assert names() == original
+
+
+def test_hidden_systems_are_not_heard(open_page: OpenPage, inside: Path) -> None:
+    page = spied(open_page, inside.as_uri())
+    page.locator("summary").click()
+    page.get_by_label("PD", exact=True).uncheck()
+    page.locator("#queries > li").first.locator("button.take").nth(1).click()
+    assert page.locator("#now").text_content().startswith("ZS: ")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_barrier(open_page: OpenPage, inside: Path, scheme: str) -> None:
+    page = spied(open_page, inside.as_uri(), color_scheme=scheme, viewport={"width": 1280, "height": 4000})
+    page.keyboard.press("1")
+    assert accessibility_problems(page) == []
+    page.keyboard.press("b")
+    page.keyboard.press("?")
+    assert accessibility_problems(page) == []
+
+
+@pytest.mark.parametrize("width", [1280, 640, 360])
+def test_it_fits_its_window(open_page: OpenPage, inside: Path, width: int) -> None:
+    page = spied(open_page, inside.as_uri(), viewport={"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_on_paper_every_visible_query_has_its_spectrograms_and_there_are_no_controls(
+    open_page: OpenPage, inside: Path
+) -> None:
+    page = spied(open_page, inside.as_uri())
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".strip img").count() == 12 * 4
+    assert not page.locator("form.controls").is_visible()
+    assert not page.locator(".player").is_visible()
+    assert page.pdf().startswith(b"%PDF")
+
+
+def test_hostile_prompts_stand_as_they_are(open_page: OpenPage, inside: Path) -> None:
+    page = open_page(inside.as_uri())
+    assert {prompt.strip() for prompt in HOSTILE} <= set(prompts(page))
+
+
+def test_no_more_than_thirty_sounds_are_kept(open_page: OpenPage, inside: Path) -> None:
+    page = open_page("about:blank")
+    page.add_init_script(
+        "window.live = 0; const [make, free] = [URL.createObjectURL, URL.revokeObjectURL];"
+        "URL.createObjectURL = (x) => { live++; return make.call(URL, x); };"
+        "URL.revokeObjectURL = (x) => { live--; free.call(URL, x); };"
+    )
+    page.goto(inside.as_uri())
+    page.keyboard.press("1")
+    for _ in range(11):
+        page.keyboard.press("j")
+    assert 4 <= page.evaluate("live") <= 30
+
+
+def test_without_a_script_there_are_still_the_numbers(open_page: OpenPage, inside: Path) -> None:
+    page = open_page(inside.as_uri(), java_script_enabled=False)
+    assert page.locator("table").first.is_visible()
+    assert page.locator("noscript").is_visible()
