@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from clipsonic_eval.conventions import CONVENTIONS
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.types import Clip
 
@@ -53,3 +54,18 @@ def test_points_of_clips_of_several_windows(theirs: tuple[Any, Path]) -> None:
     table = np.array([[row[axis] for axis in AXES] for row in wanted])
     np.testing.assert_allclose(found, table, atol=2e-4)
     assert table.std(axis=0).min() > 0.002  # of other sounds, other points
+
+
+@pytest.mark.parametrize("rate", [44100, 48000])
+def test_the_convention_gives_the_packages_points_of_stereo_at_other_rates(theirs: tuple[Any, Path], rate: int) -> None:
+    predictor, folder = theirs
+    rng = np.random.default_rng(1)
+    wave = (0.3 * rng.standard_normal((2, 3 * rate))).astype(np.float32)
+    (wanted,) = predictor.forward([{"path": torch.from_numpy(wave), "sample_rate": rate}])
+    clip = Clip("a", wave, rate)
+    convention = CONVENTIONS["production_quality/audiobox"]
+    encoder = ENCODERS[convention.encoder](folder)
+    (found,) = encoder.audio([convention.preprocessing(clip)])
+    np.testing.assert_allclose(found, [wanted[axis] for axis in AXES], atol=5e-4)
+    (by_soxr,) = encoder.audio([clip])
+    assert np.abs(by_soxr - found).max() > 1e-3

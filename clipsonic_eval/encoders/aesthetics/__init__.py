@@ -4,7 +4,8 @@
 (PC) and production quality (PQ), predicted by a WavLM with one head per axis. The weights are a download of your own:
 the folder ``facebook/audiobox-aesthetics`` of the Hugging Face hub (``config.json``, ``model.safetensors``; CC BY 4.0).
 Without ``weights`` they are looked for in the Hugging Face cache. Agrees with the package ``audiobox_aesthetics`` on
-audio at 16 kHz; other rates are resampled by soxr here and by torchaudio there.
+audio at 16 kHz; other rates are resampled by soxr here and by torchaudio there, as by the conventions
+``production_quality/audiobox`` and so on.
 
 Audio is cut into windows of 10 s side by side, the last one filled up with zeros that the network leaves out; the
 windows count by the samples that they hold.

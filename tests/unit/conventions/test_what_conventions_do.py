@@ -24,7 +24,7 @@ STEREO = (0.2 * NOISE + np.array([[0.1], [-0.3]], np.float32)).astype(np.float32
 CLIP = Clip("a", STEREO, RATE)
 ENCODER_RATES = {"vggish": 16000, "panns-cnn14-16k": 16000, "panns-cnn14": 32000, "passt": 32000, "clap": 48000}
 ENCODER_RATES |= {"imagebind": 16000, "synchformer": 16000}
-ENCODER_RATES |= {"mert": 24000, "encodec-24k": 24000, "encodec-48k": 48000}
+ENCODER_RATES |= {"audiobox-aesthetics": 16000, "mert": 24000, "encodec-24k": 24000, "encodec-48k": 48000}
 
 
 def preprocessed(name: str, clip: Clip = CLIP) -> Clip:
@@ -139,10 +139,10 @@ def test_stable_audio_metrics_bring_the_peak_to_minus_one_decibel_after_resampli
     np.testing.assert_allclose(quieter, found, atol=1e-6)
 
 
-def test_imagebind_reads_the_first_channel_and_synchformer_the_mean() -> None:
+def test_imagebind_reads_the_first_channel_synchformer_and_aesthetics_the_mean() -> None:
     for names, wanted in (
         (("ib/imagebind", "ib/av-benchmark"), STEREO[:1]),
-        (("desync/av-benchmark",), STEREO.mean(axis=0)[None]),
+        (("desync/av-benchmark", "production_quality/audiobox"), STEREO.mean(axis=0)[None]),
     ):
         for name in names:
             np.testing.assert_allclose(
