@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from clipsonic_eval.conventions._base import CONVENTIONS, Convention
 from clipsonic_eval.media.preprocessing import AudioPreprocessing
-from clipsonic_eval.metrics.aesthetics import AXES
 
-for _axis in AXES:
+for _axis in ("content_enjoyment", "content_usefulness", "production_complexity", "production_quality"):
     CONVENTIONS.add(
         f"{_axis}/audiobox",
         Convention(
