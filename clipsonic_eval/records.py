@@ -3,7 +3,8 @@
 Reports are made from records alone, so a report can be remade on any machine.
 
 Each file names the version of its schema. :func:`write` writes the newest version; :func:`read` reads every older one
-through one pure function per version (:mod:`clipsonic_eval.record_upgrades`). Values per clip are stored next to the
+through one pure function per version (:mod:`clipsonic_eval.record_upgrades`). A record holds the hash of its contents,
+and one whose numbers were edited since is refused. Values per clip are stored next to the
 record in ``clips.parquet`` (:mod:`clipsonic_eval.clip_values`), identified by its SHA-256; without that file a record
 still reads, without those values.
 """
@@ -22,6 +23,7 @@ from clipsonic_eval import clip_values, filenames, frames
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.errors import UserError, unknown_name
 from clipsonic_eval.files import read_json, write_json
+from clipsonic_eval.hashing import seal, unsealed
 from clipsonic_eval.record_upgrades import SCHEMA_VERSION, upgraded
 from clipsonic_eval.types import Finding, Score, Skip
 
@@ -292,7 +294,7 @@ def write(record: RunRecord, folder: Path) -> Path:
     path.unlink(missing_ok=True)
     clips = clip_values.write(record.scores, folder)
     tree = as_summary(record)
-    write_json(path, tree if clips is None else {**tree, "clips": clips})
+    write_json(path, seal(tree if clips is None else {**tree, "clips": clips}))
     return path
 
 
@@ -324,7 +326,7 @@ def read_tree(file: Path) -> dict[str, Any]:
     """Read the JSON of a record, in the version of the schema that it was written in.
 
     Raises:
-        UserError: there is no record, the file is not one, or a newer release wrote it.
+        UserError: there is no record, the file is not one, was edited, or a newer release wrote it.
     """
     if not file.exists():
         folder = file.parent if file.name == filenames.RECORD else file
@@ -341,7 +343,14 @@ def read_tree(file: Path) -> dict[str, Any]:
             "read it with the newer release that wrote it"
         )
     assert isinstance(tree, dict)
-    return tree
+    if "sha256" not in tree:  # written before records had a hash
+        return tree
+    try:
+        return unsealed(tree)
+    except ValueError as error:
+        raise UserError(
+            f"{file}: {error}, so it was edited or damaged after it was written; restore it, or evaluate again"
+        ) from None
 
 
 def from_tree(tree: dict[str, Any], file: Path, values: Callable[[Any], ClipValues]) -> RunRecord:

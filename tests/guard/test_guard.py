@@ -16,6 +16,8 @@ import soundfile
 from guard import small_run
 from guard.small_run import FOLDERS, HISTORY, SYSTEMS, call, evaluate
 
+from clipsonic_eval.hashing import unsealed
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -82,7 +84,7 @@ def test_a_prior_that_does_nothing_fails() -> None:
 def test_a_run_without_scores_is_refused() -> None:
     shutil.copytree("run", "run-empty")
     record = Path("run-empty/record.json")
-    tree = json.loads(record.read_text(encoding="utf-8"))
+    tree = unsealed(json.loads(record.read_text(encoding="utf-8")))
     record.write_text(json.dumps({**tree, "scores": [], "comparisons": []}), encoding="utf-8")
     code, output = check("run-empty")
     assert code == 2, output

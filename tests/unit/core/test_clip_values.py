@@ -12,6 +12,7 @@ import pytest
 
 from clipsonic_eval import clip_values, records
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.hashing import unsealed
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.types import Score
 
@@ -75,7 +76,7 @@ def test_a_file_that_is_no_parquet_is_one_sentence(tmp_path: Path, content: byte
     """Whoever writes the hash as well may still not bring a traceback."""
     records.write(RECORD, tmp_path)
     (tmp_path / "clips.parquet").write_bytes(content)
-    tree = json.loads((tmp_path / "record.json").read_text())
+    tree = unsealed(json.loads((tmp_path / "record.json").read_text()))
     tree["clips"]["sha256"] = clip_values.file_sha256(tmp_path / "clips.parquet")
     (tmp_path / "record.json").write_text(json.dumps(tree))
     with pytest.raises(UserError, match="not readable as the values of clips"):
@@ -84,7 +85,7 @@ def test_a_file_that_is_no_parquet_is_one_sentence(tmp_path: Path, content: byte
 
 def test_the_number_of_rows_is_the_one_in_the_record(tmp_path: Path) -> None:
     records.write(RECORD, tmp_path)
-    tree = json.loads((tmp_path / "record.json").read_text())
+    tree = unsealed(json.loads((tmp_path / "record.json").read_text()))
     assert tree["clips"]["rows"] == 9
     tree["clips"]["rows"] = 8
     (tmp_path / "record.json").write_text(json.dumps(tree))

@@ -16,8 +16,8 @@ import pytest
 
 from clipsonic_eval import record_upgrades, records
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.records import SetCount
-from clipsonic_eval.types import Finding
+from clipsonic_eval.records import RunRecord, SetCount
+from clipsonic_eval.types import Finding, Score
 
 FROZEN = Path(__file__).parent / "records"
 REPORTS = Path(__file__).parents[3] / "reports"
@@ -141,3 +141,28 @@ def test_a_record_of_version_2_has_counts_numerics_and_the_values_of_clips() -> 
             assert sum(score.influence.values()) == pytest.approx(0, abs=1e-9)
         else:
             assert sum(score.per_clip.values()) / score.n == pytest.approx(score.value, rel=1e-12)
+
+
+def edited(folder: Path, old: str, new: str) -> None:
+    """Change a number of a record by hand, as an editor would."""
+    path = folder / "record.json"
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+SCORE = Score("fad", "PD", 2.125, (1.5, 2.5), "bootstrap", 50, 50, "squared distance", False, "fad|n:50")
+
+
+def test_a_number_that_was_edited_by_hand_is_refused_by_name(tmp_path: Path) -> None:
+    records.write(RunRecord("evaluate", (SCORE,)), tmp_path)
+    edited(tmp_path, '"value": 2.125', '"value": 1.125')
+    with pytest.raises(UserError, match=r"record\.json: its values do not match its sha256, so it was edited"):
+        records.read(tmp_path)
+
+
+def test_layout_and_order_of_the_keys_are_no_edit(tmp_path: Path) -> None:
+    records.write(RunRecord("evaluate", (SCORE,)), tmp_path)
+    tree = json.loads((tmp_path / "record.json").read_text())
+    (tmp_path / "record.json").write_text(json.dumps(dict(reversed(tree.items()))))
+    assert records.read(tmp_path)["PD", "fad"] == SCORE
