@@ -367,7 +367,7 @@ def report(
     *,
     catalogue: Catalogue | None = None,
     title: str = "Report",
-    venue: str = "icassp",
+    venue: str = "",
     overwrite: bool = False,
 ) -> Path:
     """Write tables (Markdown, CSV, LaTeX), figures and a summary in words.
@@ -377,8 +377,8 @@ def report(
         out: folder of the report; a report of the same runs is replaced.
         catalogue: names, colours, planned tests and questions of a study; None suits any systems.
         title: of its page.
-        venue: whose columns the figures fill: ``ieee``, ``icassp``, ``interspeech``, ``ismir``, ``acm``, ``neurips`` or
-            ``slides``.
+        venue: whose columns figures and LaTeX tables fill: ``ieee``, ``icassp``, ``interspeech``, ``ismir``, ``acm``,
+            ``neurips`` or ``slides``; "": figures those of ICASSP, and tables fit all.
         overwrite: replace a report of other runs.
 
     Returns:

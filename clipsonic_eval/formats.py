@@ -87,6 +87,21 @@ def decimals_of(value: float, ci: tuple[float, float] | None, most: int = 6) -> 
     return min(most, max(0, digits - 1 - math.floor(math.log10(scale))))
 
 
+def decimals_of_error(error: float) -> int:
+    """Return how many decimals an uncertainty supports: to its first significant digit, and one more where that is 1.
+
+    Args:
+        error: half an interval, or a standard deviation; above 0.
+
+    Example:
+        >>> decimals_of_error(0.028), decimals_of_error(0.0123), decimals_of_error(2.1), decimals_of_error(40)
+        (2, 3, 0, 0)
+    """
+    places = -math.floor(math.log10(error))
+    first = error * 10**places
+    return max(0, places + (1 if first < 2 else 0))
+
+
 def p_value(p: float) -> str:
     """Format a p-value: two significant digits down to 0.001.
 

@@ -45,7 +45,7 @@ def pool_comparisons(
     for metric in dict.fromkeys(metric for metric, _ in scores):
         for a, b in pairs:
             if (metric, a) in scores and (metric, b) in scores:
-                pooled = _pooled(scores[metric, a], scores[metric, b], runs, kept)
+                pooled = pooled_test(scores[metric, a], scores[metric, b], runs, kept)
                 found += [] if pooled is None else [pooled]
     corrected = holm([c.p_value for c in found])
     return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
@@ -75,7 +75,15 @@ def asked_for(record: RunRecord, c: Comparison) -> bool:
     return frozenset((c.a, c.b)) in named or (not named and bool(baselines & {c.a, c.b}))
 
 
-def _pooled(a: Score, b: Score, runs: Sequence[Run], kept: RunRecord | None) -> Comparison | None:
+def pooled_test(a: Score, b: Score, runs: Sequence[Run], kept: RunRecord | None) -> Comparison | None:
+    """Return the comparison of two systems on one metric over the training seeds; None where nothing allows one.
+
+    Args:
+        a: pooled score of one system.
+        b: of the other.
+        runs: those that the scores were pooled from; their own comparisons are used.
+        kept: a pooled record of the same runs.
+    """
     by_seed = _seed_differences(a, b)
     recorded = _recorded(a, b, runs)
     known = _oriented(kept.comparisons, a, b) if kept else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from clipsonic_eval.analysis.best import against_best
 from clipsonic_eval.analysis.catalogue import Catalogue, Pair
 from clipsonic_eval.analysis.comparisons import pool_comparisons
 from clipsonic_eval.analysis.pooling import pool_scores
@@ -27,6 +28,7 @@ class Results:
         runs: those that the numbers come from.
         catalogue: of the study, completed for the systems of these runs.
         table: scores and comparisons of the main table.
+        against_best: the best system of each metric against every other one, Holm-corrected together.
         reference_scores: scores of the reference itself, such as the distance of its halves.
         by_scale: scores and comparisons at every guidance scale that was tried.
         chosen: guidance scale of each system of the table.
@@ -41,6 +43,7 @@ class Results:
     runs: Runs = field(default_factory=Runs)
     catalogue: Catalogue = field(default_factory=Catalogue)
     table: RunRecord = _EMPTY
+    against_best: tuple[Comparison, ...] = ()
     reference_scores: tuple[Score, ...] = ()
     by_scale: Mapping[float, RunRecord] = field(default_factory=dict)
     chosen: Mapping[str, float] = field(default_factory=dict)
@@ -72,10 +75,13 @@ def analyse(runs: Runs, catalogue: Catalogue | None = None) -> Results:
     by_scale = {
         scale: pool(found, catalogue, kept.get((variant, f"{scale:g}"))) for scale, found in _by_scale(runs.guidance)
     }
+    table = pool(runs.table, catalogue, kept.get((variant, "")))
+    by_name = {(s.metric, s.system): s for s in table.scores}
     return Results(
         runs=runs,
         catalogue=catalogue,
-        table=pool(runs.table, catalogue, kept.get((variant, ""))),
+        table=table,
+        against_best=against_best(runs.table, by_name, catalogue, kept.get((variant, ""))),
         reference_scores=tuple(pool_scores(runs.table, of_reference=True).values()),
         by_scale=by_scale,
         chosen=_chosen(runs.table) if by_scale else {},

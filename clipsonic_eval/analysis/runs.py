@@ -53,6 +53,8 @@ class Runs:
         pooled: records of kind ``pooled`` that an earlier report exported, by CLIP variant and part: a guidance scale,
             ``gap``, or "" for the table; they stand in for values per clip that were not kept.
         clip_variant: the main one.
+        evaluations: all evaluations that were given, whatever their part.
+        selected: tags that were asked for.
         notes: runs that were left out, with the reason.
     """
 
@@ -63,6 +65,8 @@ class Runs:
     bench: tuple[Run, ...] = ()
     pooled: Mapping[tuple[str, str], RunRecord] = field(default_factory=dict)
     clip_variant: str = ""
+    evaluations: tuple[Run, ...] = ()
+    selected: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -157,6 +161,8 @@ def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None, main_vari
         bench=tuple(bench),
         pooled={_part(r): r.record for r in runs if r.record.kind == POOLED},
         clip_variant=main,
+        evaluations=tuple(evaluations),
+        selected=select,
         notes=tuple(notes),
     )
 

@@ -11,8 +11,9 @@ import click
 
 from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite_option
 from clipsonic_eval.cli._page import page_config, page_options, page_words
+from clipsonic_eval.cli._paper import paper_options, paper_table, paper_words
 from clipsonic_eval.errors import ConfigError, UserError
-from clipsonic_eval.reporting.figures.venues import DEFAULT, VENUES
+from clipsonic_eval.reporting.figures.venues import VENUES
 
 if TYPE_CHECKING:
     from clipsonic_eval.analysis.catalogue import Catalogue
@@ -35,8 +36,9 @@ _CATALOGUES: Final = {"clipsonic": "clipsonic_eval.study.catalogue:CLIPSONIC"}
 @click.option(
     "--venue",
     metavar="NAME",
-    default=DEFAULT,
-    help=f"Whose columns the figures fill: {', '.join(VENUES)}.",
+    default="",
+    show_default="figures as for icassp, tables that fit everywhere",
+    help=f"Whose columns figures and LaTeX tables fill: {', '.join(VENUES)}.",
 )
 @click.option(
     "--command", "made_by", show_default="this command", help="Command printed on the page as the one that makes it."
@@ -47,6 +49,7 @@ _CATALOGUES: Final = {"clipsonic": "clipsonic_eval.study.catalogue:CLIPSONIC"}
     default=True,
     help="Keep small records from which the report can be remade.",
 )
+@paper_options
 @page_options
 @overwrite_option
 @json_option()
@@ -66,6 +69,7 @@ def command(
     clipsonic-eval report run/ --out report/
     clipsonic-eval report report/records --out again/   (from the kept records)
     clipsonic-eval report runs/ --out report/ --catalogue clipsonic --venue ieee
+    clipsonic-eval report runs/ --out report/ --latex siunitx --metric fad --metric clap_score
     clipsonic-eval report run/ --out report/ --page   (to hear the systems too)
     """
     from clipsonic_eval.reporting.build import ReportOptions, build
@@ -80,6 +84,7 @@ def command(
             keep_records=given["keep_records"],
             venue=given["venue"],
             page=page_config(given),
+            paper=paper_table(given),
         ),
         select=dict(map(_tag, given["select"])),
         overwrite=given["overwrite"],
@@ -133,7 +138,7 @@ def _this(runs: tuple[Path, ...], out: Path, given: dict[str, Any]) -> str:
     words = ["clipsonic-eval", "report", *map(str, runs), "--out", str(out)]
     words += ["--title", given["title"]] if given["title"] != "Report" else []
     words += [word for item in given["select"] for word in ("--select", item)]
-    words += ["--venue", given["venue"]] if given["venue"] != DEFAULT else []
-    words += ["--catalogue", given["catalogue"]] if given["catalogue"] else []
-    words += page_words(given)
+    for name in ("venue", "catalogue"):
+        words += [f"--{name}", given[name]] if given[name] else []
+    words += [*paper_words(given), *page_words(given)]
     return shlex.join(words)

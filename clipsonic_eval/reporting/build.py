@@ -16,10 +16,10 @@ from clipsonic_eval.analysis.runs import Runs, find, sort
 from clipsonic_eval.errors import UserError, unknown_name
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting.figures.venues import VENUES
-from clipsonic_eval.reporting.options import ReportOptions
+from clipsonic_eval.reporting.options import PaperTable, ReportOptions
 from clipsonic_eval.reporting.rendering import PAGE, render
 
-__all__ = ["PAGE", "ReportOptions", "ReportResult", "build"]
+__all__ = ["PAGE", "PaperTable", "ReportOptions", "ReportResult", "build"]
 
 StrPath = str | os.PathLike[str]
 _DEFAULT: Final = ReportOptions()
@@ -70,7 +70,7 @@ def build(
     if catalogue is not None and not isinstance(catalogue, Catalogue):
         kind = type(catalogue).__name__
         raise UserError(f"catalogue: give a Catalogue, e.g. clipsonic_eval.study.catalogue.CLIPSONIC, got {kind}")
-    if options.venue not in VENUES:
+    if options.venue and options.venue not in VENUES:
         raise unknown_name("venue", options.venue, VENUES)
     out, catalogue = Path(out), catalogue or Catalogue()
     found = sort(find(runs), select, catalogue.main_variants)
@@ -79,6 +79,7 @@ def build(
         "select": dict(select or {}),
         "records": options.keep_records,
         "venue": options.venue,
+        "paper": {k: str(v) for k, v in options.paper._asdict().items() if v},
         "catalogue": catalogue.name,
         "runs": _systems(found),
         **({} if options.page is None else {"page": options.page.identity()}),

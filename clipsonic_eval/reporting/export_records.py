@@ -42,9 +42,12 @@ def compact(record: RunRecord, results: Results) -> RunRecord:
     catalogue = results.catalogue
     shown = {frozenset(pair) for pair in (*catalogue.planned, *catalogue.sweep)}
 
+    with_best = {(c.metric, frozenset((c.a, c.b))) for c in results.against_best}
+
     def is_shown(c: Comparison) -> bool:
         listed = catalogue.is_listed(c.a) and catalogue.is_listed(c.b)
-        return not listed or frozenset((c.a, c.b)) in shown or asked_for(record, c)
+        of_best = (c.metric, frozenset((c.a, c.b))) in with_best
+        return not listed or of_best or frozenset((c.a, c.b)) in shown or asked_for(record, c)
 
     return replace(
         record,

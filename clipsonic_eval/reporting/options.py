@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
-from clipsonic_eval.reporting.figures.venues import DEFAULT
+from clipsonic_eval.reporting.figures.venues import VENUES
 from clipsonic_eval.reporting.html.settings import PageConfig
+from clipsonic_eval.reporting.latex.floats import LatexStyle
+
+_POINTS: Final = 72.27  # of TeX in an inch
+
+
+class PaperTable(NamedTuple):
+    """What the tables of the paper show: ``table.tex``, and ``published.tex`` beside it.
+
+    Attributes:
+        siunitx: numbers of all LaTeX tables in siunitx's ``S`` columns.
+        spread: ``interval`` (over test clips) or ``seeds`` (standard deviation over training seeds) behind each value;
+            "": seeds where there are several.
+        metrics: its columns in order; empty: all.
+        systems: its rows; empty: all.
+        ablations: settings (tags of runs, entries on cards of systems) with a table of their values each.
+        published: YAML file of numbers from elsewhere, for a table of their own.
+    """
+
+    siunitx: bool = False
+    spread: str = ""
+    metrics: tuple[str, ...] = ()
+    systems: tuple[str, ...] = ()
+    ablations: tuple[str, ...] = ()
+    published: Path | None = None
 
 
 class ReportOptions(NamedTuple):
@@ -15,12 +40,23 @@ class ReportOptions(NamedTuple):
         title: of the page.
         command: that makes the report, for the page; "" prints none.
         keep_records: put compact records and the values of clips into the report, so that it can be remade.
-        venue: whose columns the figures fill, one of :data:`~clipsonic_eval.reporting.figures.venues.VENUES`.
+        venue: whose columns figures and LaTeX tables fill, one of
+            :data:`~clipsonic_eval.reporting.figures.venues.VENUES`; "": figures those of ICASSP, and tables fit all.
         page: of the page for listening; None: there is none.
+        paper: the tables of the paper.
     """
 
     title: str = "Report"
     command: str = ""
     keep_records: bool = True
-    venue: str = DEFAULT
+    venue: str = ""
     page: PageConfig | None = None
+    paper: PaperTable = PaperTable()
+
+    @property
+    def latex(self) -> LatexStyle:
+        """How tables are set in LaTeX."""
+        if not self.venue:
+            return LatexStyle(self.paper.siunitx)
+        widths = VENUES[self.venue]
+        return LatexStyle(self.paper.siunitx, _POINTS * widths.column, _POINTS * widths.page)

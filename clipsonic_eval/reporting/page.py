@@ -12,6 +12,8 @@ from clipsonic_eval.reporting.markup import TextTable
 from clipsonic_eval.reporting.statements.wording import plural
 
 Figures = Mapping[str, tuple[str, str]]  # title and caption by name
+ABLATION = "ablation_"  # begins the names of tables over the values of a setting
+PUBLISHED = "published"  # name of the table of numbers from elsewhere
 
 
 class Section(NamedTuple):
@@ -69,7 +71,10 @@ def outline(results: Results, tables: Collection[str], figures: Collection[str])
         drawn, listed = (tuple(name for name in shown if name in there) for there in (figures, tables))
         return Section(title, tuple(sentences), drawn, listed)
 
-    found = [section(q.title, sentences, (q.shows,)) for q, sentences in summary.answers(results)]
+    found = [section("Reported elsewhere", (), (PUBLISHED,))] if PUBLISHED in tables else []
+    found += [section(q.title, sentences, (q.shows,)) for q, sentences in summary.answers(results)]
+    for name in (name for name in tables if name.startswith(ABLATION)):
+        found.append(section(f"Ablation: {name.removeprefix(ABLATION)}", (), (name,)))
     if results.runs.bench:
         found.append(section("What does it cost?", bench.sentences(results.runs.bench), ("cost", "stages")))
     if "spectrograms" in figures:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from clipsonic_eval import files
+from clipsonic_eval.analysis.ablation import ablation
 from clipsonic_eval.analysis.results import Results
-from clipsonic_eval.reporting import bench, export_records, gap, guidance, markup, page, probes, sweep, tables
+from clipsonic_eval.reporting import (
+    bench,
+    export_records,
+    gap,
+    guidance,
+    markup,
+    page,
+    paper,
+    probes,
+    published,
+    sweep,
+    tables,
+)
 from clipsonic_eval.reporting.drawing import draw_all
+from clipsonic_eval.reporting.figures.venues import DEFAULT
 from clipsonic_eval.reporting.latex.floats import latex
 from clipsonic_eval.reporting.markup import TextTable
-from clipsonic_eval.reporting.options import ReportOptions
+from clipsonic_eval.reporting.options import PaperTable, ReportOptions
 
 PAGE = "README.md"
 
@@ -30,13 +45,16 @@ def render(results: Results, folder: Path, options: ReportOptions) -> list[str]:
         UserError: numbers of one column were not computed in the same way.
     """
     shown, csv = render_tables(results)
-    figures, not_drawn = draw_all(results, folder, options.venue)
+    for name, table, as_csv in _of_paper(results, options.paper):
+        shown[name], csv[name] = table, as_csv
+    figures, not_drawn = draw_all(results, folder, options.venue or DEFAULT)
     left_out = [*results.notes, *not_drawn]
     if options.keep_records:
         export_records.write(results, folder / "records")
     for name, table in shown.items():
         files.write_text(folder / f"{name}.md", markup.markdown(table))
-        files.write_text(folder / f"{name}.tex", latex(table))
+        of_paper = paper.table(results, options.paper) if name == "table" else table
+        files.write_text(folder / f"{name}.tex", latex(of_paper, options.latex))
         files.write_text(folder / f"{name}.csv", csv[name])
     text = page.readme(results, shown, figures, title=options.title, command=options.command, left_out=left_out)
     files.write_text(folder / PAGE, text)
@@ -45,6 +63,17 @@ def render(results: Results, folder: Path, options: ReportOptions) -> list[str]:
     from clipsonic_eval.reporting.html.page import write  # its sounds need the encoders of audio
 
     return [*left_out, *write(results, shown, figures, folder, options, left_out)]
+
+
+def _of_paper(results: Results, asked: PaperTable) -> Iterator[tuple[str, TextTable, str]]:
+    """Yield name, table and CSV of what was asked for beside the tables that the results allow."""
+    for setting in asked.ablations:
+        varied = ablation(results.runs, setting)
+        as_csv = tables.results_csv(varied.table, varied.catalogue)
+        yield f"{page.ABLATION}{setting}", paper.ablation(varied, asked, setting), as_csv
+    if asked.published is not None:
+        elsewhere = published.read(asked.published)
+        yield page.PUBLISHED, published.table(elsewhere), published.to_csv(elsewhere)
 
 
 def render_tables(results: Results) -> tuple[dict[str, TextTable], dict[str, str]]:

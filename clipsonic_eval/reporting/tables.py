@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
+from clipsonic_eval.analysis.best import best_systems, unequal_n
 from clipsonic_eval.analysis.catalogue import CONTROLS, Catalogue
-from clipsonic_eval.analysis.pooling import better_than
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.formats import MINUS, arrow, interval, number, p_value, percent
-from clipsonic_eval.metric_cards import biased_in_n
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.headings import decimals, heading, title
@@ -36,34 +35,6 @@ def check_columns(scores: Iterable[Score]) -> None:
                 f"({difference}) and may not stand in one column; evaluate both "
                 "alike or report them apart"
             )
-
-
-def best_systems(scores: Iterable[Score], catalogue: Catalogue) -> dict[str, str]:
-    """Return the best system of each metric, controls excluded.
-
-    None where there is only one, where the best are equal, and where n differs among them and the metric's expectation
-    depends on it: there the largest set wins, whichever system made it.
-    """
-    ranked: dict[str, list[Score]] = {}
-    for score in scores:
-        if not catalogue.is_control(score.system):
-            ranked.setdefault(score.metric, []).append(score)
-    unequal = unequal_n(score for group in ranked.values() for score in group)
-    result = {}
-    for metric, group in ranked.items():
-        best = [s for s in group if not any(better_than(other, s) for other in group)]
-        if len(group) > 1 and len(best) == 1 and metric not in unequal:
-            result[metric] = best[0].system
-    return result
-
-
-def unequal_n(scores: Iterable[Score]) -> dict[str, tuple[int, int]]:
-    """Return the least and the largest n of the metrics that depend on n and whose scores differ in it."""
-    counts: dict[str, list[int]] = {}
-    for score in scores:
-        counts.setdefault(score.metric, []).append(score.n)
-    spans = {metric: (min(n), max(n)) for metric, n in counts.items()}
-    return {metric: span for metric, span in spans.items() if span[0] != span[1] and biased_in_n(metric)}
 
 
 def first_of_metric(scores: Iterable[Score]) -> dict[str, Score]:
@@ -136,7 +107,7 @@ def results(record: RunRecord, catalogue: Catalogue, *, label: str = "tab:result
     return TextTable(
         caption=_caption(record, catalogue),
         cells=markup.cells(result_columns(record, catalogue), sections),
-        notes=(*_signature_notes(record), *_n_notes(record), *(["; ".join(legend)] if legend else [])),
+        notes=(*_signature_notes(record), *n_notes(record.scores), *(["; ".join(legend)] if legend else [])),
         label=label,
     )
 
@@ -163,12 +134,12 @@ def _signature_notes(record: RunRecord) -> Iterator[str]:
         yield f"{heading(first)}: {markup.code(first.signature)}, interval: {first.ci_method}"
 
 
-def _n_notes(record: RunRecord) -> list[str]:
-    """Warn where n differs in a column of a metric that depends on it."""
+def n_notes(scores: Sequence[Score]) -> list[str]:
+    """Return a warning for each metric that depends on n and whose n differs between rows."""
     return [
         f"n differs between rows of {title(metric)} ({least} to {most}); its expectation depends on n, so these rows "
         "do not compare and none is the best"
-        for metric, (least, most) in unequal_n(record.scores).items()
+        for metric, (least, most) in unequal_n(scores).items()
     ]
 
 

@@ -146,4 +146,4 @@ def code(text: str) -> str:
 
 def marked_up(note: str) -> str:
     """Return a note: the parts between back-ticks in typewriter face, the rest as text."""
-    return "".join(code(part) if i % 2 else escape(part) for i, part in enumerate(note.split("`")))
+    return "".join(code(part) if i % 2 else breakable(part) for i, part in enumerate(note.split("`")))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from string import ascii_lowercase
 from typing import Final, NamedTuple
 
@@ -19,7 +20,7 @@ from clipsonic_eval.reporting.markup import Text, TextTable
 
 SMALL: Final = 7.0  # points of intervals and notes
 GAP: Final = 3.0  # points on each side of a column
-_STUB: Final = 0.3  # share of the page that the names of rows may take
+_TEXT: Final = 0.3  # share of the page that a column of text may take
 _LINES: Final = 42  # of one float: what fits a page beside caption and notes
 _SMALL: Final = rf"\def\ci#1{{{{\fontsize{{{SMALL:g}}}{{8}}\selectfont #1}}}}"  # holds inside the float
 _SIUNITX: Final = (
@@ -116,20 +117,20 @@ def _by_rows(table: TextTable) -> Iterator[TextTable]:
     yield replace(table, cells=table.cells.iloc[start:])
 
 
-def _by_columns(table: TextTable, style: LatexStyle) -> Iterator[TextTable]:
-    """Yield a table in pieces that fit the page; the names of the rows stand in each."""
-    start, n = 1, len(table.heads)
-    while start < n or start == 1:
-        end = n
-        while end > start + 1 and _total(_piece(table, start, end), style, _Shape(True, False)) > style.page:
-            end -= 1
-        yield _piece(table, start, end)
-        start = max(end, 2)
+def _by_columns(table: TextTable, style: LatexStyle) -> list[TextTable]:
+    """Return a table in as few pieces of equally many columns as fit the page, each with the names of the rows."""
+    n = len(table.heads) - 1
+    pieces = [table]
+    for parts in range(2, n + 1):
+        if all(_total(piece, style, _Shape(True, False)) <= style.page for piece in pieces):
+            break
+        ends = [1 + round(n * part / parts) for part in range(parts + 1)]
+        pieces = [_piece(table, start, end) for start, end in pairwise(ends)]
+    return pieces
 
 
 def _piece(table: TextTable, start: int, end: int) -> TextTable:
-    chosen = [0, *range(start, end)]
-    return table if end - start == len(table.heads) - 1 else replace(table, cells=table.cells.iloc[:, chosen])
+    return replace(table, cells=table.cells.iloc[:, [0, *range(start, end)]])
 
 
 def _shape(table: TextTable, style: LatexStyle) -> _Shape:
@@ -147,14 +148,14 @@ class _Grid(NamedTuple):
         columns: cells by column.
         digits: of each column; None where it holds text.
         split: whether the intervals of a column stand in a column of their own, beside the values.
-        wraps: whether the names of the rows are broken into lines.
+        paragraph: width in points at which the texts of a column are broken into lines; 0 where they are not.
         stub: width of the column with the names, in points.
     """
 
     columns: list[list[Text]]
     digits: list[Digits | None]
     split: list[bool]
-    wraps: bool
+    paragraph: list[float]
     stub: float
 
 
@@ -162,11 +163,13 @@ def _grid(table: TextTable, style: LatexStyle, shape: _Shape) -> _Grid:
     rows = [row for _, section in table.sections() for row in section]
     columns = [list(column) for column in zip(*rows, strict=True)]
     split = [shape.beside and i > 0 and any(cell.small for cell in cells) for i, cells in enumerate(columns)]
-    names = [table.heads[0], *(cell.text for cell in columns[0])]
-    widest = max(*(width(name, bold=True) for name in names), *(width(c.small, points=SMALL) for c in columns[0]))
-    most = _STUB * style.page
     found = [None, *(numbers.digits(cells) for cells in columns[1:])]
-    return _Grid(columns, found, split, widest > most, min(widest, most))
+    most = _TEXT * style.page
+    widest = [max(width(cell.text, bold=True) for cell in cells) for cells in columns]
+    paragraph = [most if column is None and wide > most else 0.0 for column, wide in zip(found, widest, strict=True)]
+    small = max(width(cell.small, points=SMALL) for cell in columns[0])
+    stub = paragraph[0] or max(width(table.heads[0]), widest[0], small)
+    return _Grid(columns, found, split, paragraph, stub)
 
 
 def _total(table: TextTable, style: LatexStyle, shape: _Shape) -> float:
@@ -182,7 +185,7 @@ def _total(table: TextTable, style: LatexStyle, shape: _Shape) -> float:
 def _content(grid: _Grid, i: int) -> float:
     """Return the width of the values of a column and their intervals, in points."""
     cells, column = grid.columns[i], grid.digits[i]
-    main = max(width(cell.text, bold=cell.bold) for cell in cells)
+    main = grid.paragraph[i] or max(width(cell.text, bold=cell.bold) for cell in cells)
     if column is not None:
         main = max(main, width(column.widest()))
     small = max(width(cell.small, points=SMALL) for cell in cells)
@@ -225,12 +228,16 @@ def _marks(table: TextTable) -> dict[str, str]:
 
 
 def _specification(grid: _Grid, style: LatexStyle) -> str:
-    made = r"@{\extracolsep{\fill}}" + (f"p{{{grid.stub:.1f}pt}}" if grid.wraps else "l")
-    for column, split in zip(grid.digits[1:], grid.split[1:], strict=True):
-        made += column.siunitx() if column is not None and style.siunitx else "c"
-        made += (
-            rf"@{{\extracolsep{{0pt}}\hspace{{{GAP:g}pt}}}}l@{{\extracolsep{{\fill}}\hspace{{{2 * GAP:g}pt}}}}" * split
-        )
+    made = r"@{\extracolsep{\fill}}"
+    for i, column in enumerate(grid.digits):
+        if grid.paragraph[i]:
+            made += f"p{{{grid.paragraph[i]:.1f}pt}}"
+        elif column is not None and style.siunitx:
+            made += column.siunitx()
+        else:
+            made += "c" if i else "l"
+        if grid.split[i]:
+            made += rf"@{{\extracolsep{{0pt}}\hspace{{{GAP:g}pt}}}}l@{{\extracolsep{{\fill}}\hspace{{{2 * GAP:g}pt}}}}"
     if grid.split[-1]:
         return made.removesuffix(rf"\hspace{{{2 * GAP:g}pt}}}}") + "}"
     return made + "@{}"
@@ -258,11 +265,12 @@ def _body(table: TextTable, grid: _Grid, style: LatexStyle) -> Iterator[str]:
 
 def _row(row: Sequence[Text], grid: _Grid, style: LatexStyle) -> Iterator[str]:
     """Yield the line of a row, and the line beneath with the intervals where they do not stand beside the values."""
-    made = [r"\raggedright " + breakable(row[0].text) if grid.wraps else escape(row[0].text)]
-    beneath = [_small(row[0])]
-    for cell, column, split in zip(row[1:], grid.digits[1:], grid.split[1:], strict=True):
-        made += [_value(cell, column, style), *([_small(cell)] if split else [])]
-        beneath += ["", ""] if split else [f"{{{_small(cell)}}}" if cell.small else ""]
+    made, beneath = [_words(row[0], grid.paragraph[0])], [_small(row[0])]
+    for i, cell in enumerate(row[1:], 1):
+        column = grid.digits[i]
+        made.append(_words(cell, grid.paragraph[i]) if column is None else _value(cell, column, style))
+        made += [_small(cell)] if grid.split[i] else []
+        beneath += ["", ""] if grid.split[i] else [f"{{{_small(cell)}}}" if cell.small else ""]
     if any(beneath):
         yield " & ".join(made) + r" \\[-1.5pt]"
         yield " & ".join(beneath) + r" \\[1pt]"
@@ -270,9 +278,14 @@ def _row(row: Sequence[Text], grid: _Grid, style: LatexStyle) -> Iterator[str]:
         yield " & ".join(made) + r" \\"
 
 
-def _value(cell: Text, column: Digits | None, style: LatexStyle) -> str:
-    if column is None:
+def _words(cell: Text, paragraph: float) -> str:
+    """Return text, broken into lines where its column has a width."""
+    if not paragraph:
         return numbers.text(cell)
+    return rf"\raggedright\let\\\tabularnewline {breakable(cell.text)}"  # \raggedright takes \\ for its own lines
+
+
+def _value(cell: Text, column: Digits, style: LatexStyle) -> str:
     if style.siunitx:
         return numbers.for_siunitx(cell) if cell.text else ""
     return numbers.plain(cell, column)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from clipsonic_eval.analysis.best import unequal_n
 from clipsonic_eval.analysis.results import Results, networks
 from clipsonic_eval.formats import number
 from clipsonic_eval.reporting.headings import decimals, in_text, title
 from clipsonic_eval.reporting.statements.wording import listed, plural
-from clipsonic_eval.reporting.tables import unequal_n
 from clipsonic_eval.types import Score
 
 

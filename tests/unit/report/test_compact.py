@@ -64,7 +64,8 @@ def test_only_comparisons_that_a_table_shows_are_kept() -> None:
     assert "IQ:real" in pairs_of(record)
     assert "IQ:real" not in kept
     planned = {frozenset(pair) for pair in (*found.catalogue.planned, *found.catalogue.sweep)}
-    assert {frozenset(pair.split(":")) for pair in kept} <= planned
+    best = {frozenset((c.a, c.b)) for c in found.against_best}
+    assert {frozenset(pair.split(":")) for pair in kept} <= planned | best
 
 
 def test_comparisons_of_anybodys_systems_are_all_kept() -> None:

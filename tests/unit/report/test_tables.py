@@ -6,6 +6,7 @@ import io
 import pytest
 from unit.report.synthetic import as_run, gap_record, results_of, score, simple
 
+from clipsonic_eval.analysis.best import best_systems
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
@@ -92,12 +93,12 @@ def test_nothing_is_bold_across_different_n_where_the_metric_depends_on_it(metri
 
 def test_equal_systems_share_no_bold() -> None:
     cells = study(simple({("fad", "A"): 3.0, ("fad", "B"): 3.0}))
-    assert tables.best_systems(cells.table.scores, cells.catalogue) == {}
+    assert best_systems(cells.table.scores, cells.catalogue) == {}
 
 
 def test_a_single_system_is_not_called_best() -> None:
     found = study(simple({("fad", "PD"): 3.0, ("fad", "real"): 1.0}))
-    assert tables.best_systems(found.table.scores, found.catalogue) == {}
+    assert best_systems(found.table.scores, found.catalogue) == {}
 
 
 def test_the_csv_has_every_seed() -> None:
@@ -150,5 +151,5 @@ def test_systems_are_ranked_with_their_unanswered_queries_counted() -> None:
     left = {"asked": 480.0, "unanswered": 80.0, "value_with_unanswered": 0.5}
     scores = (score("class_accuracy", "A", 0.6, n=400, details=left), score("class_accuracy", "B", 0.55))
     cells = study(RunRecord("evaluate", scores))
-    assert tables.best_systems(cells.table.scores, cells.catalogue) == {"class_accuracy": "B"}
+    assert best_systems(cells.table.scores, cells.catalogue) == {"class_accuracy": "B"}
     assert cells.table["A", "class_accuracy"].value == 0.6

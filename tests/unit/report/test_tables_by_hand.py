@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from unit.report.synthetic import GAPS, Made, evaluation, gap_record, on_fad, results_of, score, simple
 
+from clipsonic_eval.analysis.best import best_systems
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.reporting import gap, markup, sweep, tables
@@ -28,7 +29,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
 def test_every_score_has_a_row_with_all_that_is_known_of_it(study: Results) -> None:
     rows = rows_of(tables.results_csv(study.table, study.catalogue))
     assert len(rows) == len(study.table.scores)
-    best = tables.best_systems(study.table.scores, study.catalogue)
+    best = best_systems(study.table.scores, study.catalogue)
     for row in rows:
         score_ = study.table[row["system"], row["metric"]]
         assert score_.ci is not None
@@ -143,7 +144,7 @@ def test_a_metric_that_a_variant_lacks_is_a_dash() -> None:
 )
 def test_the_best_is_the_lowest_distance(values: tuple[float, float], bold: str) -> None:
     found = results_of(simple({("fad", "a"): values[0], ("fad", "b"): values[1], ("fad", "real"): 0.1}))
-    assert tables.best_systems(found.table.scores, found.catalogue) == ({"fad": bold} if bold else {})
+    assert best_systems(found.table.scores, found.catalogue) == ({"fad": bold} if bold else {})
 
 
 def test_a_score_without_an_interval_has_empty_ends() -> None:

@@ -85,10 +85,9 @@ def wide(n: int) -> TextTable:
 
 def test_a_table_wider_than_the_page_becomes_several_that_fit() -> None:
     text = latex(wide(20))
-    floats = text.split(r"\end{table*}")[:-1]
-    assert len(floats) == 4
+    floats = text.split(r"\begin{table*}")[1:]
+    assert [one.count("name & ") for one in floats] == [1] * 4
     assert [re.search(r"Part \d of \d", f)[0] for f in floats] == [f"Part {i} of 4" for i in (1, 2, 3, 4)]  # type: ignore[index]
-    assert all("name & " in f for f in floats)
     assert [f"{i}.25" in text for i in range(20)] == [True] * 20
     assert text.count("of all") == 1  # under the last part
     assert len(set(re.findall(r"\\label\{(.*)\}", text))) == 4
@@ -123,8 +122,7 @@ def test_characters_that_pdflatex_lacks_are_named_in_a_comment() -> None:
 
 
 def test_widths_are_those_that_tex_measured() -> None:
-    assert width("0123456789") == 43.0
-    assert width("0123456789") > 42.5  # cmr8: 4.25 pt each
+    assert 42.5 < width("0123456789") < 43.5  # cmr8: 4.25 pt each
     assert width("0", bold=True) > 4.9  # cmbx8
     assert width("0", points=7) > 3.98  # cmr7
 
