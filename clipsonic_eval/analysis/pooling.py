@@ -45,27 +45,32 @@ def pool_scores(
     Raises:
         UserError: two runs of one seed give different values for one system and metric, or seeds are not comparable.
     """
-    found: dict[tuple[str, str], dict[str, tuple[str, Score]]] = {}
+    found: dict[tuple[str, str], dict[str, tuple[Run, Score]]] = {}
     for run in runs:
         for score in run.record.scores:
             if (score.metric in REFERENCE_METRICS) == of_reference:
                 by_seed = found.setdefault((score.metric, score.system), {})
-                _add(by_seed, run.tag("train_seed"), run.name, score)
+                _add(by_seed, run, score)
     trained = {system for (_, system), by_seed in found.items() if len({s.value for _, s in by_seed.values()}) > 1}
     return {key: _pooled(by_seed, key[1] in trained, kept) for key, by_seed in found.items()}
 
 
-def _add(by_seed: dict[str, tuple[str, Score]], seed: str, run: str, score: Score) -> None:
+def _add(by_seed: dict[str, tuple[Run, Score]], run: Run, score: Score) -> None:
+    seed = run.tag("train_seed")
     other, known = by_seed.setdefault(seed, (run, score))
     if known.value != score.value:
+        apart = next((key for key in sorted(run.record.tags) if run.tag(key) != other.tag(key)), "")
+        choose = (
+            f"choose one, e.g. --select {apart}={other.tag(apart)}" if apart and other.tag(apart) else "leave one out"
+        )
         raise UserError(
-            f"runs '{other}' and '{run}' both give {score.metric} of '{score.system}'"
+            f"runs '{other.name}' and '{run.name}' both give {score.metric} of '{score.system}'"
             + (f" for train_seed {seed}" if seed else "")
-            + f" ({known.value:.6g} and {score.value:.6g}); leave one out, or tag them apart with train_seed"
+            + f" ({known.value:.6g} and {score.value:.6g}); {choose}, or tag them apart with train_seed"
         )
 
 
-def _pooled(found: Mapping[str, tuple[str, Score]], trained: bool, kept: RunRecord | None) -> Score:
+def _pooled(found: Mapping[str, tuple[Run, Score]], trained: bool, kept: RunRecord | None) -> Score:
     """Pool one score; a system of which no number moves with the seed was scored in every run and counts once."""
     scores = {seed: found[seed][1] for seed in sorted(found, key=lambda s: (number(s), s))}
     first = next(iter(scores.values()))

@@ -92,3 +92,12 @@ def test_pooled_intervals_stand_in_for_clip_scores_that_were_not_kept() -> None:
     cell = pool_scores(runs, pooled)[key]
     assert cell.ci == (0.47, 0.52)
     assert cell.ci_method == "kept"
+
+
+def test_runs_of_two_test_sets_are_told_apart_by_their_tag() -> None:
+    """The same system on two data sets has two values; which one the table shows is the user's to say."""
+    runs = [as_run(simple({("fad", "PD"): value}, dataset=name)) for name, value in (("VGGSound", 2.0), ("MUSIC", 3.0))]
+    with pytest.raises(
+        UserError, match=r"\(2 and 3\); choose one, e\.g\. --select dataset=VGGSound, or tag them apart"
+    ):
+        pool_scores(runs)
