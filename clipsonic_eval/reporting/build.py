@@ -79,7 +79,7 @@ def build(
         "select": dict(select or {}),
         "records": options.keep_records,
         "venue": options.venue,
-        "paper": {k: str(v) for k, v in options.paper._asdict().items() if v},
+        "paper": {k: v.name if isinstance(v, Path) else v for k, v in options.paper._asdict().items() if v},
         "catalogue": catalogue.name,
         "runs": _systems(found),
         **({} if options.page is None else {"page": options.page.identity()}),

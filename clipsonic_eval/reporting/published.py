@@ -47,6 +47,8 @@ def read(path: Path) -> list[Published]:
     Raises:
         ConfigError: there is no such file, or an entry lacks its source, a direction or its rows.
     """
+    if not path.exists():
+        raise ConfigError(f"{path}: no such file; give a YAML file of published numbers, {_FIX}")
     tree = read_yaml(path)
     entries = tree.get("published")
     if not isinstance(entries, list) or not entries:

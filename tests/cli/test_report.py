@@ -103,3 +103,45 @@ def test_a_catalogue_that_is_none_is_one_line_and_exit_code_2(folder: Path, name
     assert message in err
     assert len(err.splitlines()) == 1
     assert not (folder / "report").exists()
+
+
+def test_the_tables_of_a_paper_follow_their_options(folder: Path) -> None:
+    (folder / "theirs.yaml").write_text(
+        'published: [{source: "Them, 2024, Table 1", better: {FD: lower}, rows: {Theirs: {FD: 27.124}}}]'
+    )
+    options = ("--latex", "siunitx", "--system", "PD", "--system", "ZS", "--published", "theirs.yaml")
+    code, _, _ = run("run", "--out", "report", *options)
+    table = (folder / "report/table.tex").read_text()
+    assert code == 0
+    assert "S[table-format=" in table
+    assert "\nPD & " in table
+    assert "\nIQ & " not in table
+    assert "27.124" in (folder / "report/published.tex").read_text()
+    made_by = (folder / "report/README.md").read_text()
+    assert "--latex siunitx --published theirs.yaml --system PD --system ZS" in made_by
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--metric", "fda"), "unknown metric of these runs 'fda'. Did you mean 'fad'?"),
+        (("--system", "PC"), "unknown system of these runs 'PC'"),
+        (("--spread", "seeds"), "the runs are of one training seed"),
+        (("--ablation", "steps"), "no system was evaluated at two values of 'steps'"),
+        (("--published", "nowhere.yaml"), "nowhere.yaml: no such file"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_tables_that_the_runs_do_not_allow_are_one_line_and_exit_code_2(options: tuple[str, ...], message: str) -> None:
+    code, out, err = run("run", "--out", "report", *options)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_hand_edited_record_is_one_line_and_exit_code_2(folder: Path) -> None:
+    path = folder / "run/record.json"
+    path.write_text(path.read_text().replace('"value": 3.0', '"value": 1.0'))
+    code, _, err = run("run", "--out", "report")
+    assert code == 2
+    assert "run/record.json: its values do not match its sha256, so it was edited or damaged" in err
