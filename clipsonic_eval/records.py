@@ -1,12 +1,10 @@
 """Run records: scores, paired tests, configuration and provenance of one run, in memory and as ``record.json``.
 
 Reports are made from records alone, so a report can be remade on any machine.
-
 Each file names the version of its schema. :func:`write` writes the newest version; :func:`read` reads every older one
-through one pure function per version (:mod:`clipsonic_eval.record_upgrades`). A record holds the hash of its contents,
-and one whose numbers were edited since is refused. Values per clip are stored next to the
-record in ``clips.parquet`` (:mod:`clipsonic_eval.clip_values`), identified by its SHA-256; without that file a record
-still reads, without those values.
+through one pure function per version (:mod:`clipsonic_eval.record_upgrades`). A record holds its hash, and one
+that was edited is refused. Values per clip lie next to it in ``clips.parquet`` (:mod:`clipsonic_eval.clip_values`),
+identified by its SHA-256; without that file a record still reads, without them.
 """
 
 from __future__ import annotations
@@ -343,14 +341,10 @@ def read_tree(file: Path) -> dict[str, Any]:
             "read it with the newer release that wrote it"
         )
     assert isinstance(tree, dict)
-    if "sha256" not in tree:  # written before records had a hash
-        return tree
     try:
-        return unsealed(tree)
+        return unsealed(tree) if "sha256" in tree else tree  # the first records had no hash
     except ValueError as error:
-        raise UserError(
-            f"{file}: {error}, so it was edited or damaged after it was written; restore it, or evaluate again"
-        ) from None
+        raise UserError(f"{file}: {error}, so it was edited or damaged; restore it, or evaluate again") from None
 
 
 def from_tree(tree: dict[str, Any], file: Path, values: Callable[[Any], ClipValues]) -> RunRecord:

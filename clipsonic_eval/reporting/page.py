@@ -9,11 +9,10 @@ from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.reporting import bench, markup, summary
 from clipsonic_eval.reporting.markup import TextTable
+from clipsonic_eval.reporting.options import ABLATION, PUBLISHED
 from clipsonic_eval.reporting.statements.wording import plural
 
 Figures = Mapping[str, tuple[str, str]]  # title and caption by name
-ABLATION = "ablation_"  # begins the names of tables over the values of a setting
-PUBLISHED = "published"  # name of the table of numbers from elsewhere
 
 
 class Section(NamedTuple):

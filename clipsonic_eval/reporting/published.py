@@ -21,7 +21,7 @@ _FIX: Final = "see examples/published.yaml in the repository"
 _NONE: Final = Text("–")
 
 
-class Published(NamedTuple):
+class _Source(NamedTuple):
     """The numbers of one source.
 
     Attributes:
@@ -41,7 +41,7 @@ class Published(NamedTuple):
     rows: Mapping[str, Mapping[str, str]]
 
 
-def read(path: Path) -> list[Published]:
+def read(path: Path) -> list[_Source]:
     """Read a YAML file of numbers from elsewhere.
 
     Raises:
@@ -56,7 +56,7 @@ def read(path: Path) -> list[Published]:
     return [_entry(entry, f"{path}: source {i}") for i, entry in enumerate(entries, 1)]
 
 
-def _entry(entry: Any, where: str) -> Published:
+def _entry(entry: Any, where: str) -> _Source:
     if not isinstance(entry, dict):
         raise ConfigError(f"{where}: needs the keys source, better and rows; {_FIX}")
     unknown = set(entry) - {"source", "url", "data", "signature", "better", "rows"}
@@ -74,7 +74,7 @@ def _entry(entry: Any, where: str) -> Published:
     values = {str(system): _values(row, better, f"{where}, '{system}'") for system, row in rows.items()}
     text = {key: str(entry.get(key) or "") for key in ("source", "url", "data", "signature")}
     higher = {str(metric): word == "higher" for metric, word in better.items()}
-    return Published(text["source"], text["url"], text["data"], text["signature"] or "unknown", higher, values)
+    return _Source(text["source"], text["url"], text["data"], text["signature"] or "unknown", higher, values)
 
 
 def _values(row: Any, better: Mapping[str, str], where: str) -> dict[str, str]:
@@ -92,7 +92,7 @@ def _values(row: Any, better: Mapping[str, str], where: str) -> dict[str, str]:
     return {str(metric): str(value) for metric, value in row.items()}
 
 
-def table(found: list[Published], *, label: str = "tab:published") -> TextTable:
+def table(found: list[_Source], *, label: str = "tab:published") -> TextTable:
     """Return the table: systems in rows, a column for each metric of each source."""
     columns = [Column("Reported elsewhere", text=lambda name: Text(f"{name} †"))]
     notes: list[str] = []
@@ -116,12 +116,12 @@ def table(found: list[Published], *, label: str = "tab:published") -> TextTable:
     )
 
 
-def _cell(one: Published, metric: str, system: str) -> Text:
+def _cell(one: _Source, metric: str, system: str) -> Text:
     value = one.rows.get(system, {}).get(metric)
     return _NONE if value is None else Text(value.replace("-", "−"))
 
 
-def to_csv(found: list[Published]) -> str:
+def to_csv(found: list[_Source]) -> str:
     """Return the numbers as CSV, one row per value."""
     rows = [(one, system, metric) for one in found for system, row in one.rows.items() for metric in row]
     columns = [

@@ -19,7 +19,7 @@ from clipsonic_eval.reporting import paper, published
 from clipsonic_eval.reporting.latex.floats import LatexStyle, latex
 from clipsonic_eval.reporting.markup import Text, TextTable
 from clipsonic_eval.reporting.options import PaperTable, ReportOptions
-from clipsonic_eval.reporting.rendering import render_tables
+from clipsonic_eval.reporting.report_tables import render_tables
 from clipsonic_eval.study.catalogue import CLIPSONIC
 
 Typeset = Callable[[str, Sequence[str]], Made]

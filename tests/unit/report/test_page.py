@@ -15,7 +15,7 @@ from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import page, summary
 from clipsonic_eval.reporting.build import ReportOptions, build
-from clipsonic_eval.reporting.rendering import render_tables
+from clipsonic_eval.reporting.report_tables import render_tables
 from clipsonic_eval.study.catalogue import CLIPSONIC
 
 MINE = {("fad", "mine"): 3.0, ("fad", "yours"): 5.0, ("fad", "real"): 1.0}

@@ -14,7 +14,7 @@ from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import markup, page, probes
-from clipsonic_eval.reporting.rendering import render_tables
+from clipsonic_eval.reporting.report_tables import render_tables
 from clipsonic_eval.reporting.statements import probes as statements
 from clipsonic_eval.study.catalogue import CLIPSONIC
 
