@@ -18,6 +18,8 @@ SAMPLES: Final = "samples.csv"
 METADATA: Final = "metadata.csv"  # the same for the AudioFolder of the datasets package
 SYSTEM: Final = "system.json"
 
+TRAIN_LOG: Final = "train_log.csv"  # of a model's folder: losses over the steps
+
 # of a run folder (`evaluate`, `gap`)
 RECORD: Final = "record.json"
 CLIP_VALUES: Final = "clips.parquet"

@@ -25,7 +25,7 @@ CONTROLS: Final = "controls"  # the group of systems that are excluded from rank
 # Okabe and Ito (2008), then Tol (2021): told apart with any colour vision, and dark enough on white
 PALETTE: Final = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
-    "#332288", "#882255", "#117733", "#44AA99", "#999933", "#AA4499",
+    "#332288", "#882255", "#117733", "#661100", "#999933", "#AA4499",
 )  # fmt: skip
 MARKERS: Final = "osD^vP*X<>hp"  # told apart without colour
 

@@ -11,6 +11,7 @@ from clipsonic_eval.analysis.comparisons import pool_comparisons
 from clipsonic_eval.analysis.pooling import pool_scores
 from clipsonic_eval.analysis.resampling import PERMUTATIONS, RESAMPLES, SEED
 from clipsonic_eval.analysis.runs import POOLED, Run, Runs, number
+from clipsonic_eval.analysis.training_logs import LogRow
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.types import Score
 
@@ -33,10 +34,13 @@ class Results:
         by_scale: scores and comparisons at every guidance scale that was tried.
         chosen: guidance scale of each system of the table.
         guidance_split: split on which the guidance scales were tried.
+        by_setting: for each further tag with two values or more (``steps``, ``candidates``, …) scores and comparisons
+            by its value, in the order of numbers where the values are numbers.
         sweep: for each CLIP variant the centroid distance of text and image, and its scores and comparisons; ordered
             by the distance.
         gap: modality-gap statistics of the main CLIP variant, None without a gap run.
         gap_runs: those that ``gap`` comes from.
+        training: logs of trainings by model, for the curves.
         notes: runs that were left out, with the reason.
     """
 
@@ -48,9 +52,11 @@ class Results:
     by_scale: Mapping[float, RunRecord] = field(default_factory=dict)
     chosen: Mapping[str, float] = field(default_factory=dict)
     guidance_split: str = ""
+    by_setting: Mapping[str, Mapping[str, RunRecord]] = field(default_factory=dict)
     sweep: tuple[tuple[Score, RunRecord], ...] = ()
     gap: RunRecord | None = None
     gap_runs: tuple[Run, ...] = ()
+    training: Mapping[str, Sequence[LogRow]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -86,6 +92,7 @@ def analyse(runs: Runs, catalogue: Catalogue | None = None) -> Results:
         by_scale=by_scale,
         chosen=_chosen(runs.table) if by_scale else {},
         guidance_split=runs.guidance[0].tag("split") if runs.guidance else "",
+        by_setting={key: _by_value(key, found, catalogue) for key, found in runs.settings.items()},
         sweep=sweep,
         gap=gaps.get(main_gap),
         gap_runs=runs.gaps[main_gap] if main_gap in gaps else (),
@@ -151,6 +158,13 @@ def _by_scale(runs: Iterable[Run]) -> list[tuple[float, list[Run]]]:
     for run in runs:
         groups.setdefault(number(run.tag("guidance")), []).append(run)
     return sorted(groups.items())
+
+
+def _by_value(key: str, runs: Iterable[Run], catalogue: Catalogue) -> dict[str, RunRecord]:
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.tag(key), []).append(run)
+    return {value: pool(groups[value], catalogue) for value in sorted(groups, key=lambda v: (number(v), v))}
 
 
 def networks(runs: Iterable[Run]) -> list[tuple[str, ...]]:

@@ -18,6 +18,7 @@ from clipsonic_eval.history.store import record_files
 from clipsonic_eval.records import RunRecord
 
 BENCH = "bench"
+_PLACE = ("split", "train_seed", "guidance", "clip_variant")  # tags that a part of the report of its own reads
 POOLED = "pooled"  # kind of the records in which analysis writes numbers over training seeds
 
 
@@ -47,6 +48,8 @@ class Runs:
     Attributes:
         table: evaluations of the main table (one CLIP variant, one split, one guidance scale, all training seeds).
         guidance: evaluations of the same CLIP variant over guidance scales.
+        settings: by any other tag (``steps``, ``candidates``, …) the evaluations that differ from those of the main
+            table in it alone, these included; only tags that have two values or more.
         clip_variants: evaluations by CLIP variant, the main one included; empty unless there are several.
         gaps: gap runs by CLIP variant.
         bench: measurements of cost.
@@ -60,6 +63,7 @@ class Runs:
 
     table: tuple[Run, ...] = ()
     guidance: tuple[Run, ...] = ()
+    settings: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     clip_variants: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     gaps: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     bench: tuple[Run, ...] = ()
@@ -72,7 +76,8 @@ class Runs:
     @property
     def all_runs(self) -> tuple[Run, ...]:
         """Every run that the report uses, once."""
-        groups = [self.table, self.guidance, *self.clip_variants.values(), *self.gaps.values(), self.bench]
+        several = (self.settings, self.clip_variants, self.gaps)
+        groups = [self.table, self.guidance, *(g for groups in several for g in groups.values()), self.bench]
         return tuple({r.name: r for group in groups for r in group}.values())
 
 
@@ -156,6 +161,7 @@ def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None, main_vari
     return Runs(
         table=tuple(table),
         guidance=tuple(_guidance_runs([r for r in evaluations if r.tag("clip_variant") in ("", main)])),
+        settings=_settings(evaluations, table),
         clip_variants=_sweep(evaluations, main, table, notes),
         gaps=_gaps(gap_runs, notes),
         bench=tuple(bench),
@@ -238,6 +244,21 @@ def _guidance_runs(runs: Sequence[Run]) -> list[Run]:
         if len({r.tag("guidance") for r in inside}) > 1:
             return inside
     return []
+
+
+def _settings(evaluations: Sequence[Run], table: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
+    """Return by tag the evaluations whose other tags, the training seed aside, are those of a run of the table."""
+
+    def others(run: Run, key: str) -> frozenset[tuple[str, str]]:
+        return frozenset((k, str(v)) for k, v in run.record.tags.items() if k not in (key, "train_seed"))
+
+    found: dict[str, tuple[Run, ...]] = {}
+    for key in dict.fromkeys(k for run in evaluations for k in run.record.tags if k not in _PLACE):
+        places = {others(run, key) for run in table}
+        inside = tuple(run for run in evaluations if run.tag(key) and others(run, key) in places)
+        if len({run.tag(key) for run in inside}) > 1:
+            found[key] = inside
+    return found
 
 
 def _sweep(evaluations: Sequence[Run], main: str, table: Sequence[Run], notes: list[str]) -> dict[str, tuple[Run, ...]]:

@@ -41,6 +41,9 @@ _CATALOGUES: Final = {"clipsonic": "clipsonic_eval.study.catalogue:CLIPSONIC"}
     help=f"Whose columns figures and LaTeX tables fill: {', '.join(VENUES)}.",
 )
 @click.option(
+    "--training", multiple=True, type=PATH, metavar="FOLDER", help="Models whose training curves are shown; repeatable."
+)
+@click.option(
     "--command", "made_by", show_default="this command", help="Command printed on the page as the one that makes it."
 )
 @click.option(
@@ -85,6 +88,7 @@ def command(
             venue=given["venue"],
             page=page_config(given),
             paper=paper_table(given),
+            training=given["training"],
         ),
         select=dict(map(_tag, given["select"])),
         overwrite=given["overwrite"],
@@ -140,5 +144,6 @@ def _this(runs: tuple[Path, ...], out: Path, given: dict[str, Any]) -> str:
     words += [word for item in given["select"] for word in ("--select", item)]
     for name in ("venue", "catalogue"):
         words += [f"--{name}", given[name]] if given[name] else []
+    words += [word for folder in given["training"] for word in ("--training", str(folder))]
     words += [*paper_words(given), *page_words(given)]
     return shlex.join(words)

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from clipsonic_eval import filenames
 from clipsonic_eval.cli._options import PATH, json_option, overwrite_option, set_option
 from clipsonic_eval.config import apply_sets
 from clipsonic_eval.errors import ConfigError
@@ -74,7 +75,7 @@ def _trains(thing: Any) -> bool:
 def _last_line(folder: Path) -> dict[str, Any]:
     """Return steps and losses from the last line of the training log; None where a trainer keeps no such log."""
     found: dict[str, Any] = {"steps": None, "loss": None, "val_loss": None}
-    path = folder / "train_log.csv"
+    path = folder / filenames.TRAIN_LOG
     if path.is_file():
         rows = read_csv(path)
         if rows:

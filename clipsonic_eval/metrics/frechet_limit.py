@@ -19,6 +19,7 @@ from clipsonic_eval.stats.influence import linear_deviations
 from clipsonic_eval.types import Score
 
 MIN_CLIPS = 4
+_AT = "at/"  # among a score's details: the distance of a subset of so many clips
 
 
 def _fit(inputs: Inputs) -> Extrapolation:
@@ -31,7 +32,13 @@ def _fit(inputs: Inputs) -> Extrapolation:
 
 def _details(inputs: Inputs) -> dict[str, float]:
     fit = _fit(inputs)
-    return {"r2": fit.r2, "slope": fit.slope, "plug_in": float(fit.distances[-1]), "fewest_clips": float(fit.clips[0])}
+    found = {"r2": fit.r2, "slope": fit.slope, "plug_in": float(fit.distances[-1]), "fewest_clips": float(fit.clips[0])}
+    return found | {f"{_AT}{n}": float(d) for n, d in zip(fit.clips, fit.distances, strict=True)}
+
+
+def subsets(score: Score) -> dict[int, float]:
+    """Return the distances of the subsets that a score was extrapolated from, by their number of clips."""
+    return {int(name.removeprefix(_AT)): d for name, d in score.details.items() if name.startswith(_AT)}
 
 
 def _influence(inputs: Inputs) -> ClipInfluence:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from clipsonic_eval import atomic, filenames, outputs, threads
+from clipsonic_eval.analysis import training_logs
 from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.analysis.results import analyse
 from clipsonic_eval.analysis.runs import Runs, find, sort
@@ -64,8 +65,8 @@ def build(
         overwrite: replace a report of other runs or settings in ``out``.
 
     Raises:
-        UserError: no usable runs, an open choice, numbers that may not stand in one column, no such venue, no
-            catalogue where one is given, or ``out`` holds something else.
+        UserError: no usable runs, no training log where one is asked for, an open choice, numbers that may not stand in
+            one column, no such venue, no catalogue where one is given, or ``out`` holds something else.
     """
     if catalogue is not None and not isinstance(catalogue, Catalogue):
         kind = type(catalogue).__name__
@@ -74,18 +75,20 @@ def build(
         raise unknown_name("venue", options.venue, VENUES)
     out, catalogue = Path(out), catalogue or Catalogue()
     found = sort(find(runs), select, catalogue.main_variants)
+    training = training_logs.read(options.training)
     identity = {
         "title": options.title,
         "select": dict(select or {}),
         "records": options.keep_records,
         "venue": options.venue,
         "paper": {k: v.name if isinstance(v, Path) else v for k, v in options.paper._asdict().items() if v},
+        "training": list(training),
         "catalogue": catalogue.name,
         "runs": _systems(found),
         **({} if options.page is None else {"page": options.page.identity()}),
     }
     with outputs.claim(out, "report", identity, overwrite=overwrite, keep=True), threads.limited():
-        results = analyse(found, catalogue)
+        results = replace(analyse(found, catalogue), training=training)
         with atomic.replacing_folder(out) as folder:
             shutil.copyfile(out / filenames.RUN, folder / filenames.RUN)
             left_out = render(results, folder, options)

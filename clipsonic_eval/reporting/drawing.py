@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from clipsonic_eval import filenames, files
 from clipsonic_eval.analysis import figure_data
+from clipsonic_eval.analysis.recovery import recoveries
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.reporting import gap as gap_table
 from clipsonic_eval.reporting import sweep, tables
@@ -114,6 +116,7 @@ def _figures(results: Results) -> list[_Figure]:
             partial(clip_variants.draw, results) if results.sweep else None,
             partial(sweep.to_csv, results.sweep, catalogue.sweep),
         ),
+        *_of_conditions(results),
         *_pictures(results),
         _Figure(
             "guidance",
@@ -122,7 +125,66 @@ def _figures(results: Results) -> list[_Figure]:
             partial(guidance.draw, results) if guidance.at_several_scales(results) else None,
             partial(guidance.to_csv, results),
         ),
+        *_of_settings(results),
+        *_of_training(results),
     ]
+
+
+def _of_conditions(results: Results) -> list[_Figure]:
+    """Return the figures that set the gap of conditions beside their clips and their sounds."""
+    from clipsonic_eval.reporting.figures import cosines, extrapolation, recovery
+
+    gap, catalogue, runs = results.gap, results.catalogue, results.runs.table
+    shown = recoveries(results)
+    return [
+        _Figure(
+            "cosines",
+            "Cosines to the true image embedding, clip by clip",
+            "",
+            partial(cosines.draw, gap, catalogue) if gap is not None and cosines.histograms(gap, catalogue) else None,
+            partial(cosines.to_csv, gap, catalogue) if gap is not None else str,
+        ),
+        _Figure(
+            "recovery",
+            "Gap closed against metric recovered",
+            "",
+            partial(recovery.draw, shown, catalogue) if shown else None,
+            partial(recovery.to_csv, shown),
+        ),
+        _Figure(
+            "extrapolation",
+            "FAD against the number of clips, and its limit",
+            "",
+            partial(extrapolation.draw, runs, catalogue) if extrapolation.scores(runs) else None,
+            partial(extrapolation.to_csv, runs),
+        ),
+    ]
+
+
+def _of_settings(results: Results) -> list[_Figure]:
+    """Return a figure for every tag whose values are numbers."""
+    from clipsonic_eval.reporting.figures import settings
+
+    return [
+        _Figure(
+            f"against-{re.sub('[^A-Za-z0-9]+', '-', key)}",
+            f"Metrics against {key.replace('_', ' ')}",
+            "",
+            partial(settings.draw, key, by_value, results.catalogue),
+            partial(settings.to_csv, key, by_value),
+        )
+        for key, by_value in results.by_setting.items()
+        if settings.is_drawn(by_value, results.catalogue)
+    ]
+
+
+def _of_training(results: Results) -> list[_Figure]:
+    """Return the training curves."""
+    from clipsonic_eval.reporting.figures import training
+
+    logs = results.training
+    draw = partial(training.draw, logs) if logs else None
+    return [_Figure("training", "Training: losses over the steps", "", draw, partial(training.to_csv, logs))]
 
 
 def _pictures(results: Results) -> list[_Figure]:

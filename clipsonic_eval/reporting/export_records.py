@@ -12,15 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clipsonic_eval import records
+from clipsonic_eval import filenames, files, records
 from clipsonic_eval.analysis import figure_data
 from clipsonic_eval.analysis.comparisons import asked_for
 from clipsonic_eval.analysis.results import GAP, Results
+from clipsonic_eval.analysis.training_logs import LogRow
 from clipsonic_eval.records import Comparison, RunRecord
+
+TRAINING = "training"  # folder of the logs of trainings
 
 
 def write(results: Results, folder: Path) -> None:
-    """Write a compact copy of every run that the report uses, the pooled records, and the arrays of its figures."""
+    """Write a compact copy of every run that the report uses, the pooled records, and what its figures need."""
     found = results.runs
     for run in found.all_runs:
         records.write(compact(run.record, results), folder / run.name)
@@ -35,6 +38,8 @@ def write(results: Results, folder: Path) -> None:
         points = figure_data.projection(run)
         if points is not None:
             figure_data.export_projection(points, folder / run.name)
+    for model, rows in results.training.items():
+        files.write_csv(folder / TRAINING / model / filenames.TRAIN_LOG, LogRow._fields, rows)
 
 
 def compact(record: RunRecord, results: Results) -> RunRecord:

@@ -46,6 +46,7 @@ class ReportOptions(NamedTuple):
             :data:`~clipsonic_eval.reporting.figures.venues.VENUES`; "": figures those of ICASSP, and tables fit all.
         page: of the page for listening; None: there is none.
         paper: the tables of the paper.
+        training: folders of models whose training curves the report shows.
     """
 
     title: str = "Report"
@@ -54,6 +55,7 @@ class ReportOptions(NamedTuple):
     venue: str = ""
     page: PageConfig | None = None
     paper: PaperTable = PaperTable()
+    training: tuple[Path, ...] = ()
 
     @property
     def latex(self) -> LatexStyle:

@@ -13,6 +13,7 @@ from clipsonic_eval.reporting.options import ABLATION, PUBLISHED
 from clipsonic_eval.reporting.statements.wording import plural
 
 Figures = Mapping[str, tuple[str, str]]  # title and caption by name
+_BESIDE = {"gap": ("cosines", "recovery")}  # figures that stand with another
 
 
 class Section(NamedTuple):
@@ -71,9 +72,17 @@ def outline(results: Results, tables: Collection[str], figures: Collection[str])
         return Section(title, tuple(sentences), drawn, listed)
 
     found = [section("Reported elsewhere", (), (PUBLISHED,))] if PUBLISHED in tables else []
-    found += [section(q.title, sentences, (q.shows,)) for q, sentences in summary.answers(results)]
+    found += [
+        section(q.title, sentences, (q.shows, *_BESIDE.get(q.shows, ()))) for q, sentences in summary.answers(results)
+    ]
     for name in (name for name in tables if name.startswith(ABLATION)):
         found.append(section(f"Ablation: {name.removeprefix(ABLATION)}", (), (name,)))
+    if "extrapolation" in figures:
+        found.append(section("How many clips does FAD need?", (), ("extrapolation",)))
+    if against := [name for name in figures if name.startswith("against-")]:
+        found.append(section("What do the settings do?", (), against))
+    if "training" in figures:
+        found.append(section("How did the trainings go?", (), ("training",)))
     if results.runs.bench:
         found.append(section("What does it cost?", bench.sentences(results.runs.bench), ("cost", "stages")))
     if "spectrograms" in figures:

@@ -66,12 +66,12 @@ def to_csv(record: RunRecord, catalogue: Catalogue) -> str:
 
 def _panel(axis: Any, shares: Shares, systems: Sequence[str], classes: Sequence[str]) -> None:
     values = np.array([[shares.get(s, {}).get(c, (np.nan, 0))[0] for c in classes] for s in systems])
-    axis.imshow(values, cmap="cividis", vmin=0.0, vmax=1.0, aspect="auto")
+    image = axis.imshow(values, cmap="cividis", vmin=0.0, vmax=1.0, aspect="auto")
     for row, column in zip(*np.nonzero(np.isfinite(values)), strict=True):
         share = values[row, column]
         axis.text(
-            column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=6,
-            color="black" if share > 0.55 else "white",
+            column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=style.SMALL,
+            color=style.on(image.cmap(share)),
             fontweight="bold" if share == np.nanmin(values[row]) < np.nanmax(values[row]) else "normal",
         )  # fmt: skip
     axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from clipsonic_eval.analysis.catalogue import Pair
+from clipsonic_eval.analysis.catalogue import Pair, SystemStyle
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.records import Comparison
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.headings import title
 from clipsonic_eval.reporting.sweep import Sweep, metrics, variant
 from clipsonic_eval.reporting.tables import span
-
-_MARKERS = "D^osvPX*"
 
 
 def draw(results: Results) -> tuple[Figure, str]:
@@ -24,15 +22,15 @@ def draw(results: Results) -> tuple[Figure, str]:
     comparisons = [c for _, record in sweep for c in record.comparisons]
     baseline = results.catalogue.sweep[0][1]
     gains = [(a, b) for a, b in results.catalogue.sweep if b == baseline]
-    colours = {a: results.catalogue.style(a).colour for a, _ in gains}
+    looks = {a: results.catalogue.style(a) for a, _ in gains}
     shown = metrics(sweep)
     figure = style.figure(2 if len(shown) > 1 else 1, 2.5)
     axes = figure.subplots(1, len(shown), squeeze=False)[0]
     for axis, metric in zip(axes, shown, strict=True):
-        _panel(axis, sweep, metric, gains, colours)
+        _panel(axis, sweep, metric, gains, looks)
         _mark_main(axis, sweep, main)
         higher = next(c.higher_is_better for c in comparisons if c.metric == metric)
-        axis.set_title(f"{title(metric)}: {f'system − {baseline}' if higher else f'{baseline} − system'}")
+        axis.set_title(f"{title(metric)}\n{f'system − {baseline}' if higher else f'{baseline} − system'}")
         axis.set_xlabel("centroid distance image–text")
     axes[0].set_ylabel(f"gain over {baseline}")
     handles, labels = axes[0].get_legend_handles_labels()
@@ -40,7 +38,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     return figure, _caption(results, comparisons, baseline)
 
 
-def _panel(axis: Any, sweep: Sweep, metric: str, gains: Sequence[Pair], colours: dict[str, str]) -> None:
+def _panel(axis: Any, sweep: Sweep, metric: str, gains: Sequence[Pair], looks: Mapping[str, SystemStyle]) -> None:
     axis.axhline(0, color="black", linewidth=0.7)
     axis.grid(axis="y")
     width = (sweep[-1][0].value - sweep[0][0].value) or 1.0
@@ -50,9 +48,10 @@ def _panel(axis: Any, sweep: Sweep, metric: str, gains: Sequence[Pair], colours:
         shown = [(distance + shift, c) for distance, c in found if c is not None]
         if shown:
             places, values = [place for place, _ in shown], [c.gain for _, c in shown]
-            axis.plot(places, values, color=colours[a], marker=_MARKERS[i % len(_MARKERS)], markersize=4, label=a)
+            look = {"color": looks[a].colour, "marker": looks[a].marker, "linestyle": style.dash(looks[a].marker)}
+            axis.plot(places, values, markersize=4, label=a, **look)
         for place, c in shown:
-            _spread(axis, place, c, colours[a])
+            _spread(axis, place, c, looks[a].colour)
 
 
 def _spread(axis: Any, place: float, c: Comparison, colour: str) -> None:

@@ -144,7 +144,7 @@ def _label(axis: Any, rows: Sequence[PlacedPoint], look: _Look) -> None:
 def _text(axis: Any, row: PlacedPoint, look: _Look, place: tuple[float, float]) -> Any:
     return axis.annotate(
         look.label(row.point), (row.point.latency.value, row.score.value), place, textcoords="offset points",
-        fontsize=6.5, color=look.colour(row.point), zorder=6,
+        fontsize=style.SMALL, color=look.colour(row.point), zorder=6,
         ha="left" if place[0] > 0 else "right" if place[0] < 0 else "center",
         va="bottom" if place[1] > 0 else "top",
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.4},

@@ -16,7 +16,6 @@ from clipsonic_eval.reporting.headings import heading
 from clipsonic_eval.reporting.tables import first_of_metric, seed_list, span
 from clipsonic_eval.types import Score
 
-_MARKERS = "osD^vPX*"
 _MOST_BANDS = 4  # more bands than these cover each other: bars instead
 
 
@@ -32,7 +31,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     axes = figure.subplots(len(rows), len(firsts), squeeze=False, sharex=True, sharey="col")
     for r, row in enumerate(rows):
         for axis, (metric, first) in zip(axes[r], firsts.items(), strict=True):
-            _panel(axis, results, metric, row, [_MARKERS[systems.index(e) % len(_MARKERS)] for e in row])
+            _panel(axis, results, metric, row)
             _label(axis, sorted(results.by_scale), heading(first), top=r == 0, bottom=r == len(rows) - 1)
         if len(rows) > 1:
             axes[r][0].set_ylabel("one network" if _share(results, row) else "a network each")
@@ -83,13 +82,13 @@ def _scores(results: Results) -> list[Score]:
     return [score for record in results.by_scale.values() for score in record.scores]
 
 
-def _panel(axis: Any, results: Results, metric: str, row: Sequence[SystemStyle], markers: Sequence[str]) -> None:
+def _panel(axis: Any, results: Results, metric: str, row: Sequence[SystemStyle]) -> None:
     crowded = len(row) > _MOST_BANDS
-    for i, (entry, marker) in enumerate(zip(row, markers, strict=True)):
+    for i, entry in enumerate(row):
         shift = 1.018 ** (i - (len(row) - 1) / 2) if crowded else None
         shown = at_scales(results, metric, entry.name)
         if shown:
-            _line(axis, shown, (entry, marker), shift, results.chosen.get(entry.name))
+            _line(axis, shown, entry, shift, results.chosen.get(entry.name))
     chosen = {results.chosen.get(entry.name) for entry in row}
     if len(chosen) == 1 and (scale := chosen.pop()) is not None and _share(results, row):
         axis.axvline(scale, color=style.GREY, linewidth=0.8, linestyle=":", zorder=0)
@@ -110,13 +109,13 @@ def at_scales(results: Results, metric: str, system: str) -> dict[float, Score]:
 
 
 def _line(
-    axis: Any, shown: Mapping[float, Score], look: tuple[SystemStyle, str], shift: float | None, chosen: float | None
+    axis: Any, shown: Mapping[float, Score], entry: SystemStyle, shift: float | None, chosen: float | None
 ) -> None:
     """Draw one system; ``shift`` moves its points sideways (a factor) and gives it bars instead of a band."""
-    entry, marker = look
     places = {scale: scale * (shift or 1.0) for scale in shown}
     values = [score.value for score in shown.values()]
-    axis.plot(list(places.values()), values, color=entry.colour, marker=marker, markersize=3.5, label=entry.name)
+    look = {"color": entry.colour, "marker": entry.marker, "linestyle": style.dash(entry.marker)}
+    axis.plot(list(places.values()), values, markersize=3.5, label=entry.name, **look)
     ends = {places[scale]: score.ci for scale, score in shown.items() if score.ci is not None}
     if shift is not None:
         for place, end in ends.items():

@@ -110,8 +110,10 @@ def _line(axis: Any, view: HistoryView, line: SeriesLine, colour: str) -> None:
     pinned = [(p.position, p.value, view.pins_of(p)) for p in line.points if view.pins_of(p)]
     for place, value, names in pinned:
         axis.plot([place], [value], "D", color="black", markersize=4.2, mfc="none", mew=0.8, zorder=4)
-        axis.annotate(_short(", ".join(names)), (place, value), (0, 5), textcoords="offset points", fontsize=6,
-                      ha="center", va="bottom", zorder=5)  # fmt: skip
+        axis.annotate(
+            _short(", ".join(names)), (place, value), (0, 5), textcoords="offset points", fontsize=style.SMALL,
+            ha="center", va="bottom", zorder=5,
+        )  # fmt: skip
     _levels(axis, line, colour)
 
 
@@ -123,7 +125,7 @@ def _levels(axis: Any, line: SeriesLine, colour: str) -> None:
         places = decimals_of(step.size, None) if step.size else 3
         text = number(step.size, max(0, places - 1), sign=True)
         axis.annotate(text, (at, 1.0), (0, 1 + 6 * (i % 2)), xycoords=("data", "axes fraction"), color=colour,
-                      textcoords="offset points", fontsize=6, ha="center", va="bottom")  # fmt: skip
+                      textcoords="offset points", fontsize=style.SMALL, ha="center", va="bottom")  # fmt: skip
         start = line.points[steps[i - 1].index if i else 0].position
         axis.hlines(step.before, start, line.points[step.index - 1].position, color=colour, linewidth=1.3, alpha=0.6)
     if steps:

@@ -18,6 +18,7 @@ from clipsonic_eval.reporting.figures import fonts, style
 RANGE_DB = 60.0  # below the loudest point that are shown
 _HIDDEN = (SHUFFLED, NOISE)  # real audio of another query, and a grey square: nothing to see
 _COLOURS = 40  # steps of 1.5 dB: no visible difference, and half the size of the file
+_LETTERS = 15  # of a title in an inch of a column, less the space for the names of the rows
 _MARKED_HZ = (250, 1000, 4000)
 
 
@@ -44,16 +45,17 @@ def draw(shown: Examples, catalogue: Catalogue) -> tuple[Figure, str]:
     """
     systems = rows(shown, catalogue)
     columns = range(min(len(shown.keys), MAX_QUERIES))
-    titles = [_title(text) for text in captions(shown).shown]
+    across = 2 if len(columns) > 2 else 1
+    titles = [_title(text, int(_LETTERS * style.width(across) / len(columns))) for text in captions(shown).shown]
     title_height = 0.13 * max(t.count("\n") + 1 for t in titles)
-    figure = style.figure(2 if len(columns) > 2 else 1, 0.1 + title_height + 0.55 * len(systems))
+    figure = style.figure(across, 0.1 + title_height + 0.55 * len(systems))
     figure.set_layout_engine("constrained", h_pad=0.012, w_pad=0.04, hspace=0.02, wspace=0.0)
     axes = figure.subplots(len(systems), len(columns), squeeze=False)
     for c in columns:
         top = loudest(shown, systems, c)
         for r, system in enumerate(systems):
             image = show(axes[r][c], in_db(shown.mels[system][c], top), shown.hz if c == 0 else ())
-        axes[0][c].set_title(titles[c], fontsize=7, pad=3)
+        axes[0][c].set_title(titles[c], fontsize=style.SMALL, pad=3)
     for r, system in enumerate(systems):
         axes[r][0].set_ylabel(system, rotation=0, ha="right", va="center", labelpad=4)
     colour_bar(figure, image, ax=list(axes[:, -1]), fraction=0.06, aspect=40, pad=0.03)
@@ -99,7 +101,7 @@ def show(axis: Any, levels: Float32, hz: Sequence[float]) -> Any:
     )  # fmt: skip
     marked = [f for f in _MARKED_HZ if hz and hz[0] <= f <= hz[-1]]
     places: Any = np.interp(marked, hz, np.arange(len(hz))) if marked else []
-    axis.set_yticks(places, [f"{f / 1000:g}k" if f >= 1000 else f"{f}" for f in marked], fontsize=5)
+    axis.set_yticks(places, [f"{f / 1000:g}k" if f >= 1000 else f"{f}" for f in marked])
     axis.tick_params(axis="y", pad=1, size=1.5)
     axis.set_xticks([])
     for spine in axis.spines.values():
@@ -111,8 +113,8 @@ def colour_bar(figure: Figure, image: Any, **place: Any) -> None:
     """Draw the scale of the colours; ``place`` as matplotlib's ``Figure.colorbar`` takes it."""
     bar = figure.colorbar(image, ticks=np.arange(-RANGE_DB, 1, 20), **place)
     bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=5.5, size=1.5, pad=1)
-    bar.set_label("dB", fontsize=6, labelpad=1)
+    bar.ax.tick_params(size=1.5, pad=1)
+    bar.set_label("dB", fontsize=style.SMALL, labelpad=1)
 
 
 def size(shown: Examples) -> str:
@@ -129,6 +131,6 @@ def of_colours(real: bool) -> str:
     return f"Colours: {RANGE_DB:.0f} dB below the loudest point of {clip}."
 
 
-def _title(prompt: str) -> str:
-    lines = fonts.wrapped(prompt, 26)
+def _title(prompt: str, most: int) -> str:
+    lines = fonts.wrapped(prompt, most)
     return "\n".join(lines if len(lines) <= 3 else [*lines[:2], f"{lines[2]} …"])

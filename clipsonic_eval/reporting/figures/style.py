@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from clipsonic_eval import atomic
+from clipsonic_eval.analysis.catalogue import MARKERS
 from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.reporting.figures import fonts
 from clipsonic_eval.reporting.figures.venues import DEFAULT, VENUES, Venue
@@ -23,6 +24,7 @@ SMALL = 7.0  # points: the smallest letters, which venues require at the printed
 MAX_PNG_BYTES = 150_000
 GREY = "#7f7f7f"
 RULE = "#d9d9d9"
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 _venue: ContextVar[Venue] = ContextVar("venue", default=VENUES[DEFAULT])
 
 _RC: dict[str, Any] = {
@@ -98,6 +100,20 @@ def figure(columns: int, height: float) -> Figure:
     return made
 
 
+def dash(marker: str) -> Any:
+    """Return the line style that goes with a marker of the catalogue: lines differ without colour too."""
+    return _DASHES[MARKERS.find(marker) % len(_DASHES)]
+
+
+def legend(figure: Figure, axes: Iterable[Any], most: int = 8) -> None:
+    """Put one legend for all axes below the figure, at most so many entries in a row."""
+    every = [pair for axis in axes for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
+    found = {label: handle for handle, label in reversed(every)}
+    labels = list(dict.fromkeys(label for _, label in every))
+    place = {"loc": "outside lower center", "ncols": min(len(labels), most), "columnspacing": 1.2}
+    figure.legend([found[label] for label in labels], labels, handletextpad=0.4, **place)
+
+
 def save(made: Figure, stem: Path, png_bytes: int | None = None) -> tuple[Path, Path, Path]:
     """Write ``stem.pdf``, ``stem.svg`` and ``stem.png`` without dates or versions in them.
 
@@ -145,3 +161,14 @@ def limits(low: float, high: float, margin: float = 0.06) -> tuple[float, float]
     if not np.isfinite(span) or span <= 0:
         span = abs(high) or 1.0
     return low - margin * span, high + margin * span
+
+
+def on(background: Sequence[float]) -> str:
+    """Return black or white, whichever stands out more on a colour, (3 or more,) sRGB from 0 to 1.
+
+    Source: contrast ratio of the Web Content Accessibility Guidelines 2.2.
+    """
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in background[:3]]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    # (L + 0.05) / 0.05 > 1.05 / (L + 0.05)
+    return "black" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "white"

@@ -67,7 +67,7 @@ def _row(axis: Any, entry: SystemStyle, score: Score, y: float) -> None:
     if len(score.by_seed) > 1:
         below = [y + 0.3] * len(score.by_seed)
         axis.plot(list(score.by_seed.values()), below, "|", color=entry.colour, markersize=3.5, markeredgewidth=0.9)
-    marker, size = ("D", 3.6) if entry.group == CONTROLS else ("o", 4.6)
+    marker, size = ("D", 3.0) if entry.group == CONTROLS else ("o", 3.8)
     axis.plot([score.value], [y], marker, color=entry.colour, markersize=size)
 
 
@@ -90,7 +90,7 @@ def _beyond(axis: Any, value: float, y: float, edge: float) -> None:
     shown = number(value, 0 if size >= 100 else 1 if size >= 10 else 2)
     axis.text(
         edge, y, f"{shown} →" if right else f"← {shown}", ha="right" if right else "left", va="center",
-        color="#555555", fontsize=6.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+        color="#555555", fontsize=style.SMALL, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
     )  # fmt: skip
 
 

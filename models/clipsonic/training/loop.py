@@ -23,14 +23,14 @@ from clipsonic.training.noise_levels import COLUMNS, LossByNoiseLevel
 from clipsonic.training.observers import Observer, Sight
 from clipsonic.training.optimizers import make_optimizers
 from clipsonic.training.posthoc_ema import PowerAverages, store
-from clipsonic_eval import threads
+from clipsonic_eval import filenames, threads
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import write_csv
 from clipsonic_eval.progress import SILENT, Progress
 
 Network = Callable[..., Any]
 
-LOG_NAME = "train_log.csv"
+
 _LOG_COLUMNS = ("step", "loss", "val_loss", "lr", "seconds", "data_s", "samples_per_s")
 _SHOWN = {"loss": "train/loss", "val_loss": "val/loss", "lr": "train/lr", "samples_per_s": "train/samples_per_s"}
 
@@ -301,7 +301,7 @@ class _TrainingRun:
         self.log_rows.append(row)
         self._logged = self._now()
         if self.writes:
-            write_csv(self.folder / LOG_NAME, columns, self.log_rows)
+            write_csv(self.folder / filenames.TRAIN_LOG, columns, self.log_rows)
         self._tell({_SHOWN.get(name, f"train/{name}"): value for name, value in row.items() if name != "step"})
 
     def _summed_window(self) -> torch.Tensor:

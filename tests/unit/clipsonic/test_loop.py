@@ -14,6 +14,7 @@ from torch import nn
 
 from clipsonic.training import loop
 from clipsonic.training.config import TrainConfig
+from clipsonic_eval import filenames
 from clipsonic_eval.errors import ConfigError, UserError
 
 CONFIG = TrainConfig(
@@ -93,7 +94,7 @@ def test_a_run_leaves_the_average_of_the_weights_that_adamw_took(tmp_path: Path)
 def test_the_log_has_a_row_per_interval_with_the_mean_loss_between(tmp_path: Path) -> None:
     config = TrainConfig(steps=5, batch_size=4, log_every=2, precision="fp32", learning_rate=1e-30, warmup=0)
     loop.run(Quadratic(start=1.0), config, tmp_path, identity="x")
-    with (tmp_path / loop.LOG_NAME).open(newline="") as stream:
+    with (tmp_path / filenames.TRAIN_LOG).open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["step"] for row in rows] == ["2", "4", "5"]
     assert [float(row["loss"]) for row in rows] == [2.0, 2.0, 2.0]

@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 from unit.clipsonic.fakes import FakeStore
 
 from clipsonic.model_folder import WEIGHTS
-from clipsonic.training import loop
 from clipsonic.training.audio import train_on
 from clipsonic.training.config import AudioTrainingConfig
 from clipsonic.training.processes import joined, shares
+from clipsonic_eval import filenames
 from clipsonic_eval.config import resolve
 from clipsonic_eval.errors import ConfigError
 
@@ -62,7 +62,7 @@ def test_a_batch_that_cannot_be_shared_equally_is_refused(tmp_path: Path) -> Non
 
 
 def losses(folder: Path) -> list[float]:
-    with (folder / loop.LOG_NAME).open(newline="") as stream:
+    with (folder / filenames.TRAIN_LOG).open(newline="") as stream:
         return [float(row["loss"]) for row in csv.DictReader(stream)]
 
 

@@ -190,26 +190,43 @@ def test_a_system_that_was_tried_at_one_scale_only_and_controls_are_not_drawn() 
 # modality gap
 
 
-def test_bars_of_the_gap_are_as_high_as_the_statistics() -> None:
+def test_points_of_the_gap_are_the_statistics_a_row_per_condition() -> None:
     found = results_of(gap_record({}), catalogue=CLIPSONIC)
     assert found.gap is not None
     figure, caption = gap.draw(found.gap, found.catalogue, None)
     distance, cosine = figure.axes
-    assert [tick.get_text() for tick in distance.get_xticklabels()] == ["text (ZS)", "mean-shift", "PD", "PD-best4"]
     order = ("text", "mean-shift", "PD", "PD-best4")
-    assert [bar.get_height() for bar in distance.patches] == [GAPS[c][0] for c in order]
-    assert [bar.get_height() for bar in cosine.patches] == [GAPS[c][k] for k in (1, 2) for c in order]
-    assert [t.get_text() for t in distance.texts] == ["0.84", "0.02", "0.09", "0.09"]
+    assert rows_of(distance) == ["text (ZS)", "mean-shift", "PD", "PD-best4"]
+    assert points_of(distance, "o") == [(GAPS[c][0], float(i)) for i, c in enumerate(order)]
+    assert [x for x, _ in points_of(cosine, "o")] == [GAPS[c][k] for c in order for k in (1, 2)]
     assert "n = 480" in caption
     assert "principal components" not in caption
 
 
-def test_centred_cosines_are_pale_and_the_figure_says_so() -> None:
+def test_what_text_gave_before_is_dotted() -> None:
     found = results_of(gap_record({}))
     assert found.gap is not None
-    cosine = gap.draw(found.gap, found.catalogue, None)[0].axes[1]
-    assert [bar.get_alpha() for bar in cosine.patches] == [None] * 4 + [0.45] * 4
-    assert cosine.texts[-1].get_text() == "full: raw\npale: centred"
+    for axis, value in zip(gap.draw(found.gap, found.catalogue, None)[0].axes, (0.84, 0.33), strict=True):
+        (before,) = [line for line in axis.lines if line.get_linestyle() == ":"]
+        assert list(before.get_xdata()) == [value, value]
+
+
+def test_centred_cosines_are_hollow_and_the_caption_says_so() -> None:
+    found = results_of(gap_record({}))
+    assert found.gap is not None
+    figure, caption = gap.draw(found.gap, found.catalogue, None)
+    marks = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
+    assert [line.get_markerfacecolor() == "white" for line in marks] == [False, True] * 4
+    assert "hollow: centred" in caption
+
+
+def test_text_and_image_look_like_the_systems_that_they_are_the_condition_of() -> None:
+    found = results_of(on_fad({"IQ": 1.0, "ZS": 2.0}, {}), gap_record({}), catalogue=CLIPSONIC)
+    assert found.gap is not None
+    points = {name: np.zeros((3, 2), np.float32) for name in ("image", "text")}
+    axis = gap.draw(found.gap, found.catalogue, points)[0].axes[-1]
+    looks = [(to_hex(line.get_color()), line.get_marker()) for line in axis.lines[:2]]
+    assert looks == [(found.catalogue.style(n).colour.lower(), found.catalogue.style(n).marker) for n in ("IQ", "ZS")]
 
 
 def test_projected_embeddings_are_those_of_the_file_with_their_centroids() -> None:

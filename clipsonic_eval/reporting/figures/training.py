@@ -1,0 +1,55 @@
+"""Training curves: loss and held-out loss over the steps, from the logs that `train` writes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from clipsonic_eval.analysis.catalogue import Catalogue
+from clipsonic_eval.analysis.training_logs import LogRow
+from clipsonic_eval.reporting import markup
+from clipsonic_eval.reporting.figures import style
+
+Logs = Mapping[str, Sequence[LogRow]]
+
+
+def draw(logs: Logs) -> tuple[Figure, str]:
+    """Return the figure, a panel for each of the two losses and a line per model, and its caption.
+
+    Args:
+        logs: rows by the name of the model, as :func:`clipsonic_eval.analysis.training_logs.read` gives them.
+    """
+    losses = {"loss": "loss", "val_loss": "held-out loss"}
+    shown = {key: name for key, name in losses.items() if any(_points(rows, key) for rows in logs.values())}
+    catalogue = Catalogue().completed(logs)
+    figure = style.figure(2 if len(shown) > 1 else 1, 2.2)
+    axes = figure.subplots(1, len(shown), squeeze=False, sharex=True, sharey=True)[0]
+    for axis, (key, name) in zip(axes, shown.items(), strict=True):
+        for model, rows in logs.items():
+            entry, points = catalogue.style(model), _points(rows, key)
+            look = {"color": entry.colour, "marker": entry.marker, "linestyle": style.dash(entry.marker)}
+            every = max(1, len(points) // 6)
+            axis.plot(*zip(*points, strict=True), markersize=3, markevery=every, linewidth=1.0, label=model, **look)
+        axis.set_yscale("log")
+        axis.set_xlabel("steps")
+        axis.set_ylabel(name)
+        axis.grid(visible=True)
+    style.legend(figure, axes)
+    return figure, (
+        "Training: loss, a mean over the steps since the last row of the log, and loss on held-out clips, over the "
+        f"steps ({len(logs)} {'model' if len(logs) == 1 else 'models'}). Losses of different models compare only where "
+        "their parametrisations and weightings agree."
+    )
+
+
+def _points(rows: Sequence[LogRow], key: str) -> list[tuple[float, float]]:
+    found = ((row.step, row.loss if key == "loss" else row.val_loss) for row in rows)
+    return [(step, loss) for step, loss in found if loss is not None and math.isfinite(loss)]
+
+
+def to_csv(logs: Logs) -> str:
+    """Return the losses as CSV, one row per model and row of its log."""
+    rows = [(model, *row) for model, several in logs.items() for row in several]
+    return markup.plain_csv(("model", "step", "loss", "val_loss"), rows)
