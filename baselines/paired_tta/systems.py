@@ -53,9 +53,11 @@ class MeanShiftConfig(MelSystemConfig):
 
     Attributes:
         pairs: image-caption pairs on which the shift is measured, those that the prior of PD is trained on.
+        fraction: of the difference of the centroids that is added; 0 is ZS, 1 the whole of it.
     """
 
     pairs: PairSource
+    fraction: float = 1.0
 
 
 class MeanShift(MelSystem):
@@ -74,7 +76,7 @@ class MeanShift(MelSystem):
         super().__init__(config)
         pairs = load_pairs(config.pairs, config.encoder or self.default_encoder, config.encoder_weights)
         mean_text, mean_image = pairs.means()
-        self.shift = mean_image - mean_text  # Δ = μ_image − μ_text
+        self.shift = config.fraction * (mean_image - mean_text)  # λΔ = λ (μ_image − μ_text)
         self._pairs = {"kind": pairs.kind, "sha256": pairs.content, "n": len(pairs)}
 
     def card(self) -> dict[str, Any]:
@@ -83,6 +85,7 @@ class MeanShift(MelSystem):
         return {
             **super().card(),
             "pairs": self._pairs,
+            "fraction": self.config.fraction,
             "shift_length": length,
             "scale": "l2-normalised after the shift",
         }
@@ -92,7 +95,7 @@ class MeanShift(MelSystem):
 
     def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         text = normalised(super()._embed(queries, seeds))
-        return normalised(text + self.shift)  # (e + Δ) / |e + Δ|
+        return normalised(text + self.shift)  # (e + λΔ) / |e + λΔ|
 
 
 class Retrieval:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipsonic_eval import __version__
+from clipsonic_eval.analysis.catalogue import MARKERS, PALETTE
 from clipsonic_eval.files import write_csv, write_text
 from clipsonic_eval.formats import markdown_table
 from clipsonic_eval.metrics import METRICS
@@ -129,7 +130,8 @@ def draw(rows: Sequence[Row]) -> Figure:
             # rounding may leave Wilson's end a hair inside a share of 0 or 1
             below = [max(0.0, row[name] - row[f"{name}_low"]) for row in own]
             above = [max(0.0, row[f"{name}_high"] - row[name]) for row in own]
-            marks = {"fmt": "o", "markersize": 2.5, "linewidth": 0.7, "label": f"n = {n}"}
+            look = {"fmt": MARKERS[k % len(MARKERS)], "color": PALETTE[k % len(PALETTE)]}
+            marks = {"markersize": 2.5, "linewidth": 0.7, "label": f"n = {n}", **look}
             axis.errorbar([row[name] for row in own], places, xerr=[below, above], **marks)
     coverage.set_yticks(range(len(metrics)), metrics)
     coverage.set_ylim(len(metrics) - 0.4, -0.6)

@@ -10,7 +10,7 @@ from clipsonic_eval import files, records
 from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.frontier.result import Frontier
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting import markup
+from clipsonic_eval.reporting import frontier_settings, markup
 from clipsonic_eval.reporting.bench import remarks
 from clipsonic_eval.reporting.export_records import without_paths
 from clipsonic_eval.reporting.frontier_rows import approximate, summary, table, to_csv
@@ -30,7 +30,7 @@ def write(
     headline: str = "Quality against latency",
     command: str = "",
 ) -> Path:
-    """Write ``frontier.csv``, ``.md``, ``.tex``, ``.pdf``, ``.png``, the records, and the page.
+    """Write ``frontier.csv``, ``.md``, ``.tex``, the figures, the records, and the page.
 
     Args:
         frontiers: one per metric, of the same points.
@@ -58,6 +58,7 @@ def write(
     lines = [f"# {headline}", "", *summary(frontiers), f"![{headline}](frontier.png)", ""]
     lines += [f"*{caption}* ([PDF](frontier.pdf))", "", markup.markdown(shown)]
     lines += ["As files: [csv](frontier.csv), [tex](frontier.tex), [md](frontier.md)", ""]
+    lines += frontier_settings.write(frontiers, folder)
     left_out = [*failed, *(skip for frontier in frontiers for skip in frontier.left_out)]
     if left_out:
         lines += ["## Left out", "", *(f"- {markup.code(skip.key)}: {skip.reason}" for skip in left_out), ""]

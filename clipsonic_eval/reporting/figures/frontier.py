@@ -83,7 +83,7 @@ def _panel(axis: Any, rows: Sequence[PlacedPoint], look: _Look) -> None:
     axis.set_xlim(edge)
     axis.set_xlabel("latency of one request (s)")
     axis.set_title(heading(rows[0].score))
-    _ticks(axis)
+    style.round_ticks(axis.xaxis)
     axis.grid(visible=True)
 
 
@@ -93,15 +93,6 @@ def _line(axis: Any, rows: Sequence[PlacedPoint]) -> None:
     x = [*(row.point.latency.value for row in on), axis.get_xlim()[1]]
     y = [*(row.score.value for row in on), on[-1].score.value]
     axis.step(x, y, where="post", color="#404040", linewidth=0.8, zorder=1)
-
-
-def _ticks(axis: Any) -> None:
-    """Put round numbers on the logarithmic axis: a decade alone would show one or two."""
-    low, high = axis.get_xlim()
-    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    ticks = [m * 10.0**k for k in decades for m in (1, 2, 5) if low <= m * 10.0**k <= high]
-    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axis.minorticks_off()
 
 
 def _point(axis: Any, row: PlacedPoint, look: _Look) -> None:

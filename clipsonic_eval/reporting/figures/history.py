@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from matplotlib.figure import Figure
 
+from clipsonic_eval.analysis.catalogue import PALETTE
 from clipsonic_eval.formats import arrow, decimals_of, number
 from clipsonic_eval.history.axes import COMMIT, DATE
 from clipsonic_eval.history.series import Series, SeriesLine
@@ -22,17 +23,17 @@ CAPTION: Final = (
     "Metrics over {over}. Bars or bands: interval over the test clips, which all points share; it says nothing about "
     "the change from point to point. Steps of the thin line: levels between change points; vertical lines: change "
     "points with their size. Hollow: the newest {newest} points, too new to tell. Diamonds: pins; dotted: the "
-    "baseline. Colours: lines whose values do not compare."
+    "baseline. Colours and marks: lines whose values do not compare."
 )
 _COLUMNS, _ROWS = 3, 6  # panels of a figure
 _MANY = 40  # points of a line from which on intervals are a band and markers small
-_COLOURS = ("#1f77b4", "#d95f02", "#2ca02c", "#9467bd", "#8c564b", "#17becf")
+_MARKS = "osv^P*X"  # of the lines in turn; diamonds are pins
 _LONGEST = 26  # characters of a title
 
 
 def write(view: HistoryView, folder: Path) -> list[str]:
-    """Write the figures as PDF and PNG in place of earlier ones; return their stems, in order."""
-    for earlier in (*folder.glob("history*.pdf"), *folder.glob("history*.png")):
+    """Write the figures as PDF, SVG and PNG in place of earlier ones; return their stems, in order."""
+    for earlier in (path for suffix in ("pdf", "svg", "png") for path in folder.glob(f"history*.{suffix}")):
         earlier.unlink()
     stems = []
     with style.look():
@@ -80,7 +81,7 @@ def draw(view: HistoryView, metrics: Sequence[str], systems: Sequence[str]) -> F
 def _panel(axis: Any, view: HistoryView, series: Series) -> None:
     axis.grid(axis="y")
     for k, line in enumerate(series.lines):
-        _line(axis, view, line, _COLOURS[k % len(_COLOURS)])
+        _line(axis, view, line, (PALETTE[k % len(PALETTE)], _MARKS[k % len(_MARKS)]))
         level = view.level(line, series)
         if level is not None:
             axis.axhline(level, color=style.GREY, linewidth=0.8, linestyle=":", zorder=0)
@@ -90,8 +91,9 @@ def _panel(axis: Any, view: HistoryView, series: Series) -> None:
     axis.locator_params(axis="y", nbins=4)
 
 
-def _line(axis: Any, view: HistoryView, line: SeriesLine, colour: str) -> None:
-    """Draw intervals, values, levels between change points, and pins."""
+def _line(axis: Any, view: HistoryView, line: SeriesLine, look: tuple[str, str]) -> None:
+    """Draw intervals, values, levels between change points, and pins, in a colour and with a marker."""
+    colour, marker = look
     x = [point.position for point in line.points]
     y = [point.value for point in line.points]
     many = len(x) > _MANY
@@ -106,7 +108,7 @@ def _line(axis: Any, view: HistoryView, line: SeriesLine, colour: str) -> None:
         some = [(p.position, p.value) for p in line.points if p.too_new == hollow]
         if some:
             face = "white" if hollow else colour
-            axis.plot(*zip(*some, strict=True), "o", color=colour, markersize=size, mfc=face, mew=0.7)
+            axis.plot(*zip(*some, strict=True), marker, color=colour, markersize=size, mfc=face, mew=0.7)
     pinned = [(p.position, p.value, view.pins_of(p)) for p in line.points if view.pins_of(p)]
     for place, value, names in pinned:
         axis.plot([place], [value], "D", color="black", markersize=4.2, mfc="none", mew=0.8, zorder=4)

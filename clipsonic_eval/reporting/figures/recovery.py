@@ -28,8 +28,8 @@ def draw(shown: Sequence[Recovery], catalogue: Catalogue) -> tuple[Figure, str]:
     for axis, metric in zip(axes, metrics, strict=True):
         _panel(axis, [one for one in shown if one.metric == metric], catalogue)
         axis.set_title(title(metric))
-    axes[0].set_ylabel("share recovered")
-    figure.supxlabel("share of the gap closed (cosine)", fontsize=7.5)
+        axis.set_xlabel("gap closed")
+    axes[0].set_ylabel("metric recovered")
     style.legend(figure, axes)
     return figure, _caption(shown, catalogue)
 
@@ -56,8 +56,9 @@ def _caption(shown: Sequence[Recovery], catalogue: Catalogue) -> str:
     sides = dict(catalogue.sides)
     seeds = max(len(one.by_seed) for one in shown)
     return (
-        f"The share of the modality gap that a condition closes against the share of each metric that its sounds "
-        f"recover: 0 is {sides['text']}, 1 is {sides['image']}, whichever direction of the metric is better "
+        "The share of the modality gap that a condition closes (of what the cosine falls short of 1) against the share "
+        f"of each metric that its sounds recover: 0 is {sides['text']}, 1 is {sides['image']}, whichever direction is "
+        "better "
         f"(n = {span(one.n for one in shown)}). Bars: 95 % interval of the system's own score, both ends held fixed"
         + (f"; ticks: {seeds} training seeds" if seeds > 1 else "")
         + ". Dotted: as much recovered as closed."

@@ -163,6 +163,15 @@ def limits(low: float, high: float, margin: float = 0.06) -> tuple[float, float]
     return low - margin * span, high + margin * span
 
 
+def round_ticks(side: Any) -> None:
+    """Put round numbers on a logarithmic axis: a decade alone would show one or two, and powers have small digits."""
+    low, high = sorted(side.get_view_interval())
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [m * 10.0**k for k in decades for m in (1, 2, 5) if low <= m * 10.0**k <= high]
+    side.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+    side.set_ticks([], minor=True)
+
+
 def on(background: Sequence[float]) -> str:
     """Return black or white, whichever stands out more on a colour, (3 or more,) sRGB from 0 to 1.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -27,15 +28,22 @@ def draw(logs: Logs) -> tuple[Figure, str]:
     figure = style.figure(2 if len(shown) > 1 else 1, 2.2)
     axes = figure.subplots(1, len(shown), squeeze=False, sharex=True, sharey=True)[0]
     for axis, (key, name) in zip(axes, shown.items(), strict=True):
-        for model, rows in logs.items():
+        for i, (model, rows) in enumerate(logs.items()):
             entry, points = catalogue.style(model), _points(rows, key)
-            look = {"color": entry.colour, "marker": entry.marker, "linestyle": style.dash(entry.marker)}
-            every = max(1, len(points) // 6)
-            axis.plot(*zip(*points, strict=True), markersize=3, markevery=every, linewidth=1.0, label=model, **look)
+            look: dict[str, Any] = {
+                "color": entry.colour,
+                "marker": entry.marker,
+                "linestyle": style.dash(entry.marker),
+            }
+            if points:
+                every = max(1, len(points) // 6)
+                look["markevery"] = (i % every, every)  # lines that cover each other show their marks in turn
+                axis.plot(*zip(*points, strict=True), markersize=3, linewidth=1.0, label=model, **look)
         axis.set_yscale("log")
         axis.set_xlabel("steps")
         axis.set_ylabel(name)
         axis.grid(visible=True)
+    style.round_ticks(axes[0].yaxis)
     style.legend(figure, axes)
     return figure, (
         "Training: loss, a mean over the steps since the last row of the log, and loss on held-out clips, over the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -16,7 +17,10 @@ from unit.report.vision import VISIONS, difference, lab
 
 from clipsonic_eval.analysis.catalogue import PALETTE
 from clipsonic_eval.analysis.results import Results, analyse
-from clipsonic_eval.analysis.runs import find, sort
+from clipsonic_eval.analysis.runs import Run, find, sort
+from clipsonic_eval.analysis.training_logs import LogRow
+from clipsonic_eval.metrics import fad_inf
+from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import drawing
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.study.catalogue import CLIPSONIC
@@ -29,7 +33,33 @@ APART = 20.0  # ΔE
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     root = tmp_path_factory.mktemp("study")
     write_study(root, n=24, seeds=2, scales=("1", "2"), gaps=(0.45,), frames=12)
-    return analyse(sort(find([root]), None, CLIPSONIC.main_variants), CLIPSONIC)
+    runs = sort(find([root]), None, CLIPSONIC.main_variants)
+    rng = np.random.default_rng(0)
+    clips = {c: {f"q{i}": float(v) for i, v in enumerate(rng.beta(8, 2, 50))} for c in ("text", "PD", "PD-best4")}
+    found = analyse(runs, CLIPSONIC)
+    assert found.gap is not None
+    gap = [
+        replace(s, per_clip=clips.get(s.system, {}) if s.metric == "matched_cosine" else {}) for s in found.gap.scores
+    ]
+    log = [LogRow(step, 1 / step, 2 / step if step % 20 == 0 else None) for step in range(10, 100, 10)]
+    limits = [
+        replace(fad_inf(rng.normal(size=(90, 2)), rng.normal(size=(60, 2)), n_boot=20), system=s) for s in ("PD", "ZS")
+    ]
+    table = Run("limits", None, RunRecord("evaluate", tuple(limits)))
+    return replace(
+        found,
+        gap=replace(found.gap, scores=tuple(gap)),
+        by_setting={"steps": dict.fromkeys(("10", "50", "100"), found.table)},
+        training={"video": log, "prior-pd": log},
+        runs=replace(runs, table=(*runs.table, table)),
+    )
+
+
+def test_the_study_has_every_figure_but_that_of_classes(drawn: Drawn) -> None:
+    assert set(drawn("icassp")) == {
+        "metrics", "gap", "clip_variants", "cosines", "recovery", "extrapolation", "contact_sheet",
+        "spectrograms", "guidance", "against-steps", "training",
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +96,19 @@ def test_no_letter_is_smaller_than_seven_points_and_none_leaves_the_figure(drawn
         for text in letters(figure):
             box = text.get_window_extent()
             assert text.get_fontsize() >= 7.0, (name, text)
+            assert "$" not in text.get_text(), (name, text)  # exponents of formulas are smaller
             assert box.x0 >= -1, (name, text)
             assert box.x1 <= width + 1, (name, text)
             assert box.y1 <= height + 1, (name, text)
 
 
 @pytest.mark.parametrize("venue", ["icassp", "interspeech", "neurips"])
-def test_names_of_axes_do_not_run_into_each_other(drawn: Drawn, venue: str) -> None:
+def test_names_of_axes_and_entries_of_legends_do_not_run_into_each_other(drawn: Drawn, venue: str) -> None:
     for name, figure in drawn(venue).items():
         labels = [axis.xaxis.label for axis in figure.axes if axis.get_xlabel()]
         labels += [axis.title for axis in figure.axes if axis.get_title()]
+        labels += [text for legend in figure.legends for text in legend.get_texts()]
+        labels += [text for text in (figure._supxlabel, figure._supylabel) if text is not None]
         for a, b in itertools.combinations(labels, 2):
             assert not a.get_window_extent().overlaps(b.get_window_extent()), (name, a.get_text(), b.get_text())
 

@@ -63,7 +63,10 @@ def test_clap_tta_is_conditioned_on_its_own_clap_and_not_on_the_one_that_scores(
     assert np.abs(ENCODERS["toy-clap"](None).text(prompts) - expected).max() > 0.01
 
 
-def test_mean_shift_adds_the_difference_of_the_centroids_and_goes_back_to_the_sphere(written: Systems) -> None:
+@pytest.mark.parametrize("fraction", [1.0, 0.5, 0.0])
+def test_mean_shift_adds_the_difference_of_the_centroids_and_goes_back_to_the_sphere(
+    written: Systems, fraction: float
+) -> None:
     import io
 
     import pyarrow.parquet
@@ -74,9 +77,11 @@ def test_mean_shift_adds_the_difference_of_the_centroids_and_goes_back_to_the_sp
     rows = pyarrow.parquet.read_table(folder / "shard-0000.parquet").to_pylist()
     image = encoder.image([np.asarray(Image.open(io.BytesIO(r["image"]))) for r in rows]).astype(np.float64)
     text = encoder.text([r["caption"] for r in rows]).astype(np.float64)
-    moved = encoder.text([q.prompt for q in queries]) + image.mean(axis=0) - text.mean(axis=0)
+    moved = encoder.text([q.prompt for q in queries]) + fraction * (image.mean(axis=0) - text.mean(axis=0))
     expected = moved / np.linalg.norm(moved, axis=1, keepdims=True)
-    np.testing.assert_allclose(made(written, "mean-shift").conditions(queries, SEEDS), expected, atol=1e-5)
+    shifted = made(written, "mean-shift", fraction=fraction)
+    np.testing.assert_allclose(shifted.conditions(queries, SEEDS), expected, atol=1e-5)
+    assert shifted.card()["fraction"] == fraction
 
 
 def test_pd_is_conditioned_on_what_the_prior_draws(written: Systems) -> None:
