@@ -269,7 +269,7 @@ def test_gains_are_drawn_over_the_width_of_the_gap_with_better_above_zero() -> N
     line = line_of(axis, "PD")
     np.testing.assert_allclose(line.get_ydata(), [-5.0, 6.0])  # FAD: lower is better, so a lower value is a gain
     np.testing.assert_allclose(line.get_xdata(), [0.4, 0.8], atol=0.02)
-    assert axis.get_title() == "FAD: ZS − system"
+    assert axis.get_title() == "FAD\nZS − system"
     assert axis.get_ylabel() == "gain over ZS"
     assert "one point per CLIP variant (2)" in caption
 
