@@ -1,7 +1,7 @@
 """One setting varied and nothing else: the runs of every system at two values or more, pooled over training seeds.
 
 A setting is a tag of the runs (``guidance``, ``steps``, ``dataset``) or an entry on the cards of the systems
-(``candidates``). Each value becomes a system of its own, so that tables, tests and marks are those of systems.
+(``candidates``). The values of a system are compared as systems are, so that tables, tests and marks are the same.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ Place = tuple[Run, str]  # a run and the name of a system in it
 Alike = tuple[str, tuple[tuple[str, str], ...]]  # a system, and its other settings and tags
 
 
-def ablation(runs: Runs, setting: str) -> Results:
-    """Return the scores of each system at each value of a setting, as systems in sections.
+def ablation(runs: Runs, setting: str) -> dict[str, Results]:
+    """Return for each system, by its title, the scores and tests of the values of a setting.
+
+    A title names what else distinguishes the runs of a system, where this is not alike for all.
 
     Args:
         runs: from :func:`clipsonic_eval.analysis.runs.sort`; all evaluations that have its selected tags count.
@@ -47,7 +49,7 @@ def ablation(runs: Runs, setting: str) -> Results:
             f"no system was evaluated at two values of '{setting}' with everything else alike; give the runs of each "
             f"value, with a tag {setting} (evaluate --tag {setting}=VALUE) or systems whose cards name it"
         )
-    return _results(varied)
+    return dict(zip(_titles(list(varied)), map(_results, varied.values()), strict=True))
 
 
 def _value(run: Run, system: str, setting: str) -> str:
@@ -64,17 +66,10 @@ def _alike(run: Run, system: str, setting: str) -> Alike:
     return run.tag(_NAME) or system, tuple(sorted({**tags, **card}.items()))
 
 
-def _results(varied: Mapping[Alike, Mapping[str, Sequence[Place]]]) -> Results:
-    titles = _titles(list(varied))
-    styles: list[SystemStyle] = []
-    made: list[Run] = []
-    for title, values in zip(titles, varied.values(), strict=True):
-        for value in sorted(values, key=lambda v: (number(v), v)):
-            name = f"{title}, {value}" if len(titles) > 1 else value
-            styles.append(SystemStyle(name, group=title))
-            made += [_renamed(run, system, name) for run, system in values[value]]
-    catalogue = Catalogue(systems=tuple(styles), groups=tuple(titles), others=titles[0])
-    catalogue = catalogue.completed([style.name for style in styles])
+def _results(places: Mapping[str, Sequence[Place]]) -> Results:
+    values = sorted(places, key=lambda value: (number(value), value))
+    made = [_renamed(run, system, value) for value in values for run, system in places[value]]
+    catalogue = Catalogue(systems=tuple(map(SystemStyle, values)), groups=("",)).completed(values)
     table = pool(made, catalogue)
     scores = {(s.metric, s.system): s for s in table.scores}
     tests = against_best(made, scores, catalogue)

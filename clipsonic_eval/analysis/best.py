@@ -80,24 +80,23 @@ def against_best(
 
 def _influence_test(a: Score, b: Score, runs: Sequence[Run]) -> Comparison | None:
     """Test two statistics of sets by the influences of their clips; None where these are missing or do not fit."""
-    sides = [_influences(score, runs) for score in (a, b)]
-    own = _differences(*(system for system, _ in sides))
-    reference = _differences(*(reference for _, reference in sides))
-    if len(own) < 2 or len(reference) == 1:
+    found = [[own for run in runs if (own := run.record.score(a.metric, s.system)) is not None] for s in (a, b)]
+    (own_a, reference_a), (own_b, reference_b) = map(_influences, found)
+    system, reference = _differences(own_a, own_b), _differences(reference_a, reference_b)
+    if len(system) < 2 or len(reference) == 1:
         return None
     difference = a.value - b.value
-    evidence = evidence_from_influences(difference, own, reference)
+    evidence = evidence_from_influences(difference, system, reference)
     half = evidence.se * float(stats.t.ppf(0.975, evidence.df or 1))
     p = 2 * min(evidence.p_worse, 1 - evidence.p_worse)
     return Comparison(
-        a.metric, a.system, b.system, difference, (difference - half, difference + half), p, p, len(own),
-        evidence.test + (", mean over seeds" if len(runs) > 1 else ""), a.higher_is_better,
+        a.metric, a.system, b.system, difference, (difference - half, difference + half), p, p, len(system),
+        evidence.test + (", mean over seeds" if max(map(len, found)) > 1 else ""), a.higher_is_better,
     )  # fmt: skip
 
 
-def _influences(score: Score, runs: Sequence[Run]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the influences of a system's clips and of the reference's, the mean over the runs; empty if unusable."""
-    found = [own for run in runs if (own := run.record.score(score.metric, score.system)) is not None]
+def _influences(found: Sequence[Score]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the influences of a system's clips and of the reference's, the mean over seeds; empty if unusable."""
     if not found or any(first_order_fails(own) for own in found):
         return {}, {}
     return _mean([own.influence for own in found]), _mean([own.reference_influence for own in found])

@@ -35,17 +35,37 @@ class _Marks(NamedTuple):
     others: Mapping[tuple[str, str], Comparison]
 
 
-def ablation(results: Results, asked: PaperTable, setting: str) -> TextTable:
-    """Return the table of a setting: its values in rows, in a section for each system.
+def ablation(varied: Mapping[str, Results], asked: PaperTable, setting: str) -> TextTable:
+    """Return the table of a setting: its values in rows, in a section for each system; marks are within a section.
 
     Args:
-        results: from :func:`clipsonic_eval.analysis.ablation.ablation`.
+        varied: from :func:`clipsonic_eval.analysis.ablation.ablation`.
         asked: columns and spread.
         setting: that was varied.
+
+    Raises:
+        UserError: signatures of a column are not comparable, or the spread over seeds is asked for where there is none.
     """
-    metrics = tuple(metric for metric in asked.metrics if metric in results.table.metric_names)
-    made = table(results, asked._replace(metrics=metrics, systems=()), setting, label=f"tab:{setting}")
-    return replace(made, caption=f"Over values of {setting}, all else alike. {made.caption}")
+    from pandas import concat
+
+    scores = [score for one in varied.values() for score in one.table.scores]
+    check_columns(scores)
+    asked = asked._replace(spread=_spread(scores, asked.spread), systems=())
+    made = []
+    for section, one in varied.items():
+        metrics = tuple(metric for metric in asked.metrics if metric in one.table.metric_names)
+        part = table(one, asked._replace(metrics=metrics), setting)
+        made.append(replace(part, cells=part.cells.set_axis([section] * len(part.cells))))
+    cells = concat([part.cells for part in made]).map(lambda cell: cell if isinstance(cell, Text) else NONE)
+    tests = dict.fromkeys(f"{title(c.metric)}: {c.test}" for one in varied.values() for c in one.against_best)
+    notes = [*_notes(scores, asked.spread), *n_notes(scores)]
+    notes += [f"Tests against the best value of a system, Holm's correction within it: {'; '.join(tests)}."] * bool(
+        tests
+    )
+    for section, one in varied.items():
+        notes += [f"{section}: {note}" for note in _untested(one, one.table.scores, _marks(one, one.table.scores))]
+    caption = f"Over values of {setting}, all else alike. {made[0].caption}"
+    return TextTable(caption, cells, tuple(notes), f"tab:{setting}")
 
 
 def table(results: Results, asked: PaperTable, head: str = "System", *, label: str = "tab:results") -> TextTable:
@@ -76,7 +96,7 @@ def table(results: Results, asked: PaperTable, head: str = "System", *, label: s
     return TextTable(
         caption=_caption(results, scores, spread),
         cells=markup.cells(columns, rows),
-        notes=(*_notes(scores, spread), *n_notes(scores), *_tests(results, scores, marks)),
+        notes=(*_notes(scores, spread), *n_notes(scores), *_tests(marks), *_untested(results, scores, marks)),
         label=label,
     )
 
@@ -131,7 +151,8 @@ def _cell(metric: str, spread: str, marks: _Marks, scores: Sequence[Score]) -> T
     if score is None:
         return NONE
     half = (score.ci[1] - score.ci[0]) / 2 if score.ci else 0.0
-    error = score.seed_std if spread == SEEDS and score.seed_std else half
+    deviation = score.seed_std or 0.0
+    error = deviation if spread == SEEDS and deviation > 1e-9 * abs(score.value) else half  # seeds may agree
     places = decimals_of_error(error) if error > 0 else decimals(metric)
     text = number(score.value, places)
     if spread == SEEDS and score.seed_std is not None:
@@ -166,13 +187,17 @@ def _notes(scores: Sequence[Score], spread: str) -> Iterator[str]:
         yield f"{heading(first)}: {markup.code(first.signature)}{method}"
 
 
-def _tests(results: Results, scores: Sequence[Score], marks: _Marks) -> Iterator[str]:
-    """Yield what the marks rest on: the tests, the family of the correction, and who was not tested."""
-    shown = [(s.metric, s.system) for s in scores if not results.catalogue.is_control(s.system)]
-    tests = dict.fromkeys(f"{title(m)}: {marks.others[m, s].test}" for m, s in shown if (m, s) in marks.others)
+def _tests(marks: _Marks) -> Iterator[str]:
+    """Yield the tests that the marks rest on, and the family of their correction."""
+    tests = dict.fromkeys(f"{title(c.metric)}: {c.test}" for c in marks.others.values())
     if tests:
         yield f"Tests against the best ({len(marks.others)} in the family of the correction): {'; '.join(tests)}."
+
+
+def _untested(results: Results, scores: Sequence[Score], marks: _Marks) -> Iterator[str]:
+    """Yield for each metric the systems that could not be tested against the best one."""
     for metric, best in marks.best.items():
-        left = [s for m, s in shown if m == metric and s != best and (m, s) not in marks.others]
+        others = [s.system for s in scores if s.metric == metric and s.system != best]
+        left = [s for s in others if not results.catalogue.is_control(s) and (metric, s) not in marks.others]
         if left:
             yield f"Not tested against the best in {title(metric)}: {listed(left, 8)}."

@@ -47,7 +47,7 @@ def asked_for(results: Results, asked: PaperTable) -> Iterator[tuple[str, TextTa
     """
     for setting in asked.ablations:
         varied = ablation(results.runs, setting)
-        as_csv = tables.results_csv(varied.table, varied.catalogue)
+        as_csv = tables.sections_csv({title: one.table for title, one in varied.items()})
         yield f"{ABLATION}{setting}", paper.ablation(varied, asked, setting), as_csv
     if asked.published is not None:
         elsewhere = published.read(asked.published)

@@ -119,6 +119,21 @@ def results_csv(record: RunRecord, catalogue: Catalogue) -> str:
     return markup.csv(result_columns(record, catalogue), rows)
 
 
+def sections_csv(records: Mapping[str, RunRecord]) -> str:
+    """Return records as one CSV file, which has their titles as groups and no order but theirs."""
+    rows = [(title, score) for title, record in records.items() for score in record.scores]
+    scores = RunRecord("pooled", tuple(score for _, score in rows))
+    columns = [Column(csv_name="section", value=lambda row: row[0])]
+    for column in result_columns(scores, Catalogue()):
+        if column.csv_name not in ("group", "best"):
+            columns.append(Column(csv_name=column.csv_name, value=partial(_of_score, column)))
+    return markup.csv(columns, rows)
+
+
+def _of_score(column: Column, row: tuple[str, Score]) -> object:
+    return column.value(row[1])
+
+
 def _caption(record: RunRecord, catalogue: Catalogue) -> str:
     seeds = max(len(s.by_seed) for s in record.scores)
     controls = any(catalogue.is_control(name) for name in record.system_names)

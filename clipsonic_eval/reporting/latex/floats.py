@@ -165,7 +165,7 @@ def _grid(table: TextTable, style: LatexStyle, shape: _Shape) -> _Grid:
     split = [shape.beside and i > 0 and any(cell.small for cell in cells) for i, cells in enumerate(columns)]
     found = [None, *(numbers.digits(cells) for cells in columns[1:])]
     most = _TEXT * style.page
-    widest = [max(width(cell.text, bold=True) for cell in cells) for cells in columns]
+    widest = [max(width(cell.text, bold=cell.bold) for cell in cells) for cells in columns]
     paragraph = [most if column is None and wide > most else 0.0 for column, wide in zip(found, widest, strict=True)]
     small = max(width(cell.small, points=SMALL) for cell in columns[0])
     stub = paragraph[0] or max(width(table.heads[0]), widest[0], small)

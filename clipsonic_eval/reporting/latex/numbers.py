@@ -98,11 +98,11 @@ def plain(cell: Text, column: Digits) -> str:
         return before + shown + after
     if not number.error:
         width = "0" * column.error + ("." + "0" * column.error_fraction if column.error_fraction else "")
-        return f"{before}{shown}{after}\\phantom{{ $\\pm$ {width}}}"
+        return f"{before}{shown}{after}\\phantom{{\\,$\\pm$\\,{width}}}"
     error = number.error + (f".{number.error_fraction}" if number.error_fraction else "")
     left = _phantom("0" * (column.error - len(number.error)))
     right = _missing_fraction(number.error_fraction, column.error_fraction)
-    return rf"{before}{shown}{after} $\pm$ {left}{error}{right}"
+    return rf"{before}{shown}{after}\,$\pm$\,{left}{error}{right}"
 
 
 def for_siunitx(cell: Text) -> str:

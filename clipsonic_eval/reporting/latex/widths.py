@@ -42,6 +42,7 @@ def width(text: str, *, bold: bool = False, points: float = POINTS) -> float:
         >>> round(width("0.754"), 1), round(width("0.754", bold=True), 1)
         (19.6, 22.7)
     """
+    text = text.replace(" ± ", "± ")  # two thin spaces are as wide as one between words
     letters = sum(_LETTERS.get(c) or (_ANY if ord(c) < 0x2C00 else _NUMBERED) for c in text)
     small = 1.08 if points < POINTS else 1.0  # small letters are drawn relatively wider
     return letters * (_BOLD if bold else 1.0) * points / POINTS * small

@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from unit.report.synthetic import Made, evaluation, results_of, score, simple
+from unit.report.synthetic import Made, as_run, evaluation, results_of, score, simple
 
+from clipsonic_eval.analysis.ablation import ablation
 from clipsonic_eval.analysis.results import Results
+from clipsonic_eval.analysis.runs import sort
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import paper
@@ -128,3 +130,34 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     names = [name for name in first.files if name.endswith((".tex", ".csv", ".md")) and "/" not in name]
     assert [name for name in names if (first.out / name).read_bytes() != (again.out / name).read_bytes()] == []
     assert {"table.tex", "comparisons.tex"} <= set(names)
+
+
+def test_seeds_that_agree_but_for_rounding_do_not_set_the_digits() -> None:
+    cells = rows(paper.table(seeds({"A": (0.99583333333333, 0.99583333333334), "B": (2.0, 3.0)}), PaperTable()))
+    assert cells["A"]["FAD ↓"].text == "1.00 ± 0.00"  # half of its interval: 0.055
+
+
+def test_an_ablation_marks_the_best_value_of_each_system() -> None:
+    runs = [
+        as_run(simple({("fad", system): value}, steps=steps))
+        for system, steps, value in (("PD", "5", 3.0), ("PD", "10", 2.0), ("ZS", "5", 9.0), ("ZS", "10", 8.0))
+    ]
+    made = paper.ablation(ablation(sort(runs), "steps"), PaperTable(), "steps")
+    shown = {title: [(row[0].text, row[1].text, row[1].bold) for row in section] for title, section in made.sections()}
+    assert shown == {
+        "PD": [("5", "3.00", False), ("10", "2.00", True)],
+        "ZS": [("5", "9.0", False), ("10", "8.0", True)],
+    }
+    assert made.heads == ("steps", "FAD ↓")
+    assert made.caption.startswith("Over values of steps, all else alike.")
+
+
+def test_an_ablation_over_test_sets_may_not_stand_in_one_column() -> None:
+    runs = [
+        as_run(
+            RunRecord("evaluate", (score("fad", "PD", 2.0, signature=f"fad|ref:{name}|n:480"),), tags={"dataset": name})
+        )
+        for name in ("vggsound", "music")
+    ]
+    with pytest.raises(UserError, match=r"vggsound against music\) and may not stand in one"):
+        paper.ablation(ablation(sort(runs, {"dataset": "music"}), "dataset"), PaperTable(), "dataset")
