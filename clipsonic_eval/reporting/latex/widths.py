@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 POINTS: Final = 8.0  # size of the letters that the widths are of
-_BOLD: Final = 1.16
+_BOLD: Final = 1.15
 _GROUPS: Final = {
     " ": 2.9,
     "!',.:;[]`il|": 2.4,
@@ -40,7 +40,7 @@ def width(text: str, *, bold: bool = False, points: float = POINTS) -> float:
 
     Example:
         >>> round(width("0.754"), 1), round(width("0.754", bold=True), 1)
-        (19.6, 22.7)
+        (19.6, 22.5)
     """
     text = text.replace(" ± ", "± ")  # two thin spaces are as wide as one between words
     letters = sum(_LETTERS.get(c) or (_ANY if ord(c) < 0x2C00 else _NUMBERED) for c in text)
