@@ -6,6 +6,7 @@ long even so becomes several floats. Sizes of letters are given in points, so th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -15,13 +16,15 @@ from typing import Final, NamedTuple
 from clipsonic_eval.reporting.latex import numbers
 from clipsonic_eval.reporting.latex.escape import breakable, escape, lacking, marked_up
 from clipsonic_eval.reporting.latex.numbers import Digits
-from clipsonic_eval.reporting.latex.widths import width, wrapped
+from clipsonic_eval.reporting.latex.widths import POINTS, width, wrapped
 from clipsonic_eval.reporting.markup import Text, TextTable
 
 SMALL: Final = 7.0  # points of intervals and notes
+_TYPEWRITER: Final = 3.8  # points of a letter in typewriter face of that size
 GAP: Final = 3.0  # points on each side of a column
 _TEXT: Final = 0.3  # share of the page that a column of text may take
-_LINES: Final = 42  # of one float: what fits a page beside caption and notes
+_HEIGHT: Final = 550.0  # points of a page, by the shortest (article)
+_LINE: Final = 9.6  # points from line to line
 _SMALL: Final = rf"\def\ci#1{{{{\fontsize{{{SMALL:g}}}{{8}}\selectfont #1}}}}"  # holds inside the float
 _SIUNITX: Final = (
     r"\sisetup{separate-uncertainty=true, detect-weight=true, mode=text, retain-explicit-plus=true, "
@@ -68,7 +71,7 @@ def latex(table: TextTable, style: LatexStyle = PLAIN) -> str:
         head.append(f"% pdfLaTeX shows the numbers of these characters, XeLaTeX and LuaLaTeX their shapes: {unknown}")
     if dropped:
         head.append(f"% left out for want of width: {', '.join(dropped)}; the csv file has it")
-    parts = [part for tall in _by_rows(table) for part in _by_columns(tall, style)]
+    parts = [part for tall in _by_rows(table, style) for part in _by_columns(tall, style)]
     floats = []
     for number, part in enumerate(parts, 1):
         several = len(parts) > 1
@@ -104,13 +107,22 @@ def _own_notes(part: TextTable, whole: TextTable, *, last: bool) -> Iterator[str
             yield note
 
 
-def _by_rows(table: TextTable) -> Iterator[TextTable]:
+def _lines(table: TextTable, style: LatexStyle) -> int:
+    """Return how many lines of a table fit a page beside its caption, its rules and its notes."""
+    room = style.page if _shape(table, style).starred else style.column
+    caption = math.ceil(width(table.caption, points=10) / room)
+    notes = sum(math.ceil(len(note) * _TYPEWRITER / room) for note in table.notes)
+    return max(12, int((_HEIGHT - 50 - 12 * caption - 8 * notes) / _LINE))
+
+
+def _by_rows(table: TextTable, style: LatexStyle) -> Iterator[TextTable]:
     """Yield a table in pieces of no more lines than fit a page."""
     small = any(cell.small for _, rows in table.sections() for row in rows for cell in row)
+    most = _lines(table, style)
     start, lines, title = 0, 0, None
     for i, (name, _) in enumerate(zip(table.cells.index, table.cells.itertuples(), strict=True)):
-        need = (2 if small else 1) + (1 if name and name != title else 0)
-        if lines and lines + need > _LINES:
+        need = (2 if small else 1) + (2 if name and name != title else 0)
+        if lines and lines + need > most:
             yield replace(table, cells=table.cells.iloc[start:i])
             start, lines = i, 0
         lines, title = lines + need, name
@@ -203,7 +215,7 @@ def _float(table: TextTable, style: LatexStyle) -> str:
         r"\begin{threeparttable}",
         rf"\caption{{{escape(table.caption)}}}",
         rf"\label{{{table.label}}}",
-        r"\fontsize{8}{9.6}\selectfont",
+        rf"\fontsize{{{POINTS:g}}}{{{_LINE:g}}}\selectfont",
         rf"\setlength{{\tabcolsep}}{{{GAP:g}pt}}",
         *([_SMALL] if any(cell.small for cells in grid.columns for cell in cells) else []),
         *([_SIUNITX] if style.siunitx else []),

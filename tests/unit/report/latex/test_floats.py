@@ -103,8 +103,10 @@ def test_the_same_table_fits_one_float_at_a_wide_venue() -> None:
 def test_a_long_table_is_cut_into_pages() -> None:
     rows = [[Text(f"system {i}"), Text(f"{i}")] for i in range(100)]
     text = latex(table(["System", "n"], rows))
-    assert text.count(r"\begin{tabular*}") == 3
+    assert text.count(r"\begin{tabular*}") == 2
     assert [text.count(f"system {i} ") for i in range(100)] == [1] * 100
+    with_notes = latex(table(["System", "n"], rows[:40], notes=("a long note " * 100,)))
+    assert with_notes.count(r"\begin{tabular*}") == 2  # notes take lines too
 
 
 def test_optional_columns_go_first() -> None:
