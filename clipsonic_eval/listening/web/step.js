@@ -57,8 +57,7 @@ function showStep(step, place) {
     keys: (event) => {
       const key = event.key.toLowerCase();
       const play = plays.find((one) => one.key.toLowerCase() === key);
-      if (event.key === "Enter" && !event.target.matches("button, a")) go();
-      else if (play) play.toggle();
+      if (play) play.toggle();
       else if (!scale.key(key)) return;
       event.preventDefault();
     },

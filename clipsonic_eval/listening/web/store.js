@@ -63,10 +63,18 @@ async function post(path, value) {
   const found = await response.json().catch(() => ({}));
   if (response.ok) return found;
   const words = found.error || `the server answered ${response.status}`;
-  throw response.status >= 400 && response.status < 500 ? new Refused(words) : new Error(words);
+  const final = response.status < 500 && !TRY_AGAIN.includes(response.status);
+  throw final ? new Refused(words) : new Error(words);
 }
 
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const TRY_AGAIN = [408, 425, 429]; // of the refusals by 4xx
+
+// A while, or until the network is back.
+const pause = (ms) =>
+  new Promise((done) => {
+    setTimeout(done, ms);
+    addEventListener("online", done, { once: true });
+  });
 
 // Calls an action until it does not fail, waiting longer each time, up to ten seconds.
 async function persist(action, failed) {
@@ -109,7 +117,8 @@ class Answers {
     if (this.has(answer.step)) return;
     const lasting = this.store.set(this.key(answer.step), { ...answer, sent: false });
     const sending = this.flush();
-    if (!lasting) await sending;
+    if (lasting) sending.catch(() => {}); // what was refused is kept, and said by changed()
+    else await sending;
   }
 
   flush() {

@@ -5,7 +5,7 @@ const SERVED = DATA.mode === "server";
 const AHEAD = 8; // steps whose sounds are fetched before they are needed
 
 const store = new Store(`listening:${DATA.plan}:`);
-const sounds = new Sounds(SERVED, () => say("The connection is gone; trying again. Please keep this page open."));
+const sounds = new Sounds(SERVED, () => unsent() || say("The connection is gone; trying again. Please keep this page open."));
 let screen = { keys: () => {}, update: () => {}, leave: () => {} };
 let answers = null;
 let session = null;
@@ -26,12 +26,12 @@ function say(text) {
   if (status.textContent !== text) status.textContent = text;
 }
 
-// Shows a screen and moves the focus to its heading, so that screen readers begin there.
+// Shows a screen and moves the focus to its heading, so that screen readers begin there. Enter goes on, wherever the focus is.
 function show(heading, children, next = {}) {
-  screen.leave?.();
+  screen.leave();
   screen = { keys: () => {}, update: () => {}, leave: () => {}, ...next };
   const title = element("h1", { tabindex: "-1" }, heading);
-  document.getElementById("main").replaceChildren(title, ...children.filter((child) => child != null));
+  document.getElementById("place").replaceChildren(title, ...children.filter((child) => child != null));
   title.focus();
   window.scrollTo(0, 0);
   say("");
@@ -74,7 +74,8 @@ function remember(found) {
   session = found;
   store.set("session", session.session);
   history.replaceState(null, "", `${location.pathname}#s=${session.session}`);
-  answers = new Answers(store, session.session, SERVED && ((answer) => post("answer", answer)), () => screen.update());
+  const changed = () => (answers.refusal ? stopped(answers.refusal) : screen.update());
+  answers = new Answers(store, session.session, SERVED && ((answer) => post("answer", answer)), changed);
 }
 
 function known() {
@@ -126,7 +127,7 @@ function chosen(name) {
     show("Your number", [
       element("p", {}, element("label", { for: "listener" }, "The number that you were given "), field),
       nextButton("Continue", go),
-    ], { keys: (event) => event.key === "Enter" && event.target === field && go() });
+    ]);
   });
 }
 
@@ -200,8 +201,7 @@ function finishedWithoutServer() {
 }
 
 function again() {
-  location.replace(location.pathname + location.search.replace(/[?&]listener=\d*/, ""));
-  if (location.hash) location.reload();
+  location.replace(location.pathname); // without the session, which is behind the #
 }
 
 function saveButton(label) {
@@ -219,9 +219,11 @@ function save() {
   say(`Saved as ${name}.`);
 }
 
+// Says how many answers wait for the server; whether there are any.
 function unsent() {
-  const waiting = answers.waiting().length;
+  const waiting = answers?.waiting().length || 0;
   if (waiting) say(`${waiting === 1 ? "One answer waits" : `${waiting} answers wait`} for the connection. Please keep this page open.`);
+  return waiting > 0;
 }
 
 // ---- the whole
@@ -229,11 +231,13 @@ function unsent() {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
   if (event.target.matches("textarea")) return;
-  screen.keys(event);
+  if (event.key !== "Enter") return screen.keys(event);
+  if (event.target.matches("button, a")) return;
+  event.preventDefault();
+  document.querySelector("button.next")?.click();
 });
 // Another tab of this session answered: what is open here may be answered already.
 window.addEventListener("storage", () => screen.answered?.());
-window.addEventListener("online", () => answers?.flush().catch(() => {}));
 window.addEventListener("beforeunload", (event) => {
   if (answers && !store.lasting && answers.all().length) event.preventDefault();
 });
