@@ -72,7 +72,7 @@ def command(
     clipsonic-eval report run/ --out report/
     clipsonic-eval report report/records --out again/   (from the kept records)
     clipsonic-eval report runs/ --out report/ --catalogue clipsonic --venue ieee
-    clipsonic-eval report runs/ --out report/ --latex siunitx --metric fad --metric clap_score
+    clipsonic-eval report runs/ --out paper/ --latex siunitx --metric fad
     clipsonic-eval report run/ --out report/ --page   (to hear the systems too)
     """
     from clipsonic_eval.reporting.build import ReportOptions, build
