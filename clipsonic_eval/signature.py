@@ -58,6 +58,12 @@ _MEANING = {
     "n_boot": "resamples",
     "audio": "audio per clip",
     "batch": "clips per request",
+    "test": "listening test",
+    "query": "kind of query shown",
+    "scale": "scale of answers",
+    "asked": "whether the query was shown",
+    "loudness": "loudness of the sounds",
+    "listeners": "rules of exclusion",
     "n": "number of clips",
     "v": "release of clipsonic-eval",
 }

@@ -37,21 +37,25 @@ class ListeningProtocol:
     """What a listener is asked.
 
     Attributes:
-        name: as on the command line and in tables.
+        name: as on the command line and in records.
+        title: in tables.
         layout: ``rating``: one sound; ``pair``: two side by side; ``sliders``: all systems of a query.
         questions: the question by the kind of query.
         scale: (answer, label) in the order shown; of sliders the labels at equal steps, best first.
         query_shown: whether the query stands beside the question; if not, it stays hidden until it is answered.
         unit: of the values.
+        decimals: in tables.
         num: numerics version, raised if the wording or the scale changes.
     """
 
     name: str
+    title: str
     layout: Layout
     questions: Mapping[QueryKind, str]
     scale: tuple[tuple[str, str], ...]
     query_shown: bool
     unit: str
+    decimals: int = 2
     num: int = 1
 
     def accepts(self, answer: str) -> bool:
@@ -84,6 +88,7 @@ def _both(question: str) -> dict[QueryKind, str]:
 _ALL: Final = (
     ListeningProtocol(
         name="mos-fidelity",
+        title="MOS fidelity",
         layout="rating",
         questions=_both("How natural and clean is this sound? Judge how it sounds, not what it is of."),
         scale=_WORDS,
@@ -92,6 +97,7 @@ _ALL: Final = (
     ),
     ListeningProtocol(
         name="mos-relevance",
+        title="MOS relevance",
         layout="rating",
         questions=_both("How well does the sound match the {}? Judge what it is of, not how clean it is."),
         scale=_WORDS,
@@ -100,6 +106,7 @@ _ALL: Final = (
     ),
     ListeningProtocol(
         name="preference",
+        title="Preference",
         layout="pair",
         questions=_both("Which of the two is the better sound for the {}?"),
         scale=((LEFT, "Left"), (EQUAL, "Equal"), (RIGHT, "Right")),
@@ -108,11 +115,13 @@ _ALL: Final = (
     ),
     ListeningProtocol(
         name="mushra-like",
+        title="MUSHRA-like",
         layout="sliders",
         questions=_both("How good is each of these sounds for the {}?"),
         scale=(("100", "Excellent"), ("80", "Good"), ("60", "Fair"), ("40", "Poor"), ("20", "Bad"), ("0", "")),
         query_shown=True,
         unit="mean rating, 0 to 100",
+        decimals=1,
     ),
 )
 PROTOCOLS: Final[Mapping[str, ListeningProtocol]] = {protocol.name: protocol for protocol in _ALL}

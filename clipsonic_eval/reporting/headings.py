@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from clipsonic_eval.bench.quantities import is_quantity, quantity
 from clipsonic_eval.formats import arrow
+from clipsonic_eval.listening.protocols import PROTOCOLS
 from clipsonic_eval.metric_cards import card_of
 from clipsonic_eval.types import Score
 
@@ -15,7 +16,9 @@ _DECIMALS = 3  # where no card says otherwise
 
 
 def title(metric: str) -> str:
-    """Return the heading of a metric or of a quantity of a bench record."""
+    """Return the heading of a metric, of a protocol of a listening test, or of a quantity of a bench record."""
+    if metric in PROTOCOLS:
+        return PROTOCOLS[metric].title
     card = card_of(metric)
     if card is None and is_quantity(metric):
         return quantity(metric).title
@@ -30,6 +33,8 @@ def in_text(metric: str) -> str:
 
 def decimals(metric: str) -> int:
     """Return how many decimals a metric's values have in tables and sentences."""
+    if metric in PROTOCOLS:
+        return PROTOCOLS[metric].decimals
     card = card_of(metric)
     return _DECIMALS if card is None else card.decimals
 

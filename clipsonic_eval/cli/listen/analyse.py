@@ -1,0 +1,56 @@
+"""``clipsonic-eval listen analyse``: the answers of a listening test as an ordinary run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite_option
+
+
+@click.command("analyse")
+@click.argument("answers", type=PATH)
+@click.option("--plan", "plan_file", required=True, type=PATH, help="plan.json of the test, or its folder.")
+@click.option("--run", "runs", multiple=True, metavar="RUN", help="Evaluation to relate opinions to; repeatable.")
+@click.option("--resamples", type=int, default=2000, help="Resamples of listeners and queries.")
+@click.option("--seed", type=int, default=0, help="Seed of the resamples.")
+@out_option("Run folder: record.json, csv files, listening.md.")
+@overwrite_option
+@json_option("the record")
+@click.pass_context
+def command(
+    ctx: click.Context, /, answers: Path, plan_file: Path, runs: tuple[str, ...], out: Path, as_json: bool,
+    **options: Any,
+) -> None:  # fmt: skip
+    r"""Score the systems by ANSWERS: mean opinions and preferences with intervals over listeners and queries.
+
+    Differences of systems are freed of the levels of listeners and queries, and Holm-corrected. Everything is computed
+    with the listeners that the plan's rules exclude, and without. `report` shows the run beside evaluations.
+
+    \b
+    clipsonic-eval listen analyse answers.csv --plan plan --run runs/eval --out runs/listening
+    clipsonic-eval report runs/eval runs/listening --out report
+    """
+    from clipsonic_eval.analysis.runs import find
+    from clipsonic_eval.cli._scores import show
+    from clipsonic_eval.cli._skips import finish
+    from clipsonic_eval.listening import analysis
+    from clipsonic_eval.listening.answers import read
+    from clipsonic_eval.listening.plan import read as read_plan
+    from clipsonic_eval.listening.relation import relations
+    from clipsonic_eval.reporting import listening
+
+    plan = read_plan(plan_file)
+    measured = [run.record for run in find(runs)] if runs else []
+    given, skipped = read(answers, plan)
+    result = analysis.analyse(plan, given, skipped, analysis.AnalysisConfig(options["resamples"], options["seed"]))
+    analysis.write(result, out, overwrite=options["overwrite"])
+    page = listening.write(
+        result, relations(result.record, measured, n_boot=options["resamples"], seed=options["seed"]), out
+    )
+    show(result.record, as_json=as_json)
+    if not as_json:
+        click.echo(f"\n{page}")
+    finish(ctx, skipped)
