@@ -15,6 +15,8 @@ from clipsonic_eval.gate.calibration.pieces import GateCalibrationConfig
 from clipsonic_eval.harness.calibration.simulation import CalibrateConfig
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
 from clipsonic_eval.harness.gap import GapConfig
+from clipsonic_eval.listening.make import ListeningConfig
+from clipsonic_eval.listening.simulation import ListeningSimulationConfig
 
 WIDTH = 80
 
@@ -83,8 +85,14 @@ def test_every_default_is_shown(path: tuple[str, ...]) -> None:
         ("gap", GapConfig(source="x"), {"--seed": "seed"}),  # type: ignore[arg-type]
         ("calibrate intervals", CalibrateConfig(), {"--repeats": "repeats", "--seed": "seed", "--n": "n"}),
         ("calibrate gate", GateCalibrationConfig(), {"--repeats": "repeats", "--seed": "seed"}),
+        ("calibrate listening", ListeningSimulationConfig(), {"--repeats": "repeats", "--seed": "seed"}),
+        (
+            "listen plan",
+            ListeningConfig(systems={"a": "b"}),  # type: ignore[dict-item]
+            {"--clips": "clips", "--seed": "seed", "--query": "query", "--protocol": "protocols"},
+        ),
     ],
-    ids=["evaluate", "gap", "calibrate", "calibrate gate"],
+    ids=["evaluate", "gap", "calibrate", "calibrate gate", "calibrate listening", "listen plan"],
 )
 def test_defaults_that_a_configuration_holds_are_shown_as_they_are(
     path: str, config: Any, names: dict[str, str]
