@@ -5,20 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from clipsonic_eval import __version__, outputs, provenance
-from clipsonic_eval.config import as_tree, coerce
+from clipsonic_eval import provenance
 from clipsonic_eval.errors import ShapeError, UserError, listed
-from clipsonic_eval.files import write_csv
-from clipsonic_eval.harness.write import write as write_record
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.listening import choices, opinions
 from clipsonic_eval.listening.answers import Answer
 from clipsonic_eval.listening.exclusion import Check, apply_rules, kept_listeners
 from clipsonic_eval.listening.plan import ListeningPlan
-from clipsonic_eval.listening.protocols import PROTOCOLS
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.stats import paired
 from clipsonic_eval.types import Finding, Score, Skip
@@ -26,24 +21,6 @@ from clipsonic_eval.types import Finding, Score, Skip
 KIND: Final = "listening"  # of the records
 EVERYONE: Final = "all_listeners"  # folder of the record without exclusions, and that value among a score's details
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisConfig:
-    """Settings of an analysis.
-
-    Attributes:
-        n_bootstrap: resamples of listeners and queries.
-        seed: of the resamples.
-    """
-
-    n_bootstrap: int = 2000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        coerce(self)
-        if self.n_bootstrap < 100:
-            raise UserError(f"n_bootstrap {self.n_bootstrap}: at least 100")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +45,7 @@ class ListeningResult:
 
 
 def analyse(
-    plan: ListeningPlan, answers: Sequence[Answer], skipped: Sequence[Skip] = (), config: AnalysisConfig | None = None
+    plan: ListeningPlan, answers: Sequence[Answer], skipped: Sequence[Skip] = (), *, n_boot: int = 2000, seed: int = 0
 ) -> ListeningResult:
     """Analyse the answers of a listening test.
 
@@ -76,13 +53,15 @@ def analyse(
         plan: that the test was run with.
         answers: of all listeners, checked against it.
         skipped: rows that were left out, for the record.
-        config: settings.
+        n_boot: resamples of listeners and queries.
+        seed: of the resamples.
 
     Raises:
         UserError: nothing can be computed from these answers, or no listener is left after exclusion.
     """
-    config = config or AnalysisConfig()
-    answers = sorted(answers)
+    if n_boot < 100:
+        raise UserError(f"{n_boot} resamples: at least 100")
+    answers, draws = sorted(answers), {"n_boot": n_boot, "seed": seed}
     checks = apply_rules(plan, answers)
     kept = kept_listeners(checks)
     if not kept:
@@ -92,11 +71,11 @@ def analyse(
             "believe them"
         )
     own = [answer for answer in answers if answer.listener in kept]
-    everyone = _record(plan, answers, "all", skipped, config)
-    record = _record(plan, own, f"rules-{config_hash(dict(plan.rules))[:8]}", skipped, config)
+    everyone = _record(plan, answers, "all", skipped, draws)
+    record = _record(plan, own, f"rules-{config_hash(dict(plan.rules))[:8]}", skipped, draws)
     record = dataclasses.replace(record, scores=tuple(_beside(score, everyone) for score in record.scores))
     notes: list[str] = []
-    ordinal, agreement, beside = _sensitivity(plan, own, config, notes)
+    ordinal, agreement, beside = _sensitivity(plan, own, draws, notes)
     findings = {KIND: (*record.findings.get(KIND, ()), *(Finding("not_computed", "warning", (), n) for n in notes))}
     return ListeningResult(
         record=dataclasses.replace(record, findings={k: v for k, v in findings.items() if v}),
@@ -109,7 +88,7 @@ def analyse(
 
 
 def _record(
-    plan: ListeningPlan, answers: Sequence[Answer], who: str, skipped: Sequence[Skip], config: AnalysisConfig
+    plan: ListeningPlan, answers: Sequence[Answer], who: str, skipped: Sequence[Skip], draws: Mapping[str, int]
 ) -> RunRecord:
     """Return the record of some listeners.
 
@@ -119,14 +98,13 @@ def _record(
     scores: list[Score] = []
     comparisons: list[Comparison] = []
     problems = []
-    for name, protocol in plan.protocols.items():
-        head = f"{protocol.signature(plan.query)}|test:{plan.id}|loudness:{plan.loudness_lufs:g}LUFS|listeners:{who}"
+    for name in plan.protocols:
         try:
-            found, compared = _numbers(plan, answers, name, head, config)
+            found, compared = _numbers(plan, answers, name, opinions.head(plan, name, who), draws)
         except ShapeError as error:
             problems.append(str(error))
             continue
-        scores += (dataclasses.replace(one, signature=f"{one.signature}|v:{__version__}") for one in found)
+        scores += found
         comparisons += compared
     if not scores:
         raise UserError(f"no number can be computed from these answers: {problems[0] if problems else 'nothing rated'}")
@@ -139,22 +117,22 @@ def _record(
         systems={opinions.shown_name(name, plan): {"kind": "listening-test"} for name in plan.conditions()},
         skipped={KIND: tuple(skipped)} if skipped else {},
         findings={KIND: findings} if findings else {},
-        config={**as_tree(config), "plan": plan.id, "rules": dict(plan.rules), "who": who},
+        config={**draws, "plan": plan.id, "rules": dict(plan.rules), "who": who},
         hashes={KIND: {"answers": config_hash([list(answer) for answer in answers])}},
         provenance=provenance.collect(),
     )
 
 
 def _numbers(
-    plan: ListeningPlan, answers: Sequence[Answer], name: str, head: str, config: AnalysisConfig
+    plan: ListeningPlan, answers: Sequence[Answer], name: str, head: str, draws: Mapping[str, int]
 ) -> tuple[list[Score], list[Comparison]]:
-    if PROTOCOLS[name].layout == "pair":
-        return choices.preferences(plan, answers, head, n_boot=config.n_bootstrap, seed=config.seed)
+    if plan.protocols[name].layout == "pair":
+        return choices.preferences(plan, answers, head, **draws)
     found = opinions.ratings(plan, answers, name)
     if found is None:
         return [], []
     try:
-        scores = opinions.scores(found, head, n_boot=config.n_bootstrap, seed=config.seed)
+        scores = opinions.scores(found, head, **draws)
         return scores, opinions.comparisons(found)
     except ShapeError as error:
         raise ShapeError(opinions.refused(found, error)) from None
@@ -167,54 +145,32 @@ def _beside(score: Score, everyone: RunRecord) -> Score:
 
 
 def _sensitivity(
-    plan: ListeningPlan, answers: Sequence[Answer], config: AnalysisConfig, notes: list[str]
+    plan: ListeningPlan, answers: Sequence[Answer], draws: Mapping[str, int], notes: list[str]
 ) -> tuple[list[Row], list[Row], list[Row]]:
     """Return rows of the ordinal model, of agreement, and of each listener; why one is missing goes into ``notes``."""
     ordinal: list[Row] = []
     agreement: list[Row] = []
     beside: list[Row] = []
     for name in plan.protocols:
-        found = opinions.ratings(plan, answers, name) if PROTOCOLS[name].layout != "pair" else None
+        found = opinions.ratings(plan, answers, name) if plan.protocols[name].layout != "pair" else None
         if found is None:
             continue
         rated = {answer.listener for answer in answers if answer.kind == "rated" and answer.protocol == name}
         beside += opinions.listener_rows(found, sorted(rated))
         for of, rows, of_ratings_only in ((_ordinal, ordinal, True), (_agreement, agreement, False)):
             try:
-                if not of_ratings_only or PROTOCOLS[name].layout == "rating":
-                    rows.extend(of(found, config))
+                if not of_ratings_only or plan.protocols[name].layout == "rating":
+                    rows.extend(of(found, draws))
             except ShapeError as error:
                 notes.append(opinions.refused(found, error))
     corrected = paired.holm([row["p_value"] for row in ordinal])
     return [{**row, "p_holm": p} for row, p in zip(ordinal, corrected, strict=True)], agreement, beside
 
 
-def _ordinal(found: opinions.Ratings, config: AnalysisConfig) -> list[dict[str, Any]]:
-    del config
+def _ordinal(found: opinions.Ratings, draws: Mapping[str, int]) -> list[dict[str, Any]]:
+    del draws
     return opinions.ordinal_rows(found)
 
 
-def _agreement(found: opinions.Ratings, config: AnalysisConfig) -> list[dict[str, Any]]:
-    return [opinions.agreement_row(found, n_boot=config.n_bootstrap, seed=config.seed)]
-
-
-def write(result: ListeningResult, out: Path, *, overwrite: bool = False) -> None:
-    """Write a run folder: the record with its tables, and that of all listeners below it.
-
-    Args:
-        result: of the analysis.
-        out: the run folder.
-        overwrite: replace another analysis in it.
-
-    Raises:
-        UserError: ``out`` holds something else.
-    """
-    identity = {**result.record.config, "answers": result.everyone.hashes[KIND]["answers"]}
-    with outputs.claim(out, "listen analyse", identity, overwrite=overwrite):
-        write_csv(out / "rules.csv", Check._fields, result.checks)
-        for name in ("ordinal", "agreement", "listeners"):
-            rows = getattr(result, name)
-            if rows:
-                write_csv(out / f"{name}.csv", list(rows[0]), rows)
-        write_record(result.everyone, out / EVERYONE)
-        write_record(result.record, out)
+def _agreement(found: opinions.Ratings, draws: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [opinions.agreement_row(found, **draws)]

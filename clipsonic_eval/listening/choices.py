@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
+from clipsonic_eval.arraytypes import Float64, IntArray
 from clipsonic_eval.errors import ShapeError
 from clipsonic_eval.listening.answers import Answer
+from clipsonic_eval.listening.opinions import signed
 from clipsonic_eval.listening.plan import ListeningPlan
 from clipsonic_eval.listening.protocols import EQUAL, LEFT, PROTOCOLS, RIGHT
 from clipsonic_eval.listening.trials import RATED
@@ -19,6 +23,17 @@ from clipsonic_eval.types import Score
 
 PREFERENCE = "preference"
 _OUTCOME = {LEFT: 1, EQUAL: 0, RIGHT: -1}
+
+
+class _Choices(NamedTuple):
+    """Answers as arrays: (n,) systems on the left and on the right, outcomes, listeners, queries."""
+
+    names: list[str]
+    left: IntArray
+    right: IntArray
+    outcomes: IntArray
+    listeners: IntArray
+    queries: IntArray
 
 
 def preferences(
@@ -32,7 +47,7 @@ def preferences(
     Args:
         plan: of the test.
         answers: of the listeners who count.
-        signature: of the numbers, up to n.
+        signature: from :func:`~clipsonic_eval.listening.opinions.head`.
         n_boot: resamples of listeners and queries.
         seed: of the resamples.
 
@@ -47,47 +62,62 @@ def preferences(
     outcomes = np.array([_OUTCOME[answer.answer] for answer in own], np.intp)
     who = crossed.numbered([answer.listener for answer in own])
     what = crossed.numbered([answer.query for answer in own])
+    given = _Choices(names, left, right, outcomes, who, what)
     try:
         strengths, _, influence = davidson(left, right, outcomes)
     except ShapeError as error:
         named = ", ".join(f"{number} is '{name}'" for number, name in enumerate(names))
         raise ShapeError(f"{PREFERENCE}: {error} (of the systems, {named})") from None
-    shares = {"equal": float(np.mean(outcomes == 0)), "left": float(np.mean(outcomes == 1))}
     scores = []
-    for number, name in enumerate(names):
-        mine = (left == number) | (right == number)
-        won = np.where(left[mine] == number, outcomes[mine], -outcomes[mine])
-        value, parts = float(strengths[number]), influence[:, number]
-        low, high = crossed.two_way_interval(value, parts, who, what)
-        n = len(np.unique(what[mine]))
-        scores.append(
-            Score(
-                metric=PREFERENCE,
-                system=name,
-                value=value,
-                ci=crossed.crossed_bootstrap_interval(value, parts, who, what, n_boot=n_boot, seed=seed),
-                ci_method=f"bootstrap-listeners-queries-{n_boot}",
-                n=n,
-                n_rows=int(mine.sum()),
-                unit=PROTOCOLS[PREFERENCE].unit,
-                higher_is_better=True,
-                signature=f"{signature}|n:{n}",
-                seed=seed,
-                details={
-                    "answers": int(mine.sum()),
-                    "listeners": len(np.unique(who[mine])),
-                    "two_way_low": low,
-                    "two_way_high": high,
-                    "won": float(np.mean((won + 1) / 2)),
-                    **shares,
-                },
-            )
+    for number in range(len(names)):
+        low, high = crossed.two_way_interval(float(strengths[number]), influence[:, number], who, what)
+        ci = crossed.crossed_bootstrap_interval(
+            float(strengths[number]), influence[:, number], who, what, n_boot=n_boot, seed=seed
         )
-    compared = []
-    for a, b in combinations(range(len(names)), 2):
+        details = {"two_way_low": low, "two_way_high": high, **_shares(given, number)}
+        score = _score(given, number, float(strengths[number]), details, signature)
+        scores.append(replace(score, ci=ci, ci_method=f"bootstrap-listeners-queries-{n_boot}", seed=seed))
+    return scores, _comparisons(given, strengths, influence)
+
+
+def _shares(given: _Choices, number: int) -> dict[str, float]:
+    mine = (given.left == number) | (given.right == number)
+    won = np.where(given.left[mine] == number, given.outcomes[mine], -given.outcomes[mine])
+    return {
+        "answers": int(mine.sum()),
+        "listeners": len(np.unique(given.listeners[mine])),
+        "won": float(np.mean((won + 1) / 2)),
+        "equal": float(np.mean(given.outcomes == 0)),
+        "left": float(np.mean(given.outcomes == 1)),
+    }
+
+
+def _score(given: _Choices, number: int, value: float, details: dict[str, float], signature: str) -> Score:
+    n = len(np.unique(given.queries[(given.left == number) | (given.right == number)]))
+    return Score(
+        metric=PREFERENCE,
+        system=given.names[number],
+        value=value,
+        ci=None,
+        ci_method="none",
+        n=n,
+        n_rows=int(details["answers"]),
+        unit=PROTOCOLS[PREFERENCE].unit,
+        higher_is_better=True,
+        signature=signed(signature, n),
+        details=details,
+    )
+
+
+def _comparisons(given: _Choices, strengths: Float64, influence: Float64) -> list[Comparison]:
+    """Return the differences of all pairs of strengths, (k,); influence is (n, k)."""
+    found = []
+    where = given.listeners, given.queries
+    for a, b in combinations(range(len(given.names)), 2):
         difference, parts = float(strengths[a] - strengths[b]), influence[:, a] - influence[:, b]
-        p = crossed.two_way_p(difference, parts, who, what)
-        ci = crossed.two_way_interval(difference, parts, who, what)
-        n = len(np.unique(what[np.isin(left, (a, b)) & np.isin(right, (a, b))]))
-        compared.append(Comparison(PREFERENCE, names[a], names[b], difference, ci, p, p, n, "davidson-two-way-t", True))
-    return scores, compared
+        p = crossed.two_way_p(difference, parts, *where)
+        ci = crossed.two_way_interval(difference, parts, *where)
+        n = len(np.unique(given.queries[np.isin(given.left, (a, b)) & np.isin(given.right, (a, b))]))
+        names = given.names[a], given.names[b]
+        found.append(Comparison(PREFERENCE, *names, difference, ci, p, p, n, "davidson-two-way-t", True))
+    return found

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from clipsonic_eval import __version__
 from clipsonic_eval.arraytypes import Float64, IntArray
 from clipsonic_eval.errors import ShapeError, UserError
 from clipsonic_eval.listening.answers import Answer
@@ -63,6 +64,23 @@ def _rest(own: Sequence[Answer]) -> list[str]:
     return sorted({answer.systems[0] for answer in own})
 
 
+def head(plan: ListeningPlan, protocol: str, who: str) -> str:
+    """Return the signature of a number, up to n: opinions compare within one test and one choice of listeners only.
+
+    Args:
+        plan: of the test.
+        protocol: that asked.
+        who: ``all``, or the rules by which listeners were excluded.
+    """
+    asked = PROTOCOLS[protocol].signature(plan.query)
+    return f"{asked}|test:{plan.id}|loudness:{plan.loudness_lufs:g}LUFS|listeners:{who}"
+
+
+def signed(start: str, n: int) -> str:
+    """Return the whole signature of a number over n queries."""
+    return f"{start}|n:{n}|v:{__version__}"
+
+
 def pilot_components(plan: ListeningPlan, answers: Iterable[Answer]) -> crossed.VarianceComponents:
     """Return variances of listeners, clips and the rest, of the first protocol with ratings.
 
@@ -90,7 +108,7 @@ def scores(found: Ratings, signature: str, *, n_boot: int, seed: int) -> list[Sc
 
     Args:
         found: the answers.
-        signature: of the numbers, up to n.
+        signature: from :func:`head`.
         n_boot: resamples of listeners and queries.
         seed: of the resamples.
 
@@ -118,7 +136,7 @@ def scores(found: Ratings, signature: str, *, n_boot: int, seed: int) -> list[Sc
                 n_rows=n,
                 unit=protocol.unit,
                 higher_is_better=True,
-                signature=f"{signature}|n:{len(per_clip)}",
+                signature=signed(signature, len(per_clip)),
                 seed=seed,
                 per_clip=per_clip,
                 details={

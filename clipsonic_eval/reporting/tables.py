@@ -9,6 +9,7 @@ from clipsonic_eval.analysis.best import best_systems, unequal_n
 from clipsonic_eval.analysis.catalogue import CONTROLS, Catalogue
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.formats import MINUS, arrow, interval, number, p_value, percent
+from clipsonic_eval.listening.protocols import PROTOCOLS
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.headings import decimals, heading, title
@@ -139,7 +140,9 @@ def _caption(record: RunRecord, catalogue: Catalogue) -> str:
     controls = any(catalogue.is_control(name) for name in record.system_names)
     return (
         (f"Mean ± standard deviation over {seeds} training seeds. " if seeds > 1 else "")
-        + f"In brackets: {percent(record.scores[0].ci_level)} interval over test clips (n); bold: best system"
+        + f"In brackets: {percent(record.scores[0].ci_level)} interval over test clips (n)"
+        + (", of what listeners said over listeners too" if any(s.metric in PROTOCOLS for s in record.scores) else "")
+        + "; bold: best system"
         + (f", {CONTROLS} excluded." if controls else ".")
     )
 

@@ -36,20 +36,20 @@ def command(
     from clipsonic_eval.analysis.runs import find
     from clipsonic_eval.cli._scores import show
     from clipsonic_eval.cli._skips import finish
-    from clipsonic_eval.listening import analysis
+    from clipsonic_eval.listening.analysis import analyse
     from clipsonic_eval.listening.answers import read
     from clipsonic_eval.listening.plan import read as read_plan
     from clipsonic_eval.listening.relation import relations
+    from clipsonic_eval.listening.run_folder import write
     from clipsonic_eval.reporting import listening
 
     plan = read_plan(plan_file)
     measured = [run.record for run in find(runs)] if runs else []
     given, skipped = read(answers, plan)
-    result = analysis.analyse(plan, given, skipped, analysis.AnalysisConfig(options["resamples"], options["seed"]))
-    analysis.write(result, out, overwrite=options["overwrite"])
-    page = listening.write(
-        result, relations(result.record, measured, n_boot=options["resamples"], seed=options["seed"]), out
-    )
+    draws = {"n_boot": options["resamples"], "seed": options["seed"]}
+    result = analyse(plan, given, skipped, **draws)
+    write(result, out, overwrite=options["overwrite"])
+    page = listening.write(result, relations(result.record, measured, **draws), out)
     show(result.record, as_json=as_json)
     if not as_json:
         click.echo(f"\n{page}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,11 +18,6 @@ from clipsonic_eval.cli._options import (
     overwrite_option,
     set_option,
 )
-
-if TYPE_CHECKING:
-    from clipsonic_eval.listening.make import ListeningConfig
-    from clipsonic_eval.listening.plan import ListeningPlan
-    from clipsonic_eval.stats.crossed import VarianceComponents
 
 
 @click.command("plan")
@@ -39,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option("--query", type=click.Choice(["text", "image"]), show_default="text", help="What is shown.")
 @click.option("--clips", type=int, show_default="30", help="Trials of a listener per protocol, at most.")
-@click.option("--listeners", type=int, show_default="20, or as many as are needed", help="Number of listeners.")
+@click.option("--listeners", type=int, show_default="20, or as many as are wanted", help="Number of listeners.")
 @click.option("--half-width", type=float, metavar="X", help="Wanted of the interval of a mean opinion.")
 @click.option("--difference", type=float, metavar="X", help="Between two systems that is to be found.")
 @click.option(
@@ -66,69 +61,33 @@ def command(
     clipsonic-eval listen plan --system PD=wavs/PD --system ZS=wavs/ZS \
         --reference real/ --difference 0.3 --out plan
     """
-    from clipsonic_eval import filenames, outputs
     from clipsonic_eval.cli._skips import finish
-    from clipsonic_eval.config import apply_sets, as_tree, read_yaml, resolve
-    from clipsonic_eval.listening import size
-    from clipsonic_eval.listening.make import ListeningConfig, make
+    from clipsonic_eval.config import apply_sets, read_yaml, resolve
+    from clipsonic_eval.listening import planning
+    from clipsonic_eval.listening.make import ListeningConfig
+    from clipsonic_eval.listening.pilot import pilot_variances
     from clipsonic_eval.progress import Bars
 
     wanted = {name: options.pop(name) for name in ("half_width", "difference")}
-    components = _components(options.pop("pilot"), options.pop("pilot_plan"))
-    asked = options["listeners"]
+    pilot, pilot_plan = options.pop("pilot"), options.pop("pilot_plan")
+    if pilot is not None:
+        wanted["components"] = pilot_variances(pilot, pilot_plan)
     tree = merged(read_yaml(file) if file else {}, {**options, "systems": named(options["systems"], "--system")})
     config = resolve(ListeningConfig, apply_sets({"systems": {}, **tree}, sets), where="listen plan")
-    plan, skipped = make(config, progress=Bars())
-    counts = len(plan.systems), len(plan.queries), config.clips
-    if any(wanted.values()) and asked is None:
-        needed = size.smallest(*counts, **wanted, components=components).listeners
-        plan, skipped = make(_with_listeners(config, needed))
-    with outputs.claim(out, "listen plan", as_tree(config) | {"listeners": plan.listeners, "plan": plan.id},
-                       overwrite=overwrite):  # fmt: skip
-        plan.write(out / filenames.PLAN)
-    found = size.precision(*counts, plan.listeners, components) if _has_ratings(plan) else None
-    minutes = size.minutes(plan, _seconds(plan.sounds[plan.systems[0]][plan.queries[0].key].path))
+    found = planning.settle(config, **wanted, progress=Bars())
+    path = planning.write(found, config, out, overwrite=overwrite)
+    plan, precision = found.plan, found.precision
     if as_json:
-        tree = {"plan": plan.id, "systems": counts[0], "queries": counts[1], "listeners": plan.listeners}
-        click.echo(json.dumps({**tree, "minutes": minutes, "precision": found and found._asdict()}))
+        tree = {"plan": plan.id, "systems": len(plan.systems), "queries": len(plan.queries)}
+        tree |= {"listeners": plan.listeners, "minutes": found.minutes, "precision": precision and precision._asdict()}
+        click.echo(json.dumps(tree))
     else:
-        hours = plan.listeners * minutes / 60
-        click.echo(f"{out / filenames.PLAN}: plan {plan.id}, {counts[0]} systems, {counts[1]} queries")
-        click.echo(f"{plan.listeners} listeners of about {minutes:.0f} minutes, {hours:.1f} hours in all")
-        if found:
-            click.echo(f"a mean opinion will be known to about ±{found.half_width:.2f}, from {found.answers} answers")
-        if found and found.difference is not None:
-            click.echo(f"a difference of {found.difference:.2f} between two systems is found with 80 % power")
-    finish(ctx, skipped)
-
-
-def _components(pilot: Path | None, plan: Path | None) -> VarianceComponents:
-    """Return variances of listeners, clips and the rest: of a pilot, else typical ones."""
-    from clipsonic_eval.errors import UserError
-    from clipsonic_eval.listening import plan as plans
-    from clipsonic_eval.listening import size
-    from clipsonic_eval.listening.answers import read
-    from clipsonic_eval.listening.opinions import pilot_components
-
-    if pilot is None:
-        return size.TYPICAL
-    if plan is None:
-        raise UserError("--pilot: give the plan of these answers with --pilot-plan")
-    frozen = plans.read(plan)
-    return pilot_components(frozen, read(pilot, frozen)[0])
-
-
-def _has_ratings(plan: ListeningPlan) -> bool:
-    return any(protocol.layout == "rating" for protocol in plan.protocols.values())
-
-
-def _with_listeners(config: ListeningConfig, listeners: int) -> ListeningConfig:
-    import dataclasses
-
-    return dataclasses.replace(config, listeners=listeners)
-
-
-def _seconds(path: Path) -> float:
-    from clipsonic_eval.media.audio import read_audio
-
-    return read_audio(path).duration_s
+        hours = plan.listeners * found.minutes / 60
+        click.echo(f"{path}: plan {plan.id}, {len(plan.systems)} systems, {len(plan.queries)} queries")
+        click.echo(f"{plan.listeners} listeners of about {found.minutes:.0f} minutes, {hours:.1f} hours in all")
+        if precision:
+            half, answers = precision.half_width, precision.answers
+            click.echo(f"a mean opinion will be known to about ±{half:.2f}, from {answers} answers")
+        if precision and precision.difference is not None:
+            click.echo(f"a difference of {precision.difference:.2f} between two systems is found with 80 % power")
+    finish(ctx, found.skipped)

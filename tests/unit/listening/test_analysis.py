@@ -12,8 +12,8 @@ from clipsonic_eval import records
 from clipsonic_eval.analysis import results, runs
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_csv
-from clipsonic_eval.listening import analysis
-from clipsonic_eval.listening.analysis import AnalysisConfig, ListeningResult
+from clipsonic_eval.listening import analysis, run_folder
+from clipsonic_eval.listening.analysis import ListeningResult
 from clipsonic_eval.listening.answers import Answer
 from clipsonic_eval.listening.exclusion import apply_rules, kept_listeners
 from clipsonic_eval.listening.plan import ListeningPlan, Part
@@ -25,7 +25,7 @@ from clipsonic_eval.reporting import tables
 from clipsonic_eval.types import Score
 
 PAIRS, SLIDERS = Part(("preference",), 12), Part(("mushra-like",), 6)
-QUICK = AnalysisConfig(n_bootstrap=200)
+QUICK = {"n_boot": 200}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def answers(made: ListeningPlan) -> list[Answer]:
 
 @pytest.fixture(scope="module")
 def result(made: ListeningPlan, answers: list[Answer]) -> ListeningResult:
-    return analysis.analyse(made, answers, config=QUICK)
+    return analysis.analyse(made, answers, **QUICK)
 
 
 def test_a_mean_opinion_is_the_mean_of_the_rated_answers(result: ListeningResult, answers: list[Answer]) -> None:
@@ -127,7 +127,7 @@ def test_a_listener_who_breaks_a_rule_is_recorded_and_excluded_and_stays_in_the_
     answers = spoiled(simulated(made, 8, seed=3), rule)
     broken = [c for c in apply_rules(made, answers) if c.listener == "L000" and not c.kept]
     assert rule in {c.rule for c in broken}
-    result = analysis.analyse(made, answers, config=QUICK)
+    result = analysis.analyse(made, answers, **QUICK)
     assert result.record["S0", "mos-fidelity"].details["listeners"] <= 7
     assert result.everyone["S0", "mos-fidelity"].details["listeners"] == 8 - (rule == "least_answered")
 
@@ -135,13 +135,13 @@ def test_a_listener_who_breaks_a_rule_is_recorded_and_excluded_and_stays_in_the_
 def test_where_everyone_broke_a_rule_no_number_is_given(made: ListeningPlan, answers: list[Answer]) -> None:
     silent = [a._replace(played=0.0) for a in answers]
     with pytest.raises(UserError, match="every listener broke a rule of the plan"):
-        analysis.analyse(made, silent, config=QUICK)
+        analysis.analyse(made, silent, **QUICK)
 
 
 def test_one_listener_is_a_sentence(made: ListeningPlan, answers: list[Answer]) -> None:
     own = [a for a in answers if a.listener == "L002"]
     with pytest.raises(UserError, match="needs two of each, got 1 listeners"):
-        analysis.analyse(made, own, config=QUICK)
+        analysis.analyse(made, own, **QUICK)
 
 
 def test_a_protocol_that_cannot_be_computed_leaves_the_others(made: ListeningPlan, answers: list[Answer]) -> None:
@@ -151,7 +151,7 @@ def test_a_protocol_that_cannot_be_computed_leaves_the_others(made: ListeningPla
         else a
         for a in answers
     ]  # fmt: skip
-    result = analysis.analyse(made, one_sided, config=QUICK)
+    result = analysis.analyse(made, one_sided, **QUICK)
     assert "preference" not in result.record.metric_names
     assert "1 is 'S1'" in result.record.findings["listening"][0].sentence
     assert "mos-fidelity" in result.record.metric_names
@@ -167,7 +167,7 @@ def test_agreement_and_the_ordinal_model_stand_beside(result: ListeningResult) -
 
 
 def test_the_run_folder_reads_back_and_the_page_has_every_number(tmp_path: Path, result: ListeningResult) -> None:
-    analysis.write(result, tmp_path / "run")
+    run_folder.write(result, tmp_path / "run")
     written = page.write(result, [], tmp_path / "run").read_text()
     read = records.read(tmp_path / "run")
     assert read.scores == result.record.scores
@@ -175,15 +175,15 @@ def test_the_run_folder_reads_back_and_the_page_has_every_number(tmp_path: Path,
     assert len(read_csv(tmp_path / "run" / "rules.csv")) == len(result.checks)
     for score in result.record.scores:
         assert f"{score.value:.{1 if score.metric == 'mushra-like' else 2}f}".replace("-", "−") in written
-    analysis.write(result, tmp_path / "run")
-    other = analysis.analyse(plan(3, 24), simulated(plan(3, 24), 8), config=QUICK)
+    run_folder.write(result, tmp_path / "run")
+    other = analysis.analyse(plan(3, 24), simulated(plan(3, 24), 8), **QUICK)
     with pytest.raises(UserError, match="holds a run of `listen analyse` with other settings"):
-        analysis.write(other, tmp_path / "run")
+        run_folder.write(other, tmp_path / "run")
 
 
 def test_the_same_answers_give_the_same_record_in_any_order(made: ListeningPlan, answers: list[Answer]) -> None:
-    again = analysis.analyse(made, answers[::-1], config=QUICK)
-    first = analysis.analyse(made, answers, config=QUICK)
+    again = analysis.analyse(made, answers[::-1], **QUICK)
+    first = analysis.analyse(made, answers, **QUICK)
     assert again.record.scores == first.record.scores
     assert again.record.comparisons == first.record.comparisons
     assert again.record.hashes == first.record.hashes
@@ -223,7 +223,7 @@ def measured(heard: RunRecord, sign: float, higher: bool) -> RunRecord:
 @pytest.mark.parametrize(("sign", "higher"), [(1.0, True), (-2.0, False)])
 def test_a_metric_that_says_what_listeners_say_is_related_whatever_its_direction(sign: float, higher: bool) -> None:
     made = plan(5, 30, Part(("mos-fidelity",), 15))
-    heard = analysis.analyse(made, simulated(made, 10, effects=(2.0, 2.5, 3.0, 3.5, 4.0)), config=QUICK).record
+    heard = analysis.analyse(made, simulated(made, 10, effects=(2.0, 2.5, 3.0, 3.5, 4.0)), **QUICK).record
     by_system, by_clip = relations(heard, [measured(heard, sign, higher)], n_boot=100)
     assert (by_system.over, by_clip.over) == ("systems", "clips")
     for found in (by_system, by_clip):
@@ -234,7 +234,7 @@ def test_a_metric_that_says_what_listeners_say_is_related_whatever_its_direction
 
 def test_an_unrelated_metric_has_an_interval_around_zero() -> None:
     made = plan(5, 60, Part(("mos-fidelity",), 30))
-    heard = analysis.analyse(made, simulated(made, 20, effects=(2.0, 2.5, 3.0, 3.5, 4.0)), config=QUICK).record
+    heard = analysis.analyse(made, simulated(made, 20, effects=(2.0, 2.5, 3.0, 3.5, 4.0)), **QUICK).record
     rng = np.random.default_rng(0)
     scores = [
         Score("toy", s.system, float(rng.normal()), None, "none", s.n, s.n, "", True, "toy|n:1",
