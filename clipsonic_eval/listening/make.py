@@ -11,8 +11,9 @@ from clipsonic_eval.config import coerce
 from clipsonic_eval.errors import ConfigError, MediaError, UserError, listed, unknown_name
 from clipsonic_eval.harness.audio_sets import AudioSet, FileItem, system_set
 from clipsonic_eval.harness.queries import read_queries
+from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.listening.answers import BETWEEN
-from clipsonic_eval.listening.plan import CHECKS, RULES, ListeningPlan, Part, Sound
+from clipsonic_eval.listening.plan import CHECKS, IMAGE_HASH, RULES, ListeningPlan, Part, Sound
 from clipsonic_eval.listening.protocols import MOST_SLIDERS, REFERENCE, SPECIAL, QueryKind, protocol_named
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Query, Skip
@@ -159,7 +160,8 @@ def _answered(sets: Mapping[str, AudioSet], asked: QuerySet | None, kind: str) -
                 Skip(key, f"no image{f' at {image}' if image else '; give --prompts CSV with a column image'}")
             )
         else:
-            kept.append(queries[key])
+            attributes = {IMAGE_HASH: file_sha256(image)} if kind == "image" and image is not None else {}
+            kept.append(Query(key, queries[key].prompt, image, attributes=attributes))
     if not kept:
         raise UserError(f"no query can be used; the first, '{skipped[0].key}': {skipped[0].reason}")
     return tuple(kept), skipped

@@ -31,6 +31,7 @@ from clipsonic_eval.types import Query
 
 SCHEMA: Final = 1
 LOUDNESS_LUFS: Final = -23.0
+IMAGE_HASH: Final = "image_sha256"  # attribute of a query whose picture is shown
 
 CHECKS: Final[Mapping[str, int]] = {"headphones": 6, "side": 2, "practice": 2, "trap": 1, "gold": 2, "repeat": 2}
 RULES: Final[Mapping[str, float]] = {
@@ -69,7 +70,7 @@ class ListeningPlan:
         query: kind of query that is shown.
         parts: in the order of the session.
         systems: names, in the order of the tables.
-        queries: that all systems answered, sorted by key.
+        queries: that all systems answered, sorted by key; those with pictures have the attribute :data:`IMAGE_HASH`.
         sounds: by system, ``reference`` among them if there are real recordings, and by key of the query.
         listeners: that the test was planned for; more or fewer may come.
         checks: number by kind, see :data:`CHECKS`; those after the headphones are per part.
@@ -147,7 +148,7 @@ class ListeningPlan:
 
         def query(one: Query) -> dict[str, Any]:
             image = {"image": _relative(one.image, folder)} if folder is not None and one.image is not None else {}
-            return {"key": one.key, "prompt": one.prompt, **image}
+            return {"key": one.key, "prompt": one.prompt, **image, **one.attributes}
 
         return {
             "schema": SCHEMA,

@@ -78,6 +78,22 @@ def test_a_query_that_one_system_did_not_answer_is_left_out_and_named() -> None:
     assert "q03" not in [query.key for query in plan.read(Path("plan")).queries]
 
 
+@pytest.mark.usefixtures("place")
+def test_a_plan_with_pictures_is_identified_by_them() -> None:
+    rows = "".join(f"q{i:02d},sound number {i},p{i}.png\n" for i in range(12))
+    Path("prompts.csv").write_text(f"key,prompt,image\n{rows}")
+    for i in range(12):
+        Path(f"p{i}.png").write_bytes(bytes([i]))
+    ids = []
+    for content in (b"one", b"two"):
+        Path("p0.png").write_bytes(content)
+        done = planned("--query", "image", "--clips", "6", "--overwrite", "--json")
+        assert done.exit_code == 0, done.output
+        ids.append(json.loads(done.stdout)["plan"])
+        assert plan.read(Path("plan")).queries[0].image == Path("p0.png").absolute()
+    assert ids[0] != ids[1]
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
