@@ -198,7 +198,12 @@ def read(path: Path) -> ListeningPlan:
             parts=tuple(Part(tuple(part["protocols"]), part["clips"]) for part in tree["parts"]),
             systems=tuple(tree["systems"]),
             queries=tuple(
-                Query(q["key"], q["prompt"], _place(folder, q["image"]) if "image" in q else None)
+                Query(
+                    q["key"],
+                    q["prompt"],
+                    _place(folder, q["image"]) if "image" in q else None,
+                    attributes={IMAGE_HASH: q[IMAGE_HASH]} if IMAGE_HASH in q else {},
+                )
                 for q in tree["queries"]
             ),
             sounds={
