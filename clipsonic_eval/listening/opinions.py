@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any, Final, NamedTuple
 
@@ -222,7 +222,7 @@ def agreement_row(found: Ratings, *, n_boot: int, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def listener_rows(found: Ratings, listeners: Sequence[str]) -> list[Mapping[str, Any]]:
+def listener_rows(found: Ratings, listeners: Sequence[str]) -> list[dict[str, Any]]:
     """Return how each listener's answers go with the mean of the others': mean, correlation, clips in common.
 
     Args:
@@ -231,7 +231,7 @@ def listener_rows(found: Ratings, listeners: Sequence[str]) -> list[Mapping[str,
     """
     clips = crossed.numbered([f"{i}-{s}" for i, s in zip(found.items, found.systems, strict=True)])
     sums, counts = np.bincount(clips, found.values), np.bincount(clips)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, name in enumerate(listeners):
         own = found.listeners == number
         y, where = found.values[own], clips[own]
