@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from clipsonic_eval.analysis.catalogue import Catalogue
+    from clipsonic_eval.reporting.html.settings import PageConfig
 
 
 def evaluate(
@@ -368,6 +369,7 @@ def report(
     catalogue: Catalogue | None = None,
     title: str = "Report",
     venue: str = "",
+    page: PageConfig | bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Write tables (Markdown, CSV, LaTeX), figures and a summary in words.
@@ -379,10 +381,12 @@ def report(
         title: of its page.
         venue: whose columns figures and LaTeX tables fill: ``ieee``, ``icassp``, ``interspeech``, ``ismir``, ``acm``,
             ``neurips`` or ``slides``; "": figures those of ICASSP, and tables fit all.
+        page: write ``page.html`` too, one file in which every system's sounds stand side by side; a
+            :class:`~clipsonic_eval.reporting.html.settings.PageConfig` says how many queries, where wavs are, ….
         overwrite: replace a report of other runs.
 
     Returns:
-        The page, ``out/README.md``.
+        The page: ``out/page.html`` where it was asked for, else ``out/README.md``.
 
     Raises:
         UserError: no runs, or numbers whose signatures do not allow them in one column.
@@ -394,8 +398,11 @@ def report(
         '# Report'
     """
     from clipsonic_eval.reporting.build import PAGE, ReportOptions, build
+    from clipsonic_eval.reporting.html.settings import PageConfig
 
     several = [runs] if isinstance(runs, RunRecord | str | os.PathLike) else list(runs)
     given = [run if isinstance(run, RunRecord) else Path(run) for run in several]
-    options = ReportOptions(title, venue=venue)
-    return build(given, out, catalogue=catalogue, options=options, overwrite=overwrite).out / PAGE
+    asked = PageConfig() if page is True else page or None
+    options = ReportOptions(title, venue=venue, page=asked)
+    made = build(given, out, catalogue=catalogue, options=options, overwrite=overwrite)
+    return made.out / (PAGE if asked is None else "page.html")

@@ -19,10 +19,11 @@ _OPTIONS: Final = (
     click.option("--show", type=int, help="Queries on the page: worst, median, best, random.  [default: 20; 0: all]"),
     click.option("--rank", metavar="METRIC[:SYSTEM]", help="What says which queries are the worst and the best."),
     click.option("--audio", type=click.Choice(["aac", "opus"]), help="Codec of the sounds.  [default: aac]"),
+    click.option("--equal-loudness", is_flag=True, default=None, help="Offer to hear them equally loud (BS.1770)."),
     click.option("--inline-mb", type=float, help="Beyond this the sounds lie beside the page.  [default: 15]"),
 )
 
-_NAMES: Final = ("wavs", "queries", "show", "rank", "audio", "inline_mb")
+_NAMES: Final = ("wavs", "queries", "show", "rank", "audio", "inline_mb", "equal_loudness")
 
 
 def page_options(command: F) -> F:
@@ -56,5 +57,6 @@ def page_words(given: Mapping[str, Any]) -> list[str]:
     words = ["--page"] if given["page"] else []
     for name in _NAMES:
         values = given[name] if isinstance(given[name], tuple) else [given[name]]
-        words += [word for value in values if value is not None for word in (f"--{name.replace('_', '-')}", str(value))]
+        option = f"--{name.replace('_', '-')}"
+        words += [w for v in values if v is not None for w in ([option] if v is True else [option, str(v)])]
     return words

@@ -91,6 +91,7 @@ def _screen(result: StudyResult) -> str:
         "This is a toy world; the report says what it shows and what it does not show.",
         "",
         f"report   {result.report.out / 'README.md'}",
+        f"listen   {result.report.out / 'page.html'}",
         f"figures  {result.report.out / 'figures'}",
         f"audio    {result.layout.root}/seed-*/wavs/test/<system>/<query>.wav",
         f"videos   {result.layout.world / 'test'}",

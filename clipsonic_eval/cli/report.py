@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from clipsonic_eval.cli import EXIT_SKIPPED
 from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite_option
 from clipsonic_eval.cli._page import page_config, page_options, page_words
 from clipsonic_eval.cli._paper import paper_options, paper_table, paper_words
@@ -17,6 +18,7 @@ from clipsonic_eval.reporting.figures.venues import VENUES
 
 if TYPE_CHECKING:
     from clipsonic_eval.analysis.catalogue import Catalogue
+    from clipsonic_eval.reporting.build import ReportResult
 
 _MAIN = ("page.html", "README.md", "table.md", "table.csv", "table.tex")
 _CATALOGUES: Final = {"clipsonic": "clipsonic_eval.study.catalogue:CLIPSONIC"}
@@ -75,6 +77,7 @@ def command(
     clipsonic-eval report runs/ --out paper/ --latex siunitx --metric fad
     clipsonic-eval report run/ --out report/ --page   (to hear the systems too)
     """
+    from clipsonic_eval.progress import Bars
     from clipsonic_eval.reporting.build import ReportOptions, build
 
     result = build(
@@ -92,7 +95,15 @@ def command(
         ),
         select=dict(map(_tag, given["select"])),
         overwrite=given["overwrite"],
+        progress=Bars(),
     )
+    _print(result, as_json)
+    if result.missing:
+        click.get_current_context().exit(EXIT_SKIPPED)
+
+
+def _print(result: ReportResult, as_json: bool) -> None:
+    """Print what was made, and on stderr what is missing."""
     if as_json:
         tree = {
             "folder": str(result.out),
@@ -100,6 +111,7 @@ def command(
             "files": list(result.files),
             "left_out": list(result.left_out),
             "skipped": dict(result.skipped),
+            "missing": list(result.missing),
         }
         click.echo(json.dumps(tree))
     else:
@@ -111,6 +123,8 @@ def command(
             click.echo(f"left out: {line}", err=True)
         for run, n in result.skipped.items():
             click.echo(f"run '{run}' had skipped {n}; its record lists them", err=True)
+        for line in result.missing:
+            click.echo(f"not on the page: {line}", err=True)
 
 
 def _tag(item: str) -> tuple[str, str]:

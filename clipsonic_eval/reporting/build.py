@@ -15,6 +15,7 @@ from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.analysis.results import analyse
 from clipsonic_eval.analysis.runs import Runs, find, sort
 from clipsonic_eval.errors import UserError, unknown_name
+from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting.figures.venues import VENUES
 from clipsonic_eval.reporting.options import PaperTable, ReportOptions
@@ -36,6 +37,7 @@ class ReportResult:
         headline: of the study in one sentence, "" where it has none or the systems that it is about are missing.
         left_out: tables and figures that are missing, with the reason.
         skipped: number of clips that were left out, by run.
+        missing: systems, sounds and pictures that the page for listening lacks, with the reason.
     """
 
     out: Path
@@ -43,6 +45,7 @@ class ReportResult:
     headline: str
     left_out: tuple[str, ...]
     skipped: Mapping[str, int]
+    missing: tuple[str, ...] = ()
 
 
 def build(
@@ -53,6 +56,7 @@ def build(
     options: ReportOptions = _DEFAULT,
     select: Mapping[str, str] | None = None,
     overwrite: bool = False,
+    progress: Progress = SILENT,
 ) -> ReportResult:
     """Write the report of runs: page, tables, figures, records.
 
@@ -63,6 +67,7 @@ def build(
         options: title, command and whatever else shapes the report.
         select: tags of the runs of the main table, where the runs leave a choice.
         overwrite: replace a report of other runs or settings in ``out``.
+        progress: shows the queries of the page for listening.
 
     Raises:
         UserError: no usable runs, no training log where one is asked for, an open choice, numbers that may not stand in
@@ -91,10 +96,10 @@ def build(
         results = replace(analyse(found, catalogue), training=training)
         with atomic.replacing_folder(out) as folder:
             shutil.copyfile(out / filenames.RUN, folder / filenames.RUN)
-            left_out = render(results, folder, options)
+            left_out, missing = render(results, folder, options, progress)
     made = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
     skipped = {r.name: n for r in found.all_runs if (n := sum(map(len, r.record.skipped.values())))}
-    return ReportResult(out, tuple(made), results.catalogue.headline(results), tuple(left_out), skipped)
+    return ReportResult(out, tuple(made), results.catalogue.headline(results), tuple(left_out), skipped, tuple(missing))
 
 
 def _systems(found: Runs) -> dict[str, Any]:

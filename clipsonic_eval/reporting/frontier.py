@@ -67,7 +67,7 @@ def write(
     lines += ["## Where the numbers come from", ""]
     lines += ["By", "", "```", command, "```", ""] if command else []
     runs = [Run(record.kind, None, record) for record in found]
-    lines += [line for line in provenance(runs)[1:] if line]
+    lines += [f"- {line}" for line in provenance(runs)[1:]]
     page = folder / PAGE
     files.write_text(page, "\n".join([f"{line}" for line in lines]) + "\n")
     return page

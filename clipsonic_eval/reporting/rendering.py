@@ -6,6 +6,7 @@ from pathlib import Path
 
 from clipsonic_eval import files
 from clipsonic_eval.analysis.results import Results
+from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.reporting import export_records, markup, page
 from clipsonic_eval.reporting.drawing import draw_all
 from clipsonic_eval.reporting.figures.venues import DEFAULT
@@ -16,16 +17,19 @@ from clipsonic_eval.reporting.report_tables import asked_for, for_latex, render_
 PAGE = "README.md"
 
 
-def render(results: Results, folder: Path, options: ReportOptions) -> list[str]:
+def render(
+    results: Results, folder: Path, options: ReportOptions, progress: Progress = SILENT
+) -> tuple[list[str], list[str]]:
     """Write everything that the results allow.
 
     Args:
         results: from :func:`clipsonic_eval.analysis.results.analyse`.
         folder: empty.
         options: of the report.
+        progress: shows the queries of the page for listening.
 
     Returns:
-        Tables and figures that are missing, with the reason.
+        Tables and figures that are missing, with the reason; and what the page for listening lacks.
 
     Raises:
         UserError: numbers of one column were not computed in the same way.
@@ -45,7 +49,7 @@ def render(results: Results, folder: Path, options: ReportOptions) -> list[str]:
     text = page.readme(results, shown, figures, title=options.title, command=options.command, left_out=left_out)
     files.write_text(folder / PAGE, text)
     if options.page is None:
-        return left_out
-    from clipsonic_eval.reporting.html.page import write  # its sounds need the encoders of audio
+        return left_out, []
+    from clipsonic_eval.reporting.html.page import write  # its sounds need what reads and encodes audio
 
-    return [*left_out, *write(results, shown, figures, folder, options, left_out)]
+    return left_out, write(results, shown, figures, folder, options, left_out, progress)

@@ -12,6 +12,7 @@ from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.files import write_json
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.reporting.build import ReportOptions, ReportResult, build
+from clipsonic_eval.reporting.html.settings import PageConfig
 from clipsonic_eval.study import data, plan, validation
 from clipsonic_eval.study.catalogue import CLIPSONIC
 from clipsonic_eval.study.config import StudyConfig
@@ -82,4 +83,5 @@ def run_study(
 
 def _report(layout: Layout, command: str) -> ReportResult:
     runs = [layout.root / "runs"]
-    return build(runs, layout.report, catalogue=CLIPSONIC, options=ReportOptions(TITLE, command), overwrite=True)
+    options = ReportOptions(TITLE, command, page=PageConfig(queries=layout.queries("test")))
+    return build(runs, layout.report, catalogue=CLIPSONIC, options=options, overwrite=True)

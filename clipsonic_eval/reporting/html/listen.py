@@ -19,6 +19,7 @@ from clipsonic_eval.reporting.html import sounds
 from clipsonic_eval.reporting.html.settings import PageConfig
 from clipsonic_eval.reporting.statements.wording import listed, plural
 
+_LEVEL: Final = ("e",)
 KEYS: Final = (
     (("1", "…", "9", "0"), "hear another system at the same position"),
     (("←", "→"), "previous, next system"),
@@ -26,9 +27,14 @@ KEYS: Final = (
     (("j", "k"), "next, previous query"),
     ((",", "."), "a tenth back, forward"),
     (("l",), "loop"),
+    (_LEVEL, "equal loudness"),
     (("b",), "blind: names hidden, order shuffled"),
     (("/",), "search"),
     (("?",), "this list"),
+)
+_LOUDNESS: Final = (
+    "At equal loudness (BS.1770) each sound is turned down to the quietest of its query; those that are shorter than "
+    "0.4 s or silent stay as they are."
 )
 
 
@@ -83,7 +89,7 @@ def prepare(
     groups = per_query.choose(ranking, config.show, config.seed)
     order = {key: place for place, key in enumerate(ranking.keys)}
     keys = sorted(groups, key=lambda key: (*(group not in groups[key] for group in GROUPS), order[key]))
-    made = sounds.prepare(keys, sources, folder, codec=config.audio, inline_mb=config.inline_mb, progress=progress)
+    made = sounds.prepare(keys, sources, folder, config, progress)
     shown = _Shown(names, runs, values, ranking, {key: groups[key] for key in keys}, sources, made)
     return _context(shown, results, config), [*sources.missing, *made.problems]
 
@@ -103,7 +109,8 @@ def _context(shown: _Shown, results: Results, config: PageConfig) -> dict[str, A
         "names": list(enumerate(shown.names)),
         "colours": [results.catalogue.style(name).colour for name in shown.names],
         "queries": [_query(shown, key) for key in shown.groups],
-        "help": KEYS,
+        "help": KEYS if config.equal_loudness else [entry for entry in KEYS if entry[0] != _LEVEL],
+        "levelled": config.equal_loudness,
         "data": data,
         "blocks": shown.made.blocks,
     }
@@ -129,6 +136,7 @@ def _about(shown: _Shown, counts: Mapping[str, int], config: PageConfig) -> list
         f"{chosen}{':' if 'marked' not in chosen else ''} {listed(parts)}. Nobody chose them by ear.",
         f"What plays was compressed for this page ({codec}); the numbers are of the wavs{of_seed}. "
         f"Spectrograms: {sounds.described()}.",
+        *([_LOUDNESS] if config.equal_loudness else []),
         *([f"Whether these are the wavs that were scored is not known for {listed(unchecked)}."] if unchecked else []),
     ]
 
@@ -155,7 +163,7 @@ def _query(shown: _Shown, key: str) -> dict[str, Any]:
 def _data(shown: _Shown, config: PageConfig) -> dict[str, Any]:
     """Return what the script reads: numbers, names, and where the sounds are."""
     queries = []
-    for key, seconds in zip(shown.groups, shown.made.seconds, strict=True):
+    for key, seconds, volumes in zip(shown.groups, shown.made.seconds, shown.made.volumes, strict=True):
         about = _query(shown, key)
         queries.append(
             {
@@ -163,6 +171,7 @@ def _data(shown: _Shown, config: PageConfig) -> dict[str, Any]:
                 "findings": _findings(shown, key),
                 "values": [[_rounded(values, name, key) for name in shown.names] for values in shown.values],
                 "seconds": [seconds.get(name, 0) for name in shown.names],
+                "volumes": [volumes.get(name, 1) for name in shown.names],
             }
         )
     return {

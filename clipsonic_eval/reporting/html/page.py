@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from clipsonic_eval import files
 from clipsonic_eval.analysis.results import Results
+from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.reporting import summary
 from clipsonic_eval.reporting.html import listen
 from clipsonic_eval.reporting.markup import TextTable
@@ -31,6 +32,7 @@ def write(
     folder: Path,
     options: ReportOptions,
     left_out: Sequence[str],
+    progress: Progress = SILENT,
 ) -> list[str]:
     """Write ``page.html``, and ``page/`` beside it where the sounds do not fit into it.
 
@@ -41,6 +43,7 @@ def write(
         folder: of the report.
         options: of the report; its ``page`` says what is shown of single queries.
         left_out: tables and figures that are missing, with the reason.
+        progress: shows every query.
 
     Returns:
         A sentence for every system, sound and picture that is missing.
@@ -49,7 +52,7 @@ def write(
         UserError: a folder or a table that was given cannot be used, or no such ranking.
     """
     assert options.page is not None
-    heard, missing = listen.prepare(results, folder, options.page)
+    heard, missing = listen.prepare(results, folder, options.page, progress)
     style = (_TEMPLATES / "page.css").read_text(encoding="utf-8") + _colours(heard)
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
     shown = {name: texts for name, texts in figures.items() if heard is None or name not in _SOUND_FIGURES}

@@ -22,6 +22,8 @@ class PageConfig:
         audio: ``aac`` (every browser plays it) or ``opus``.
         inline_mb: most that sounds and pictures inside the page may take, in 10^6 bytes; with more they lie in a
             folder beside it.
+        equal_loudness: offer to hear the sounds of a query at the loudness (BS.1770) of the quietest; needs the extra
+            ``listening``.
         seed: of the draw.
         wavs: folders by system, where they are not where the records say.
         queries: table of key, prompt and perhaps image; None: the one that the records name.
@@ -31,6 +33,7 @@ class PageConfig:
     rank: str = ""
     audio: Literal["aac", "opus"] = "aac"
     inline_mb: float = 15.0
+    equal_loudness: bool = False
     seed: int = 0
     wavs: dict[str, Path] = field(default_factory=dict)
     queries: Path | None = None

@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ from click.testing import CliRunner
 from listen_study import HOSTILE, write_listen_study
 from unit.report.synthetic import simple
 
+import clipsonic_eval as ce
+from clipsonic_eval import records
 from clipsonic_eval.cli import main
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.media.audio import read_audio
+from clipsonic_eval.media.loudness import loudness_lufs
 from clipsonic_eval.reporting.build import ReportOptions, ReportResult, build
 from clipsonic_eval.reporting.html import page
 from clipsonic_eval.reporting.html.settings import PageConfig
@@ -147,9 +151,24 @@ def test_equal_records_give_equal_bytes(tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_at_equal_loudness_the_sounds_of_a_query_measure_alike(tmp_path: Path) -> None:
+    pytest.importorskip("pyloudnorm")
+    made(write_listen_study(tmp_path, n=2, seconds=1.0), tmp_path / "report", show=0, equal_loudness=True)
+    read = _Read()
+    read.feed((tmp_path / "report" / "page.html").read_text(encoding="utf-8"))
+    data = json.loads(read.texts["data"][0])
+    for query in data["queries"]:
+        levels = []
+        for system, volume in zip(data["systems"], query["volumes"], strict=True):
+            clip = read_audio(tmp_path / "wavs" / system["name"] / f"{query['key']}.wav")
+            levels.append(loudness_lufs(volume * clip.samples, clip.sample_rate, "clip"))
+        assert max(query["volumes"]) == 1
+        assert max(levels) - min(levels) < 0.01
+
+
 def test_without_wavs_there_are_tables_and_figures_and_a_sentence(tmp_path: Path) -> None:
     result = build([simple({("fad", "PD"): 3.0})], tmp_path / "report", options=ReportOptions(page=PageConfig()))
-    assert "PD: its record names no folder of wavs; give --wavs PD=FOLDER" in result.left_out
+    assert result.missing == ("PD: its record names no folder of wavs; give --wavs PD=FOLDER",)
     text = (tmp_path / "report" / "page.html").read_text(encoding="utf-8")
     assert "PD: its record names no folder of wavs" in text
     assert 'id="listen"' not in text
@@ -157,13 +176,12 @@ def test_without_wavs_there_are_tables_and_figures_and_a_sentence(tmp_path: Path
 
 def test_a_wav_that_cannot_be_read_is_left_out_by_name(tmp_path: Path) -> None:
     run = write_listen_study(tmp_path, n=4, seconds=0.1)
-    record = json.loads((run / "record.json").read_text())
-    record["hashes"] = {}
-    (run / "record.json").write_text(json.dumps(record))
+    records.write(replace(records.read(run), hashes={}), run)
     (tmp_path / "wavs" / "PD" / "clip 002.wav").write_bytes(b"no sound")
     result = made(run, tmp_path / "report", show=0)
-    (sentence,) = (line for line in result.left_out if "clip 002" in line)
+    (sentence,) = result.missing
     assert sentence.startswith("PD 'clip 002': ")
+    assert "PD &#39;clip 002&#39;: " in (tmp_path / "report" / "page.html").read_text(encoding="utf-8")
 
 
 def test_an_unknown_ranking_is_refused_before_anything_is_written(tmp_path: Path) -> None:
@@ -188,6 +206,24 @@ def test_the_command_makes_the_page_and_prints_itself_on_it(tmp_path: Path, monk
     text = Path("report/page.html").read_text(encoding="utf-8")
     assert "<pre>clipsonic-eval report run --out report --page --show 4 --audio opus</pre>" in text
     assert '"mime": "audio/webm"' in text
+
+
+def test_what_the_page_lacks_is_said_and_is_exit_code_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_listen_study(tmp_path, n=4, seconds=0.1)
+    (tmp_path / "wavs" / "PD").rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["report", "run", "--out", "report", "--page"])
+    assert result.exit_code == 3
+    assert f"not on the page: PD: no wavs at {tmp_path / 'wavs' / 'PD'}; give --wavs PD=FOLDER" in result.stderr
+    whole = CliRunner().invoke(
+        main, ["report", "run", "--out", "report", "--page", "--wavs", "PD=moved", "--overwrite"]
+    )
+    assert whole.exit_code == 0, whole.output
+
+
+def test_a_notebook_gets_the_address_of_the_page(tmp_path: Path) -> None:
+    run = write_listen_study(tmp_path, n=4, seconds=0.1)
+    assert ce.report(run, tmp_path / "report", page=True) == tmp_path / "report" / "page.html"
 
 
 def test_options_of_the_page_need_the_page(tmp_path: Path) -> None:

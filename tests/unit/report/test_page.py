@@ -121,15 +121,15 @@ def test_provenance_names_every_value_where_runs_differ() -> None:
         {"commit": "a" * 8, "python": "3.11", "packages": {"numpy": "2.0", "torch": "2.6"}, "created": "2026-01-02"},
         {"commit": "b" * 8, "python": "3.11", "packages": {"numpy": "2.1"}, "created": "2026-01-01"},
     )
-    assert "- 2 run records: `r0`, `r1`" in lines
-    assert "- commit: aaaaaaaa, bbbbbbbb" in lines
-    assert "- Python: 3.11" in lines
-    assert "- packages: numpy 2.0/2.1, torch 2.6" in lines
-    assert "- made between 2026-01-01 and 2026-01-02" in lines
+    assert "2 run records: `r0`, `r1`" in lines
+    assert "commit: aaaaaaaa, bbbbbbbb" in lines
+    assert "Python: 3.11" in lines
+    assert "packages: numpy 2.0/2.1, torch 2.6" in lines
+    assert "made between 2026-01-01 and 2026-01-02" in lines
 
 
 def test_uncommitted_changes_of_any_run_are_said() -> None:
-    assert "- some runs were made with uncommitted changes" in lines_of({}, {"uncommitted_changes": True})
+    assert "some runs were made with uncommitted changes" in lines_of({}, {"uncommitted_changes": True})
     assert not any("uncommitted" in line for line in lines_of({}, {"uncommitted_changes": False}))
 
 

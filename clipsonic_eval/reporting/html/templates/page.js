@@ -50,7 +50,6 @@
 
   // sounds: taken out of the page's own text at first play, the oldest given back
   const data = JSON.parse($("#data").textContent);
-  const LIVE = 30;
   const addresses = new Map();
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const block = (i) => JSON.parse($(`#m${i}`).textContent);
@@ -62,7 +61,7 @@
     addresses.delete(name);
     addresses.set(name, known); // the youngest
     const [oldest, address] = addresses.entries().next().value;
-    if (addresses.size > LIVE && !oldest.startsWith(`${i} `)) {
+    if (addresses.size > 30 && !oldest.startsWith(`${i} `)) {
       URL.revokeObjectURL(address);
       addresses.delete(oldest);
     }
@@ -107,7 +106,6 @@
     return control.reverse.checked ? order.reverse() : order;
   };
   const list = $("#queries");
-  let last = "";
   const update = () => {
     const words = control.find.value.toLowerCase().split(/\s+/);
     let count = 0;
@@ -118,8 +116,7 @@
     });
     control.of.disabled = control.minus.disabled = !/^\d/.test(control.by.value);
     const order = ordered();
-    if (order.join() !== last) list.append(...order.map((i) => items[i]));
-    last = order.join();
+    if (order.some((i, place) => list.children[place] !== items[i])) list.append(...order.map((i) => items[i]));
     $("#count").textContent = `${count} of ${items.length} queries`;
     remember();
   };
@@ -199,12 +196,13 @@
     player.takes.forEach((sound) => (sound.currentTime = Math.max(0, Math.min(seconds, sound.duration || seconds))));
     requestAnimationFrame(follow);
   };
+  const volume = (i, s) => ($("#level")?.checked ? data.queries[i].volumes[s] : 1);
   const open = (i) => {
     run(false);
     player.query = i;
     player.takes = new Map(takesOf(i).map((s) => {
       const sound = new Audio(soundAddress(i, s));
-      return [s, Object.assign(sound, { preload: "auto", loop: $("#loop").checked, muted: true })];
+      return [s, Object.assign(sound, { preload: "auto", loop: $("#loop").checked, muted: true, volume: volume(i, s) })];
     }));
     items.forEach((item, j) => item.toggleAttribute("aria-current", i === j));
     $("#place").disabled = false;
@@ -244,6 +242,7 @@
   on($("#play"), "click", toggle);
   on($("#place"), "input", (event) => seek((event.target.value / 1000) * (heard()?.duration || 0)));
   on($("#loop"), "change", (event) => player.takes.forEach((sound) => (sound.loop = event.target.checked)));
+  $$("#level").forEach((box) => on(box, "change", () => player.takes.forEach((sound, s) => (sound.volume = volume(player.query, s)))));
   on($("#ask"), "click", () => $("#help").showModal());
   on($("form.controls"), "submit", (event) => event.preventDefault());
   for (const id of [...REMEMBERED, "reverse"]) on(control[id], "input", update);
@@ -260,6 +259,7 @@
     k: () => move(-1),
     l: () => $("#loop").click(),
     b: () => control.blind.click(),
+    e: () => $("#level")?.click(),
     "?": () => $("#ask").click(),
     "/": () => control.find.focus(),
     ",": () => heard() && seek(heard().currentTime - 0.1 * heard().duration),
