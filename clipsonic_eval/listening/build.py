@@ -15,7 +15,6 @@ from clipsonic_eval.listening import stimuli
 from clipsonic_eval.listening.database import ANSWERS
 from clipsonic_eval.listening.page import page
 from clipsonic_eval.listening.plan import ListeningPlan
-from clipsonic_eval.media.audio import read_audio
 from clipsonic_eval.media.loudness import TARGET_LUFS, require_pyloudnorm
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Skip
@@ -86,8 +85,7 @@ def build(
             f"{root}: holds a test with other settings that was answered already; name another folder with --out"
         )
     with outputs.claim(root, COMMAND, identity, overwrite=overwrite):
-        rate = config.rate or max(_rate(sound.path) for by_key in plan.sounds.values() for sound in by_key.values())
-        rows, refused = stimuli.make(plan, root, rate, config.channels, progress)
+        rows, refused = stimuli.make(plan, root, config.rate, config.channels, progress)
         if refused:
             raise _refusal(root, refused)
         (root / REFUSED).unlink(missing_ok=True)
@@ -103,10 +101,6 @@ def write_static(folder: places.ListeningFolder, lists: int) -> Path:
     path = folder.root / places.PUBLIC / "index.html"
     write_text(path, page(folder, lists=lists))
     return path
-
-
-def _rate(path: Path) -> int:
-    return read_audio(path, duration_s=0.1).sample_rate
 
 
 def _refusal(root: Path, refused: Sequence[Skip]) -> UserError:

@@ -6,14 +6,18 @@ facilitate web-based auditory experiments, 2017 (tones in antiphase cancel betwe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 from scipy import signal
 
+from clipsonic_eval import seeds
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.listening.folder import VOLUME
+from clipsonic_eval.listening.trials import HEADPHONES, SIDE, SIDES, TONES
 
 LOW_PASS_HZ: Final = 3500.0
 _STOP_HZ = 4000.0
@@ -22,6 +26,7 @@ _TONE_HZ, _TONE_S, _GAP_S, _RAMP_S = 200.0, 1.0, 0.5, 0.1
 _TONE_LEVEL = 0.1  # amplitude
 _SOFTER_DB = 6.0
 _SIDE_HZ = 500.0
+_VOLUME_S = 5.0
 
 
 def low_pass(samples: Float32, rate: int) -> Float32:
@@ -89,6 +94,22 @@ def tone_on_one_side(rate: int, side: int) -> Float32:
     both = np.zeros((2, round(_TONE_S * rate)), np.float32)
     both[side] = _ramped(_SIDE_HZ, rate)
     return both
+
+
+def of_checks(rate: int) -> Iterator[tuple[str, str, Float32]]:
+    """Yield (kind, name, samples) of every sound that checks headphones; samples (2, n) float32.
+
+    Of three tones the name says which is softer and which in antiphase, ``1-3``; of a tone on one side, the side.
+    """
+    for (i, softer), (j, antiphase) in itertools.permutations(enumerate(TONES), 2):
+        yield HEADPHONES, f"{softer}-{antiphase}", three_tones(rate, i, j)
+    for i, side in enumerate(SIDES):
+        yield SIDE, side, tone_on_one_side(rate, i)
+
+
+def of_volume(rate: int) -> tuple[str, str, Float32]:
+    """Return (kind, name, samples) of the noise that the volume is set by; samples (1, n) float32."""
+    return VOLUME, "", pink_noise(rate, _VOLUME_S, seeds.stream(0, "", "listening-volume"))
 
 
 def _ramped(hertz: float, rate: int) -> Float32:

@@ -16,8 +16,10 @@ from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.listening import stimuli
 from clipsonic_eval.listening.build import BuildConfig, build, write_static
 from clipsonic_eval.listening.folder import CLIPS, IMAGE, PUBLIC, STIMULI, ListeningFolder, open_folder
+from clipsonic_eval.listening.plan import ListeningPlan
 from clipsonic_eval.media.audio import read_audio, write_wav
 from clipsonic_eval.media.loudness import loudness_lufs, true_peak_db
+from clipsonic_eval.types import Query
 
 pytest.importorskip("pyloudnorm")
 
@@ -141,15 +143,15 @@ def test_sounds_that_cannot_be_used_are_all_named_and_nothing_is_served(tmp_path
 def test_a_stopped_build_continues_with_the_names_it_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_wavs(tmp_path)
     plan, calls = plan_of(tmp_path), []
-    picture = stimuli._Workshop._picture
+    of_query = stimuli._of_query
 
-    def stop_at_third(self: Any, query: str) -> Any:
-        calls.append(query)
+    def stop_at_third(plan: ListeningPlan, query: Query, *others: Any) -> Any:
+        calls.append(query.key)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return picture(self, query)
+        return of_query(plan, query, *others)
 
-    monkeypatch.setattr(stimuli._Workshop, "_picture", stop_at_third)
+    monkeypatch.setattr(stimuli, "_of_query", stop_at_third)
     with pytest.raises(KeyboardInterrupt):
         build(plan, tmp_path / "test", BuildConfig())
     first = {path.name for path in (tmp_path / "test" / CLIPS).iterdir()}
