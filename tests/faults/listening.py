@@ -69,10 +69,10 @@ class Server:
             time.sleep(_WAIT_S)
 
     def kill_and_restart(self) -> None:
-        """Kill it up to a second after it answers, or while it starts, and start it again."""
+        """Kill it up to half a second after it answers, or while it starts, and start it again."""
         if self.rng.random() < 0.9:
             self.wait()
-        time.sleep(self.rng.uniform(0.0, 1.0))
+        time.sleep(self.rng.uniform(0.0, 0.5))
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.kills += 1
