@@ -162,7 +162,7 @@ class Listeners:
                 _until(page.reload)
                 page.wait_for_selector("progress")
             if fault == "offline":
-                page.wait_for_function("lastPlayer.player?.audios")
+                page.wait_for_function("() => lastPlayer.player?.audios")
                 context.set_offline(True)
             if fault == "tab":
                 page = context.new_page()  # goes on in a second tab; the first one stays open behind it
@@ -170,7 +170,7 @@ class Listeners:
                 page.wait_for_selector("progress")
             answer(page)
             context.set_offline(False)
-        page.wait_for_function("document.querySelector('h1').textContent === 'Thank you'")
+        page.wait_for_function("() => document.querySelector('h1').textContent === 'Thank you'")
         self.finished[session] = steps
         self.counts["sessions in Chromium"] += 1
 
