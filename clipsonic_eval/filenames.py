@@ -9,6 +9,7 @@ RUN: Final = "run.json"  # of any output folder: the command and the settings th
 # of a folder of prepared clips (`prepare`)
 CLIPS: Final = "clips.json"
 PLAN: Final = "plan.json"
+MEMBERS: Final = "members.json"  # the order in which its items were dealt to shards
 EMBEDDINGS: Final = "image_embeddings.npy"
 CAPTIONS: Final = "captions.csv"  # of items with several
 CROISSANT: Final = "croissant.json"
@@ -17,6 +18,7 @@ CROISSANT: Final = "croissant.json"
 SAMPLES: Final = "samples.csv"
 METADATA: Final = "metadata.csv"  # the same for the AudioFolder of the datasets package
 SYSTEM: Final = "system.json"
+SHARES: Final = ".shares"  # tables of the processes that sample it together
 
 TRAIN_LOG: Final = "train_log.csv"  # of a model's folder: losses over the steps
 

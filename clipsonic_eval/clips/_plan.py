@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval import filenames, threads
+from clipsonic_eval.clips._members import Members, deal
 from clipsonic_eval.clips._shards import ShardFiles
 from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.config import as_tree
@@ -42,6 +43,7 @@ class Plan:
         config: the settings.
         card: of the image encoder, None for audio alone.
         shards: in order.
+        members: what was dealt to them.
     """
 
     root: Path
@@ -49,6 +51,7 @@ class Plan:
     config: PrepareConfig
     card: EncoderCard | None
     shards: tuple[PlannedShard, ...]
+    members: Members | None = None
 
     @property
     def tree(self) -> dict[str, Any]:
@@ -70,15 +73,25 @@ class Plan:
         return {**{k: v for k, v in self.tree.items() if k not in ("n_items", "shards")}, "items": items}
 
 
-def make_plan(root: Path, listing: Listing, config: PrepareConfig, card: EncoderCard | None) -> Plan:
-    """Deal the items to shards and hash settings, encoder, items and the sizes and times of their files."""
+def make_plan(
+    root: Path, listing: Listing, config: PrepareConfig, card: EncoderCard | None, out: Path | None = None
+) -> Plan:
+    """Deal the items to shards and hash settings, encoder, items and the sizes and times of their files.
+
+    Args:
+        root: folder that paths are relative to.
+        listing: the items.
+        config: the settings.
+        card: of the image encoder, None for audio alone.
+        out: folder of the clips: an item keeps the place that an earlier plan gave it there.
+    """
     common = {"schema_version": SCHEMA_VERSION, "config": config.identity(), "encoder": as_tree(card)}
+    members = deal(listing.items, config.shard_size, config_hash(common), out)
     shards = []
-    for number, begin in enumerate(range(0, len(listing.items), config.shard_size)):
-        items = listing.items[begin : begin + config.shard_size]
+    for number, items in enumerate(members.shards):
         digest = config_hash({**common, "items": [_identity(item, root) for item in items]})
         shards.append(PlannedShard(number, items, digest))
-    return Plan(root, listing, config, card, tuple(shards))
+    return Plan(root, listing, config, card, tuple(shards), members)
 
 
 def _identity(item: SourceItem, root: Path) -> list[Any]:
@@ -112,6 +125,8 @@ def claim_output(out: Path, plan: Plan) -> None:
     if _read(out / filenames.PLAN) != plan.tree:
         (out / filenames.CLIPS).unlink(missing_ok=True)
         (out / filenames.CROISSANT).unlink(missing_ok=True)
+        if plan.members is not None:
+            plan.members.write(out)
         write_json(out / filenames.PLAN, plan.tree)
 
 

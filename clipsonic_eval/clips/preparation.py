@@ -1,7 +1,8 @@
 """Videos in, a folder of clips out: audio at one rate and length, and the embeddings of a few frames.
 
-The items are dealt to shards in the order of the listing. A shard is written atomically, with the hash of everything
-that it depends on; a job that was killed anywhere is continued by the same command and ends with the same bytes.
+The items are dealt to shards in the order of the listing; those that are added later follow. A shard is written
+atomically, with the hash of everything that it depends on; a job that was killed anywhere is continued by the same
+command and ends with the same bytes.
 Several machines may write into one folder (``part``); the one that finds every shard there finishes it.
 
     listing → plan → decode (processes) → embed frames → shards → clips.json
@@ -84,7 +85,7 @@ def prepare(
     for note in listing.notes:
         progress.note(note)
     encoder = load_image_encoder(replace(config, device="cpu") if config.engine == "ray" else config)
-    plan = make_plan(source.folder, listing, config, encoder.card if encoder else None)
+    plan = make_plan(source.folder, listing, config, encoder.card if encoder else None, out)
     with outputs.claim(out, "prepare", plan.identity, overwrite=overwrite, keep=True) as changed:
         if changed:
             progress.note(f"changed: {outputs.listing(changed)}; the clips concerned are made again")

@@ -238,6 +238,10 @@ def _read_samples(folder: Path) -> tuple[list[_Sample], list[Skip], tuple[str, .
     """Return the rows of ``samples.csv``, unusable rows, and notes on how it was read; nothing if there is none."""
     path = folder / filenames.SAMPLES
     if not path.exists():
+        if (folder / filenames.SHARES).is_dir():
+            raise UserError(
+                f"{folder}: not every share of its queries is sampled; give the missing sample --shard again"
+            )
         return [], [], ()
     columns, extra = ("key", "path", "prompt", "label", "sha256", "seed", "query", "peak"), attributes()
     try:

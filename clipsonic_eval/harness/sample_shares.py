@@ -18,7 +18,6 @@ from clipsonic_eval.harness.queries import QuerySet
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.types import Query, Skip
 
-_FOLDER = ".shares"
 _DONE = "done.json"
 _FIX = "sample again"
 
@@ -66,7 +65,7 @@ class Share:
 
     def _together(self, out: Path) -> Path:
         asked = config_hash([[query.key, query.prompt, str(query.image or "")] for query in self.all])
-        return out / _FOLDER / f"{asked}-of-{self.part[1]}"
+        return out / filenames.SHARES / f"{asked}-of-{self.part[1]}"
 
     def begin(self, out: Path) -> None:
         """Take back an earlier mark of this share."""
@@ -88,14 +87,16 @@ class Share:
     def sampled(self, out: Path) -> list[dict[str, str]]:
         """Return the rows of all tables of samples in the folder, those of this job last."""
         mine = self._together(out)
-        found = sorted((out / _FOLDER).glob(f"*/*/{filenames.SAMPLES}"), key=lambda path: path.parent.parent == mine)
+        found = sorted(
+            (out / filenames.SHARES).glob(f"*/*/{filenames.SAMPLES}"), key=lambda path: path.parent.parent == mine
+        )
         paths = [path for path in (out / filenames.SAMPLES, *found) if path.exists()]
         return [dict(row) for path in paths for row in read_csv(path, MediaError, fix=f"remove the folder and {_FIX}")]
 
     def clear(self, out: Path) -> None:
         """Remove the tables of other jobs' shares; where there is but one share, of all."""
-        for folder in (out / _FOLDER).glob("*"):
+        for folder in (out / filenames.SHARES).glob("*"):
             if self.is_whole or folder != self._together(out):
                 shutil.rmtree(folder, ignore_errors=True)
         if self.is_whole:
-            shutil.rmtree(out / _FOLDER, ignore_errors=True)
+            shutil.rmtree(out / filenames.SHARES, ignore_errors=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from clipsonic_eval.errors import MediaError, UserError
+from clipsonic_eval.harness.audio_sets import system_set
 from clipsonic_eval.harness.queries import QuerySet
 from clipsonic_eval.harness.sample import sample
 from clipsonic_eval.harness.sample_shares import Share
@@ -67,6 +68,8 @@ def test_an_unfinished_folder_has_no_table_of_samples(tmp_path: Path) -> None:
     assert (result.n, result.waiting) == (2, 2)
     assert {path.name for path in tmp_path.glob("*.wav")} == {"k1.wav", "k4.wav"}
     assert not (tmp_path / "samples.csv").exists()
+    with pytest.raises(UserError, match="not every share of its queries is sampled"):
+        system_set("noise", tmp_path, None)
 
 
 def test_a_share_that_was_stopped_goes_on_and_no_query_is_sampled_twice(
