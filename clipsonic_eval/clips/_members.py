@@ -8,35 +8,18 @@ Where none is left, all is dealt anew.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clipsonic_eval import filenames
 from clipsonic_eval.datasets import SourceItem
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.files import read_json, write_json
+from clipsonic_eval.files import read_json
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
-    """Keys in the order of their places, ``size`` to a shard.
-
-    Attributes:
-        settings: hash of what makes all clips of a folder anew.
-        keys: of the items, those that are gone too.
-        shards: the items of each shard that has any.
-    """
-
-    settings: str
-    keys: tuple[str, ...]
-    shards: tuple[tuple[SourceItem, ...], ...]
-
-    def write(self, out: Path) -> None:
-        """Write the order beside the plan."""
-        write_json(out / filenames.MEMBERS, {"settings": self.settings, "keys": self.keys})
-
-
-def deal(items: Sequence[SourceItem], size: int, settings: str, out: Path | None) -> Members:
+def deal(
+    items: Sequence[SourceItem], size: int, settings: str, out: Path | None
+) -> tuple[list[tuple[SourceItem, ...]], dict[str, Any]]:
     """Deal items to shards.
 
     Args:
@@ -44,19 +27,22 @@ def deal(items: Sequence[SourceItem], size: int, settings: str, out: Path | None
         size: items per shard.
         settings: hash of what makes all clips of a folder anew.
         out: folder of the clips, perhaps with the order of an earlier call.
+
+    Returns:
+        (the items of each shard that has any, what ``members.json`` shall hold).
     """
     earlier = _read(out, settings)
     by_key = {item.key: item for item in items}
     known = any(key in by_key for key in earlier)
     if not known or len(by_key) < len(items):  # a key that is there twice is refused when the shards are joined
         places: list[SourceItem | None] = [*items]
-        keys = tuple(item.key for item in items)
+        keys = [item.key for item in items]
     else:
         places = [by_key.pop(key, None) for key in earlier]
         places += by_key.values()
-        keys = (*earlier, *by_key)
+        keys = [*earlier, *by_key]
     dealt = (tuple(filter(None, places[begin : begin + size])) for begin in range(0, len(places), size))
-    return Members(settings, keys, tuple(shard for shard in dealt if shard))
+    return [shard for shard in dealt if shard], {"settings": settings, "keys": keys}
 
 
 def _read(out: Path | None, settings: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval import filenames, threads
-from clipsonic_eval.clips._members import Members, deal
+from clipsonic_eval.clips._members import deal
 from clipsonic_eval.clips._shards import ShardFiles
 from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.config import as_tree
@@ -43,7 +43,7 @@ class Plan:
         config: the settings.
         card: of the image encoder, None for audio alone.
         shards: in order.
-        members: what was dealt to them.
+        members: the contents of ``members.json``: the order in which items were dealt.
     """
 
     root: Path
@@ -51,7 +51,7 @@ class Plan:
     config: PrepareConfig
     card: EncoderCard | None
     shards: tuple[PlannedShard, ...]
-    members: Members | None = None
+    members: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def tree(self) -> dict[str, Any]:
@@ -86,9 +86,9 @@ def make_plan(
         out: folder of the clips: an item keeps the place that an earlier plan gave it there.
     """
     common = {"schema_version": SCHEMA_VERSION, "config": config.identity(), "encoder": as_tree(card)}
-    members = deal(listing.items, config.shard_size, config_hash(common), out)
+    dealt, members = deal(listing.items, config.shard_size, config_hash(common), out)
     shards = []
-    for number, items in enumerate(members.shards):
+    for number, items in enumerate(dealt):
         digest = config_hash({**common, "items": [_identity(item, root) for item in items]})
         shards.append(PlannedShard(number, items, digest))
     return Plan(root, listing, config, card, tuple(shards), members)
@@ -125,8 +125,7 @@ def claim_output(out: Path, plan: Plan) -> None:
     if _read(out / filenames.PLAN) != plan.tree:
         (out / filenames.CLIPS).unlink(missing_ok=True)
         (out / filenames.CROISSANT).unlink(missing_ok=True)
-        if plan.members is not None:
-            plan.members.write(out)
+        write_json(out / filenames.MEMBERS, plan.members)
         write_json(out / filenames.PLAN, plan.tree)
 
 

@@ -15,6 +15,7 @@ from clipsonic_eval.clips import ClipStore, PrepareConfig, prepare
 from clipsonic_eval.clips._members import deal
 from clipsonic_eval.datasets import SourceItem
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.files import write_json
 from clipsonic_eval.media.audio import write_wav
 
 CONFIG = PrepareConfig(image_encoder=None, duration_s=0.1, min_s=0.05, workers=0, shard_size=3)
@@ -121,13 +122,13 @@ def test_every_item_has_one_place_and_keeps_its_neighbours(
     place: dict[str, int] = {}
     for listed in rounds:
         items = [SourceItem(f"{number:02d}", Path("x.wav")) for number in sorted(listed)]
-        members = deal(items, size, "settings", out)
-        members.write(out)
-        assert sorted(item.key for shard in members.shards for item in shard) == [item.key for item in items]
-        assert all(0 < len(shard) <= size for shard in members.shards)
-        where = {key: index // size for index, key in enumerate(members.keys)}
+        shards, members = deal(items, size, "settings", out)
+        write_json(out / filenames.MEMBERS, members)
+        assert sorted(item.key for shard in shards for item in shard) == [item.key for item in items]
+        assert all(0 < len(shard) <= size for shard in shards)
+        where = {key: index // size for index, key in enumerate(members["keys"])}
         if any(item.key in place for item in items):  # else all is dealt anew
             assert all(where[key] == shard for key, shard in place.items())
         place = where
-        for shard in members.shards:
+        for shard in shards:
             assert len({where[item.key] for item in shard}) == 1
