@@ -213,7 +213,17 @@ def centre_frame(path: Path) -> UInt8:
     Raises:
         MediaError: not readable as media, no video track, or a video without times.
     """
-    return read_frames(path, [video_length_s(path) / 2])[0]
+    return spread_frames(path, 1)[0]
+
+
+def spread_frames(path: Path, k: int) -> list[UInt8]:
+    """Return the frames on screen in the middle of k equal parts of a video, (height, width, 3) uint8 RGB each.
+
+    Raises:
+        MediaError: not readable as media, no video track, or a video without times.
+    """
+    length = video_length_s(path)
+    return read_frames(path, [(j + 0.5) / k * length for j in range(k)])
 
 
 def read_image(path: Path) -> UInt8:
@@ -270,4 +280,13 @@ def query_image(path: Path) -> UInt8:
     Raises:
         MediaError: not readable as either.
     """
-    return read_image(path) if path.suffix.lower() in IMAGE_SUFFIXES else centre_frame(path)
+    return query_frames(path, 1)[0]
+
+
+def query_frames(path: Path, k: int) -> list[UInt8]:
+    """Return the one image of an image file, or k frames of a video (:func:`spread_frames`).
+
+    Raises:
+        MediaError: not readable as either.
+    """
+    return [read_image(path)] if path.suffix.lower() in IMAGE_SUFFIXES else spread_frames(path, k)

@@ -1,4 +1,4 @@
-"""Conditions of the audio model in training: embeddings of a clip's frames (CLIP), or of its caption (CLIP or CLAP).
+"""Conditions of the audio model: embeddings of a clip's frames (CLIP), or of its caption (CLIP or CLAP).
 
 Convention throughout this package: a condition is an L2-normalised embedding times √d, so that its coordinates have
 about unit size. Nothing is centred: the offset between image and text embeddings, the modality gap, is under study.
@@ -6,7 +6,7 @@ about unit size. Nothing is centred: the offset between image and text embedding
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from clipsonic_eval import threads
-from clipsonic_eval.arraytypes import Float32, FloatArray
+from clipsonic_eval.arraytypes import Float32, FloatArray, UInt8
 from clipsonic_eval.config import as_tree
 from clipsonic_eval.encoders import Encoder, load_encoder
 from clipsonic_eval.errors import ConfigError, ShapeError, SpaceError, UserError
@@ -64,14 +64,65 @@ def condition_array(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, dic
 
     Returns:
         (n, k, d) float32 of L2 norm 1, k frames or captions per clip (1 for the mean of the frames), and
-        ``{"kind": …, "space": card as JSON}``.
+        ``{"kind": …, "space": card as JSON}``; for all frames of a clip also ``frames`` and their number ``n_frames``.
 
     Raises:
         UserError: the store has no frame embeddings, or a clip has no caption.
         SpaceError: the frames were embedded by another encoder than the one named.
     """
     vectors, card = _of_frames(store, spec) if spec.kind == "image" else _of_captions(store, spec)
-    return normalised(vectors), {"kind": spec.kind, "space": as_tree(card)}
+    found = {"kind": spec.kind, "space": as_tree(card)}
+    if spec.kind == "image" and spec.frames != "random":
+        assert store.image_embeddings is not None
+        found |= {"frames": spec.frames, "n_frames": int(store.image_embeddings.shape[1])}
+    return normalised(vectors), found
+
+
+def frames_of_query(condition: Mapping[str, Any], asked: int | None = None) -> int:
+    """Return how many frames of a video a model is queried with.
+
+    Args:
+        condition: of the model's card.
+        asked: by the user; None: as many as a clip of the training had, or one where it was trained on single frames.
+
+    Raises:
+        ConfigError: the model takes one frame, or none was asked for.
+    """
+    if asked is not None and (asked < 1 or (asked > 1 and "frames" not in condition)):
+        raise ConfigError(
+            f"frames {asked}: this model was trained on single frames and takes one; train with condition.frames mean "
+            "or several for more"
+            if asked > 1
+            else f"frames must be at least 1, got {asked}"
+        )
+    return int(condition.get("n_frames", 1)) if asked is None else asked
+
+
+def condition_of_frames(frames: Sequence[FloatArray], condition: Mapping[str, Any]) -> Float32:
+    """Return the conditions of queries of several frames as the model was trained with them.
+
+    Args:
+        frames: embeddings (k, d) of the frames of each query, of which there is one at least; of any norm. A single frame
+            stands for any number.
+        condition: of the model's card.
+
+    Returns:
+        (b, d), or (b, k, d) for a model that attends to several, of L2 norm 1.
+
+    Raises:
+        ShapeError: queries have different numbers of frames, or several for a model that takes one.
+    """
+    rule, most = condition.get("frames"), max(len(rows) for rows in frames)
+    unit = [normalised(rows) for rows in frames]
+    if rule == "mean":
+        return normalised(np.stack([rows.mean(axis=0) for rows in unit]))
+    if any(len(rows) not in (1, most) for rows in unit) or (most > 1 and rule is None):
+        allowed = "one image" if rule is None else "the same number of images"
+        raise ShapeError(f"this model takes {allowed} per item, got {sorted({len(rows) for rows in frames})}")
+    if rule is None:
+        return np.concatenate(unit)
+    # attention to one frame k times is attention to the frame
+    return np.stack([np.broadcast_to(rows, (most, rows.shape[1])) for rows in unit])
 
 
 def _of_frames(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, EncoderCard]:
@@ -116,6 +167,15 @@ def _of_captions(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, Encode
     if vectors.shape != (len(unique), card.dim):
         raise ShapeError(f"encoder '{spec.encoder}' gave {vectors.shape} for {len(unique)} texts and dim {card.dim}")
     return vectors[rows], card
+
+
+def embed_frames(encoder: Encoder, frames: Sequence[Sequence[UInt8]], condition: Mapping[str, Any]) -> Float32:
+    """Return the conditions of queries of images, each of one or several; see :func:`condition_of_frames`."""
+    if not frames:
+        return np.zeros((0, encoder.card.dim), np.float32)
+    vectors = encoder.image([frame for of_query in frames for frame in of_query])
+    ends = np.cumsum([len(of_query) for of_query in frames])
+    return condition_of_frames(np.split(vectors, ends[:-1]), condition)
 
 
 def embed_texts(encoder: Encoder, texts: Sequence[str]) -> Float32:

@@ -97,6 +97,11 @@ class MelDiffusion:
         """Frames of a generated mel spectrogram, those of the training clips."""
         return int(self.network.config["frames"])
 
+    @property
+    def takes_several(self) -> bool:
+        """Whether the network attends to its conditions, and so takes several per item."""
+        return bool(getattr(self.network, "takes_several", False))
+
     def frames_of(self, duration_s: float | None) -> int:
         """Return the frames of a mel spectrogram of a duration; None: those of the training clips.
 
@@ -155,7 +160,7 @@ class MelDiffusion:
             ShapeError: the conditions have another dimension or number.
         """
         vectors = np.asarray(cond)
-        shapes = (2, 3) if getattr(self.network, "takes_several", False) else (2,)
+        shapes = (2, 3) if self.takes_several else (2,)
         if vectors.ndim not in shapes or vectors.shape[-1] != self.condition_dim or len(vectors) != len(seeds):
             raise ShapeError(
                 f"this model takes conditions (b, {self.condition_dim}) and b seeds, "

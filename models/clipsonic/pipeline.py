@@ -17,14 +17,14 @@ import numpy as np
 import torch
 
 from clipsonic import model_folder
-from clipsonic.conditions import normalised
+from clipsonic.conditions import embed_frames, frames_of_query, normalised
 from clipsonic.samplers import StepEnd
 from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig
 from clipsonic.systems import MelSystem, PriorGuided, ZeroShot
 from clipsonic_eval.arraytypes import AnyArray, Float32, UInt8
 from clipsonic_eval.config import resolve
 from clipsonic_eval.errors import ConfigError, ShapeError
-from clipsonic_eval.media.video import image_pixels, query_image
+from clipsonic_eval.media.video import image_pixels, query_frames, query_image
 from clipsonic_eval.types import Query
 from clipsonic_eval.weight_files import hub_model
 
@@ -136,9 +136,11 @@ class CLIPSonicPipeline:
 
         Args:
             prompt: one text or several.
-            image: one image or several: of Pillow, (height, width, 3) uint8 RGB, or the path of an image or a video,
-                whose centre frame is taken.
-            clip_embeds: (b, d) or (d,) embeddings of the encoder that the model was trained with, of any norm.
+            image: one image or several: of Pillow, (height, width, 3) uint8 RGB, or the path of an image or a video, of
+                which the centre frame is taken. For a model that was trained with several frames an item may be a list
+                of images, and of a video as many frames are taken as in training.
+            clip_embeds: (b, d) or (d,) embeddings of the encoder that the model was trained with, of any norm; for a
+                network that attends to several also (b, k, d).
             audio_length_in_s: length of the audio, seconds; None: that of the training clips.
             num_inference_steps: of the sampler.
             guidance_scale: w of classifier-free guidance; 1 is none.
@@ -188,18 +190,23 @@ class CLIPSonicPipeline:
         return step_end
 
     def _of_images(self, images: Any) -> Float32:
-        """Return the conditions of images, (b, d) of L2 norm 1."""
+        """Return the conditions of images, (b, d) of L2 norm 1, or (b, k, d)."""
         if self.system.trained_on != "image":
             raise ConfigError("this model was trained on texts; give prompt or clip_embeds")
-        return normalised(self.system.encoder.image([_pixels(image) for image in _listed(images, str, Path)]))
+        condition = self.system.model.card["condition"]
+        count = frames_of_query(condition)
+        frames = [_frames(item, count) for item in _listed(images, str, Path)]
+        return embed_frames(self.system.encoder, frames, condition)
 
     def _of_embeddings(self, embeddings: Any) -> Float32:
-        """Return embeddings as conditions, (b, d) of L2 norm 1."""
+        """Return embeddings as conditions, (b, d) of L2 norm 1, or (b, k, d)."""
         vectors = np.asarray(embeddings.float().cpu() if isinstance(embeddings, torch.Tensor) else embeddings)
-        dim = self.system.model.condition_dim
-        if vectors.shape[-1:] != (dim,) or vectors.ndim > 2:
-            raise ShapeError(f"clip_embeds: this model takes (b, {dim}) or ({dim},), got {vectors.shape}")
-        return normalised(vectors.reshape(-1, dim).astype(np.float32))
+        model = self.system.model
+        dim, several = model.condition_dim, model.takes_several
+        if vectors.shape[-1:] != (dim,) or vectors.ndim > 2 + several:
+            shapes = f"(b, k, {dim}), (b, {dim})" if several else f"(b, {dim})"
+            raise ShapeError(f"clip_embeds: this model takes {shapes} or ({dim},), got {vectors.shape}")
+        return normalised(np.atleast_2d(vectors).astype(np.float32))
 
 
 def _listed(value: Any, *single: type) -> list[Any]:
@@ -208,6 +215,13 @@ def _listed(value: Any, *single: type) -> list[Any]:
     if is_one and isinstance(value, np.ndarray) and value.ndim == 4:
         return list(value)
     return [value] if is_one else list(value)
+
+
+def _frames(item: Any, count: int) -> list[UInt8]:
+    """Return the images of an item: those of a list, ``count`` frames of a video, else the one that it is."""
+    if isinstance(item, str | Path):
+        return query_frames(Path(item), count)
+    return [_pixels(image) for image in (item if isinstance(item, list | tuple) else [item])]
 
 
 def _pixels(image: Any) -> UInt8:

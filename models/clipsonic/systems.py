@@ -24,16 +24,16 @@ from typing import Any, ClassVar, Literal, TypeVar
 import numpy as np
 import torch
 
-from clipsonic.conditions import embed_texts, normalised
+from clipsonic.conditions import embed_frames, embed_texts, frames_of_query, normalised
 from clipsonic.model import MelDiffusion
 from clipsonic.networks import set_execution
 from clipsonic.prior.model import DiffusionPrior
-from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig, check_space
+from clipsonic.system_config import ImageQueriedConfig, MelSystemConfig, PriorGuidedConfig, check_space
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.encoders import load_encoder
 from clipsonic_eval.errors import MediaError, UserError
-from clipsonic_eval.media.video import query_image
+from clipsonic_eval.media.video import query_frames
 from clipsonic_eval.stages import stage
 from clipsonic_eval.types import Query
 
@@ -132,7 +132,7 @@ class MelSystem:
             seeds: b seeds.
 
         Returns:
-            (b, d) float32 of L2 norm 1.
+            (b, d) float32 of L2 norm 1; (b, k, d) of queries of several frames, for a model that attends to them.
 
         Raises:
             MediaError: a query has no readable image where one is needed.
@@ -191,21 +191,37 @@ class MelSystem:
 
 
 class ImageQueried(MelSystem):
-    """IQ, image-queried: conditioned on the query's image, or the centre frame of its video."""
+    """IQ, image-queried: conditioned on the query's image, or frames of its video (mostly the centre one)."""
 
     trained_on = "image"
     default_name = "IQ"
+    config: ImageQueriedConfig
+
+    def __init__(self, config: ImageQueriedConfig) -> None:
+        super().__init__(config)
+        self._frames()
+
+    def card(self) -> dict[str, Any]:
+        """Return everything the results depend on."""
+        frames = self._frames()
+        return {**super().card(), **({"frames": frames} if frames > 1 else {})}
+
+    def _frames(self) -> int:
+        """Return how many frames of a video make a query."""
+        return frames_of_query(self.model.card["condition"], self.config.frames)
 
     def _identity(self, query: Query, seed: int) -> tuple[object, ...]:
         del seed
         if query.image is None:
             raise MediaError(f"query '{query.key}': has no image; {self.name} needs one in column `image` or `path`")
-        return ("image", query.image)
+        return ("image", query.image, self._frames())
 
     def _embed(self, queries: Sequence[Query], seeds: Sequence[int]) -> Float32:
         del seeds
+        count = self._frames()
         with stage("condition"):
-            return self.encoder.image([query_image(query.image) for query in queries if query.image is not None])
+            frames = [query_frames(query.image, count) for query in queries if query.image is not None]
+            return embed_frames(self.encoder, frames, self.model.card["condition"])
 
 
 class ZeroShot(MelSystem):

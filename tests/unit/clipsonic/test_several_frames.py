@@ -50,8 +50,9 @@ def seen(condition: dict[str, Any], step: int = 0, rows: slice = ALL) -> torch.T
 
 def test_the_mean_of_the_frames_has_the_length_of_a_frame() -> None:
     store = FakeStore()
-    vectors, _ = condition_array(store, ConditionSpec(frames="mean"))  # type: ignore[arg-type]
+    vectors, card = condition_array(store, ConditionSpec(frames="mean"))  # type: ignore[arg-type]
     assert vectors.shape == (40, 1, D)
+    assert (card["frames"], card["n_frames"]) == ("mean", 3)  # what a query is then made of
     assert store.image_embeddings is not None
     mean = store.image_embeddings.mean(axis=1)
     assert np.allclose(vectors[:, 0], mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-6)
