@@ -102,8 +102,7 @@ def condition_of_frames(frames: Sequence[FloatArray], condition: Mapping[str, An
     """Return the conditions of queries of several frames as the model was trained with them.
 
     Args:
-        frames: embeddings (k, d) of the frames of each query, of which there is one at least; of any norm. A single frame
-            stands for any number.
+        frames: of each query the embeddings (k, d) of its frames, of any norm; a single one stands for any number.
         condition: of the model's card.
 
     Returns:

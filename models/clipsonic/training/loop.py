@@ -322,8 +322,8 @@ class _TrainingRun:
         if not due:
             return
         started = time.monotonic()
-        with self.weights.averaged(), processes.one_writer(self.device) as writes:
-            for sight in [observer.look(self.step) for observer in due] if writes else []:
+        with self.weights.averaged(), processes.one_writer(self.device):
+            for sight in [observer.look(self.step) for observer in due]:
                 self._tell(sight.values, sight.sounds)
         step, clock, waited = self._logged
         self._logged = step, clock + time.monotonic() - started, waited

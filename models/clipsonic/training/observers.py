@@ -28,7 +28,11 @@ class Observer:
         return False
 
     def look(self, step: int) -> Sight:
-        """Look at the network of the task, which holds the averaged weights now; on the main process only."""
+        """Look at the network of the task, which holds the averaged weights now.
+
+        It is called on every process at the same step, so that they can share the work; what the main one returns is
+        told.
+        """
         raise NotImplementedError
 
     def told(self, step: int, sight: Sight) -> None:

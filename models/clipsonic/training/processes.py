@@ -59,6 +59,12 @@ def main_first() -> Iterator[None]:
         yield
 
 
+def place(device: torch.device | None = None) -> tuple[int, int]:
+    """Return which of how many processes this one is, counted from 1."""
+    state = joined(device)
+    return state.process_index + 1, state.num_processes
+
+
 def shares(state: PartialState, accumulated: int = 1) -> list[slice]:
     """Return which rows of a batch this process computes, one slice for each forward and backward pass of a step.
 

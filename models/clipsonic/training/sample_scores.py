@@ -18,6 +18,7 @@ from clipsonic_eval.files import read_json
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.harness.queries import read_queries
 from clipsonic_eval.harness.sample import sample
+from clipsonic_eval.harness.sample_shares import Share
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.systems import resolve as resolve_system
@@ -100,24 +101,24 @@ class SampleScorer:
         with tempfile.TemporaryDirectory() as folder:
             self._sample(model, Path(folder) / "wavs", self.queries[:1])
 
-    def score(self, model: Path, run: Path, tags: Mapping[str, str]) -> RunRecord:
+    def score(self, model: Path, run: Path, tags: Mapping[str, str], sampled: Path | None = None) -> RunRecord:
         """Sample and score all queries, or return the record of the same weights that is there already.
 
         Args:
             model: folder of the model.
             run: gets the run folder of the evaluation, and ``wavs/`` of a few queries.
             tags: of the record, beside ``weights``.
+            sampled: folder of wavs to which :meth:`help` has added some of this model's.
 
         Raises:
             UserError: a query was not answered, or the evaluation failed.
         """
         weights = str(read_json(model / "card.json")["weights_sha256"])
-        if (run / filenames.RECORD).is_file():
-            record = records.read(run)
-            if record.tags.get("weights") == weights:
-                return record
+        known = _record_of(run, weights)
+        if known is not None:
+            return known
         with tempfile.TemporaryDirectory() as temporary:
-            wavs, scored = Path(temporary) / "wavs", Path(temporary) / "run"
+            wavs, scored = sampled or Path(temporary) / "wavs", Path(temporary) / "run"
             record = self.record(model, wavs, scored, {**tags, "weights": weights})
             (scored / filenames.RUN).unlink()  # the folder belongs to another command
             with atomic.replacing_folder(run) as folder:
@@ -126,6 +127,21 @@ class SampleScorer:
                 for key in _example_keys(scored):
                     shutil.copy2(wavs / f"{key}.wav", folder / "wavs")
         return record
+
+    def help(self, model: Path, run: Path, wavs: Path, part: tuple[int, int]) -> None:
+        """Sample one of several shares of the queries for another process that calls :meth:`score`.
+
+        Args:
+            model: folder of the model.
+            run: where the other process looks for a record.
+            wavs: folder that all processes see.
+            part: the share, (i, n) with i in 1..n.
+
+        Raises:
+            UserError: the system cannot be loaded.
+        """
+        if _record_of(run, str(read_json(model / "card.json")["weights_sha256"])) is None:
+            self._sample(model, wavs, Share(self.queries, part))
 
     def record(
         self, model: Path, wavs: Path, run: Path | None, tags: Mapping[str, str], progress: Progress = SILENT
@@ -145,7 +161,7 @@ class SampleScorer:
         self._sample(model, wavs, self.queries, progress)
         return evaluate(self._evaluation(wavs, tags), run, progress=progress)
 
-    def _sample(self, model: Path, wavs: Path, queries: Sequence[Query], progress: Progress = SILENT) -> None:
+    def _sample(self, model: Path, wavs: Path, queries: Sequence[Query] | Share, progress: Progress = SILENT) -> None:
         """Sample queries into a folder of wavs; UserError where one was not answered."""
         config = self._config
         system = resolve_system(config.system, {"device": self._device, **config.settings, "model": str(model)})
@@ -171,6 +187,14 @@ class SampleScorer:
             },
             where="samples",
         )
+
+
+def _record_of(run: Path, weights: str) -> RunRecord | None:
+    """Return the record in a run folder, None if it is of other weights or there is none."""
+    if not (run / filenames.RECORD).is_file():
+        return None
+    record = records.read(run)
+    return record if record.tags.get("weights") == weights else None
 
 
 def _example_keys(run: Path) -> list[str]:

@@ -7,18 +7,22 @@ averaged weights become a model folder, a system samples the queries with it, an
     validation/step-00004000/   the run folder of its evaluation (record.json, examples.npz), and wavs/ of a few queries
     validation.csv              all scores of all steps, with interval, n and signature
 
-Nothing here changes the training.
+Nothing here changes the training. Under torchrun the processes share the queries, in a folder that all see.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import torch
+
 from clipsonic.training.observers import Observer, Sight
+from clipsonic.training.processes import one_writer, place
 from clipsonic.training.sample_scores import SAMPLES, SampleScorer, SampleValidationConfig
 from clipsonic_eval import records
 from clipsonic_eval.errors import UserError
@@ -27,6 +31,7 @@ from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.types import Score
 
+_PROBLEMS: Final = (UserError, OSError, RuntimeError)  # RuntimeError: a GPU without memory left
 KEPT, RUNS, TABLE = "kept", "validation", "validation.csv"
 _COLUMNS: Final = ("step", "metric", "value", "ci_low", "ci_high", "n", "weights", "kept", "signature")
 
@@ -54,7 +59,7 @@ class SampleValidation(Observer):
         progress: Progress = SILENT,
     ) -> None:
         self._config, self._out, self._save, self._progress = config, out, save, progress
-        self._scorer = SampleScorer(config, device)
+        self._scorer, self._device = SampleScorer(config, device), torch.device(device)
 
     def rehearse(self) -> None:
         """Sample one query with the untrained network: what cannot work says so before the first step, not after hours.
@@ -71,17 +76,37 @@ class SampleValidation(Observer):
         return step == steps or step % self._config.every == 0
 
     def look(self, step: int) -> Sight:
-        """Validate the weights after so many steps; a problem is noted, and the training goes on."""
+        """Validate the weights after so many steps; a problem is noted, and the training goes on.
+
+        Every process samples a share of the queries. What one of them could not do, the main one does.
+        """
         model = self._out / KEPT / f"step-{step:08d}"
-        run = self._out / RUNS / model.name
+        run, wavs = self._out / RUNS / model.name, self._out / RUNS / ".wavs"
+        part = place(self._device)
+        problem: Exception | None = None
+        with one_writer(self._device) as writes:
+            try:
+                if writes:
+                    shutil.rmtree(wavs, ignore_errors=True)
+                    self._save(step, model)
+            except _PROBLEMS as error:
+                problem = error
+        with one_writer(self._device), contextlib.suppress(*_PROBLEMS):
+            if part[1] > 1:
+                self._scorer.help(model, run, wavs, part)
+        if not writes:
+            return Sight({}, {})
         try:
-            self._save(step, model)
-            record = self._scorer.score(model, run, {"step": str(step)})
+            if problem is not None:
+                raise problem
+            record = self._scorer.score(model, run, {"step": str(step)}, wavs if part[1] > 1 else None)
             self._keep_the_best(step)
             best = self.best(step).get("folder", "")
-        except (UserError, OSError, RuntimeError) as error:  # RuntimeError: a GPU without memory left
+        except _PROBLEMS as error:
             self._progress.note(f"step {step}: no validation by samples: {error}")
             return Sight({}, {})
+        finally:
+            shutil.rmtree(wavs, ignore_errors=True)
         values = {score.metric: float(score.value) for score in record.scores}
         told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         self._progress.note(f"step {step}: {told} (n {len(self._scorer.queries)}); best: {best}")

@@ -81,16 +81,18 @@ train_on(FakeStore(), config(gradient_accumulation=accumulation), out, progress=
 
 
 def two_processes(tmp_path: Path, out: Path, *, accumulation: int = 1, killed_at: int = 0) -> int:
+    return launched(tmp_path, GO, str(out), str(accumulation), str(killed_at), fails=bool(killed_at))
+
+
+def launched(tmp_path: Path, source: str, *arguments: str, fails: bool = False) -> int:
+    """Run a script in two processes of torchrun."""
     script = tmp_path / "go.py"
-    script.write_text(GO)
+    script.write_text(source)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     environment["PYTHONPATH"] = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [*command, str(out), str(accumulation), str(killed_at)],
-        capture_output=True, text=True, check=False, env=environment,
-    )  # fmt: skip
-    assert bool(done.returncode) == bool(killed_at), done.stderr[-2000:]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, env=environment)
+    assert bool(done.returncode) == fails, done.stderr[-2000:]
     return done.returncode
 
 

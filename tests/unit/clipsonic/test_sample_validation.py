@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from unit.clipsonic.test_processes import launched
 from unit.clipsonic.test_training import KilledAt
 from unit.clipsonic.test_training_threads import Telling
 
@@ -173,3 +174,45 @@ def test_what_cannot_work_is_refused_before_the_first_step(
 def test_a_metric_to_rank_by_must_be_computed() -> None:
     with pytest.raises(ConfigError, match="best 'kad' is none of the metrics fad, clap_score"):
         SampleValidationConfig(queries=Path("q.csv"), best="kad")
+
+
+VALIDATED = """
+import sys
+from pathlib import Path
+from clipsonic.training import sample_scores
+from unit.clipsonic.test_sample_validation import settings, train
+world, out, failing = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+sample = sample_scores.sample
+def noted(system, queries, folder, **options):
+    part = getattr(queries, "part", (1, 1))
+    if failing and part[0] == 2:
+        raise OSError("no disk")
+    done = sample(system, queries, folder, **options)
+    with (out / f"sampled-{part[0]}-of-{part[1]}").open("a") as stream:
+        stream.write(f"{done.n - done.resumed}\\n")
+    return done
+sample_scores.sample = noted
+train(world, settings(world), out)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failing", ["", "second"])
+def test_two_processes_share_a_validation_and_reach_the_scores_of_one(
+    tmp_path: Path, world: Path, failing: str
+) -> None:
+    """What the second process cannot sample, the first one does."""
+    (tmp_path / "two").mkdir()
+    launched(tmp_path, VALIDATED, str(world), str(tmp_path / "two"), failing)
+    model = read_json(tmp_path / "two" / "kept" / "step-00000008" / "card.json")
+    by_one = train(world, settings(world), tmp_path / "one")
+    assert model["steps"] == 8
+    with (by_one / "validation.csv").open() as one, (tmp_path / "two" / "validation.csv").open() as two:
+        rows = list(zip(csv.DictReader(one), csv.DictReader(two), strict=True))
+    assert [(a["step"], a["metric"], a["n"]) for a, _ in rows] == [(b["step"], b["metric"], b["n"]) for _, b in rows]
+    for a, b in rows:  # weights differ by rounding
+        assert float(a["value"]) == pytest.approx(float(b["value"]), rel=0.05)
+    whole = (tmp_path / "two" / "sampled-1-of-1").read_text().split()
+    assert (tmp_path / "two" / "sampled-1-of-2").read_text().split() == ["6"] * 3
+    assert whole[1:] == (["6"] if failing else ["0"]) * 3  # the first is the rehearsal
+    assert not (tmp_path / "two" / "validation" / ".wavs").exists()
