@@ -1,4 +1,4 @@
-"""FAD with EnCodec, as toolkits print it: every frame of the latents before quantisation is a row."""
+"""FAD with EnCodec and DAC, as toolkits print it: every frame of the latents before quantisation is a row."""
 
 from __future__ import annotations
 
@@ -53,3 +53,21 @@ for _encoder, _rate, _mono in (("encodec-24k", 24000, "mean"), ("encodec-48k", 4
             + ("" if _mono == "mean" else ". Stereo files of another rate are resampled across the channels there"),
         ),
     )
+
+CONVENTIONS.add(
+    "fad/fadtk-dac-44khz",
+    Convention(
+        "fad/fadtk-dac-44khz",
+        "44.1 kHz, mono, -16 LUFS, windows of 5 s that overlap by half, 16-bit wavs, embeddings stored as float16",
+        "fad",
+        "dac-44k",
+        options={"window_s": 5.0, "rows": "frame", "overlap": True},
+        preprocessing=AudioPreprocessing(
+            mono="mean", rate=44100, resampler="torchaudio-kaiser-best", int16="round", lufs=-16.0
+        ),
+        store="float16",
+        source="microsoft/fadtk ec74b1f",
+        not_reproduced="statistics of a folder are reused even if its files have changed; its weights are those of the "
+        "package dac, here their conversion for transformers",
+    ),
+)

@@ -30,36 +30,44 @@ class Framing(NamedTuple):
         window: samples of a window; None: the whole clip is one.
         shortest: samples of the shortest window that has a frame.
         rows: one per ``frame``, or the mean over the frames of a ``second``.
+        overlap: windows overlap by half; the first begins half a window before the clip, and zeros fill up the last.
     """
 
     rate: int
     window: int | None
     shortest: int
     rows: RowsPer
+    overlap: bool = False
 
     @classmethod
-    def of(cls, name: str, rate: int, window_s: float | None, shortest: int, rows: str) -> Framing:
+    def of(
+        cls, name: str, rate: int, window_s: float | None, shortest: int, rows: str, *, overlap: bool = False
+    ) -> Framing:
         """Return a framing from the options of an encoder's loader.
 
         Raises:
-            ConfigError: a window without a frame, or unknown rows.
+            ConfigError: a window without a frame, unknown rows, or no windows that could overlap.
         """
         if rows not in ("frame", "second"):
             raise ConfigError(f"{name}: rows '{rows}' must be frame or second")
         window = None if window_s is None else round(window_s * rate)
         if window is not None and window < shortest:
             raise ConfigError(f"{name}: window_s {window_s:g} must be at least {shortest / rate:g}, one frame")
-        return cls(rate, window, shortest, "frame" if rows == "frame" else "second")
+        if overlap and window is None:
+            raise ConfigError(f"{name}: overlap needs window_s, the length of the windows that overlap")
+        return cls(rate, window, shortest, "frame" if rows == "frame" else "second", overlap)
 
     @property
     def signature(self) -> str:
         """Fields of a signature."""
         seconds = (self.window or 0) / self.rate
+        if self.overlap:
+            return f"win:{seconds:g}/{seconds / 2:g},from-half-a-window-before,zeros-to-whole|rows:{self.rows}"
         windows = "whole-clip" if self.window is None else f"{seconds:g}/{seconds:g},last-as-is"
         return f"win:{windows},zero-padded-to-{self.shortest}-samples|rows:{self.rows}"
 
     def windows(self, wave: Float32) -> list[Float32]:
-        """Cut a waveform into windows side by side.
+        """Cut a waveform into windows, side by side or overlapping.
 
         Args:
             wave: (channels, n), n >= 1.
@@ -68,6 +76,11 @@ class Framing(NamedTuple):
             At least one window, (channels, m) each; the last one is as short as it is and is left out if it has no
             frame. A clip without a frame is padded with zeros at its end.
         """
+        if self.overlap and self.window is not None:
+            half, whole = self.window // 2, -(-wave.shape[1] // self.window) * self.window
+            padded = np.pad(wave, ((0, 0), (half, whole - wave.shape[1] + half)))
+            starts = range(0, padded.shape[1] - 2 * half + 1, half)
+            return [padded[:, start : start + 2 * half] for start in starts]
         length = wave.shape[1] if self.window is None else self.window
         parts = [wave[:, start : start + length] for start in range(0, wave.shape[1], length)]
         kept = [part for part in parts if part.shape[1] >= self.shortest]

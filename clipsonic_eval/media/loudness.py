@@ -82,3 +82,30 @@ def gain_db(loudness: float, peak_db: float) -> float:
         (7.0, 2.0)
     """
     return min(TARGET_LUFS - loudness, MAX_PEAK_DBTP - peak_db)
+
+
+def at_loudness(samples: Float32, rate: int, lufs: float) -> Float32:
+    """Return a sound at a loudness, with a peak of at most 1.
+
+    As the package audiotools does: zeros fill up half a second, and the last block, before it is measured; what is nowhere
+    louder than the absolute gate counts as -70 LUFS.
+
+    Args:
+        samples: (channels, n) float32 in [-1, 1], n >= 1.
+        rate: Hz.
+        lufs: the wanted loudness.
+
+    Raises:
+        UserError: pyloudnorm is not installed.
+
+    Source: ``AudioSignal.normalize`` and ``ensure_max_of_audio`` of descript-audiotools.
+    """
+    n = samples.shape[1]
+    block, step = int(SHORTEST_S * rate), int(SHORTEST_S * rate / 4)
+    blocks = math.ceil(max(0, max(n, rate // 2) - block) / step)
+    measured = np.pad(samples, ((0, 0), (0, block + blocks * step - n))).T.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = float(require_pyloudnorm().Meter(rate).integrated_loudness(measured))
+    loudness = found if found > _ABSOLUTE_GATE else _ABSOLUTE_GATE  # silence has none, which is no number
+    louder: Float32 = samples * np.float32(10 ** ((lufs - loudness) / 20))
+    return louder / np.maximum(np.float32(1), np.abs(louder).max(axis=1, keepdims=True))

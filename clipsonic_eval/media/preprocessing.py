@@ -12,6 +12,7 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.media.loudness import at_loudness
 from clipsonic_eval.media.resamplers import RESAMPLERS, resampler
 from clipsonic_eval.types import Clip
 
@@ -29,6 +30,8 @@ class AudioPreprocessing:
             of the samples subtracted.
         int16: quantisation to 16-bit integers: ``none``, ``round`` (× 32768, to the nearest) or ``trunc`` (× 32767,
             towards zero), clipped at full scale either way.
+        lufs: loudness to bring clips to after that, with peaks above 1 scaled down to it, see
+            :func:`clipsonic_eval.media.loudness.at_loudness`; None: the level is left as it is.
         at_least_s: shorter clips are padded with zeros at the end up to this length, seconds.
         at_most_s: longer clips are cut after this length, seconds.
     """
@@ -38,6 +41,7 @@ class AudioPreprocessing:
     resampler: str = "soxr-hq"
     level: Literal["as-is", "peak-1dB", "positive-peak", "dc-removed"] = "as-is"
     int16: Literal["none", "round", "trunc"] = "none"
+    lufs: float | None = None
     at_least_s: float | None = None
     at_most_s: float | None = None
 
@@ -59,6 +63,7 @@ class AudioPreprocessing:
             *([] if self.rate is None else [f"{self.resampler}@{self.rate}"]),
             *([] if self.level == "as-is" else [self.level]),
             *([] if self.int16 == "none" else [f"int16-{self.int16}"]),
+            *([] if self.lufs is None else [f"{self.lufs:g}LUFS"]),
             *([] if self.at_least_s is None else [f"zeros-to-{self.at_least_s:g}s"]),
             *([] if self.at_most_s is None else [f"cut-at-{self.at_most_s:g}s"]),
         ]
@@ -80,6 +85,8 @@ class AudioPreprocessing:
         if self.rate is not None:
             samples, rate = RESAMPLERS[self.resampler](samples, rate, self.rate), self.rate
         samples = _through_int16(_levelled(samples, self.level), self.int16)
+        if self.lufs is not None:
+            samples = at_loudness(samples, rate, self.lufs)
         if self.at_most_s is not None:
             samples = samples[:, : round(self.at_most_s * rate)]
         if self.at_least_s is not None:

@@ -7,10 +7,9 @@ Face cache. Nothing is downloaded unless asked for, by ``download=True`` or the 
 ``CLIPSONIC_EVAL_DOWNLOAD=1``.
 
 Options: ``window_s``, seconds side by side, by default 10 (24k), 1 (48k, the model's segment without its overlap) and 5
-(DAC), or None for the whole clip; ``rows``, the mean over each ``second``, or every ``frame``. EnCodec at 48 kHz
-divides each second by its level before coding it; here, as in fadtk, it does not. The conventions
-``fad/fadtk-encodec-emb`` and ``-48k`` give fadtk's numbers; fadtk's DAC, at -16 LUFS in windows that overlap by half,
-has none.
+(DAC), or None for the whole clip; ``overlap``, windows that overlap by half; ``rows``, the mean over each ``second`` or
+every ``frame``. EnCodec at 48 kHz divides each second by its level before coding it; here, as in fadtk, it does not.
+The conventions ``fad/fadtk-encodec-emb``, ``-48k`` and ``fad/fadtk-dac-44khz`` give fadtk's numbers.
 
 Sources: A. Défossez et al., High Fidelity Neural Audio Compression, TMLR 2023; R. Kumar et al., High-Fidelity Audio
 Compression with Improved RVQGAN, NeurIPS 2023.
@@ -32,11 +31,13 @@ def _register(name: str, seconds: float, description: str) -> None:
         device: str = "cpu",
         window_s: float | None = seconds,
         rows: Literal["frame", "second"] = "second",
+        overlap: bool = False,
         download: bool | None = None,
     ) -> Encoder:
         from clipsonic_eval.encoders.codec.encoder import load_codec
 
-        return load_codec(name, weights, device, window_s=window_s, rows=rows, download=download)
+        framing = {"window_s": window_s, "rows": rows, "overlap": overlap}
+        return load_codec(name, weights, device, framing, download=download)
 
     load.__doc__ = description
 

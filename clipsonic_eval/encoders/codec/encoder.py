@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from clipsonic_eval.encoders._frames import FrameEncoder, Framing, RowsPer, mono, stereo
+from clipsonic_eval.encoders._frames import FrameEncoder, Framing, mono, stereo
 from clipsonic_eval.encoders.codec.weights import MODELS, load
 from clipsonic_eval.types import EncoderCard
 from clipsonic_eval.weight_files import tensors_sha256
 
 
 def load_codec(
-    name: str,
-    weights: Path | None,
-    device: str,
-    *,
-    window_s: float | None,
-    rows: RowsPer = "second",
-    download: bool | None = None,
+    name: str, weights: Path | None, device: str, framed: Mapping[str, Any], *, download: bool | None = None
 ) -> FrameEncoder:
     """Load a codec by its registry name; options as of the package.
 
@@ -27,7 +23,7 @@ def load_codec(
     """
     model = MODELS[name]
     network, shortest = load(name, model.hub.find(name, weights, download=download))
-    framing = Framing.of(name, model.rate, window_s, shortest, rows)
+    framing = Framing.of(name, model.rate, shortest=shortest, **framed)
     channels = "mean" if model.channels == 1 else "doubled,stereo-kept"
     card = EncoderCard(
         name,

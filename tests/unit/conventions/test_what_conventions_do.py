@@ -6,6 +6,7 @@ import inspect
 from collections import Counter
 
 import numpy as np
+import pyloudnorm
 import pytest
 import soxr
 
@@ -24,7 +25,7 @@ STEREO = (0.2 * NOISE + np.array([[0.1], [-0.3]], np.float32)).astype(np.float32
 CLIP = Clip("a", STEREO, RATE)
 ENCODER_RATES = {"vggish": 16000, "panns-cnn14-16k": 16000, "panns-cnn14": 32000, "passt": 32000, "clap": 48000}
 ENCODER_RATES |= {"imagebind": 16000, "synchformer": 16000}
-ENCODER_RATES |= {"audiobox-aesthetics": 16000, "mert": 24000, "encodec-24k": 24000, "encodec-48k": 48000}
+ENCODER_RATES |= {"audiobox-aesthetics": 16000, "mert": 24000, "encodec-24k": 24000, "encodec-48k": 48000, "dac": 44100}
 
 
 def preprocessed(name: str, clip: Clip = CLIP) -> Clip:
@@ -137,6 +138,16 @@ def test_stable_audio_metrics_bring_the_peak_to_minus_one_decibel_after_resampli
     assert np.abs(found).max() == pytest.approx(0.891250938, rel=1e-6)
     quieter = preprocessed(name, Clip("a", STEREO / 7, RATE)).samples
     np.testing.assert_allclose(quieter, found, atol=1e-6)
+
+
+def test_fadtk_brings_the_sound_of_dac_to_minus_sixteen_lufs_and_its_peak_to_one() -> None:
+    n = RATE * 4
+    tone = (0.05 * np.sin(2 * np.pi * 997 * np.arange(n) / RATE)).astype(np.float32)
+    found = preprocessed("fad/fadtk-dac-44khz", Clip("a", np.stack([tone, tone]), RATE)).samples
+    assert pyloudnorm.Meter(44100).integrated_loudness(found[0].astype(np.float64)) == pytest.approx(-16, abs=0.02)
+    clicks = np.zeros((1, n), np.float32)
+    clicks[0, ::4000] = 0.9
+    assert np.abs(preprocessed("fad/fadtk-dac-44khz", Clip("a", clicks, RATE)).samples).max() == pytest.approx(1)
 
 
 def test_imagebind_reads_the_first_channel_synchformer_and_aesthetics_the_mean() -> None:

@@ -118,3 +118,23 @@ def test_options_that_are_refused(window_s: Any, rows: str, said: str) -> None:
 def test_windows_and_rows_stand_in_the_signature() -> None:
     assert Framing(RATE, 500, 4, "second").signature == "win:5/5,last-as-is,zero-padded-to-4-samples|rows:second"
     assert Framing(RATE, None, 4, "frame").signature == "win:whole-clip,zero-padded-to-4-samples|rows:frame"
+
+
+@given(n=st.integers(1, 700), half=st.integers(FRAME, 60))
+@settings(max_examples=40, deadline=None)
+def test_windows_that_overlap_are_those_of_unfolding_the_clip_between_two_half_windows_of_zeros(
+    n: int, half: int
+) -> None:
+    wave = np.arange(1, n + 1, dtype=np.float32)[None]
+    parts = Framing(RATE, 2 * half, FRAME, "frame", overlap=True).windows(wave)
+    whole = 2 * half * -(-n // (2 * half))
+    padded = torch.nn.functional.pad(torch.from_numpy(wave), (half, whole - n + half))
+    unfolded = torch.nn.functional.unfold(padded[None, None], (1, 2 * half), stride=(1, half))[0].T
+    np.testing.assert_array_equal(np.concatenate(parts), unfolded.numpy())
+
+
+def test_overlapping_windows_stand_in_the_signature_and_need_a_length() -> None:
+    framing = Framing.of("frames", RATE, 5.0, FRAME, "frame", overlap=True)
+    assert framing.signature == "win:5/2.5,from-half-a-window-before,zeros-to-whole|rows:frame"
+    with pytest.raises(ConfigError, match="frames: overlap needs window_s"):
+        Framing.of("frames", RATE, None, FRAME, "frame", overlap=True)

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from clipsonic_eval.errors import MediaError, UserError
-from clipsonic_eval.media.loudness import MAX_PEAK_DBTP, TARGET_LUFS, gain_db, loudness_lufs, true_peak_db
+from clipsonic_eval.media.loudness import MAX_PEAK_DBTP, TARGET_LUFS, at_loudness, gain_db, loudness_lufs, true_peak_db
 
 pytest.importorskip("pyloudnorm")
 
@@ -114,3 +114,21 @@ def test_the_sentence_names_the_extra_where_pyloudnorm_is_missing(monkeypatch: p
     monkeypatch.setitem(sys.modules, "pyloudnorm", None)
     with pytest.raises(UserError, match=r"clipsonic-eval\[listening\]"):
         loudness_lufs(noise(1.0), RATE, "x")
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.3, 0.45, 3.0, 3.07])
+def test_a_sound_of_any_length_is_brought_to_a_loudness(seconds: float) -> None:
+    rng = np.random.default_rng(0)
+    wave = (0.01 * rng.standard_normal((1, max(1, round(44100 * seconds))))).astype(np.float32)
+    once = at_loudness(wave, 44100, -30.0)
+    assert once.shape == wave.shape
+    np.testing.assert_allclose(at_loudness(7 * once, 44100, -30.0), once, rtol=1e-4)
+    if seconds >= 3:
+        assert loudness_lufs(once, 44100, "a") == pytest.approx(-30, abs=0.2)
+
+
+def test_silence_stays_silent_and_loud_sounds_end_at_full_scale() -> None:
+    assert not at_loudness(np.zeros((1, 44100), np.float32), 44100, -16.0).any()
+    wave = np.zeros((1, 44100), np.float32)
+    wave[0, ::5000] = 0.01
+    assert np.abs(at_loudness(wave, 44100, -16.0)).max() == pytest.approx(1)
