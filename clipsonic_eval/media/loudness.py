@@ -87,8 +87,8 @@ def gain_db(loudness: float, peak_db: float) -> float:
 def at_loudness(samples: Float32, rate: int, lufs: float) -> Float32:
     """Return a sound at a loudness, with a peak of at most 1.
 
-    As the package audiotools does: zeros fill up half a second, and the last block, before it is measured; what is nowhere
-    louder than the absolute gate counts as -70 LUFS.
+    As the package audiotools does: zeros fill up half a second, and the last block, before it is measured; what is
+    nowhere louder than the absolute gate counts as -70 LUFS.
 
     Args:
         samples: (channels, n) float32 in [-1, 1], n >= 1.
