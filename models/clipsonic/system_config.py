@@ -91,18 +91,6 @@ class MelSystemConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageQueriedConfig(MelSystemConfig):
-    """Settings of a system that is queried with images or videos.
-
-    Attributes:
-        frames: of a query's video, spread over it, for models that were trained on several; None: as many as in
-            training. An image is one frame.
-    """
-
-    frames: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PriorGuidedConfig(MelSystemConfig):
     """Settings of a system with a diffusion prior between text and network.
 

@@ -28,7 +28,7 @@ from clipsonic.conditions import embed_frames, embed_texts, frames_of_query, nor
 from clipsonic.model import MelDiffusion
 from clipsonic.networks import set_execution
 from clipsonic.prior.model import DiffusionPrior
-from clipsonic.system_config import ImageQueriedConfig, MelSystemConfig, PriorGuidedConfig, check_space
+from clipsonic.system_config import MelSystemConfig, PriorGuidedConfig, check_space
 from clipsonic_eval.arraytypes import Float32
 from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.encoders import load_encoder
@@ -190,14 +190,26 @@ class MelSystem:
         return embed_texts(self.encoder, self.prompts(queries))
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _ImageQueriedConfig(MelSystemConfig):
+    """Settings of :class:`ImageQueried`.
+
+    Attributes:
+        frames: of a query's video, spread over it, for models that were trained on several; None: as many as in
+            training. An image is one frame.
+    """
+
+    frames: int | None = None
+
+
 class ImageQueried(MelSystem):
     """IQ, image-queried: conditioned on the query's image, or frames of its video (mostly the centre one)."""
 
     trained_on = "image"
     default_name = "IQ"
-    config: ImageQueriedConfig
+    config: _ImageQueriedConfig
 
-    def __init__(self, config: ImageQueriedConfig) -> None:
+    def __init__(self, config: _ImageQueriedConfig) -> None:
         super().__init__(config)
         self._frames()
 
