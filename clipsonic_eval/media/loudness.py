@@ -108,4 +108,5 @@ def at_loudness(samples: Float32, rate: int, lufs: float) -> Float32:
         found = float(require_pyloudnorm().Meter(rate).integrated_loudness(measured))
     loudness = found if found > _ABSOLUTE_GATE else _ABSOLUTE_GATE  # silence has none, which is no number
     louder: Float32 = samples * np.float32(10 ** ((lufs - loudness) / 20))
-    return louder / np.maximum(np.float32(1), np.abs(louder).max(axis=1, keepdims=True))
+    limited: Float32 = louder / np.maximum(np.float32(1), np.abs(louder).max(axis=1, keepdims=True))
+    return limited
