@@ -284,7 +284,7 @@ def query_image(path: Path) -> UInt8:
 
 
 def query_frames(path: Path, k: int) -> list[UInt8]:
-    """Return the one image of an image file, or k frames of a video (:func:`spread_frames`).
+    """Return the one image of an image file, or k frames of a video (:func:`spread_frames`), (height, width, 3) each.
 
     Raises:
         MediaError: not readable as either.

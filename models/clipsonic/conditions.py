@@ -169,7 +169,10 @@ def _of_captions(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, Encode
 
 
 def embed_frames(encoder: Encoder, frames: Sequence[Sequence[UInt8]], condition: Mapping[str, Any]) -> Float32:
-    """Return the conditions of queries of images, each of one or several; see :func:`condition_of_frames`."""
+    """Return the conditions (b, d) or (b, k, d) of queries of images, each of one or several.
+
+    See :func:`condition_of_frames`.
+    """
     if not frames:
         return np.zeros((0, encoder.card.dim), np.float32)
     vectors = encoder.image([frame for of_query in frames for frame in of_query])
