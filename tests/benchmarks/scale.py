@@ -2,7 +2,7 @@
 
 ``python tests/benchmarks/scale.py --out reports/scale --sizes 100,1000,10000`` writes ``scale.csv`` and ``README.md``.
 Videos are those of the toy world, so decoding and embedding are cheaper than those of real ones; listing, planning,
-resuming, joining, opening and reading are not. Costs that a stopped run of the same command left are kept.
+resuming, joining, opening and reading are not. Sets that an earlier run has measured in the folder are kept.
 """
 
 from __future__ import annotations
@@ -125,12 +125,13 @@ def _disk() -> tuple[int, int]:
     return int(counts["rchar"]), int(counts["wchar"])
 
 
-def _earlier(out: Path, command: str) -> list[Cost]:
-    """Return the costs that this very command has written."""
-    if not (out / "README.md").is_file() or f"`{command}`" not in (out / "README.md").read_text(encoding="utf-8"):
+def _earlier(table: Path, sizes: list[int]) -> list[Cost]:
+    """Return the costs of sets of these sizes that were measured already."""
+    if not table.is_file():
         return []
-    rows = list(csv.reader((out / "scale.csv").read_text(encoding="utf-8").splitlines()))[1:]
-    return [Cost(row[0], int(row[1]), *map(float, row[2:])) for row in rows]
+    rows = list(csv.reader(table.read_text(encoding="utf-8").splitlines()))[1:]
+    costs = [Cost(row[0], int(row[1]), *map(float, row[2:])) for row in rows]
+    return [cost for cost in costs if cost.n in sizes]
 
 
 @click.command()
@@ -146,8 +147,9 @@ def main(out: Path, sizes: str, repeats: int, stage: str | None, top: Path | Non
         return
     command = f"python tests/benchmarks/scale.py --out {out} --sizes {sizes} --repeats {repeats}"
     out.mkdir(parents=True, exist_ok=True)
-    costs = _earlier(out, command)
-    for n in sorted(int(size) for size in sizes.split(",")):
+    numbers = sorted(int(size) for size in sizes.split(","))
+    costs = _earlier(out / "scale.csv", numbers)
+    for n in numbers:
         there = sum(cost.n == n for cost in costs) // len(STAGES)
         for repeat in range(there, 1 if n > 1000 else repeats):
             costs += _set(n, repeat)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import mmap
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.scale import private_mib
+from benchmarks.scale import _earlier, private_mib
 from benchmarks.scale_page import Cost, fit, page
 
 SIZES = (100, 100, 100, 1000, 1000, 1000, 10000)
@@ -78,3 +79,11 @@ def test_the_page_names_what_takes_most_time_and_memory() -> None:
     assert "opens the clips:\n  1.1 h" in text  # 4e-4 s times 10 million
     assert "longest stage is *prepare*" in text
     assert "*verify and join* needs most, 49 GiB" in text  # 5e-3 MiB times 10 million
+
+
+def test_sets_of_other_sizes_are_not_kept(tmp_path: Path) -> None:
+    costs = [Cost("open", n, 1.5, 1.0, 0.0, 0.0, 200.0, 7.0) for n in (100, 1000)]
+    with (tmp_path / "scale.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([Cost._fields, *costs])
+    assert _earlier(tmp_path / "scale.csv", [100, 10000]) == costs[:1]
+    assert _earlier(tmp_path / "none.csv", [100]) == []
