@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 
 from clipsonic_eval.listening.answers import Answer, accept
-from clipsonic_eval.listening.plan import ListeningPlan, Part, Sound
+from clipsonic_eval.listening.plan import ListeningPlan, SessionPart, Sound
 from clipsonic_eval.listening.protocols import NOISE, PROTOCOLS
 from clipsonic_eval.listening.trials import RATED, TRAP
 from clipsonic_eval.types import Query
 
-RATINGS = Part(("mos-fidelity", "mos-relevance"), 12)
+RATINGS = SessionPart(("mos-fidelity", "mos-relevance"), 12)
 
 
-def plan(n_systems: int = 3, n_queries: int = 24, *parts: Part, reference: bool = True, **others: Any) -> ListeningPlan:
+def plan(
+    n_systems: int = 3, n_queries: int = 24, *parts: SessionPart, reference: bool = True, **others: Any
+) -> ListeningPlan:
     systems = tuple(f"S{i}" for i in range(n_systems))
     queries = tuple(Query(f"q{i:03d}", f"sound number {i}") for i in range(n_queries))
     names = (*systems, *(["reference"] if reference else []))

@@ -13,7 +13,7 @@ from clipsonic_eval.harness.audio_sets import AudioSet, FileItem, system_set
 from clipsonic_eval.harness.queries import read_queries
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.listening.answers import BETWEEN
-from clipsonic_eval.listening.plan import CHECKS, IMAGE_HASH, RULES, ListeningPlan, Part, Sound
+from clipsonic_eval.listening.plan import CHECKS, IMAGE_HASH, RULES, ListeningPlan, SessionPart, Sound
 from clipsonic_eval.listening.protocols import MOST_SLIDERS, REFERENCE, SPECIAL, QueryKind, protocol_named
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Query, Skip
@@ -101,7 +101,7 @@ def make(config: ListeningConfig, *, progress: Progress = SILENT) -> tuple[Liste
     return plan, skipped
 
 
-def _parts(config: ListeningConfig) -> tuple[Part, ...]:
+def _parts(config: ListeningConfig) -> tuple[SessionPart, ...]:
     """Return the parts of the session: ratings together and first, then pairs, then sliders.
 
     Raises:
@@ -113,9 +113,9 @@ def _parts(config: ListeningConfig) -> tuple[Part, ...]:
         raise ConfigError("name each protocol once, e.g. --protocol mos-fidelity --protocol mos-relevance")
     ratings = [one for one in known if one.layout == "rating"]
     ratings.sort(key=lambda one: one.query_shown)  # what is asked before the query is shown comes first
-    parts = [Part(tuple(one.name for one in ratings), clips)] if ratings else []
+    parts = [SessionPart(tuple(one.name for one in ratings), clips)] if ratings else []
     for layout in ("pair", "sliders"):
-        parts += [Part((one.name,), clips) for one in known if one.layout == layout]
+        parts += [SessionPart((one.name,), clips) for one in known if one.layout == layout]
     if any(one.layout == "pair" for one in known) and n_systems < 2:
         raise ConfigError("preference compares systems; give at least two")
     if any(one.layout == "sliders" for one in known):

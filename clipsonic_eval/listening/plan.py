@@ -47,7 +47,7 @@ RULES: Final[Mapping[str, float]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SessionPart:
     """A part of the test: protocols asked about the same sounds, and how many trials a listener has at most."""
 
     protocols: tuple[str, ...]
@@ -81,7 +81,7 @@ class ListeningPlan:
     """
 
     query: QueryKind
-    parts: tuple[Part, ...]
+    parts: tuple[SessionPart, ...]
     systems: tuple[str, ...]
     queries: tuple[Query, ...]
     sounds: Mapping[str, Mapping[str, Sound]]
@@ -195,7 +195,7 @@ def read(path: Path) -> ListeningPlan:
     try:
         plan = ListeningPlan(
             query=tree["query"],
-            parts=tuple(Part(tuple(part["protocols"]), part["clips"]) for part in tree["parts"]),
+            parts=tuple(SessionPart(tuple(part["protocols"]), part["clips"]) for part in tree["parts"]),
             systems=tuple(tree["systems"]),
             queries=tuple(
                 Query(

@@ -67,7 +67,7 @@ def precision(
     Example:
         >>> found = precision(systems=4, queries=100, clips=25, listeners=20)
         >>> round(found.half_width, 2), round(found.difference, 2), found.answers
-        (0.29, 0.44, 125)
+        (0.29, 0.45, 125)
     """
     blocks = design.n_blocks(queries, clips)
     rows = np.array(

@@ -11,7 +11,7 @@ from clipsonic_eval.listening import design
 from clipsonic_eval.listening.protocols import LEFT, LOW_PASSED, NOISE, PROTOCOLS, REFERENCE, RIGHT, SHUFFLED, Layout
 
 if TYPE_CHECKING:
-    from clipsonic_eval.listening.plan import ListeningPlan, Part
+    from clipsonic_eval.listening.plan import ListeningPlan, SessionPart
 
 # kinds of trials
 HEADPHONES: Final = "headphones"  # three tones, one is softer; one is in antiphase, which loudspeakers cancel
@@ -107,7 +107,9 @@ def _sides(n: int, rng: np.random.Generator) -> list[int]:
     return [int(side) for side in rng.permutation([i % 2 for i in range(n)])]
 
 
-def _practice(plan: ListeningPlan, part: Part, index: int, own: list[Trial], rng: np.random.Generator) -> list[Trial]:
+def _practice(
+    plan: ListeningPlan, part: SessionPart, index: int, own: list[Trial], rng: np.random.Generator
+) -> list[Trial]:
     """Return trials on queries that are not in the listener's list, as far as there are such."""
     heard = {trial.query for trial in own}
     free = [query.key for query in plan.queries if query.key not in heard] or [query.key for query in plan.queries]
@@ -120,7 +122,7 @@ def _practice(plan: ListeningPlan, part: Part, index: int, own: list[Trial], rng
 
 
 def _with_checks(
-    plan: ListeningPlan, part: Part, index: int, own: list[Trial], rng: np.random.Generator, start: int
+    plan: ListeningPlan, part: SessionPart, index: int, own: list[Trial], rng: np.random.Generator, start: int
 ) -> list[Trial]:
     """Put traps, known answers and repeats between the trials of a part; no check stands first.
 
@@ -147,13 +149,13 @@ def _with_checks(
     return [trial._replace(repeats=at[trial.query]) if trial.kind == REPEAT else trial for trial in ordered]
 
 
-def _trap(part: Part, index: int, own: list[Trial], rng: np.random.Generator) -> Trial:
+def _trap(part: SessionPart, index: int, own: list[Trial], rng: np.random.Generator) -> Trial:
     like = own[int(rng.integers(len(own)))]
     answers = [answer for answer, _ in PROTOCOLS[part.protocols[0]].scale]
     return like._replace(kind=TRAP, protocols=part.protocols[:1], part=index, expected=str(rng.choice(answers)))
 
 
-def _gold(plan: ListeningPlan, part: Part, index: int, noise: bool, rng: np.random.Generator) -> Trial:
+def _gold(plan: ListeningPlan, part: SessionPart, index: int, noise: bool, rng: np.random.Generator) -> Trial:
     """Return a trial whose answer is known: a real recording, noise, or one against the other."""
     query = plan.queries[int(rng.integers(len(plan.queries)))].key
     layout = PROTOCOLS[part.protocols[0]].layout

@@ -27,7 +27,7 @@ def command(
 
     \b
     clipsonic-eval calibrate listening --out runs/listening_simulation
-    clipsonic-eval calibrate listening --repeats 200 --set "listeners=[10]" --set "queries=[20]"
+    clipsonic-eval calibrate listening --repeats 200 --set "listeners=[10]"
     """
     from clipsonic_eval.config import apply_sets, as_tree, resolve
     from clipsonic_eval.listening.simulation import ListeningSimulationConfig, simulate

@@ -30,7 +30,8 @@ def command(
     with the listeners that the plan's rules exclude, and without. `report` shows the run beside evaluations.
 
     \b
-    clipsonic-eval listen analyse answers.csv --plan plan --run runs/eval --out runs/listening
+    clipsonic-eval listen analyse answers.csv --plan plan --run runs/eval \
+        --out runs/listening
     clipsonic-eval report runs/eval runs/listening --out report
     """
     from clipsonic_eval.analysis.runs import find

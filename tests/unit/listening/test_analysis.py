@@ -16,7 +16,7 @@ from clipsonic_eval.listening import analysis, run_folder
 from clipsonic_eval.listening.analysis import ListeningResult
 from clipsonic_eval.listening.answers import Answer
 from clipsonic_eval.listening.exclusion import apply_rules, kept_listeners
-from clipsonic_eval.listening.plan import ListeningPlan, Part
+from clipsonic_eval.listening.plan import ListeningPlan, SessionPart
 from clipsonic_eval.listening.relation import relations
 from clipsonic_eval.listening.trials import GOLD, HEADPHONES, RATED, REPEAT, TRAP
 from clipsonic_eval.records import RunRecord
@@ -24,7 +24,7 @@ from clipsonic_eval.reporting import listening as page
 from clipsonic_eval.reporting import tables
 from clipsonic_eval.types import Score
 
-PAIRS, SLIDERS = Part(("preference",), 12), Part(("mushra-like",), 6)
+PAIRS, SLIDERS = SessionPart(("preference",), 12), SessionPart(("mushra-like",), 6)
 QUICK = {"n_boot": 200}
 
 
@@ -222,7 +222,7 @@ def measured(heard: RunRecord, sign: float, higher: bool) -> RunRecord:
 
 @pytest.mark.parametrize(("sign", "higher"), [(1.0, True), (-2.0, False)])
 def test_a_metric_that_says_what_listeners_say_is_related_whatever_its_direction(sign: float, higher: bool) -> None:
-    made = plan(5, 30, Part(("mos-fidelity",), 15))
+    made = plan(5, 30, SessionPart(("mos-fidelity",), 15))
     heard = analysis.analyse(made, simulated(made, 10, effects=(2.0, 2.5, 3.0, 3.5, 4.0)), **QUICK).record
     by_system, by_clip = relations(heard, [measured(heard, sign, higher)], n_boot=100)
     assert (by_system.over, by_clip.over) == ("systems", "clips")
@@ -233,7 +233,7 @@ def test_a_metric_that_says_what_listeners_say_is_related_whatever_its_direction
 
 
 def test_an_unrelated_metric_has_an_interval_around_zero() -> None:
-    made = plan(5, 60, Part(("mos-fidelity",), 30))
+    made = plan(5, 60, SessionPart(("mos-fidelity",), 30))
     heard = analysis.analyse(made, simulated(made, 20, effects=(2.0, 2.5, 3.0, 3.5, 4.0)), **QUICK).record
     rng = np.random.default_rng(0)
     scores = [

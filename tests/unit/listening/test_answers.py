@@ -11,7 +11,7 @@ from listening_plans import RATINGS, plan
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_csv, write_csv
 from clipsonic_eval.listening import answers
-from clipsonic_eval.listening.plan import ListeningPlan, Part
+from clipsonic_eval.listening.plan import ListeningPlan, SessionPart
 from clipsonic_eval.listening.protocols import PROTOCOLS
 from clipsonic_eval.listening.trials import RATED
 
@@ -35,7 +35,7 @@ def session(made: ListeningPlan, listener: str, number: int) -> list[answers.Ans
 
 
 def everything() -> ListeningPlan:
-    return plan(3, 12, RATINGS, Part(("preference",), 6), Part(("mushra-like",), 3))
+    return plan(3, 12, RATINGS, SessionPart(("preference",), 6), SessionPart(("mushra-like",), 3))
 
 
 def test_answers_read_back_as_they_were_written(tmp_path: Path) -> None:

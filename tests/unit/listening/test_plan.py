@@ -10,11 +10,11 @@ import pytest
 from listening_plans import RATINGS, plan
 
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.listening.plan import ListeningPlan, Part, read
+from clipsonic_eval.listening.plan import ListeningPlan, SessionPart, read
 from clipsonic_eval.listening.protocols import NOISE, PROTOCOLS
 from clipsonic_eval.listening.trials import GOLD, PRACTICE, RATED, REPEAT, TRAP
 
-PAIRS, SLIDERS = Part(("preference",), 12), Part(("mushra-like",), 6)
+PAIRS, SLIDERS = SessionPart(("preference",), 12), SessionPart(("mushra-like",), 6)
 
 
 def of_kind(made: ListeningPlan, kind: str, number: int = 0) -> list[tuple[str, tuple[str, ...]]]:
@@ -73,7 +73,7 @@ def test_a_session_holds_the_checks_that_the_plan_names() -> None:
 
 
 def test_repeats_come_at_least_half_a_list_later_and_name_their_original() -> None:
-    made = plan(3, 60, Part(("mos-fidelity",), 30))
+    made = plan(3, 60, SessionPart(("mos-fidelity",), 30))
     for number in range(20):
         trials = made.trials(number)
         for trial in trials:

@@ -8,7 +8,7 @@ from listening_plans import RATINGS, plan, simulated
 
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.listening import opinions, size
-from clipsonic_eval.listening.plan import Part
+from clipsonic_eval.listening.plan import SessionPart
 from clipsonic_eval.stats.crossed import VarianceComponents
 
 
@@ -16,7 +16,7 @@ def test_the_predicted_half_width_is_that_of_simulated_tests() -> None:
     made = plan(
         3,
         45,
-        Part(("mos-fidelity",), 15),
+        SessionPart(("mos-fidelity",), 15),
         checks=dict.fromkeys(("headphones", "side", "practice", "trap", "gold", "repeat"), 0),
     )
     predicted = size.precision(3, 45, 15, 12, VarianceComponents(0.25, 0.16, 0.81)).half_width
@@ -61,11 +61,11 @@ def test_one_system_has_no_difference() -> None:
 def test_minutes_grow_with_the_sounds_and_the_list() -> None:
     made = plan(3, 24, RATINGS)
     assert size.minutes(made, 10.0) > size.minutes(made, 4.0) > 1
-    assert size.minutes(plan(3, 24, RATINGS, Part(("preference",), 12)), 4.0) > size.minutes(made, 4.0)
+    assert size.minutes(plan(3, 24, RATINGS, SessionPart(("preference",), 12)), 4.0) > size.minutes(made, 4.0)
 
 
 def test_a_pilot_gives_the_variances() -> None:
-    made = plan(3, 60, Part(("mos-fidelity",), 30))
+    made = plan(3, 60, SessionPart(("mos-fidelity",), 30))
     found = opinions.pilot_components(made, simulated(made, 24, seed=1, sd=(0.8, 0.3, 0.6)))
     assert found.listener == pytest.approx(0.64, rel=0.6)
     assert found.listener > found.item
