@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsonic_eval import outputs
+from clipsonic_eval import filenames, outputs
 from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.files import write_json
 from clipsonic_eval.progress import Progress
@@ -83,5 +83,7 @@ def run_study(
 
 def _report(layout: Layout, command: str) -> ReportResult:
     runs = [layout.root / "runs"]
-    options = ReportOptions(TITLE, command, page=PageConfig(queries=layout.queries("test")))
+    models = sorted(layout.root.glob(f"seed-*/models/*/{filenames.TRAIN_LOG}"))
+    training = tuple(log.parent for log in models if log.parts[-4] == models[0].parts[-4])  # of the first seed
+    options = ReportOptions(TITLE, command, page=PageConfig(queries=layout.queries("test")), training=training)
     return build(runs, layout.report, catalogue=CLIPSONIC, options=options, overwrite=True)
