@@ -69,7 +69,7 @@ def drawn(results: Results) -> Drawn:
     @functools.cache
     def of(venue: str) -> dict[str, Figure]:
         made = {}
-        for figure in drawing._figures(results):
+        for figure in drawing.figures(results):
             if figure.draw is not None:
                 with style.look(figure.families, venue):
                     made[figure.name], _ = figure.draw()

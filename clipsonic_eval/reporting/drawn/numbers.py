@@ -1,0 +1,51 @@
+"""Figures of the numbers of the tables."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from clipsonic_eval.analysis import figure_data
+from clipsonic_eval.analysis.results import Results
+from clipsonic_eval.reporting import gap as gap_table
+from clipsonic_eval.reporting import sweep, tables
+from clipsonic_eval.reporting.drawn.entry import ReportFigure
+
+
+def figures(results: Results) -> list[ReportFigure]:
+    """Return the figures of metrics, classes, the gap, and the sweep over CLIP variants."""
+    from clipsonic_eval.reporting.figures import classes, clip_variants, gap, systems
+
+    catalogue, table = results.catalogue, results.table
+    points = next((p for run in results.gap_runs if (p := figure_data.projection(run)) is not None), None)
+    return [
+        ReportFigure(
+            "metrics",
+            "Metrics by system",
+            "no evaluation: table and figure of the metrics left out",
+            partial(systems.draw, table, catalogue) if table.scores else None,
+            partial(tables.results_csv, table, catalogue),
+        ),
+        ReportFigure(
+            "classes",
+            "Right answers class by class",
+            "",
+            partial(classes.draw, table, catalogue) if classes.by_metric(table, catalogue) else None,
+            partial(classes.to_csv, table, catalogue),
+        ),
+        ReportFigure(
+            "gap",
+            "The modality gap before and after the prior",
+            "no gap record: modality-gap table and figure left out",
+            partial(gap.draw, results.gap, catalogue, points) if results.gap is not None else None,
+            partial(gap_table.to_csv, results.gap, catalogue) if results.gap is not None else str,
+        ),
+        ReportFigure(
+            "clip_variants",
+            "Gain and width of the modality gap",
+            "fewer than two CLIP variants with evaluations and a gap record: sweep over CLIP variants left out"
+            if catalogue.sweep
+            else "",
+            partial(clip_variants.draw, results) if results.sweep else None,
+            partial(sweep.to_csv, results.sweep, catalogue.sweep),
+        ),
+    ]

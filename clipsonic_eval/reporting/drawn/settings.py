@@ -1,0 +1,52 @@
+"""Figures of what runs were made with: guidance, any other number, and the trainings."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+from clipsonic_eval.analysis.results import Results
+from clipsonic_eval.reporting.drawn.entry import ReportFigure
+
+
+def figures(results: Results) -> list[ReportFigure]:
+    """Return the figures over guidance scales, over every tag whose values are numbers, and of training."""
+    from clipsonic_eval.reporting.figures import guidance
+
+    return [
+        ReportFigure(
+            "guidance",
+            "Metrics against the guidance scale",
+            "no system at two guidance scales or more on one split: figure over guidance scales left out",
+            partial(guidance.draw, results) if guidance.at_several_scales(results) else None,
+            partial(guidance.to_csv, results),
+        ),
+        *_against(results),
+        *_training(results),
+    ]
+
+
+def _against(results: Results) -> list[ReportFigure]:
+    """Return a figure for every tag whose values are numbers."""
+    from clipsonic_eval.reporting.figures import settings
+
+    return [
+        ReportFigure(
+            f"against-{re.sub('[^A-Za-z0-9]+', '-', key)}",
+            f"Metrics against {key.replace('_', ' ')}",
+            "",
+            partial(settings.draw, key, by_value, results.catalogue),
+            partial(settings.to_csv, key, by_value),
+        )
+        for key, by_value in results.by_setting.items()
+        if settings.is_drawn(by_value, results.catalogue)
+    ]
+
+
+def _training(results: Results) -> list[ReportFigure]:
+    """Return the training curves."""
+    from clipsonic_eval.reporting.figures import training
+
+    logs = results.training
+    draw = partial(training.draw, logs) if logs else None
+    return [ReportFigure("training", "Training: losses over the steps", "", draw, partial(training.to_csv, logs))]
