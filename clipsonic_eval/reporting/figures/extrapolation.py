@@ -50,7 +50,7 @@ def draw(runs: Sequence[Run], catalogue: Catalogue) -> tuple[Figure, str]:
     axis.set_xlabel("clips of the system (axis in 1 / n)")
     axis.set_ylabel("FAD ↓")
     axis.grid(axis="y")
-    style.legend(figure, [axis], most=4)
+    style.legend(figure, [axis])
     seeds = len({seed for seed, _ in found})
     return figure, (
         f"FAD of subsets of {sizes[0]} to {sizes[-1]} clips against one reference, and the least-squares line in 1 / n "

@@ -74,8 +74,8 @@ def _line(axis: Any, by_value: ByValue, metric: str, entry: SystemStyle) -> None
 def _scale(axis: Any, values: list[float]) -> None:
     if min(values) > 0 and max(values) / min(values) >= _LOGARITHMIC:
         axis.set_xscale("log")
-        axis.set_xticks(values, [f"{value:g}" for value in values])
-        axis.minorticks_off()
+    axis.set_xticks(values, [f"{value:g}" for value in values])
+    axis.minorticks_off()
     axis.grid(axis="y")
 
 

@@ -24,6 +24,7 @@ SMALL = 7.0  # points: the smallest letters, which venues require at the printed
 MAX_PNG_BYTES = 150_000
 GREY = "#7f7f7f"
 RULE = "#d9d9d9"
+_ENTRY, _LETTER = 0.4, 0.06  # inches in a legend: an entry without its text, and a letter
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 _venue: ContextVar[Venue] = ContextVar("venue", default=VENUES[DEFAULT])
 
@@ -105,12 +106,14 @@ def dash(marker: str) -> Any:
     return _DASHES[MARKERS.find(marker) % len(_DASHES)]
 
 
-def legend(figure: Figure, axes: Iterable[Any], most: int = 8) -> None:
-    """Put one legend for all axes below the figure, at most so many entries in a row."""
+def legend(figure: Figure, axes: Iterable[Any]) -> None:
+    """Put one legend for all axes below the figure, in as many rows as its width takes."""
     every = [pair for axis in axes for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
     found = {label: handle for handle, label in reversed(every)}
     labels = list(dict.fromkeys(label for _, label in every))
-    place = {"loc": "outside lower center", "ncols": min(len(labels), most), "columnspacing": 1.2}
+    widths = [_ENTRY + _LETTER * len(label) for label in labels]
+    across = len(labels) if sum(widths) <= figure.get_figwidth() else int(figure.get_figwidth() // max(widths))
+    place = {"loc": "outside lower center", "ncols": max(1, across), "columnspacing": 1.2}
     figure.legend([found[label] for label in labels], labels, handletextpad=0.4, **place)
 
 

@@ -78,7 +78,7 @@ def test_a_study_makes_data_trains_each_seed_chooses_the_guidance_tests_and_repo
     assert f"validation at guidance {max(config.guidance_scales):g}" in before
     assert done.guidance == dict.fromkeys(NETWORKS, 4.0)
     assert done.peak_mib > 1
-    assert done.report.settings["command"] == "the command"  # type: ignore[attr-defined]
+    assert done.report.settings["options"].command == "the command"  # type: ignore[attr-defined]
     assert done.report.runs == [tmp_path / "demo" / "runs"]  # type: ignore[attr-defined]
     written = json.loads((tmp_path / "demo" / "study.json").read_text())
     assert written["config"]["train_seeds"] == [0, 3]
@@ -206,3 +206,12 @@ def test_the_toy_configurations_hold_the_recipe_of_the_study(path: str) -> None:
     assert given["network"] == AUDIO_RECIPE["network"]
     assert given["diffusion"] == AUDIO_RECIPE["diffusion"]
     assert given["train"].items() >= AUDIO_RECIPE["train"].items()
+
+
+def test_the_report_shows_the_trainings_of_the_first_seed(tmp_path: Path, ran: list[str]) -> None:
+    layout = Layout(tmp_path)
+    for seed, name in ((0, "video"), (0, "prior-pd"), (1, "video")):
+        layout.model(seed, name).mkdir(parents=True)
+        (layout.model(seed, name) / "train_log.csv").write_text("step,loss\n1,0.5\n")
+    made = run._report(layout, "")
+    assert made.settings["options"].training == (layout.model(0, "prior-pd"), layout.model(0, "video"))  # type: ignore[attr-defined]
