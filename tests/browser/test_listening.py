@@ -187,6 +187,7 @@ def test_offline_the_test_goes_on_and_the_answers_come_later(
     assert "2 answers wait for the connection" in page.inner_text("#status")
     assert len(collect(folder, [])[0]) == 1
     page.context.set_offline(False)
+    page.wait_for_function("() => document.getElementById('status').textContent === ''")
     answer_all(page)
     wait_for(page, "Thank you")
     found, skipped = collect(folder, [])

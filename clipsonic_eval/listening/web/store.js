@@ -92,7 +92,7 @@ async function persist(action, failed) {
 // Keeps the answers of one session and brings them to the server, one POST each, until it acknowledges them.
 class Answers {
   constructor(store, session, send, changed) {
-    Object.assign(this, { store, session, send, changed, refusal: "", running: null });
+    Object.assign(this, { store, session, send, changed, refusal: "", cutOff: false, running: null });
   }
 
   key(step) {
@@ -131,14 +131,19 @@ class Answers {
     for (let next; (next = this.waiting()[0]); ) {
       const { sent, ...answer } = next;
       try {
-        await persist(() => this.send(answer), () => this.changed());
+        await persist(() => this.send(answer), () => this.lost(true));
       } catch (error) {
         this.refusal = error.message;
         this.changed();
         throw error;
       }
       this.store.set(this.key(answer.step), { ...answer, sent: true });
-      this.changed();
+      this.lost(false);
     }
+  }
+
+  lost(cutOff) {
+    this.cutOff = cutOff;
+    this.changed();
   }
 }

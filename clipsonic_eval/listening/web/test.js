@@ -219,11 +219,14 @@ function save() {
   say(`Saved as ${name}.`);
 }
 
-// Says how many answers wait for the server; whether there are any.
+const WAITING = "for the connection. Please keep this page open.";
+
+// Says how many answers wait for a server that cannot be reached; whether there are any.
 function unsent() {
-  const waiting = answers?.waiting().length || 0;
-  if (waiting) say(`${waiting === 1 ? "One answer waits" : `${waiting} answers wait`} for the connection. Please keep this page open.`);
-  return waiting > 0;
+  const n = answers?.cutOff ? answers.waiting().length : 0;
+  if (n) say(`${n === 1 ? "One answer waits" : `${n} answers wait`} ${WAITING}`);
+  else if (document.getElementById("status").textContent.endsWith(WAITING)) say("");
+  return n > 0;
 }
 
 // ---- the whole
