@@ -95,7 +95,7 @@ class AnswerDatabase:
             )
         self._secret = known["secret"].encode()
 
-    def enter(self, session: str, worker: Mapping[str, str] | None) -> tuple[str, int, bool, bool]:
+    def enter(self, session: str, worker: Mapping[str, str] | None) -> tuple[str, int, bool]:
         """Begin or find a session.
 
         Args:
@@ -103,7 +103,7 @@ class AnswerDatabase:
             worker: ``platform``, ``worker``, ``study`` and ``submission`` of a crowd platform.
 
         Returns:
-            (session, number of the listener, whether it is new, whether it is a worker's).
+            (session, number of the listener, whether it is a worker's).
         """
         if worker is not None:
             session = self._keyed("session", worker["platform"], worker["study"], worker["worker"])[:32]
@@ -122,7 +122,7 @@ class AnswerDatabase:
             )
             with _transaction(self._payment) as database:
                 database.execute("INSERT OR IGNORE INTO payment VALUES (?, ?, ?, ?, ?, ?, NULL)", payment)
-        return session, number, found is None, bool(crowd)
+        return session, number, bool(crowd)
 
     def number(self, session: str) -> int | None:
         """Return the number of a session's listener, None where there is no such session."""

@@ -54,15 +54,9 @@ def make_server(folder: ListeningFolder, host: str, port: int, completion_url: s
     Raises:
         UserError: the port is taken, or the database cannot be used.
     """
-    test = _Test(folder, completion_url)
-
-    class Handler(_Handler):
-        """A handler of this test."""
-
-        served = test
-
+    handler = type("_HandlerOfTest", (_Handler,), {"served": _Test(folder, completion_url)})
     try:
-        return _Server((host, port), Handler)
+        return _Server((host, port), handler)
     except OSError as error:
         raise UserError(f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port") from None
 
@@ -94,13 +88,12 @@ class _Test:
             and all(isinstance(worker.get(name), str) and len(worker[name]) <= 200 for name in _WORKER)
         ):
             raise _ProblemError(HTTPStatus.BAD_REQUEST, "the parameters of the crowd platform are not texts")
-        session, number, fresh, crowd = self.database.enter(_session(message), worker)
+        session, number, crowd = self.database.enter(_session(message), worker)
         return {
             "session": session,
             "listener": number,
             "steps": sessions.steps(self.folder, number),
             "answered": self.database.answered(session),
-            "fresh": fresh,
             "crowd": crowd,
         }
 

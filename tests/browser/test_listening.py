@@ -146,6 +146,15 @@ def test_a_reload_goes_on_with_the_step_that_was_open(address: str, folder: List
     assert (len(found), skipped) == (steps_of(folder), [])
 
 
+def test_an_entry_whose_acknowledgement_was_lost_begins_at_the_beginning(address: str, opened: OpenPage) -> None:
+    page = opened(address + "?PROLIFIC_PID=W1&STUDY_ID=S1&SESSION_ID=X1")
+    wait_for(page, "Listening test")
+    page.reload()  # the session is in the database, and nobody has agreed yet
+    begin(page)
+    page.reload()
+    wait_for(page, "Set your volume")
+
+
 def test_a_closed_window_that_is_opened_again_goes_on(address: str, opened: OpenPage) -> None:
     page = opened(address)
     begin(page)
@@ -159,14 +168,15 @@ def test_a_closed_window_that_is_opened_again_goes_on(address: str, opened: Open
 def test_a_second_tab_follows_the_first(address: str, folder: ListeningFolder, opened: OpenPage) -> None:
     first = opened(address)
     begin(first)
+    answer(first)
     second = opened(first.url, context=first.context)
     second.wait_for_selector("progress")
     assert place(second) == place(first)
     hear(second)
     answer(first)
-    second.wait_for_function("() => document.querySelector('h1').textContent.startsWith('2 ')")
+    second.wait_for_function("() => document.querySelector('h1').textContent.startsWith('3 ')")
     answer(second)
-    first.wait_for_function("() => document.querySelector('h1').textContent.startsWith('3 ')")
+    first.wait_for_function("() => document.querySelector('h1').textContent.startsWith('4 ')")
     answer_all(first)
     wait_for(first, "Thank you")
     found, skipped = collect(folder, [])

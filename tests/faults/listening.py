@@ -137,7 +137,7 @@ class Listeners:
 
     def in_chromium(self) -> None:
         """Answer lists by keyboard, with reloads, a second tab, and minutes without the network."""
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import Error, sync_playwright
 
         rng = random.Random(self.seed)
         with sync_playwright() as playwright:
@@ -146,7 +146,11 @@ class Listeners:
                 context = browser.new_context()
                 context.set_default_timeout(120_000)
                 context.add_init_script(FAST)
-                self._session(context, rng)
+                try:
+                    self._session(context, rng)
+                except Error as error:  # reported, and the next listener comes
+                    self.counts["did not end in Chromium"] += 1
+                    click.echo(f"a session in Chromium did not end: {str(error)[:200]}", err=True)
                 context.close()
             browser.close()
 
@@ -156,7 +160,8 @@ class Listeners:
         begin(page)
         session, steps = page.url.rpartition("=")[2], place(page)[1]  # type: ignore[index]
         while place(page) is not None:
-            fault = rng.choice(["", "", "reload", "tab", "offline"])
+            number, _ = place(page)  # type: ignore[misc]
+            fault = rng.choice(["", "", "reload", "tab", "offline"]) if number > 1 else ""
             self.counts[f"{fault} in Chromium"] += 1
             if fault == "reload":
                 _until(page.reload)
@@ -246,6 +251,7 @@ def run(folder: ListeningFolder, kills: int, seed: int, listeners: int) -> dict[
         "broken off in the middle": found.counts["broken"],
         "entered again": found.counts["reload"],
         "lists answered in Chromium": found.counts["sessions in Chromium"],
+        "lists that did not end in Chromium": found.counts["did not end in Chromium"],
         "reloads in Chromium": found.counts["reload in Chromium"],
         "second tabs in Chromium": found.counts["tab in Chromium"],
         "offline in Chromium": found.counts["offline in Chromium"],

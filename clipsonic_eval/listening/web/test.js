@@ -98,8 +98,8 @@ async function enter(earlier, worker) {
     return stopped(error.message);
   }
   answers.flush().catch(() => {});
-  if (session.fresh && worker) return consent(volume);
-  return session.fresh ? volume() : nextStep();
+  if (done().size) return nextStep(); // who has answered nothing yet begins at the beginning, reloaded or not
+  return worker ? consent(volume) : volume();
 }
 
 function open(name, worker) {
@@ -115,9 +115,8 @@ function chosen(name) {
   const lists = DATA.lists;
   const numbers = Object.keys(lists);
   const made = (number) => {
-    const fresh = store.get("listener") === null;
     store.set("listener", number);
-    return { session: name, listener: Number(number), steps: lists[number], answered: [], fresh, crowd: false };
+    return { session: name, listener: Number(number), steps: lists[number], answered: [], crowd: false };
   };
   const given = store.get("listener") ?? new URLSearchParams(location.search).get("listener");
   if (given !== null && lists[given]) return Promise.resolve(made(given));
