@@ -151,8 +151,12 @@ def test_an_entry_whose_acknowledgement_was_lost_begins_at_the_beginning(address
     wait_for(page, "Listening test")
     page.reload()  # the session is in the database, and nobody has agreed yet
     begin(page)
+    page.reload()  # agreed, and nothing answered yet
+    begin(page)
+    answer(page)
     page.reload()
-    wait_for(page, "Set your volume")
+    page.wait_for_selector("progress")
+    assert place(page)[0] == 2
 
 
 def test_a_closed_window_that_is_opened_again_goes_on(address: str, opened: OpenPage) -> None:

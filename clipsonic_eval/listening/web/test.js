@@ -99,7 +99,7 @@ async function enter(earlier, worker) {
   }
   answers.flush().catch(() => {});
   if (done().size) return nextStep(); // who has answered nothing yet begins at the beginning, reloaded or not
-  return worker ? consent(volume) : volume();
+  return session.crowd ? consent(volume) : volume();
 }
 
 function open(name, worker) {
