@@ -30,12 +30,14 @@ class Made(NamedTuple):
         text: as poppler reads it, with one kind of minus sign.
         errors: of TeX, with the line that follows.
         overfull: boxes that are too wide, in points.
+        fonts: as poppler lists them.
         complaints: floats that are too large, and references that are not resolved.
     """
 
     text: str
     errors: list[str]
     overfull: list[float]
+    fonts: str
     complaints: list[str]
 
 
@@ -57,10 +59,12 @@ def typeset(tmp_path: Path) -> Callable[[str, Sequence[str]], Made]:
         read = ["pdftotext", "-layout", "paper.pdf", "-"]
         shown = subprocess.run(read, cwd=tmp_path, capture_output=True, timeout=60, check=False)
         text = shown.stdout.decode("utf-8", errors="replace")
+        fonts = subprocess.run(["pdffonts", "paper.pdf"], cwd=tmp_path, capture_output=True, timeout=60, check=False)
         return Made(
             re.sub("[−–]", "-", text),
             re.findall(r"^!.*\n.*", log, re.MULTILINE),
             [float(width) for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)],
+            fonts.stdout.decode(),
             re.findall(r"Float too large.*|Reference .* undefined", log),
         )
 

@@ -82,11 +82,14 @@ def test_tables_for_a_venue_fill_its_page_and_no_more(venue: str, typeset: Types
     assert sum(latex(one, style).count(r"\begin{tabular*}") for one in tables()) <= narrow
 
 
-def test_bold_and_underlined_numbers_are_set_by_siunitx_too(typeset: Typeset) -> None:
+@pytest.mark.parametrize("layout", ["article", "icassp"])
+def test_bold_and_underlined_numbers_are_set_by_siunitx_too(layout: str, typeset: Typeset) -> None:
     cells = [Text("2.1 ± 0.3", bold=True), Text("17.96 ± 4.92", underline=True), Text("−0.5 ± 0.1"), Text("–")]
     made = table(["System", "FAD ↓"], [[Text(f"s{i}"), cell] for i, cell in enumerate(cells)])
-    shown = typeset("article", [latex(made, LatexStyle(True))])
+    shown = typeset(layout, [latex(made, LatexStyle(True))])
     fits(shown)
+    assert "CMBX" in shown.fonts or "Medi" in shown.fonts  # a bold face, in Computer Modern or Times
+    assert "Type 3" not in shown.fonts  # which IEEE rejects
     text = shown.text.replace(" ", "")
     assert "2.1±0.3" in text
     assert "17.96±4.92" in text

@@ -23,12 +23,17 @@ SMALL: Final = 7.0  # points of intervals and notes
 _TYPEWRITER: Final = 3.8  # points of a letter in typewriter face of that size
 GAP: Final = 3.0  # points on each side of a column
 _TEXT: Final = 0.3  # share of the page that a column of text may take
-_HEIGHT: Final = 550.0  # points of a page, by the shortest (article)
+_PAGE_HEIGHT: Final = 550.0  # points of the shortest page (article)
+_COLUMN_HEIGHT: Final = 650.0  # points of the shortest column (ICASSP)
 _LINE: Final = 9.6  # points from line to line
 _SMALL: Final = rf"\def\ci#1{{{{\fontsize{{{SMALL:g}}}{{8}}\selectfont #1}}}}"  # holds inside the float
+# in text, where every font has bold digits; signs from the mathematics font, since many machines have those of text as
+# bitmaps only (Type 3, which IEEE rejects)
 _SIUNITX: Final = (
     r"\sisetup{separate-uncertainty=true, detect-weight=true, mode=text, retain-explicit-plus=true, "
     r"table-align-text-pre=false}"
+    "\n"
+    r"\def\textpm{\ensuremath{\pm}}\def\textminus{\ensuremath{-}}"
 )
 
 
@@ -109,10 +114,14 @@ def _own_notes(part: TextTable, whole: TextTable, *, last: bool) -> Iterator[str
 
 def _lines(table: TextTable, style: LatexStyle) -> int:
     """Return how many lines of a table fit a page beside its caption, its rules and its notes."""
-    room = style.page if _shape(table, style).starred else style.column
-    caption = math.ceil(width(table.caption, points=10) / room)
-    notes = sum(math.ceil(len(note) * _TYPEWRITER / room) for note in table.notes)
-    return max(12, int((_HEIGHT - 50 - 12 * caption - 8 * notes) / _LINE))
+    places = [(style.page, _PAGE_HEIGHT)]  # a float of one column is as wide as the page where there is one column
+    places += [] if _shape(table, style).starred else [(style.column, _COLUMN_HEIGHT)]
+    left = []
+    for room, height in places:
+        caption = math.ceil(width(table.caption, points=10) / room)
+        notes = sum(math.ceil(len(note) * _TYPEWRITER / room) for note in table.notes)
+        left.append(height - 50 - 12 * caption - 8 * notes)
+    return max(12, int(min(left) / _LINE))
 
 
 def _by_rows(table: TextTable, style: LatexStyle) -> Iterator[TextTable]:
