@@ -94,7 +94,7 @@ def test_bold_and_underlined_numbers_are_set_by_siunitx_too(layout: str, typeset
     assert "2.1±0.3" in text
     assert "17.96±4.92" in text
     assert "-0.5±0.1" in text
-    assert shown.text.count("17.96") == 1  # the phantom under the rule is not text
+    assert shown.text.count("17.96") == 1
 
 
 def test_what_pdflatex_cannot_set_is_visible(typeset: Typeset) -> None:

@@ -21,6 +21,7 @@ from clipsonic_eval.reporting.markup import Text, TextTable
 
 SMALL: Final = 7.0  # points of intervals and notes
 _TYPEWRITER: Final = 3.8  # points of a letter in typewriter face of that size
+_SIUNITX_MORE: Final = 2.5  # points that a column of siunitx takes more: spaces around ±, places kept in bold numbers
 GAP: Final = 3.0  # points on each side of a column
 _TEXT: Final = 0.3  # share of the page that a column of text may take
 _PAGE_HEIGHT: Final = 550.0  # points of the shortest page (article)
@@ -30,8 +31,7 @@ _SMALL: Final = rf"\def\ci#1{{{{\fontsize{{{SMALL:g}}}{{8}}\selectfont #1}}}}"  
 # in text, where every font has bold digits; signs from the mathematics font, since many machines have those of text as
 # bitmaps only (Type 3, which IEEE rejects)
 _SIUNITX: Final = (
-    r"\sisetup{separate-uncertainty=true, detect-weight=true, mode=text, retain-explicit-plus=true, "
-    r"table-align-text-pre=false}"
+    r"\sisetup{separate-uncertainty=true, detect-weight=true, mode=text, retain-explicit-plus=true}"
     "\n"
     r"\def\textpm{\ensuremath{\pm}}\def\textminus{\ensuremath{-}}"
 )
@@ -198,7 +198,7 @@ def _total(table: TextTable, style: LatexStyle, shape: _Shape) -> float:
     grid = _grid(table, style, shape)
     total = grid.stub
     for i, head in enumerate(table.heads[1:], 1):
-        content = _content(grid, i)
+        content = _content(grid, i) + (_SIUNITX_MORE if style.siunitx and grid.digits[i] else 0)
         total += 2 * GAP + max(content, *(width(line) for line in wrapped(head, content)))
     return total
 
@@ -308,7 +308,7 @@ def _words(cell: Text, paragraph: float) -> str:
 
 def _value(cell: Text, column: Digits, style: LatexStyle) -> str:
     if style.siunitx:
-        return numbers.for_siunitx(cell) if cell.text else ""
+        return numbers.for_siunitx(cell, column) if cell.text else ""
     return numbers.plain(cell, column)
 
 

@@ -1,6 +1,6 @@
 r"""Cells of numbers aligned by their points: with phantom digits where no package is asked for, else for siunitx.
 
-siunitx's ``S`` columns cannot underline a number; a rule of its width is drawn before it instead.
+siunitx's ``S`` columns cannot underline a number; such a cell is text with phantom digits, which is as wide.
 """
 
 from __future__ import annotations
@@ -89,9 +89,7 @@ def plain(cell: Text, column: Digits) -> str:
     number = _parse(cell.text)
     if number is None:
         return escape(cell.text)
-    before = (r"\phantom{$-$}" if column.signed and not number.sign else "") + _phantom(
-        "0" * (column.whole - len(number.whole))
-    )
+    before = _before(number, column)
     shown = _faced(escape(_value(number)), cell)
     after = _missing_fraction(number.fraction, column.fraction)
     if not column.error:
@@ -105,21 +103,22 @@ def plain(cell: Text, column: Digits) -> str:
     return rf"{before}{shown}{after}\,$\pm$\,{left}{error}{right}"
 
 
-def for_siunitx(cell: Text) -> str:
+def for_siunitx(cell: Text, column: Digits) -> str:
     r"""Return a number for an ``S`` column.
 
     Example:
-        >>> print(for_siunitx(Text("−2.1 ± 0.3", bold=True)))
+        >>> cell = Text("−2.1 ± 0.3", bold=True)
+        >>> print(for_siunitx(cell, digits([cell])))
         \bfseries -2.1 \pm 0.3
     """
     number = _parse(cell.text)
     if number is None:
         return f"{{{escape(cell.text)}}}"
-    value = _value(number)
-    rule = rf"{{\rlap{{\underline{{\phantom{{{escape(value)}}}}}}}}} " if cell.underline else ""
+    if cell.underline:
+        return f"{{{plain(cell, column)}}}"
     error = number.error + (f".{number.error_fraction}" if number.error_fraction else "")
     bold = r"\bfseries " if cell.bold else ""
-    return rule + bold + value.replace(MINUS, "-") + (rf" \pm {error}" if error else "")
+    return bold + _value(number).replace(MINUS, "-") + (rf" \pm {error}" if error else "")
 
 
 def text(cell: Text) -> str:
@@ -135,6 +134,12 @@ def _faced(made: str, cell: Text) -> str:
 def _parse(written: str) -> _Number | None:
     found = _NUMBER.fullmatch(written)
     return None if found is None else _Number(*(part or "" for part in found.groups()))
+
+
+def _before(number: _Number, column: Digits) -> str:
+    """Return phantoms for the sign and the digits that the widest number of a column has more."""
+    sign = r"\phantom{$-$}" if column.signed and not number.sign else ""
+    return sign + _phantom("0" * (column.whole - len(number.whole)))
 
 
 def _value(number: _Number) -> str:
