@@ -21,7 +21,7 @@ from clipsonic_eval.reporting.markup import Text, TextTable
 
 SMALL: Final = 7.0  # points of intervals and notes
 _TYPEWRITER: Final = 3.8  # points of a letter in typewriter face of that size
-_SIUNITX_MORE: Final = 2.5  # points that a column of siunitx takes more: spaces around ±, places kept in bold numbers
+_SIUNITX_MORE: Final = 1.5  # points that siunitx sets around ± beyond two thin spaces
 GAP: Final = 3.0  # points on each side of a column
 _TEXT: Final = 0.3  # share of the page that a column of text may take
 _PAGE_HEIGHT: Final = 550.0  # points of the shortest page (article)

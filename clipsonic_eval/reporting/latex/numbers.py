@@ -114,7 +114,7 @@ def for_siunitx(cell: Text, column: Digits) -> str:
     number = _parse(cell.text)
     if number is None:
         return f"{{{escape(cell.text)}}}"
-    if cell.underline:
+    if cell.underline or (cell.bold and number.sign == "+"):  # a bold plus is wider than the place of a sign
         return f"{{{plain(cell, column)}}}"
     error = number.error + (f".{number.error_fraction}" if number.error_fraction else "")
     bold = r"\bfseries " if cell.bold else ""
