@@ -39,7 +39,6 @@ from clipsonic_eval.formats import markdown_table
 from clipsonic_eval.listening.collect import collect
 from clipsonic_eval.listening.database import AnswerDatabase
 from clipsonic_eval.listening.folder import ListeningFolder
-from clipsonic_eval.provenance import collect as provenance
 
 _WAIT_S = 0.05
 _NO_SIDES = {"headphones": 1, "side": 0, "practice": 1, "trap": 1, "gold": 1, "repeat": 1}
@@ -282,8 +281,7 @@ def main(out: Path, kills: int, listeners: int, seed: int) -> None:
 
 def _page(counts: dict[str, int], command: str, seconds: float) -> str:
     table = markdown_table(["what", "count"], [[name, str(n)] for name, n in counts.items()])
-    commit = str(provenance()["commit"])[:7]
-    took = f"{seconds / 60:.1f} minutes, at {commit}.\n"
+    took = f"{seconds / 60:.1f} minutes.\n"
     return f"# Faults of a listening test\n\n{_TEXT}\n\n{table}\n```bash\n{command}\n```\n\n{took}"
 
 

@@ -33,7 +33,8 @@ class Sounds {
 // Plays the sounds of one trial, one at a time, each from its beginning, and knows what share of each was heard.
 class Player {
   constructor(names, sounds, changed, refused) {
-    Object.assign(this, { changed, refused, current: -1, whole: names.map(() => false) });
+    Object.assign(this, { changed, current: -1, over: false, whole: names.map(() => false) });
+    this.refused = (why) => this.over || refused(why);
     this.ready = Promise.all(
       names.map(async (name, i) => {
         const audio = new Audio();
@@ -41,13 +42,13 @@ class Player {
         audio.src = await sounds.address(name);
         audio.addEventListener("ended", () => this.finished(i));
         for (const event of ["play", "pause", "timeupdate"]) audio.addEventListener(event, () => changed());
-        audio.addEventListener("error", () => refused(`a sound cannot be played (${audio.error?.message || "no reason given"})`));
+        audio.addEventListener("error", () => this.refused(`a sound cannot be played (${audio.error?.message || "no reason given"})`));
         return audio;
       }),
     ).then((audios) => {
       this.audios = audios;
       changed();
-    }, (error) => refused(error.message));
+    }, (error) => this.refused(error.message));
   }
 
   async toggle(i) {
@@ -64,6 +65,12 @@ class Player {
 
   stop() {
     for (const audio of this.audios || []) audio.pause();
+  }
+
+  // Its sounds may be forgotten now: what they complain of is no matter.
+  end() {
+    this.over = true;
+    this.stop();
   }
 
   playing(i) {

@@ -70,7 +70,10 @@ let lastPlayer = { trial: "" };
 
 function playerOf(step) {
   const trial = step.id.split(".")[0];
-  if (lastPlayer.trial !== trial) lastPlayer = { trial, player: new Player(step.clips, sounds, () => screen.update(), stopped) };
+  if (lastPlayer.trial !== trial) {
+    lastPlayer.player?.end();
+    lastPlayer = { trial, player: new Player(step.clips, sounds, () => screen.update(), stopped) };
+  }
   return lastPlayer.player;
 }
 

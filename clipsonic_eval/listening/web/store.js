@@ -76,7 +76,7 @@ const pause = (ms) =>
     addEventListener("online", done, { once: true });
   });
 
-// Calls an action until it does not fail, waiting longer each time, up to ten seconds.
+// Calls an action until it does not fail, waiting longer each time, up to three seconds.
 async function persist(action, failed) {
   for (let tries = 0; ; tries++) {
     try {
@@ -84,7 +84,7 @@ async function persist(action, failed) {
     } catch (error) {
       if (error instanceof Refused) throw error;
       failed();
-      await pause(Math.min(10000, 250 * 2 ** tries));
+      await pause(Math.min(3000, 250 * 2 ** tries));
     }
   }
 }
