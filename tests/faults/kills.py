@@ -115,13 +115,14 @@ def _wait_for_claim(process: subprocess.Popen[str], out: Path, before: int | Non
 
 def _disturb(job: Job, inputs: Path, out: Path, plain: _Undisturbed, rng: random.Random, tally: _Tally) -> bool:
     """Start a command and kill it, or a part of it, after a while; False where it had ended by then."""
-    before = _claimed(out)
+    before, began = _claimed(out), time.monotonic()
     process = start(job, inputs, out)
     if rng.random() < _EARLY:
         time.sleep(rng.uniform(0, plain.claim_s))
     else:
         _wait_for_claim(process, out, before)
-        time.sleep(rng.uniform(0, plain.total_s - plain.claim_s))
+        pace = min(1.0, (time.monotonic() - began) / plain.claim_s)  # the machine may be less busy now
+        time.sleep(rng.uniform(0, pace * (plain.total_s - plain.claim_s)))
     begun = _claimed(out) != before
     whom = strike(process, rng.choice(_WHOM), rng)
     try:
