@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from clipsonic_eval.analysis.catalogue import Catalogue
-    from clipsonic_eval.reporting.html.settings import PageConfig
 
 
 def evaluate(
@@ -73,12 +72,10 @@ def evaluate(
             Or, by name, (n, d) arrays or :class:`~clipsonic_eval.types.Embeddings`, row i of each the same query; then
             ``reference``, ``prompts`` and ``real`` are such arrays too, and ``metrics`` are named.
         reference: real audio to compare with: a folder of media files, prepared clips, or stored statistics (``.npz``).
-        prompts: table with the columns ``key``, ``prompt`` and perhaps ``label``; None: what the systems' own
-            ``samples.csv`` say.
+        prompts: table with the columns ``key``, ``prompt``, perhaps ``label``; None: the systems' own ``samples.csv``.
         real: the queries' own audio by key, scored as a system named ``real``.
         training: what the systems were trained on; outputs that copy a training clip are reported.
-        metrics: names (:func:`list_metrics`) or conventions (``fad/fadtk``); none: all default ones that can be
-            computed.
+        metrics: names (:func:`list_metrics`) or conventions (``fad/fadtk``); none: all default ones that can be made.
         encoders: encoder by role (``audio``, ``audio_text``, ``classifier``): a name (:func:`list_encoders`), an
             encoder object, or None to leave out the metrics of the role. The default ones know the toy world only.
         weights: weight files by role, where an encoder's are not in their default place.
@@ -369,7 +366,7 @@ def report(
     catalogue: Catalogue | None = None,
     title: str = "Report",
     venue: str = "",
-    page: PageConfig | bool = False,
+    page: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Write tables (Markdown, CSV, LaTeX), figures and a summary in words.
@@ -379,10 +376,8 @@ def report(
         out: folder of the report; a report of the same runs is replaced.
         catalogue: names, colours, planned tests and questions of a study; None suits any systems.
         title: of its page.
-        venue: whose columns figures and LaTeX tables fill: ``ieee``, ``icassp``, ``interspeech``, ``ismir``, ``acm``,
-            ``neurips`` or ``slides``; "": figures those of ICASSP, and tables fit all.
-        page: write ``page.html`` too, one file in which every system's sounds stand side by side; a
-            :class:`~clipsonic_eval.reporting.html.settings.PageConfig` says how many queries, where wavs are, ….
+        venue: whose columns figures and LaTeX tables fill, e.g. ``ieee``; "": figures ICASSP's, and tables fit all.
+        page: write ``page.html`` too, one file in which every system's sounds stand side by side.
         overwrite: replace a report of other runs.
 
     Returns:
@@ -397,12 +392,9 @@ def report(
         >>> ce.report([run], out="report/").read_text().splitlines()[0]
         '# Report'
     """
-    from clipsonic_eval.reporting.build import PAGE, ReportOptions, build
-    from clipsonic_eval.reporting.html.settings import PageConfig
+    from clipsonic_eval.reporting.build import PAGE, PageConfig, ReportOptions, build
 
-    several = [runs] if isinstance(runs, RunRecord | str | os.PathLike) else list(runs)
-    given = [run if isinstance(run, RunRecord) else Path(run) for run in several]
-    asked = PageConfig() if page is True else page or None
-    options = ReportOptions(title, venue=venue, page=asked)
-    made = build(given, out, catalogue=catalogue, options=options, overwrite=overwrite)
-    return made.out / (PAGE if asked is None else "page.html")
+    given = [runs] if isinstance(runs, RunRecord | str | os.PathLike) else runs
+    options = ReportOptions(title, venue=venue, page=PageConfig() if page else None)
+    made = build(given, out, catalogue=catalogue, options=options, overwrite=overwrite).out
+    return made / ("page.html" if page else PAGE)

@@ -18,10 +18,10 @@ from clipsonic_eval.errors import UserError, unknown_name
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting.figures.venues import VENUES
-from clipsonic_eval.reporting.options import PaperTable, ReportOptions
+from clipsonic_eval.reporting.options import PageConfig, PaperTable, ReportOptions
 from clipsonic_eval.reporting.rendering import PAGE, render
 
-__all__ = ["PAGE", "PaperTable", "ReportOptions", "ReportResult", "build"]
+__all__ = ["PAGE", "PageConfig", "PaperTable", "ReportOptions", "ReportResult", "build"]
 
 StrPath = str | os.PathLike[str]
 _DEFAULT: Final = ReportOptions()

@@ -9,6 +9,8 @@ from clipsonic_eval.reporting.figures.venues import VENUES
 from clipsonic_eval.reporting.html.settings import PageConfig
 from clipsonic_eval.reporting.latex.floats import LatexStyle
 
+__all__ = ["ABLATION", "PUBLISHED", "PageConfig", "PaperTable", "ReportOptions"]
+
 ABLATION: Final = "ablation_"  # begins the names of tables over the values of a setting
 PUBLISHED: Final = "published"  # name of the table of numbers from elsewhere
 _POINTS: Final = 72.27  # of TeX in an inch

@@ -11,8 +11,7 @@ from clipsonic_eval import filenames, outputs
 from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.files import write_json
 from clipsonic_eval.progress import Progress
-from clipsonic_eval.reporting.build import ReportOptions, ReportResult, build
-from clipsonic_eval.reporting.html.settings import PageConfig
+from clipsonic_eval.reporting.build import PageConfig, ReportOptions, ReportResult, build
 from clipsonic_eval.study import data, plan, validation
 from clipsonic_eval.study.catalogue import CLIPSONIC
 from clipsonic_eval.study.config import StudyConfig
