@@ -17,7 +17,7 @@ from typing import Any
 from browser.conftest import chromium
 from listen_study import tone, write_listen_study
 
-from clipsonic_eval.page_media import media
+from clipsonic_eval.pagemedia import media
 from clipsonic_eval.reporting.build import ReportOptions, build
 from clipsonic_eval.reporting.html.settings import PageConfig
 from clipsonic_eval.types import Clip

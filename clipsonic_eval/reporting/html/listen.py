@@ -11,8 +11,8 @@ from clipsonic_eval.analysis.catalogue import SHUFFLED
 from clipsonic_eval.analysis.per_query import GROUPS, QueryValues, Ranking
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.analysis.runs import Run
-from clipsonic_eval.page_media import media
-from clipsonic_eval.page_media.sources import PageSources, find_sounds
+from clipsonic_eval.pagemedia import media
+from clipsonic_eval.pagemedia.sources import PageSources, find_sounds
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.reporting.headings import decimals, in_text, title
 from clipsonic_eval.reporting.html import sounds

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from clipsonic_eval.errors import MediaError, UserError
 from clipsonic_eval.media.loudness import loudness_lufs, require_pyloudnorm
-from clipsonic_eval.page_media import media
-from clipsonic_eval.page_media.sources import PageSources
+from clipsonic_eval.pagemedia import media
+from clipsonic_eval.pagemedia.sources import PageSources
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.reporting.html.settings import PageConfig
 from clipsonic_eval.systems.controls import REAL
@@ -56,7 +56,7 @@ def prepare(
 
     Args:
         keys: of the queries, in the order of the page.
-        sources: from :func:`clipsonic_eval.page_media.sources.find_sounds`.
+        sources: from :func:`clipsonic_eval.pagemedia.sources.find_sounds`.
         folder: of the page; gets ``page/`` if the sounds are too many to lie inside.
         config: codec, how much may lie inside, and whether loudness is measured.
         progress: shows every query.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from clipsonic_eval.media.audio import mono_at, read_audio
 from clipsonic_eval.media.video import probe
-from clipsonic_eval.page_media import media
+from clipsonic_eval.pagemedia import media
 from clipsonic_eval.types import Clip
 
 

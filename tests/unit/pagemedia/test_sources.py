@@ -10,7 +10,7 @@ from listen_study import RATE, tone, write_listen_study
 from clipsonic_eval import records
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.media.audio import write_wav
-from clipsonic_eval.page_media.sources import PageSources, find_sounds
+from clipsonic_eval.pagemedia.sources import PageSources, find_sounds
 
 
 @pytest.fixture
