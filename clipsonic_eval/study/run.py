@@ -7,18 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsonic_eval import filenames, outputs
+from clipsonic_eval import outputs
 from clipsonic_eval.config import as_tree, portable
 from clipsonic_eval.files import write_json
 from clipsonic_eval.progress import Progress
-from clipsonic_eval.reporting.build import PageConfig, ReportOptions, ReportResult, build
-from clipsonic_eval.study import data, plan, validation
-from clipsonic_eval.study.catalogue import CLIPSONIC
+from clipsonic_eval.reporting.build import ReportResult
+from clipsonic_eval.study import data, plan, report, validation
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.stages import Stages
-
-TITLE = "The study in miniature: IQ, ZS, PD and supervised systems in a toy world"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +72,6 @@ def run_study(
         stages.run_all(plan.before_the_choice(config, layout))
         scales = validation.choose_guidance(config, layout)
         stages.run_all(plan.after_the_choice(config, layout, scales))
-        report = stages.always("tables, figures and words", lambda: _report(layout, command))
+        made = stages.always("tables, figures and words", lambda: report.write(layout, command))
     seconds = time.perf_counter() - started
-    return StudyResult(layout, report, scales, stages.timings(), seconds, stages.peak_mib())
-
-
-def _report(layout: Layout, command: str) -> ReportResult:
-    runs = [layout.root / "runs"]
-    models = sorted(layout.root.glob(f"seed-*/models/*/{filenames.TRAIN_LOG}"))
-    training = tuple(log.parent for log in models if log.parts[-4] == models[0].parts[-4])  # of the first seed
-    options = ReportOptions(TITLE, command, page=PageConfig(queries=layout.queries("test")), training=training)
-    return build(runs, layout.report, catalogue=CLIPSONIC, options=options, overwrite=True)
+    return StudyResult(layout, made, scales, stages.timings(), seconds, stages.peak_mib())
