@@ -10,7 +10,7 @@ from clipsonic_eval import files, records
 from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.frontier.result import Frontier
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting import frontier_settings, markup
+from clipsonic_eval.reporting import frontier_figures, markup
 from clipsonic_eval.reporting.bench import remarks
 from clipsonic_eval.reporting.export_records import without_paths
 from clipsonic_eval.reporting.frontier_rows import approximate, summary, table, to_csv
@@ -43,22 +43,17 @@ def write(
     Returns:
         The page.
     """
-    from clipsonic_eval.reporting.figures import frontier as figure
-    from clipsonic_eval.reporting.figures import style
-
     shown = table(frontiers)
     files.write_text(folder / "frontier.md", markup.markdown(shown))
     files.write_text(folder / "frontier.tex", latex(shown))
     files.write_text(folder / "frontier.csv", to_csv(frontiers))
-    with style.look():
-        canvas, caption = figure.draw(frontiers)
-        style.save(canvas, folder / "frontier")
+    caption = frontier_figures.against_latency(frontiers, folder)
     for record in found:
         _keep(record, folder / "records")
     lines = [f"# {headline}", "", *summary(frontiers), f"![{headline}](frontier.png)", ""]
     lines += [f"*{caption}* ([PDF](frontier.pdf))", "", markup.markdown(shown)]
     lines += ["As files: [csv](frontier.csv), [tex](frontier.tex), [md](frontier.md)", ""]
-    lines += frontier_settings.write(frontiers, folder)
+    lines += frontier_figures.against_settings(frontiers, folder)
     left_out = [*failed, *(skip for frontier in frontiers for skip in frontier.left_out)]
     if left_out:
         lines += ["## Left out", "", *(f"- {markup.code(skip.key)}: {skip.reason}" for skip in left_out), ""]

@@ -11,8 +11,8 @@ from matplotlib.colors import to_hex
 from clipsonic_eval.frontier.result import Frontier, frontier, join
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import frontier as report
+from clipsonic_eval.reporting import frontier_figures, markup
 from clipsonic_eval.reporting import frontier_rows as rows
-from clipsonic_eval.reporting import frontier_settings, markup
 from clipsonic_eval.reporting.figures import frontier as figure
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.types import Finding, Score
@@ -140,13 +140,13 @@ def test_one_metric_takes_a_column_and_two_take_the_page(drawn: Frontier) -> Non
 
 
 def test_quality_stands_against_every_setting_that_is_a_number(tmp_path: Path, drawn: Frontier) -> None:
-    found = frontier_settings.by_setting([drawn])
+    found = frontier_figures.by_setting([drawn])
     assert list(found) == ["steps"]  # the sampler is a word
     values = {v: {s.system: s.value for s in record.scores} for v, record in found["steps"].items()}
     assert values == {
         "5": {"A, sampler ddim": 0.30, "A, sampler ddpm": 0.10},
         "20": {"A, sampler ddim": 0.50, "B, sampler ddim": 0.20},
     }
-    lines = frontier_settings.write([drawn], tmp_path)
+    lines = frontier_figures.against_settings([drawn], tmp_path)
     assert lines[0] == "![Metrics against steps](against-steps.png)"
     assert {path.name for path in tmp_path.iterdir()} == {f"against-steps.{s}" for s in ("csv", "pdf", "png", "svg")}

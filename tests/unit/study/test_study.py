@@ -16,7 +16,7 @@ from scipy import stats
 from clipsonic_eval.config import read_yaml
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT
-from clipsonic_eval.study import data, gap, run, sweep, sweep_plan, validation
+from clipsonic_eval.study import data, gap, report, run, sweep, sweep_plan, validation
 from clipsonic_eval.study.config import AUDIO_RECIPE, StudyConfig
 from clipsonic_eval.study.entries import StudySystem, controls, planned_pairs, systems
 from clipsonic_eval.study.layout import Layout
@@ -59,7 +59,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(Stages, "run", lambda stages, stage: run_all(stages, [stage]))
     monkeypatch.setattr(Stages, "run_all", run_all)
     monkeypatch.setattr(validation, "choose_guidance", choose)
-    monkeypatch.setattr(run, "build", build)
+    monkeypatch.setattr(report, "build", build)
     monkeypatch.setattr(sweep, "build", build)
     return order
 
@@ -213,5 +213,5 @@ def test_the_report_shows_the_trainings_of_the_first_seed(tmp_path: Path, ran: l
     for seed, name in ((0, "video"), (0, "prior-pd"), (1, "video")):
         layout.model(seed, name).mkdir(parents=True)
         (layout.model(seed, name) / "train_log.csv").write_text("step,loss\n1,0.5\n")
-    made = run._report(layout, "")
+    made = report.write(layout, "")
     assert made.settings["options"].training == (layout.model(0, "prior-pd"), layout.model(0, "video"))  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The quality of a frontier's points against each of their settings that is a number: steps, guidance."""
+"""Figures of a frontier: quality against latency, and against each setting that is a number, such as steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,23 @@ from clipsonic_eval.reporting.frontier_rows import settings, system
 from clipsonic_eval.types import Score
 
 
-def write(frontiers: Sequence[Frontier], folder: Path) -> list[str]:
+def against_latency(frontiers: Sequence[Frontier], folder: Path) -> str:
+    """Draw ``frontier.pdf``, ``.svg`` and ``.png``, and return the caption.
+
+    Args:
+        frontiers: one per metric, of the same points.
+        folder: exists.
+    """
+    from clipsonic_eval.reporting.figures import frontier as figure
+    from clipsonic_eval.reporting.figures import style
+
+    with style.look():
+        canvas, caption = figure.draw(frontiers)
+        style.save(canvas, folder / "frontier")
+    return caption
+
+
+def against_settings(frontiers: Sequence[Frontier], folder: Path) -> list[str]:
     """Draw a figure per setting, and return the lines of the page about them.
 
     Args:
