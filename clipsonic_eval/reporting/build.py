@@ -14,10 +14,9 @@ from clipsonic_eval.analysis import training_logs
 from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.analysis.results import analyse
 from clipsonic_eval.analysis.runs import Runs, find, sort
-from clipsonic_eval.errors import UserError, unknown_name
+from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting.figures.venues import VENUES
 from clipsonic_eval.reporting.options import PageConfig, PaperTable, ReportOptions
 from clipsonic_eval.reporting.rendering import PAGE, render
 
@@ -76,21 +75,16 @@ def build(
     if catalogue is not None and not isinstance(catalogue, Catalogue):
         kind = type(catalogue).__name__
         raise UserError(f"catalogue: give a Catalogue, e.g. clipsonic_eval.study.catalogue.CLIPSONIC, got {kind}")
-    if options.venue and options.venue not in VENUES:
-        raise unknown_name("venue", options.venue, VENUES)
+    identity = options.identity()
     out, catalogue = Path(out), catalogue or Catalogue()
     found = sort(find(runs), select, catalogue.main_variants)
     training = training_logs.read(options.training)
     identity = {
-        "title": options.title,
+        **identity,
         "select": dict(select or {}),
-        "records": options.keep_records,
-        "venue": options.venue,
-        "paper": {k: v.name if isinstance(v, Path) else v for k, v in options.paper._asdict().items() if v},
         "training": list(training),
         "catalogue": catalogue.name,
         "runs": _systems(found),
-        **({} if options.page is None else {"page": options.page.identity()}),
     }
     with outputs.claim(out, "report", identity, overwrite=overwrite, keep=True), threads.limited():
         results = replace(analyse(found, catalogue), training=training)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.reporting.figures.venues import VENUES
 from clipsonic_eval.reporting.html.settings import PageConfig
 from clipsonic_eval.reporting.latex.floats import LatexStyle
@@ -66,3 +67,19 @@ class ReportOptions(NamedTuple):
             return LatexStyle(self.paper.siunitx)
         widths = VENUES[self.venue]
         return LatexStyle(self.paper.siunitx, _POINTS * widths.column, _POINTS * widths.page)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that make two reports of the same runs different.
+
+        Raises:
+            UserError: there is no such venue.
+        """
+        if self.venue and self.venue not in VENUES:
+            raise unknown_name("venue", self.venue, VENUES)
+        return {
+            "title": self.title,
+            "records": self.keep_records,
+            "venue": self.venue,
+            "paper": {k: v.name if isinstance(v, Path) else v for k, v in self.paper._asdict().items() if v},
+            **({} if self.page is None else {"page": self.page.identity()}),
+        }
