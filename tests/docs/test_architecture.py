@@ -27,7 +27,7 @@ def test_every_file_that_a_page_names_exists() -> None:
 
 def test_the_tree_shows_every_package_and_nothing_else() -> None:
     (tree,) = (b.body for b in blocks(PAGE) if b.body.startswith("clipsonic_eval/"))
-    shown = set(re.findall(r"^  ([a-z_]+)/", tree, re.MULTILINE))
+    shown = set(re.findall(r"^  ([a-z]+)/", tree, re.MULTILINE))
     packages = {path.parent.name for path in (ROOT / "clipsonic_eval").glob("*/__init__.py")}
     assert shown == packages
     assert [name for name in re.findall(r"^([a-z_]+(?:/[a-z_]+)?)/", tree, re.MULTILINE) if not _exists(name)] == []
