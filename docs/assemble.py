@@ -23,7 +23,7 @@ import click
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 OTHER_PAGES = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
-REPORT_FILES = (".md", ".png", ".pdf", ".csv", ".tex")
+REPORT_FILES = (".md", ".png", ".pdf", ".svg", ".csv", ".tex", ".html")
 LINKED_SOURCES = (".py", ".yaml", ".ipynb")
 
 _MARKER = re.compile(r"^<!-- (table|modules|commands)(?:: ([\w.]+))? -->$", re.MULTILINE)
