@@ -31,7 +31,7 @@ def draw(results: Results) -> tuple[Figure, str]:
         _mark_main(axis, sweep, main)
         higher = next(c.higher_is_better for c in comparisons if c.metric == metric)
         axis.set_title(f"{title(metric)}\n{f'system − {baseline}' if higher else f'{baseline} − system'}")
-        axis.set_xlabel("centroid distance image–text")
+        axis.set_xlabel("centroid distance")
     axes[0].set_ylabel(f"gain over {baseline}")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
@@ -76,8 +76,9 @@ def _caption(results: Results, comparisons: Sequence[Comparison], baseline: str)
     marked = any(variant(record) == main for _, record in sweep)
     over = f"{baseline} ({meaning})" if meaning else baseline
     return (
-        f"Gain over {over}, above zero is better, against the width of the modality gap of the CLIP variant; one point "
-        f"per CLIP variant ({len(sweep)}). Bars: 95 % interval over test queries (n = {span(c.n for c in comparisons)})"
+        f"Gain over {over}, above zero is better, against the modality gap of the CLIP variant (distance of the centroids of "
+        f"image and text); one point per variant ({len(sweep)}). "
+        f"Bars: 95 % interval over test queries (n = {span(c.n for c in comparisons)})"
         + (f"; small dots: {seeds} training seeds" if seeds > 1 else "")
         + (f". Dotted: CLIP variant of the table, '{main}'." if marked else ".")
     )
