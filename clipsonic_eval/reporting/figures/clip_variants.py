@@ -76,8 +76,8 @@ def _caption(results: Results, comparisons: Sequence[Comparison], baseline: str)
     marked = any(variant(record) == main for _, record in sweep)
     over = f"{baseline} ({meaning})" if meaning else baseline
     return (
-        f"Gain over {over}, above zero is better, against the modality gap of the CLIP variant (distance of the centroids of "
-        f"image and text); one point per variant ({len(sweep)}). "
+        f"Gain over {over}, above zero is better, against the modality gap of the CLIP variant (distance of the "
+        f"centroids of image and text); one point per variant ({len(sweep)}). "
         f"Bars: 95 % interval over test queries (n = {span(c.n for c in comparisons)})"
         + (f"; small dots: {seeds} training seeds" if seeds > 1 else "")
         + (f". Dotted: CLIP variant of the table, '{main}'." if marked else ".")
