@@ -157,6 +157,7 @@ def main(out: Path, sizes: str, repeats: int, stage: str | None, top: Path | Non
             with (out / "scale.csv").open("w", newline="", encoding="utf-8") as stream:
                 csv.writer(stream, lineterminator="\n").writerows([Cost._fields, *costs])
             (out / "README.md").write_text(page(costs, command), encoding="utf-8")
+    (out / "README.md").write_text(page(costs, command), encoding="utf-8")
     click.echo((out / "README.md").read_text(encoding="utf-8"))
 
 

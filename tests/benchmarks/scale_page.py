@@ -154,6 +154,8 @@ def _plan(lines: dict[tuple[str, str], Slope], stages: Sequence[str]) -> list[st
 
 
 def _with_half(slope: Slope, factor: float) -> str:
+    if abs(slope.per_clip) * factor < 1e-6 and not slope.half * factor > 1e-6:  # rounding of a fit through zeros
+        return "0"
     return f"{slope.per_clip * factor:.3g} ± {slope.half * factor:.2g}"
 
 

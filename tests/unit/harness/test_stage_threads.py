@@ -126,8 +126,8 @@ def test_a_calibration_runs_on_one_thread(tmp_path: Path, monkeypatch: pytest.Mo
     assert seen == {(1, 1)}
 
 
-def test_workers_of_prepare_keep_to_one_thread_and_are_no_more_than_the_cores() -> None:
+def test_workers_of_prepare_keep_to_one_thread_and_are_no_more_than_the_cores(tmp_path: Path) -> None:
     assert _pool.choose_workers(None, 10**6) == 4
     context = multiprocessing.get_context("forkserver")
-    with context.Pool(1, initializer=_pool._initialise, initargs=(4.0,)) as pool:
-        assert pool.apply(os.getenv, (threads.VARIABLE,)) == "1"
+    with context.Pool(1, initializer=_pool._initialise, initargs=(4.0, tmp_path)) as pool:
+        assert pool.apply_async(os.getenv, (threads.VARIABLE,)).get(60) == "1"
