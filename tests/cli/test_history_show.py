@@ -34,7 +34,7 @@ def test_show_prints_points_and_writes_a_page() -> None:
     page = Path("page/README.md").read_text()
     asked = "--metric fad --system S0 --over commit --baseline released"
     assert f"`clipsonic-eval history show {asked}`" in page
-    written = ["README.md", "history.csv", "history.pdf", "history.png", "run.json"]
+    written = ["README.md", "history.csv", "history.pdf", "history.png", "history.svg", "run.json"]
     assert sorted(p.name for p in Path("page").iterdir()) == written
     assert shown("--out", "page").exit_code == 0  # of everything now, in place of what it wrote before
     assert sorted(p.name for p in Path("page").iterdir()) == written
