@@ -83,7 +83,7 @@ def test_two_gpus_their_driver_and_libraries(linux: Path, monkeypatch: pytest.Mo
 def test_a_report_says_it_in_one_line(linux: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", fake_torch(gpus=1))
     record = RunRecord("evaluate", (), provenance=provenance.collect())
-    line = next(line for line in page.provenance([Run("r", Path("r"), record)]) if line.startswith("- machine: "))
+    line = next(line for line in page.provenance([Run("r", Path("r"), record)]) if line.startswith("machine: "))
     for part in ("16 GiB", "torch 7", "amx_bf16", "NVIDIA H100 80GB HBM3 (80 GiB)", "driver 550.54.15", "cuda 12.8"):
         assert part in line
     assert not any("machine" in line for line in page.provenance([Run("r", Path("r"), RunRecord("evaluate", ()))]))
