@@ -53,7 +53,8 @@ def run(*arguments: str) -> tuple[int, str, str]:
 def test_a_sweep_writes_page_figure_tables_and_records(swept: tuple[Path, str]) -> None:
     report, _ = swept
     assert {p.name for p in report.iterdir()} == {
-        "README.md", "frontier.csv", "frontier.md", "frontier.pdf", "frontier.png", "frontier.tex", "records",
+        "README.md", "records", *(f"frontier.{end}" for end in ("csv", "md", "pdf", "png", "svg", "tex")),
+        *(f"against-steps.{end}" for end in ("csv", "pdf", "png", "svg")),
     }  # fmt: skip
     assert {p.name for p in (report / "records").iterdir()} == {*(f"T@steps-{n}" for n in (1, 4, 7, 40)), "bench"}
 

@@ -149,7 +149,6 @@ def files(root: Path) -> set[str]:
         ("report empty --out out", "empty: no record.json here or below"),
         ("report text.txt --out out", "text.txt: not readable as JSON"),
         ("report wavs --out out --select guidance", "--select guidance: expected TAG=VALUE"),
-        ("report empty --out out --latex word", "'word' is not one of"),
         ("report wavs --out out --venue nature", "unknown venue 'nature'. Known: acm, icassp, ieee"),
         ("sample mine.py:Mine --queries nowhere.csv --out out", "nowhere.csv: no such file"),
         ("sample mine.py:Mine --queries empty.csv --out out", "empty.csv: the file is empty"),

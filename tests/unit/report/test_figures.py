@@ -271,7 +271,7 @@ def test_gains_are_drawn_over_the_width_of_the_gap_with_better_above_zero() -> N
     np.testing.assert_allclose(line.get_xdata(), [0.4, 0.8], atol=0.02)
     assert axis.get_title() == "FAD\nZS − system"
     assert axis.get_ylabel() == "gain over ZS"
-    assert "one point per CLIP variant (2)" in caption
+    assert "one point per variant (2)" in caption
 
 
 def test_the_clip_variant_of_the_table_is_marked() -> None:
