@@ -198,8 +198,8 @@
   };
   const volume = (i, s) => ($("#level")?.checked ? data.queries[i].volumes[s] : 1);
   const open = (i) => {
-    run(false);
-    player.query = i;
+    run(false), (player.query = i);
+    player.takes.forEach((sound) => (sound.removeAttribute("src"), sound.load())); // before their address may be freed
     player.takes = new Map(takesOf(i).map((s) => {
       const sound = new Audio(soundAddress(i, s));
       return [s, Object.assign(sound, { preload: "auto", loop: $("#loop").checked, muted: true, volume: volume(i, s) })];
