@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from clipsonic_eval.analysis.best import best_systems, unequal_n
 from clipsonic_eval.analysis.catalogue import CONTROLS, Catalogue
@@ -118,6 +119,27 @@ def results_csv(record: RunRecord, catalogue: Catalogue) -> str:
     order = [style.name for style in catalogue.ordered(record.system_names)]
     rows = [score for name in order for score in record.scores if score.system == name]
     return markup.csv(result_columns(record, catalogue), rows)
+
+
+def scores_csv(setting: str, by_value: Mapping[Any, Sequence[Score]]) -> str:
+    """Return scores as CSV, one row per value of a setting, metric and system."""
+    heads = (setting, "metric", "system", "value", "ci_low", "ci_high", "ci_method", "n", "seed_values", "signature")
+    rows = [
+        (
+            value,
+            s.metric,
+            s.system,
+            s.value,
+            *(s.ci or (None, None)),
+            s.ci_method,
+            s.n,
+            seed_list(s.by_seed),
+            s.signature,
+        )
+        for value, scores in by_value.items()
+        for s in scores
+    ]
+    return markup.plain_csv(heads, rows)
 
 
 def sections_csv(records: Mapping[str, RunRecord]) -> str:

@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 from clipsonic_eval.analysis.catalogue import SystemStyle
 from clipsonic_eval.analysis.results import Results, networks
 from clipsonic_eval.formats import percent
-from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.headings import heading
-from clipsonic_eval.reporting.tables import first_of_metric, seed_list, span
+from clipsonic_eval.reporting.tables import first_of_metric, scores_csv, span
 from clipsonic_eval.types import Score
 
 _MOST_BANDS = 4  # more bands than these cover each other: bars instead
@@ -45,24 +44,8 @@ def draw(results: Results) -> tuple[Figure, str]:
 def to_csv(results: Results) -> str:
     """Return the lines as CSV, one row per guidance scale, metric and system."""
     names = [entry.name for entry in at_several_scales(results)]
-    rows = [
-        (
-            scale,
-            s.metric,
-            s.system,
-            s.value,
-            *(s.ci or (None, None)),
-            s.ci_method,
-            s.n,
-            seed_list(s.by_seed),
-            s.signature,
-        )
-        for scale, record in sorted(results.by_scale.items())
-        for s in record.scores
-        if s.system in names
-    ]
-    heads = ("guidance", "metric", "system", "value", "ci_low", "ci_high", "ci_method", "n", "seed_values", "signature")
-    return markup.plain_csv(heads, rows)
+    by_scale = {scale: record.scores for scale, record in sorted(results.by_scale.items())}
+    return scores_csv("guidance", {scale: [s for s in by_scale[scale] if s.system in names] for scale in by_scale})
 
 
 def _rows(results: Results) -> list[list[SystemStyle]]:

@@ -12,10 +12,9 @@ from clipsonic_eval.analysis.catalogue import Catalogue, SystemStyle
 from clipsonic_eval.analysis.runs import number
 from clipsonic_eval.formats import percent
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.headings import heading
-from clipsonic_eval.reporting.tables import first_of_metric, seed_list, span
+from clipsonic_eval.reporting.tables import first_of_metric, scores_csv, span
 
 _LOGARITHMIC = 4.0  # from this ratio of the largest to the smallest value on
 
@@ -81,20 +80,4 @@ def _scale(axis: Any, values: list[float]) -> None:
 
 def to_csv(setting: str, by_value: ByValue) -> str:
     """Return the scores as CSV, one row per value, metric and system."""
-    heads = (setting, "metric", "system", "value", "ci_low", "ci_high", "ci_method", "n", "seed_values", "signature")
-    rows = [
-        (
-            value,
-            s.metric,
-            s.system,
-            s.value,
-            *(s.ci or (None, None)),
-            s.ci_method,
-            s.n,
-            seed_list(s.by_seed),
-            s.signature,
-        )
-        for value, record in by_value.items()
-        for s in record.scores
-    ]
-    return markup.plain_csv(heads, rows)
+    return scores_csv(setting, {value: record.scores for value, record in by_value.items()})
