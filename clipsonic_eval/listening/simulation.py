@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from scipy import special
 
-from clipsonic_eval import outputs, seeds, threads
+from clipsonic_eval import outputs, seeds
 from clipsonic_eval.arraytypes import Float64, IntArray
 from clipsonic_eval.config import as_tree, coerce
-from clipsonic_eval.errors import ConfigError, UserError
-from clipsonic_eval.files import read_json, write_json
-from clipsonic_eval.hashing import config_hash, file_sha256, seal, unsealed
+from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.harness.calibration.cells import kept
+from clipsonic_eval.hashing import config_hash, file_sha256
 from clipsonic_eval.listening import design
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.stats import crossed
@@ -91,22 +92,8 @@ def simulate(
     with outputs.claim(out, "calibrate listening", as_tree(config), overwrite=overwrite, keep=True):
         for cell in progress.track(cells, label="listening tests", total=len(cells)):
             identity = config_hash([list(cell), settings, code])
-            path = out / f"{identity}.json"
-            found = _stored(path, identity)
-            if found is None:
-                with threads.limited():
-                    found = _cell(config, *cell)
-                write_json(path, seal({"identity": identity, "rows": found}))
-            rows += found
+            rows += kept(out / f"{identity}.json", identity, partial(_cell, config, *cell))
     return rows
-
-
-def _stored(path: Path, identity: str) -> list[dict[str, Any]] | None:
-    try:
-        stored = unsealed(read_json(path))
-    except (UserError, ValueError):
-        return None
-    return list(stored["rows"]) if stored.get("identity") == identity else None
 
 
 def expected_answer(level: float, config: ListeningSimulationConfig) -> float:

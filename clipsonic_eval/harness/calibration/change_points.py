@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from clipsonic_eval import outputs, seeds, threads
+from clipsonic_eval import outputs, seeds
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.config import as_tree, coerce
-from clipsonic_eval.errors import ConfigError, UserError
-from clipsonic_eval.files import read_json, write_json
-from clipsonic_eval.hashing import config_hash, file_sha256, seal, unsealed
+from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.harness.calibration.cells import kept
+from clipsonic_eval.hashing import config_hash, file_sha256
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.stats import change_points
 from clipsonic_eval.stats.bootstrap import wilson_interval
@@ -139,22 +140,14 @@ def simulate(
     with outputs.claim(out, "calibrate change-points", as_tree(config), overwrite=overwrite, keep=True):
         for cell in progress.track(wanted, label="change points", total=len(wanted)):
             identity = config_hash([list(cell), settings, code])
-            path = out / f"{identity[:16]}.json"
-            found = _stored(path, identity)
-            if found is None:
-                with threads.limited():
-                    found = _rate(cell, config)
-                write_json(path, seal({"identity": identity, "rate": as_tree(found)}))
-            results.append(found)
+            rate = kept(out / f"{identity[:16]}.json", identity, partial(_tree, cell, config))
+            results.append(StepRate(**rate))
     return results
 
 
-def _stored(path: Path, identity: str) -> StepRate | None:
-    try:
-        stored = unsealed(read_json(path))
-        return StepRate(**stored["rate"]) if stored["identity"] == identity else None
-    except (UserError, ValueError, KeyError, TypeError):
-        return None
+def _tree(cell: _Cell, config: ChangePointConfig) -> dict[str, Any]:
+    tree: dict[str, Any] = as_tree(_rate(cell, config))
+    return tree
 
 
 def _rate(cell: _Cell, config: ChangePointConfig) -> StepRate:
