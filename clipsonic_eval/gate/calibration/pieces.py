@@ -12,12 +12,12 @@ from typing import Any, Final
 import clipsonic_eval
 from clipsonic_eval import outputs, threads
 from clipsonic_eval.config import as_tree, coerce
-from clipsonic_eval.errors import ConfigError, UserError
-from clipsonic_eval.files import read_json, write_json
+from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.gate.calibration.influence import CASES, influence_row, simulate_influence
 from clipsonic_eval.gate.calibration.power import SPREADS, power_rows
 from clipsonic_eval.gate.calibration.verdicts import SCENARIOS, simulate_verdicts, verdict_rows
-from clipsonic_eval.hashing import config_hash, file_sha256, folder_sha256, seal, unsealed
+from clipsonic_eval.harness.calibration.cells import kept
+from clipsonic_eval.hashing import config_hash, file_sha256, folder_sha256
 from clipsonic_eval.progress import SILENT, Progress
 
 _PIECE: Final = 50  # comparisons
@@ -120,16 +120,7 @@ class _Store:
     def _piece(self, name: str, part: range, simulate: Callable[[range], Told]) -> Told:
         path = self.folder / f"{re.sub(r'[^a-z0-9.-]', '_', name)}-{part.start:05d}.json"
         identity = config_hash([name, part.start, part.stop, self.seed, self.code])
-        try:
-            stored = unsealed(read_json(path))
-            if stored["identity"] == identity:
-                kept: Told = stored["told"]
-                return kept
-        except (UserError, ValueError, KeyError, TypeError):
-            pass
-        with threads.limited():
-            told = simulate(part)
-        write_json(path, seal({"identity": identity, "told": told}))
+        told: Told = kept(path, identity, partial(simulate, part))
         return told
 
 

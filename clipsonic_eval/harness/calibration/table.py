@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import clipsonic_eval
-from clipsonic_eval import __version__, outputs, threads
+from clipsonic_eval import __version__, outputs
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.errors import UserError
-from clipsonic_eval.files import read_json, write_json
+from clipsonic_eval.harness.calibration.cells import kept
 from clipsonic_eval.harness.calibration.simulation import CalibrateConfig, Calibration, Rate, planned, simulate
-from clipsonic_eval.hashing import config_hash, folder_sha256, seal, unsealed
+from clipsonic_eval.hashing import config_hash, folder_sha256
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.progress import SILENT, Progress
 
@@ -45,15 +45,19 @@ def _calibrations(
     code = _code()
     results = []
     for name, n in progress.track(wanted, label="calibrate", total=len(wanted)):
-        path = out / FOLDER / f"{name}-{n}.json"
         identity = _identity(name, n, config, code)
-        found = _stored(path, identity)
-        if found is None:
-            with threads.limited():  # small matrices, and simulations that run while the machine does other work
-                found = simulate(name, n, config)
-            write_json(path, seal({"identity": identity, "calibration": as_tree(found)}))
-        results.append(found)
+        results.append(_read(kept(out / FOLDER / f"{name}-{n}.json", identity, partial(_simulated, name, n, config))))
     return results
+
+
+def _simulated(name: str, n: int, config: CalibrateConfig) -> Any:
+    return as_tree(simulate(name, n, config))
+
+
+def _read(tree: Mapping[str, Any]) -> Calibration:
+    rates = {f.name for f in dataclasses.fields(Calibration) if f.type == "Rate"}
+    values: dict[str, Any] = {k: Rate(**v) if k in rates else v for k, v in tree.items()}
+    return Calibration(**values)
 
 
 def _code() -> str:
@@ -65,16 +69,3 @@ def _code() -> str:
 def _identity(name: str, n: int, config: CalibrateConfig, code: str) -> str:
     settings: dict[str, Any] = {k: v for k, v in as_tree(config).items() if k not in ("metrics", "n")}
     return config_hash([name, n, settings, METRICS[name].card.signature, __version__, code])
-
-
-def _stored(path: Path, identity: str) -> Calibration | None:
-    try:
-        stored = unsealed(read_json(path))
-        if stored["identity"] != identity:
-            return None
-        tree: dict[str, Any] = stored["calibration"]
-        rates = {f.name for f in dataclasses.fields(Calibration) if f.type == "Rate"}
-        values: dict[str, Any] = {k: Rate(**v) if k in rates else v for k, v in tree.items()}
-        return Calibration(**values)
-    except (UserError, ValueError, KeyError, TypeError):
-        return None
