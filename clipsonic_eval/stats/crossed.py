@@ -75,7 +75,7 @@ def two_way_variance(influence: Float64, listeners: IntArray, items: IntArray, f
         raise ShapeError(
             f"an interval over listeners and items needs two of each, got {n_listeners} listeners and {n_items} items"
         )
-    cells = np.unique(np.stack([listeners, items]), axis=1, return_inverse=True)[1].ravel()
+    cells = np.unique(listeners * (int(items.max()) + 1) + items, return_inverse=True)[1]
     n_cells = _count(cells)
     by_listener = _squares(influence, listeners) * n_listeners / (n_listeners - 1)
     by_item = _squares(influence, items) * n_items / (n_items - 1)
@@ -167,7 +167,8 @@ def adjusted_differences(
 ) -> list[tuple[float, Float64, int]]:
     """Return differences of systems, freed of the levels of listeners and items by least squares.
 
-    Where every listener gives every item to all systems this is the mean of the paired differences.
+    Where every listener gives every item to all systems this is the mean of the paired differences. The cost is that of
+    the eigenvectors of a matrix with a row per system, listener and item, and of a sum over the answers per pair.
 
     Args:
         values: (n,) float64, the answers.
@@ -185,16 +186,19 @@ def adjusted_differences(
     """
     require_finite(values, "answers")
     n, n_systems, n_listeners = len(values), int(systems.max()) + 1, int(listeners.max()) + 1
-    design = np.zeros((n, n_systems + n_listeners + int(items.max()) + 1))
-    for columns in (systems, n_systems + listeners, n_systems + n_listeners + items):
-        design[np.arange(n), columns] = 1.0
-    gram = design.T @ design
-    inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
-    rank = int(np.linalg.matrix_rank(gram, hermitian=True))
+    # each row of the design has three ones, in these columns: it is never written out
+    ones = np.stack([systems, n_systems + listeners, n_systems + n_listeners + items])
+    gram = np.zeros((int(ones.max()) + 1,) * 2)
+    for rows in ones:
+        for columns in ones:
+            np.add.at(gram, (rows, columns), 1.0)
+    inverse, rank = _pseudo_inverse(gram)
     if n <= rank:
         raise ShapeError(f"{n} answers are too few for the levels of {rank} systems, listeners and items")
-    weights = design @ inverse[:, :n_systems]  # (n, systems): value of system s is Σ wⱼₛ yⱼ, up to a constant
-    residuals = (values - design @ (inverse @ (design.T @ values))) * np.sqrt(n / (n - rank))
+    sums = np.bincount(ones.ravel(), np.tile(values, 3), minlength=len(gram))
+    levels = inverse @ sums
+    residuals = (values - levels[ones].sum(axis=0)) * np.sqrt(n / (n - rank))
+    weights = inverse[:, :n_systems][ones].sum(axis=0)  # (n, systems): value of system s is Σ wⱼₛ yⱼ, up to a constant
     found = []
     for a, b in pairs:
         contrast = np.zeros(len(gram))
@@ -204,6 +208,14 @@ def adjusted_differences(
         weight = weights[:, a] - weights[:, b]
         found.append((float(weight @ values), weight * residuals, rank))
     return found
+
+
+def _pseudo_inverse(gram: Float64) -> tuple[Float64, int]:
+    """Return the pseudo-inverse of a symmetric matrix, (p, p), and its rank."""
+    sizes, vectors = np.linalg.eigh(gram)
+    used = sizes > 1e-10 * sizes[-1]
+    own = vectors[:, used]
+    return (own / sizes[used]) @ own.T, int(used.sum())
 
 
 def variance_components(

@@ -34,6 +34,7 @@ from browser.listener import FAST, answer, begin, place
 from listening_client import Client, answer_to
 from listening_folders import built
 
+from clipsonic_eval import provenance
 from clipsonic_eval.files import csv_text, write_text
 from clipsonic_eval.formats import markdown_table
 from clipsonic_eval.listening.collect import collect
@@ -41,7 +42,10 @@ from clipsonic_eval.listening.database import AnswerDatabase
 from clipsonic_eval.listening.folder import ListeningFolder
 
 _WAIT_S = 0.05
-_NO_SIDES = {"headphones": 1, "side": 0, "practice": 1, "trap": 1, "gold": 1, "repeat": 1}
+_LIFE_S = 1.0  # at most, after the server answers: long enough that a browser gets further between two kills
+_SHORT = {"headphones": 1, "side": 0, "practice": 0, "trap": 1, "gold": 1, "repeat": 0}
+_FAULTS = ("", "", "", "reload", "tab", "offline")  # of a listener in Chromium, step by step
+_PATIENCE_MS = 300_000
 
 
 class Server:
@@ -68,10 +72,10 @@ class Server:
             time.sleep(_WAIT_S)
 
     def kill_and_restart(self) -> None:
-        """Kill it up to half a second after it answers, or while it starts, and start it again."""
+        """Kill it up to a second after it answers, or while it starts, and start it again."""
         if self.rng.random() < 0.9:
             self.wait()
-        time.sleep(self.rng.uniform(0.0, 0.5))
+        time.sleep(self.rng.uniform(0.0, _LIFE_S))
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.kills += 1
@@ -143,7 +147,7 @@ class Listeners:
             browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--mute-audio"])
             while not self.stop.is_set():
                 context = browser.new_context()
-                context.set_default_timeout(120_000)
+                context.set_default_timeout(_PATIENCE_MS)
                 context.add_init_script(FAST)
                 try:
                     self._session(context, rng)
@@ -160,7 +164,7 @@ class Listeners:
         session, steps = page.url.rpartition("=")[2], place(page)[1]  # type: ignore[index]
         while place(page) is not None:
             number, _ = place(page)  # type: ignore[misc]
-            fault = rng.choice(["", "", "reload", "tab", "offline"]) if number > 1 else ""
+            fault = rng.choice(_FAULTS) if number > 1 else ""
             self.counts[f"{fault} in Chromium"] += 1
             if fault == "reload":
                 _until(page.reload)
@@ -268,7 +272,7 @@ def main(out: Path, kills: int, listeners: int, seed: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"listening-{secrets.token_hex(2)}-") as scratch:
-        folder = built(Path(scratch), "mos-fidelity", "mos-relevance", "preference", checks=_NO_SIDES, clips=4)
+        folder = built(Path(scratch), "mos-fidelity", "mos-relevance", "preference", checks=_SHORT, clips=2)
         counts = run(folder, kills, seed, listeners)
     write_text(out / "listening.csv", csv_text(["what", "count"], list(counts.items())))
     command = f"python tests/faults/listening.py --out {out} --kills {kills} --listeners {listeners} --seed {seed}"
@@ -281,7 +285,9 @@ def main(out: Path, kills: int, listeners: int, seed: int) -> None:
 
 def _page(counts: dict[str, int], command: str, seconds: float) -> str:
     table = markdown_table(["what", "count"], [[name, str(n)] for name, n in counts.items()])
-    took = f"{seconds / 60:.1f} minutes.\n"
+    about = provenance.collect()
+    changed = ", with changes that are not committed" if about["uncommitted_changes"] else ""
+    took = f"{seconds / 60:.1f} minutes, at commit {str(about['commit'])[:7]}{changed}.\n"
     return f"# Faults of a listening test\n\n{_TEXT}\n\n{table}\n```bash\n{command}\n```\n\n{took}"
 
 
