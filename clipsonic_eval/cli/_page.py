@@ -21,9 +21,10 @@ _OPTIONS: Final = (
     click.option("--audio", type=click.Choice(["aac", "opus"]), help="Codec of the sounds.  [default: aac]"),
     click.option("--equal-loudness", is_flag=True, default=None, help="Offer to hear them equally loud (BS.1770)."),
     click.option("--inline-mb", type=float, help="Beyond this the sounds lie beside the page.  [default: 15]"),
+    click.option("--workers", type=click.IntRange(min=1), help="Processes that encode.  [default: one per core]"),
 )
 
-_NAMES: Final = ("wavs", "queries", "show", "rank", "audio", "inline_mb", "equal_loudness")
+_NAMES: Final = ("wavs", "queries", "show", "rank", "audio", "inline_mb", "equal_loudness", "workers")
 
 
 def page_options(command: F) -> F:
@@ -47,15 +48,16 @@ def page_config(given: Mapping[str, Any]) -> PageConfig | None:
         if own:
             raise ConfigError(f"--{next(iter(own)).replace('_', '-')} belongs to the page; add --page")
         return None
+    from clipsonic_eval import threads
     from clipsonic_eval.reporting.html.settings import PageConfig
 
-    return PageConfig(**{**own, "wavs": named(given["wavs"], "--wavs")})
+    return PageConfig(**{"workers": threads.cores(), **own, "wavs": named(given["wavs"], "--wavs")})
 
 
 def page_words(given: Mapping[str, Any]) -> list[str]:
-    """Return the options of the page as a person would type them."""
+    """Return the options of the page as a person would type them, without what does not change it."""
     words = ["--page"] if given["page"] else []
-    for name in _NAMES:
+    for name in _NAMES[:-1]:
         values = given[name] if isinstance(given[name], tuple) else [given[name]]
         option = f"--{name.replace('_', '-')}"
         words += [w for v in values if v is not None for w in ([option] if v is True else [option, str(v)])]

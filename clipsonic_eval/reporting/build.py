@@ -24,6 +24,7 @@ __all__ = ["PAGE", "PageConfig", "PaperTable", "ReportOptions", "ReportResult", 
 
 StrPath = str | os.PathLike[str]
 _DEFAULT: Final = ReportOptions()
+_KEPT: Final = ".sounds"  # of the page, until the report is finished; hidden, so that it is no part of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def build(
         results = replace(analyse(found, catalogue), training=training)
         with atomic.replacing_folder(out) as folder:
             shutil.copyfile(out / filenames.RUN, folder / filenames.RUN)
-            left_out, missing = render(results, folder, options, progress)
+            left_out, missing = render(results, folder, options, out / _KEPT, progress)
     made = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
     skipped = {r.name: n for r in found.all_runs if (n := sum(map(len, r.record.skipped.values())))}
     return ReportResult(out, tuple(made), results.catalogue.headline(results), tuple(left_out), skipped, tuple(missing))

@@ -18,7 +18,7 @@ PAGE = "README.md"
 
 
 def render(
-    results: Results, folder: Path, options: ReportOptions, progress: Progress = SILENT
+    results: Results, folder: Path, options: ReportOptions, kept: Path, progress: Progress = SILENT
 ) -> tuple[list[str], list[str]]:
     """Write everything that the results allow.
 
@@ -26,6 +26,7 @@ def render(
         results: from :func:`clipsonic_eval.analysis.results.analyse`.
         folder: empty.
         options: of the report.
+        kept: folder of the sounds that are encoded for the page for listening, of an earlier call too.
         progress: shows the queries of the page for listening.
 
     Returns:
@@ -52,4 +53,4 @@ def render(
         return left_out, []
     from clipsonic_eval.reporting.html.page import write  # its sounds need what reads and encodes audio
 
-    return left_out, write(results, shown, figures, folder, options, left_out, progress)
+    return left_out, write(results, shown, figures, folder, options, left_out, kept, progress)

@@ -33,8 +33,8 @@ KEYS: Final = (
     (("?",), "this list"),
 )
 _LOUDNESS: Final = (
-    "At equal loudness (BS.1770) each sound is turned down to the quietest of its query; those that are shorter than "
-    "0.4 s or silent stay as they are."
+    "At equal loudness (BS.1770) each sound is turned down to the quietest of its query, by "
+    f"{sounds.MOST_DB:.0f} dB at most; those that are shorter than 0.4 s or silent stay as they are."
 )
 
 
@@ -61,7 +61,7 @@ class _Shown(NamedTuple):
 
 
 def prepare(
-    results: Results, folder: Path, config: PageConfig, progress: Progress = SILENT
+    results: Results, folder: Path, config: PageConfig, kept: Path, progress: Progress = SILENT
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """Choose queries, encode their sounds, and collect what the page says of them.
 
@@ -69,6 +69,7 @@ def prepare(
         results: of the report.
         folder: of the page.
         config: of the page.
+        kept: folder of finished queries.
         progress: shows every query.
 
     Returns:
@@ -89,7 +90,7 @@ def prepare(
     groups = per_query.choose(ranking, config.show, config.seed)
     order = {key: place for place, key in enumerate(ranking.keys)}
     keys = sorted(groups, key=lambda key: (*(group not in groups[key] for group in GROUPS), order[key]))
-    made = sounds.prepare(keys, sources, folder, config, progress)
+    made = sounds.prepare(keys, sources, folder, config, kept, progress)
     shown = _Shown(names, runs, values, ranking, {key: groups[key] for key in keys}, sources, made)
     return _context(shown, results, config), [*sources.missing, *made.problems]
 

@@ -32,6 +32,7 @@ def write(
     folder: Path,
     options: ReportOptions,
     left_out: Sequence[str],
+    kept: Path,
     progress: Progress = SILENT,
 ) -> list[str]:
     """Write ``page.html``, and ``page/`` beside it where the sounds do not fit into it.
@@ -43,6 +44,7 @@ def write(
         folder: of the report.
         options: of the report; its ``page`` says what is shown of single queries.
         left_out: tables and figures that are missing, with the reason.
+        kept: folder of queries whose sounds are encoded, of an earlier call too.
         progress: shows every query.
 
     Returns:
@@ -52,7 +54,7 @@ def write(
         UserError: a folder or a table that was given cannot be used, or no such ranking.
     """
     assert options.page is not None
-    heard, missing = listen.prepare(results, folder, options.page, progress)
+    heard, missing = listen.prepare(results, folder, options.page, kept, progress)
     style = (_TEMPLATES / "page.css").read_text(encoding="utf-8") + _colours(heard)
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
     shown = {name: texts for name, texts in figures.items() if heard is None or name not in _SOUND_FIGURES}

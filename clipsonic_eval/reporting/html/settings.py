@@ -25,6 +25,7 @@ class PageConfig:
         equal_loudness: offer to hear the sounds of a query at the loudness (BS.1770) of the quietest; needs the extra
             ``listening``.
         seed: of the draw.
+        workers: processes that encode the sounds, at most; does not change the page.
         wavs: folders by system, where they are not where the records say.
         queries: table of key, prompt and perhaps image; None: the one that the records name.
     """
@@ -35,15 +36,18 @@ class PageConfig:
     inline_mb: float = 15.0
     equal_loudness: bool = False
     seed: int = 0
+    workers: int = 1
     wavs: dict[str, Path] = field(default_factory=dict)
     queries: Path | None = None
 
     def __post_init__(self) -> None:
         coerce(self)
-        if self.show < 0 or self.inline_mb < 0:
-            raise ConfigError("show and inline_mb must be 0 or more")
+        if self.show < 0 or self.inline_mb < 0 or self.workers < 1:
+            raise ConfigError("show and inline_mb must be 0 or more, workers 1 or more")
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the page, without this machine's paths."""
         paths = {"wavs": sorted(self.wavs), "queries": outputs.state_of(self.queries)}
-        return {**as_tree(self), **paths}
+        tree = {**as_tree(self), **paths}
+        del tree["workers"]
+        return tree

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from clipsonic_eval.errors import MediaError, UserError
-from clipsonic_eval.media.loudness import loudness_lufs, require_pyloudnorm
-from clipsonic_eval.pagemedia import media
+from clipsonic_eval.media.loudness import require_pyloudnorm
+from clipsonic_eval.pagemedia import encoding, media
 from clipsonic_eval.pagemedia.sources import PageSources
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.reporting.html.settings import PageConfig
-from clipsonic_eval.systems.controls import REAL
 
 FOLDER: Final = "page"  # beside page.html
 PICTURES: Final = "pictures"
-
-
-class _OfQuery(NamedTuple):
-    """Bytes by system; ``b""`` stands for no picture."""
-
-    sounds: Mapping[str, bytes]
-    spectrograms: Mapping[str, bytes]
-    seconds: Mapping[str, float]
-    loudness: Mapping[str, float]
-    picture: bytes
+MOST_DB: Final = 20.0  # that a sound is turned down: beside one that is nearly silent the others can still be heard
+_INSIDE = ("sounds", "spectrograms", "picture")
 
 
 class PageSounds(NamedTuple):
@@ -50,7 +39,12 @@ class PageSounds(NamedTuple):
 
 
 def prepare(
-    keys: Iterable[str], sources: PageSources, folder: Path, config: PageConfig, progress: Progress = SILENT
+    keys: Sequence[str],
+    sources: PageSources,
+    folder: Path,
+    config: PageConfig,
+    kept: Path,
+    progress: Progress = SILENT,
 ) -> PageSounds:
     """Encode the sounds of some queries and draw their spectrograms.
 
@@ -59,30 +53,39 @@ def prepare(
         sources: from :func:`clipsonic_eval.pagemedia.sources.find_sounds`.
         folder: of the page; gets ``page/`` if the sounds are too many to lie inside.
         config: codec, how much may lie inside, and whether loudness is measured.
+        kept: folder of finished queries, of an earlier call too.
         progress: shows every query.
 
     Raises:
-        UserError: loudness is asked for, and pyloudnorm is not installed.
+        UserError: loudness is asked for, and pyloudnorm is not installed; or a process was killed.
     """
     if config.equal_loudness:
         require_pyloudnorm()
-    inside: dict[str, _OfQuery] = {}
-    room = config.inline_mb * 1e6
+    found = encoding.encode(
+        keys,
+        sources,
+        kept,
+        config.audio,
+        loudness=config.equal_loudness,
+        workers=config.workers,
+        progress=progress,
+    )
+    blocks: list[dict[str, Any]] = []
     seconds, volumes, pictures, problems = [], [], set(), []
-    for key in progress.track(list(keys), label="sounds of the page"):
-        made, wrong = _of_query(key, sources, config)
-        seconds.append(made.seconds)
-        volumes.append(_volumes(made.loudness))
-        pictures |= {key} if made.picture else set()
-        problems += wrong
-        room -= sum(4 / 3 * len(part) for part in (*made.sounds.values(), *made.spectrograms.values(), made.picture))
-        inside[key] = made
-        if room < 0:  # what was made so far and all that follows
-            for name, one in inside.items():
-                _write(folder / FOLDER, name, one, media.SUFFIXES[config.audio])
-            inside.clear()
-    blocks = tuple(map(_block, inside.values())) if room >= 0 else ()
-    return PageSounds(blocks, tuple(seconds), tuple(volumes), frozenset(pictures), tuple(problems))
+    room = config.inline_mb * 1e6
+    for i, made in enumerate(map(encoding.read, found)):
+        seconds.append(made["seconds"])
+        volumes.append(_volumes(made["loudness"]))
+        pictures |= {keys[i]} if made["picture"] else set()
+        problems += made["problems"]
+        room -= sum(map(len, (*made["sounds"].values(), *made["spectrograms"].values(), made["picture"])))
+        if room >= 0:
+            blocks.append({name: made[name] for name in _INSIDE})
+    if room < 0:
+        blocks.clear()
+        for key, path in zip(keys, found, strict=True):
+            _write(folder / FOLDER, key, encoding.read(path), media.SUFFIXES[config.audio])
+    return PageSounds(tuple(blocks), tuple(seconds), tuple(volumes), frozenset(pictures), tuple(problems))
 
 
 def described() -> str:
@@ -95,54 +98,16 @@ def described() -> str:
 
 def _volumes(loudness: Mapping[str, float]) -> dict[str, float]:
     """Return the factor of each sound, at most 1: a browser turns down, never up."""
-    quietest = min(loudness.values(), default=0.0)
-    return {system: round(10 ** ((quietest - lufs) / 20), 4) for system, lufs in loudness.items()}
+    levels = loudness.values()
+    target = max(min(levels, default=0.0), max(levels, default=0.0) - MOST_DB)
+    return {system: round(min(1.0, 10 ** ((target - lufs) / 20)), 4) for system, lufs in loudness.items()}
 
 
-def _of_query(key: str, sources: PageSources, config: PageConfig) -> tuple[_OfQuery, list[str]]:
-    sounds, mels, seconds, loudness, problems = {}, {}, {}, {}, []
-    for system, items in sources.sounds.items():
-        if key not in items:
-            continue
-        try:
-            clip = items[key].clip()
-            sounds[system], mels[system] = media.sound(clip, config.audio), media.levels(clip)
-            seconds[system] = round(clip.duration_s, 3)
-            if config.equal_loudness:
-                with contextlib.suppress(MediaError):  # too short or silent: it plays as it is
-                    loudness[system] = loudness_lufs(clip.samples, clip.sample_rate, key)
-        except UserError as error:
-            problems.append(f"{system} '{key}': {error}")
-    brightest = [mels[REAL]] if REAL in mels else list(mels.values())
-    top = max((float(mel.max()) for mel in brightest), default=0.0)
-    spectrograms = {system: media.spectrogram(mel, top) for system, mel in mels.items()}
-    picture = b""
-    image = sources.queries[key].image if key in sources.queries else None
-    if image is not None:
-        try:
-            picture = media.picture(image)
-        except UserError as error:
-            problems.append(f"picture of '{key}': {error}")
-    return _OfQuery(sounds, spectrograms, seconds, loudness, picture), problems
-
-
-def _block(made: _OfQuery) -> dict[str, Any]:
-    return {
-        "sounds": {name: _base64(part) for name, part in made.sounds.items()},
-        "spectrograms": {name: _base64(part) for name, part in made.spectrograms.items()},
-        "picture": _base64(made.picture),
-    }
-
-
-def _base64(part: bytes) -> str:
-    return base64.b64encode(part).decode("ascii")
-
-
-def _write(folder: Path, key: str, made: _OfQuery, suffix: str) -> None:
+def _write(folder: Path, key: str, made: Mapping[str, Any], suffix: str) -> None:
     """Write the files of one query; the folder is a new one that replaces an old one as a whole."""
-    files = {f"{system}/{key}{suffix}": part for system, part in made.sounds.items()}
-    files |= {f"{system}/{key}.webp": part for system, part in made.spectrograms.items()}
-    files |= {f"{PICTURES}/{key}.webp": made.picture} if made.picture else {}
-    for name, part in files.items():
+    parts = {f"{system}/{key}{suffix}": part for system, part in made["sounds"].items()}
+    parts |= {f"{system}/{key}.webp": part for system, part in made["spectrograms"].items()}
+    parts |= {f"{PICTURES}/{key}.webp": made["picture"]} if made["picture"] else {}
+    for name, part in parts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(part)
+        (folder / name).write_bytes(base64.b64decode(part))

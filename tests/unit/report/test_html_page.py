@@ -23,8 +23,9 @@ from clipsonic_eval.cli import main
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.media.audio import read_audio
 from clipsonic_eval.media.loudness import loudness_lufs
+from clipsonic_eval.pagemedia import media
 from clipsonic_eval.reporting.build import ReportOptions, ReportResult, build
-from clipsonic_eval.reporting.html import page
+from clipsonic_eval.reporting.html import page, sounds
 from clipsonic_eval.reporting.html.settings import PageConfig
 
 
@@ -166,6 +167,48 @@ def test_at_equal_loudness_the_sounds_of_a_query_measure_alike(tmp_path: Path) -
         assert max(levels) - min(levels) < 0.01
 
 
+def test_beside_a_sound_that_is_nearly_silent_the_others_can_still_be_heard() -> None:
+    volumes = sounds._volumes({"ZS": -65.0, "PD": -40.0, "IQ": -25.0})
+    assert volumes == {"ZS": 1.0, "PD": pytest.approx(10 ** (-5 / 20), abs=1e-4), "IQ": 0.1}  # 20 dB down at most
+    assert sounds._volumes({"PD": -30.0, "IQ": -24.0}) == {"PD": 1.0, "IQ": pytest.approx(0.5012, abs=1e-4)}
+    assert sounds._volumes({}) == {}
+
+
+def test_a_page_that_was_stopped_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_listen_study(tmp_path, n=4, seconds=0.1)
+    drawn, n = media.spectrogram, 0
+
+    def stopped(mel: Any, top: float) -> bytes:
+        nonlocal n
+        n += 1
+        if n == 10:  # in the third query
+            raise KeyboardInterrupt
+        return drawn(mel, top)
+
+    monkeypatch.setattr(media, "spectrogram", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        made(run, tmp_path / "report", show=0)
+    assert not (tmp_path / "report" / "page.html").exists()
+    result = made(run, tmp_path / "report", show=0)
+    assert n == 10 + 2 * 4
+    assert not [path for path in (tmp_path / "report").iterdir() if path.name.startswith(".")]
+    whole = made(run, tmp_path / "whole", show=0)
+    assert result.files == whole.files
+    assert (result.out / "page.html").read_bytes() == (whole.out / "page.html").read_bytes()
+
+
+def test_the_number_of_processes_is_no_setting_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_listen_study(tmp_path, n=4, seconds=0.1)
+    monkeypatch.chdir(tmp_path)
+    pages = []
+    for workers in "12":
+        words = ["report", "run", "--out", "report", "--page", "--show", "4", "--workers", workers]
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 0, result.output
+        pages.append(Path("report/page.html").read_bytes())
+    assert pages[0] == pages[1]
+
+
 def test_without_wavs_there_are_tables_and_figures_and_a_sentence(tmp_path: Path) -> None:
     result = build([simple({("fad", "PD"): 3.0})], tmp_path / "report", options=ReportOptions(page=PageConfig()))
     assert result.missing == ("PD: its record names no folder of wavs; give --wavs PD=FOLDER",)
@@ -191,7 +234,7 @@ def test_an_unknown_ranking_is_refused_before_anything_is_written(tmp_path: Path
     assert not (tmp_path / "report" / "page.html").exists()
 
 
-@pytest.mark.parametrize("settings", [{"show": -1}, {"inline_mb": -1.0}, {"audio": "mp3"}])
+@pytest.mark.parametrize("settings", [{"show": -1}, {"inline_mb": -1.0}, {"audio": "mp3"}, {"workers": 0}])
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         PageConfig(**settings)
