@@ -92,7 +92,8 @@ def write_video(  # one argument for each thing that a file holds; a config woul
                 video = _video_stream(container, video_name, frames, fps, pixel_format)
                 audio = sound.stream(container) if sound else None
                 for frame in _even(frames, pixel_format):
-                    container.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+                    picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+                    container.mux(video.encode(picture.reformat(format=pixel_format, threads=1)))
                 container.mux(video.encode(None))
                 if sound:
                     sound.encode(container, audio)

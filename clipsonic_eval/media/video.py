@@ -203,7 +203,8 @@ class _Walk:
 
 def _rgb(frame: Any) -> UInt8:
     check_pixels(frame.width, frame.height, "video frame")
-    image: UInt8 = frame.to_ndarray(format="rgb24")
+    converted = frame.reformat(format="rgb24", threads=1)  # by default every frame starts a thread on each core
+    image: UInt8 = converted.to_ndarray()
     return upright(image, display_matrix(frame))
 
 
