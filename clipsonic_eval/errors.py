@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Final
+
+_NEAR: Final = 3  # names that are suggested
+_SHORT: Final = 12  # names of a list that is shown beside a suggestion
 
 
 class UserError(Exception):
@@ -35,18 +39,23 @@ class WeightsError(UserError):
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> UserError:
-    """Return the error for a name that is not in a list, with the nearest match and the list.
+    """Return the error for a name that is not in a list: the nearest match, and the list unless it is long.
+
+    Names that contain the one given are near too. Without a match the list is whole.
 
     Example:
         >>> str(unknown_name("system", "pd", ["PD", "ZS"]))
         "unknown system 'pd'. Did you mean 'PD'? Known: PD, ZS."
+        >>> str(unknown_name("metric", "clap", ["fad", "clap_score"]))
+        "unknown metric 'clap'. Did you mean 'clap_score'? Known: clap_score, fad."
     """
     names = sorted(known)
     folded = {known_name.lower(): known_name for known_name in names}
     near = difflib.get_close_matches(name.lower(), folded, n=1)
-    hint = f" Did you mean '{folded[near[0]]}'?" if near else ""
-    listed = ", ".join(names) or "none"
-    return UserError(f"unknown {what} '{name}'.{hint} Known: {listed}.")
+    near = near or [other for other in folded if name and name.lower() in other][:_NEAR]
+    hint = f" Did you mean {' or '.join(repr(folded[other]) for other in near)}?" if near else ""
+    known_list = f" Known: {', '.join(names) or 'none'}." if not near or len(names) <= _SHORT else ""
+    return UserError(f"unknown {what} '{name}'.{hint}{known_list}")
 
 
 def listed(things: Sequence[object], shown: int = 3) -> str:

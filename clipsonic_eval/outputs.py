@@ -22,6 +22,7 @@ from clipsonic_eval.hashing import config_hash, file_sha256
 
 _SHOWN = 6  # differences in one sentence
 _LONGEST = 60  # characters of a value in it
+_MISSING = object()
 _TEXTS = (".json", ".csv", ".tsv", ".jsonl", ".txt", ".yaml", ".md")  # may be rewritten with the same contents
 
 
@@ -178,18 +179,22 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return where two trees differ, in the order of the keys.
+    """Return where two trees differ, in the order of the keys; a section that only one has is one difference.
 
     Example:
         >>> differences({"seed": 0, "train": {"steps": 10}}, {"seed": 0, "train": {"steps": 20}})
         ['train.steps: 10 → 20']
     """
-    before, after = _flat(old), _flat(new)
-    return [
-        f"{key}: {_shown(before, key)} → {_shown(after, key)}"
-        for key in dict.fromkeys([*before, *after])
-        if key not in before or key not in after or before[key] != after[key]
-    ]
+    return list(_differing(old, new))
+
+
+def _differing(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key in dict.fromkeys([*old, *new]):
+        before, after = old.get(key, _MISSING), new.get(key, _MISSING)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from _differing(before, after, f"{prefix}{key}.")
+        elif before is _MISSING or after is _MISSING or before != after:
+            yield f"{prefix}{key}: {_shown(before)} → {_shown(after)}"
 
 
 def listing(changed: list[str]) -> str:
@@ -198,20 +203,11 @@ def listing(changed: list[str]) -> str:
     return "; ".join(changed[:_SHOWN]) + more
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
-
-
-def _shown(values: Mapping[str, Any], key: str) -> str:
-    if key not in values:
+def _shown(value: Any) -> str:
+    if value is _MISSING:
         return "not there"
-    value = values[key]
+    if isinstance(value, Mapping):
+        return "given"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 

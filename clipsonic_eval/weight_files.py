@@ -72,10 +72,13 @@ def torch_hub_file(weights: Path | None, name: str, source: str, *, named: str) 
     place = weights if weights is not None else torch_hub()
     path = place / name if place.is_dir() else place
     if not path.is_file():
-        raise WeightsError(
-            f"{path}: no {named} weights here; fetch {name} from {source} and name it as the encoder's weights"
-        )
+        raise WeightsError(f"{path}: no {named} weights here; {how_to_get(name, source)}")
     return path
+
+
+def how_to_get(name: str, source: str) -> str:
+    """Return how a published file is got, as the end of a sentence that says that it is missing."""
+    return f"get it with 'clipsonic-eval weights {name} --fetch' or from {source}, or name your copy with --weights"
 
 
 def may_download(asked: bool | None) -> bool:
@@ -203,8 +206,8 @@ class HubModel(NamedTuple):
         if may_download(download):
             return self._download()
         raise WeightsError(
-            f"encoder '{encoder}': {self.repository} is not in the Hugging Face cache; fetch it with {self.command}, "
-            f"or set {DOWNLOAD}=1, or name a folder as the encoder's weights"
+            f"encoder '{encoder}': {self.repository} is not in the Hugging Face cache; "
+            f"{how_to_get(self.repository, self.url)}"
         )
 
     def _download(self) -> Path:

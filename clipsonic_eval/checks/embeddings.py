@@ -25,8 +25,8 @@ def few(system: Embeddings) -> list[Finding]:
     if rows > dim:
         return []
     sentence = (
-        f"{rows} rows for {dim} dimensions: FAD mostly says how few clips there are; take more clips, or kad, whose "
-        "expectation is the same at every n"
+        f"{rows} {'row' if rows == 1 else 'rows'} for {dim} dimensions: FAD mostly says how few clips there are; take "
+        "more clips, or kad, whose expectation is the same at every n"
     )
     return [Finding("few", "warning", (), sentence)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,8 @@ def check_set(
         reference: real audio that the system was not trained on, by role.
         training: what the system was trained on, by role.
     """
-    cards = {space.space.name: space.space for space in spaces.values()}
-    found = audio.check_set(levels)
-    for card in cards.values():
-        found += [*_low_rates(levels, card), *_short_clips(levels, card)]
+    cards = list({space.space.name: space.space for space in spaces.values()}.values())
+    found = [*audio.check_set(levels), *_low_rates(levels, cards), *_short_clips(levels, cards)]
     for role in sorted(set(fitted) & spaces.keys()):
         found += embeddings.few(spaces[role])
     role = next(iter(spaces))
@@ -59,33 +57,48 @@ def check_set(
     return found
 
 
-def _low_rates(levels: Mapping[str, ClipLevels], card: EncoderCard) -> list[Finding]:
-    """Find clips whose sample rate is below that of an encoder."""
-    low = {k: clip.rate for k, clip in levels.items() if card.sample_rate and clip.rate < card.sample_rate}
-    if not low:
-        return []
-    rate = min(low.values())
-    sentence = (
-        f"{len(low)} of {len(levels)} clips have a lower sample rate than the encoder '{card.name}' (from {rate:g} Hz, "
-        f"it takes {card.sample_rate} Hz), so nothing above {rate / 2:g} Hz; compare them with sets of the same rate "
-        "only"
-    )
-    return [Finding("rate", "warning", tuple(sorted(low)), sentence)]
+def _low_rates(levels: Mapping[str, ClipLevels], cards: Sequence[EncoderCard]) -> list[Finding]:
+    """Find clips whose sample rate is below that of an encoder; one finding for encoders of one rate."""
+    found = []
+    for wanted, names in _by_value(cards, lambda card: card.sample_rate or 0):
+        low = {key: clip.rate for key, clip in levels.items() if clip.rate < wanted}
+        if low:
+            rate = min(low.values())
+            sentence = (
+                f"{len(low)} of {len(levels)} clips have a lower sample rate than the encoder {names} (from {rate:g} "
+                f"Hz, it takes {wanted:g} Hz), so nothing above {rate / 2:g} Hz; compare them with sets of the same "
+                "rate only"
+            )
+            found.append(Finding("rate", "warning", tuple(sorted(low)), sentence))
+    return found
 
 
-def _short_clips(levels: Mapping[str, ClipLevels], card: EncoderCard) -> list[Finding]:
-    """Find clips that an encoder pads with zeros to the length of its window."""
+def _short_clips(levels: Mapping[str, ClipLevels], cards: Sequence[EncoderCard]) -> list[Finding]:
+    """Find clips that an encoder pads with zeros to its window; one finding for encoders of one window."""
+    found = []
+    for window, names in _by_value(cards, _padded_window):
+        short = {k: clip.seconds for k, clip in levels.items() if clip.seconds < window - 1e-3}  # lost by resampling
+        if short:
+            sentence = (
+                f"{len(short)} of {len(levels)} clips are shorter than the window of the encoder {names} (from "
+                f"{min(short.values()):.2g} s, the window has {window:g} s) and are padded with zeros; compare them "
+                "with sets of the same length only"
+            )
+            found.append(Finding("short", "warning", tuple(sorted(short)), sentence))
+    return found
+
+
+def _padded_window(card: EncoderCard) -> float:
     match = _WINDOW.search(card.preprocessing)
-    window = float(match[1]) if match else 0.0
-    short = {k: clip.seconds for k, clip in levels.items() if clip.seconds < window - 1e-3}  # what resampling may cost
-    if not short:
-        return []
-    sentence = (
-        f"{len(short)} of {len(levels)} clips are shorter than the window of the encoder '{card.name}' (from "
-        f"{min(short.values()):.2g} s, the window has {window:g} s) and are padded with zeros; compare them with sets "
-        "of the same length only"
-    )
-    return [Finding("short", "warning", tuple(sorted(short)), sentence)]
+    return float(match[1]) if match else 0.0
+
+
+def _by_value(cards: Sequence[EncoderCard], of: Callable[[EncoderCard], float]) -> list[tuple[float, str]]:
+    """Return what distinguishes encoders, with the names of those that share it."""
+    names: dict[float, list[str]] = {}
+    for card in cards:
+        names.setdefault(of(card), []).append(f"'{card.name}'")
+    return [(value, listed(same)) for value, same in names.items()]
 
 
 def same_files(name: str, own: Mapping[str, str], others: Mapping[str, Mapping[str, str]]) -> list[Finding]:

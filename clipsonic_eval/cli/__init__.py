@@ -7,6 +7,7 @@ stderr everything else. Exit codes: 0 done, 1 gate failed, 2 user error, 3 done 
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import click
 
@@ -16,6 +17,23 @@ from clipsonic_eval.cli._licences import show_licences
 from clipsonic_eval.errors import UserError
 
 EXIT_SKIPPED = 3
+_SECTIONS: Final = {
+    "Measure wavs": ("evaluate", "report", "listen", "explain", "gap", "embed"),
+    "Train and sample": (
+        "prepare",
+        "leaks",
+        "presets",
+        "train",
+        "ema",
+        "import-prior",
+        "sample",
+        "recipe",
+        "model-card",
+    ),
+    "Changes and costs": ("compare", "history", "bench", "frontier"),
+    "The study in miniature, and simulations": ("demo", "sweep", "toy-encoders", "calibrate"),
+    "What there is": ("ls", "weights"),
+}
 
 
 class _Main(LazyCommands):
@@ -41,7 +59,10 @@ class _Main(LazyCommands):
 
 
 @click.group(
-    cls=_Main, package=__name__, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+    cls=_Main,
+    package=__name__,
+    sections=_SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 @click.version_option(__version__)
 @click.option(
@@ -52,7 +73,15 @@ class _Main(LazyCommands):
     help=f"At most this many threads per stage; networks use exactly this many. Same as {threads.VARIABLE}.",
 )
 def main(number: int | None) -> None:
-    """Train, sample and evaluate text-to-audio systems; works on any folder of wavs."""
+    r"""Train, sample and evaluate text-to-audio systems; works on any folder of wavs.
+
+    \b
+    clipsonic-eval evaluate --reference real/ --system mine=wavs/ --out run/
+    clipsonic-eval report run/ --out report/ --page
+    clipsonic-eval demo --fast                         (every stage on toy videos)
+
+    A command that was stopped goes on when it is given again. COMMAND --help has an example of each.
+    """
     if number is not None:
         threads.ask(number)
 

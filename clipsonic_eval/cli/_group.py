@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import pkgutil
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -18,20 +19,34 @@ class Commands(click.Group):
 
     A line ``\b`` in a docstring marks a paragraph that is not wrapped. Click expects the control character, which a raw
     docstring does not contain.
+
+    Attributes:
+        sections: names of commands by heading of the help page, in order; those that none names stand under Commands.
     """
+
+    def __init__(self, *args: Any, sections: Mapping[str, Sequence[str]] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sections = dict(sections or {})
+        self.help = _unwrapped(self.help)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command with click's control characters in its help text."""
         command = super().get_command(ctx, cmd_name)
-        if command is not None and command.help:
-            command.help = command.help.replace("\\b\n", "\b\n")
+        if command is not None:
+            command.help = _unwrapped(command.help)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands with the whole first sentence of each; click truncates it."""
-        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, first_sentence(c.help or "")) for name, c in found if c is not None])
+        """List the commands by section with the whole first sentence of each; click truncates it."""
+        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        sections = {heading: [name for name in names if name in found] for heading, names in self.sections.items()}
+        placed = {name for names in sections.values() for name in names}
+        sections["Commands"] = [name for name in found if name not in placed]
+        for heading, names in sections.items():
+            rows = [(name, first_sentence(command.help or "")) for name in names if (command := found[name])]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows, col_max=14)
 
 
 class LazyCommands(Commands):
@@ -57,6 +72,11 @@ class LazyCommands(Commands):
             module = importlib.import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
             self.add_command(module.command, cmd_name)
         return super().get_command(ctx, cmd_name)
+
+
+def _unwrapped(text: str | None) -> str | None:
+    """Return a help text with click's control characters."""
+    return text and text.replace("\\b\n", "\b\n")
 
 
 def first_sentence(text: str) -> str:

@@ -93,11 +93,22 @@ def named(items: Sequence[str], option: str) -> dict[str, str]:
     for item in items:
         name, equals, value = item.partition("=")
         if not equals or not name or not value:
-            raise ConfigError(f"{option} {item}: expected NAME=VALUE")
+            raise ConfigError(f"{option} {item}: expected {_form(option, item)}")
         if name in result:
             raise ConfigError(f"{option} {item}: '{name}' was given already")
         result[name] = value
     return result
+
+
+def _form(option: str, item: str) -> str:
+    """Return how the items of an option are written, as its help says, with an example where only a folder is given."""
+    context = click.get_current_context(silent=True)
+    options = context.command.params if context else []
+    form = next((str(found.metavar) for found in options if option in found.opts and found.metavar), "NAME=VALUE")
+    folder = Path(item)
+    if form != "NAME=FOLDER" or "=" in item or not folder.name:
+        return form
+    return f"{form}, e.g. {option} {folder.name.replace(' ', '-')}={item}"
 
 
 def merged(tree: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

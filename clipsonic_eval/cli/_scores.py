@@ -31,7 +31,8 @@ def show(record: RunRecord, *, as_json: bool, transposed: bool = False) -> None:
         return
     _scores(record.scores, transposed=transposed)
     for name, lowest in class_shares.worst_by_system(record.scores).items():
-        click.echo(f"worst class of {name}: {lowest['class']} {lowest['share']:.3f} (n = {lowest['n']})")
+        if lowest["share"] != 1:
+            click.echo(f"worst class of {name}: {lowest['class']} {lowest['share']:.3f} (n = {lowest['n']})")
     _comparisons(record)
     click.echo("")
     for text in dict.fromkeys(_without_n(s) for s in record.scores):
@@ -48,7 +49,7 @@ def warn(record: RunRecord) -> None:
         for finding in sorted(findings, key=lambda f: f.severity != "error")[:_SHOWN]:
             click.echo(f"{finding.severity} {name}: {finding.sentence}", err=True)
         if len(findings) > _SHOWN:
-            click.echo(f"{name}: {len(findings) - _SHOWN} more findings, see findings.csv", err=True)
+            click.echo(f"{name}: {len(findings) - _SHOWN} more, see findings.csv", err=True)
     for name, skips in record.skipped.items():
         for skip in skips[:_SHOWN]:
             click.echo(f"skipped {name}: {skip.key}: {skip.reason}", err=True)

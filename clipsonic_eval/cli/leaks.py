@@ -17,7 +17,7 @@ EXIT_LEAKS = 1
 @click.argument("folders", type=PATH, nargs=-1, required=True)
 @json_option()
 def command(folders: tuple[Path, ...], as_json: bool) -> None:
-    r"""Check that FOLDERS of prepared clips, e.g. train and test, share no video and no sound.
+    r"""Check that FOLDERS of prepared clips (train and test, say) share no video and no sound.
 
     A single folder is checked between its splits, as prepare does. Videos are known by their YouTube id, so that
     AudioCaps, VGGSound, MUSIC and the AudioSet part of WavCaps can be compared; recordings of Clotho and of the rest

@@ -33,6 +33,7 @@ _CATALOGUES: Final = {"clipsonic": "clipsonic_eval.study.catalogue:CLIPSONIC"}
     "--catalogue",
     metavar="NAME",
     default="",
+    show_default="none",
     help="Names, colours, planned tests and questions of a study: clipsonic, MODULE:NAME or FILE.py:NAME.",
 )
 @click.option(

@@ -240,9 +240,12 @@ def _choose_metrics(
             why = f"no encoder for '{metric.card.role}'; name one with --encoder {metric.card.role}=NAME"
         if why:
             stuck[name] = why
-    if stuck and (asked or len(stuck) == len(wanted)):
+    if stuck and asked:
         name, why = next(iter(stuck.items()))
         raise ConfigError(f"{name} cannot be computed: {why}")
+    if len(stuck) == len(wanted):
+        reasons = "; ".join(f"{name}: {why}" for name, why in stuck.items() if names.get(wanted[name].card.role, ""))
+        raise ConfigError(f"no metric can be computed: {reasons or next(iter(stuck.values()))}")
     computed = [name for name in wanted if name not in stuck]
     ordered = sorted((name for name in computed if name in own), key=lambda name: (wanted[name].card.role, name))
     ordered += [name for name in computed if name not in own]

@@ -69,7 +69,7 @@ def test_the_exit_code_says_what_the_last_line_says(
         (("compare", "old", "none"), "none: no such run"),
         (("compare", "old", "same", "--limit", "fad<3%"), "write the sign, +3%"),
         (("compare", "old", "same", "--gate", "gate.yaml"), "gate.yaml"),
-        (("compare", "old", "same", "--limit", "fad<+1", "--system", "PD"), "--system PD: expected NAME=VALUE"),
+        (("compare", "old", "same", "--limit", "fad<+1", "--system", "PD"), "--system PD: expected OLD=NEW"),
         (("compare", "old", "same", "--strict"), "there are no limits, so nothing is judged"),
         (("compare", "old", "same", "--history", "h"), "h: no history here"),
         (("compare", "old", "old"), "a record is compared with itself"),

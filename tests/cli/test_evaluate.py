@@ -103,7 +103,7 @@ def test_an_encoder_can_be_left_out(world: Path) -> None:
     ("options", "message"),
     [
         ((), "no system to evaluate"),
-        (("--system", "good"), "--system good: expected NAME=VALUE"),
+        (("--system", "good"), "--system good: expected NAME=FOLDER, e.g. --system good=good"),
         (("--system", "x=nowhere"), "nowhere: no such folder"),
         (("--system", "x=good", "--set", "n_boot=3"), "unknown key 'n_boot'. Did you mean 'n_bootstrap'?"),
         (("--system", "x=good", "--metric", "fed"), "unknown metric 'fed'. Did you mean 'fad'?"),

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from clipsonic_eval.cli import main
+from clipsonic_eval.cli._group import first_sentence
 from clipsonic_eval.gate.calibration.pieces import GateCalibrationConfig
 from clipsonic_eval.harness.calibration.simulation import CalibrateConfig
 from clipsonic_eval.harness.evaluation_config import EvaluateConfig
@@ -59,13 +60,27 @@ def test_examples_stand_line_by_line_as_they_were_written(path: tuple[str, ...])
 
 @pytest.mark.parametrize("path", [(), ("toy-encoders",), ("calibrate",)], ids=" ".join)
 def test_the_list_of_commands_cuts_no_sentence_short(path: tuple[str, ...]) -> None:
-    text = page(*path)
-    listed = " ".join(text[text.index("Commands:") :].split())
+    listed = " ".join(page(*path).partition("Options:")[2].split())
     assert "..." not in listed
     for name, command in ALL.items():
         if name[:-1] == path:
             first = " ".join((command.help or "").split("\n\n")[0].split())
             assert f"{name[-1]} {first.split('. ')[0].rstrip('.')}" in listed
+
+
+def test_every_command_stands_under_one_heading_of_the_first_page() -> None:
+    named = [name for names in main.sections.values() for name in names]  # type: ignore[attr-defined]
+    assert sorted(named) == sorted(path[0] for path in ALL if len(path) == 1)
+    assert [line for line in page().splitlines() if line.endswith(":") and line[0] != " "] == [
+        "Options:",
+        *(f"{heading}:" for heading in main.sections),  # type: ignore[attr-defined]
+    ]
+    assert "\n  clipsonic-eval evaluate --reference real/ --system mine=wavs/ --out run/\n" in page()
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_the_first_sentence_of_a_command_is_whole(path: tuple[str, ...]) -> None:
+    assert not first_sentence(ALL[path].help or "").endswith(("e.g", "i.e", "vs", "cf"))
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)

@@ -31,7 +31,7 @@ def test_it_prints_the_headline_the_files_and_what_was_left_out(folder: Path) ->
     assert code == 0
     assert out.splitlines()[0] == "The ordering IQ ≥ PD > ZS holds on FAD."
     assert "report/README.md" in out.splitlines()
-    assert "left out: no gap record: modality-gap table and figure left out" in err
+    assert "left out: table and figure of the modality gap: no run of `gap`" in err
     assert "clipsonic-eval report run --out report --catalogue clipsonic" in (folder / "report/README.md").read_text()
 
 

@@ -16,9 +16,9 @@ from clipsonic_eval.files import read_json
 from clipsonic_eval.tensors import read_tensors
 from clipsonic_eval.weight_files import (
     COPY_FOLDER,
-    DOWNLOAD,
     PublishedWeights,
     fill_network,
+    how_to_get,
     hub_download,
     hub_folder,
     may_download,
@@ -67,8 +67,8 @@ def find(weights: Path | None, *, download: bool | None = None) -> Path:
         folder = hub_download(REPOSITORY, _FILES, command=_COMMAND)
     if folder is None:
         raise WeightsError(
-            f"encoder 'audiobox-aesthetics': {REPOSITORY} is not in the Hugging Face cache; fetch it with {_COMMAND}, "
-            f"or set {DOWNLOAD}=1, or name a folder as the encoder's weights"
+            f"encoder 'audiobox-aesthetics': {REPOSITORY} is not in the Hugging Face cache; "
+            f"{how_to_get(REPOSITORY, f'https://huggingface.co/{REPOSITORY}')}"
         )
     for name in _FILES:
         if not (folder / name).is_file():

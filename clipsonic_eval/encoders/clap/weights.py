@@ -24,8 +24,8 @@ from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.tensors import missing_and_unexpected, read_tensors
 from clipsonic_eval.weight_files import (
     COPY_FOLDER,
-    DOWNLOAD,
     PublishedWeights,
+    how_to_get,
     hub_download,
     hub_file,
     may_download,
@@ -154,7 +154,7 @@ def _kept(name: str, known: ClapCheckpoint | None, download: bool | None) -> Pat
         return hub_download(REPOSITORY, [known.file], command=f"'hf download {REPOSITORY} {known.file}'") / known.file
     raise WeightsError(
         f"encoder '{name}': {known.file} is neither in the Hugging Face cache nor in the laion_clap package; "
-        f"{_fix(known)}, or set {DOWNLOAD}=1, or name the file as the encoder's weights"
+        f"{how_to_get(name, _URL)}"
     )
 
 

@@ -13,7 +13,7 @@ from clipsonic_eval.encoders.panns.frontend import AT_16K, AT_32K, published_mat
 from clipsonic_eval.encoders.panns.network import Cnn14, build
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.tensors import read_tensors
-from clipsonic_eval.weight_files import PublishedWeights
+from clipsonic_eval.weight_files import PublishedWeights, how_to_get
 
 RECORD: Final = "https://zenodo.org/records/3987831"
 FILES: Final = {AT_32K: "Cnn14_mAP=0.431.pth", AT_16K: "Cnn14_16k_mAP=0.438.pth"}
@@ -48,10 +48,7 @@ def find(weights: Path | None, front: LogMel) -> Path:
         for path in (place, place / name, (place / name).with_suffix(".safetensors")):
             if path.is_file():
                 return path
-    raise WeightsError(
-        f"{' or '.join(map(str, places))}: no {name} there; fetch it from {RECORD} and name the file as the encoder's "
-        "weights"
-    )
+    raise WeightsError(f"{' or '.join(map(str, places))}: no {name} there; {how_to_get(name, RECORD)}")
 
 
 def load(path: Path, front: LogMel) -> Cnn14:

@@ -11,7 +11,7 @@ from clipsonic_eval.encoders.vggish.network import DIM, Vggish
 from clipsonic_eval.errors import WeightsError
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.tensors import read_tensors
-from clipsonic_eval.weight_files import PublishedWeights, check_hash_in_name, fill_network, torch_hub
+from clipsonic_eval.weight_files import PublishedWeights, check_hash_in_name, fill_network, how_to_get, torch_hub
 
 FILE: Final = "vggish-10086976.pth"
 PCA_FILE: Final = "vggish_pca_params-970ea276.pth"
@@ -31,10 +31,7 @@ def find(weights: Path | None) -> Path:
     """
     path = weights if weights is not None else torch_hub() / FILE
     if not path.is_file():
-        raise WeightsError(
-            f"{path}: no VGGish weights here; fetch {FILE} (sha256 begins with 10086976) from {SOURCE} and name it as "
-            "the encoder's weights"
-        )
+        raise WeightsError(f"{path}: no VGGish weights here; {how_to_get(FILE, SOURCE)}")
     check_hash_in_name(path, "fetch it again")
     return path
 

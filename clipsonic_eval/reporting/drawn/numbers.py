@@ -21,7 +21,7 @@ def figures(results: Results) -> list[ReportFigure]:
         ReportFigure(
             "metrics",
             "Metrics by system",
-            "no evaluation: table and figure of the metrics left out",
+            "table and figure of the metrics: no run of `evaluate`",
             partial(systems.draw, table, catalogue) if table.scores else None,
             partial(tables.results_csv, table, catalogue),
         ),
@@ -35,14 +35,14 @@ def figures(results: Results) -> list[ReportFigure]:
         ReportFigure(
             "gap",
             "The modality gap before and after the prior",
-            "no gap record: modality-gap table and figure left out",
+            "table and figure of the modality gap: no run of `gap`",
             partial(gap.draw, results.gap, catalogue, points) if results.gap is not None else None,
             partial(gap_table.to_csv, results.gap, catalogue) if results.gap is not None else str,
         ),
         ReportFigure(
             "clip_variants",
             "Gain and width of the modality gap",
-            "fewer than two CLIP variants with evaluations and a gap record: sweep over CLIP variants left out"
+            "sweep over CLIP variants: fewer than two of them have runs of both `evaluate` and `gap`"
             if catalogue.sweep
             else "",
             partial(clip_variants.draw, results) if results.sweep else None,

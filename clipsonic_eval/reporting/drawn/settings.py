@@ -17,7 +17,7 @@ def figures(results: Results) -> list[ReportFigure]:
         ReportFigure(
             "guidance",
             "Metrics against the guidance scale",
-            "no system at two guidance scales or more on one split: figure over guidance scales left out",
+            "figure over guidance scales: no system at two of them or more on one split",
             partial(guidance.draw, results) if guidance.at_several_scales(results) else None,
             partial(guidance.to_csv, results),
         ),

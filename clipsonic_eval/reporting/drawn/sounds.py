@@ -15,7 +15,7 @@ def figures(results: Results) -> list[ReportFigure]:
     from clipsonic_eval.reporting.figures import contact_sheet, spectrograms, style
 
     shown = figure_data.examples(results.runs.table)
-    missing = f"no {filenames.EXAMPLES} next to the records: spectrograms left out"
+    missing = f"spectrograms: no {filenames.EXAMPLES} next to the records"
     if shown is None:
         return [ReportFigure("spectrograms", "", missing, None)]
     of_every_class = figure_data.in_contact_sheet(shown, results.catalogue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.formats import p_value
@@ -62,8 +63,8 @@ _ELSEWHERE = ("world", "unequal_n")  # in other sentences of the report
 
 
 def _findings(results: Results) -> list[str]:
-    """Return the findings that are quoted, and for all others which checks found something in which systems."""
-    named: dict[str, set[str]] = {}
+    """Return the findings that are quoted, and of every other check the systems and its first finding."""
+    others: dict[str, list[tuple[str, str]]] = {}
     quoted: dict[str, None] = {}
     for run in results.runs.all_runs:
         for system, findings in run.record.findings.items():
@@ -71,11 +72,16 @@ def _findings(results: Results) -> list[str]:
                 if finding.check in _QUOTED:
                     quoted[f"{system}: {finding.sentence}."] = None
                 elif finding.check not in _ELSEWHERE:
-                    named.setdefault(finding.check, set()).add(system)
-    return list(quoted) + [
-        f"The check for {check.replace('_', ' ')} found something in {listed(sorted(systems))}; the records say what."
-        for check, systems in sorted(named.items())
-    ]
+                    others.setdefault(finding.check, []).append((system, finding.sentence))
+    return list(quoted) + [_first(found) for _, found in sorted(others.items())]
+
+
+def _first(found: Sequence[tuple[str, str]]) -> str:
+    """Return what one check found: the first finding, and where there are more."""
+    system, sentence = found[0]
+    more = [name for name in dict.fromkeys(name for name, _ in found) if name != system]
+    also = f"; the same check found something in {listed(more)} too" if more else ""
+    return f"{system}: {sentence}{also}."
 
 
 def _resolution(results: Results) -> list[str]:

@@ -15,7 +15,11 @@ def read(results: Results) -> list[str]:
     lines = []
     for metric in results.table.metric_names:
         worst = [(s.system, found) for s in ranked(results, metric) if (found := class_shares.worst(s)) is not None]
-        if worst:
-            shown = [f"{name} for {system} ({number(share, 2)}, n = {n})" for system, (name, share, n) in worst]
+        shown = [
+            f"{name} for {system} ({number(share, 2)}, n = {n})" for system, (name, share, n) in worst if share < 1
+        ]
+        if shown:
             lines.append(f"{title(metric)}: the worst class is {listed(shown)}.")
+        elif worst:
+            lines.append(f"{title(metric)}: every clip of every class is right.")
     return lines

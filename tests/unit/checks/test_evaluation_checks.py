@@ -42,6 +42,13 @@ def test_a_rate_below_that_of_the_encoder_is_found_with_its_frequency_limit() ->
     assert "nothing above 4000 Hz" in finding.sentence
 
 
+def test_encoders_of_one_window_share_a_finding() -> None:
+    spaces = {name: space(dataclasses.replace(CARD, name=name)) for name in ("fad", "kl")}
+    (finding,) = check_set(levels(b=ClipLevels((SOUND,), 16000.0, 0.5)), spaces)
+    assert (finding.check, finding.keys) == ("short", ("b",))
+    assert "1 of 5 clips are shorter than the window of the encoder 'fad', 'kl' (from 0.5 s" in finding.sentence
+
+
 def test_clips_below_the_window_are_found_only_where_the_encoder_pads_with_zeros() -> None:
     clips = levels(c=ClipLevels((SOUND,), 16000.0, 0.5))
     (finding,) = check_set(clips, {"audio": space()})

@@ -133,3 +133,10 @@ def test_many_differences_are_listed_in_part() -> None:
     assert listing(changed) == "; ".join(changed[:6]) + "; and 3 more"
     assert listing(changed[:2]) == "k0: 0 → 1; k1: 0 → 1"
     assert differences({"a": 1}, {"b": 2}) == ["a: 1 → not there", "b: not there → 2"]
+
+
+def test_a_section_that_one_side_lacks_is_one_difference() -> None:
+    page = {"show": 20, "audio": "aac"}
+    assert differences({"page": None}, {"page": page}) == ["page: null → given"]
+    assert differences({"page": page}, {}) == ["page: given → not there"]
+    assert differences({"page": page}, {"page": {**page, "show": 4}}) == ["page.show: 20 → 4"]

@@ -82,6 +82,15 @@ def test_an_unknown_name_comes_with_the_nearest_and_the_list() -> None:
     assert str(unknown_name("metric", "x", [])) == "unknown metric 'x'. Known: none."
 
 
+def test_a_long_list_is_shown_only_where_nothing_is_near() -> None:
+    names = [f"retrieval_{i}" for i in range(20)] + ["fad"]
+    assert str(unknown_name("metric", "FAD", names)) == "unknown metric 'FAD'. Did you mean 'fad'?"
+    assert str(unknown_name("metric", "retr", names)).endswith(
+        "Did you mean 'retrieval_0' or 'retrieval_1' or 'retrieval_10'?"
+    )
+    assert all(name in str(unknown_name("metric", "kl", names)) for name in names)
+
+
 @pytest.mark.parametrize("meaning", table_columns.ALIASES)
 def test_every_name_of_a_column_means_one_thing(meaning: str) -> None:
     for name in (meaning, *table_columns.ALIASES[meaning]):

@@ -356,8 +356,8 @@ def test_without_weights_the_model_and_the_command_are_named(tmp_path, monkeypat
     hub(monkeypatch, tmp_path)
     monkeypatch.delenv(DOWNLOAD, raising=False)
     message = (
-        r"openai/clip-vit-large-patch14 is not in the Hugging Face cache; fetch it with 'hf download "
-        r'openai/clip-vit-large-patch14 --include "\*\.json" --include "merges.txt" --include "model.safetensors"\''
+        "openai/clip-vit-large-patch14 is not in the Hugging Face cache; get it with 'clipsonic-eval weights "
+        "openai/clip-vit-large-patch14 --fetch' or from https://huggingface.co/openai/clip-vit-large-patch14"
     )
     with pytest.raises(WeightsError, match=message):
         ENCODERS["clip-vit-l-14"]()

@@ -107,7 +107,10 @@ def test_folders_of_other_networks_are_refused(folders: dict[str, Path], tmp_pat
     with pytest.raises(WeightsError, match=r"not those of its config\.json|not readable as a DAC"):
         codec_folder.load("dac-44k", tmp_path)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(WeightsError, match="descript/dac_44khz is not in the Hugging Face cache; fetch it with 'hf"):
+    with pytest.raises(
+        WeightsError,
+        match="descript/dac_44khz is not in the Hugging Face cache; get it with 'clipsonic-eval weights desc",
+    ):
         ENCODERS["dac-44k"]()
 
 

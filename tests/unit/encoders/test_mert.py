@@ -202,7 +202,7 @@ def test_what_is_not_there_and_options_that_are_refused(folder: Path, tmp_path: 
     with pytest.raises(WeightsError, match=r"config.json is missing; name its folder"):
         ENCODERS["mert-v1-95m"](tmp_path)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(WeightsError, match=r"m-a-p/MERT-v1-330M is not in the Hugging Face cache; fetch it with 'hf"):
+    with pytest.raises(WeightsError, match=r"m-a-p/MERT-v1-330M is not in the Hugging Face cache; get it with 'clip"):
         ENCODERS["mert-v1-330m"]()
     with pytest.raises(ConfigError, match="layer 4 must be from 0 to 3"):
         mert_folder.load(folder, layer=4)

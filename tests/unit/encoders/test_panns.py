@@ -198,7 +198,9 @@ def test_an_evaluation_takes_them_by_role_with_their_weights(folder, tmp_path) -
 
 
 def test_missing_weights_name_the_file_and_where_it_is_published(tmp_path, monkeypatch) -> None:
-    with pytest.raises(WeightsError, match=r"no Cnn14_mAP=0\.431\.pth there; fetch it from https://zenodo.*3987831"):
+    with pytest.raises(
+        WeightsError, match=r"no Cnn14_mAP=0\.431\.pth there; get it with .* from https://zenodo.*3987831"
+    ):
         ENCODERS["panns-cnn14"](tmp_path)
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     with pytest.raises(WeightsError, match=r"panns_data or .*no Cnn14_16k_mAP=0\.438\.pth there"):

@@ -142,5 +142,5 @@ def test_files(weights: Path, classes: Any, tmp_path: Path, monkeypatch: pytest.
             ENCODERS["passt"](tmp_path / name)
     assert not (tmp_path / "executed").exists()
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "none"))
-    with pytest.raises(WeightsError, match=r"no PaSST weights here; fetch passt-s-f128.* from https"):
+    with pytest.raises(WeightsError, match=r"no PaSST weights here; get it with .*passt-s-f128.* from https"):
         ENCODERS["passt"]()

@@ -128,7 +128,8 @@ def test_short_sounds_are_filled_up_and_long_ones_cut(encoder: Any) -> None:
 def test_files_and_options(path: Path, encoder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "none"))
     with pytest.raises(
-        WeightsError, match=r"no Synchformer weights here; fetch synchformer_state_dict\.pth from https"
+        WeightsError,
+        match=r"no Synchformer weights here; get it with .* synchformer_state_dict\.pth --fetch' or from https",
     ):
         ENCODERS["synchformer"]()
     held = synchformer_file.tensors()

@@ -97,8 +97,8 @@ def test_two_folders_of_wavs_give_a_table_and_one_figure(tmp_path: Path) -> None
     assert [f for f in result.files if f.endswith(".png")] == ["figures/metrics.png"]
     assert "table.md" in result.files
     assert not any(f.startswith("records/") for f in result.files)
-    assert any(line.startswith("no gap record") for line in result.left_out)
-    assert any(line.startswith("no examples.npz") for line in result.left_out)
+    assert any(line.startswith("table and figure of the modality gap") for line in result.left_out)
+    assert any(line.startswith("spectrograms") for line in result.left_out)
     page = (result.out / "README.md").read_text()
     assert "mine is better than yours (+2.00 [1.00, 3.00], p = 0.001)" in page
     assert "## Left out" in page
@@ -110,7 +110,7 @@ def test_a_gap_run_alone_gives_its_table_and_figure(tmp_path: Path) -> None:
     result = build([tmp_path / "run"], tmp_path / "report")
     assert {"gap.md", "gap.csv", "gap.tex", "figures/gap.png"} <= set(result.files)
     assert "table.md" not in result.files
-    assert result.left_out[0].startswith("no evaluation")
+    assert result.left_out[0].startswith("table and figure of the metrics")
 
 
 def test_a_report_replaces_a_report_but_no_other_folder(tmp_path: Path) -> None:

@@ -26,14 +26,14 @@ def test_an_evaluation_alone_has_one_figure_and_says_what_is_missing(tmp_path: P
     assert list(figures) == ["metrics"]
     assert files(tmp_path) == {"metrics.csv", "metrics.pdf", "metrics.png", "metrics.svg"}
     assert left_out == [
-        "no gap record: modality-gap table and figure left out",
-        "no examples.npz next to the records: spectrograms left out",
-        "no system at two guidance scales or more on one split: figure over guidance scales left out",
+        "table and figure of the modality gap: no run of `gap`",
+        "spectrograms: no examples.npz next to the records",
+        "figure over guidance scales: no system at two of them or more on one split",
     ]
 
 
 def test_a_sweep_is_missed_only_where_the_study_has_one(tmp_path: Path) -> None:
-    sentence = "fewer than two CLIP variants with evaluations and a gap record: sweep over CLIP variants left out"
+    sentence = "sweep over CLIP variants: fewer than two of them have runs of both `evaluate` and `gap`"
     assert sentence in draw_all(results_of(MINE, catalogue=CLIPSONIC), tmp_path)[1]
     assert sentence not in draw_all(results_of(MINE), tmp_path)[1]
 
@@ -65,7 +65,7 @@ def test_spectrograms_and_projections_are_found_next_to_their_records(tmp_path: 
     assert "spectrograms" in figures
     assert "contact_sheet" not in figures  # no query has a class label
     assert "principal components" in figures["gap"][1]
-    assert left_out == ["no system at two guidance scales or more on one split: figure over guidance scales left out"]
+    assert left_out == ["figure over guidance scales: no system at two of them or more on one split"]
 
 
 @pytest.mark.parametrize("family", ["real", "mine"])

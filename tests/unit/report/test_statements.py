@@ -172,7 +172,7 @@ def test_what_was_unanswered_or_left_out_is_quoted_and_other_checks_are_named() 
     lines = caveats.read(results_of(replace(record, findings=findings)))
     assert "A: 1 of 9 queries unanswered, the scores are over the others." in lines
     assert "evaluation: clap_score left out: nobody says the prompts." in lines
-    assert "The check for clipping found something in A and reference; the records say what." in lines
+    assert "A: 'q2' is clipped; the same check found something in reference too." in lines
 
 
 def test_long_lists_of_pairs_are_cut_and_the_rest_is_counted() -> None:
