@@ -13,12 +13,14 @@ from clipsonic_eval.cli._options import json_option
 @click.command("presets")
 @click.argument("names", metavar="[PRESET]...", nargs=-1)
 @click.option("--duration-s", default=4.0, help="Length of the clips, seconds.")
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="Of torchrun, for the memory.")
 @json_option()
-def command(names: tuple[str, ...], duration_s: float, as_json: bool) -> None:
+def command(names: tuple[str, ...], duration_s: float, processes: int, as_json: bool) -> None:
     r"""List the configurations that `train` knows by name, with weights and operations of their networks.
 
     PRESET may also be a YAML file of your own. Operations are counted by torch's FlopCounterMode: a multiplication
-    and an addition are two.
+    and an addition are two. State: what each process holds in training for weights, gradients, optimiser and averages;
+    activations come on top.
 
     \b
     clipsonic-eval presets
@@ -34,7 +36,7 @@ def command(names: tuple[str, ...], duration_s: float, as_json: bool) -> None:
     trees = {name: read_training(Path(name)) for name in names or sorted(presets())}
     others = [name for name, tree in trees.items() if not names and tree.get("trainer") not in counted]
     found = {
-        name: {**cost(tree, duration_s=duration_s)._asdict(), **_run(tree)}
+        name: {**cost(tree, duration_s=duration_s, processes=processes)._asdict(), **_run(tree)}
         for name, tree in trees.items()
         if name not in others
     }
@@ -49,7 +51,8 @@ def _run(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(found: dict[str, dict[str, Any]]) -> str:
-    head = ("preset", "network", "weights, M", "forward, GFLOP", "training item, GFLOP", "batch", "steps", "run, EFLOP")
+    head = ("preset", "network", "weights, M", "forward, GFLOP", "training item, GFLOP", "batch", "steps")
+    head += ("run, EFLOP", "state, GB")
     rows = [
         (
             name,
@@ -60,6 +63,7 @@ def _table(found: dict[str, dict[str, Any]]) -> str:
             str(cost["batch_size"] or ""),
             str(cost["steps"] or ""),
             _rounded(cost["run"] / 1e18),
+            _rounded(cost["state_bytes"] / 1e9),
         )
         for name, cost in found.items()
     ]

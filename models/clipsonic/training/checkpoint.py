@@ -34,8 +34,8 @@ class Checkpoint:
         log: rows of the log so far.
         threads: of torch on the processor, on which sums depend by rounding; 0: not known.
         loss_scale: factor on the loss in fp16, and the steps since it last changed.
-        tensors: weights (``model.``), their EMA (``average``), further averages (``profiles``), the moments of the
-            optimisers (``opt.<number>.``), and sum and number of the losses since the last log row (``window``).
+        tensors: weights (``model.``), their EMA (``average``), further averages (``profile.<number>``), the moments of
+            the optimisers (``opt.<number>.``), and sum and number of the losses since the last log row (``window``).
     """
 
     identity: str
@@ -53,8 +53,12 @@ def write(
     weights: FlatWeights,
     optimizers: Sequence[torch.optim.Optimizer],
     window: torch.Tensor,
+    *,
+    writes: bool = True,
 ) -> None:
     """Write ``folder/checkpoint``; the previous one is kept next to it, as ``checkpoint.earlier``.
+
+    All processes call it, since each may keep a part of the state; the files do not depend on their number.
 
     Args:
         folder: of the run.
@@ -63,18 +67,31 @@ def write(
         optimizers: that share the weights.
         window: (2,) or (12,) float64, sum and number of the losses since the last log row, of all processes, and
             those by noise level.
+        writes: whether this process is the one that writes.
     """
-    tensors = {"window": window}
-    tensors |= {f"model.{name}": value for name, value in weights.module.state_dict().items()}
-    tensors["average"] = weights.average
-    if weights.profiles.lengths:
-        tensors["profiles"] = weights.profiles.averages
-    for number, moments in _moments(optimizers):
-        tensors |= {f"opt.{number}.{key}": torch.as_tensor(value) for key, value in moments.items()}
+    tensors: dict[str, torch.Tensor] = {}
+
+    def take(name: str, value: torch.Tensor) -> None:
+        if writes:
+            tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+
+    take("window", window)
+    for name, value in weights.module.state_dict().items():
+        take(f"model.{name}", value)
+    take("average", weights.whole(weights.average))
+    for number, profile in enumerate(weights.profiles.averages):
+        take(f"profile.{number}", weights.whole(profile))
+    for number, parameter, moments in _moments(optimizers):
+        for key, value in moments.items():
+            take(f"opt.{number}.{key}", weights.whole(torch.as_tensor(value), parameter))
+    if writes:
+        _replace(folder, state, tensors)
+
+
+def _replace(folder: Path, state: Checkpoint, tensors: dict[str, torch.Tensor]) -> None:
     _sweep(folder)
     with atomic.replacing_folder(folder / FOLDER, kept=folder / EARLIER) as temporary:
-        apart = {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}
-        save_file(apart, temporary / _TENSORS)
+        save_file(tensors, temporary / _TENSORS)
         tree = {k: v for k, v in asdict(state).items() if k != "tensors"}
         (temporary / _TREE).write_text(json.dumps(tree), encoding="utf-8")
         write_sums(temporary, (_TREE, _TENSORS))
@@ -140,20 +157,21 @@ def apply(
         window.copy_(tensors["window"])
         own = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
         weights.module.load_state_dict(own)
-        weights.average.copy_(tensors["average"])
-        if weights.profiles.lengths:
-            weights.profiles.averages.copy_(tensors["profiles"])
+        weights.average.copy_(weights.kept(tensors["average"]))
+        for number, profile in enumerate(weights.profiles.averages):
+            profile.copy_(weights.kept(tensors[f"profile.{number}"]))
         weights.cast()
-    for number, moments in _moments(optimizers):
+    for number, parameter, moments in _moments(optimizers):
         start = f"opt.{number}."
         found = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-        moments.update({key: value.to(weights.average.device) for key, value in found.items()})
+        device = weights.average.device
+        moments.update({key: weights.kept(value, parameter).to(device, copy=True) for key, value in found.items()})
 
 
-def _moments(optimizers: Sequence[torch.optim.Optimizer]) -> list[tuple[int, dict[str, Any]]]:
-    """Return number and state of every parameter of the optimisers, in their order."""
+def _moments(optimizers: Sequence[torch.optim.Optimizer]) -> list[tuple[int, torch.nn.Parameter, dict[str, Any]]]:
+    """Return number, parameter and state of every parameter of the optimisers, in their order."""
     parameters = [(o, p) for o in optimizers for group in o.param_groups for p in group["params"]]
-    return [(number, optimizer.state[parameter]) for number, (optimizer, parameter) in enumerate(parameters)]
+    return [(number, p, optimizer.state[p]) for number, (optimizer, p) in enumerate(parameters)]
 
 
 def is_there(folder: Path) -> bool:

@@ -23,6 +23,7 @@ from clipsonic.training.noise_levels import COLUMNS, LossByNoiseLevel
 from clipsonic.training.observers import Observer, Sight
 from clipsonic.training.optimizers import make_optimizers
 from clipsonic.training.posthoc_ema import PowerAverages, store
+from clipsonic.training.sharding import Shards
 from clipsonic_eval import filenames, threads
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import write_csv
@@ -126,8 +127,9 @@ class _TrainingRun:
                 f"train.gradient_accumulation {config.gradient_accumulation}"
             )
         self.shares = processes.shares(state, config.gradient_accumulation)
-        self.weights, self.optimizers = make_optimizers(task.module, config)
-        self.weights.profiles = PowerAverages(config.ema_lengths, self.weights.values)
+        shards = Shards(state.num_processes, state.process_index, config.shard_optimizer)
+        self.weights, self.optimizers = make_optimizers(task.module, config, shards)
+        self.weights.profiles = PowerAverages(config.ema_lengths, self.weights.own)
         self.step, self.seconds = 0, 0.0
         self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses and their number
         self.observers = observers
@@ -159,12 +161,11 @@ class _TrainingRun:
             self.task.by_level.totals.copy_(window[2:].view(2, -1))
 
     def save(self) -> None:
-        """Write a checkpoint, on the main process."""
+        """Write a checkpoint."""
+        scale = (self.weights.scale.factor, self.weights.scale.good)
+        state = checkpoint.Checkpoint(self.identity, self.step, self.seconds, self.log_rows, self.threads, scale)
         window = self._summed_window()
-        if self.writes:
-            scale = (self.weights.scale.factor, self.weights.scale.good)
-            state = checkpoint.Checkpoint(self.identity, self.step, self.seconds, self.log_rows, self.threads, scale)
-            checkpoint.write(self.folder, state, self.weights, self.optimizers, window)
+        checkpoint.write(self.folder, state, self.weights, self.optimizers, window, writes=self.writes)
 
     def choose_threads(self, progress: Progress) -> int:
         """Return the number of threads: that of the run's start, for the same bits, unless the user chose another."""
@@ -200,8 +201,8 @@ class _TrainingRun:
             validate = last or self.step % config.validate_every == 0
             if validate or self.step % config.log_every == 0:
                 self._log(validate=validate)
-            if self.writes and (last or self.step % config.ema_every == 0):
-                store(self.folder, self.step, self.weights)
+            if last or self.step % config.ema_every == 0:
+                store(self.folder, self.step, self.weights, writes=self.writes)
             self._look()  # before the checkpoint: a run that is killed here looks again
             if last or self.step % config.checkpoint_every == 0:
                 self.save()
@@ -244,7 +245,7 @@ class _TrainingRun:
         for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
             group["lr"] = rate
         loss = self._gradient()
-        norm = float(self.weights.reduce(len(self.shares), processes=self.processes))
+        norm = float(self.weights.reduce(len(self.shares)))
         finite = math.isfinite(norm)
         if not self.weights.scale.takes(finite=finite):
             raise UserError(
@@ -256,14 +257,13 @@ class _TrainingRun:
         self.step += 1
 
     def _update(self, norm: float) -> None:
-        """Move the weights along a gradient of this norm, and their average towards them."""
+        """Move the weights along a gradient of this norm, and their averages towards them."""
         if norm > self.config.gradient_clip:
-            self.weights.gradient *= self.config.gradient_clip / norm  # g ← g c / |g|
+            self.weights.reduced *= self.config.gradient_clip / norm  # g ← g c / |g|
         for optimizer in self.optimizers:
             optimizer.step()
-        self.weights.cast()
-        self.weights.update_average(ema_decay(self.config.ema, self.step))
-        self.weights.profiles.update(self.weights.values, self.step + 1)
+        self.weights.exchange()
+        self.weights.update_averages(ema_decay(self.config.ema, self.step), self.step + 1)
 
     def _gradient(self) -> torch.Tensor:
         """Sum the gradients of this process's shares of the batch, and return the mean of their losses, float64."""

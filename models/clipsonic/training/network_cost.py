@@ -16,7 +16,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from clipsonic.networks import NETWORKS, resolved_options
 from clipsonic.prior.network import PriorNetworkConfig, TextConditions, build_network, predict_x0
-from clipsonic.training.config import AudioTrainingConfig, PriorTrainingConfig
+from clipsonic.training.config import AudioTrainingConfig, PriorTrainingConfig, TrainConfig
+from clipsonic.training.optimizers import kernels
+from clipsonic.training.sharding import state_bytes
 from clipsonic_eval.config import resolve
 from clipsonic_eval.encoders import load_encoder
 from clipsonic_eval.encoders.clap.weights import CHECKPOINTS
@@ -38,6 +40,7 @@ class NetworkCost(NamedTuple):
         forward: operations of one evaluation for one item.
         training: operations of one item in training: forward and backward.
         run: operations of a whole training: ``training`` times batch times steps, without validation.
+        state_bytes: what a process holds for the weights in training, activations aside.
     """
 
     network: str
@@ -45,14 +48,16 @@ class NetworkCost(NamedTuple):
     forward: int
     training: int
     run: int
+    state_bytes: int
 
 
-def network_cost(config: Mapping[str, Any], *, duration_s: float = 4.0) -> NetworkCost:
+def network_cost(config: Mapping[str, Any], *, duration_s: float = 4.0, processes: int = 1) -> NetworkCost:
     """Count the weights and operations of a training's network.
 
     Args:
         config: of the training, with ``trainer``, see :func:`clipsonic_eval.presets.read_training`.
         duration_s: of the clips; the configuration does not hold it. No matter for a prior.
+        processes: that the training runs on, for its memory.
 
     Raises:
         ConfigError: no configuration of ours, or a network that takes no such clips.
@@ -73,7 +78,15 @@ def network_cost(config: Mapping[str, Any], *, duration_s: float = 4.0) -> Netwo
         raise ConfigError(f"trainer {trainer!r}: the cost of audio models and priors is counted, no other")
     parameters = sum(weight.numel() for weight in network.parameters())
     forward, training = _count(network, call)
-    return NetworkCost(name, parameters, forward, training, training * settings.train.batch_size * settings.train.steps)
+    run = training * settings.train.batch_size * settings.train.steps
+    return NetworkCost(name, parameters, forward, training, run, _state_bytes(network, settings.train, processes))
+
+
+def _state_bytes(network: torch.nn.Module, train: TrainConfig, processes: int) -> int:
+    trained = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
+    one_moment = sum(kernel.numel() for kernel in kernels(network)) if train.optimizer == "muon" else 0
+    shards = processes if train.shard_optimizer else 1
+    return state_bytes(trained, averages=1 + len(train.ema_lengths), one_moment=one_moment, shards=shards)
 
 
 def _audio_network(config: AudioTrainingConfig, duration_s: float) -> tuple[torch.nn.Module, _Call]:

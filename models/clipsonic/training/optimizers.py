@@ -15,6 +15,7 @@ from torch import nn
 
 from clipsonic.networks import set_execution
 from clipsonic.training.config import TrainConfig
+from clipsonic.training.sharding import WHOLE, Shards
 from clipsonic.training.weights import FlatWeights
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
@@ -24,7 +25,9 @@ _ITERATIONS = 4  # one less than Jordan et al.: the first norm here is nearer to
 _ADAMW_RMS = 0.2  # root mean square of AdamW's updates, per unit of learning rate (Liu et al.)
 
 
-def make_optimizers(module: nn.Module, config: TrainConfig) -> tuple[FlatWeights, list[torch.optim.Optimizer]]:
+def make_optimizers(
+    module: nn.Module, config: TrainConfig, shards: Shards = WHOLE
+) -> tuple[FlatWeights, list[torch.optim.Optimizer]]:
     """Return the weights of a module as vectors, and the optimisers that share them.
 
     Weights of one dimension never decay.
@@ -32,17 +35,18 @@ def make_optimizers(module: nn.Module, config: TrainConfig) -> tuple[FlatWeights
     Args:
         module: the network, on its device.
         config: the optimiser's settings, and how the network is computed.
+        shards: which part of the optimiser's state this process keeps.
     """
     set_execution(module, channels_last=config.channels_last)  # before the weights lie in one piece
     execution = config.execution(next(module.parameters()).device)
-    kernels = _kernels(module) if config.optimizer == "muon" else []
-    rest = [p for p in module.parameters() if p.requires_grad and p not in set(kernels)]
+    moved = kernels(module) if config.optimizer == "muon" else []
+    rest = [p for p in module.parameters() if p.requires_grad and p not in set(moved)]
     decayed, plain = [p for p in rest if p.ndim >= 2], [p for p in rest if p.ndim < 2]
-    weights = FlatWeights(module, [*kernels, *decayed, *plain], execution)
+    weights = FlatWeights(module, [*moved, *decayed, *plain], execution, shards)
     found: list[torch.optim.Optimizer] = []
-    if kernels:
+    if moved:
         dtype = torch.bfloat16 if execution.dtype == torch.bfloat16 else torch.float32
-        found.append(_Muon(kernels, config.learning_rate, config.weight_decay, dtype))
+        found.append(_Muon(moved, config.learning_rate, config.weight_decay, dtype))
     parts = ((decayed, config.weight_decay), (plain, 0.0))
     groups = [{"params": [weights.piece(part)], "weight_decay": decay} for part, decay in parts if part]
     if groups:
@@ -50,8 +54,8 @@ def make_optimizers(module: nn.Module, config: TrainConfig) -> tuple[FlatWeights
     return weights, found
 
 
-def _kernels(module: nn.Module) -> list[nn.Parameter]:
-    """Return the matrices and kernels that mix channels: of linear layers and of ungrouped convolutions.
+def kernels(module: nn.Module) -> list[nn.Parameter]:
+    """Return what Muon moves: matrices and kernels that mix channels, of linear layers and of ungrouped convolutions.
 
     Jordan et al. leave embeddings to AdamW. Here linear layers carry the condition into every block; with AdamW they
     fell behind the convolutions in a first trial, and the network hardly followed the condition.

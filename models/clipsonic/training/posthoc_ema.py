@@ -61,19 +61,23 @@ class PowerAverages:
             average.lerp_(values, 1.0 - (1.0 - 1.0 / step) ** (gamma + 1))  # β_t = (1 − 1/t)^(γ+1)
 
 
-def store(model: Path, step: int, weights: FlatWeights) -> Path | None:
-    """Store the averages of weights in training after so many steps, and return the file; None where there are none."""
-    if not weights.profiles.lengths:
-        return None
-    tensors = {
-        f"{length:g}/{name}": value.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for length, average in zip(weights.profiles.lengths, weights.profiles.averages, strict=True)
-        for name, value in weights.named(average).items()
-    }
-    path = model / FOLDER / f"step-{step:08d}.safetensors"
-    with atomic.replacing(path) as temporary:
-        save_file(tensors, temporary)
-    return path
+def store(model: Path, step: int, weights: FlatWeights, *, writes: bool = True) -> None:
+    """Store the averages of weights in training after so many steps, if there are any.
+
+    Args:
+        model: folder of the run.
+        step: steps that were taken.
+        weights: in training.
+        writes: whether this process is the one that writes; all call this.
+    """
+    tensors = {}
+    for length, average in zip(weights.profiles.lengths, weights.profiles.averages, strict=True):
+        whole = weights.whole(average)
+        for name, value in weights.named(whole).items() if writes else ():
+            tensors[f"{length:g}/{name}"] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+    if tensors:
+        with atomic.replacing(model / FOLDER / f"step-{step:08d}.safetensors") as temporary:
+            save_file(tensors, temporary)
 
 
 def exponent(length: float) -> float:

@@ -17,6 +17,7 @@ from torch import nn
 from clipsonic.training.execution import FLOAT32, Execution, plain, prepared, products
 from clipsonic.training.loss_scale import LossScale
 from clipsonic.training.posthoc_ema import PowerAverages
+from clipsonic.training.sharding import WHOLE, Shards
 
 _ALIGNMENT = 32  # elements: every parameter begins at a multiple of 64 bytes, also in 16 bits
 
@@ -24,23 +25,34 @@ _ALIGNMENT = 32  # elements: every parameter begins at a multiple of 64 bytes, a
 class FlatWeights:
     """The trainable parameters of a module as vectors of n elements, with gaps of zeros between them.
 
+    Of the vectors that only an optimiser step needs, a process keeps m elements: all n, or its own part.
+
     Args:
         module: its parameters, and their gradients, become views of the vectors.
         parameters: the trainable ones in the order of the vectors, each once.
         execution: how the network is computed.
+        shards: which part this process keeps.
 
     Attributes:
         module: the network, float32.
         called: the network to call in a step: ``module``, or its copy.
         values: (n,) float32.
+        own: (m,) the values of this process's part, a view.
         gradient: (n,) float32.
-        average: (n,) float32, the exponential moving average (EMA) of the values, which is what is kept of a run.
+        reduced: (m,) float32, the part of the gradient that the step is taken along.
+        average: (m,) float32, the exponential moving average (EMA) of the values, which is what is kept of a run.
         scale: by which the gradient is too large until it is reduced; 1 but in fp16.
         profiles: further averages, from which one of any length is made after the run.
     """
 
-    def __init__(self, module: nn.Module, parameters: Sequence[nn.Parameter], execution: Execution = FLOAT32) -> None:
-        self.module, self._execution = module, execution
+    def __init__(
+        self,
+        module: nn.Module,
+        parameters: Sequence[nn.Parameter],
+        execution: Execution = FLOAT32,
+        shards: Shards = WHOLE,
+    ) -> None:
+        self.module, self._execution, self.shards = module, execution, shards
         low = execution.dtype != torch.float32
         # not the network's own `to`, which in diffusers warns of casts
         self.called: nn.Module = nn.Module.to(copy.deepcopy(module), execution.dtype) if low else module
@@ -51,8 +63,13 @@ class FlatWeights:
         for parameter in parameters:
             self._begins[parameter] = n
             n = _end(n, parameter)
-        self.values = torch.zeros(n, device=parameters[0].device)
+        self._used = n
+        self.values = torch.zeros(shards.padded(n), device=parameters[0].device)
         self.gradient = torch.zeros_like(self.values)
+        self._rows = shards.rows(len(self.values))
+        self.own = self.values[self._rows]
+        self.reduced = torch.zeros_like(self.own) if shards.count > 1 else self.gradient
+        self._pieces: dict[nn.Parameter, slice] = {}
         self._low = self.values.to(execution.dtype) if low else None
         self._called = [called[parameter] for parameter in parameters]
         self._gradients = [_view(self.gradient, p, begin) for p, begin in self._begins.items()]
@@ -64,16 +81,51 @@ class FlatWeights:
             if self._low is not None:
                 called[parameter].data = _view(self._low, parameter, begin)
         self.scale = LossScale(on=execution.precision == "fp16")
-        self.average = self.values.clone()
-        self.profiles = PowerAverages((), self.values)
+        self.average = self.own.clone()
+        self.profiles = PowerAverages((), self.own)
         self.cast()
 
     def piece(self, parameters: Sequence[nn.Parameter]) -> nn.Parameter:
-        """Return values and gradients of consecutive parameters as one vector (m,)."""
-        rows = slice(self._begins[parameters[0]], _end(self._begins[parameters[-1]], parameters[-1]))
-        vector = nn.Parameter(self.values[rows])
-        vector.grad = self.gradient[rows]
+        """Return this process's part of consecutive parameters, values and gradients, as one vector, perhaps empty."""
+        span = slice(self._begins[parameters[0]], _end(self._begins[parameters[-1]], parameters[-1]))
+        part = self._part(span)
+        vector = nn.Parameter(self.own[part])
+        vector.grad = self.reduced[part]
+        self._pieces[vector] = span
         return vector
+
+    def _part(self, span: slice) -> slice:
+        """Return where a span of the vectors lies in what this process keeps."""
+        first, last = self._rows.start, self._rows.stop
+        begin, end = (min(max(at, first), last) for at in (span.start, span.stop))
+        return slice(begin - first, end - first)
+
+    def whole(self, kept: torch.Tensor, of: nn.Parameter | None = None) -> torch.Tensor:
+        """Return all of a vector of which every process keeps its part, as all processes call it.
+
+        Where parts are exchanged, the vector lies in the memory of the gradient and is lost in the next call or step.
+
+        Args:
+            kept: (m,), or what an optimiser keeps for a piece, a vector or a scalar.
+            of: that piece; None: all parameters.
+        """
+        if self.shards.count == 1 or not kept.ndim:
+            return kept if of is not None else kept[: self._used]
+        span = slice(0, self._used) if of is None else self._pieces[of]
+        if of is not None:
+            self.reduced[self._part(span)] = kept
+            kept = self.reduced
+        self.shards.gather(self.gradient, kept)
+        return self.gradient[span]
+
+    def kept(self, whole: torch.Tensor, of: nn.Parameter | None = None) -> torch.Tensor:
+        """Return what this process keeps of a vector as :meth:`whole` returns it; a view, or a scalar as it is."""
+        if self.shards.count == 1 or not whole.ndim:
+            return whole
+        span = slice(0, self._used) if of is None else self._pieces[of]
+        part = self._part(span)
+        begin = self._rows.start + part.start - span.start
+        return whole[begin : begin + part.stop - part.start]
 
     def call(self, *inputs: Any, **named: Any) -> Any:
         """Call the network; at low precision its floating-point inputs are cast."""
@@ -89,24 +141,30 @@ class FlatWeights:
             (loss * self.scale.factor).backward()
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._called]
         if add:  # in float32, whatever the network's precision
-            torch._foreach_add_(self._gradients, [gradient.float() for gradient in found])
+            torch._foreach_add_(self._gradients, found)
         else:
             torch._foreach_copy_(self._gradients, found)
         for parameter, view in zip(self._begins, self._gradients, strict=True):
             parameter.grad = view
 
-    def reduce(self, divisor: float = 1.0, *, processes: int = 1) -> torch.Tensor:
+    def reduce(self, divisor: float = 1.0) -> torch.Tensor:
         """Make the gradient its mean over the processes, divided by a number; return its norm, a scalar."""
-        if processes > 1:
-            torch.distributed.all_reduce(self.gradient)
-        if (divisor := divisor * processes * self.scale.factor) != 1:
-            self.gradient /= divisor
-        return torch.linalg.vector_norm(self.gradient)
+        self.shards.add(self.gradient, self.reduced)
+        if (divisor := divisor * self.shards.processes * self.scale.factor) != 1:
+            self.reduced /= divisor
+        return self.shards.norm(self.reduced)
 
     @torch.no_grad()
-    def update_average(self, decay: float) -> None:
-        """Move the average towards the values."""
-        self.average.lerp_(self.values, 1.0 - decay)  # θ̄ ← θ̄ + (1 − d) (θ − θ̄)
+    def exchange(self) -> None:
+        """Bring the weights that other processes have moved, and those of the copy at low precision, up to date."""
+        self.shards.gather(self.values, self.own)
+        self.cast()
+
+    @torch.no_grad()
+    def update_averages(self, decay: float, step: int) -> None:
+        """Move the average towards the values, and the further ones of so many steps, from 1."""
+        self.average.lerp_(self.own, 1.0 - decay)  # θ̄ ← θ̄ + (1 − d) (θ − θ̄)
+        self.profiles.update(self.own, step)
 
     @torch.no_grad()
     def cast(self) -> None:
@@ -121,15 +179,16 @@ class FlatWeights:
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[nn.Module]:
-        """Lend the average to the network, in evaluation mode, for the length of a ``with`` block."""
-        own = self.values.clone()
+        """Lend the average to the network, in evaluation mode, for the length of a ``with`` block.
+
+        After an error in the block the network keeps it: other processes may no longer be there to exchange weights.
+        """
+        own = self.own.clone()
         self._take(self.average)
         self.called.eval()
-        try:
-            yield self.called
-        finally:
-            self._take(own)
-            self.called.train()
+        yield self.called
+        self._take(own)
+        self.called.train()
 
     def finish(self) -> None:
         """Leave the average in the module, in evaluation mode, its parameters in memory of their own again."""
@@ -147,9 +206,9 @@ class FlatWeights:
         return value.to(self._execution.dtype) if floating else value
 
     @torch.no_grad()
-    def _take(self, values: torch.Tensor) -> None:
-        self.values.copy_(values)
-        self.cast()
+    def _take(self, own: torch.Tensor) -> None:
+        self.own.copy_(own)
+        self.exchange()
 
 
 def _end(begin: int, parameter: nn.Parameter) -> int:
@@ -158,4 +217,5 @@ def _end(begin: int, parameter: nn.Parameter) -> int:
 
 def _view(vector: torch.Tensor, parameter: torch.Tensor, begin: int) -> torch.Tensor:
     """Return the part of a vector (n,) that belongs to a parameter, in its shape and order in memory."""
-    return vector.as_strided(parameter.shape, torch.empty_like(parameter).stride(), begin)
+    at = vector.storage_offset() + begin  # the vector may itself be a row of a matrix
+    return vector.as_strided(parameter.shape, torch.empty_like(parameter).stride(), at)

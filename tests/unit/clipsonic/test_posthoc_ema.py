@@ -134,6 +134,8 @@ def test_a_stored_length_comes_back_as_it_was_and_another_one_is_a_model_too(tmp
     stored = load_file(out / "ema/step-00000008.safetensors")
     for name, value in model.network.named_parameters():
         assert torch.allclose(value, stored[f"0.2/{name}"], atol=1e-5)
+    others = [stored[f"0.1/{name}"] for name, _ in model.network.named_parameters()]
+    assert not all(map(torch.equal, others, model.network.parameters()))
     assert model.card["ema"]["length"] == 0.2
     assert model.card["averaged_from"] == read_json(out / "card.json")["weights_sha256"]
     assert "val_loss" not in model.card

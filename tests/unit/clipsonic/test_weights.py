@@ -107,9 +107,9 @@ def test_pieces_are_the_parameters_and_nothing_between_them() -> None:
 def test_the_average_is_the_exponentially_weighted_sum_of_the_weights() -> None:
     module, weights = one_weight(2.0)
     expected = 2.0
-    for value, decay in ((5.0, 0.1), (-1.0, 0.5), (4.0, 0.9)):
+    for step, (value, decay) in enumerate(((5.0, 0.1), (-1.0, 0.5), (4.0, 0.9)), start=1):
         nn.init.constant_(module.weight, value)
-        weights.update_average(decay)
+        weights.update_averages(decay, step)
         expected = decay * expected + (1 - decay) * value
     assert weights.average[0].item() == pytest.approx(expected, rel=1e-6)
 
@@ -135,3 +135,12 @@ def test_at_the_end_the_module_holds_the_average_in_memory_of_its_own() -> None:
     assert module.weight.item() == 2.0
     assert module.weight.grad is None
     assert not module.training
+
+
+def test_the_parts_of_a_row_of_a_matrix_are_those_of_that_row() -> None:
+    """Further averages lie in one matrix."""
+    module = network()
+    weights = FlatWeights(module, list(module.parameters()))
+    rows = torch.stack([weights.values, 2 * weights.values])
+    for name, parameter in module.named_parameters():
+        assert torch.equal(weights.named(rows[1])[name], 2 * parameter)

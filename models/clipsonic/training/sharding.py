@@ -1,0 +1,102 @@
+"""Optimiser state and averages of the weights, divided over the processes of a training (ZeRO, stage 1).
+
+Every process holds all weights and computes the gradient of its rows of the batch. Of the sum of these gradients it
+receives one part (reduce-scatter); of that part alone it keeps the moments of the optimiser and the averages, and takes
+the step; then the processes exchange their new weights (all-gather). The traffic is that of an all-reduce.
+
+Source: Rajbhandari, Rasley, Ruwase and He, ZeRO: Memory Optimizations Toward Training Trillion Parameter Models, SC
+2020, sections 5.1 and 7.2.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import distributed
+
+_ALIGNMENT = 32  # elements: parts begin where parameters may
+
+
+class Shards(NamedTuple):
+    """Which part of a vector a process keeps.
+
+    Attributes:
+        processes: of the training.
+        index: of this one.
+        divided: whether each keeps one part; else every process keeps all of it.
+    """
+
+    processes: int = 1
+    index: int = 0
+    divided: bool = False
+
+    @property
+    def count(self) -> int:
+        """Number of parts."""
+        return self.processes if self.divided else 1
+
+    def padded(self, n: int) -> int:
+        """Return the length of a vector of n elements that is cut into equal parts."""
+        unit = self.count * _ALIGNMENT
+        return -(-n // unit) * unit
+
+    def rows(self, n: int) -> slice:
+        """Return this process's part of a vector of a padded length.
+
+        Example:
+            >>> [Shards(3, index, divided=True).rows(192) for index in range(3)]
+            [slice(0, 64, None), slice(64, 128, None), slice(128, 192, None)]
+        """
+        size = n // self.count
+        return slice(self.index * size, self.index * size + size) if self.divided else slice(0, n)
+
+    def add(self, vector: torch.Tensor, part: torch.Tensor) -> None:
+        """Put this process's part of the sum of every process's vector (n,) into ``part``, a view of it or (m,)."""
+        if self.count > 1:
+            _named("reduce_scatter_single", "reduce_scatter_tensor")(part, vector)
+        elif self.processes > 1:
+            distributed.all_reduce(vector)
+
+    def norm(self, part: torch.Tensor) -> torch.Tensor:
+        """Return the norm of the vector of which every process has its part (m,), a scalar."""
+        norm = torch.linalg.vector_norm(part)
+        if self.count == 1:
+            return norm
+        squared = norm.double().square()
+        distributed.all_reduce(squared)
+        return squared.sqrt()
+
+    def gather(self, vector: torch.Tensor, part: torch.Tensor) -> None:
+        """Fill a vector (n,) with the parts (m,) of all processes."""
+        if self.count > 1:
+            _named("all_gather_single", "all_gather_into_tensor")(
+                vector, part.clone()
+            )  # it may be a view of the vector
+
+
+WHOLE = Shards()
+
+
+def state_bytes(parameters: int, *, averages: int = 1, one_moment: int = 0, shards: int = 1) -> int:
+    """Return what a process holds for the weights of a training, in bytes; activations come on top.
+
+    Args:
+        parameters: number of weights.
+        averages: of the weights, with that of ``train.ema``.
+        one_moment: weights of which the optimiser keeps one moment, those that Muon moves, and not two.
+        shards: processes that moments and averages are divided over.
+
+    Example:
+        >>> state_bytes(1_000_000), state_bytes(1_000_000, shards=8)
+        (24000000, 14000000)
+    """
+    # values, gradient, and the network's own gradients; in 16 bits: its copy of the values and half of the last
+    whole = 4 + 4 + 4
+    own = 8 + 4 * averages + (4 if shards > 1 else 0)  # moments, averages, and the part of the reduced gradient
+    return parameters * whole + -(-(parameters * own - 4 * one_moment) // shards)
+
+
+def _named(*names: str) -> Any:
+    """Return the first of these functions that torch has: 2.13 renames the two collectives."""
+    return next(getattr(distributed, name) for name in names if hasattr(distributed, name))
