@@ -51,8 +51,17 @@ def _run(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(found: dict[str, dict[str, Any]]) -> str:
-    head = ("preset", "network", "weights, M", "forward, GFLOP", "training item, GFLOP", "batch", "steps")
-    head += ("run, EFLOP", "state, GB")
+    head = (
+        "preset",
+        "network",
+        "weights, M",
+        "forward, GFLOP",
+        "training item, GFLOP",
+        "batch",
+        "steps",
+        "run, EFLOP",
+        "state, GB",
+    )
     rows = [
         (
             name,

@@ -23,37 +23,37 @@ class Shards(NamedTuple):
 
     Attributes:
         processes: of the training.
-        index: of this one.
+        rank: of this one.
         divided: whether each keeps one part; else every process keeps all of it.
     """
 
     processes: int = 1
-    index: int = 0
+    rank: int = 0
     divided: bool = False
 
     @property
-    def count(self) -> int:
+    def parts(self) -> int:
         """Number of parts."""
         return self.processes if self.divided else 1
 
     def padded(self, n: int) -> int:
         """Return the length of a vector of n elements that is cut into equal parts."""
-        unit = self.count * _ALIGNMENT
+        unit = self.parts * _ALIGNMENT
         return -(-n // unit) * unit
 
     def rows(self, n: int) -> slice:
         """Return this process's part of a vector of a padded length.
 
         Example:
-            >>> [Shards(3, index, divided=True).rows(192) for index in range(3)]
+            >>> [Shards(3, rank, divided=True).rows(192) for rank in range(3)]
             [slice(0, 64, None), slice(64, 128, None), slice(128, 192, None)]
         """
-        size = n // self.count
-        return slice(self.index * size, self.index * size + size) if self.divided else slice(0, n)
+        size = n // self.parts
+        return slice(self.rank * size, self.rank * size + size) if self.divided else slice(0, n)
 
     def add(self, vector: torch.Tensor, part: torch.Tensor) -> None:
         """Put this process's part of the sum of every process's vector (n,) into ``part``, a view of it or (m,)."""
-        if self.count > 1:
+        if self.parts > 1:
             _named("reduce_scatter_single", "reduce_scatter_tensor")(part, vector)
         elif self.processes > 1:
             distributed.all_reduce(vector)
@@ -61,7 +61,7 @@ class Shards(NamedTuple):
     def norm(self, part: torch.Tensor) -> torch.Tensor:
         """Return the norm of the vector of which every process has its part (m,), a scalar."""
         norm = torch.linalg.vector_norm(part)
-        if self.count == 1:
+        if self.parts == 1:
             return norm
         squared = norm.double().square()
         distributed.all_reduce(squared)
@@ -69,7 +69,7 @@ class Shards(NamedTuple):
 
     def gather(self, vector: torch.Tensor, part: torch.Tensor) -> None:
         """Fill a vector (n,) with the parts (m,) of all processes."""
-        if self.count > 1:
+        if self.parts > 1:
             _named("all_gather_single", "all_gather_into_tensor")(
                 vector, part.clone()
             )  # it may be a view of the vector

@@ -68,7 +68,7 @@ class FlatWeights:
         self.gradient = torch.zeros_like(self.values)
         self._rows = shards.rows(len(self.values))
         self.own = self.values[self._rows]
-        self.reduced = torch.zeros_like(self.own) if shards.count > 1 else self.gradient
+        self.reduced = torch.zeros_like(self.own) if shards.parts > 1 else self.gradient
         self._pieces: dict[nn.Parameter, slice] = {}
         self._low = self.values.to(execution.dtype) if low else None
         self._called = [called[parameter] for parameter in parameters]
@@ -109,7 +109,7 @@ class FlatWeights:
             kept: (m,), or what an optimiser keeps for a piece, a vector or a scalar.
             of: that piece; None: all parameters.
         """
-        if self.shards.count == 1 or not kept.ndim:
+        if self.shards.parts == 1 or not kept.ndim:
             return kept if of is not None else kept[: self._used]
         span = slice(0, self._used) if of is None else self._pieces[of]
         if of is not None:
@@ -120,7 +120,7 @@ class FlatWeights:
 
     def kept(self, whole: torch.Tensor, of: nn.Parameter | None = None) -> torch.Tensor:
         """Return what this process keeps of a vector as :meth:`whole` returns it; a view, or a scalar as it is."""
-        if self.shards.count == 1 or not whole.ndim:
+        if self.shards.parts == 1 or not whole.ndim:
             return whole
         span = slice(0, self._used) if of is None else self._pieces[of]
         part = self._part(span)

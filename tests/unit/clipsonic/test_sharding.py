@@ -28,7 +28,7 @@ ADAMW = TrainConfig(learning_rate=0.1, weight_decay=0.5, precision="fp32")
 
 @given(n=st.integers(1, 5000), processes=st.integers(1, 9), divided=st.booleans())
 def test_every_element_has_one_keeper_or_all_of_them(n: int, processes: int, divided: bool) -> None:
-    shards = [Shards(processes, index, divided) for index in range(processes)]
+    shards = [Shards(processes, rank, divided) for rank in range(processes)]
     padded = shards[0].padded(n)
     rows = [row for one in shards for row in range(padded)[one.rows(padded)]]
     assert sorted(rows) == sorted([*range(padded)] * (1 if divided else processes))
