@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.listening import protocols
 
 if TYPE_CHECKING:
     from clipsonic_eval.analysis.results import Results
@@ -58,6 +59,14 @@ class SystemStyle:
         return replace(self, name=name, meaning=self.meaning.replace("{}", filling))
 
 
+# of listening tests; a reference and a shuffled anchor go by these names where a system has that of the control
+ANCHORS: Final = (
+    SystemStyle(protocols.REFERENCE, "real recording, hidden among the systems", CONTROLS, "#000000"),
+    SystemStyle(protocols.LOW_PASSED, "real recording below 3.5 kHz", CONTROLS, "#949494"),
+    SystemStyle(protocols.SHUFFLED, "real recording of another query", CONTROLS, "#7f7f7f"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A section of the page: a question, and the rules that answer it in sentences.
@@ -99,6 +108,7 @@ class Catalogue:
         SystemStyle(REAL, "real audio of the queries", CONTROLS, "#000000"),
         SystemStyle(SHUFFLED, "real audio with shuffled prompts", CONTROLS, "#7f7f7f"),
         SystemStyle(NOISE, "white noise", CONTROLS, "#b0b0b0"),
+        *ANCHORS,
     )
     groups: tuple[str, ...] = ("", CONTROLS)
     others: str = ""

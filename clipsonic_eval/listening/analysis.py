@@ -19,7 +19,9 @@ from clipsonic_eval.stats import paired
 from clipsonic_eval.types import Finding, Score, Skip
 
 KIND: Final = "listening"  # of the records
-EVERYONE: Final = "all_listeners"  # folder of the record without exclusions, and that value among a score's details
+EVERYONE: Final = (
+    "all_listeners"  # folder of the record without exclusions; its value and interval are details of a score
+)
 Row = Mapping[str, Any]
 
 
@@ -139,9 +141,13 @@ def _numbers(
 
 
 def _beside(score: Score, everyone: RunRecord) -> Score:
-    """Return a score with the value of all listeners among its details."""
+    """Return a score with value and interval of all listeners among its details."""
     other = everyone.score(score.metric, score.system)
-    return score if other is None else dataclasses.replace(score, details={**score.details, EVERYONE: other.value})
+    if other is None or other.ci is None:
+        return score
+    low, high = other.ci
+    ends = {EVERYONE: other.value, f"{EVERYONE}_low": low, f"{EVERYONE}_high": high}
+    return dataclasses.replace(score, details={**score.details, **ends})
 
 
 def _sensitivity(

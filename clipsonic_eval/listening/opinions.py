@@ -24,7 +24,10 @@ TEST: Final = "two-way-adjusted-t"
 
 
 class Ratings(NamedTuple):
-    """Answers of one protocol as arrays: (n,) values, and (n,) numbers of systems, listeners and queries."""
+    """Answers of one protocol as arrays: (n,) values, and (n,) numbers of systems, listeners and queries.
+
+    The first ``tested`` systems are those of the plan; hidden reference and anchors follow.
+    """
 
     protocol: str
     values: Float64
@@ -33,6 +36,11 @@ class Ratings(NamedTuple):
     items: IntArray
     names: tuple[str, ...]
     keys: tuple[str, ...]
+    tested: int
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Return the pairs that are compared, by number; no control is."""
+        return list(combinations(range(self.tested), 2))
 
 
 def shown_name(system: str, plan: ListeningPlan) -> str:
@@ -46,8 +54,8 @@ def ratings(plan: ListeningPlan, answers: Iterable[Answer], protocol: str) -> Ra
     own = [answer for answer in answers if answer.kind == RATED and answer.protocol == protocol]
     if not own:
         return None
-    order = {name: place for place, name in enumerate((*plan.systems, REFERENCE, *_rest(own)))}
-    names = tuple(sorted({answer.systems[0] for answer in own}, key=lambda name: order[name]))
+    heard = {answer.systems[0] for answer in own}
+    names = tuple(name for name in dict.fromkeys((*plan.systems, REFERENCE, *sorted(heard))) if name in heard)
     keys = tuple(sorted({answer.query for answer in own}))
     return Ratings(
         protocol,
@@ -57,11 +65,8 @@ def ratings(plan: ListeningPlan, answers: Iterable[Answer], protocol: str) -> Ra
         crossed.numbered([answer.query for answer in own]),
         tuple(shown_name(name, plan) for name in names),
         keys,
+        sum(name in plan.systems for name in names),
     )
-
-
-def _rest(own: Sequence[Answer]) -> list[str]:
-    return sorted({answer.systems[0] for answer in own})
 
 
 def head(plan: ListeningPlan, protocol: str, who: str) -> str:
@@ -153,12 +158,14 @@ def scores(found: Ratings, signature: str, *, n_boot: int, seed: int) -> list[Sc
 
 
 def comparisons(found: Ratings) -> list[Comparison]:
-    """Return the differences of all pairs, freed of the levels of listeners and queries; not corrected yet.
+    """Return the differences of all pairs of systems, freed of the levels of listeners and queries; not corrected yet.
+
+    Controls are not compared.
 
     Raises:
         ShapeError: systems that share nothing, or too few answers.
     """
-    pairs = list(combinations(range(len(found.names)), 2))
+    pairs = found.pairs()
     where = found.listeners, found.items
     made = crossed.adjusted_differences(found.values, found.systems, *where, pairs)
     result = []
@@ -189,7 +196,7 @@ def ordinal_rows(found: Ratings) -> list[dict[str, Any]]:
     """
     effects, influence = ordinal.proportional_odds(found.values.astype(np.intp), found.systems)
     rows = []
-    for a, b in combinations(range(len(found.names)), 2):
+    for a, b in found.pairs():
         difference, own = float(effects[a] - effects[b]), influence[:, a] - influence[:, b]
         low, high = crossed.two_way_interval(difference, own, found.listeners, found.items)
         p = crossed.two_way_p(difference, own, found.listeners, found.items)

@@ -1,15 +1,16 @@
 """Do metrics say what listeners say? Correlations of mean opinions with FAD, CLAP score and others.
 
-By system: over the systems that both records score. A handful of systems is few, and the interval says so. By clip:
-over the clips of all systems, with the mean of each system taken out, so that it is told which of two sounds of *one*
-system is better; the queries are resampled. The noise of few answers a clip pulls these towards zero.
+By system: over the systems that both records score, controls left out: real recordings and noise would agree with any
+metric. A handful of systems is few, and the interval says so. By clip: over the clips of these systems, with the mean
+of each system taken out, so that it is told which of two sounds of *one* system is better; the queries are resampled.
+The noise of few answers a clip pulls these towards zero.
 
 Source: R. A. Fisher, On the probable error of a coefficient of correlation deduced from a small sample, 1921.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -48,12 +49,20 @@ class Relation(NamedTuple):
     n: int
 
 
-def relations(heard: RunRecord, measured: Iterable[RunRecord], *, n_boot: int = 2000, seed: int = 0) -> list[Relation]:
+def relations(
+    heard: RunRecord,
+    measured: Iterable[RunRecord],
+    *,
+    controls: Collection[str] = (),
+    n_boot: int = 2000,
+    seed: int = 0,
+) -> list[Relation]:
     """Relate every protocol of a listening test to every metric of other records.
 
     Args:
         heard: record of the listening test.
         measured: records of evaluations of the same systems.
+        controls: systems that are left out.
         n_boot: resamples of the queries.
         seed: of the resamples.
 
@@ -66,7 +75,9 @@ def relations(heard: RunRecord, measured: Iterable[RunRecord], *, n_boot: int = 
         for score in record.scores:
             others.setdefault(score.metric, {}).setdefault(score.system, score)
     for opinion in heard.metric_names:
-        own = {score.system: score for score in heard.scores if score.metric == opinion}
+        own = {
+            score.system: score for score in heard.scores if score.metric == opinion and score.system not in controls
+        }
         for by_system in others.values():
             pairs = [(own[name], by_system[name]) for name in own if name in by_system]
             found += [*_by_system(pairs), *_by_clip(pairs, n_boot, seed)]
@@ -92,16 +103,16 @@ def _by_clip(pairs: list[tuple[Score, Score]], n_boot: int, seed: int) -> Iterat
         for number, (a, b) in enumerate(pairs)
         for key in sorted(a.per_clip.keys() & b.per_clip.keys())
     ]
-    if len({key for key, *_ in rows}) < LEAST:
+    keys = sorted({key for key, *_ in rows})
+    if len(keys) < LEAST:
         return
     queries, systems = numbered([row[0] for row in rows]), numbered([row[1] for row in rows])
     x, y = (_centred(np.array([row[side] for row in rows], np.float64), systems) for side in (2, 3))
     if np.ptp(x) < 1e-12 or np.ptp(y) < 1e-12:
         return
-    keys = sorted({row[0] for row in rows})
-    counts = resample_counts(keys, n_boot, seed, "relation").astype(np.float64)[:, queries]
-    # r = Σ w x y / √(Σ w x² Σ w y²)
-    drawn = counts @ (x * y) / np.sqrt(np.maximum(counts @ x**2 * (counts @ y**2), 1e-300))
+    counts = resample_counts(keys, n_boot, seed, "relation").astype(np.float64)
+    xy, xx, yy = (counts @ np.bincount(queries, product) for product in (x * y, x**2, y**2))
+    drawn = xy / np.sqrt(np.maximum(xx * yy, 1e-300))  # r = Σ w x y / √(Σ w x² Σ w y²)
     low, high = np.quantile(drawn, [0.025, 0.975])
     r = float(x @ y / np.sqrt(x @ x * (y @ y)))
     rank = float(stats.spearmanr(x, y).statistic)

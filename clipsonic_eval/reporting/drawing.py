@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from clipsonic_eval import files
 from clipsonic_eval.analysis.results import Results
-from clipsonic_eval.reporting.drawn import conditions, numbers, settings, sounds
+from clipsonic_eval.reporting.drawn import conditions, numbers, opinions, settings, sounds
 from clipsonic_eval.reporting.drawn.entry import ReportFigure
 from clipsonic_eval.reporting.figures.venues import DEFAULT
 
@@ -22,23 +23,38 @@ def draw_all(results: Results, folder: Path, venue: str = DEFAULT) -> tuple[dict
     Returns:
         Title and caption by name, and a sentence for each figure that is missing.
     """
+    every = figures(results)
+    left_out = [figure.missing for figure in every if figure.draw is None and figure.missing]
+    made = draw_each(every, folder / "figures", venue)
+    return made, [*left_out, *sounds.undrawable_captions(results)]
+
+
+def draw_each(figures: Iterable[ReportFigure], folder: Path, venue: str = DEFAULT) -> dict[str, tuple[str, str]]:
+    """Draw those of the figures that can be drawn, and write their numbers beside them.
+
+    Args:
+        figures: one after the other.
+        folder: of the files.
+        venue: whose columns the figures fill.
+
+    Returns:
+        Title and caption by name.
+    """
     from clipsonic_eval.reporting.figures import style
 
     made: dict[str, tuple[str, str]] = {}
-    left_out: list[str] = []
-    for figure in figures(results):
+    for figure in figures:
         if figure.draw is None:
-            left_out += [figure.missing] if figure.missing else []
             continue
-        (folder / "figures").mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
         with style.look(figure.families, venue):
             canvas, caption = figure.draw()
-            style.save(canvas, folder / "figures" / figure.name, figure.png_bytes)
-        files.write_text(folder / "figures" / f"{figure.name}.csv", figure.data())
+            style.save(canvas, folder / figure.name, figure.png_bytes)
+        files.write_text(folder / f"{figure.name}.csv", figure.data())
         made[figure.name] = (figure.title, caption)
-    return made, [*left_out, *sounds.undrawable_captions(results)]
+    return made
 
 
 def figures(results: Results) -> list[ReportFigure]:
     """Return the figures of a report in their order, those among them that the results do not allow."""
-    return [one for part in (numbers, conditions, sounds, settings) for one in part.figures(results)]
+    return [one for part in (numbers, opinions, conditions, sounds, settings) for one in part.figures(results)]

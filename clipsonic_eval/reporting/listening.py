@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.files import write_csv, write_text
 from clipsonic_eval.formats import interval, markdown_table, number, p_value, printable
 from clipsonic_eval.listening.analysis import ListeningResult
 from clipsonic_eval.listening.exclusion import MEANING
 from clipsonic_eval.listening.relation import Relation
 from clipsonic_eval.records import Comparison, RunRecord
+from clipsonic_eval.reporting.drawing import draw_each
+from clipsonic_eval.reporting.drawn.opinions import of_opinions
 from clipsonic_eval.reporting.headings import decimals, title
+from clipsonic_eval.reporting.page import figure
 from clipsonic_eval.types import Score
 
 PAGE: Final = "listening.md"
 
 
-def write(result: ListeningResult, relations: Sequence[Relation], folder: Path) -> Path:
-    """Write the page, and ``relation.csv`` if there is a relation.
+def write(result: ListeningResult, relations: Sequence[Relation], measured: Sequence[RunRecord], folder: Path) -> Path:
+    """Write the page and its figures, and ``relation.csv`` if there is a relation.
 
     Args:
         result: of the analysis.
         relations: of opinions and metrics.
+        measured: records of the metrics.
         folder: the run folder.
 
     Returns:
@@ -31,6 +37,9 @@ def write(result: ListeningResult, relations: Sequence[Relation], folder: Path) 
     """
     if relations:
         write_csv(folder / "relation.csv", Relation._fields, relations)
+    others = replace(result.record, scores=tuple(score for record in measured for score in record.scores))
+    catalogue = Catalogue().completed(result.record.system_names)
+    figures = draw_each(of_opinions(result.record, others, relations, catalogue), folder / "figures")
     listeners = {check.listener for check in result.checks}
     out = {check.listener for check in result.checks if not check.kept}
     parts = [
@@ -38,14 +47,19 @@ def write(result: ListeningResult, relations: Sequence[Relation], folder: Path) 
         f"Plan {result.record.config['plan']}; {len(listeners)} listeners, {len(out)} of them excluded by the rules of "
         "the plan. Intervals are 95 %, over listeners and queries: another test would have others of both.",
         "## Opinions",
-        *_opinions(result.record, result.everyone),
+        *_opinions(result.record, result.everyone, catalogue),
+        "\n".join(figure(figures, "opinions")),
         "## Differences",
         _differences(result.record.comparisons, result.ordinal),
         "## Agreement of the listeners",
         _agreement(result.agreement),
         "## Rules",
         _rules(result),
-        *(["## Relation to metrics", _relation(relations)] if relations else []),
+        *(
+            ["## Relation to metrics", _relation(relations), "\n".join(figure(figures, "relation"))]
+            if relations
+            else []
+        ),
         "## Signatures",
         "\n".join(f"- `{line}`" for line in dict.fromkeys(score.signature for score in result.record.scores)),
     ]
@@ -53,7 +67,7 @@ def write(result: ListeningResult, relations: Sequence[Relation], folder: Path) 
     return folder / PAGE
 
 
-def _opinions(record: RunRecord, everyone: RunRecord) -> list[str]:
+def _opinions(record: RunRecord, everyone: RunRecord, catalogue: Catalogue) -> list[str]:
     parts = []
     for metric in record.metric_names:
         own = [score for score in record.scores if score.metric == metric]
@@ -66,7 +80,7 @@ def _opinions(record: RunRecord, everyone: RunRecord) -> list[str]:
             "answers",
             "queries",
         ]
-        rows = [_row(score, everyone.score(metric, score.system)) for score in own]
+        rows = [_row(score, everyone.score(metric, score.system), catalogue) for score in own]
         parts.append(f"**{title(metric)}** ({own[0].unit})")
         parts.append(markdown_table(heads, rows))
     parts.append(
@@ -76,10 +90,10 @@ def _opinions(record: RunRecord, everyone: RunRecord) -> list[str]:
     return parts
 
 
-def _row(score: Score, other: Score | None) -> list[str]:
+def _row(score: Score, other: Score | None, catalogue: Catalogue) -> list[str]:
     places, details = decimals(score.metric), score.details
     return [
-        printable(score.system),
+        printable(score.system) + (" (control)" if catalogue.is_control(score.system) else ""),
         f"{number(score.value, places)} {interval(score.ci, places)}",
         interval((details["two_way_low"], details["two_way_high"]), places),
         interval((details["naive_low"], details["naive_high"]), places) if "naive_low" in details else "–",
@@ -91,7 +105,7 @@ def _row(score: Score, other: Score | None) -> list[str]:
 
 def _differences(comparisons: Sequence[Comparison], ordinal: Sequence[Mapping[str, Any]]) -> str:
     if not comparisons:
-        return "One system, so nothing to compare."
+        return "One system, so nothing to compare. Controls are not compared."
     beside = {(row["metric"], row["a"], row["b"]): row for row in ordinal}
     rows = []
     for c in comparisons:
@@ -107,7 +121,10 @@ def _differences(comparisons: Sequence[Comparison], ordinal: Sequence[Mapping[st
     table = markdown_table(
         ["", "systems", "difference", "p (Holm)", "log odds, ordinal model", "p (Holm), ordinal model"], rows
     )
-    return table + "\nDifferences are freed of the levels of listeners and queries by least squares."
+    return (
+        table + "\nDifferences are freed of the levels of listeners and queries by least squares. Controls are not "
+        "compared."
+    )
 
 
 def _agreement(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -46,10 +46,10 @@ def readme(
         left_out: tables and figures that are missing, with the reason.
     """
     parts = [f"# {title}", "", *summary.opening(results)]
-    parts += [*_table(tables, "table"), *_figure(figures, "metrics"), *summary.key(results)]
+    parts += [*_table(tables, "table"), *figure(figures, "metrics"), *summary.key(results)]
     for section in outline(results, tables, figures):
         parts += [f"## {section.title}", "", *[f"- {s}" for s in section.sentences], *([""] * bool(section.sentences))]
-        parts += [line for name in section.figures for line in _figure(figures, name)]
+        parts += [line for name in section.figures for line in figure(figures, name)]
         parts += [line for name in section.tables for line in _table(tables, name)]
     if left_out:
         parts += ["## Left out", "", *[f"- {line}" for line in left_out], ""]
@@ -77,6 +77,8 @@ def outline(results: Results, tables: Collection[str], figures: Collection[str])
     ]
     for name in (name for name in tables if name.startswith(ABLATION)):
         found.append(section(f"Ablation: {name.removeprefix(ABLATION)}", (), (name,)))
+    if "opinions" in figures:
+        found.append(section("What did listeners say?", (), ("opinions", "relation")))
     if "extrapolation" in figures:
         found.append(section("How many clips does FAD need?", (), ("extrapolation",)))
     if against := [name for name in figures if name.startswith("against-")]:
@@ -103,7 +105,8 @@ def _table(tables: Mapping[str, TextTable], name: str) -> list[str]:
     return [markup.markdown(tables[name]), f"As files: {files}", ""]
 
 
-def _figure(figures: Figures, name: str) -> list[str]:
+def figure(figures: Figures, name: str) -> list[str]:
+    """Return the lines that show a figure of the folder ``figures``; none where it was not drawn."""
     if name not in figures:
         return []
     title, caption = figures[name]

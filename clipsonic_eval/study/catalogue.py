@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from clipsonic_eval.analysis.catalogue import CONTROLS, Catalogue, Question, SystemStyle
+from clipsonic_eval.analysis.catalogue import ANCHORS, CONTROLS, Catalogue, Question, SystemStyle
 from clipsonic_eval.reporting.statements import caveats, classes, comparisons, controls, gap, probes, spread
 from clipsonic_eval.study import statements
 
@@ -32,6 +32,7 @@ SYSTEMS: Final = (
     SystemStyle("real-mel", "real audio through mel and Griffin-Lim", CONTROLS, "#4d4d4d"),
     SystemStyle("shuffled", "real audio with shuffled prompts", CONTROLS, "#7f7f7f"),
     SystemStyle("noise", "white noise", CONTROLS, "#b0b0b0"),
+    *ANCHORS,
 )
 
 # Planned before any number was seen: Holm's correction is over these and no others.

@@ -130,7 +130,7 @@ class Listeners:
             self._send(client, message)
         if fault == "reload":
             found = _until(client.enter)
-            missing = {step for session, step in self.sent if session == client.session} - set(found["answered"])
+            missing = {step for session, step in self.sent.copy() if session == client.session} - set(found["answered"])
             self.counts["acknowledged and not there after a reload"] += len(missing)
 
     def _send(self, client: Client, message: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite
 @click.option("--run", "runs", multiple=True, metavar="RUN", help="Evaluation to relate opinions to; repeatable.")
 @click.option("--resamples", type=int, default=2000, help="Resamples of listeners and queries.")
 @click.option("--seed", type=int, default=0, help="Seed of the resamples.")
-@out_option("Run folder: record.json, csv files, listening.md.")
+@out_option("Run folder: record.json, csv files, listening.md, figures/.")
 @overwrite_option
 @json_option("the record")
 @click.pass_context
@@ -34,6 +34,7 @@ def command(
         --out runs/listening
     clipsonic-eval report runs/eval runs/listening --out report
     """
+    from clipsonic_eval.analysis.catalogue import Catalogue
     from clipsonic_eval.analysis.runs import find
     from clipsonic_eval.cli._scores import show
     from clipsonic_eval.cli._skips import finish
@@ -50,7 +51,10 @@ def command(
     draws = {"n_boot": options["resamples"], "seed": options["seed"]}
     result = analyse(plan, given, skipped, **draws)
     write(result, out, overwrite=options["overwrite"])
-    page = listening.write(result, relations(result.record, measured, **draws), out)
+    names = result.record.system_names
+    controls = [name for name in names if Catalogue().completed(names).is_control(name)]
+    related = relations(result.record, measured, controls=controls, **draws)
+    page = listening.write(result, related, measured, out)
     show(result.record, as_json=as_json)
     if not as_json:
         click.echo(f"\n{page}")

@@ -9,19 +9,20 @@ from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.reporting import gap as gap_table
 from clipsonic_eval.reporting import sweep, tables
 from clipsonic_eval.reporting.drawn.entry import ReportFigure
+from clipsonic_eval.reporting.drawn.opinions import apart
 
 
 def figures(results: Results) -> list[ReportFigure]:
     """Return the figures of metrics, classes, the gap, and the sweep over CLIP variants."""
     from clipsonic_eval.reporting.figures import classes, clip_variants, gap, systems
 
-    catalogue, table = results.catalogue, results.table
+    catalogue, table = results.catalogue, apart(results.table)[1]  # opinions have a figure of their own
     points = next((p for run in results.gap_runs if (p := figure_data.projection(run)) is not None), None)
     return [
         ReportFigure(
             "metrics",
             "Metrics by system",
-            "table and figure of the metrics: no run of `evaluate`",
+            "" if results.table.scores else "table and figure of the metrics: no run of `evaluate`",
             partial(systems.draw, table, catalogue) if table.scores else None,
             partial(tables.results_csv, table, catalogue),
         ),

@@ -21,7 +21,7 @@ _Shown = Sequence[tuple[SystemStyle, Score]]
 def draw(record: RunRecord, catalogue: Catalogue) -> tuple[Figure, str]:
     """Return the figure, a panel per metric and a row per system, and its caption."""
     systems = catalogue.ordered(record.system_names)
-    heights = _heights(systems)
+    heights = heights_of(systems)
     firsts = first_of_metric(record.scores)
     last = heights[systems[-1].name]
     figure = style.figure(2 if len(firsts) > 1 else 1, max(0.55 + 0.19 * (last + 1), 1.2))
@@ -34,7 +34,7 @@ def draw(record: RunRecord, catalogue: Catalogue) -> tuple[Figure, str]:
     return figure, _caption(record, catalogue)
 
 
-def _heights(systems: Sequence[SystemStyle]) -> dict[str, float]:
+def heights_of(systems: Sequence[SystemStyle]) -> dict[str, float]:
     """Return the vertical position of each row; half a row of space between groups."""
     heights: dict[str, float] = {}
     height = 0.0

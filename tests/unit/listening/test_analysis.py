@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from listening_plans import RATINGS, plan, simulated
 
 from clipsonic_eval import records
 from clipsonic_eval.analysis import results, runs
+from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_csv
-from clipsonic_eval.listening import analysis, run_folder
+from clipsonic_eval.listening import analysis, opinions, run_folder
 from clipsonic_eval.listening.analysis import ListeningResult
 from clipsonic_eval.listening.answers import Answer
 from clipsonic_eval.listening.exclusion import apply_rules, kept_listeners
@@ -22,6 +24,7 @@ from clipsonic_eval.listening.trials import GOLD, HEADPHONES, RATED, REPEAT, TRA
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import listening as page
 from clipsonic_eval.reporting import tables
+from clipsonic_eval.study.catalogue import CLIPSONIC
 from clipsonic_eval.types import Score
 
 PAIRS, SLIDERS = SessionPart(("preference",), 12), SessionPart(("mushra-like",), 6)
@@ -70,6 +73,26 @@ def test_controls_of_sliders_go_by_the_names_of_evaluations(result: ListeningRes
     own = {score.system for score in result.record.scores if score.metric == "mushra-like"}
     assert own == {"S0", "S1", "S2", "real", "shuffled", "anchor-3.5kHz"}
     assert result.record["real", "mushra-like"].value > 90
+
+
+def test_controls_are_controls_in_reports_and_are_not_compared(result: ListeningResult) -> None:
+    for catalogue in (Catalogue(), CLIPSONIC):
+        completed = catalogue.completed((*result.record.system_names, "reference", "anchor-shuffled"))
+        controls = {style.name for style in completed.systems if completed.is_control(style.name)}
+        assert controls == {"real", "shuffled", "anchor-3.5kHz", "noise", "reference", "anchor-shuffled"} & {
+            style.name for style in completed.systems
+        }
+        assert {"S0", "S1", "S2"} == {style.name for style in completed.systems} - controls
+    compared = [(c.a, c.b) for c in result.record.comparisons if c.metric == "mushra-like"]
+    assert compared == [("S0", "S1"), ("S0", "S2"), ("S1", "S2")]
+
+
+def test_systems_stand_in_the_order_of_the_plan_and_controls_after_them() -> None:
+    made = dataclasses.replace(plan(3, 24, SLIDERS), systems=("S2", "S0", "S1"))
+    found = opinions.ratings(made, simulated(made, 2), "mushra-like")
+    assert found is not None
+    assert found.names[:4] == ("S2", "S0", "S1", "real")
+    assert found.tested == 3
 
 
 def test_a_signature_names_test_protocol_and_rules_and_compares_only_within_them(result: ListeningResult) -> None:
@@ -168,7 +191,7 @@ def test_agreement_and_the_ordinal_model_stand_beside(result: ListeningResult) -
 
 def test_the_run_folder_reads_back_and_the_page_has_every_number(tmp_path: Path, result: ListeningResult) -> None:
     run_folder.write(result, tmp_path / "run")
-    written = page.write(result, [], tmp_path / "run").read_text()
+    written = page.write(result, [], [], tmp_path / "run").read_text()
     read = records.read(tmp_path / "run")
     assert read.scores == result.record.scores
     assert records.read(tmp_path / "run" / "all_listeners")["S0", "mos-fidelity"].n_rows > 0
@@ -230,6 +253,14 @@ def test_a_metric_that_says_what_listeners_say_is_related_whatever_its_direction
         assert found.r == pytest.approx(1.0)
         assert found.rank == pytest.approx(1.0)
     assert by_system.n == 5
+
+
+def test_a_control_does_not_make_a_metric_agree() -> None:
+    made = plan(5, 30, SessionPart(("mos-fidelity",), 15))
+    heard = analysis.analyse(made, simulated(made, 10, effects=(3.0, 3.0, 3.0, 3.0, 1.0)), **QUICK).record
+    kept = relations(heard, [measured(heard, 1.0, True)], controls=["S4"], n_boot=100)
+    assert [found.n for found in kept if found.over == "systems"] == [4]
+    assert kept[1].n == sum(len(s.per_clip) for s in heard.scores if s.system != "S4")
 
 
 def test_an_unrelated_metric_has_an_interval_around_zero() -> None:

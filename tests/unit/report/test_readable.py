@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from unit.report.synthetic import write_study
+from unit.report.synthetic import score, write_study
 from unit.report.vision import VISIONS, difference, lab
 
 from clipsonic_eval.analysis.catalogue import PALETTE
@@ -24,9 +24,11 @@ from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import drawing
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.study.catalogue import CLIPSONIC
+from clipsonic_eval.types import Score
 
 Drawn = Callable[[str], dict[str, Figure]]
 APART = 20.0  # ΔE
+HEARD = ("mos-fidelity", "mos-relevance", "preference")
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +48,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
         replace(fad_inf(rng.normal(size=(90, 2)), rng.normal(size=(60, 2)), n_boot=20), system=s) for s in ("PD", "ZS")
     ]
     table = Run("limits", None, RunRecord("evaluate", tuple(limits)))
+    heard = [
+        opinion(metric, name, i) for metric in HEARD for i, name in enumerate(("IQ", "SD", "PD", "mean-shift", "ZS"))
+    ]
     return replace(
         found,
+        table=replace(found.table, scores=(*found.table.scores, *heard)),
         gap=replace(found.gap, scores=tuple(gap)),
         by_setting={"steps": dict.fromkeys(("10", "50", "100"), found.table)},
         training={"video": log, "prior-pd": log},
@@ -55,10 +61,17 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     )
 
 
+def opinion(metric: str, system: str, i: int) -> Score:
+    """What listeners said of a system."""
+    value = 4.0 - 0.4 * i
+    everyone = {"all_listeners": value, "all_listeners_low": value - 0.3, "all_listeners_high": value + 0.3}
+    return score(metric, system, value, n=24, details={"listeners": 12, **everyone})
+
+
 def test_the_study_has_every_figure_but_that_of_classes(drawn: Drawn) -> None:
     assert set(drawn("icassp")) == {
-        "metrics", "gap", "clip_variants", "cosines", "recovery", "extrapolation", "contact_sheet",
-        "spectrograms", "guidance", "against-steps", "training",
+        "metrics", "opinions", "relation", "gap", "clip_variants", "cosines", "recovery", "extrapolation",
+        "contact_sheet", "spectrograms", "guidance", "against-steps", "training",
     }  # fmt: skip
 
 
