@@ -38,19 +38,19 @@ def readme(
 
     Args:
         results: for the words and the provenance.
-        tables: by name (``table``, ``comparisons``, ``gap``, ``guidance``, ``probes``, ``clip_variants``, ``cost``,
-            ``stages``).
+        tables: by name (``table``, ``pairs``, ``comparisons``, ``gap``, ``guidance``, ``probes``, ``clip_variants``,
+            ``cost``, ``stages``).
         figures: those that were drawn.
         title: of the page.
         command: that made it, "" for none.
         left_out: tables and figures that are missing, with the reason.
     """
     parts = [f"# {title}", "", *summary.opening(results)]
-    parts += [*_table(tables, "table"), *figure(figures, "metrics"), *summary.key(results)]
+    parts += [*_table(tables, "table"), *figure(figures, "metrics")]
     for section in outline(results, tables, figures):
         parts += [f"## {section.title}", "", *[f"- {s}" for s in section.sentences], *([""] * bool(section.sentences))]
         parts += [line for name in section.figures for line in figure(figures, name)]
-        parts += [line for name in section.tables for line in _table(tables, name)]
+        parts += [line for name in section.tables for line in _table(tables, name, short="pairs" in tables)]
     if left_out:
         parts += ["## Left out", "", *[f"- {line}" for line in left_out], ""]
     lines = [f"- {line}" for line in provenance(results.runs.all_runs)]
@@ -98,10 +98,14 @@ def _made_by(command: str) -> list[str]:
     return ["From run records alone, by", "", "```", command, "```", ""] if command else []
 
 
-def _table(tables: Mapping[str, TextTable], name: str) -> list[str]:
+def _table(tables: Mapping[str, TextTable], name: str, *, short: bool = False) -> list[str]:
+    """Return a table and its files; where ``short``, of the table of all comparisons the files alone."""
     if name not in tables:
         return []
     files = ", ".join(f"[{suffix}]({name}.{suffix})" for suffix in ("csv", "tex", "md"))
+    if short and name == "comparisons":
+        n = plural(len(tables[name].cells), "difference")
+        return [f"{n} with p, p after Holm's correction, effect size and every training seed: {files}", ""]
     return [markup.markdown(tables[name]), f"As files: {files}", ""]
 
 

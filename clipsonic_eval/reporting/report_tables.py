@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from clipsonic_eval.analysis.ablation import ablation
 from clipsonic_eval.analysis.results import Results
-from clipsonic_eval.reporting import bench, gap, guidance, paper, probes, published, sweep, tables
+from clipsonic_eval.reporting import bench, gap, guidance, pairs, paper, probes, published, sweep, tables
 from clipsonic_eval.reporting.markup import TextTable
 from clipsonic_eval.reporting.options import ABLATION, PUBLISHED, PaperTable
 
@@ -17,7 +17,7 @@ def render_tables(results: Results) -> tuple[dict[str, TextTable], dict[str, str
     Raises:
         UserError: numbers of one column were not computed in the same way.
     """
-    catalogue, pairs = results.catalogue, results.catalogue.sweep
+    catalogue, swept = results.catalogue, results.catalogue.sweep
     shown: dict[str, TextTable] = {}
     csv: dict[str, str] = {}
     if results.table.scores:
@@ -26,6 +26,9 @@ def render_tables(results: Results) -> tuple[dict[str, TextTable], dict[str, str
     if results.table.comparisons:
         shown["comparisons"] = tables.comparisons(results.table.comparisons)
         csv["comparisons"] = tables.comparisons_csv(results.table.comparisons)
+    if len({c.metric for c in results.table.comparisons}) > 1:
+        shown["pairs"] = pairs.table(results.table.comparisons)
+        csv["pairs"] = pairs.to_csv(results.table.comparisons)
     if results.gap is not None:
         shown["gap"], csv["gap"] = gap.table(results.gap, catalogue), gap.to_csv(results.gap, catalogue)
     if guidance.pairs(results):
@@ -33,8 +36,8 @@ def render_tables(results: Results) -> tuple[dict[str, TextTable], dict[str, str
     if probes.readings(results.gap):
         shown["probes"], csv["probes"] = probes.table(results), probes.to_csv(results)
     if results.sweep:
-        shown["clip_variants"] = sweep.table(results.sweep, pairs)
-        csv["clip_variants"] = sweep.to_csv(results.sweep, pairs)
+        shown["clip_variants"] = sweep.table(results.sweep, swept)
+        csv["clip_variants"] = sweep.to_csv(results.sweep, swept)
     costs, as_csv = bench.tables(results.runs.bench)
     return {**shown, **costs}, {**csv, **as_csv}
 

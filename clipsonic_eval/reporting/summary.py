@@ -5,10 +5,9 @@ from __future__ import annotations
 from clipsonic_eval.analysis.catalogue import Question
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.reporting.statements import caveats, classes, comparisons, controls, gap, spread
-from clipsonic_eval.reporting.statements.wording import KEY, KEY_OF_SEEDS
 
 QUESTIONS = (
-    Question("Which systems differ?", (comparisons.read,)),
+    Question("Which systems differ?", (comparisons.read,), "pairs"),
     Question("Which classes are right?", (classes.read,), "classes"),
     Question("How much of the modality gap is closed?", (gap.read,), "gap"),
     Question("What do the numbers mean?", (controls.read,)),
@@ -31,11 +30,3 @@ def opening(results: Results) -> list[str]:
     """Return the headline of the study in bold, if there is one."""
     headline = results.catalogue.headline(results)
     return [f"**{headline}**", ""] if headline else []
-
-
-def key(results: Results) -> list[str]:
-    """Return how to read the brackets in the sentences, if there are any."""
-    if not results.table.comparisons:
-        return []
-    several = any(len(c.by_seed) > 1 for c in results.table.comparisons)
-    return [f"*{KEY}{f', {KEY_OF_SEEDS}' if several else ''}.*", ""]

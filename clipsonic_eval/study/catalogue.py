@@ -64,7 +64,7 @@ CLIPSONIC: Final = Catalogue(
     sides=(("image", "IQ"), ("text", "ZS")),
     headline=statements.headline,
     questions=(
-        Question("Does the paper's ordering come out?", (statements.ordering_details,)),
+        Question("Does the paper's ordering come out?", (statements.ordering_details,), "pairs"),
         Question("Does the prior do more than mean-shift?", (statements.mean_shift, statements.best_of)),
         Question("How far are text queries from supervised baselines?", (statements.supervised,)),
         Question("Other systems", (comparisons.read,)),

@@ -18,7 +18,7 @@ from clipsonic_eval.records import Comparison
 from clipsonic_eval.reporting.headings import in_text, title
 from clipsonic_eval.reporting.statements import caveats
 from clipsonic_eval.reporting.statements.controls import ranked, value
-from clipsonic_eval.reporting.statements.wording import about, listed, p_text, plural, sentence, verdict
+from clipsonic_eval.reporting.statements.wording import about, listed, p_text, plural, sentence
 from clipsonic_eval.reporting.sweep import metrics
 
 Outcome = Literal["holds", "not shown", "does not hold"]
@@ -70,28 +70,27 @@ def _steps(results: Results, found: dict[str, Outcome]) -> list[str]:
 
 
 def ordering_details(results: Results) -> list[str]:
-    """Return a sentence per metric with the two steps of the ordering, and one for what was not tested."""
+    """Return a sentence for each step of the ordering, for its weak form, and for what was not tested."""
     missing = [s for s in ("IQ", "PD", "ZS") if s not in results.table.system_names]
     if missing:
         known = len(missing) < 3
         return [f"The ordering IQ ≥ PD > ZS was not tested: no scores of {listed(missing)}."] if known else []
     found = orderings(results)
-    lines = [_steps_of(results, metric, outcome) for metric, outcome in found.items()]
+    lines = about(results.table, "PD", "ZS", "PD against ZS:") + about(results.table, "IQ", "PD", "IQ against PD:")
+    if weak := [in_text(metric) for metric, outcome in found.items() if outcome == "holds" and _weak(results, metric)]:
+        lines.append(
+            f"On {listed(weak)} the ordering holds in its weak form: IQ is not worse than PD, but not shown to be "
+            "better."
+        )
     untested = [in_text(metric) for metric in results.table.metric_names if metric not in found]
     if untested:
         lines.append(f"On {listed(untested)} the ordering was not tested: the runs hold no paired tests of it.")
     return lines
 
 
-def _steps_of(results: Results, metric: str, outcome: Outcome) -> str:
-    prior = results.table.comparison(metric, "PD", "ZS")
+def _weak(results: Results, metric: str) -> bool:
     image = results.table.comparison(metric, "IQ", "PD")
-    assert prior is not None
-    assert image is not None
-    text = sentence([verdict(prior), verdict(image)])
-    if outcome == "holds" and not image.significant:
-        text += " The ordering holds here in its weak form: IQ is not worse than PD, but not shown to be better."
-    return text
+    return image is not None and not image.significant
 
 
 def mean_shift(results: Results) -> list[str]:
@@ -127,40 +126,43 @@ def supervised(results: Results) -> list[str]:
 
 def retrieval(results: Results) -> list[str]:
     """Say which systems the nearest training clip beats: a generator has to earn its cost."""
-    lines = []
+    beaten: dict[str, list[str]] = {}
     for metric in results.table.metric_names:
         nearest, systems = results.table.score(metric, "retrieval"), ranked(results, metric)
         if nearest is None or not systems:
             continue
-        beaten = [s.system for s in systems if better_than(nearest, s)]
-        which = "every system" if len(beaten) == len(systems) > 1 else listed(beaten) if beaten else ""
-        end = f"better than {which}; the differences were not tested." if which else "worse than every system."
-        lines.append(f"{title(metric)}: retrieval of the nearest training clip reaches {value(nearest)}, {end}")
-    return lines
+        worse = [s.system for s in systems if better_than(nearest, s)]
+        which = "every system" if len(worse) == len(systems) > 1 else listed(worse) if worse else ""
+        beaten.setdefault(which, []).append(f"{in_text(metric)} ({value(nearest)})")
+    parts = [
+        f"better than {which} on {listed(on)}" if which else f"worse than every system on {listed(on)}"
+        for which, on in beaten.items()
+    ]
+    if not parts:
+        return []
+    return [f"Retrieval of the nearest training clip is {'; '.join(parts)}. The differences were not tested."]
 
 
 def guidance_order(results: Results) -> list[str]:
     """Say whether PD and ZS keep their order over the guidance scales."""
     if len(results.by_scale) < 2:
         return []
-    lines = []
+    kept: dict[str, list[str]] = {}
+    changed = []
     for metric in dict.fromkeys(m for record in results.by_scale.values() for m in record.metric_names):
         scores = {w: (r.score(metric, "PD"), r.score(metric, "ZS")) for w, r in sorted(results.by_scale.items())}
         ahead = {w: better_than(prior, text) for w, (prior, text) in scores.items() if prior and text}
-        lines += [_order(in_text(metric), ahead)] if ahead else []
-    return lines
-
-
-def _order(metric: str, ahead: dict[float, bool]) -> str:
-    won = [scale for scale, first in ahead.items() if first]
-    if len(won) == len(ahead):
-        return f"PD is ahead of ZS in {metric} at all {len(ahead)} scales."
-    if not won:
-        return f"ZS is ahead of PD in {metric} at all {len(ahead)} scales."
-    return (
-        f"PD is ahead of ZS in {metric} at {len(won)} of {len(ahead)} scales "
-        f"({listed([f'{scale:g}' for scale in won])}): the order depends on the guidance scale."
-    )
+        won = [f"{scale:g}" for scale, first in ahead.items() if first]
+        if len(won) in (0, len(ahead)):
+            order = f"{'PD is ahead of ZS' if won else 'ZS is ahead of PD'} at all {len(ahead)} scales"
+            if ahead:
+                kept.setdefault(order, []).append(in_text(metric))
+        else:
+            changed.append(
+                f"PD is ahead of ZS in {in_text(metric)} at {len(won)} of {len(ahead)} scales ({listed(won)}): the "
+                "order depends on the guidance scale."
+            )
+    return [f"{order} in {listed(on)}." for order, on in kept.items()] + changed
 
 
 def clip_variants(results: Results) -> list[str]:

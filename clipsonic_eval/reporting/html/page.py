@@ -14,7 +14,6 @@ from markupsafe import Markup, escape
 from clipsonic_eval import files
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.progress import SILENT, Progress
-from clipsonic_eval.reporting import summary
 from clipsonic_eval.reporting.html import listen
 from clipsonic_eval.reporting.markup import TextTable
 from clipsonic_eval.reporting.options import ReportOptions
@@ -71,7 +70,6 @@ def write(
             title=options.title,
             command=options.command,
             headline=results.catalogue.headline(results),
-            key="\n".join(summary.key(results)).strip(" *\n"),
             sections=sections,
             tables=tables,
             figures={name: _figure(folder, name, *texts) for name, texts in shown.items()},

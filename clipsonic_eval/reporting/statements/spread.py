@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from clipsonic_eval.analysis.best import unequal_n
 from clipsonic_eval.analysis.results import Results, networks
 from clipsonic_eval.formats import number
@@ -19,17 +21,22 @@ def seeds(results: Results) -> list[str]:
         if score.seed_std is not None and (known is None or score.seed_std > (known.seed_std or 0.0)):
             widest[score.metric] = score
     if widest:
-        return [*map(_spread, widest.values()), *_agreement(results)]
+        return [*_spread(list(widest.values())), *_agreement(results)]
     trained = [n for n in table.system_names if catalogue.is_listed(n) and not catalogue.is_control(n)]
     return ["One training seed: how far another seed would move these numbers is not known."] if trained else []
 
 
-def _spread(widest: Score) -> str:
-    return (
-        f"{title(widest.metric)}: over {plural(len(widest.by_seed), 'training seed')} the values of a system have a "
-        f"standard deviation of up to {number(widest.seed_std or 0.0, decimals(widest.metric))} ({widest.system}); the "
-        "intervals over clips do not contain it."
-    )
+def _spread(widest: Sequence[Score]) -> Iterator[str]:
+    for n in sorted({len(score.by_seed) for score in widest}):
+        parts = [
+            f"{number(s.seed_std or 0.0, decimals(s.metric))} in {in_text(s.metric)} ({s.system})"
+            for s in widest
+            if len(s.by_seed) == n
+        ]
+        yield (
+            f"Over {plural(n, 'training seed')} the values of a system have a standard deviation of up to "
+            f"{listed(parts)}; the intervals over clips do not contain it."
+        )
 
 
 def _agreement(results: Results) -> list[str]:
@@ -90,8 +97,12 @@ def _best(results: Results) -> list[str]:
     lines = []
     for metric in dict.fromkeys(m for record in records for m in record.metric_names):
         best = [(name, _best_scale(results, metric, name)) for name in systems]
-        shown = [f"{scale:g} for {name}" for name, scale in best if scale is not None]
-        lines += [f"{title(metric)} on the {where} is best at guidance scale {listed(shown)}."] if shown else []
+        at: dict[float, list[str]] = {}
+        for name, scale in best:
+            if scale is not None:
+                at.setdefault(scale, []).append(name)
+        shown = [f"{scale:g} for {listed(names)}" for scale, names in at.items()]
+        lines += [f"{title(metric)} on the {where} is best at guidance scale {'; '.join(shown)}."] if shown else []
     return lines
 
 

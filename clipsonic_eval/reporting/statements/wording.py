@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clipsonic_eval.formats import interval, number, p_value
+from clipsonic_eval.formats import p_value
 from clipsonic_eval.records import IDENTICAL, Comparison, RunRecord
-from clipsonic_eval.reporting.headings import decimals, in_text
-
-KEY = (
-    "In the brackets below: how much better the first-named system is (negative: worse), 95 % interval over test "
-    "queries, Holm-corrected p"
-)
-KEY_OF_SEEDS = "and how many training seeds agree on the sign"
+from clipsonic_eval.reporting.headings import in_text
 
 
 def listed(items: Sequence[str]) -> str:
@@ -31,32 +25,37 @@ def plural(n: int, word: str, more: str = "") -> str:
     return f"{n} {word}" if n == 1 else f"{n} {more or word + 's'}"
 
 
-def numbers(c: Comparison) -> str:
-    """Return the advantage of the first-named, its interval, p and the seeds of that sign, as :data:`KEY` explains."""
-    places = decimals(c.metric)
-    text = f"{number(c.gain, places, sign=True)} {interval(c.gain_ci, places)}".strip()
-    seeds = f", {c.seeds_agree}/{len(c.by_seed)} seeds" if len(c.by_seed) > 1 else ""
-    return f"{text}, {p_text(c.p_holm)}{seeds}"
+def verdicts(found: Sequence[Comparison]) -> list[str]:
+    """Return clauses that say on which metrics which system of a pair is better, or that neither is.
+
+    Args:
+        found: comparisons of one pair, one for each metric; at least one.
+    """
+    a, b = found[0].a, found[0].b
+    same = [c for c in found if c.test == IDENTICAL]
+    clear = [c for c in found if c.significant and c.test != IDENTICAL]
+    unclear = [c for c in found if not c.significant and c.test != IDENTICAL]
+    said = []
+    for better, worse, first in ((a, b, True), (b, a, False)):
+        on = [_on(c) for c in clear if c.a_better == first]
+        said += [f"{better} is better than {worse} on {listed(on)}"] if on else []
+    if unclear:
+        said.append(f"no significant difference on {listed([in_text(c.metric) for c in unclear])}")
+    if same:
+        said.append(f"equal on {listed([in_text(c.metric) for c in same])}: their outputs are the same bytes")
+    return said
 
 
-def verdict(c: Comparison) -> str:
-    """Return a clause, with numbers, that says which system is better on the metric, or that neither is."""
-    where = f"on {in_text(c.metric)}, "
-    if c.test == IDENTICAL:
-        return f"{where}{c.a} and {c.b} are equal: their outputs are the same bytes"
-    if not c.significant:
-        return f"{where}{c.a} and {c.b} do not differ significantly ({numbers(c)})"
-    c = c if c.a_better else c.reversed()
-    text = f"{where}{c.a} is better than {c.b} ({numbers(c)})"
-    if len(c.by_seed) > 1 and c.seeds_agree < len(c.by_seed):
-        text += ", though not with every training seed"
-    return text
+def _on(c: Comparison) -> str:
+    """Return the metric of a significant difference, and whether a training seed disagrees."""
+    disputed = len(c.by_seed) > 1 and c.seeds_agree < len(c.by_seed)
+    return f"{in_text(c.metric)} (not with every training seed)" if disputed else in_text(c.metric)
 
 
 def about(record: RunRecord, a: str, b: str, intro: str) -> list[str]:
-    """Return one sentence with the verdict on a pair for every metric, none where the pair was not compared."""
-    found = [verdict(c) for c in record.comparisons if (c.a, c.b) == (a, b)]
-    return [f"{intro} {'; '.join(found)}."] if found else []
+    """Return one sentence with the verdicts on a pair, none where the pair was not compared."""
+    found = [c for c in record.comparisons if (c.a, c.b) == (a, b)]
+    return [f"{intro} {'; '.join(verdicts(found))}."] if found else []
 
 
 def sentence(clauses: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from clipsonic_eval import records
 from clipsonic_eval.analysis.catalogue import Catalogue, Question, SystemStyle
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting import page, summary
+from clipsonic_eval.reporting import page
 from clipsonic_eval.reporting.build import ReportOptions, build
 from clipsonic_eval.reporting.report_tables import render_tables
 from clipsonic_eval.study.catalogue import CLIPSONIC
@@ -102,13 +102,16 @@ def test_the_command_is_printed_where_there_is_one() -> None:
     assert "```" not in page_of(found)
 
 
-def test_how_to_read_the_brackets_is_said_where_there_are_some() -> None:
-    assert summary.key(results_of(simple(MINE))) == []
-    one = summary.key(results_of(simple(MINE, TESTS)))[0]
-    assert "how much better the first-named system is" in one
-    assert "seeds" not in one
-    several = [replace(simple({**MINE, ("fad", "mine"): v}, TESTS), tags={"train_seed": str(v)}) for v in (3.0, 4.0)]
-    assert summary.key(results_of(*several))[0].endswith("how many training seeds agree on the sign.*")
+def test_pairs_stand_at_a_glance_and_every_comparison_in_its_files() -> None:
+    values = {**MINE, ("kad", "mine"): 1.0, ("kad", "yours"): 2.0}
+    text = page_of(results_of(simple(values, {**TESTS, ("kad", "mine", "yours"): (-1.0, 0.4)})))
+    assert re.search(r"\| mine − yours \| \*\*−2.00\*\* \[−3.00, −1.00\] \| −1.0+ \[−2.0+, 0.0+\] \|", text)
+    assert "2 differences with p" in text
+    assert text.count("mine − yours") == 1
+
+
+def test_the_comparisons_of_one_metric_are_shown_in_full() -> None:
+    assert "p (Holm)" in page_of(results_of(simple(MINE, TESTS)))
 
 
 def lines_of(*provenances: dict[str, object]) -> list[str]:

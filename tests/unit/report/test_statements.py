@@ -18,7 +18,7 @@ LEVELS = {"IQ": 20.0, "PD": 30.0, "ZS": 40.0}
 
 def test_foreign_systems_are_compared_with_each_other() -> None:
     lines = comparisons.read(results_of(on_fad({"mine": 3.0, "yours": 5.0}, {("mine", "yours"): CLEAR})))
-    assert lines == ["mine against yours: on FAD, mine is better than yours (+2.00 [1.00, 3.00], p < 0.001)."]
+    assert lines == ["mine against yours: mine is better than yours on FAD."]
 
 
 CONTROLS = {"PD": 0.5, "real": 0.8, "shuffled": 0.2, "noise": 0.0}
@@ -63,7 +63,7 @@ def test_one_seed_is_said_to_be_one_seed() -> None:
 
 def test_the_spread_over_seeds_and_their_agreement_are_said() -> None:
     lines = spread.seeds(two_seeds((-8.0, -10.0)))
-    assert "standard deviation of up to 1.41 (PD)" in lines[0]
+    assert "standard deviation of up to 1.41 in FAD (PD)" in lines[0]
     assert lines[-1] == "Every significant difference has the same sign with every training seed."
 
 
@@ -74,7 +74,7 @@ def test_seeds_that_disagree_on_a_separated_difference_are_said() -> None:
     found = results_of(*runs)
     assert found.table.comparisons[0].significant
     assert "do not all agree on the sign of PD against ZS on FAD" in spread.seeds(found)[-1]
-    assert wording.verdict(found.table.comparisons[0]).endswith("1/2 seeds), though not with every training seed")
+    assert wording.verdicts(found.table.comparisons) == ["PD is better than ZS on FAD (not with every training seed)"]
 
 
 def guidance_of(values: Mapping[str, tuple[float, float]]) -> Results:
@@ -156,7 +156,7 @@ def test_equal_systems_are_called_equal() -> None:
     record = simple({("fad", "mine"): 3.0, ("fad", "yours"): 3.0}, {("fad", "mine", "yours"): (0.0, 1.0)})
     same = replace(record.comparisons[0], ci=(0.0, 0.0), test=IDENTICAL, effect_size=None)
     lines = comparisons.read(results_of(replace(record, comparisons=(same,))))
-    assert lines == ["mine against yours: on FAD, mine and yours are equal: their outputs are the same bytes."]
+    assert lines == ["mine against yours: equal on FAD: their outputs are the same bytes."]
 
 
 def test_what_was_unanswered_or_left_out_is_quoted_and_other_checks_are_named() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsonic_eval.records import IDENTICAL, Comparison, RunRecord
-from clipsonic_eval.reporting.statements.wording import about, listed, numbers, p_text, plural, sentence, verdict
+from clipsonic_eval.reporting.statements.wording import about, listed, p_text, plural, sentence, verdicts
 from clipsonic_eval.reporting.tables import seed_list, span
 
 WINS = Comparison("fad", "PD", "ZS", -2.5, (-3.5, -1.5), 0.0004, 0.002, 480, "paired", False)
@@ -43,35 +43,33 @@ def test_a_sentence_begins_with_a_capital_and_ends_with_a_stop() -> None:
     assert sentence(["on FAD, a wins", "on KID, b wins"]) == "On FAD, a wins; on KID, b wins."
 
 
-def test_numbers_are_the_gain_of_the_first_system() -> None:
-    assert numbers(WINS) == "+2.50 [1.50, 3.50], p = 0.002"  # a lower distance is a gain
-    assert numbers(replace(WINS, ci=None)) == "+2.50, p = 0.002"
+def test_the_better_system_is_named_first_whichever_way_the_pair_is_written() -> None:
+    assert verdicts([WINS]) == ["PD is better than ZS on FAD"]  # a lower distance is better
+    assert verdicts([WINS.reversed()]) == ["PD is better than ZS on FAD"]
 
 
-def test_seeds_are_counted_where_there_are_several() -> None:
+def test_metrics_with_one_verdict_share_a_clause() -> None:
+    other, unclear = replace(WINS, metric="kad"), replace(WINS, metric="kl", p_holm=0.06)
+    turned = replace(WINS, metric="clap_score", higher_is_better=True)
+    assert verdicts([WINS, unclear, other, turned]) == [
+        "PD is better than ZS on FAD and KAD",
+        "ZS is better than PD on CLAP score",
+        "no significant difference on KL",
+    ]
+
+
+def test_a_seed_that_disagrees_is_said() -> None:
     several = replace(WINS, by_seed={"0": -3.0, "1": -2.0, "2": 0.5})
-    assert numbers(several).endswith(", 2/3 seeds")
-    assert verdict(several).endswith("though not with every training seed")
-
-
-def test_the_better_system_is_named_first() -> None:
-    assert verdict(WINS) == "on FAD, PD is better than ZS (+2.50 [1.50, 3.50], p = 0.002)"
-    assert verdict(WINS.reversed()) == verdict(WINS)
-
-
-def test_neither_is_better_where_the_difference_is_not_significant() -> None:
-    assert verdict(replace(WINS, p_holm=0.06)).startswith("on FAD, PD and ZS do not differ significantly (")
+    assert verdicts([several]) == ["PD is better than ZS on FAD (not with every training seed)"]
 
 
 def test_equal_outputs_are_called_equal() -> None:
-    assert verdict(replace(WINS, test=IDENTICAL)) == "on FAD, PD and ZS are equal: their outputs are the same bytes"
+    assert verdicts([replace(WINS, test=IDENTICAL)]) == ["equal on FAD: their outputs are the same bytes"]
 
 
 def test_a_pair_is_told_of_on_every_metric_in_one_sentence() -> None:
-    record = RunRecord("pooled", (), (WINS, replace(WINS, metric="kid"), replace(WINS, b="IQ")))
-    (line,) = about(record, "PD", "ZS", "PD against ZS:")
-    assert line.count("PD is better than ZS") == 2
-    assert line.startswith("PD against ZS: on FAD")
+    record = RunRecord("pooled", (), (WINS, replace(WINS, metric="kad"), replace(WINS, b="IQ")))
+    assert about(record, "PD", "ZS", "PD against ZS:") == ["PD against ZS: PD is better than ZS on FAD and KAD."]
     assert about(record, "ZS", "PD", "turned round:") == []
 
 
