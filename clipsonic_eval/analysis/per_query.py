@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 from clipsonic_eval import seeds
 from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.analysis.pooling import REFERENCE_METRICS
-from clipsonic_eval.analysis.runs import Run, number
+from clipsonic_eval.analysis.runs import Run
+from clipsonic_eval.analysis.tags import number
 from clipsonic_eval.errors import UserError, unknown_name
 from clipsonic_eval.types import Score
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from clipsonic_eval import class_shares
 from clipsonic_eval.analysis.resampling import mean_interval
-from clipsonic_eval.analysis.runs import Run, number
+from clipsonic_eval.analysis.runs import Run
+from clipsonic_eval.analysis.tags import number
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.signature import comparable, explain_difference

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from clipsonic_eval.analysis.best import against_best
 from clipsonic_eval.analysis.catalogue import Catalogue, Pair
 from clipsonic_eval.analysis.comparisons import pool_comparisons
 from clipsonic_eval.analysis.pooling import pool_scores
 from clipsonic_eval.analysis.resampling import PERMUTATIONS, RESAMPLES, SEED
-from clipsonic_eval.analysis.runs import POOLED, Run, Runs, number
+from clipsonic_eval.analysis.runs import POOLED, Run, Runs
+from clipsonic_eval.analysis.tags import number
 from clipsonic_eval.analysis.training_logs import LogRow
+from clipsonic_eval.analysis.varied import Varied
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.types import Score
 
@@ -19,6 +22,20 @@ DISTANCE = "centroid_distance"
 TEXT = "text"  # the condition of a gap record in which the text embedding stands in for the image's
 GAP = "gap"  # the part of pooled records that hold statistics of the modality gap
 _EMPTY = RunRecord(POOLED, ())
+
+
+class SettingLine(NamedTuple):
+    """Scores of one system at the values of a setting, everything else alike.
+
+    Attributes:
+        system: its name.
+        title: the name, with what else distinguishes these runs from others of the system; that of the scores too.
+        scores: by value, in the order of numbers where they are numbers.
+    """
+
+    system: str
+    title: str
+    scores: Mapping[str, Sequence[Score]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +51,7 @@ class Results:
         by_scale: scores and comparisons at every guidance scale that was tried.
         chosen: guidance scale of each system of the table.
         guidance_split: split on which the guidance scales were tried.
-        by_setting: for each further tag with two values or more (``steps``, ``candidates``, …) scores and comparisons
-            by its value, in the order of numbers where the values are numbers.
+        by_setting: for each further tag (``steps``, ``fraction``, …) the systems that have two of its values or more.
         sweep: for each CLIP variant the centroid distance of text and image, and its scores and comparisons; ordered
             by the distance.
         gap: modality-gap statistics of the main CLIP variant, None without a gap run.
@@ -52,7 +68,7 @@ class Results:
     by_scale: Mapping[float, RunRecord] = field(default_factory=dict)
     chosen: Mapping[str, float] = field(default_factory=dict)
     guidance_split: str = ""
-    by_setting: Mapping[str, Mapping[str, RunRecord]] = field(default_factory=dict)
+    by_setting: Mapping[str, Sequence[SettingLine]] = field(default_factory=dict)
     sweep: tuple[tuple[Score, RunRecord], ...] = ()
     gap: RunRecord | None = None
     gap_runs: tuple[Run, ...] = ()
@@ -92,7 +108,7 @@ def analyse(runs: Runs, catalogue: Catalogue | None = None) -> Results:
         by_scale=by_scale,
         chosen=_chosen(runs.table) if by_scale else {},
         guidance_split=runs.guidance[0].tag("split") if runs.guidance else "",
-        by_setting={key: _by_value(key, found, catalogue) for key, found in runs.settings.items()},
+        by_setting={key: setting_lines(found) for key, found in runs.settings.items()},
         sweep=sweep,
         gap=gaps.get(main_gap),
         gap_runs=runs.gaps[main_gap] if main_gap in gaps else (),
@@ -160,11 +176,25 @@ def _by_scale(runs: Iterable[Run]) -> list[tuple[float, list[Run]]]:
     return sorted(groups.items())
 
 
-def _by_value(key: str, runs: Iterable[Run], catalogue: Catalogue) -> dict[str, RunRecord]:
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(run.tag(key), []).append(run)
-    return {value: pool(groups[value], catalogue) for value in sorted(groups, key=lambda v: (number(v), v))}
+def setting_lines(found: Iterable[Varied]) -> list[SettingLine]:
+    """Return the scores of systems at the values of a setting, pooled over training seeds."""
+    return [
+        SettingLine(
+            one.system,
+            one.title,
+            {value: tuple(pool_scores(at_value(one, value, one.title)).values()) for value in one.places},
+        )
+        for one in found
+    ]
+
+
+def at_value(one: Varied, value: str, name: str) -> list[Run]:
+    """Return the runs of a system at one value of a setting, with its scores alone and under a name for them."""
+    made = []
+    for run, system in one.places[value]:
+        scores = tuple(replace(score, system=name) for score in run.record.scores if score.system == system)
+        made.append(Run(run.name, None, RunRecord("evaluate", scores, tags=run.record.tags)))
+    return made
 
 
 def networks(runs: Iterable[Run]) -> list[tuple[str, ...]]:

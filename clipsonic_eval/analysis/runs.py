@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsonic_eval import filenames, records
+from clipsonic_eval.analysis.tags import number
+from clipsonic_eval.analysis.varied import NAME, Varied, varied
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.history.store import record_files
 from clipsonic_eval.records import RunRecord
 
 BENCH = "bench"
-_PLACE = ("split", "train_seed", "guidance", "clip_variant")  # tags that a part of the report of its own reads
+_PLACE = ("split", "train_seed", "guidance", "clip_variant", NAME)  # tags that a part of the report of its own reads
 POOLED = "pooled"  # kind of the records in which analysis writes numbers over training seeds
 
 
@@ -48,8 +50,8 @@ class Runs:
     Attributes:
         table: evaluations of the main table (one CLIP variant, one split, one guidance scale, all training seeds).
         guidance: evaluations of the same CLIP variant over guidance scales.
-        settings: by any other tag (``steps``, ``candidates``, …) the evaluations that differ from those of the main
-            table in it alone, these included; only tags that have two values or more.
+        settings: by any other tag (``steps``, ``fraction``, …) the systems of the main table at two values of it or
+            more, with all evaluations that differ in this tag alone.
         clip_variants: evaluations by CLIP variant, the main one included; empty unless there are several.
         gaps: gap runs by CLIP variant.
         bench: measurements of cost.
@@ -63,7 +65,7 @@ class Runs:
 
     table: tuple[Run, ...] = ()
     guidance: tuple[Run, ...] = ()
-    settings: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
+    settings: Mapping[str, tuple[Varied, ...]] = field(default_factory=dict)
     clip_variants: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     gaps: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     bench: tuple[Run, ...] = ()
@@ -76,8 +78,9 @@ class Runs:
     @property
     def all_runs(self) -> tuple[Run, ...]:
         """Every run that the report uses, once."""
-        several = (self.settings, self.clip_variants, self.gaps)
-        groups = [self.table, self.guidance, *(g for groups in several for g in groups.values()), self.bench]
+        several = [group for groups in (self.clip_variants, self.gaps) for group in groups.values()]
+        settings = [[run for run, _ in one.all_places] for found in self.settings.values() for one in found]
+        groups = [self.table, self.guidance, *settings, *several, self.bench]
         return tuple({r.name: r for group in groups for r in group}.values())
 
 
@@ -227,14 +230,6 @@ def _main_runs(runs: Sequence[Run], select: Mapping[str, str]) -> list[Run]:
     return fits
 
 
-def number(text: str) -> float:
-    """Return a tag as a number for sorting, infinity where it is not a number."""
-    try:
-        return float(text)
-    except ValueError:
-        return float("inf")
-
-
 def _guidance_runs(runs: Sequence[Run]) -> list[Run]:
     """Return the runs of one split (validation before test) that cover two guidance scales or more."""
     tagged = [r for r in runs if r.tag("guidance")]
@@ -246,18 +241,15 @@ def _guidance_runs(runs: Sequence[Run]) -> list[Run]:
     return []
 
 
-def _settings(evaluations: Sequence[Run], table: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
-    """Return by tag the evaluations whose other tags, the training seed aside, are those of a run of the table."""
-
-    def others(run: Run, key: str) -> frozenset[tuple[str, str]]:
-        return frozenset((k, str(v)) for k, v in run.record.tags.items() if k not in (key, "train_seed"))
-
-    found: dict[str, tuple[Run, ...]] = {}
+def _settings(evaluations: Sequence[Run], table: Sequence[Run]) -> dict[str, tuple[Varied, ...]]:
+    """Return by tag the systems of the table at several of its values."""
+    shown = {run.name for run in table}
+    found: dict[str, tuple[Varied, ...]] = {}
     for key in dict.fromkeys(k for run in evaluations for k in run.record.tags if k not in _PLACE):
-        places = {others(run, key) for run in table}
-        inside = tuple(run for run in evaluations if run.tag(key) and others(run, key) in places)
-        if len({run.tag(key) for run in inside}) > 1:
-            found[key] = inside
+        every = varied([run for run in evaluations if run.tag(key)], key)
+        own = [one for one in every if any(run.name in shown for run, _ in one.all_places)]
+        if own:
+            found[key] = tuple(own)
     return found
 
 

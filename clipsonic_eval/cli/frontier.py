@@ -12,6 +12,7 @@ import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
 from clipsonic_eval.cli._frontier_records import kept, swept
+from clipsonic_eval.cli._look import catalogue_of, catalogue_option, venue_option
 from clipsonic_eval.cli._options import PATH, cache_option, json_option, out_option, overwrite_option
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ REPORT = "report"
     type=PATH,
     help="Draw from these records instead of measuring; repeatable.",
 )
+@catalogue_option
+@venue_option
 @click.option("--title", default="Quality against latency", help="Title of the page.")
 @click.option(
     "--command", "made_by", show_default="this command", help="Command printed on the page as the one that makes it."
@@ -85,9 +88,11 @@ def command(ctx: click.Context, /, out: Path, overwrite: bool, as_json: bool, ti
     clipsonic-eval frontier --records frontier/report/records --out again/
     """
     from clipsonic_eval import atomic
+    from clipsonic_eval.analysis.catalogue import Catalogue
     from clipsonic_eval.frontier.result import frontier, join
     from clipsonic_eval.reporting.frontier import PAGE, write
 
+    look = {"catalogue": catalogue_of(options["catalogue"]) or Catalogue(), "venue": options["venue"]}
     given = kept if options["kept"] else swept
     records, failed, incomplete = given(options, out, overwrite)
     points, missing = join(records)
@@ -97,7 +102,8 @@ def command(ctx: click.Context, /, out: Path, overwrite: bool, as_json: bool, ti
     seed = options["seed"] or 0
     drawn = [frontier(points, metric, seed=seed) for metric in metrics]
     with atomic.replacing_folder(out / REPORT) as folder:
-        write(drawn, records, folder, failed=failed, headline=title, command=options["made_by"] or _typed(ctx))
+        command = options["made_by"] or _typed(ctx)
+        write(drawn, records, folder, failed=failed, headline=title, command=command, **look)
     _show(drawn, failed, out / REPORT / PAGE, as_json=as_json)
     if failed or incomplete or any(one.left_out for one in drawn):
         ctx.exit(EXIT_SKIPPED)

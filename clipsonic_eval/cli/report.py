@@ -5,23 +5,21 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from clipsonic_eval.cli import EXIT_SKIPPED
+from clipsonic_eval.cli._look import catalogue_of, catalogue_option, venue_option
 from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite_option
 from clipsonic_eval.cli._page import page_config, page_options, page_words
 from clipsonic_eval.cli._paper import paper_options, paper_table, paper_words
-from clipsonic_eval.errors import ConfigError, UserError
-from clipsonic_eval.reporting.figures.venues import VENUES
+from clipsonic_eval.errors import ConfigError
 
 if TYPE_CHECKING:
-    from clipsonic_eval.analysis.catalogue import Catalogue
     from clipsonic_eval.reporting.build import ReportResult
 
 _MAIN = ("page.html", "README.md", "table.md", "table.csv", "table.tex")
-_CATALOGUES: Final = {"clipsonic": "clipsonic_eval.study.catalogue:CLIPSONIC"}
 
 
 @click.command("report")
@@ -29,6 +27,7 @@ _CATALOGUES: Final = {"clipsonic": "clipsonic_eval.study.catalogue:CLIPSONIC"}
 @out_option("Output folder.")
 @click.option("--title", default="Report", help="Title of the page.")
 @click.option("--select", multiple=True, metavar="TAG=VALUE", help="Runs shown in the table, e.g. guidance=2.")
+<<<<<<< HEAD
 @click.option(
     "--catalogue",
     metavar="NAME",
@@ -43,6 +42,10 @@ _CATALOGUES: Final = {"clipsonic": "clipsonic_eval.study.catalogue:CLIPSONIC"}
     show_default="figures as for icassp, tables that fit everywhere",
     help=f"Whose columns figures and LaTeX tables fill: {', '.join(VENUES)}.",
 )
+=======
+@catalogue_option
+@venue_option
+>>>>>>> fded77e (Systems at the values of a setting are found in one place; a frontier's figures have the study's colours)
 @click.option(
     "--training", multiple=True, type=PATH, metavar="FOLDER", help="Models whose training curves are shown; repeatable."
 )
@@ -84,7 +87,7 @@ def command(
     result = build(
         runs,
         out,
-        catalogue=_catalogue(given["catalogue"]),
+        catalogue=catalogue_of(given["catalogue"]),
         options=ReportOptions(
             title=given["title"],
             command=_this(runs, out, given) if made_by is None else made_by,
@@ -133,23 +136,6 @@ def _tag(item: str) -> tuple[str, str]:
     if not equals or not name or not value:
         raise ConfigError(f"--select {item}: expected TAG=VALUE, e.g. --select guidance=2")
     return name, value
-
-
-def _catalogue(name: str) -> Catalogue | None:
-    """Return the catalogue of a name, None for none.
-
-    Raises:
-        UserError: there is none of that name.
-    """
-    from clipsonic_eval.analysis.catalogue import Catalogue
-    from clipsonic_eval.locate import locate
-
-    if not name:
-        return None
-    found = locate(_CATALOGUES.get(name, name), "catalogue", lambda value: isinstance(value, Catalogue))
-    if not isinstance(found, Catalogue):
-        raise UserError(f"--catalogue {name}: is no Catalogue; give clipsonic, MODULE:NAME or FILE.py:NAME of one")
-    return found
 
 
 def _this(runs: tuple[Path, ...], out: Path, given: dict[str, Any]) -> str:

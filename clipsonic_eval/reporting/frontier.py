@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from clipsonic_eval import files, records
+from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.frontier.result import Frontier
 from clipsonic_eval.records import RunRecord
@@ -19,6 +21,7 @@ from clipsonic_eval.reporting.page import provenance
 from clipsonic_eval.types import Skip
 
 PAGE = "README.md"
+_DEFAULT: Final = Catalogue()
 
 
 def write(
@@ -29,6 +32,8 @@ def write(
     failed: Sequence[Skip] = (),
     headline: str = "Quality against latency",
     command: str = "",
+    catalogue: Catalogue = _DEFAULT,
+    venue: str = "",
 ) -> Path:
     """Write ``frontier.csv``, ``.md``, ``.tex``, the figures, the records, and the page.
 
@@ -39,6 +44,11 @@ def write(
         failed: points that could not be measured.
         headline: of the page.
         command: that made it; "" prints none.
+        catalogue: order and colours of the systems.
+        venue: whose columns the figures fill; "": those of ICASSP.
+
+    Raises:
+        UserError: there is no such venue.
 
     Returns:
         The page.
@@ -47,13 +57,17 @@ def write(
     files.write_text(folder / "frontier.md", markup.markdown(shown))
     files.write_text(folder / "frontier.tex", latex(shown))
     files.write_text(folder / "frontier.csv", to_csv(frontiers))
-    caption = frontier_figures.against_latency(frontiers, folder)
+    caption, about_settings = frontier_figures.draw_all(frontiers, found, folder, catalogue, venue)
     for record in found:
         _keep(record, folder / "records")
     lines = [f"# {headline}", "", *summary(frontiers), f"![{headline}](frontier.png)", ""]
-    lines += [f"*{caption}* ([PDF](frontier.pdf))", "", markup.markdown(shown)]
+    lines += [
+        f"*{caption}* ([PDF](frontier.pdf), [SVG](frontier.svg), [CSV](frontier.csv))",
+        "",
+        markup.markdown(shown),
+    ]
     lines += ["As files: [csv](frontier.csv), [tex](frontier.tex), [md](frontier.md)", ""]
-    lines += frontier_figures.against_settings(frontiers, folder)
+    lines += about_settings
     left_out = [*failed, *(skip for frontier in frontiers for skip in frontier.left_out)]
     if left_out:
         lines += ["## Left out", "", *(f"- {markup.code(skip.key)}: {skip.reason}" for skip in left_out), ""]

@@ -2,85 +2,76 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from clipsonic_eval import files
 from clipsonic_eval.analysis.catalogue import Catalogue
-from clipsonic_eval.analysis.runs import number
-from clipsonic_eval.frontier.result import Frontier, FrontierPoint
+from clipsonic_eval.analysis.results import SettingLine, setting_lines
+from clipsonic_eval.analysis.runs import Run
+from clipsonic_eval.analysis.varied import varied
+from clipsonic_eval.frontier.result import Frontier
 from clipsonic_eval.records import RunRecord
+from clipsonic_eval.reporting.figures import frontier, style
+from clipsonic_eval.reporting.figures import settings as setting_figure
+from clipsonic_eval.reporting.figures.venues import DEFAULT
 from clipsonic_eval.reporting.frontier_rows import settings, system
-from clipsonic_eval.types import Score
 
 
-def against_latency(frontiers: Sequence[Frontier], folder: Path) -> str:
-    """Draw ``frontier.pdf``, ``.svg`` and ``.png``, and return the caption.
+def draw_all(
+    frontiers: Sequence[Frontier], found: Sequence[RunRecord], folder: Path, catalogue: Catalogue, venue: str
+) -> tuple[str, list[str]]:
+    """Draw ``frontier.pdf``, ``.svg`` and ``.png``, and the same files against every setting that is a number.
 
     Args:
         frontiers: one per metric, of the same points.
+        found: the records that they come from.
         folder: exists.
-    """
-    from clipsonic_eval.reporting.figures import frontier as figure
-    from clipsonic_eval.reporting.figures import style
+        catalogue: order and colours of the systems; completed here.
+        venue: whose columns the figures fill; "": those of ICASSP.
 
-    with style.look():
-        canvas, caption = figure.draw(frontiers)
+    Returns:
+        Caption of the figure of the frontier, and the lines of the page about the settings.
+
+    Raises:
+        UserError: there is no such venue.
+    """
+    catalogue = catalogue.completed(system(point) for frontier in frontiers for point in frontier.points)
+    with style.look(venue=venue or DEFAULT):
+        canvas, caption = frontier.draw(frontiers, catalogue)
         style.save(canvas, folder / "frontier")
-    return caption
+        return caption, _against_settings(by_setting(frontiers, found), folder, catalogue)
 
 
-def against_settings(frontiers: Sequence[Frontier], folder: Path) -> list[str]:
-    """Draw a figure per setting, and return the lines of the page about them.
-
-    Args:
-        frontiers: one per metric, of the same points.
-        folder: exists.
-    """
-    from clipsonic_eval.reporting.figures import settings as figure
-    from clipsonic_eval.reporting.figures import style
-
-    lines = []
-    for key, by_value in by_setting(frontiers).items():
-        catalogue = Catalogue().completed(name for record in by_value.values() for name in record.system_names)
-        if not figure.is_drawn(by_value, catalogue):
+def _against_settings(lines: Mapping[str, Sequence[SettingLine]], folder: Path, catalogue: Catalogue) -> list[str]:
+    """Draw a figure per setting in the current look, and return the lines of the page about them."""
+    told = []
+    for key, shown in lines.items():
+        if not setting_figure.is_drawn(shown, catalogue):
             continue
         stem = f"against-{key}"
-        with style.look():
-            canvas, caption = figure.draw(key, by_value, catalogue)
-            style.save(canvas, folder / stem)
-        files.write_text(folder / f"{stem}.csv", figure.to_csv(key, by_value))
-        lines += [
-            f"![Metrics against {key}]({stem}.png)",
-            "",
-            f"*{caption}* ([PDF]({stem}.pdf), [CSV]({stem}.csv))",
-            "",
-        ]
-    return lines
+        canvas, caption = setting_figure.draw(key, shown, catalogue)
+        style.save(canvas, folder / stem)
+        files.write_text(folder / f"{stem}.csv", setting_figure.to_csv(key, shown))
+        told += [f"![Metrics against {key}]({stem}.png)", ""]
+        told += [f"*{caption}* ([PDF]({stem}.pdf), [SVG]({stem}.svg), [CSV]({stem}.csv))", ""]
+    return told
 
 
-def by_setting(frontiers: Sequence[Frontier]) -> dict[str, dict[str, RunRecord]]:
-    """Return by setting the scores at each of its values, in order; what else varies tells systems apart."""
-    points = list({point.label: point for frontier in frontiers for point in frontier.points}.values())
-    keys = dict.fromkeys(key for point in points for key in settings(point))
-    values = {key: {point.tags.get(key, "") for point in points} for key in keys}
-    varied = [key for key, found in values.items() if len(found) > 1]
-    return {
-        key: {
-            value: RunRecord("evaluate", tuple(_scores(points, key, value, varied)))
-            for value in sorted(values[key], key=number)
-        }
-        for key in varied
-        if all(math.isfinite(number(value)) for value in values[key])
-    }
+def by_setting(frontiers: Sequence[Frontier], found: Sequence[RunRecord]) -> dict[str, list[SettingLine]]:
+    """Return by setting the systems at two of its values or more, everything else alike.
 
-
-def _scores(points: Sequence[FrontierPoint], key: str, value: str, varied: Sequence[str]) -> Iterator[Score]:
-    """Yield the scores of the points of one value of a setting, under names that leave the setting out."""
-    for point in points:
-        if point.tags.get(key, "") == value:
-            others = [f"{other} {point.tags[other]}" for other in varied if other != key and other in point.tags]
-            for score in point.scores.values():
-                yield replace(score, system=", ".join([system(point), *others]))
+    Args:
+        frontiers: whose points and metrics are shown.
+        found: the records that they come from.
+    """
+    points = {point.label: point for frontier in frontiers for point in frontier.points}
+    metrics = {frontier.metric for frontier in frontiers}
+    runs = []
+    for record in found:
+        scores = tuple(s for s in record.scores if s.metric in metrics and s.system in points)
+        if record.kind == "evaluate" and scores:
+            runs.append(Run(scores[0].system, None, replace(record, scores=scores)))
+    keys = dict.fromkeys(key for point in points.values() for key in settings(point))
+    return {key: lines for key in keys if (lines := setting_lines(varied(runs, key)))}

@@ -84,7 +84,13 @@ def test_tables_for_a_venue_fill_its_page_and_no_more(venue: str, typeset: Types
 
 @pytest.mark.parametrize("layout", ["article", "icassp"])
 def test_bold_and_underlined_numbers_are_set_by_siunitx_too(layout: str, typeset: Typeset) -> None:
-    cells = [Text("2.1 ± 0.3", bold=True), Text("17.96 ± 4.92", underline=True), Text("−0.5 ± 0.1"), Text("–")]
+    cells = [
+        Text("2.1 ± 0.3", bold=True),
+        Text("17.96 ± 4.92", underline=True),
+        Text("−0.5 ± 0.1"),
+        Text("1.00 ± 0.00"),
+        Text("–"),
+    ]
     made = table(["System", "FAD ↓"], [[Text(f"s{i}"), cell] for i, cell in enumerate(cells)])
     shown = typeset(layout, [latex(made, LatexStyle(True))])
     fits(shown)
@@ -94,6 +100,7 @@ def test_bold_and_underlined_numbers_are_set_by_siunitx_too(layout: str, typeset
     assert "2.1±0.3" in text
     assert "17.96±4.92" in text
     assert "-0.5±0.1" in text
+    assert "1.00±0.00" in text
     assert shown.text.count("17.96") == 1
 
 

@@ -35,11 +35,11 @@ def _against(results: Results) -> list[ReportFigure]:
             f"against-{re.sub('[^A-Za-z0-9]+', '-', key)}",
             f"Metrics against {key.replace('_', ' ')}",
             "",
-            partial(settings.draw, key, by_value, results.catalogue),
-            partial(settings.to_csv, key, by_value),
+            partial(settings.draw, key, lines, results.catalogue),
+            partial(settings.to_csv, key, lines),
         )
-        for key, by_value in results.by_setting.items()
-        if settings.is_drawn(by_value, results.catalogue)
+        for key, lines in results.by_setting.items()
+        if settings.is_drawn(lines, results.catalogue)
     ]
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from clipsonic_eval.analysis.catalogue import Catalogue
-from clipsonic_eval.analysis.runs import number
+from clipsonic_eval.analysis.tags import number
 from clipsonic_eval.formats import percent
 from clipsonic_eval.frontier.result import Frontier, FrontierPoint
 from clipsonic_eval.reporting.figures import style
@@ -27,9 +27,9 @@ _SIDES = ((-6, 5), (6, 5), (-6, 12), (6, 12), (0, 14), (-14, 5), (14, 5), (-6, -
 class _Look:
     """Colours by system, markers by the first setting that is no number, labels from all other settings."""
 
-    def __init__(self, points: Sequence[FrontierPoint]) -> None:
+    def __init__(self, points: Sequence[FrontierPoint], catalogue: Catalogue) -> None:
         names = list(dict.fromkeys(map(system, points)))
-        self.colours = {s.name: s.colour for s in Catalogue().completed(names).systems}
+        self.colours = {name: catalogue.style(name).colour for name in names}
         varied = list(dict.fromkeys(key for point in points for key in settings(point)))
         values = {key: list(dict.fromkeys(point.tags.get(key, "") for point in points)) for key in varied}
         words = [k for k in varied if np.isinf([*map(number, values[k])]).any() and len(values[k]) <= len(_MARKERS)]
@@ -58,16 +58,27 @@ class _Look:
         return [*(systems if len(systems) > 1 else []), *kinds, line, grey]
 
 
-def draw(frontiers: Sequence[Frontier]) -> tuple[Figure, str]:
-    """Return the figure, a panel per metric, and its caption."""
-    look = _Look([point for frontier in frontiers for point in frontier.points])
+def draw(frontiers: Sequence[Frontier], catalogue: Catalogue) -> tuple[Figure, str]:
+    """Return the figure, a panel per metric, and its caption.
+
+    Args:
+        frontiers: one per metric, of the same points.
+        catalogue: colours of the systems, which it lists.
+    """
+    look = _Look([point for frontier in frontiers for point in frontier.points], catalogue)
     figure = style.figure(2 if len(frontiers) > 1 else 1, 3.3)
     axes = figure.subplots(1, len(frontiers), squeeze=False, sharex=True)[0]
     for axis, frontier in zip(axes, frontiers, strict=True):
         _panel(axis, placed(frontier), look)
     for axis, frontier in zip(axes, frontiers, strict=True):  # now that the panels agree on the axis
         _line(axis, placed(frontier))
-    figure.legend(handles=look.handles(), loc="outside lower center", ncols=8, columnspacing=1.2, handletextpad=0.4)
+    figure.legend(
+        handles=look.handles(),
+        loc="outside lower center",
+        ncols=max(1, int(1.1 * figure.get_figwidth())),
+        columnspacing=1.2,
+        handletextpad=0.4,
+    )
     figure.draw_without_rendering()  # places the axes, which labels must know
     for axis, frontier in zip(axes, frontiers, strict=True):
         _label(axis, placed(frontier), look)

@@ -3,53 +3,56 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from clipsonic_eval.analysis.catalogue import Catalogue, SystemStyle
-from clipsonic_eval.analysis.runs import number
+from clipsonic_eval.analysis.catalogue import MARKERS, Catalogue
+from clipsonic_eval.analysis.results import SettingLine
+from clipsonic_eval.analysis.tags import in_order, number
 from clipsonic_eval.formats import percent
-from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.headings import heading
 from clipsonic_eval.reporting.tables import first_of_metric, scores_csv, span
 
 _LOGARITHMIC = 4.0  # from this ratio of the largest to the smallest value on
 
-ByValue = Mapping[str, RunRecord]
+
+def is_drawn(lines: Sequence[SettingLine], catalogue: Catalogue) -> bool:
+    """Return whether a setting is a number, and some system was scored at several of its values."""
+    return bool(_shown(lines, catalogue)) and all(math.isfinite(number(value)) for value in _values(lines))
 
 
-def is_drawn(by_value: ByValue, catalogue: Catalogue) -> bool:
-    """Return whether a setting is a number at which some system was scored twice or more."""
-    return all(math.isfinite(number(value)) for value in by_value) and bool(_several(by_value, catalogue))
+def _shown(lines: Sequence[SettingLine], catalogue: Catalogue) -> list[SettingLine]:
+    """Return the lines in the order of the systems, controls excluded."""
+    systems = [entry.name for entry in catalogue.systems]
+    shown = [line for line in lines if not catalogue.is_control(line.system)]
+    return sorted(shown, key=lambda line: systems.index(line.system))
 
 
-def _several(by_value: ByValue, catalogue: Catalogue) -> list[SystemStyle]:
-    """Return the systems that were scored at two values or more, controls excluded."""
-    names = [name for record in by_value.values() for name in record.system_names]
-    several = catalogue.ordered(name for name in names if names.count(name) > 1)
-    return [entry for entry in several if not catalogue.is_control(entry.name)]
+def _values(lines: Sequence[SettingLine]) -> list[str]:
+    return in_order({value for line in lines for value in line.scores})
 
 
-def draw(setting: str, by_value: ByValue, catalogue: Catalogue) -> tuple[Figure, str]:
+def draw(setting: str, lines: Sequence[SettingLine], catalogue: Catalogue) -> tuple[Figure, str]:
     """Return the figure, a panel per metric and a line per system, and its caption.
 
     Args:
         setting: name of the tag.
-        by_value: scores by the value of the tag, a number each.
+        lines: scores by the value of the tag, a number each.
         catalogue: order and looks of the systems; controls are left out.
     """
-    shown = _several(by_value, catalogue)
-    scores = [s for record in by_value.values() for s in record.scores if s.system in [e.name for e in shown]]
+    shown = _shown(lines, catalogue)
+    scores = [score for line in shown for found in line.scores.values() for score in found]
     firsts = first_of_metric(scores)
     figure = style.figure(2 if len(firsts) > 1 else 1, 2.2)
     axes = figure.subplots(1, len(firsts), squeeze=False, sharex=True)[0]
+    markers = _markers(shown, catalogue)
     for axis, (metric, first) in zip(axes, firsts.items(), strict=True):
-        for entry in shown:
-            _line(axis, by_value, metric, entry)
-        _scale(axis, [number(value) for value in by_value])
+        for line, marker in zip(shown, markers, strict=True):
+            _line(axis, line, metric, (catalogue.style(line.system).colour, marker))
+        _scale(axis, [number(value) for value in _values(shown)])
         axis.set_title(heading(first))
         axis.set_xlabel(setting.replace("_", " "))
     style.legend(figure, axes)
@@ -61,13 +64,26 @@ def draw(setting: str, by_value: ByValue, catalogue: Catalogue) -> tuple[Figure,
     )
 
 
-def _line(axis: Any, by_value: ByValue, metric: str, entry: SystemStyle) -> None:
-    found = {number(v): s for v, record in by_value.items() if (s := record.score(metric, entry.name)) is not None}
-    look = {"color": entry.colour, "marker": entry.marker, "linestyle": style.dash(entry.marker)}
-    axis.plot(list(found), [s.value for s in found.values()], markersize=3.5, label=entry.name, **look)
+def _markers(lines: Sequence[SettingLine], catalogue: Catalogue) -> list[str]:
+    """Return a marker for each line: its system's, and others for further lines of a system, which share its colour."""
+    own = [catalogue.style(line.system).marker for line in lines]
+    free = [marker for marker in MARKERS if marker not in own]
+    made: list[str] = []
+    for marker in own:
+        made.append(free.pop(0) if marker in made and free else marker)
+    return made
+
+
+def _line(axis: Any, line: SettingLine, metric: str, look: tuple[str, str]) -> None:
+    colour, marker = look
+    found = {number(value): s for value, scores in line.scores.items() for s in scores if s.metric == metric}
+    axis.plot(
+        list(found), [s.value for s in found.values()], color=colour, marker=marker, linestyle=style.dash(marker),
+        markersize=3.5, label=line.title,
+    )  # fmt: skip
     for place, score in found.items():
         if score.ci is not None:
-            axis.plot((place, place), score.ci, color=entry.colour, linewidth=0.8, alpha=0.7)
+            axis.plot((place, place), score.ci, color=colour, linewidth=0.8, alpha=0.7)
 
 
 def _scale(axis: Any, values: list[float]) -> None:
@@ -78,6 +94,8 @@ def _scale(axis: Any, values: list[float]) -> None:
     axis.grid(axis="y")
 
 
-def to_csv(setting: str, by_value: ByValue) -> str:
+def to_csv(setting: str, lines: Sequence[SettingLine]) -> str:
     """Return the scores as CSV, one row per value, metric and system."""
-    return scores_csv(setting, {value: record.scores for value, record in by_value.items()})
+    return scores_csv(
+        setting, {value: [s for line in lines for s in line.scores.get(value, ())] for value in _values(lines)}
+    )

@@ -53,6 +53,7 @@ _RC: dict[str, Any] = {
     "svg.fonttype": "path",  # the same letters on every machine
     "svg.hashsalt": "clipsonic-eval",  # names of clip paths and markers; drawn at random otherwise
     "axes.unicode_minus": True,
+    "text.hinting": "no_hinting",  # letters as wide at every resolution, and as in the PDF file
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.h_pad": 0.03,
     "figure.constrained_layout.w_pad": 0.03,

@@ -1,6 +1,7 @@
 r"""Cells of numbers aligned by their points: with phantom digits where no package is asked for, else for siunitx.
 
-siunitx's ``S`` columns cannot underline a number; such a cell is text with phantom digits, which is as wide.
+siunitx's ``S`` columns cannot underline a number and drop an uncertainty of 0; such a cell is text with phantom digits,
+which is as wide.
 """
 
 from __future__ import annotations
@@ -114,9 +115,14 @@ def for_siunitx(cell: Text, column: Digits) -> str:
     number = _parse(cell.text)
     if number is None:
         return f"{{{escape(cell.text)}}}"
-    if cell.underline or (cell.bold and number.sign == "+"):  # a bold plus is wider than the place of a sign
-        return f"{{{plain(cell, column)}}}"
     error = number.error + (f".{number.error_fraction}" if number.error_fraction else "")
+    as_text = (
+        cell.underline
+        or (cell.bold and number.sign == "+")  # a bold plus is wider than the place of a sign
+        or (error and not error.strip("0."))  # siunitx leaves out ± 0
+    )
+    if as_text:
+        return f"{{{plain(cell, column)}}}"
     bold = r"\bfseries " if cell.bold else ""
     return bold + _value(number).replace(MINUS, "-") + (rf" \pm {error}" if error else "")
 

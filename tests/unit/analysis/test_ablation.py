@@ -36,6 +36,41 @@ def test_a_setting_may_stand_on_the_cards_of_the_systems() -> None:
     assert varied("candidates", *records) == {"PD": ["1", "4"]}
 
 
+def card(**settings: object) -> dict[str, object]:
+    """The card of a system with a prior, which knows the settings that it took from the system."""
+    prior = {"weights": "p", "guidance": 1.0, "candidates": settings.get("candidates")}
+    return {"model": {"weights": "m"}, "guidance": 3.0, "prior": prior, **settings}
+
+
+def several(value: str, seed: int, cards: dict[str, dict[str, object]]) -> RunRecord:
+    """One run of several systems."""
+    scores = [score for name in cards for score in run(name, float(len(name)) + seed).scores]
+    named = {name: {**one, "name": name, "card_hash": name} for name, one in cards.items()}
+    return RunRecord("evaluate", tuple(scores), systems=named, tags={"dataset": value, "train_seed": str(seed)})
+
+
+def test_systems_whose_cards_differ_in_the_setting_alone_are_one_system_of_several_values() -> None:
+    cards = {
+        "PD": card(candidates=1),
+        "PD-best4": card(candidates=4),
+        "SD": {**card(candidates=1), "model": {"weights": "other"}},
+        "PD-guided": {**card(candidates=1), "guidance": 5.0},
+    }
+    records = [several("vggsound", seed, cards) for seed in (0, 1)]
+    assert varied("candidates", *records) == {"PD": ["1", "4"]}
+    found = ablation(sort([as_run(record) for record in records]), "candidates")["PD"]
+    assert found.table["4", "fad"].by_seed == {"0": 8.0, "1": 9.0}
+    assert varied("guidance", *records) == {"PD": ["3", "5"]}
+
+
+def test_systems_that_differ_in_more_than_the_setting_stay_apart() -> None:
+    same = {"PD": card(candidates=1), "PD-other-vocoder": {**card(candidates=4), "vocoder": "bigvgan"}}
+    folders = {"PD": {"kind": "folder", "candidates": 1}, "ZS": {"kind": "folder", "candidates": 4}}
+    for cards in (same, folders):
+        with pytest.raises(UserError, match="no system was evaluated at two values of 'candidates'"):
+            varied("candidates", several("a", 0, cards))
+
+
 def test_seeds_of_one_value_are_pooled() -> None:
     records = [
         run("PD", 2.0 + steps + seed, steps=str(steps), train_seed=str(seed)) for steps in (1, 2) for seed in (0, 1)

@@ -10,7 +10,7 @@ from unit.report.synthetic import on_fad, results_of
 
 from clipsonic_eval.analysis import training_logs
 from clipsonic_eval.analysis.catalogue import Catalogue
-from clipsonic_eval.analysis.results import Results, analyse
+from clipsonic_eval.analysis.results import Results, SettingLine, analyse
 from clipsonic_eval.analysis.runs import Run, sort
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
@@ -35,7 +35,8 @@ def steps(value: str, fad: float, **tags: str) -> RunRecord:
 def test_runs_that_differ_in_one_tag_alone_are_lined_up_along_it() -> None:
     found = of(steps("10", 5.0), steps("50", 3.0), steps("100", 2.5), steps("10", 9.0, sampler="ddim"), steps="50")
     assert list(found.by_setting) == ["steps"]
-    values = {v: s.value for v, record in found.by_setting["steps"].items() if (s := record.score("fad", "a"))}
+    (line,) = [one for one in found.by_setting["steps"] if one.system == "a"]
+    values = {value: scores[0].value for value, scores in line.scores.items()}
     assert values == {"10": 5.0, "50": 3.0, "100": 2.5}  # in the order of numbers; the other sampler stays out
     main = found.table.score("fad", "a")
     assert main is not None
@@ -44,8 +45,9 @@ def test_runs_that_differ_in_one_tag_alone_are_lined_up_along_it() -> None:
 
 def test_seeds_of_one_value_are_pooled() -> None:
     runs = [steps(v, fad + i, train_seed=str(i)) for v, fad in (("10", 5.0), ("50", 3.0)) for i in (0, 1)]
-    score = of(*runs, steps="10").by_setting["steps"]["50"].score("fad", "a")
-    assert score is not None
+    line = of(*runs, steps="10").by_setting["steps"][0]
+    (score,) = line.scores["50"]
+    assert line.system == score.system == "a"
     assert score.by_seed == {"0": 3.0, "1": 4.0}
 
 
@@ -71,9 +73,22 @@ def test_each_system_is_a_line_along_the_setting_and_controls_are_left_out() -> 
     assert caption.startswith("Metrics against steps (n = 480).")
 
 
+def test_lines_of_one_system_share_its_colour_and_differ_in_marker_and_dashes() -> None:
+    scores = {value: on_fad({"a": 1.0}, {}).scores for value in ("10", "50")}
+    lines = [SettingLine(name, f"{name} {k}", scores) for k in range(3) for name in ("a", "b")]
+    catalogue = Catalogue().completed(["a", "b"])
+    (axis,) = settings.draw("steps", lines, catalogue)[0].axes
+    named = {line.get_label(): line for line in axis.lines if not line.get_label().startswith("_")}
+    for name in ("a", "b"):
+        own = [named[f"{name} {k}"] for k in range(3)]
+        assert {line.get_color() for line in own} == {catalogue.style(name).colour}
+        assert own[0].get_marker() == catalogue.style(name).marker
+    assert len({line.get_marker() for line in named.values()}) == 6
+
+
 def test_a_setting_of_words_is_not_drawn() -> None:
     found = of(steps("10", 5.0, sampler="ddim"), steps("10", 3.0, sampler="heun"), sampler="ddim")
-    assert list(found.by_setting["sampler"]) == ["ddim", "heun"]
+    assert [list(line.scores) for line in found.by_setting["sampler"]] == [["ddim", "heun"]] * 2
     assert not settings.is_drawn(found.by_setting["sampler"], found.catalogue)
 
 

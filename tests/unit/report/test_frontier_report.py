@@ -8,6 +8,7 @@ import pytest
 from frontier_grid import bench_record
 from matplotlib.colors import to_hex
 
+from clipsonic_eval.analysis.catalogue import Catalogue, SystemStyle
 from clipsonic_eval.frontier.result import Frontier, frontier, join
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import frontier as report
@@ -17,6 +18,7 @@ from clipsonic_eval.reporting.figures import frontier as figure
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.types import Finding, Score
 
+CATALOGUE = Catalogue().completed(["A", "B"])
 KEYS = [f"q{i}" for i in range(30)]
 GRID = {  # label: (system, sampler, steps, seconds, CLAP score)
     "A1": ("A", "ddim", "5", 0.1, 0.30),
@@ -109,7 +111,7 @@ def test_the_same_frontier_gives_the_same_files(tmp_path: Path, drawn: Frontier)
 
 def test_a_panel_has_a_logarithmic_latency_round_ticks_and_a_step_line(drawn: Frontier) -> None:
     with style.look():
-        made, caption = figure.draw([drawn])
+        made, caption = figure.draw([drawn], CATALOGUE)
     (axis,) = made.axes
     assert axis.get_xscale() == "log"
     assert [label.get_text() for label in axis.get_xticklabels()] == ["0.1", "0.2", "0.5"]
@@ -122,7 +124,7 @@ def test_a_panel_has_a_logarithmic_latency_round_ticks_and_a_step_line(drawn: Fr
 
 def test_dominated_points_are_grey_and_those_of_the_frontier_filled_and_labelled(drawn: Frontier) -> None:
     with style.look():
-        made, _ = figure.draw([drawn])
+        made, _ = figure.draw([drawn], CATALOGUE)
     (axis,) = made.axes
     marks = {round(line.get_ydata()[0], 2): line for line in axis.lines if line.get_marker() not in ("None", "")}
     assert to_hex(marks[0.1].get_color()) == to_hex(marks[0.2].get_color()) == "#bdbdbd"
@@ -133,20 +135,28 @@ def test_dominated_points_are_grey_and_those_of_the_frontier_filled_and_labelled
 
 def test_one_metric_takes_a_column_and_two_take_the_page(drawn: Frontier) -> None:
     with style.look():
-        one, two = figure.draw([drawn])[0], figure.draw([drawn, drawn])[0]
+        one, two = figure.draw([drawn], CATALOGUE)[0], figure.draw([drawn, drawn], CATALOGUE)[0]
     assert one.get_figwidth() == style.width(1)
     assert two.get_figwidth() == style.width(2)
     assert len(two.axes) == 2
 
 
 def test_quality_stands_against_every_setting_that_is_a_number(tmp_path: Path, drawn: Frontier) -> None:
-    found = frontier_figures.by_setting([drawn])
-    assert list(found) == ["steps"]  # the sampler is a word
-    values = {v: {s.system: s.value for s in record.scores} for v, record in found["steps"].items()}
-    assert values == {
-        "5": {"A, sampler ddim": 0.30, "A, sampler ddpm": 0.10},
-        "20": {"A, sampler ddim": 0.50, "B, sampler ddim": 0.20},
-    }
-    lines = frontier_figures.against_settings([drawn], tmp_path)
+    found = frontier_figures.by_setting([drawn], records())
+    assert list(found) == ["sampler", "steps"]
+    values = {line.title: {v: scores[0].value for v, scores in line.scores.items()} for line in found["steps"]}
+    assert values == {"A": {"5": 0.30, "20": 0.50}}  # of the other points none differ in the steps alone
+    _, lines = frontier_figures.draw_all([drawn], records(), tmp_path, Catalogue(), "ieee")
     assert lines[0] == "![Metrics against steps](against-steps.png)"
-    assert {path.name for path in tmp_path.iterdir()} == {f"against-steps.{s}" for s in ("csv", "pdf", "png", "svg")}
+    assert {path.name for path in tmp_path.glob("against*")} == {
+        f"against-steps.{s}" for s in ("csv", "pdf", "png", "svg")
+    }
+
+
+def test_systems_have_the_colours_of_the_catalogue_in_every_figure(drawn: Frontier) -> None:
+    catalogue = Catalogue(systems=(SystemStyle("A", colour="#123456"),)).completed(["A", "B"])
+    with style.look():
+        made, _ = figure.draw([drawn], catalogue)
+    (axis,) = made.axes
+    on = [o for o in axis.lines if o.get_marker() != "None" and o.get_markerfacecolor() == "#123456"]
+    assert [round(o.get_xdata()[0], 1) for o in on] == [0.1, 0.4]  # the points of A on the frontier

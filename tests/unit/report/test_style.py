@@ -145,3 +145,16 @@ def test_a_name_with_a_dot_keeps_it(tmp_path: Path) -> None:
     with style.look():
         pdf, _, _ = style.save(drawn(), tmp_path / "history-0.5")
     assert pdf.name == "history-0.5.pdf"
+
+
+def test_letters_are_as_wide_at_every_resolution() -> None:
+    """Layout is made once, at another resolution than that of the files."""
+    widths = []
+    with style.look():
+        made = style.figure(1, 1.0)
+        text = made.text(0.1, 0.5, "PD-guided2 of 480", fontsize=style.SMALL)
+        for dpi in (72, 100, 150, 220):
+            made.set_dpi(dpi)
+            made.draw_without_rendering()
+            widths.append(text.get_window_extent().width / dpi)
+    assert max(widths) < 1.01 * min(widths)

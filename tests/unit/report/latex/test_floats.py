@@ -49,6 +49,13 @@ def test_plain_numbers_align_by_phantom_digits() -> None:
     assert r"none & -- &  \\" in text
 
 
+def test_an_uncertainty_of_zero_is_text_since_siunitx_drops_it() -> None:
+    column = numbers.digits([Text("1.000 ± 0.000"), Text("0.963 ± 0.019")])
+    assert column is not None
+    assert numbers.for_siunitx(Text("0.963 ± 0.019"), column) == r"0.963 \pm 0.019"
+    assert numbers.for_siunitx(Text("1.000 ± 0.000", bold=True), column) == r"{\textbf{1.000}\,$\pm$\,0.000}"
+
+
 def test_siunitx_columns_reserve_the_digits_of_their_numbers() -> None:
     text = latex(SMALL, SIUNITX)
     assert "S[table-format=2.2]" in text
