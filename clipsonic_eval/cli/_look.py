@@ -18,6 +18,7 @@ catalogue_option = click.option(
     "--catalogue",
     metavar="NAME",
     default="",
+    show_default="none",
     help="Names, colours, planned tests and questions of a study: clipsonic, MODULE:NAME or FILE.py:NAME.",
 )
 venue_option = click.option(

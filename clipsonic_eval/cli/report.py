@@ -27,25 +27,8 @@ _MAIN = ("page.html", "README.md", "table.md", "table.csv", "table.tex")
 @out_option("Output folder.")
 @click.option("--title", default="Report", help="Title of the page.")
 @click.option("--select", multiple=True, metavar="TAG=VALUE", help="Runs shown in the table, e.g. guidance=2.")
-<<<<<<< HEAD
-@click.option(
-    "--catalogue",
-    metavar="NAME",
-    default="",
-    show_default="none",
-    help="Names, colours, planned tests and questions of a study: clipsonic, MODULE:NAME or FILE.py:NAME.",
-)
-@click.option(
-    "--venue",
-    metavar="NAME",
-    default="",
-    show_default="figures as for icassp, tables that fit everywhere",
-    help=f"Whose columns figures and LaTeX tables fill: {', '.join(VENUES)}.",
-)
-=======
 @catalogue_option
 @venue_option
->>>>>>> fded77e (Systems at the values of a setting are found in one place; a frontier's figures have the study's colours)
 @click.option(
     "--training", multiple=True, type=PATH, metavar="FOLDER", help="Models whose training curves are shown; repeatable."
 )

@@ -61,18 +61,17 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     )
 
 
-<<<<<<< HEAD
 def opinion(metric: str, system: str, i: int) -> Score:
     """What listeners said of a system."""
     value = 4.0 - 0.4 * i
     everyone = {"all_listeners": value, "all_listeners_low": value - 0.3, "all_listeners_high": value + 0.3}
     return score(metric, system, value, n=24, details={"listeners": 12, **everyone})
-=======
+
+
 def at_steps(name: str, found: Results) -> SettingLine:
     """A system that scores the same at every number of steps."""
     scores = [score for score in found.table.scores if score.system == name]
     return SettingLine(name, name, dict.fromkeys(("10", "50", "100"), scores))
->>>>>>> fded77e (Systems at the values of a setting are found in one place; a frontier's figures have the study's colours)
 
 
 def test_the_study_has_every_figure_but_that_of_classes(drawn: Drawn) -> None:
