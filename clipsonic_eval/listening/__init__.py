@@ -4,6 +4,7 @@
 ``protocols``                           what is asked, on which scale, and when the query is shown
 ``design``, ``trials``                  which listener hears which clip, in which order; checks between the trials
 ``plan``, ``make``                      ``plan.json``: everything that is settled before the first answer
+``rehearsal``                           answers of made-up listeners, before there are others
 ``build``                               the folder of a test: sounds (``stimuli``), the table of whose they are, texts
 ``page``, ``web/``                      what a listener sees
 ``sessions``, ``server``, ``database``  lists to browsers, answers from them; each is on the disk before it counts

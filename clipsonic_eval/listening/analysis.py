@@ -11,7 +11,7 @@ from clipsonic_eval import provenance
 from clipsonic_eval.errors import ShapeError, UserError, listed
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.listening import choices, opinions
-from clipsonic_eval.listening.answers import Answer
+from clipsonic_eval.listening.answers import SIMULATED, Answer
 from clipsonic_eval.listening.exclusion import Check, apply_rules, kept_listeners
 from clipsonic_eval.listening.plan import ListeningPlan
 from clipsonic_eval.records import Comparison, RunRecord
@@ -23,6 +23,7 @@ EVERYONE: Final = (
     "all_listeners"  # folder of the record without exclusions; its value and interval are details of a score
 )
 Row = Mapping[str, Any]
+_MADE_UP: Final = "answers that `listen simulate` made up are among these: the numbers say nothing about the systems"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,9 @@ def analyse(
             "believe them"
         )
     own = [answer for answer in answers if answer.listener in kept]
-    everyone = _record(plan, answers, "all", skipped, draws)
-    record = _record(plan, own, f"rules-{config_hash(dict(plan.rules))[:8]}", skipped, draws)
+    made_up = "-simulated" if any(one.listener.startswith(SIMULATED) for one in answers) else ""
+    everyone = _record(plan, answers, f"all{made_up}", skipped, draws)
+    record = _record(plan, own, f"rules-{config_hash(dict(plan.rules))[:8]}{made_up}", skipped, draws)
     record = dataclasses.replace(record, scores=tuple(_beside(score, everyone) for score in record.scores))
     notes: list[str] = []
     ordinal, agreement, beside = _sensitivity(plan, own, draws, notes)
@@ -111,14 +113,15 @@ def _record(
     if not scores:
         raise UserError(f"no number can be computed from these answers: {problems[0] if problems else 'nothing rated'}")
     holm = paired.holm([one.p_value for one in comparisons])
-    findings = tuple(Finding("not_computed", "error", (), why) for why in problems)
+    findings = [Finding("not_computed", "error", (), why) for why in problems]
+    findings += [Finding("simulated", "error", (), _MADE_UP)] if who.endswith("simulated") else []
     return RunRecord(
         kind=KIND,
         scores=tuple(scores),
         comparisons=tuple(dataclasses.replace(c, p_holm=p) for c, p in zip(comparisons, holm, strict=True)),
         systems={opinions.shown_name(name, plan): {"kind": "listening-test"} for name in plan.conditions()},
         skipped={KIND: tuple(skipped)} if skipped else {},
-        findings={KIND: findings} if findings else {},
+        findings={KIND: tuple(findings)} if findings else {},
         config={**draws, "plan": plan.id, "rules": dict(plan.rules), "who": who},
         hashes={KIND: {"answers": config_hash([list(answer) for answer in answers])}},
         provenance=provenance.collect(),

@@ -61,6 +61,7 @@ class Answer(NamedTuple):
 
 
 COLUMNS: Final = Answer._fields
+SIMULATED: Final = "simulated-"  # beginning of the ids of made-up listeners
 Key = tuple[str, int, str, tuple[str, ...]]
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.files import write_csv, write_text
 from clipsonic_eval.formats import interval, markdown_table, number, p_value, printable
-from clipsonic_eval.listening.analysis import ListeningResult
+from clipsonic_eval.listening.analysis import KIND, ListeningResult
 from clipsonic_eval.listening.exclusion import MEANING
 from clipsonic_eval.listening.relation import Relation
 from clipsonic_eval.records import Comparison, RunRecord
@@ -46,6 +46,11 @@ def write(result: ListeningResult, relations: Sequence[Relation], measured: Sequ
         "# Listening test",
         f"Plan {result.record.config['plan']}; {len(listeners)} listeners, {len(out)} of them excluded by the rules of "
         "the plan. Intervals are 95 %, over listeners and queries: another test would have others of both.",
+        *(
+            f"**{one.sentence[0].upper()}{one.sentence[1:]}.**"
+            for one in result.record.findings.get(KIND, ())
+            if one.severity == "error"
+        ),
         "## Opinions",
         *_opinions(result.record, result.everyone, catalogue),
         "\n".join(figure(figures, "opinions")),

@@ -183,3 +183,30 @@ def test_a_pilot_gives_the_variances_of_the_next_plan() -> None:
     typical = json.loads(planned("--clips", "12", "--json").stdout)["precision"]["half_width"]
     words = ("--clips", "12", "--json", "--pilot", "pilot.csv", "--pilot-plan", "pilot")
     assert json.loads(planned(*words).stdout)["precision"]["half_width"] < 0.6 * typical
+
+
+@pytest.mark.usefixtures("place")
+def test_a_test_is_rehearsed_before_anybody_has_listened() -> None:
+    assert planned("--clips", "12", "--listeners", "8").exit_code == 0
+    done = call("simulate", "plan", "--mean", "A=4", "--mean", "B=2", "--careless", "1", "--out", "rehearsal.csv")
+    assert done.exit_code == 0, done.output
+    assert "answers of 8 simulated listeners" in done.output
+    assert call("analyse", "rehearsal.csv", "--plan", "plan", "--resamples", "100", "--out", "heard").exit_code == 0
+    page = Path("heard/listening.md").read_text()
+    assert "made up are among these: the numbers say nothing about the systems.**" in page
+    assert "8 listeners, 1 of them excluded" in page
+    assert Path("heard/figures/opinions.svg").is_file()
+    heard = records.read(Path("heard"))
+    assert heard["A", "mos-fidelity"].value > heard["B", "mos-fidelity"].value + 1
+
+
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize(
+    ("mean", "why"),
+    [("A=good", "'good' is no number; give one from 1 to 5"), ("Z=3", "unknown system 'Z'"), ("A", "expected NAME=X")],
+)
+def test_means_that_are_none_are_refused(mean: str, why: str) -> None:
+    assert planned("--clips", "6").exit_code == 0
+    done = call("simulate", "plan", "--mean", mean, "--out", "rehearsal.csv")
+    assert done.exit_code == 2
+    assert why in done.stderr

@@ -197,6 +197,7 @@ def files(root: Path) -> set[str]:
         ("listen plan --system a=wavs --protocol mos --out out", "unknown protocol 'mos'"),
         ("listen plan --system a=wavs --pilot q.csv --out out", "give the plan of these answers with --pilot-plan"),
         ("listen plan --system a=wavs --set rules.traps=1 --out out", "unknown check or rule 'traps'"),
+        ("listen simulate nowhere --out a.csv", "nowhere: no such file; `listen plan` writes it"),
         ("listen analyse q.csv --plan nowhere --out out", "nowhere: no such file; `listen plan` writes it"),
         ("listen analyse q.csv --plan list.yaml --out out", "list.yaml: not readable as JSON"),
         ("calibrate listening --out out --repeats 1", "repeats must be at least 2"),

@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -270,25 +271,27 @@ def run(folder: ListeningFolder, kills: int, seed: int, listeners: int) -> dict[
 def main(out: Path, kills: int, listeners: int, seed: int) -> None:
     """Count what faults do to the answers of a listening test."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    began = time.monotonic()
+    began, about = time.monotonic(), provenance.collect()  # before the report, which is a change itself
     with tempfile.TemporaryDirectory(prefix=f"listening-{secrets.token_hex(2)}-") as scratch:
         folder = built(Path(scratch), "mos-fidelity", "mos-relevance", "preference", checks=_SHORT, clips=2)
         counts = run(folder, kills, seed, listeners)
     write_text(out / "listening.csv", csv_text(["what", "count"], list(counts.items())))
     command = f"python tests/faults/listening.py --out {out} --kills {kills} --listeners {listeners} --seed {seed}"
-    write_text(out / "listening.md", _page(counts, command, time.monotonic() - began))
+    write_text(out / "listening.md", _page(counts, command, _took(time.monotonic() - began, about)))
     for name, n in counts.items():
         click.echo(f"{name}: {n}")
     if counts["lost"] or counts["doubled"] or counts["changed"]:
         raise click.ClickException("answers were lost, doubled or changed")
 
 
-def _page(counts: dict[str, int], command: str, seconds: float) -> str:
+def _page(counts: dict[str, int], command: str, took: str) -> str:
     table = markdown_table(["what", "count"], [[name, str(n)] for name, n in counts.items()])
-    about = provenance.collect()
-    changed = ", with changes that are not committed" if about["uncommitted_changes"] else ""
-    took = f"{seconds / 60:.1f} minutes, at commit {str(about['commit'])[:7]}{changed}.\n"
     return f"# Faults of a listening test\n\n{_TEXT}\n\n{table}\n```bash\n{command}\n```\n\n{took}"
+
+
+def _took(seconds: float, about: Mapping[str, Any]) -> str:
+    changed = ", with changes that are not committed" if about["uncommitted_changes"] else ""
+    return f"{seconds / 60:.1f} minutes, at commit {str(about['commit'])[:7]}{changed}.\n"
 
 
 _TEXT = """\
