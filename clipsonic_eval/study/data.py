@@ -13,7 +13,7 @@ from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.stages import Stage
+from clipsonic_eval.study.stage import Stage
 from clipsonic_eval.toyworld import RATE, SAMPLES
 from clipsonic_eval.toyworld.write import write_world
 

@@ -13,7 +13,7 @@ from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.probes import read_conditions
 from clipsonic_eval.study.scoring import tags
-from clipsonic_eval.study.stages import Stage
+from clipsonic_eval.study.stage import Stage
 
 
 def gap_stage(config: StudyConfig, layout: Layout, seed: int) -> Stage:

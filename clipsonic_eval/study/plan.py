@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from clipsonic_eval.study import data, gap, scoring, validation
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.stages import Stage
+from clipsonic_eval.study.stage import Stage
 from clipsonic_eval.study.training import NETWORKS, training_stages
 
 

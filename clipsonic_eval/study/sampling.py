@@ -14,7 +14,7 @@ from clipsonic_eval.progress import Progress
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.entries import StudySystem
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.stages import Stage
+from clipsonic_eval.study.stage import Stage
 from clipsonic_eval.systems import resolve
 from clipsonic_eval.types import Query
 

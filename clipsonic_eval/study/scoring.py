@@ -15,7 +15,7 @@ from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.data import REFERENCES
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.sampling import METRICS, folder, sampling_stage
-from clipsonic_eval.study.stages import Stage
+from clipsonic_eval.study.stage import Stage
 
 
 def control_stages(config: StudyConfig, layout: Layout) -> list[Stage]:

@@ -16,14 +16,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from clipsonic_eval import threads
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Bars, Progress
-
-if TYPE_CHECKING:
-    from clipsonic_eval.study.stages import Stage
+from clipsonic_eval.study.stage import Stage
 
 _PRELOADED: Final = [  # once, instead of some seconds in every stage
     "scipy.linalg",

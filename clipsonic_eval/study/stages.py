@@ -1,56 +1,19 @@
-"""Stages that run once: a marker with the fingerprint of the inputs is written when a stage is complete."""
+"""The stages of a study, run in order or side by side, each once."""
 
 from __future__ import annotations
 
 import resource
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 from clipsonic_eval import threads
-from clipsonic_eval.errors import UserError
-from clipsonic_eval.files import read_json, write_json
-from clipsonic_eval.hashing import config_hash, seal, unsealed
 from clipsonic_eval.progress import Progress
 from clipsonic_eval.study import side_by_side
+from clipsonic_eval.study.stage import MARKER, Stage, marked
 
 T = TypeVar("T")
-
-_MARKER = ".done.json"
-
-
-class Stage(NamedTuple):
-    """A part of a study that is done once.
-
-    Attributes:
-        folder: of its results, and of its marker.
-        label: for display.
-        fingerprint: JSON-serialisable; everything that changes the result.
-        work: computes the results, given a progress reporter. It may find part of them there and resume. For another
-            process it must be picklable.
-        after: folders of the stages whose results it needs.
-    """
-
-    folder: Path
-    label: str
-    fingerprint: Any
-    work: Callable[[Progress], object]
-    after: tuple[Path, ...] = ()
-
-    @property
-    def complete(self) -> bool:
-        """Whether the folder has a marker of the same fingerprint."""
-        return (_marked(self.folder / _MARKER) or {}).get("fingerprint") == config_hash(self.fingerprint)
-
-    def run(self, progress: Progress) -> None:
-        """Do the work and leave the marker, with the seconds of this attempt: an interrupted one leaves none."""
-        started = time.perf_counter()
-        self.work(progress)
-        seconds = round(time.perf_counter() - started, 1)
-        done = {"label": self.label, "fingerprint": config_hash(self.fingerprint), "seconds": seconds}
-        write_json(self.folder / _MARKER, seal(done))
 
 
 class Stages:
@@ -78,7 +41,7 @@ class Stages:
         """
         complete = {stage.folder for stage in planned if stage.complete}
         begun = {stage.folder for stage in planned if stage.folder.exists()}
-        for folder in begun | {marker.parent for marker in self._root.rglob(_MARKER)}:
+        for folder in begun | {marker.parent for marker in self._root.rglob(MARKER)}:
             if folder not in complete and folder.is_relative_to(self._root):
                 shutil.rmtree(folder, ignore_errors=True)  # it may lie in another one
 
@@ -123,13 +86,5 @@ class Stages:
 
     def timings(self) -> dict[str, float]:
         """Return the seconds of every complete stage by label, in the order of completion."""
-        found = sorted(self._root.rglob(_MARKER), key=lambda p: p.stat().st_mtime_ns)
-        return {marked["label"]: marked["seconds"] for p in found if (marked := _marked(p)) is not None}
-
-
-def _marked(marker: Path) -> dict[str, Any] | None:
-    """Return the contents of a marker; None if it is missing or damaged, and the stage runs again."""
-    try:
-        return unsealed(read_json(marker))
-    except (UserError, ValueError):
-        return None
+        found = sorted(self._root.rglob(MARKER), key=lambda p: p.stat().st_mtime_ns)
+        return {done["label"]: done["seconds"] for p in found if (done := marked(p)) is not None}

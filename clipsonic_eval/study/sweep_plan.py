@@ -12,7 +12,7 @@ from clipsonic_eval.errors import ConfigError, unknown_name
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.plan import after_the_choice, before_the_choice
-from clipsonic_eval.study.stages import Stage
+from clipsonic_eval.study.stage import Stage
 from clipsonic_eval.study.training import NETWORKS
 from clipsonic_eval.toyencoders.sweep import VARIANTS
 from clipsonic_eval.toyencoders.train import train_clip

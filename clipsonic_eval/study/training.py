@@ -11,7 +11,7 @@ from clipsonic_eval.progress import Progress
 from clipsonic_eval.study.config import AUDIO_RECIPE, StudyConfig
 from clipsonic_eval.study.data import world_identity
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.stages import Stage
+from clipsonic_eval.study.stage import Stage
 
 AUDIO_TRAINER = "clipsonic.training.audio:train"
 PRIOR_TRAINER = "clipsonic.training.prior:train"

@@ -14,7 +14,7 @@ from clipsonic_eval.study.data import REFERENCES
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.sampling import folder, sampling_stage
 from clipsonic_eval.study.scoring import evaluate_split, tags
-from clipsonic_eval.study.stages import Stage
+from clipsonic_eval.study.stage import Stage
 from clipsonic_eval.study.training import NETWORKS
 
 CRITERION: Final = "fad"  # lower is better; decided before any number was seen

@@ -14,7 +14,8 @@ from clipsonic_eval.cli._group import sentence_of
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT
 from clipsonic_eval.study import side_by_side
-from clipsonic_eval.study.stages import Stage, Stages
+from clipsonic_eval.study.stage import Stage
+from clipsonic_eval.study.stages import Stages
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,8 @@ from clipsonic_eval.study.config import FAST, StudyConfig
 from clipsonic_eval.study.entries import planned_pairs, systems
 from clipsonic_eval.study.layout import Layout
 from clipsonic_eval.study.run import run_study
-from clipsonic_eval.study.stages import Stage, Stages
+from clipsonic_eval.study.stage import Stage
+from clipsonic_eval.study.stages import Stages
 from clipsonic_eval.study.training import trainings
 
 

@@ -20,7 +20,8 @@ from clipsonic_eval.study import data, gap, report, run, sweep, sweep_plan, vali
 from clipsonic_eval.study.config import AUDIO_RECIPE, StudyConfig
 from clipsonic_eval.study.entries import StudySystem, controls, planned_pairs, systems
 from clipsonic_eval.study.layout import Layout
-from clipsonic_eval.study.stages import Stage, Stages
+from clipsonic_eval.study.stage import Stage
+from clipsonic_eval.study.stages import Stages
 from clipsonic_eval.study.statements import rank_correlation
 from clipsonic_eval.study.sweep_plan import SHIPPED, SweepConfig
 from clipsonic_eval.study.training import NETWORKS
