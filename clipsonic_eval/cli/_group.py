@@ -85,26 +85,35 @@ def first_sentence(text: str) -> str:
 
 
 def sentence_of(error: BaseException) -> str | None:
-    """Return the message for an error of the machine (disk, permissions, file names); None for anything else.
+    """Return the message for an error of the machine (disk, permissions, lost processes); None for anything else.
 
     Libraries report a full disk by exceptions of their own, by an ``OSError`` without a number (NumPy), or as the
     context of another error (matplotlib's PDF).
     """
-    again = "and run the same command again; it continues from what is finished"
+    again = "run the same command again; it continues from what is finished"
     cause: BaseException | None = error
     while cause is not None:
         if _is_full(cause):
-            return f"{_where(cause)}the disk is full or a quota is used up ({_text(cause)}); make room {again}"
+            return f"{_where(cause)}the disk is full or a quota is used up ({_text(cause)}); make room and {again}"
+        if _is_of_another_process(cause):
+            why = _text(cause).partition(". ")[0]
+            return f"the other processes of this job are lost ({why}); one of them may have said why; {again}"
         cause = cause.__cause__ or cause.__context__
     if not isinstance(error, OSError) or error.errno == errno.EPIPE:  # closed pipe: click exits quietly
         return None
-    return f"{_where(error)}{_text(error)}; fix this, or name another place, {again}"
+    return f"{_where(error)}{_text(error)}; fix this, or name another place, and {again}"
 
 
 def _is_full(error: BaseException) -> bool:
     number = error.errno if isinstance(error, OSError) else None
     cut_short = isinstance(error, OSError) and number is None and _text(error).endswith("written")
     return number in _FULL or cut_short or any(words in str(error).lower() for words in _WORDS_OF_FULL)
+
+
+def _is_of_another_process(error: BaseException) -> bool:
+    """Return whether an error is of torch.distributed (NCCL, its stores) or of gloo, which has none of its own."""
+    ours = any(kind.__name__ == "DistError" for kind in type(error).__mro__)
+    return ours or (isinstance(error, RuntimeError) and "gloo" in str(error) and "peer" in str(error))
 
 
 def _text(error: BaseException) -> str:

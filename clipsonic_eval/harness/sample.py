@@ -1,8 +1,9 @@
 """Sample a system: queries in, a folder of wavs out.
 
 ``<out>/<key>.wav`` (mono, 32-bit float), ``samples.csv`` (with the peak of every wav), ``system.json`` (the card of the
-system), and ``skipped.csv`` if queries were left out. An interrupted job resumes to the same result: every query has a
-seed of its own, ``seeds.derive(seed, key, "sample")``; so shares of it may run anywhere. The way of a query::
+system), and ``skipped.csv`` if queries were left out. Every query has a seed of its own, ``seeds.derive(seed, key,
+"sample")``, so shares of a job may run anywhere. An interrupted job resumes to the same bytes: a batch of which a query
+is missing is generated whole, since networks round by the size of a batch. The way of a query::
 
     query ─── sampled already (same prompt, image and seed, wav unchanged)? ── yes ──> kept
       │ no
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def sample(
             skipped are listed among the skipped queries.
         out: the folder; made if missing, resumed if it holds samples of the same system, settings and seed.
         seed: of the job; every query derives its own.
-        batch_size: queries per call of the system; changes no result.
+        batch_size: queries per call of the system; changes a result by rounding at most.
         name: of the system in tables; None: its own name.
         overwrite: replace samples of another system, setting or seed in the folder, instead of refusing.
         progress: shows a bar over the queries.
@@ -96,9 +97,9 @@ def sample(
     seed_of = {query.key: seeds.derive(seed, query.key, "sample") for query in queries}
     with outputs.claim(out, "sample", identity, overwrite=overwrite):
         folder = SampleFolder(out, card, share)
-        missing = [query for query in queries if not folder.holds(query, seed_of[query.key])]
+        missing = {query.key for query in queries if not folder.holds(query, seed_of[query.key])}
         resumed = len(queries) - len(missing)
-        generated = _generated(system, missing, [seed_of[query.key] for query in missing], batch_size)
+        generated = _generated(system, queries, seed_of, batch_size, missing)
         number = threads.for_networks() if missing else 1
         try:
             # a system may be made of NumPy alone, so its linear algebra gets as many threads
@@ -117,32 +118,33 @@ def sample(
 
 
 def _generated(
-    system: System, queries: Sequence[Query], query_seeds: Sequence[int], batch_size: int
+    system: System, queries: Sequence[Query], seed_of: Mapping[str, int], batch_size: int, missing: Set[str]
 ) -> Iterator[tuple[Query, Float32 | Skip]]:
-    """Yield the samples (n,) float32 of each query, or why there are none; batch by batch."""
+    """Yield the samples (n,) float32 of each query whose key is missing, or why there are none; batch by batch."""
     for start in range(0, len(queries), batch_size):
-        rows = slice(start, start + batch_size)
-        yield from _generated_batch(system, queries[rows], query_seeds[rows])
+        batch = queries[start : start + batch_size]
+        if any(query.key in missing for query in batch):
+            found = _generated_batch(system, batch, seed_of)
+            if found is None:  # one query spoils its batch: which?
+                yield from _generated(system, [q for q in batch if q.key in missing], seed_of, 1, missing)
+            else:
+                yield from ((query, answer) for query, answer in found if query.key in missing)
 
 
 def _generated_batch(
-    system: System, batch: Sequence[Query], query_seeds: Sequence[int]
-) -> Iterator[tuple[Query, Float32 | Skip]]:
+    system: System, batch: Sequence[Query], seed_of: Mapping[str, int]
+) -> list[tuple[Query, Float32 | Skip]] | None:
+    """Return the samples of each query of a batch, or why there are none; None where several fail together."""
     try:
-        waveforms = list(system.generate(batch, query_seeds))
+        waveforms = list(system.generate(batch, [seed_of[query.key] for query in batch]))
         if len(waveforms) != len(batch):
             raise UserError(
                 f"system '{system.name}' gave {len(waveforms)} sounds for {len(batch)} queries; "
                 "generate(queries, seeds) must return one for each"
             )
     except UserError as error:
-        if len(batch) == 1:
-            yield batch[0], Skip(batch[0].key, str(error))
-            return
-        yield from _generated(system, batch, query_seeds, 1)  # one query spoils its batch: which?
-        return
-    for query, waveform in zip(batch, waveforms, strict=True):
-        yield query, _checked(query, waveform)
+        return [(batch[0], Skip(batch[0].key, str(error)))] if len(batch) == 1 else None
+    return [(query, _checked(query, waveform)) for query, waveform in zip(batch, waveforms, strict=True)]
 
 
 def _checked(query: Query, waveform: Any) -> Float32 | Skip:

@@ -1,4 +1,4 @@
-"""Errors that are neither the user's nor ours: a full disk, missing rights, names that are too long."""
+"""Errors that are neither the user's nor ours: a full disk, missing rights, long names, processes that are lost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from clipsonic_eval.cli import _Main
@@ -34,6 +35,11 @@ def outcome(error: Exception) -> Result:
         (PermissionError(errno.EACCES, "Permission denied", "runs"), "runs: Permission denied"),
         (OSError(errno.EROFS, "Read-only file system", "runs"), "runs: Read-only file system"),
         (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 300), "File name too long"),
+        (RuntimeError("[gloo/pair.cc:537] Read error: Connection reset by peer. Look there."), "of this job are lost"),
+        (
+            torch.distributed.DistBackendError("NCCL error: remote process exited"),
+            "(NCCL error: remote process exited)",
+        ),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"), "a/b: Not a directory"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import subprocess
 import time
@@ -10,7 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from faults.jobs import PREPARE, TRAIN, Job, start
+from faults.jobs import EVALUATE, PREPARE, REPORT, SAMPLE, TRAIN, Job, finished, start
+from faults.kills import traceback_in
+
+_DONE = {PREPARE: "clips", TRAIN: "model", SAMPLE: "wavs", EVALUATE: "run", REPORT: "report"}  # among the inputs
+_DISK = 64 * 2**20
 
 
 class Outcome(NamedTuple):
@@ -20,20 +25,18 @@ class Outcome(NamedTuple):
     text: str
 
 
-def _run(job: Job, inputs: Path, out: Path) -> tuple[int, str]:
-    process = start(job, inputs, out)
-    text = process.communicate()[1]
-    return process.returncode, text
+_Case = Callable[[Path, Path], Outcome]
 
 
-def _sentence(text: str) -> str:
-    lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+def _sentence(text: str, words: str = "") -> str:
+    """Return the last line that holds some words; "" without one."""
+    lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip() and words in line]
     return lines[-1] if lines else ""
 
 
 @contextlib.contextmanager
 def _small_disk(folder: Path, options: str) -> Iterator[bool]:
-    """Mount a file system of one MiB; yields whether that is allowed here."""
+    """Mount a small file system; yields whether that is allowed here."""
     folder.mkdir(parents=True)
     words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     mounted = (
@@ -46,26 +49,37 @@ def _small_disk(folder: Path, options: str) -> Iterator[bool]:
             subprocess.run(["umount", str(folder)], check=True)
 
 
-def full_disk(inputs: Path, scratch: Path) -> Outcome:
-    """A disk that fills while clips are prepared: one sentence, exit code 2, and later the same clips."""
-    with _small_disk(scratch / "full", "size=1m") as mounted:
-        if not mounted:
-            return Outcome(None, "file systems cannot be mounted here")
-        code, text = _run(PREPARE, inputs, scratch / "full/clips")
-        said = code == 2 and "Traceback" not in text and "No space left" in text
-        subprocess.run(["mount", "-o", "remount,size=64m", str(scratch / "full")], check=True)
-        again, _ = _run(PREPARE, inputs, scratch / "full/clips")
-        same = again == 0 and PREPARE.result(scratch / "full/clips") == PREPARE.result(inputs / "clips")
-    return Outcome(said and same, _sentence(text))
+def _full_disk(job: Job) -> _Case:
+    """A disk with room for half of the result: one sentence, exit code 2, and later the same result."""
+
+    def case(inputs: Path, scratch: Path) -> Outcome:
+        disk, done = scratch / "full", inputs / _DONE[job]
+        with _small_disk(disk, f"size={_DISK}") as mounted:
+            if not mounted:
+                return Outcome(None, "file systems cannot be mounted here")
+            size = sum(path.stat().st_size for path in done.rglob("*") if path.is_file())
+            (disk / "ballast").write_bytes(bytes(_DISK - size // 2))
+            code, text = finished(job, inputs, disk / "out")
+            said = code == 2 and not traceback_in(text) and "No space left" in text
+            (disk / "ballast").unlink()
+            again, _ = finished(job, inputs, disk / "out")
+            same = again == 0 and job.result(disk / "out") == job.result(done)
+        return Outcome(said and same, _sentence(text))
+
+    return case
 
 
-def read_only_folder(inputs: Path, scratch: Path) -> Outcome:
+def _read_only(job: Job) -> _Case:
     """A folder that cannot be written into is refused before the work begins."""
-    with _small_disk(scratch / "fixed", "ro") as mounted:
-        if not mounted:
-            return Outcome(None, "file systems cannot be mounted here")
-        code, text = _run(PREPARE, inputs, scratch / "fixed/clips")
-    return Outcome(code == 2 and "Traceback" not in text, _sentence(text))
+
+    def case(inputs: Path, scratch: Path) -> Outcome:
+        with _small_disk(scratch / "fixed", "ro") as mounted:
+            if not mounted:
+                return Outcome(None, "file systems cannot be mounted here")
+            code, text = finished(job, inputs, scratch / "fixed/out")
+        return Outcome(code == 2 and not traceback_in(text), _sentence(text))
+
+    return case
 
 
 def damaged_shard(inputs: Path, scratch: Path) -> Outcome:
@@ -73,27 +87,69 @@ def damaged_shard(inputs: Path, scratch: Path) -> Outcome:
     out = scratch / "clips"
     shutil.copytree(inputs / "clips", out)
     _flip(sorted(out.glob("shards/*.arrow"))[1])
-    code, text = _run(PREPARE, inputs, out)
+    code, text = finished(PREPARE, inputs, out)
     same = PREPARE.result(out) == PREPARE.result(inputs / "clips")
-    said = next((line for line in text.splitlines() if "damaged" in line), "")
-    return Outcome(code == 0 and same and bool(said), said.replace(str(scratch), "…"))
+    said = _sentence(text, "damaged")
+    return Outcome(code == 0 and same and bool(said), said)
 
 
 def damaged_checkpoint(inputs: Path, scratch: Path) -> Outcome:
     """A training goes back to the checkpoint before a damaged one, says so, and ends with the same weights."""
     out = scratch / "model"
-    process = start(TRAIN, inputs, out)
+    process = start(TRAIN, inputs, out, scratch / "first.log")
     while process.poll() is None and not (out / "checkpoint.earlier").is_dir():
         time.sleep(0.01)
     process.kill()
-    process.communicate()
+    process.wait()
     if not (out / "checkpoint/state.safetensors").is_file():
         return Outcome(None, "the training ended before it could be disturbed")
     _flip(out / "checkpoint/state.safetensors")
-    code, text = _run(TRAIN, inputs, out)
-    said = next((line for line in text.splitlines() if "going on from the checkpoint before it" in line), "")
+    code, text = finished(TRAIN, inputs, out)
+    said = _sentence(text, "going on from the checkpoint before it")
     same = TRAIN.result(out) == TRAIN.result(inputs / "model")
-    return Outcome(code == 0 and same and bool(said), said.replace(str(scratch), "…"))
+    return Outcome(code == 0 and same and bool(said), said)
+
+
+def _damaged_input(job: Job, name: str) -> _Case:
+    """A flipped byte in what a command reads is refused in one sentence that names the file, or the clip in a shard."""
+
+    def case(inputs: Path, scratch: Path) -> Outcome:
+        top, file = _copied(inputs, scratch), Path(name)
+        _flip(top / file)
+        code, text = finished(job, top, scratch / "out")
+        named = str(file) in text or "is damaged" in text
+        return Outcome(code == 2 and not traceback_in(text) and named, _sentence(text))
+
+    return case
+
+
+def damaged_wav(inputs: Path, scratch: Path) -> Outcome:
+    """A flipped byte in a wav leaves it out of the scores by name, and the exit code says so."""
+    top = _copied(inputs, scratch)
+    wav = sorted((top / "wavs").glob("*.wav"))[0]
+    _flip(wav)
+    code, _ = finished(EVALUATE, top, scratch / "out")
+    skipped = json.loads((scratch / "out/record.json").read_text())["skipped"] if code == 3 else {}
+    return Outcome(bool(skipped) and wav.stem in str(skipped), str(skipped))
+
+
+def damaged_wav_again(inputs: Path, scratch: Path) -> Outcome:
+    """The same ``sample`` makes a damaged wav again."""
+    top = _copied(inputs, scratch)
+    _flip(sorted((top / "wavs").glob("*.wav"))[0])
+    code, text = finished(SAMPLE, top, top / "wavs")
+    return Outcome(code == 0 and SAMPLE.result(top / "wavs") == SAMPLE.result(inputs / "wavs"), _sentence(text))
+
+
+def damaged_cache(inputs: Path, scratch: Path) -> Outcome:
+    """Damaged vectors in the cache are named, computed again, and the scores are the same."""
+    shutil.copytree(inputs / "cache", scratch / "cache")
+    for shard in sorted((scratch / "cache").glob("*/*.npy")):
+        _flip(shard)
+    code, text = finished(EVALUATE, inputs, scratch / "out")
+    same = code == 0 and EVALUATE.result(scratch / "out") == EVALUATE.result(inputs / "run")
+    said = _sentence(text, "embedded again")
+    return Outcome(same and bool(said), said)
 
 
 def changed_settings(inputs: Path, scratch: Path) -> Outcome:
@@ -101,10 +157,15 @@ def changed_settings(inputs: Path, scratch: Path) -> Outcome:
     out = scratch / "clips"
     shutil.copytree(inputs / "clips", out)
     other = PREPARE._replace(words=lambda top, folder: [*PREPARE.words(top, folder), "--set", "duration_s=0.5"])
-    code, text = _run(other, inputs, out)
+    code, text = finished(other, inputs, out)
     kept = PREPARE.result(out) == PREPARE.result(inputs / "clips")
     ok = code == 2 and kept and "config.duration_s: 0.96 → 0.5" in text
-    return Outcome(ok, _sentence(text).replace(str(scratch), "…"))
+    return Outcome(ok, _sentence(text))
+
+
+def _copied(inputs: Path, scratch: Path) -> Path:
+    shutil.copytree(inputs, scratch / "copy")
+    return scratch / "copy"
 
 
 def _flip(path: Path) -> None:
@@ -113,10 +174,17 @@ def _flip(path: Path) -> None:
     path.write_bytes(data)
 
 
-CASES: dict[str, Callable[[Path, Path], Outcome]] = {
-    "disk full during prepare": full_disk,
-    "read-only output folder": read_only_folder,
-    "flipped byte in a shard": damaged_shard,
+_WEIGHTS, _CLIPS = "model/network/diffusion_pytorch_model.safetensors", "clips/shards/00001.arrow"
+CASES: dict[str, _Case] = {
+    **{f"disk full during {job.name}": _full_disk(job) for job in _DONE},
+    **{f"read-only folder for {job.name}": _read_only(job) for job in _DONE},
+    "flipped byte in a shard, prepared again": damaged_shard,
+    "flipped byte in a shard, trained on": _damaged_input(TRAIN, _CLIPS),
     "flipped byte in a checkpoint": damaged_checkpoint,
+    "flipped byte in a model, sampled": _damaged_input(SAMPLE, _WEIGHTS),
+    "flipped byte in a wav, evaluated": damaged_wav,
+    "flipped byte in a wav, sampled again": damaged_wav_again,
+    "flipped byte in the cache, evaluated": damaged_cache,
+    "flipped byte in a record, reported": _damaged_input(REPORT, "run/record.json"),
     "changed settings on resume": changed_settings,
 }

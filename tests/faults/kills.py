@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -15,10 +15,15 @@ from typing import NamedTuple
 
 from faults.jobs import Job, start
 
-_WHOM = ("main process", "group", "child")
+MAIN, ALL, CHILD = "main process", "all processes", "child"
 _STOP_S = 5.0  # for a signal to arrive
 _END_S = 300.0  # for what is left of a killed command to end
+_LOOK_S = 0.05  # in which a process at work uses the processor
+_MISSED = 5  # runs for each kill, at most
 _EARLY = 1 / 6  # of the kills meet a command before it has claimed its output folder
+_TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(?P<error>\S.*)", re.MULTILINE)
+_RANK = re.compile(r"^\[rank\d+\]: ?", re.MULTILINE)  # torch's, before each line of a traceback
+_LAUNCHER = ("torch.distributed.elastic.",)  # torchrun's way to say that one of its processes ended
 
 
 class Row(NamedTuple):
@@ -56,117 +61,169 @@ class _Undisturbed(NamedTuple):
 class _Tally:
     """Counts the kills of a job, and notes the first thing that went wrong."""
 
-    def __init__(self) -> None:
-        self.whom: collections.Counter[str] = collections.Counter()
+    def __init__(self, job: Job) -> None:
+        self.whom: dict[str, int] = dict.fromkeys((MAIN, ALL, CHILD) if job.starts else (MAIN,), 0)
         self.begun = 0
         self.wrong = ""
+        self.known: set[tuple[int, int]] = set()  # processes below a killed one: id, and when it began
+
+    @property
+    def total(self) -> int:
+        """Kills so far."""
+        return sum(self.whom.values())
+
+    def next(self, rng: random.Random) -> str:
+        """Choose whom to kill among those that were killed least."""
+        least = min(self.whom.values())
+        return rng.choice([whom for whom, n in self.whom.items() if n == least])
 
     def note(self, wrong: str) -> None:
+        """Keep the first thing that went wrong."""
         self.wrong = self.wrong or wrong
 
 
 def kill_job(job: Job, inputs: Path, scratch: Path, kills: int, rng: random.Random) -> Row:
     """Disturb a command until it was killed so many times, a few times in each of several runs."""
     plain = _undisturbed(job, inputs, scratch / "undisturbed/out")
-    tally, runs, equal = _Tally(), 0, 0
-    while tally.whom.total() < kills and not tally.wrong:
+    tally, runs, equal = _Tally(job), 0, 0
+    while tally.total < kills and not tally.wrong:
         out = scratch / f"run-{runs}/out"
         out.parent.mkdir(parents=True)
-        for _ in range(min(kills - tally.whom.total(), rng.randint(1, 4))):
-            if not _disturb(job, inputs, out, plain, rng, tally):
+        for number in range(min(kills - tally.total, rng.randint(1, 4))):
+            log = out.with_name(f"killed-{number}.log")
+            if not _disturb(job, inputs, out, log, plain, rng, tally):
                 break  # it ended before the signal came
-        process = start(job, inputs, out)
-        said = process.communicate()[1].strip()
+        log = out.with_name("last.log")
+        code = start(job, inputs, out, log).wait()
         runs += 1
-        if process.returncode:
-            tally.note(f"a run did not end well after its kills: {said[-300:]}")
+        if code:
+            tally.note(f"a run did not end well after its kills: {_said(log)[-300:]}")
         elif job.result(out) == plain.result:
             equal += 1
+        _look_back(out.parent, tally)
         shutil.rmtree(out.parent)
-    counts = ", ".join(f"{n} {whom}" for whom, n in sorted(tally.whom.items()))
+        if runs > _MISSED * kills:
+            tally.note(f"{runs} runs, and too few processes were met at work")
+    counts = ", ".join(f"{n} {whom}" for whom, n in tally.whom.items() if n)
     if tally.wrong and equal == runs:
         equal -= 1
-    return Row(f"kill {job.name}", tally.whom.total(), tally.begun, counts, runs, equal, tally.wrong)
+    return Row(f"kill {job.name}", tally.total, tally.begun, counts, runs, equal, tally.wrong)
 
 
 def _undisturbed(job: Job, inputs: Path, out: Path) -> _Undisturbed:
-    out.parent.mkdir(parents=True)
-    began = time.monotonic()
-    process = start(job, inputs, out)
+    log, began = out.with_name("log"), time.monotonic()
+    process = start(job, inputs, out, log)
     _wait_for_claim(process, out, None)
     claim_s = time.monotonic() - began
-    said = process.communicate()[1]
-    if process.returncode:
-        raise RuntimeError(f"{job.name} without any fault ended with {process.returncode}: {said[-500:]}")
+    if process.wait():
+        raise RuntimeError(f"{job.name} without any fault ended with {process.returncode}: {_said(log)[-500:]}")
     return _Undisturbed(claim_s, time.monotonic() - began, job.result(out))
 
 
+def _said(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace").strip()
+
+
 def _claimed(out: Path) -> int | None:
-    """Return when ``run.json`` was written, which every start of a command does before its work."""
-    with contextlib.suppress(OSError):
-        return (out / "run.json").stat().st_mtime_ns
+    """Return when a command began to work in its folder: ``run.json`` is written anew by each, a cache is tried."""
+    for path in (out / "run.json", out):
+        with contextlib.suppress(OSError):
+            return path.stat().st_mtime_ns
     return None
 
 
-def _wait_for_claim(process: subprocess.Popen[str], out: Path, before: int | None) -> None:
+def _wait_for_claim(process: subprocess.Popen[bytes], out: Path, before: int | None) -> None:
     while process.poll() is None and _claimed(out) == before:
         time.sleep(0.01)
 
 
-def _disturb(job: Job, inputs: Path, out: Path, plain: _Undisturbed, rng: random.Random, tally: _Tally) -> bool:
-    """Start a command and kill it, or a part of it, after a while; False where it had ended by then."""
-    before, began = _claimed(out), time.monotonic()
-    process = start(job, inputs, out)
-    if rng.random() < _EARLY:
+def _disturb(
+    job: Job, inputs: Path, out: Path, log: Path, plain: _Undisturbed, rng: random.Random, tally: _Tally
+) -> bool:
+    """Start a command and kill it, or a part of it, after a while; False where it had ended by then.
+
+    What is left of it after a kill of the main process is not waited for: the next start meets it.
+    """
+    before, began, whom = _claimed(out), time.monotonic(), tally.next(rng)
+    process = start(job, inputs, out, log)
+    if whom != CHILD and rng.random() < _EARLY:
         time.sleep(rng.uniform(0, plain.claim_s))
     else:
         _wait_for_claim(process, out, before)
         pace = min(1.0, (time.monotonic() - began) / plain.claim_s)  # the machine may be less busy now
         time.sleep(rng.uniform(0, pace * (plain.total_s - plain.claim_s)))
     begun = _claimed(out) != before
-    whom = strike(process, rng.choice(_WHOM), rng)
+    tally.known |= {(pid, _began(pid)) for pid in below(process.pid)}
+    met = strike(process, whom, rng)
     try:
-        said = process.communicate(timeout=_END_S)[1]  # closed by the last process below it, too
+        process.wait(timeout=_END_S)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        tally.note(f"processes went on for {_END_S:g} s after a kill of the {whom}")
+        strike(process, ALL, rng)
+        process.wait()
+        tally.note(f"went on for {_END_S:g} s after a kill of the {whom}")
         return False
-    if "Traceback" in said:
-        tally.note(f"after a kill of the {whom}: {said.strip()[-300:]}")
-    if whom is None:
+    if met:
+        tally.whom[whom] += 1
+        tally.begun += begun
+    return met
+
+
+def _look_back(folder: Path, tally: _Tally) -> None:
+    """Note tracebacks in the logs of a folder, and processes that outlived a killed command for long."""
+    until = time.monotonic() + _END_S
+    while left := [pid for pid, began in tally.known if _began(pid) == began]:
+        if time.monotonic() > until:
+            tally.note(f"{len(left)} processes of killed commands live on")
+            for pid in left:
+                _send(pid, signal.SIGKILL)
+            break
+        time.sleep(0.1)
+    tally.known.clear()
+    for log in sorted(folder.glob("*.log")):
+        if found := traceback_in(_said(log)):
+            tally.note(f"{log.stem}: {found}")
+
+
+def traceback_in(text: str) -> str:
+    """Return the end of the first traceback in a text that is not torchrun's own, "" where there is none."""
+    for found in _TRACEBACK.finditer(_RANK.sub("", text)):
+        if not found["error"].startswith(_LAUNCHER):
+            return found[0].strip()[-300:]
+    return ""
+
+
+def strike(process: subprocess.Popen[bytes], whom: str, rng: random.Random) -> bool:
+    """Kill a process, with or without all below it, or one below it that is at work; False where it had ended.
+
+    A child is one that has none below it and uses the processor: multiprocessing's and Ray's helpers wait.
+    """
+    if whom == CHILD:
+        while process.poll() is None:
+            busy = [pid for pid in _at_work(below(process.pid)) if not below(pid)]
+            rng.shuffle(busy)
+            if any(_stop(pid) and _send(pid, signal.SIGKILL) for pid in busy):
+                return True
         return False
-    tally.whom[whom] += 1
-    tally.begun += begun
+    if process.poll() is not None or not _stop(process.pid):
+        return False
+    if whom == ALL:
+        while pids := [pid for pid in below(process.pid) if _send(pid, signal.SIGKILL)]:
+            time.sleep(0.002 * len(pids))
+    process.kill()
     return True
 
 
-def strike(process: subprocess.Popen[str], whom: str, rng: random.Random) -> str | None:
-    """Kill a process that was started as the first of a group, the group, or a process below it that has none below.
-
-    Returns:
-        Who was killed: the main process where it has no child; None where it had ended.
-    """
-    children = children_of(process.pid) if whom == "child" else []
-    if children:
-        victim = rng.choice(children)
-        if not _stop(victim):
-            return None
-        os.kill(victim, signal.SIGKILL)
-        return whom
-    if process.poll() is not None or not _stop(process.pid):
-        return None
-    if whom == "group":
-        os.killpg(process.pid, signal.SIGKILL)
-        return whom
-    process.kill()
-    return "main process"
+def _send(pid: int, number: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+        return True
+    return False
 
 
 def _stop(pid: int) -> bool:
     """Stop a process, so that it lives and cannot end before it is killed; False where it has ended already."""
     until = time.monotonic() + _STOP_S
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGSTOP)
+    if _send(pid, signal.SIGSTOP):
         while time.monotonic() < until:
             state = _stat(pid)[0]
             if state in "TZX":
@@ -175,22 +232,34 @@ def _stop(pid: int) -> bool:
     return False
 
 
-def _stat(pid: int) -> tuple[str, int]:
-    """Return the state of a process (T: stopped, Z: ended) and the process above it; X where it is gone."""
+def _stat(pid: int) -> list[str]:
+    """Return what the system says of a process from its state on (T: stopped, Z: ended); X where it is gone."""
     try:
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return words[0], int(words[1])
-    except (OSError, IndexError, ValueError):
-        return "X", 0
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ["X", *["0"] * 20]
 
 
-def children_of(pid: int) -> list[int]:
-    """Return the living processes below a process that have none below them."""
+def _began(pid: int) -> int:
+    """Return when a living process began, in ticks since the start of the machine; -1 where it has ended."""
+    stat = _stat(pid)
+    return -1 if stat[0] in "ZX" else int(stat[19])
+
+
+def _at_work(pids: list[int]) -> list[int]:
+    """Return those of some processes that use the processor, or want to, within a moment."""
+    before = {pid: _stat(pid)[11:13] for pid in pids}  # ticks in its own code and in the system's
+    time.sleep(_LOOK_S)
+    now = {pid: _stat(pid) for pid in pids}
+    return [pid for pid in pids if now[pid][0] not in "ZX" and (now[pid][0] == "R" or now[pid][11:13] != before[pid])]
+
+
+def below(pid: int) -> list[int]:
+    """Return the living processes below a process, those nearest to it first."""
     stats = {int(folder.name): _stat(int(folder.name)) for folder in Path("/proc").iterdir() if folder.name.isdigit()}
-    parents = {child: parent for child, (state, parent) in stats.items() if state not in "ZX"}
-    below, found = [pid], []
-    while below:
-        mine = [child for child, parent in parents.items() if parent in below]
-        found += [child for child in mine if child not in parents.values()]
-        below = mine
+    parents = {child: int(stat[1]) for child, stat in stats.items() if stat[0] not in "ZX"}
+    found, last = [], [pid]
+    while last:
+        last = [child for child, parent in parents.items() if parent in last]
+        found += last
     return found

@@ -1,8 +1,8 @@
-"""Kill prepare, train, sample and evaluate at random moments, start them again, and compare with an undisturbed run.
+"""Kill prepare, train, sample, embed and evaluate at random moments, start them again, compare with an undisturbed run.
 
 ``python tests/faults/run.py --out reports/faults`` writes ``faults.csv`` and ``README.md`` there and prints them. A
-kill is SIGKILL, of the main process alone, of its whole group, or of one of its children. Ray takes part where it is
-installed. Rows that a stopped run of the same command left are kept; ``--only`` makes its rows anew.
+kill is SIGKILL, of the main process alone, of it and all processes below it, or of one child at work. Ray takes part
+where it is installed. Rows that a stopped run of the same command left are kept; ``--only`` makes its rows anew.
 """
 
 from __future__ import annotations
@@ -20,13 +20,23 @@ import click
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from faults.cases import CASES, Outcome
-from faults.jobs import EVALUATE, PREPARE, PREPARE_ON_RAY, SAMPLE, TRAIN, make_inputs
+from faults.jobs import (
+    EMBED,
+    EVALUATE,
+    PREPARE,
+    PREPARE_ON_RAY,
+    SAMPLE,
+    SAMPLE_BY_TWO,
+    TRAIN,
+    TRAIN_BY_TWO,
+    make_inputs,
+)
 from faults.kills import Row, kill_job
 
 from clipsonic_eval.formats import markdown_table
 from clipsonic_eval.provenance import collect
 
-_JOBS = (PREPARE, PREPARE_ON_RAY, TRAIN, SAMPLE, EVALUATE)
+_JOBS = (PREPARE, PREPARE_ON_RAY, TRAIN, TRAIN_BY_TWO, SAMPLE, SAMPLE_BY_TWO, EMBED, EVALUATE)
 _Fault = tuple[str, Callable[[Path], Row]]
 
 
@@ -56,7 +66,9 @@ def main(out: Path, kills: int, seed: int, only: tuple[str, ...]) -> None:
     rows, commit = _earlier(out, command), str(collect()["commit"])[:7]
     with tempfile.TemporaryDirectory() as folder:
         top = Path(folder)
-        for number, (name, make) in enumerate(_faults(top / "inputs", kills, seed)):
+        faults = list(_faults(top / "inputs", kills, seed))
+        rows = {name: rows[name] for name, _ in faults if name in rows}
+        for number, (name, make) in enumerate(faults):
             if not any(word in name for word in only) if only else name in rows:
                 continue
             if not (top / "inputs").exists():
@@ -94,11 +106,14 @@ def write(out: Path, rows: list[Row], command: str) -> None:
     ]
     lines = [
         "# Faults\n",
-        f"{total} kills (SIGKILL at random moments: of the main process, its whole group, or one of its children),",
-        f"{begun} of them after the command had claimed its output folder. A signal that met no living process does",
-        "not count. A run is as it should be if the same command, given again, ends with the result of an undisturbed",
-        "run (bytes of shards, weights and wavs; scores and tests of the record), and no process that outlived a kill",
-        "ended with a traceback. The other rows are faults to be said or mended.\n",
+        f"{total} kills (SIGKILL at random moments: of the main process, of it and all below it, or of one child at",
+        f"work), {begun} of them after the command had begun to work in its output folder. A signal that met no living",
+        "process does not count. After a kill of the main process the command is given again at once, whatever is left",
+        "of the killed one. A run is as it should be if it ends with the result of an undisturbed run (bytes of",
+        "shards, weights, wavs and vectors; scores and tests of the record), nothing ended with a traceback, and no",
+        "process lives on. Children: "
+        + "; ".join(f"`{j.name}`: {j.starts or 'none, it reads by threads'}" for j in _JOBS)
+        + ". The other rows are faults to be said or mended.\n",
         f"```bash\n{command}\n```\n",
         markdown_table(("fault", "kills", "claimed", "of whom", "as it should be", "what was said", "commit"), cells),
     ]

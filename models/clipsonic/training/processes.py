@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from clipsonic_eval.devices import end_with_torchrun
 from clipsonic_eval.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def joined(device: torch.device | None = None) -> PartialState:
     """
     from accelerate import PartialState
 
+    end_with_torchrun()
     on_cpu = not torch.cuda.is_available() if device is None else device.type == "cpu"
     # without `cpu`, torchrun on a machine without GPUs is not seen; the others wait while the main process validates,
     # longer than the ten minutes that NCCL allows by default

@@ -112,7 +112,7 @@ def test_a_job_that_was_stopped_goes_on_and_ends_the_same(tmp_path: Path) -> Non
         sample(broken, QUERIES, tmp_path / "parts", batch_size=1)
     assert set(rows(tmp_path / "parts")) == {"k0", "k1", "k2"}
     again, counter = Tone(), Counter()
-    result = sample(again, QUERIES, tmp_path / "parts", progress=counter)
+    result = sample(again, QUERIES, tmp_path / "parts", batch_size=1, progress=counter)
     assert again.asked == ["k3", "k4"]
     assert (result.n, result.resumed) == (5, 3)
     assert counter.calls == [(5, 3, 2)]
@@ -123,7 +123,7 @@ def test_a_changed_wav_or_another_prompt_is_made_again(tmp_path: Path) -> None:
     sample(Tone(), QUERIES, tmp_path)
     (tmp_path / "k1.wav").write_bytes(b"something else")
     again = Tone()
-    sample(again, [Query("k0", "another prompt"), *QUERIES[1:]], tmp_path)
+    sample(again, [Query("k0", "another prompt"), *QUERIES[1:]], tmp_path, batch_size=1)
     assert again.asked == ["k0", "k1"]
     assert rows(tmp_path)["k0"]["prompt"] == "another prompt"
 
@@ -231,9 +231,37 @@ def test_a_job_that_is_stopped_anywhere_resumes_to_the_same_folder(
         sample(broken, QUERIES, tmp_path / "parts", **settings)
     again = Tone()
     sample(again, QUERIES, tmp_path / "parts", **settings)
-    assert sorted([*broken.asked, *again.asked]) == [q.key for q in QUERIES]  # nothing is sampled twice
+    assert sorted([*broken.asked, *again.asked]) == [q.key for q in QUERIES]  # no batch is sampled twice
     for name in ("samples.csv", "system.json", *(f"{q.key}.wav" for q in QUERIES)):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+class Rounds(Tone):
+    """A network that rounds by the size of its batch."""
+
+    def generate(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[NDArray[np.float32]]:
+        return [sound + np.float32(1e-6 * len(queries)) for sound in super().generate(queries, seeds)]
+
+
+@pytest.mark.parametrize("lost", [["k0"], ["k1", "k2"], ["k4"], ["k0", "k3", "k4"]])
+def test_what_is_made_again_has_the_bytes_of_its_whole_batch(tmp_path: Path, lost: list[str]) -> None:
+    sample(Rounds(), QUERIES, tmp_path, batch_size=2)
+    whole = wavs(tmp_path)
+    for key in lost:
+        (tmp_path / f"{key}.wav").write_bytes(b"damaged")
+    kept = {q.key: (tmp_path / f"{q.key}.wav").stat().st_mtime_ns for q in QUERIES if q.key not in lost}
+    sample(Rounds(), QUERIES, tmp_path, batch_size=2)
+    assert wavs(tmp_path) == whole
+    assert {key: (tmp_path / f"{key}.wav").stat().st_mtime_ns for key in kept} == kept  # not written again
+
+
+def test_what_is_missing_of_a_spoilt_batch_alone_is_sampled_again(tmp_path: Path) -> None:
+    queries = [*QUERIES[:3], Query("spoilt", "bad"), *QUERIES[3:]]
+    sample(Rounds(), queries, tmp_path, batch_size=4)
+    (tmp_path / "k1.wav").unlink()
+    again = Rounds()
+    sample(again, queries, tmp_path, batch_size=4)
+    assert again.asked == ["k1"]
 
 
 def test_a_spoilt_batch_is_sampled_query_by_query(tmp_path: Path) -> None:
@@ -254,7 +282,7 @@ def test_a_sample_that_is_gone_is_made_again_and_a_row_of_another_key_stays(tmp_
     sample(Tone(), QUERIES, tmp_path)
     (tmp_path / "k2.wav").unlink()
     again = Tone()
-    sample(again, QUERIES[:3], tmp_path)
+    sample(again, QUERIES[:3], tmp_path, batch_size=1)
     assert again.asked == ["k2"]
     assert set(rows(tmp_path)) == {q.key for q in QUERIES}
 

@@ -79,7 +79,7 @@ def test_a_share_that_was_stopped_goes_on_and_no_query_is_sampled_twice(
     with pytest.raises(KeyboardInterrupt):
         sample(stopped, Share(BAD, (1, 2)), tmp_path / "out", batch_size=1)
     assert sample(other, Share(BAD, (2, 2)), tmp_path / "out").waiting == 1
-    assert sample(again, Share(BAD, (1, 2)), tmp_path / "out").waiting == 0
+    assert sample(again, Share(BAD, (1, 2)), tmp_path / "out", batch_size=1).waiting == 0
     assert stopped.asked + again.asked == ["k0", "k2", "k4", "k6"]
     assert files(tmp_path / "out") == alone
 
@@ -101,7 +101,7 @@ def test_a_share_given_again_finds_the_others_done(tmp_path: Path, alone: dict[s
         sample(Noise(), Share(BAD, (i, 2)), tmp_path / "out")
     (tmp_path / "out/k1.wav").write_bytes(b"damaged")
     again = Noise()
-    assert sample(again, Share(BAD, (2, 2)), tmp_path / "out").waiting == 0
+    assert sample(again, Share(BAD, (2, 2)), tmp_path / "out", batch_size=1).waiting == 0
     assert again.asked == ["k1"]
     assert files(tmp_path / "out") == alone
 
