@@ -21,6 +21,7 @@ JUDGES = (
     "hear21passt",
     "otava",
     "bigvgan",
+    "vocos",
     "ray",
     "encodec",
     "audiobox_aesthetics",

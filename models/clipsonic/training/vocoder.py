@@ -1,7 +1,7 @@
-"""Train a vocoder on prepared clips: BigVGAN's generator against its discriminators, as the paper did.
+"""Train a vocoder on prepared clips: BigVGAN's generator as in the paper, or Vocos's, against BigVGAN's discriminators.
 
 The result is a folder that ``vocoder.name=bigvgan vocoder.folder=OUT`` reads: the published layout in ``bigvgan/``,
-beside the card.
+beside the card; and likewise ``vocos``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from clipsonic.training import lifecycle
 from clipsonic.training.config import identity, settings_of
 from clipsonic.training.vocoder_config import VocoderTrainingConfig
 from clipsonic.training.vocoder_folder import TrainedVocoder, vocoder_parent
 from clipsonic.training.vocoder_task import VocoderTask, check_segment
-from clipsonic.vocoders._bigvgan_network import BigVGAN
 from clipsonic_eval.config import as_tree, resolve
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.progress import SILENT, Progress
@@ -36,7 +36,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
         overwrite: replace a vocoder of other settings or clips.
 
     Returns:
-        ``out``, a folder for the vocoder ``bigvgan``.
+        ``out``, a folder for the vocoder ``bigvgan`` or ``vocos``.
 
     Raises:
         UserError: the configuration, the clips or the folder do not fit; the message says what to do.
@@ -64,7 +64,7 @@ def _train(
     config: VocoderTrainingConfig,
     out: Path,
     progress: Progress,
-    origin: tuple[BigVGAN | None, dict[str, Any] | None],
+    origin: tuple[nn.Module | None, dict[str, Any] | None],
 ) -> None:
     start, parent = origin
     rows = torch.from_numpy(store.rows(config.split))
@@ -75,9 +75,8 @@ def _train(
 
     def model(result: dict[str, Any]) -> TrainedVocoder:
         card = {**result, "clips": store.content_hash, "n_clips": len(rows)}
-        return TrainedVocoder(
-            task.generator(), config.bigvgan(), card | ({} if parent is None else {"init_from": parent})
-        )
+        card |= {} if parent is None else {"init_from": parent}
+        return TrainedVocoder(task.generator(), config.network.name, config.generator(), card)
 
     lifecycle.complete(
         task,

@@ -1,4 +1,4 @@
-"""The training task of a vocoder: a BigVGAN and its discriminators, whose losses are taken in one step.
+"""The training task of a vocoder: a generator and its discriminators, whose losses are taken in one step.
 
 The published recipe moves the discriminators first and the generator against the moved ones. Here both move at once,
 each along the gradient of its own loss: the generator is judged by discriminators whose weights count as constants. So
@@ -28,6 +28,7 @@ from clipsonic.vocoders._discriminators import (
     discriminator_loss,
     feature_loss,
 )
+from clipsonic.vocoders._generators import GENERATORS
 from clipsonic_eval.devices import resolve_device
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.seeds import derive
@@ -49,12 +50,13 @@ class _Judged(NamedTuple):
 
 
 class _Adversaries(nn.Module):
-    """Generator and discriminators as one network, every convolution weight-normalised."""
+    """Generator and discriminators as one network."""
 
-    def __init__(self, generator: BigVGAN, discriminators: Discriminators) -> None:
+    def __init__(self, generator: nn.Module, discriminators: Discriminators) -> None:
         super().__init__()
         self.generator, self.discriminators = generator, discriminators
-        for module in list(self.modules()):
+        normalised = (generator, discriminators) if isinstance(generator, BigVGAN) else (discriminators,)
+        for module in [module for network in normalised for module in network.modules()]:
             if isinstance(module, _CONVOLUTIONS):
                 parametrizations.weight_norm(module)
 
@@ -89,7 +91,7 @@ class VocoderTask:
     by_level = None  # a vocoder knows no noise levels
 
     def __init__(
-        self, config: VocoderTrainingConfig, store: ClipStore, rows: Tensor, start: BigVGAN | None = None
+        self, config: VocoderTrainingConfig, store: ClipStore, rows: Tensor, start: nn.Module | None = None
     ) -> None:
         self.config, self._store = config, store
         self._prefetch = Prefetch(lambda rows: torch.from_numpy(store.audio(rows)), most=_AHEAD)
@@ -97,7 +99,7 @@ class VocoderTask:
         self._front_end = MelFrontEnd(config.mel, device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(config.train.seed, "", "vocoder-weights"))
-            generator = BigVGAN(config.bigvgan())
+            generator = GENERATORS[config.network.name].network(config.generator())
             discriminators = Discriminators(config.periods, config.resolutions, config.discriminator_width)
         if start is not None:
             generator.load_state_dict(start.state_dict())
@@ -146,7 +148,7 @@ class VocoderTask:
             total += float((self._front_end.log_mel(generated) - log_mel).abs().mean()) * len(batch)
         return total / len(self.held_out)
 
-    def generator(self) -> BigVGAN:
+    def generator(self) -> nn.Module:
         """Return the generator with its weight normalisation folded in, for inference."""
         for module in list(self.module.generator.modules()):
             if parametrize.is_parametrized(module):

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clipsonic_eval.errors import ConfigError
+
 _RATIO, _TAPS = 2, 12  # of the alias-free activations
 
 
@@ -59,6 +61,19 @@ class BigVGANConfig:
     snake_logscale: bool = True
     use_tanh_at_final: bool = True
     use_bias_at_final: bool = True
+
+    def __post_init__(self) -> None:
+        rates, kernels = self.upsample_rates, self.upsample_kernel_sizes
+        if math.prod(rates) != self.hop_size:
+            raise ConfigError(
+                f"upsample_rates multiply to {math.prod(rates)}, but there are {self.hop_size} samples per frame"
+            )
+        if len(rates) != len(kernels) or any(k < r or (k - r) % 2 for r, k in zip(rates, kernels, strict=False)):
+            raise ConfigError("every upsample_kernel_sizes must exceed its upsample_rates by an even number")
+        if len(self.resblock_kernel_sizes) != len(self.resblock_dilation_sizes):
+            raise ConfigError("resblock_dilation_sizes needs a row for each of resblock_kernel_sizes")
+        if self.upsample_initial_channel < 2 ** len(rates):
+            raise ConfigError(f"{len(rates)} halvings leave none of upsample_initial_channel's channels")
 
 
 def low_pass(cutoff: float, half_width: float, taps: int) -> Tensor:

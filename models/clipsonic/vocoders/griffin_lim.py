@@ -18,6 +18,7 @@ import torch
 
 from clipsonic.mel import MelConfig, filterbank
 from clipsonic.vocoders import VOCODERS, check_request
+from clipsonic.vocoders._stft import inverse_stft
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.seeds import derive
 
@@ -65,7 +66,6 @@ class GriffinLim:
         # singular values below 1e-2 of the largest only carry noise; the updates restore what is lost
         self._inverse = torch.linalg.pinv(bank, rtol=1e-2).float().to(self.device)
         self._window = torch.hann_window(mel.n_fft, periodic=True, device=self.device)
-        self._overlap: dict[int, torch.Tensor] = {}
 
     def card(self) -> dict[str, Any]:
         """Return name and settings."""
@@ -121,11 +121,11 @@ class GriffinLim:
         momentum = self.momentum / (1 + self.momentum)
         for _ in range(self.iterations):
             # t_n = STFT(ISTFT(c_n)),  c_{n+1} = S ⊙ (t_n − m t_{n−1}) / |t_n − m t_{n−1}|,  m = α / (1 + α)
-            rebuilt = self._stft(self._istft(spectrum))
+            rebuilt = self._stft(inverse_stft(spectrum, self._window, self._hop))
             direction = torch.sub(rebuilt, previous, alpha=momentum).sgn_()
             torch.view_as_real(direction).mul_(magnitude[..., None])
             previous, spectrum = rebuilt, direction
-        padded = self._istft(spectrum)
+        padded = inverse_stft(spectrum, self._window, self._hop)
         return padded[:, self.mel.pad : self.mel.pad + self.mel.samples(frames)]
 
     def _kept(self, frames: int) -> torch.Tensor:
@@ -137,42 +137,3 @@ class GriffinLim:
     def _stft(self, padded: torch.Tensor) -> torch.Tensor:
         """Return spectra (b, m, n_fft / 2 + 1) complex64 of padded waveforms (b, (m - 1) * stride * hop + n_fft)."""
         return torch.fft.rfft(padded.unfold(1, self.mel.n_fft, self._hop) * self._window)
-
-    def _istft(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """Return padded waveforms (b, (m - 1) * stride * hop + n_fft) of spectra, by least-squares overlap-add.
-
-        Source: Griffin and Lim 1984, equation 6.
-        """
-        # x[n] = Σ_m w[n − m hop] y_m[n − m hop] / Σ_m w²[n − m hop]
-        frames = torch.fft.irfft(spectrum, n=self.mel.n_fft).mul_(self._window)
-        return overlap_add(frames, self._hop) * self._inverse_overlap(frames.shape[1])
-
-    def _inverse_overlap(self, n: int) -> torch.Tensor:
-        if n not in self._overlap:
-            squares = (self._window**2).expand(1, n, self.mel.n_fft)
-            # only the edge of a window covers the first and last samples; they lie in the padding, cut off later
-            self._overlap[n] = 1.0 / overlap_add(squares, self._hop).clamp(min=1e-4)
-        return self._overlap[n]
-
-
-def overlap_add(frames: torch.Tensor, hop: int) -> torch.Tensor:
-    """Return the sum of overlapping frames.
-
-    Args:
-        frames: (b, n, width), starting every ``hop`` samples.
-        hop: samples.
-
-    Returns:
-        (b, (n - 1) * hop + width).
-
-    Example:
-        >>> overlap_add(torch.ones(1, 3, 4), hop=2)
-        tensor([[1., 1., 2., 2., 2., 2., 1., 1.]])
-    """
-    b, n, width = frames.shape
-    blocks = -(-width // hop)  # of hop samples in a frame, the last perhaps shorter
-    total = frames.new_zeros(b, n + blocks - 1, hop)
-    for block in range(blocks):
-        part = frames[:, :, block * hop : (block + 1) * hop]
-        total[:, block : block + n, : part.shape[2]] += part
-    return total.view(b, -1)[:, : (n - 1) * hop + width]

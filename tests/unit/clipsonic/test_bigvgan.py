@@ -28,7 +28,7 @@ from clipsonic.vocoders._bigvgan_network import (
     low_pass,
     without_weight_norm,
 )
-from clipsonic.vocoders.bigvgan import read_config
+from clipsonic.vocoders._generators import read_config
 from clipsonic_eval.errors import ConfigError, ShapeError, WeightsError
 
 MEL = MelConfig(n_mels=16, hop=8, n_fft=32, sample_rate=800, fmax=400.0)
@@ -44,7 +44,7 @@ def written(folder: Path, **changes: Any) -> BigVGAN:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps({**CONFIG, **changes}))
     torch.manual_seed(0)
-    network = BigVGAN(read_config(folder)).eval()
+    network = BigVGAN(read_config("bigvgan", folder)).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -166,7 +166,7 @@ def test_folders_that_are_no_bigvgan_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="is no configuration of a BigVGAN"):
         make_vocoder(MEL, settings)
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    with pytest.raises(WeightsError, match=r"holds neither bigvgan_generator\.safetensors nor"):
+    with pytest.raises(WeightsError, match=r"bigvgan_generator\.safetensors or bigvgan_generator\.pt is missing"):
         make_vocoder(MEL, settings)
     written(tmp_path, resblock="2")
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))

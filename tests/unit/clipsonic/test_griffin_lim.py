@@ -5,7 +5,7 @@ import torch
 
 from clipsonic.mel import MelConfig, MelFrontEnd
 from clipsonic.vocoders import VOCODERS
-from clipsonic.vocoders.griffin_lim import overlap_add
+from clipsonic.vocoders._stft import inverse_stft, overlap_add
 from clipsonic_eval.errors import ConfigError, ShapeError
 
 CONFIG = MelConfig()
@@ -118,7 +118,7 @@ def test_windows_that_hardly_overlap_are_refused() -> None:
 def test_the_inverse_transform_undoes_the_transform_away_from_the_ends() -> None:
     vocoder = VOCODERS["griffin-lim"](CONFIG, stride=1)
     padded = torch.randn(2, 40 * 160 + 2 * CONFIG.pad, generator=torch.Generator().manual_seed(0))
-    back = vocoder._istft(vocoder._stft(padded))
+    back = inverse_stft(vocoder._stft(padded), vocoder._window, 160)
     inner = slice(CONFIG.pad, -CONFIG.pad)
     assert torch.allclose(back[:, inner], padded[:, inner], atol=1e-4)
 

@@ -29,13 +29,21 @@ from clipsonic_eval.errors import ConfigError, UserError
 SMALL: dict[str, Any] = {
     "clips": "clips",
     "mel": {"n_mels": 16, "n_fft": 64, "hop": 16, "floor": 1e-3},
-    "network": {
+    "network": {"options": {
         "upsample_rates": [4, 4], "upsample_kernel_sizes": [8, 8], "upsample_initial_channel": 16, "resblock": "2",
         "resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1, 3]],
-    },
+    }},
     "segment_frames": 24, "periods": [2, 3], "resolutions": [[64, 16, 48]], "discriminator_width": 0.03125,
     "train": {"steps": 6, "batch_size": 4, "learning_rate": 2e-3, "log_every": 2, "validate_every": 3, "validation": 4},
 }  # fmt: skip
+VOCOS: dict[str, Any] = {
+    **SMALL, "network": {"name": "vocos", "options": {"dim": 16, "intermediate_dim": 32, "num_layers": 2}},
+}  # fmt: skip
+KINDS = pytest.mark.parametrize("config", [SMALL, VOCOS], ids=["bigvgan", "vocos"])
+
+
+def with_options(**changes: Any) -> dict[str, Any]:
+    return {"network": {"options": {**SMALL["network"]["options"], **changes}}}
 
 
 class Tones(FakeStore):
@@ -117,9 +125,14 @@ def test_segments_lie_where_there_is_sound() -> None:
     assert torch.equal(last, torch.from_numpy(made._store.audio(rows.numpy())[:, 96:480]))
 
 
-def test_training_brings_the_spectrograms_of_held_out_clips_nearer(tmp_path: Path) -> None:
-    changes = {"train": {**SMALL["train"], "steps": 60, "validate_every": 60, "ema": 0.9}}
-    made = task(**changes)
+@pytest.mark.parametrize(
+    ("config", "steps"), [(SMALL, 60), pytest.param(VOCOS, 150, marks=pytest.mark.slow)], ids=["bigvgan", "vocos"]
+)
+def test_training_brings_the_spectrograms_of_held_out_clips_nearer(
+    config: dict[str, Any], steps: int, tmp_path: Path
+) -> None:
+    changes = {"train": {**config["train"], "steps": steps, "validate_every": steps, "ema": 0.9}}
+    made = task(**{**config, **changes})
     with torch.no_grad():
         before = made.validation_loss(made.module)
     result = loop.run(made, made.config.train, tmp_path, identity="x")
@@ -127,31 +140,34 @@ def test_training_brings_the_spectrograms_of_held_out_clips_nearer(tmp_path: Pat
     assert result["val_loss"] < 0.7 * before
 
 
+@KINDS
 @pytest.mark.usefixtures("opened")
-def test_a_trained_vocoder_is_read_like_a_published_one(tmp_path: Path) -> None:
-    out = vocoder.train(SMALL, tmp_path / "vocoder")
+def test_a_trained_vocoder_is_read_like_a_published_one(config: dict[str, Any], tmp_path: Path) -> None:
+    name = config["network"].get("name", "bigvgan")
+    out = vocoder.train(config, tmp_path / "vocoder")
     card = json.loads((out / "card.json").read_text())
     assert card["steps"] == 6
     assert card["clips"] == "c0ffee"
     assert not (out / "checkpoint").exists()
-    made = make_vocoder(settings().mel, {"name": "bigvgan", "folder": str(out)})
+    made = make_vocoder(settings().mel, {"name": name, "folder": str(out)})
     sound = made(torch.full((2, 16, 30), -2.0), [0, 1])
     assert sound.shape == (2, 480)
-    inner = make_vocoder(settings().mel, {"name": "bigvgan", "folder": str(out / "bigvgan")})
+    inner = make_vocoder(settings().mel, {"name": name, "folder": str(out / name)})
     assert torch.equal(inner(torch.full((2, 16, 30), -2.0), [0, 1]), sound)
-    assert vocoder.train(SMALL, out) == out  # finished: returns at once
+    assert vocoder.train(config, out) == out  # finished: returns at once
 
 
+@KINDS
 @pytest.mark.usefixtures("opened")
-def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on_to_the_same_weights(config: dict[str, Any], tmp_path: Path) -> None:
     def weights(out: Path) -> bytes:
-        return (out / "bigvgan" / "bigvgan_generator.safetensors").read_bytes()
+        return next(out.glob("*/*.safetensors")).read_bytes()
 
-    whole = vocoder.train(SMALL, tmp_path / "whole")
-    stopped = {**SMALL, "train": {**SMALL["train"], "checkpoint_every": 2, "max_minutes": 0.0}}
+    whole = vocoder.train(config, tmp_path / "whole")
+    stopped = {**config, "train": {**config["train"], "checkpoint_every": 2, "max_minutes": 0.0}}
     with pytest.raises(UserError, match="the same command goes on"):
         vocoder.train(stopped, tmp_path / "parts")
-    assert weights(vocoder.train(SMALL, tmp_path / "parts")) == weights(whole)
+    assert weights(vocoder.train(config, tmp_path / "parts")) == weights(whole)
 
 
 @pytest.mark.usefixtures("opened")
@@ -165,7 +181,7 @@ def test_a_run_may_start_from_the_generator_of_another(tmp_path: Path) -> None:
     assert torch.allclose(made[0](spectrogram, [0]), made[1](spectrogram, [0]), atol=1e-5)
     parent = json.loads((first / "card.json").read_text())["weights_sha256"]
     assert json.loads((second / "card.json").read_text())["init_from"] == {"weights_sha256": parent}
-    wider = {**tuned, "network": {**SMALL["network"], "upsample_initial_channel": 32}}
+    wider = {**tuned, **with_options(upsample_initial_channel=32)}
     with pytest.raises(ConfigError, match="upsample_initial_channel"):
         vocoder.train(wider, tmp_path / "third")
 
@@ -173,8 +189,14 @@ def test_a_run_may_start_from_the_generator_of_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"network": {"upsample_rates": [4], "upsample_kernel_sizes": [8]}}, "multiply to 4, but mel.hop is 16"),
-        ({"network": {"upsample_rates": [4, 4], "upsample_kernel_sizes": [8, 7]}}, "by an even number"),
+        (with_options(upsample_rates=[4], upsample_kernel_sizes=[8]), "multiply to 4, but there are 16 samples"),
+        (with_options(upsample_kernel_sizes=[8, 7]), "by an even number"),
+        (with_options(resblock_kernel_sizes=[3, 7]), "a row for each of resblock_kernel_sizes"),
+        (with_options(upsample_initial_channel=3), "2 halvings leave none"),
+        (with_options(hop_size=16), "hop_size follow from mel"),
+        ({"network": {}}, "upsample_rates"),
+        ({"network": {"name": "vocos", "options": {"num_layers": 0}}}, "at least 1"),
+        ({"network": {"name": "vocos", "options": {"layers": 2}}}, "num_layers"),
         ({"segment_frames": 1}, "segment_frames 1 is too short"),
         ({"periods": [], "resolutions": []}, "at least one of periods and resolutions"),
         ({"train": {"optimizer": "muon"}}, "adamw"),
