@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,66 @@ def test_everything_can_be_done_by_keys(open_page: OpenPage, address: str) -> No
     assert prompts(page) == ["prompt number 5"]
 
 
+def test_before_anything_plays_no_system_is_marked(open_page: OpenPage, inside: Path) -> None:
+    page = spied(open_page, inside.as_uri())
+    assert page.locator(".takes .on, .takes [aria-pressed=true]").count() == 0
+    page.keyboard.press("2")
+    assert page.locator(".takes .on [aria-pressed=true]").all_text_contents() == ["2 PD"]
+
+
+def test_a_key_goes_to_and_fro_between_two_systems(open_page: OpenPage, inside: Path) -> None:
+    page = spied(open_page, inside.as_uri())
+    page.keyboard.press("x")  # nothing was heard before
+    seen = []
+    for key in ["1", "4", "x", "x", "j", "x"]:
+        page.keyboard.press(key)
+        seen.append(page.locator("#now").text_content().split(":")[0])
+    assert seen == ["IQ", "real", "IQ", "real", "real", "IQ"]
+
+
+def test_a_part_is_repeated(open_page: OpenPage, address: str) -> None:
+    page = spied(open_page, address)
+    page.keyboard.press("1")
+    until(page, "made.some(a => !a.muted && a.currentTime > 0.3)")
+    page.keyboard.press("r")
+    assert page.locator("#part").text_content().endswith("s … to here")
+    until(page, "made.some(a => !a.muted && a.currentTime > 0.8)")
+    page.keyboard.press("r")
+    first, last = map(float, page.locator("#part").text_content().split()[1].split("–"))
+    assert 0.3 <= first < 0.8 <= last
+    page.keyboard.press("2")  # another system within the same part
+    longest = page.evaluate(
+        """async () => {
+            const sound = made.find(a => !a.muted), times = [];
+            for (let n = 0; n < 90; n++) await new Promise(requestAnimationFrame), times.push(sound.currentTime);
+            return [Math.max(...times), times.some((time, n) => n && time < times[n - 1])];
+        }"""
+    )
+    assert longest[0] < last + 0.3
+    assert longest[1]  # it went back
+    page.keyboard.press("r")
+    assert page.locator("#part").text_content() == "Repeat a part"
+    until(page, f"made.some(a => !a.muted && a.currentTime > {last + 0.3})")
+
+
+def test_the_switch_of_equal_loudness_turns_all_but_the_quietest_down(open_page: OpenPage, tmp_path: Path) -> None:
+    pytest.importorskip("pyloudnorm")
+    page = spied(open_page, write_page(tmp_path, equal_loudness=True).as_uri())
+    volumes = "made.map(a => a.volume).sort()"
+    page.keyboard.press("1")
+    data = json.loads(page.locator("#data").text_content())
+    key = page.locator("#queries > li[aria-current] a").get_attribute("href").removeprefix("#q=").replace("%20", " ")
+    (wanted,) = (query["volumes"] for query in data["queries"] if query["key"] == key)
+    assert max(wanted) == 1
+    assert min(wanted) < 0.95
+    assert page.evaluate(volumes) == pytest.approx(sorted(wanted), abs=1e-4)
+    page.keyboard.press("e")
+    assert not page.locator("#level").is_checked()
+    assert page.evaluate(volumes) == [1, 1, 1, 1]
+    page.locator("#level").check()
+    assert page.evaluate(volumes) == pytest.approx(sorted(wanted), abs=1e-4)
+
+
 def test_single_keys_can_be_turned_off(open_page: OpenPage, inside: Path) -> None:
     page = spied(open_page, inside.as_uri())
     page.keyboard.press("?")
@@ -199,8 +260,8 @@ def test_a_link_brings_back_query_system_and_search(open_page: OpenPage, address
     page = spied(open_page, address)
     page.locator("#find").fill("number")
     page.locator("#queries > li:visible button.take").nth(1).click()
+    until(page, "location.hash.includes('find=number') && location.hash.includes('q=')")
     link = page.url
-    assert "find=number" in link
     again = open_page("about:blank", context=page.context)
     again.goto(link)
     assert again.locator("#find").input_value() == "number"

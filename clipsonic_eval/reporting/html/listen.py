@@ -23,10 +23,12 @@ _LEVEL: Final = ("e",)
 KEYS: Final = (
     (("1", "…", "9", "0"), "hear another system at the same position"),
     (("←", "→"), "previous, next system"),
+    (("x",), "the system heard before: to and fro between two"),
     (("Space",), "play, pause"),
     (("j", "k"), "next, previous query"),
     ((",", "."), "a tenth back, forward"),
     (("l",), "loop"),
+    (("r",), "repeat a part: from here, to here, all again"),
     (_LEVEL, "equal loudness"),
     (("b",), "blind: names hidden, order shuffled"),
     (("/",), "search"),

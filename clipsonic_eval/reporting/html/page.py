@@ -21,6 +21,7 @@ from clipsonic_eval.reporting.page import Figures, Section, outline, provenance
 
 PAGE: Final = "page.html"
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+_SCRIPTS: Final = ("page.js", "listen.js")
 _SOUND_FIGURES: Final = ("spectrograms", "contact_sheet")  # the page draws them itself where it has the sounds
 
 
@@ -55,7 +56,7 @@ def write(
     assert options.page is not None
     heard, missing = listen.prepare(results, folder, options.page, kept, progress)
     style = (_TEMPLATES / "page.css").read_text(encoding="utf-8") + _colours(heard)
-    script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
+    script = "".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     shown = {name: texts for name, texts in figures.items() if heard is None or name not in _SOUND_FIGURES}
     sections = [
         Section("Results", (), ("metrics",) if "metrics" in shown else (), ("table",) if "table" in tables else ()),

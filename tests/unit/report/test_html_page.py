@@ -275,6 +275,7 @@ def test_options_of_the_page_need_the_page(tmp_path: Path) -> None:
     assert "error: --show belongs to the page; add --page" in result.stderr
 
 
-def test_the_script_stays_small() -> None:
-    folder = Path(page.__file__).parent / "templates"
-    assert len((folder / "page.js").read_text(encoding="utf-8").splitlines()) <= 300
+def test_the_scripts_stay_small() -> None:
+    scripts = list((Path(page.__file__).parent / "templates").glob("*.js"))
+    assert len(scripts) == 2
+    assert all(len(script.read_text(encoding="utf-8").splitlines()) <= 300 for script in scripts)
