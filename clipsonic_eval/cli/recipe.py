@@ -40,17 +40,17 @@ def command(config: Path | None, out: Path, as_json: bool, records: tuple[Path, 
     A variant whose step is cheaper takes more steps. Can be stopped at any point; run again to continue, perhaps with
     more variants or seeds.
     """
-    from clipsonic_eval.reporting import recipes
+    from clipsonic_eval.reporting import recipe_rows, recipes
 
     if (config is None) == (not records):
         raise ConfigError("give a CONFIG to search, or --records to write the page of results that are there")
     if config is None:
-        results = recipes.read(records)
+        results = recipe_rows.read(records)
         found = " ".join(f"--records {shlex.quote(str(folder))}" for folder in records)
         page = recipes.write(results, out, f"clipsonic-eval recipe {found} --out {shlex.quote(str(out))}")
     else:
         results = _searched(config, out, **options)
-        page = recipes.write(recipes.read([out]), out / "report")
+        page = recipes.write(recipe_rows.read([out]), out / "report")
     click.echo(json.dumps(results) if as_json else "\n".join([*map(_line, results), str(page)]))
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from clipsonic_eval.cli import main
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import write_json
-from clipsonic_eval.reporting import recipes
+from clipsonic_eval.reporting import recipe_rows, recipes
 from clipsonic_eval.reporting.figures import recipes as figure
 from clipsonic_eval.reporting.figures import style
 
@@ -75,21 +75,21 @@ def look() -> Iterator[None]:
 
 
 def test_variants_stand_in_the_order_of_their_mean_fad(found: Path) -> None:
-    (rows,) = recipes.by_setting(recipes.read([found])).values()
+    (rows,) = recipe_rows.by_setting(recipe_rows.read([found])).values()
     assert list(rows) == ["logit-normal", "base", "lucky", "wide"]  # 10.25, 12.5, 12.5, 15.5
-    assert recipes.mean(rows["logit-normal"], "fad") == 10.25
-    assert recipes.base_of(rows) == "base"
+    assert recipe_rows.mean(rows["logit-normal"], "fad") == 10.25
+    assert recipe_rows.base_of(rows) == "base"
 
 
 def test_differences_to_the_base_are_of_equal_seeds_and_positive_where_better(found: Path) -> None:
-    (rows,) = recipes.by_setting(recipes.read([found])).values()
-    assert recipes.gains(rows["logit-normal"], rows["base"], "fad") == [2.0, 2.5]
-    assert recipes.gains(rows["logit-normal"], rows["base"], "class_accuracy") == pytest.approx([0.10, 0.06])
-    assert recipes.gains(rows["wide"], rows["base"][1:], "fad") == [-3.0]  # seed 1 alone is in both
+    (rows,) = recipe_rows.by_setting(recipe_rows.read([found])).values()
+    assert recipe_rows.gains(rows["logit-normal"], rows["base"], "fad") == [2.0, 2.5]
+    assert recipe_rows.gains(rows["logit-normal"], rows["base"], "class_accuracy") == pytest.approx([0.10, 0.06])
+    assert recipe_rows.gains(rows["wide"], rows["base"][1:], "fad") == [-3.0]  # seed 1 alone is in both
 
 
 def test_the_page_says_for_which_variants_every_seed_agrees(found: Path, tmp_path: Path) -> None:
-    page = recipes.write(recipes.read([found]), tmp_path / "page", "make it").read_text()
+    page = recipes.write(recipe_rows.read([found]), tmp_path / "page", "make it").read_text()
     assert "4 variants, 8 trainings, seeds 0 and 1; 300 to 301 seconds of one processor each" in page
     assert "FAD is lower than that of 'base' with every seed for logit-normal." in page
     assert "FAD is higher than that of 'base' with every seed for wide." in page
@@ -100,7 +100,7 @@ def test_the_page_says_for_which_variants_every_seed_agrees(found: Path, tmp_pat
 
 
 def test_a_row_of_the_csv_file_is_one_training_at_one_setting(found: Path, tmp_path: Path) -> None:
-    recipes.write(recipes.read([found]), tmp_path / "page")
+    recipes.write(recipe_rows.read([found]), tmp_path / "page")
     rows = list(csv.DictReader((tmp_path / "page/recipe.csv").read_text().splitlines()))
     assert len(rows) == 8
     (row,) = (r for r in rows if (r["variant"], r["seed"]) == ("wide", "1"))
@@ -111,14 +111,14 @@ def test_a_row_of_the_csv_file_is_one_training_at_one_setting(found: Path, tmp_p
 
 
 def test_the_page_is_made_again_from_its_records_byte_by_byte(found: Path, tmp_path: Path) -> None:
-    recipes.write(recipes.read([found]), tmp_path / "page")
-    recipes.write(recipes.read([tmp_path / "page/records"]), tmp_path / "again")
+    recipes.write(recipe_rows.read([found]), tmp_path / "page")
+    recipes.write(recipe_rows.read([tmp_path / "page/records"]), tmp_path / "again")
     for name in ("README.md", "recipe.csv", "recipe.tex", "recipe.png", "recipe.pdf"):
         assert (tmp_path / "page" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
 def test_without_a_base_nothing_is_compared_with_it(found: Path, tmp_path: Path) -> None:
-    results = [r for r in recipes.read([found]) if r["variant"] != "base"]
+    results = [r for r in recipe_rows.read([found]) if r["variant"] != "base"]
     page = recipes.write(results, tmp_path / "page").read_text()
     assert "lower by" not in page
     assert "'base'" not in page
@@ -138,7 +138,7 @@ def test_settings_of_sampling_are_sections_with_differences_of_their_own(tmp_pat
 
 @pytest.mark.usefixtures("look")
 def test_the_figure_shows_means_and_seeds_of_every_metric(found: Path) -> None:
-    drawn, caption = figure.draw(recipes.by_setting(recipes.read([found])))
+    drawn, caption = figure.draw(recipe_rows.by_setting(recipe_rows.read([found])))
     assert [axis.get_xlabel() for axis in drawn.axes] == [
         "FAD ↓", "CLAP score ↑", "Class accuracy ↑", "Worst class ↑",
     ]  # fmt: skip
@@ -152,16 +152,16 @@ def test_the_figure_shows_means_and_seeds_of_every_metric(found: Path) -> None:
 
 def test_what_is_no_result_is_refused_by_name(found: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no result\.json below; give folders that `recipe` wrote"):
-        recipes.read([tmp_path / "nothing"])
+        recipe_rows.read([tmp_path / "nothing"])
     broken = found / "wide/seed-0/result.json"
     write_json(broken, {"variant": "wide", "seed": 0})
     with pytest.raises(UserError, match=r"wide/seed-0/result\.json: no result of a recipe, it lacks overrides"):
-        recipes.read([found])
+        recipe_rows.read([found])
 
 
 def test_two_results_of_one_training_are_refused(found: Path) -> None:
     with pytest.raises(UserError, match="a second result of variant 'base', seed 0"):
-        recipes.read([found, found])
+        recipe_rows.read([found, found])
 
 
 def test_the_command_writes_the_page_of_results_that_are_there(found: Path, tmp_path: Path) -> None:
