@@ -51,10 +51,10 @@ class Shards(NamedTuple):
         size = n // self.parts
         return slice(self.rank * size, self.rank * size + size) if self.divided else slice(0, n)
 
-    def add(self, vector: torch.Tensor, part: torch.Tensor) -> None:
-        """Put this process's part of the sum of every process's vector (n,) into ``part``, a view of it or (m,)."""
+    def add(self, vector: torch.Tensor) -> None:
+        """Let this process's part of a vector (n,) become that of the sum over all processes."""
         if self.parts > 1:
-            _named("reduce_scatter_single", "reduce_scatter_tensor")(part, vector)
+            _named("reduce_scatter_single", "reduce_scatter_tensor")(vector[self.rows(len(vector))], vector)
         elif self.processes > 1:
             distributed.all_reduce(vector)
 
@@ -89,11 +89,11 @@ def state_bytes(parameters: int, *, averages: int = 1, one_moment: int = 0, shar
 
     Example:
         >>> state_bytes(1_000_000), state_bytes(1_000_000, shards=8)
-        (24000000, 14000000)
+        (24000000, 13500000)
     """
     # values, gradient, and the network's own gradients; in 16 bits: its copy of the values and half of the last
     whole = 4 + 4 + 4
-    own = 8 + 4 * averages + (4 if shards > 1 else 0)  # moments, averages, and the part of the reduced gradient
+    own = 8 + 4 * averages  # moments and averages
     return parameters * whole + -(-(parameters * own - 4 * one_moment) // shards)
 
 

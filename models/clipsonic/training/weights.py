@@ -39,7 +39,7 @@ class FlatWeights:
         values: (n,) float32.
         own: (m,) the values of this process's part, a view.
         gradient: (n,) float32.
-        reduced: (m,) float32, the part of the gradient that the step is taken along.
+        reduced: (m,) the part of the gradient that the step is taken along, a view.
         average: (m,) float32, the exponential moving average (EMA) of the values, which is what is kept of a run.
         scale: by which the gradient is too large until it is reduced; 1 but in fp16.
         profiles: further averages, from which one of any length is made after the run.
@@ -68,7 +68,7 @@ class FlatWeights:
         self.gradient = torch.zeros_like(self.values)
         self._rows = shards.rows(len(self.values))
         self.own = self.values[self._rows]
-        self.reduced = torch.zeros_like(self.own) if shards.parts > 1 else self.gradient
+        self.reduced = self.gradient[self._rows]
         self._pieces: dict[nn.Parameter, slice] = {}
         self._low = self.values.to(execution.dtype) if low else None
         self._called = [called[parameter] for parameter in parameters]
@@ -149,7 +149,7 @@ class FlatWeights:
 
     def reduce(self, divisor: float = 1.0) -> torch.Tensor:
         """Make the gradient its mean over the processes, divided by a number; return its norm, a scalar."""
-        self.shards.add(self.gradient, self.reduced)
+        self.shards.add(self.gradient)
         if (divisor := divisor * self.shards.processes * self.scale.factor) != 1:
             self.reduced /= divisor
         return self.shards.norm(self.reduced)

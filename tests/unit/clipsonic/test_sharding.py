@@ -89,7 +89,7 @@ def held_bytes(precision: Any, lengths: tuple[float, ...], shards: Shards) -> in
     held.profiles = type(held.profiles)(lengths, held.own)
     held.backward(held.call(torch.ones(2, 400)).float().sum())
     optimizer.step()
-    kept = [held.values, held.gradient, held.reduced, held.average, held.profiles.averages]
+    kept = [held.values, held.gradient, held.average, held.profiles.averages]
     kept += [moment for state in optimizer.state.values() for moment in state.values()]
     kept += [] if held.called is module else [held.called.weight]
     storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in kept}
