@@ -27,7 +27,7 @@ from clipsonic.systems import PEAK_RULE, MelSystem
 from clipsonic.vocoders import Vocoder, make_vocoder, waveforms
 from clipsonic_eval.arraytypes import Float32, IntArray
 from clipsonic_eval.encoders import load_encoder
-from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.systems.controls import own_audio
 from clipsonic_eval.types import Query
 
@@ -130,8 +130,6 @@ class Retrieval:
         self._encoder = load_encoder(encoder, encoder_weights)
         frames, _ = condition_array(self._store, ConditionSpec("image", encoder, encoder_weights))
         self._rows = self._store.rows(split)
-        if not len(self._rows):
-            raise UserError(f"{clips}: no clips of split '{split}' to retrieve from")
         self._frames = frames[self._rows, self._store.centre]
 
     def card(self) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def main(number: int | None) -> None:
     clipsonic-eval report run/ --out report/ --page
     clipsonic-eval demo --fast                         (every stage on toy videos)
 
-    A command that was stopped goes on when it is given again. COMMAND --help has an example of each.
+    A command that was stopped goes on when it is given again. COMMAND --help explains each.
     """
     if number is not None:
         threads.ask(number)

@@ -37,6 +37,10 @@ def command(config: Path, sets: tuple[str, ...], out: Path | None, overwrite: bo
       extends: vggsound                           begin from this preset or file
       ...                                         settings of the trainer
 
+    \b
+    clipsonic-eval train vggsound --set clips=clips/train --out models/video
+    clipsonic-eval train mine.yaml --set train.steps=2000 --out models/mine
+
     To fine-tune a finished model: --set init_from=FOLDER and another --out. To train it longer: a larger train.steps,
     if the learning rate was constant (train.final_lr_ratio=1).
     """

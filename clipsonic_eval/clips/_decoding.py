@@ -209,7 +209,7 @@ def _take_frames(path: Path, clips: list[DecodedClip], k: int, square: Square | 
         frames = read_frames(path, times)
     except MediaError as error:
         if "no video track" in str(error):
-            raise MediaError(f"{path}: no video track (image_encoder null prepares audio alone)") from None
+            raise MediaError(f"{path}: no video track (--set image_encoder=null prepares audio alone)") from None
         raise
     if square is not None:  # a hundredth of what would pass between processes
         frames = [square.cut(frame) for frame in frames]

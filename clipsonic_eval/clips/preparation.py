@@ -86,6 +86,8 @@ def prepare(
         progress.note(note)
     encoder = load_image_encoder(replace(config, device="cpu") if config.engine == "ray" else config)
     plan = make_plan(source.folder, listing, config, encoder.card if encoder else None, out)
+    for finding in _of_the_world(plan):  # said before the work, not hours later
+        progress.note(f"{finding.severity}: {finding.sentence}")
     with outputs.claim(out, "prepare", plan.identity, overwrite=overwrite, keep=True) as changed:
         if changed:
             progress.note(f"changed: {outputs.listing(changed)}; the clips concerned are made again")
@@ -120,5 +122,8 @@ def _collect(out: Path, plan: Plan, share: Sequence[PlannedShard], progress: Pro
 
 
 def _findings(plan: Plan, sidecars: Sequence[dict[str, Any]]) -> tuple[Finding, ...]:
-    cards = [plan.card] if plan.card is not None else []
-    return (*check_world(cards, [plan.root]), *summary_of(sidecars))
+    return (*_of_the_world(plan), *summary_of(sidecars))
+
+
+def _of_the_world(plan: Plan) -> list[Finding]:
+    return check_world([plan.card] if plan.card is not None else [], [plan.root])

@@ -78,8 +78,12 @@ class ClipStore:
         self._embeddings: Float32 | None = None
 
     @classmethod
-    def open(cls, folder: Path) -> ClipStore:
+    def open(cls, folder: Path, option: str = "") -> ClipStore:
         """Open a finished folder.
+
+        Args:
+            folder: of the clips.
+            option: with which a command names it, for the message where it holds none.
 
         Raises:
             UserError: no clips there, not finished, of another version, or damaged.
@@ -87,7 +91,9 @@ class ClipStore:
         path = folder / filenames.CLIPS
         if not path.is_file():
             unfinished = (folder / filenames.PLAN).is_file()
-            fix = "run the same prepare command again" if unfinished else "make one with: clipsonic-eval prepare"
+            other = f", or name another with {option}" if option else ""
+            make = f"make one with: clipsonic-eval prepare{other}"
+            fix = "run the same prepare command again" if unfinished else make
             raise UserError(f"{folder}: {'not finished' if unfinished else 'no folder of prepared clips'}; {fix}")
         try:
             info = read_json(path, fix=_AGAIN)
@@ -170,8 +176,17 @@ class ClipStore:
         return Clip(self.keys[row], self.audio(np.array([row]))[:, :n], self.sample_rate, self.prompts[row])
 
     def rows(self, split: str | None = None) -> NDArray[np.int64]:
-        """Return the indices of the clips of a split, (m,) int64; None: all."""
+        """Return the indices of the clips of a split, (m,) int64; None: all.
+
+        Raises:
+            UserError: no clip is of that split.
+        """
         chosen = [i for i, name in enumerate(self.splits) if split is None or name == split]
+        if not chosen:
+            known = ", ".join(sorted({name for name in self.splits if name})) or "none; take all of them by split=null"
+            raise UserError(
+                f"{self.folder}: none of the {len(self)} clips is of split '{split}'; their splits: {known}"
+            )
         return np.array(chosen, np.int64)
 
 

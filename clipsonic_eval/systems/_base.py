@@ -112,7 +112,7 @@ def resolve(spec: str, settings: Mapping[str, Any] | None = None) -> System:
     else:
         raise UserError(
             f"'{spec}': neither a folder of wavs nor MODULE:CLASS nor FILE.py:CLASS, e.g. clipsonic.systems:ZeroShot, "
-            "nor the name of an installed system"
+            "nor the name of an installed system; `clipsonic-eval ls systems` lists them"
         )
     if not callable(found) and settings:
         raise ConfigError(f"{spec}: takes no settings, got '{next(iter(settings))}'; name its class, not an instance")

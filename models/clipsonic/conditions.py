@@ -152,7 +152,7 @@ def _of_captions(store: ClipStore, spec: ConditionSpec) -> tuple[Float32, Encode
     if missing:
         raise UserError(
             f"{len(missing)} of {len(store)} clips have no caption (the first is '{missing[0]}'); a model conditioned "
-            "on text needs one for each: give them in the manifest's prompt column"
+            "on text needs one for each: prepare them with --prompts CSV (columns key, prompt)"
         )
     encoder = load_encoder(spec.encoder, spec.encoder_weights)
     unique = {text: row for row, text in enumerate(dict.fromkeys(c for several in store.captions for c in several))}

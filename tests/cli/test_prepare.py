@@ -48,6 +48,14 @@ def test_a_folder_becomes_clips_and_says_so(videos: Path, tmp_path: Path) -> Non
     assert told["content_hash"][:12] in again.output
 
 
+def test_that_the_toy_clip_knows_no_real_videos_is_said_once_and_first(videos: Path, tmp_path: Path) -> None:
+    (videos / "text.mp4").write_text("no video")
+    result = run(videos, "--out", tmp_path / "clips", *SETTINGS, "--set", "image_encoder=toy-clip")
+    (place,) = [i for i, line in enumerate(result.stderr.splitlines()) if "toy-clip: trained on the toy world" in line]
+    (skipped,) = [i for i, line in enumerate(result.stderr.splitlines()) if line.startswith("skipped ")]
+    assert place < skipped
+
+
 def test_bad_files_cost_one_line_each_and_exit_code_3(videos: Path, tmp_path: Path) -> None:
     (videos / "text.mp4").write_text("no video")
     film(videos / "short.mp4", seconds=0.2)

@@ -108,7 +108,7 @@ def load_pairs(
     from clipsonic_eval.clips import ClipStore
 
     assert source.clips is not None
-    store = ClipStore.open(source.clips)
+    store = ClipStore.open(source.clips, "--set data.clips=FOLDER")
     spec = ConditionSpec("image", encoder, encoder_weights)
     return pairs_of_clips(store, read_captions(source.captions, progress), spec, split=source.split)
 
@@ -159,9 +159,11 @@ def pairs_of_clips(
         own = tuple((caption,) if caption else () for caption in given)
     rows = [i for i in store.rows(split).tolist() for _ in own[i]]
     if not rows:
+        fix = (
+            "prepare them with --prompts CSV" if captions is None else "the csv's key column must hold the clips' keys"
+        )
         raise UserError(
-            f"none of the {len(store)} clips has a caption (the first key is '{store.keys[0]}', split: {split}); "
-            "the csv's key column must hold the clips' keys"
+            f"none of the {len(store)} clips has a caption (the first key is '{store.keys[0]}', split: {split}); {fix}"
         )
     texts = tuple(text for i in dict.fromkeys(rows) for text in own[i])
     sources = tuple(store.sources[i] for i in rows)

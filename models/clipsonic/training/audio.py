@@ -42,7 +42,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
 
     settings = resolve(AudioTrainingConfig, config)
     lifecycle.try_folder(out)
-    store = ClipStore.open(settings.clips)
+    store = ClipStore.open(settings.clips, "--set clips=FOLDER")
     if counts := store.info.get("findings"):
         found = ", ".join(f"{check.replace('_', ' ')} {n}" for check, n in counts.items())
         progress.note(f"{settings.clips}: what looks wrong with its audio, in clips: {found} (findings.csv)")

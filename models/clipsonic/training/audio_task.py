@@ -17,7 +17,6 @@ from clipsonic.training.loop import Network
 from clipsonic.training.mel_source import MelSource
 from clipsonic.training.noise_levels import LossByNoiseLevel
 from clipsonic_eval.arraytypes import Float32
-from clipsonic_eval.errors import UserError
 
 if TYPE_CHECKING:
     from clipsonic_eval.clips import ClipStore
@@ -132,9 +131,6 @@ def split_clips(store: ClipStore, config: AudioTrainingConfig) -> tuple[torch.Te
         UserError: the configured split has no clips.
     """
     rows = store.rows(config.split)
-    if not len(rows):
-        hint = "; see the list of skipped files that `prepare` wrote" if config.split is None else ""
-        raise UserError(f"there are no clips to train on (split: {config.split}){hint}")
     sources = [store.sources[row] for row in rows]
     training, held_out = held_out_split(sources, config.train.validation, config.train.seed)
     return torch.from_numpy(rows[training]), torch.from_numpy(rows[held_out])

@@ -19,7 +19,7 @@ from clipsonic.training.vocoder_config import VocoderTrainingConfig
 from clipsonic.training.vocoder_folder import TrainedVocoder, vocoder_parent
 from clipsonic.training.vocoder_task import VocoderTask, check_segment
 from clipsonic_eval.config import as_tree, resolve
-from clipsonic_eval.errors import ConfigError, UserError
+from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
 
     settings = resolve(VocoderTrainingConfig, config)
     lifecycle.try_folder(out)
-    store = ClipStore.open(settings.clips)
+    store = ClipStore.open(settings.clips, "--set clips=FOLDER")
     if store.sample_rate != settings.mel.sample_rate:
         raise ConfigError(
             f"{settings.clips}: clips at {store.sample_rate} Hz, but mel.sample_rate is {settings.mel.sample_rate}"
@@ -68,8 +68,6 @@ def _train(
 ) -> None:
     start, parent = origin
     rows = torch.from_numpy(store.rows(config.split))
-    if not len(rows):
-        raise UserError(f"{config.clips}: there are no clips to train on (split: {config.split})")
     task = VocoderTask(config, store, rows, start)
     content = [store.content_hash, *([] if parent is None else [str(parent["weights_sha256"])])]
 

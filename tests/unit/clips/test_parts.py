@@ -348,6 +348,8 @@ def test_splits_select_rows(tmp_path: Path) -> None:
     assert store.rows("train").tolist() == [0, 2]
     assert store.rows("test").tolist() == [1]
     assert store.rows().tolist() == [0, 1, 2]
+    with pytest.raises(UserError, match="none of the 3 clips is of split 'val'; their splits: test, train"):
+        store.rows("val")
 
 
 def test_a_card_of_another_form_is_damage(tmp_path: Path) -> None:
