@@ -99,6 +99,7 @@ class Catalogue:
         main_variants: CLIP variants that the main table prefers where the runs hold several.
         text_label: name of the text embedding in the table of the modality gap.
         sides: for each side of the modality gap (``image``, ``text``) the system whose condition it is.
+        models: for each model, by the name of its folder, the system that has its colour in training curves.
         questions: sections of the page; empty: the general ones, :data:`clipsonic_eval.reporting.summary.QUESTIONS`.
         headline: returns one sentence for the top of the page, "" for none.
     """
@@ -118,6 +119,7 @@ class Catalogue:
     main_variants: tuple[str, ...] = ()
     text_label: str = "text"
     sides: tuple[tuple[str, str], ...] = ()
+    models: tuple[tuple[str, str], ...] = ()
     questions: tuple[Question, ...] = ()
     headline: Callable[[Results], str] = lambda _: ""
 

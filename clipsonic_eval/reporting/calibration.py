@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from clipsonic_eval import __version__
 from clipsonic_eval.analysis.catalogue import MARKERS, PALETTE
 from clipsonic_eval.files import write_csv, write_text
-from clipsonic_eval.formats import markdown_table
+from clipsonic_eval.formats import markdown_table, percent
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.records import ALPHA
 from clipsonic_eval.reporting.figures import style
+from clipsonic_eval.reporting.figures.venues import DEFAULT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+TABLE: Final = "calibration.csv"
+FIGURE: Final = "coverage"
 BAND = (0.93, 0.97)  # coverage of a 95 % interval that counts as right
 Row = Mapping[str, Any]  # a metric at one n: shares of the repeats and their intervals, as `calibrate` computed them
 
@@ -35,10 +38,9 @@ def write(rows: Sequence[Row], settings: Mapping[str, Any], out: Path, command: 
     """
     own = {"seed": settings["seed"], "n_bootstrap": settings["n_bootstrap"], "version": __version__}
     shown = [{**row, "signature": METRICS[row["metric"]].card.signature, **own} for row in rows]
-    write_csv(out / "calibration.csv", list(shown[0]) if shown else ["metric"], shown)
+    write_csv(out / TABLE, list(shown[0]) if shown else ["metric"], shown)
     if rows:
-        with style.look():
-            style.save(draw(rows), out / "coverage")
+        save_figure(rows, out)
     page = out / "README.md"
     write_text(page, _page(rows, settings, command))
     return page
@@ -58,7 +60,9 @@ def _page(rows: Sequence[Row], settings: Mapping[str, Any], command: str) -> str
         "",
         *_summary(rows),
         "",
-        "![coverage by metric and n](coverage.png)",
+        f"![coverage by metric and n]({FIGURE}.png)",
+        "",
+        f"([PDF]({FIGURE}.pdf), [SVG]({FIGURE}.svg); drawn from `{TABLE}`)",
         "",
         f"covered: share of the 95 % intervals that held the truth (set metrics: the estimate's expectation at that n; "
         f"means over clips: the population's mean). Within {BAND[0]:.0%} to {BAND[1]:.0%}: 'cannot tell' where so many "
@@ -114,28 +118,43 @@ def _too_many(rows: Sequence[Row], name: str) -> str:
     )
 
 
+def save_figure(rows: Sequence[Row], folder: Path, venue: str = DEFAULT) -> None:
+    """Save the figure of coverage and false alarms, PDF, SVG and PNG.
+
+    Args:
+        rows: of the table; numbers may be text, as they stand in a CSV file.
+        folder: exists.
+        venue: whose page the figure fills.
+
+    Raises:
+        UserError: there is no such venue.
+    """
+    with style.look(venue=venue):
+        style.save(draw(rows), folder / FIGURE)
+
+
 def draw(rows: Sequence[Row]) -> Figure:
     """Return the figure: coverage and false alarms of every metric, a mark per n."""
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    sizes = sorted({row["n"] for row in rows})
-    figure = style.figure(2, 0.8 + 0.16 * len(metrics))
-    coverage, alarms = figure.subplots(1, 2, sharey=True)
-    for axis, band, line in ((coverage, BAND, 0.95), (alarms, (0.0, ALPHA), ALPHA)):
+    sizes = sorted({int(row["n"]) for row in rows})
+    figure = style.figure(2, 0.9 + 0.16 * len(metrics))
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, band, line in zip(axes, (BAND, (0.0, ALPHA)), (0.95, ALPHA), strict=True):
         axis.axvspan(*band, color=style.RULE, alpha=0.6, linewidth=0)
         axis.axvline(line, color=style.GREY, linewidth=0.6)
     for k, n in enumerate(sizes):
-        own = [row for row in rows if row["n"] == n]
+        own = [row for row in rows if int(row["n"]) == n]
         places = [metrics.index(row["metric"]) + 0.22 * (k - (len(sizes) - 1) / 2) for row in own]
-        for axis, name in ((coverage, "covered"), (alarms, "alarms")):
+        look = {"fmt": MARKERS[k % len(MARKERS)], "color": PALETTE[k % len(PALETTE)], "label": f"n = {n}"}
+        for axis, name in zip(axes, ("covered", "alarms"), strict=True):
+            shares, low, high = ([float(row[f"{name}{end}"]) for row in own] for end in ("", "_low", "_high"))
             # rounding may leave Wilson's end a hair inside a share of 0 or 1
-            below = [max(0.0, row[name] - row[f"{name}_low"]) for row in own]
-            above = [max(0.0, row[f"{name}_high"] - row[name]) for row in own]
-            look = {"fmt": MARKERS[k % len(MARKERS)], "color": PALETTE[k % len(PALETTE)]}
-            marks = {"markersize": 2.5, "linewidth": 0.7, "label": f"n = {n}", **look}
-            axis.errorbar([row[name] for row in own], places, xerr=[below, above], **marks)
-    coverage.set_yticks(range(len(metrics)), metrics)
-    coverage.set_ylim(len(metrics) - 0.4, -0.6)
-    coverage.set_xlabel("share of 95 % intervals that hold the truth")
-    alarms.set_xlabel(f"false alarms of the paired test at {ALPHA:.0%}")
-    alarms.legend(loc="lower right")
+            below = [max(0.0, share - end) for share, end in zip(shares, low, strict=True)]
+            above = [max(0.0, end - share) for share, end in zip(shares, high, strict=True)]
+            axis.errorbar(shares, places, xerr=[below, above], markersize=2.5, linewidth=0.7, **look)
+    axes[0].set_yticks(range(len(metrics)), metrics)
+    axes[0].set_ylim(len(metrics) - 0.4, -0.6)
+    axes[0].set_xlabel("share of 95 % intervals that hold the truth")
+    axes[1].set_xlabel(f"false alarms of the paired test at {percent(ALPHA)}")
+    style.legend(figure, [axes[1]])
     return figure

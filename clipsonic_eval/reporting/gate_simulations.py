@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsonic_eval.formats import markdown_table
+from clipsonic_eval.analysis.catalogue import MARKERS, PALETTE
+from clipsonic_eval.formats import markdown_table, percent
 from clipsonic_eval.reporting.figures import style
+from clipsonic_eval.reporting.figures.venues import DEFAULT
+from clipsonic_eval.reporting.headings import title
 from clipsonic_eval.stats.bootstrap import wilson_interval
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ def verdicts(rows: Table) -> str:
         "## Verdicts",
         f"`{rows[0]['command']}`. {told}",
         f"![false alarms and what a limit takes]({FIGURE}.png)",
+        f"([PDF]({FIGURE}.pdf), [SVG]({FIGURE}.svg); drawn from `verdicts.csv` and `power.csv`)",
         "**Whole comparisons**: two systems by four metrics, limits as below, every verdict through the gate itself on "
         "simulated records. Where the true change is none, *any worse* is the share of false alarms, in brackets "
         "Wilson's 95 % interval. Same weights: the other code takes the clips in another order, or its embeddings are "
@@ -176,9 +180,13 @@ def _interval(row: Mapping[str, Any], name: str) -> str:
     return f"{_share(row[name])} [{low:.1f}, {high:.1f}]"
 
 
-def save_figure(verdict_rows: Table, power_rows: Table, folder: Path) -> None:
-    """Save the figure of false alarms and of what limits take, PNG and PDF."""
-    with style.look():
+def save_figure(verdict_rows: Table, power_rows: Table, folder: Path, venue: str = DEFAULT) -> None:
+    """Save the figure of false alarms and of what limits take, PDF, SVG and PNG.
+
+    Raises:
+        UserError: there is no such venue.
+    """
+    with style.look(venue=venue):
         style.save(draw(verdict_rows, power_rows), folder / FIGURE)
 
 
@@ -186,20 +194,39 @@ def draw(verdict_rows: Table, power_rows: Table) -> Figure:
     """Return the figure: shares of comparisons called worse, and clips that a limit takes."""
     whole = [row for row in verdict_rows if row["metric"] == "any"]
     clips = [row for row in power_rows if row["question"] == "same queries"]
-    figure = style.figure(2, 0.9 + 0.2 * max(len(whole), len(clips)))
+    figure = style.figure(2, 1.1 + 0.16 * max(len(whole), len(clips)))
     alarms, takes = figure.subplots(1, 2)
-    names = [f"{row['question']}, {row['change']}, {row['train_seeds']} × {row['n']}" for row in whole]
-    shares = [float(row["worse"]) for row in whole]
-    below = [max(0.0, share - float(row["worse_low"])) for share, row in zip(shares, whole, strict=True)]
-    above = [max(0.0, float(row["worse_high"]) - share) for share, row in zip(shares, whole, strict=True)]
-    alarms.axvline(LEVEL, color=style.GREY, linewidth=0.6)
-    alarms.errorbar(shares, range(len(whole)), xerr=[below, above], fmt="o", markersize=2.5, linewidth=0.7)
-    alarms.set_yticks(range(len(whole)), names)
-    alarms.set_xlabel("share of comparisons called worse")
-    takes.plot([float(row["needed"]) for row in clips], range(len(clips)), "o", markersize=2.5)
-    takes.set_yticks(range(len(clips)), [f"{row['metric']} {row['margin']}" for row in clips])
+    _alarms(alarms, whole)
+    takes.plot([float(row["needed"]) for row in clips], range(len(clips)), "D", color=PALETTE[2], markersize=3)
+    takes.set_yticks(range(len(clips)), [f"{title(row['metric'])}, {row['margin']}" for row in clips])
     takes.set_xscale("log")
-    takes.set_xlabel("clips that the limit takes")
+    style.round_ticks(takes.xaxis)
+    takes.set_xlabel("clips that a limit takes")
     for axis in (alarms, takes):
         axis.invert_yaxis()
+        axis.grid(axis="x")
+    style.legend(figure, [alarms])
     return figure
+
+
+def _alarms(axis: Any, whole: Table) -> None:
+    """Draw a row for each question and size: the share called worse, and Wilson's interval."""
+    names = [f"{row['question']}: {_size(row)}" for row in whole]
+    for i, (label, changed) in enumerate((("nothing changed", False), ("changed for the worse", True))):
+        rows = [(y, row) for y, row in enumerate(whole) if (row["change"] != _UNCHANGED) == changed]
+        shares = [float(row["worse"]) for _, row in rows]
+        below = [max(0.0, share - float(row["worse_low"])) for share, (_, row) in zip(shares, rows, strict=True)]
+        above = [max(0.0, float(row["worse_high"]) - share) for share, (_, row) in zip(shares, rows, strict=True)]
+        axis.errorbar(
+            shares, [y for y, _ in rows], xerr=[below, above], fmt=MARKERS[i], color=PALETTE[i], label=label,
+            markersize=3, linewidth=0.7,
+        )  # fmt: skip
+    axis.axvline(LEVEL, color=style.GREY, linewidth=0.8, linestyle=":", label=percent(LEVEL), zorder=0)
+    axis.set_yticks(range(len(whole)), names)
+    axis.set_xlim(*style.limits(0.0, 1.0, 0.04))
+    axis.set_xlabel("share of comparisons called worse")
+
+
+def _size(row: Mapping[str, Any]) -> str:
+    seeds = int(row["train_seeds"])
+    return f"{row['n']} clips" + (f", {seeds} seeds" if seeds > 1 else "")

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_csv, write_csv, write_text
 from clipsonic_eval.formats import markdown_table
-from clipsonic_eval.reporting import gate_simulations
+from clipsonic_eval.reporting import calibration, gate_simulations
 
 Table = Sequence[Mapping[str, Any]]
 PAGE: Final = "README.md"
@@ -29,6 +30,10 @@ def write(name: str, rows: Table, folder: Path, command: str) -> Path:
     """
     shown = [{**row, "command": command} for row in rows]
     write_csv(folder / name, list(shown[0]), shown)
+    return _write_page(folder)
+
+
+def _write_page(folder: Path) -> Path:
     parts = [part(read_csv(folder / found)) for found, part in PARTS.items() if (folder / found).exists()]
     page = folder / PAGE
     write_text(page, "\n\n".join(["# Does the gate do what it says?", *parts]) + "\n")
@@ -92,3 +97,30 @@ def _rate(rows: Table, **wanted: object) -> str:
 
 def _shown(row: Mapping[str, Any]) -> str:
     return f"{100 * float(row['share']):.1f} [{100 * float(row['low']):.1f}, {100 * float(row['high']):.1f}]"
+
+
+def redraw(folder: Path, venue: str) -> list[Path]:
+    """Draw the figures of a folder of simulations anew from its tables, and the gate's page; return the PDF files.
+
+    Args:
+        folder: that `calibrate intervals` or `calibrate gate` wrote.
+        venue: whose columns the figures fill.
+
+    Raises:
+        UserError: the folder has no table that is drawn, or there is no such venue.
+    """
+    made = []
+    if (folder / calibration.TABLE).exists():
+        calibration.save_figure(read_csv(folder / calibration.TABLE), folder, venue)
+        made.append(folder / f"{calibration.FIGURE}.pdf")
+    if (folder / "verdicts.csv").exists() and (folder / "power.csv").exists():
+        tables = (read_csv(folder / name) for name in ("verdicts.csv", "power.csv"))
+        gate_simulations.save_figure(*tables, folder, venue)
+        _write_page(folder)
+        made.append(folder / f"{gate_simulations.FIGURE}.pdf")
+    if not made:
+        raise UserError(
+            f"{folder}: has neither {calibration.TABLE} nor verdicts.csv and power.csv; give a folder that `calibrate "
+            "intervals` or `calibrate gate` wrote"
+        )
+    return made

@@ -62,6 +62,13 @@ CLIPSONIC: Final = Catalogue(
     main_variants=("toy-clip", "calibrated"),  # the CLIP that ships, under either of its names
     text_label="text (ZS)",
     sides=(("image", "IQ"), ("text", "ZS")),
+    models=(
+        ("video", "IQ"),
+        ("prior-pd", "PD"),
+        ("prior-sd", "SD"),
+        ("clip-tta", "CLIP-TTA"),
+        ("clap-tta", "CLAP-TTA"),
+    ),
     headline=statements.headline,
     questions=(
         Question("Does the paper's ordering come out?", (statements.ordering_details,), "pairs"),

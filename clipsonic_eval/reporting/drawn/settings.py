@@ -48,5 +48,5 @@ def _training(results: Results) -> list[ReportFigure]:
     from clipsonic_eval.reporting.figures import training
 
     logs = results.training
-    draw = partial(training.draw, logs) if logs else None
+    draw = partial(training.draw, logs, results.catalogue) if logs else None
     return [ReportFigure("training", "Training: losses over the steps", "", draw, partial(training.to_csv, logs))]

@@ -17,6 +17,7 @@ from clipsonic_eval.reporting.headings import in_text, title
 from clipsonic_eval.reporting.tables import span
 
 _HIDDEN = (SHUFFLED, NOISE)  # at chance
+_UPRIGHT = 3  # letters of a name that stands beside others without being turned
 _MOST = 40  # columns in which a number is still to be read
 
 Shares = Mapping[str, Mapping[str, tuple[float, int]]]  # by system: share and n by class
@@ -74,7 +75,8 @@ def _panel(axis: Any, shares: Shares, systems: Sequence[str], classes: Sequence[
             color=style.on(image.cmap(share)),
             fontweight="bold" if share == np.nanmin(values[row]) < np.nanmax(values[row]) else "normal",
         )  # fmt: skip
-    axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
+    turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, classes)) > _UPRIGHT else {}
+    axis.set_xticks(range(len(classes)), classes, **turned)
     axis.tick_params(length=0)
     for spine in axis.spines.values():
         spine.set_visible(False)

@@ -17,9 +17,11 @@ from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.analysis.figure_data import Examples, examples
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.analysis.runs import Run
+from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting import calibration
+from clipsonic_eval.reporting import calibration, gate_simulations, simulations
 from clipsonic_eval.reporting.figures import clip_variants, gap, guidance, spectrograms, style, systems
+from clipsonic_eval.reporting.figures.venues import DEFAULT
 from clipsonic_eval.study.catalogue import CLIPSONIC
 
 VALUES = {
@@ -369,7 +371,7 @@ def test_coverage_and_false_alarms_are_drawn_per_metric_and_n() -> None:
     assert [t.get_text() for t in coverage.get_yticklabels()] == ["fad", "kid"]
     assert [list(c.lines[0].get_xdata()) for c in coverage.containers] == [[0.9, 0.95], [0.94]]
     assert [list(c.lines[0].get_xdata()) for c in alarms.containers] == [[0.04, 0.06], [0.05]]
-    assert [t.get_text() for t in alarms.get_legend().get_texts()] == ["n = 50", "n = 200"]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["n = 50", "n = 200"]
 
 
 def test_the_page_of_a_calibration_names_what_misses(tmp_path: Path) -> None:
@@ -400,3 +402,38 @@ def test_systems_of_anybody_have_the_colours_of_their_names_in_every_report() ->
     here, there = colours("TangoFlux", "AudioLDM 2"), colours("mine", "AudioLDM 2", "TangoFlux")
     assert here.items() <= there.items()
     assert len(set(there.values())) == 3
+
+
+def test_figures_of_simulations_are_drawn_again_from_their_tables(tmp_path: Path) -> None:
+    rows = [row("fad", 50, 0.90, 0.04), row("fad", 200, 0.95, 0.05)]
+    settings = {"seed": 3, "repeats": 100, "n_bootstrap": 200, "n_permutations": 300, "worse": 0.25}
+    calibration.write(rows, settings, tmp_path, "clipsonic-eval calibrate")
+    first = {path.name: path.read_bytes() for path in tmp_path.glob("coverage.*")}
+    assert set(first) == {"coverage.pdf", "coverage.png", "coverage.svg"}
+    assert simulations.redraw(tmp_path, DEFAULT) == [tmp_path / "coverage.pdf"]
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("coverage.*")} == first
+
+
+def test_a_folder_without_tables_of_simulations_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"has neither calibration.csv nor verdicts.csv and power.csv"):
+        simulations.redraw(tmp_path, DEFAULT)
+
+
+def test_the_gate_is_drawn_from_its_tables_with_false_alarms_told_apart_from_finds() -> None:
+    shares = {"worse_low": "0.02", "worse_high": "0.04", "train_seeds": "1", "n": "100", "metric": "any"}
+    verdicts = [
+        {"question": "same queries", "change": "none", "worse": "0.03", **shares},
+        {"question": "same queries", "change": "more noise", **shares, "worse": "0.9", "train_seeds": "3"},
+    ]
+    power = [{"question": "same queries", "metric": "fad", "margin": "3 %", "needed": "480"}]
+    with style.look():
+        made = gate_simulations.draw(verdicts, power)
+    alarms, takes = made.axes
+    labels = [text.get_text() for text in alarms.get_yticklabels()]
+    assert labels == ["same queries: 100 clips", "same queries: 100 clips, 3 seeds"]
+    assert [text.get_text() for text in takes.get_yticklabels()] == ["FAD, 3 %"]
+    assert [text.get_text() for text in made.legends[0].get_texts()] == [
+        "5 %",
+        "nothing changed",
+        "changed for the worse",
+    ]

@@ -16,6 +16,7 @@ from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting.build import ReportOptions, build
 from clipsonic_eval.reporting.figures import settings, style, training
+from clipsonic_eval.study.catalogue import CLIPSONIC
 
 
 @pytest.fixture(autouse=True)
@@ -116,12 +117,31 @@ def models(folder: Path, *names: str, log: str = LOG) -> Path:
 
 def test_losses_are_drawn_over_the_steps_a_line_per_model(tmp_path: Path) -> None:
     logs = training_logs.read([models(tmp_path, "video", "prior")])
-    figure, caption = training.draw(logs)
+    figure, caption = training.draw(logs, Catalogue())
     loss, held_out = figure.axes
     assert [line.get_label() for line in loss.lines] == ["prior", "video"]
     assert loss.lines[0].get_xydata().tolist() == [[10, 1.0], [20, 0.5], [30, 0.25]]
     assert held_out.lines[0].get_xydata().tolist() == [[20, 0.75]]
     assert "2 models" in caption
+
+
+def test_a_model_has_the_colour_of_the_system_that_it_makes(tmp_path: Path) -> None:
+    catalogue = CLIPSONIC.completed(["IQ", "PD"])
+    logs = training_logs.read([models(tmp_path, "video", "prior-pd", "mine")])
+    figure, _ = training.draw(logs, catalogue)
+    found = {line.get_label(): line for line in figure.axes[0].lines}
+    for model, system in (("video", "IQ"), ("prior-pd", "PD")):
+        assert found[model].get_color() == catalogue.style(system).colour
+        assert found[model].get_marker() == catalogue.style(system).marker
+    assert len({(line.get_color(), line.get_marker()) for line in found.values()}) == 3
+
+
+def test_two_models_of_one_system_are_told_apart(tmp_path: Path) -> None:
+    logs = training_logs.read([models(tmp_path, "seed-0/video", "seed-1/video")])
+    figure, _ = training.draw(logs, CLIPSONIC.completed(["IQ"]))
+    first, second = figure.axes[0].lines
+    assert first.get_color() != second.get_color()
+    assert first.get_marker() != second.get_marker()
 
 
 def test_models_of_one_name_are_told_apart_by_the_folder_above(tmp_path: Path) -> None:
