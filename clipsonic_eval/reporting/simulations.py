@@ -114,8 +114,8 @@ def redraw(folder: Path, venue: str) -> list[Path]:
         calibration.save_figure(read_csv(folder / calibration.TABLE), folder, venue)
         made.append(folder / f"{calibration.FIGURE}.pdf")
     if (folder / "verdicts.csv").exists() and (folder / "power.csv").exists():
-        tables = (read_csv(folder / name) for name in ("verdicts.csv", "power.csv"))
-        gate_simulations.save_figure(*tables, folder, venue)
+        verdicts, power = (read_csv(folder / name) for name in ("verdicts.csv", "power.csv"))
+        gate_simulations.save_figure(verdicts, power, folder, venue)
         _write_page(folder)
         made.append(folder / f"{gate_simulations.FIGURE}.pdf")
     if not made:
