@@ -47,7 +47,8 @@ class DiffusionConfig:
         weighting: ``uniform``: plain mean squared error of what the network predicts (of v, equal to weighting the
             error of x_0 by SNR + 1). The others weigh the same error whatever is predicted. ``min-snr``: the error of
             x_0 times min(SNR, γ). ``flow``: the error of ε − x_0. ``edm``: the error of x_0 times
-            (σ² + σ_d²) / (σ σ_d)², where σ² is 1 / SNR.
+            (σ² + σ_d²) / (σ σ_d)², where σ² is 1 / SNR. ``learned``: the error divided by its expected value at the
+            noise level (EDM2), which training finds; audio models only.
         min_snr_gamma: γ of min-SNR weighting.
         sigma_data: σ_d of EDM's weighting; 1 is the plain error of v.
         timesteps: distribution of t in training: ``uniform``, ``logit-normal`` (t / T = sigmoid of a normal, more mass
@@ -65,7 +66,7 @@ class DiffusionConfig:
     schedule: Literal["squaredcos_cap_v2", "rectified-flow"] = "squaredcos_cap_v2"
     zero_terminal_snr: bool = False
     prediction: Literal["v", "x0", "eps"] = "v"
-    weighting: Literal["uniform", "min-snr", "flow", "edm"] = "uniform"
+    weighting: Literal["uniform", "min-snr", "flow", "edm", "learned"] = "uniform"
     min_snr_gamma: float = 5.0
     sigma_data: float = 0.5
     timesteps: Literal["uniform", "logit-normal", "log-normal"] = "uniform"
@@ -216,8 +217,11 @@ class Diffusion:
         return sigma * x_t + alpha * v  # ε = σ_t x_t + α_t v_t
 
     def loss_weight(self, t: torch.Tensor) -> torch.Tensor:
-        """Return the weight of the error of what is predicted at each noise level, (b,) float64 for t (b,) int64."""
-        if self.config.weighting == "uniform":
+        """Return the weight of the error of what is predicted at each noise level, (b,) float64 for t (b,) int64.
+
+        That of ``learned`` is 1 here; see :mod:`clipsonic.training.loss_weighting`.
+        """
+        if self.config.weighting in {"uniform", "learned"}:
             return torch.ones_like(self.alpha_bar[t])
         # errors: x̂_0 − x_0 = −σ_t (v̂ − v_t), ε̂ − ε = α_t (v̂ − v_t)
         scale = {"v": torch.ones_like(self._alpha), "x0": self._sigma, "eps": self._alpha}[self.config.prediction]
@@ -265,7 +269,7 @@ class Diffusion:
         """
         error = predict(self.add_noise(x0, eps, t), t).float() - self.target(x0, eps, t)
         per_item = error.square().flatten(1).mean(dim=1)  # |v̂ − v|² / dim
-        if self.config.weighting == "uniform":
+        if self.config.weighting in {"uniform", "learned"}:
             return per_item
         return per_item * self.loss_weight(t).to(per_item.dtype)  # w_t |v̂ − v|² / dim
 

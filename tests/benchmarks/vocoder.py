@@ -1,13 +1,13 @@
-"""Which iterations and stride Griffin-Lim needs, chosen on validation sounds of the toy world.
+"""Which iterations and stride Griffin-Lim needs on validation sounds of the toy world, and trained vocoders beside it.
 
-python tests/benchmarks/vocoder.py OUT
+python tests/benchmarks/vocoder.py OUT [VOCODER ...]     folders that `clipsonic-eval train toy_vocoder` wrote
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from clipsonic.mel import MelConfig, MelFrontEnd
-from clipsonic.vocoders import VOCODERS, waveforms
+from clipsonic.vocoders import Vocoder, make_vocoder, waveforms
 from clipsonic_eval import provenance
 from clipsonic_eval.arraytypes import AnyArray, Float64
 from clipsonic_eval.encoders import load_encoder
-from clipsonic_eval.files import write_text
+from clipsonic_eval.files import read_json, write_text
 from clipsonic_eval.formats import markdown_table
 from clipsonic_eval.seeds import stream
 from clipsonic_eval.stats.evidence import evidence_from_influences
@@ -33,17 +33,19 @@ from clipsonic_eval.types import Clip
 N, M, SEED = 480, 960, 0
 SETTINGS = [(iterations, stride) for stride in (1, 2) for iterations in (4, 8, 16, 32)]
 LOUD = 6.9  # nats below a clip's loudest place, 60 dB: where the error of the log-mel is taken
-TEXT = f"""# Iterations and stride of Griffin-Lim
+TEXT = f"""# Vocoders of the toy world
 
-`python tests/benchmarks/vocoder.py reports/vocoder/README.md`
+```bash
+clipsonic-eval demo --out runs/demo                                             # writes and prepares the videos
+clipsonic-eval train toy_vocoder --set clips=runs/demo/clips/videos --out models/toy-vocoder
+python tests/benchmarks/vocoder.py reports/vocoder/README.md models/toy-vocoder
+```
 
-{N} validation sounds of the toy world (seed {SEED}), as they are and through mel spectrogram and Griffin-Lim. FAD:
+{N} validation sounds of the toy world (seed {SEED}), as they are and through mel spectrogram and vocoder. FAD:
 toy-audio, squared distance to {M} sounds of `val_reference`; the standard error is that of the difference to the lowest
 FAD, over the validation clips. Classes and counts are those that the heads of toy-audio name. Log-mel error: mean
 absolute difference between the mel asked for and the mel of the sound, within 60 dB of the clip's loudest place. Time:
 processor time per clip of 0.96 s, one thread.
-
-Taken: the setting of the lowest FAD.
 
 """
 
@@ -94,26 +96,37 @@ def _clips(samples: AnyArray) -> list[Clip]:
     return [Clip(str(i), np.ascontiguousarray(sound[None]), RATE) for i, sound in enumerate(samples)]
 
 
-def measured(settings: Sequence[tuple[int, int]]) -> tuple[Result, list[Result]]:
-    """Return the result of the sounds as they are, and of each setting (iterations, stride)."""
+def measured(settings: Sequence[tuple[int, int]], folders: Sequence[Path]) -> tuple[Result, list[Result]]:
+    """Return the result of the sounds as they are, and of each setting (iterations, stride) and trained vocoder."""
     config, judge, real = MelConfig(), Judge(), sounds("val", N)
     front_end, seeds = MelFrontEnd(config), list(range(N))
     mel = front_end.log_mel(torch.from_numpy(real))
     loud = mel > mel.amax(dim=(1, 2), keepdim=True) - LOUD
     results = []
-    for iterations, stride in settings:
-        vocoder = VOCODERS["griffin-lim"](config, iterations=iterations, stride=stride)
+    for name, vocoder in vocoders(config, settings, folders):
         start = time.process_time()
         sound = waveforms(vocoder, mel, seeds)
         ms = 1e3 * (time.process_time() - start) / N
         error = float((front_end.log_mel(sound) - mel).abs()[loud].mean())
-        name = f"{iterations} iterations, stride {stride}"
         results.append(judge(name, sound.numpy(), ms, error))
     return judge("the sounds as they are", real, 0.0, 0.0), results
 
 
+def vocoders(
+    config: MelConfig, settings: Sequence[tuple[int, int]], folders: Sequence[Path]
+) -> Iterator[tuple[str, Vocoder]]:
+    """Yield name and vocoder: Griffin-Lim at each setting, then those that were trained."""
+    for iterations, stride in settings:
+        options = {"iterations": iterations, "stride": stride}
+        yield f"Griffin-Lim, {iterations} iterations, stride {stride}", make_vocoder(config, options)
+    for folder in folders:
+        kind, card = read_json(folder / "model_index.json")["vocoder"], read_json(folder / "card.json")
+        name = f"{kind}, {card['parameters']:,} weights, {card['steps']} steps"
+        yield name, make_vocoder(config, {"name": kind, "folder": str(folder)})
+
+
 def page(real: Result, results: Sequence[Result]) -> str:
-    """Return the table and the setting taken, as Markdown."""
+    """Return the table and the vocoder taken, as Markdown."""
     lowest = min(results, key=lambda r: r.fad)
     errors = {
         r.name: evidence_from_influences(r.fad - lowest.fad, r.influence - lowest.influence, np.zeros(0)).se
@@ -141,14 +154,14 @@ def page(real: Result, results: Sequence[Result]) -> str:
         "log-mel error, nats",
         "ms per clip",
     )
-    verdict = f"Taken: {lowest.name}. Within one standard error of it: {', '.join(near) or 'none'}."
+    verdict = f"The lowest FAD: {lowest.name}. Within one standard error of it: {'; '.join(near) or 'none'}."
     return f"{TEXT}{markdown_table(heads, rows)}\n{verdict} Processor: {provenance.collect()['processor']}.\n"
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
     torch.set_num_threads(1)
-    found = page(*measured(SETTINGS))
+    found = page(*measured(SETTINGS, [Path(folder) for folder in sys.argv[2:]]))
     write_text(Path(sys.argv[1]), found)
     sys.stdout.write(found)

@@ -81,7 +81,7 @@ def _train(
         data = {"config": identity(config), "clips": store.content_hash, "condition": condition_card}
         card = {**result, **data, **measured, **lineage(parent)}
         front_end = task.mels.front_end
-        return MelDiffusion(task.module, front_end.config, config.diffusion, card, device=front_end.device)
+        return MelDiffusion(task.network, front_end.config, config.diffusion, card, device=front_end.device)
 
     name = identity(config, *content)
 

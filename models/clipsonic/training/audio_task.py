@@ -14,6 +14,7 @@ from clipsonic.training.batches import ALL_ROWS, batch_rows, held_out_split, ste
 from clipsonic.training.config import AudioTrainingConfig
 from clipsonic.training.crops import Crops
 from clipsonic.training.loop import Network
+from clipsonic.training.loss_weighting import WithExpectedLoss, weighted
 from clipsonic.training.mel_source import MelSource
 from clipsonic.training.noise_levels import LossByNoiseLevel
 from clipsonic_eval.arraytypes import Float32
@@ -32,6 +33,8 @@ class AudioTask:
         conditions: (n, k, d) float32 of L2 norm 1: k frame embeddings per clip.
 
     Attributes:
+        network: the denoising network, which the model keeps.
+        module: what is trained: the network, with the expected loss where the weighting is learned.
         training_rows: (n_train,) int64 rows of the store.
         held_out: (n_val,) int64 rows for the validation loss.
         crops: what a step sees of the log-mels.
@@ -42,7 +45,10 @@ class AudioTask:
 
     def __init__(self, config: AudioTrainingConfig, module: Any, mels: MelSource, conditions: Float32) -> None:
         self.config, self.mels = config, mels
-        self.module: nn.Module = module
+        self.network: nn.Module = module
+        self.module = self.network
+        if config.diffusion.weighting == "learned":
+            self.module = WithExpectedLoss(self.network, config.diffusion.steps)
         self.crops = Crops(mels.store, mels.front_end.config, config.crop_s, config.train.seed)
         self._device = mels.front_end.device
         self._diffusion = Diffusion(config.diffusion, self._device)
@@ -66,9 +72,9 @@ class AudioTask:
         generator = step_generator(train.seed, step, "train-noise", self._device)
         batch = self._batch(step)
         x0 = self.crops.cut(self.mels.scaled(batch[rows]), self.crops.starts(batch, step)[rows])
-        losses, t = self._losses(network, batch, x0, generator, rows, dropout=self.config.condition_dropout)
+        losses, t, log_loss = self._losses(network, batch, x0, generator, rows, dropout=self.config.condition_dropout)
         self.by_level.add(losses, t, self.config.diffusion.steps)
-        return losses.mean()
+        return (losses if log_loss is None else weighted(losses, log_loss)).mean()
 
     def validation_loss(self, network: Network) -> float | None:
         """Return the loss of the held-out clips at fixed noise levels and noise, with every condition present."""
@@ -78,7 +84,7 @@ class AudioTask:
         for number, batch in enumerate(self.held_out.split(self.config.train.batch_size)):
             generator = step_generator(self.config.train.seed, number, "validation-noise", self._device)
             x0 = self.crops.cut(self.mels.scaled(batch), self.crops.middle(batch))
-            losses, _ = self._losses(network, batch, x0, generator, ALL_ROWS, dropout=0.0)
+            losses, _, _ = self._losses(network, batch, x0, generator, ALL_ROWS, dropout=0.0)
             total += float(losses.mean()) * len(batch)
         return total / len(self.held_out)
 
@@ -95,8 +101,11 @@ class AudioTask:
         rows: slice,
         *,
         dropout: float,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return losses and noise levels (b,) each of some rows of a batch, which ``x0`` holds; draws are for all."""
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Return the losses of some rows of a batch, which ``x0`` holds, (b,) each; draws are for all.
+
+        Beside them the noise levels, and the logarithms of the expected losses where the weighting is learned.
+        """
         n, device = len(batch), generator.device
         frames = self._drawn_frames(n, generator)
         t = self._diffusion.draw_timesteps(n, generator)
@@ -106,8 +115,17 @@ class AudioTask:
         if self.config.condition.noise:
             cond = self._blurred(cond, n, rows, generator)
         cond = cond if self.config.condition.frames == "several" else cond[:, 0]
-        losses = self._diffusion.losses(lambda x, t: network(x, t, cond, drop[rows]), x0, eps[rows], t[rows])
-        return losses, t[rows]
+        log_loss = None
+
+        def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            nonlocal log_loss
+            if self.config.diffusion.weighting != "learned":
+                return network(x, t, cond, drop[rows])
+            predicted, log_loss = network(x, t, cond, drop[rows])
+            return predicted
+
+        losses = self._diffusion.losses(predict, x0, eps[rows], t[rows])
+        return losses, t[rows], None if log_loss is None else log_loss.float()
 
     def _drawn_frames(self, n: int, generator: torch.Generator) -> torch.Tensor:
         """Return which frames the items of a batch are conditioned on, (n, k) int64, no frame twice."""

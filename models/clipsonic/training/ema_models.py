@@ -98,7 +98,10 @@ def _write(
     step, length = at
     chosen, error = posthoc_ema.coefficients(used, step, length)
     model = _KINDS[kind].load(folder)
-    parameters = {name: p for name, p in model.network.named_parameters() if name not in _NEVER_TRAINED}
+    # a network that is trained with its expected loss is a part of what is trained (clipsonic.training.loss_weighting)
+    weighting = read_json(folder / "config.json").get("diffusion", {}).get("weighting")
+    part = "network." if weighting == "learned" else ""
+    parameters = {part + name: p for name, p in model.network.named_parameters() if name not in _NEVER_TRAINED}
     for name, value in posthoc_ema.averaged(used, chosen, list(parameters)).items():
         parameters[name].data.copy_(value)
     about = {"length": length, "step": step, "stored": len(used), "profile_error": float(f"{error:.3g}")}
