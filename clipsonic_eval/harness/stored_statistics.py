@@ -4,8 +4,9 @@ Formats that are read, none of them a pickle:
 
 - ours, written by ``embed --statistics FILE.npz``: ``mu``, ``sigma``, the number of rows and clips, the card of the
   encoder, and a hash of the contents of the clips. The encoder must be the one that embeds the systems.
-- an ``.npz`` with ``mu`` and ``sigma`` or ``cov`` (pytorch-fid), or with ``<model>.mu`` and ``<model>.cov`` for one or
-  several models (fadtk's packaged statistics); ``FILE.npz:MODEL`` names one.
+- an ``.npz`` with ``mu`` and ``sigma`` or ``cov`` (pytorch-fid) or ``mu_ref`` and ``sigma_ref`` (stable-audio-metrics),
+  or with ``<model>.mu`` and ``<model>.cov`` for one or several models (fadtk's packaged statistics);
+  ``FILE.npz:MODEL`` names one.
 - a folder with ``mu.npy`` and ``cov.npy`` (fadtk's ``stats/<model>`` next to a set of audio).
 - an ``.npy`` of embeddings (n, d) (frechet-audio-distance's ``background_embds``).
 
@@ -33,7 +34,7 @@ from clipsonic_eval.stats.frechet import Gaussian
 from clipsonic_eval.stats.moments import Moments
 from clipsonic_eval.types import Embeddings, EncoderCard, Finding
 
-_COVARIANCES = ("sigma", "cov")
+_NAMES = (("mu", "sigma"), ("mu", "cov"), ("mu_ref", "sigma_ref"))  # of mean and covariance
 _FORM = (
     "; stored statistics are an .npz with mu and sigma (or MODEL.mu and MODEL.cov), or a folder with mu.npy and cov.npy"
 )
@@ -147,9 +148,9 @@ def _chosen(path: Path, arrays: Mapping[str, AnyArray], model: str) -> tuple[Any
     found = {}
     for name in arrays:
         owner, dot, last = name.rpartition(".")
-        covariance = next((arrays[owner + dot + c] for c in _COVARIANCES if owner + dot + c in arrays), None)
-        if last == "mu" and covariance is not None:
-            found[owner] = arrays[name], covariance
+        for mean, covariance in _NAMES:
+            if last == mean and owner + dot + covariance in arrays:
+                found.setdefault(owner, (arrays[name], arrays[owner + dot + covariance]))
     if model and model not in found:
         raise UserError(f"{path}: no statistics of '{model}'; there are {', '.join(sorted(found)) or 'none'}")
     if not found:

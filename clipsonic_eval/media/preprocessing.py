@@ -23,6 +23,8 @@ class AudioPreprocessing:
 
     Attributes:
         mono: ``encoder`` leaves the channels to the encoder; ``mean`` of the channels; the ``first`` one only.
+        peak_db: level in dB of full scale to which the largest magnitude of all channels is brought before resampling;
+            None: as it is.
         rate: Hz to resample to before the encoder; None: the encoder resamples.
         resampler: name in :data:`clipsonic_eval.media.resamplers.RESAMPLERS`; only with ``rate``.
         level: ``as-is``; ``peak-1dB``: the largest magnitude becomes 10^(-1/20); ``positive-peak``: divided by the
@@ -37,6 +39,7 @@ class AudioPreprocessing:
     """
 
     mono: Literal["encoder", "mean", "first"] = "encoder"
+    peak_db: float | None = None
     rate: int | None = None
     resampler: str = "soxr-hq"
     level: Literal["as-is", "peak-1dB", "positive-peak", "dc-removed"] = "as-is"
@@ -60,6 +63,7 @@ class AudioPreprocessing:
         """
         steps = [
             *([] if self.mono == "encoder" else [f"mono-{self.mono}"]),
+            *([] if self.peak_db is None else [f"peak{self.peak_db:g}dB"]),
             *([] if self.rate is None else [f"{self.resampler}@{self.rate}"]),
             *([] if self.level == "as-is" else [self.level]),
             *([] if self.int16 == "none" else [f"int16-{self.int16}"]),
@@ -82,6 +86,8 @@ class AudioPreprocessing:
             samples = samples[:1]
         elif self.mono == "mean":
             samples = clip.mono()[None]
+        if self.peak_db is not None:
+            samples = _with_peak(samples, self.peak_db)
         if self.rate is not None:
             samples, rate = RESAMPLERS[self.resampler](samples, rate, self.rate), self.rate
         samples = _through_int16(_levelled(samples, self.level), self.int16)
@@ -94,10 +100,14 @@ class AudioPreprocessing:
         return replace(clip, samples=np.ascontiguousarray(samples, np.float32), sample_rate=rate)
 
 
+def _with_peak(samples: Float32, peak_db: float) -> Float32:
+    peak = float(np.abs(samples).max(initial=0.0))
+    return samples * np.float32(10 ** (peak_db / 20) / peak) if peak > 0 else samples
+
+
 def _levelled(samples: Float32, level: str) -> Float32:
     if level == "peak-1dB":
-        peak = float(np.abs(samples).max(initial=0.0))
-        return samples * np.float32(10 ** (-1 / 20) / peak) if peak > 0 else samples
+        return _with_peak(samples, -1.0)
     if level == "positive-peak":
         return samples / np.float32(max(0.1, float(samples.max(initial=0.0))))
     if level == "dc-removed":

@@ -14,6 +14,7 @@ import numpy as np
 
 from clipsonic_eval.arraytypes import Float32, Float64
 from clipsonic_eval.errors import unknown_name
+from clipsonic_eval.media._resampy import Version
 from clipsonic_eval.media._resampy import filters as resampy_filters
 from clipsonic_eval.media.audio import resample as soxr_hq
 
@@ -106,17 +107,30 @@ def resampy_kaiser_best(samples: Float32, rate_in: int, rate_out: int) -> Float3
 
     The output has ``int(n * rate_out / rate_in)`` samples, one fewer than others where that is no whole number.
     """
+    return _resampy("0.4", samples, rate_in, rate_out)
+
+
+def resampy_0_2_kaiser_best(samples: Float32, rate_in: int, rate_out: int) -> Float32:
+    """Resample as resampy 0.2, to which OpenL3 is pinned; its filter is wider and cuts off higher than later ones.
+
+    Args and result, (channels, n) -> (channels, m), as in :func:`resampy_kaiser_best`.
+    """
+    return _resampy("0.2", samples, rate_in, rate_out)
+
+
+def _resampy(version: Version, samples: Float32, rate_in: int, rate_out: int) -> Float32:
     if rate_in == rate_out:
         return samples
     common = math.gcd(rate_in, rate_out)
     old, new = rate_in // common, rate_out // common
-    bank, reach = resampy_filters(old, new)
+    bank, reach = resampy_filters(version, old, new)
     return _periodic(samples, old, bank, reach, int(samples.shape[1] * float(rate_out) / float(rate_in)))
 
 
 RESAMPLERS: dict[str, Callable[[Float32, int, int], Float32]] = {
     "soxr-hq": soxr_hq,
     "resampy-kaiser-best": resampy_kaiser_best,
+    "resampy-0.2-kaiser-best": resampy_0_2_kaiser_best,
     "torchaudio-hann": torchaudio_hann,
     "torchaudio-kaiser-best": torchaudio_kaiser_best,
 }

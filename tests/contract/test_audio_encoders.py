@@ -20,6 +20,7 @@ from unit.encoders import (
     imagebind_file,
     laion_clap_file,
     mert_folder,
+    openl3_file,
     published_panns,
     synchformer_file,
 )
@@ -40,6 +41,7 @@ SAME_CODE = {  # as clap-laion, sizes aside; as passt, and slow
     *(f"clap-laion-{kind}" for kind in ("audio", "fusion", "music", "music-speech")),
     "passt-features",
     "mert-v1-330m",
+    "openl3-env",
 }
 FRAMES = ("mert-v1-95m", "encodec-24k", "encodec-48k", "dac-44k")
 
@@ -80,6 +82,8 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Encoder]:
         "synchformer": ENCODERS["synchformer"](synchformer_file.write(root / "synchformer")),
         "imagebind": ENCODERS["imagebind"](imagebind_file.write(root / "imagebind")),
         "audiobox-aesthetics": ENCODERS["audiobox-aesthetics"](aesthetics_folder.write(root / "aesthetics")),
+        "openl3-music": ENCODERS["openl3-music"](openl3_file.write_tensors(root / "openl3.safetensors")),
+        "openl3-music, channels": ENCODERS["openl3-music"](root / "openl3.safetensors", channels="both"),
         "mert-v1-95m": mert_folder.load(mert_folder.write(root / "mert")),
         **{name: codec_folder.load(name, codec_folder.write(root / name, name)) for name in FRAMES[1:]},
     }
@@ -101,6 +105,8 @@ NAMES = (
     "audiobox-aesthetics",
     "imagebind",
     "synchformer",
+    "openl3-music",
+    "openl3-music, channels",
     *FRAMES,
 )
 

@@ -38,13 +38,14 @@ BUILT = (
     "panns-cnn14", "panns-cnn14-features", "panns-cnn14-16k", "panns-cnn14-16k-features", "vggish", "vggish-exact",
     "passt", "clap-laion", "clap-laion, fusion", "clap-laion, windows", "clap-transformers", "clip-transformers",
     "audiobox-aesthetics", "imagebind", "synchformer",
-    "mert-v1-95m", "encodec-24k", "encodec-48k", "dac-44k",
+    "mert-v1-95m", "encodec-24k", "encodec-48k", "dac-44k", "openl3-music",
 )  # fmt: skip
 SAME_CODE = {  # and the same card but for name and sizes
     *(f"clap-laion-{kind}" for kind in ("audio", "fusion", "music", "music-speech")),
     *(f"clip-vit-{kind}" for kind in ("b-16", "b-32", "l-14")),
     "passt-features",
     "mert-v1-330m",
+    "openl3-env",
 }
 TEXTS = ["rain on a roof", "a dog barking"]
 OURS = {n: m for n, m in ((n, METRICS[n]) for n in METRICS) if not isinstance(m, PairMetric) and not m.card.package}
@@ -201,6 +202,7 @@ def build(name: str, root: Path) -> Encoder:
         imagebind_file,
         laion_clap_file,
         mert_folder,
+        openl3_file,
         published_panns,
         synchformer_file,
     )
@@ -236,6 +238,10 @@ def build(name: str, root: Path) -> Encoder:
         tensors = load_file(path / "model.safetensors")
         fill(tensors)
         save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+    elif known == "openl3-music":
+        tensors = load_file(openl3_file.write_tensors(path))
+        fill(tensors)
+        save_file(tensors, path)
     elif known in ("imagebind", "synchformer"):
         path = (imagebind_file if known == "imagebind" else synchformer_file).write(root)
         tensors = torch.load(path)

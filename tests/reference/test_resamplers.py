@@ -38,3 +38,17 @@ def test_the_filter_of_kaiser_best_is_resampys(rate_in: int, rate_out: int) -> N
     ours = resampler("resampy-kaiser-best")(sound, rate_in, rate_out)
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours, theirs, atol=5e-6)
+
+
+@pytest.mark.parametrize(("rate_in", "rate_out"), [(44100, 48000), (48000, 16000), (22050, 48000)])
+def test_the_filter_of_version_0_2_is_that_of_its_parameters(rate_in: int, rate_out: int) -> None:
+    import resampy
+    from scipy.signal.windows import kaiser
+
+    sound = np.random.default_rng(0).standard_normal((2, 23456)).astype(np.float32)
+    parameters = {"num_zeros": 64, "precision": 9, "rolloff": KAISER["rolloff"]}
+    window = {"window": lambda n: kaiser(n, KAISER["beta"])}
+    theirs = resampy.resample(
+        sound.astype(np.float64), rate_in, rate_out, axis=1, filter="sinc_window", **parameters, **window
+    )
+    np.testing.assert_allclose(resampler("resampy-0.2-kaiser-best")(sound, rate_in, rate_out), theirs, atol=5e-6)

@@ -26,6 +26,7 @@ STEREO = (0.2 * NOISE + np.array([[0.1], [-0.3]], np.float32)).astype(np.float32
 CLIP = Clip("a", STEREO, RATE)
 ENCODER_RATES = {"vggish": 16000, "panns-cnn14-16k": 16000, "panns-cnn14": 32000, "passt": 32000, "clap": 48000}
 ENCODER_RATES |= {"imagebind": 16000, "synchformer": 16000}
+ENCODER_RATES |= {"openl3": 44100}  # band-limited before the encoder brings it to 48 kHz
 ENCODER_RATES |= {"audiobox-aesthetics": 16000, "mert": 24000, "encodec-24k": 24000, "encodec-48k": 48000, "dac": 44100}
 
 

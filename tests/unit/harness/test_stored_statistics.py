@@ -50,6 +50,7 @@ def forms(tmp_path: Path) -> dict[str, Path]:
     more = {"clap.mu": np.zeros(3), "clap.cov": np.eye(3)}
     return {
         "pytorch-fid": npz(tmp_path / "fid.npz", mu=MU, sigma=COV),
+        "stable-audio-metrics": npz(tmp_path / "stable.npz", mu_ref=MU, sigma_ref=COV),
         "mu and cov": npz(tmp_path / "cov.npz", mu=MU, cov=COV),
         "fadtk, one model": npz(tmp_path / "one.npz", **one),
         "fadtk, several": npz(tmp_path / "more.npz", **one, **more).with_name("more.npz:vggish"),
@@ -58,7 +59,15 @@ def forms(tmp_path: Path) -> dict[str, Path]:
     }
 
 
-FORMS = ("pytorch-fid", "mu and cov", "fadtk, one model", "fadtk, several", "fadtk's folder", "frechet-audio-distance")
+FORMS = (
+    "pytorch-fid",
+    "stable-audio-metrics",
+    "mu and cov",
+    "fadtk, one model",
+    "fadtk, several",
+    "fadtk's folder",
+    "frechet-audio-distance",
+)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -37,6 +37,18 @@ def test_levels() -> None:
     assert not AudioPreprocessing(level="peak-1dB")(silent).samples.any()
 
 
+def test_a_peak_that_is_set_before_resampling_moves_when_it_is_resampled() -> None:
+    first = AudioPreprocessing(peak_db=-1.0, rate=16000)
+    louder = 10 ** (-1 / 20) / np.abs(CLIP.samples).max()  # of both channels together
+    wanted = resampler("soxr-hq")(CLIP.samples * np.float32(louder), RATE, 16000)
+    np.testing.assert_allclose(first(CLIP).samples, wanted, atol=1e-6)
+    assert np.abs(first(CLIP).samples).max() != pytest.approx(10 ** (-1 / 20), abs=1e-5)
+    assert first.signature == "load:peak-1dB,soxr-hq@16000"
+    assert AudioPreprocessing(level="peak-1dB", rate=16000).signature == "load:soxr-hq@16000,peak-1dB"
+    silent = Clip("a", np.zeros((1, 5), np.float32), RATE)
+    assert not first(silent).samples.any()
+
+
 def test_the_way_through_16_bit() -> None:
     clip = Clip("a", np.array([[0.5, 1.4 / 32768, -1.6 / 32768, 1.5, -1.5]], np.float32), RATE)
     found = AudioPreprocessing(int16="round")(clip).samples * 32768
@@ -60,7 +72,8 @@ def test_every_resampler_keeps_a_tone_its_level_and_its_place(name: str, rate_in
     found = resampler(name)(tone, rate_in, rate_out)[0]
     truth = np.sin(2 * np.pi * 1000 * np.arange(rate_out) / rate_out)
     assert len(found) == rate_out
-    np.testing.assert_allclose(found[500:-500], truth[500:-500], atol=5e-3 if name == "torchaudio-hann" else 1e-3)
+    close = 5e-3 if name in ("torchaudio-hann", "resampy-0.2-kaiser-best") else 1e-3  # a short filter; a small table
+    np.testing.assert_allclose(found[500:-500], truth[500:-500], atol=close)
 
 
 def test_resamplers_differ_where_it_matters() -> None:
