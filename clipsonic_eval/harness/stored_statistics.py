@@ -145,7 +145,7 @@ def read(path: Path) -> StoredStatistics:
 
 def _chosen(path: Path, arrays: Mapping[str, AnyArray], model: str) -> tuple[AnyArray, AnyArray]:
     """Return mean and covariance of the one model, or of the named one."""
-    found = {}
+    found: dict[str, tuple[AnyArray, AnyArray]] = {}
     for name in arrays:
         owner, dot, last = name.rpartition(".")
         for mean, covariance in _NAMES:

@@ -170,11 +170,10 @@ def load_openl3(
         raise ConfigError(f"{name}: embedding_size {embedding_size} must be 512 or 6144")
     network = load(find(weights, content, input_repr), content, input_repr, embedding_size)
     frequencies, times = GRID[embedding_size]
-    channels = network.layers[-1].bias.numel()
     card = EncoderCard(
         name,
         weights_sha256=tensors_sha256(network.state_dict()),
-        dim=channels * frequencies * times * (2 if windows.both else 1),
+        dim=network.dim * (2 if windows.both else 1),
         modalities=("audio",),
         preprocessing=f"rate:48k|{windows.signature}|mel:{FRONT_ENDS[input_repr]}"
         f"|layer:last-convolution,max-pooled-to-{frequencies}x{times}",

@@ -22,6 +22,9 @@ class OpenL3Network(nn.Module):
         frames: of the spectrogram.
         grid: f, t: features of frequency and of time that the last pooling leaves.
         width: channels of the first block.
+
+    Attributes:
+        dim: size of an embedding.
     """
 
     def __init__(self, bands: int, frames: int, grid: tuple[int, int], width: int = WIDTH) -> None:
@@ -35,6 +38,7 @@ class OpenL3Network(nn.Module):
             if number < len(_DEPTHS):  # the last has neither batch norm nor ReLU
                 self.layers.append(_batch_norm(after))
             before = after
+        self.dim = before * grid[0] * grid[1]
 
     def forward(self, spectrograms: Tensor) -> Tensor:
         """Return the embeddings, (b, bands, frames) -> (b, d)."""
