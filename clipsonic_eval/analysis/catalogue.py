@@ -63,6 +63,7 @@ class SystemStyle:
 ANCHORS: Final = (
     SystemStyle(protocols.REFERENCE, "real recording, hidden among the systems", CONTROLS, "#000000"),
     SystemStyle(protocols.LOW_PASSED, "real recording below 3.5 kHz", CONTROLS, "#949494"),
+    SystemStyle(protocols.LOW_PASSED_7, "real recording below 7 kHz", CONTROLS, "#666666"),
     SystemStyle(protocols.SHUFFLED, "real recording of another query", CONTROLS, "#7f7f7f"),
 )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clipsonic_eval import provenance
+from clipsonic_eval.checks.evaluation import NOT_COMPUTED
 from clipsonic_eval.errors import ShapeError, UserError, listed
 from clipsonic_eval.hashing import config_hash
 from clipsonic_eval.listening import choices, opinions
@@ -80,7 +81,7 @@ def analyse(
     record = dataclasses.replace(record, scores=tuple(_beside(score, everyone) for score in record.scores))
     notes: list[str] = []
     ordinal, agreement, beside = _sensitivity(plan, own, draws, notes)
-    findings = {KIND: (*record.findings.get(KIND, ()), *(Finding("not_computed", "warning", (), n) for n in notes))}
+    findings = {KIND: (*record.findings.get(KIND, ()), *(Finding(NOT_COMPUTED, "warning", (), n) for n in notes))}
     return ListeningResult(
         record=dataclasses.replace(record, findings={k: v for k, v in findings.items() if v}),
         everyone=everyone,
@@ -113,13 +114,13 @@ def _record(
     if not scores:
         raise UserError(f"no number can be computed from these answers: {problems[0] if problems else 'nothing rated'}")
     holm = paired.holm([one.p_value for one in comparisons])
-    findings = [Finding("not_computed", "error", (), why) for why in problems]
+    findings = [Finding(NOT_COMPUTED, "error", (), why) for why in problems]
     findings += [Finding("simulated", "error", (), _MADE_UP)] if who.endswith("simulated") else []
     return RunRecord(
         kind=KIND,
         scores=tuple(scores),
         comparisons=tuple(dataclasses.replace(c, p_holm=p) for c, p in zip(comparisons, holm, strict=True)),
-        systems={opinions.shown_name(name, plan): {"kind": "listening-test"} for name in plan.conditions()},
+        systems={score.system: {"kind": "listening-test"} for score in scores},
         skipped={KIND: tuple(skipped)} if skipped else {},
         findings={KIND: tuple(findings)} if findings else {},
         config={**draws, "plan": plan.id, "rules": dict(plan.rules), "who": who},

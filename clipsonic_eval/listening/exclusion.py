@@ -41,6 +41,8 @@ class Check(NamedTuple):
 def apply_rules(plan: ListeningPlan, answers: Iterable[Answer]) -> list[Check]:
     """Apply every rule of the plan to every listener; a rule that nothing was asked for is left out.
 
+    A plan of ours has all rules, one of a test that was run elsewhere those that can be told there.
+
     Args:
         plan: of the test.
         answers: of all listeners.
@@ -51,6 +53,8 @@ def apply_rules(plan: ListeningPlan, answers: Iterable[Answer]) -> list[Check]:
     found = []
     for listener, own in sorted(by_listener.items()):
         for rule, value in _values(plan, own).items():
+            if rule not in plan.rules:
+                continue
             limit = plan.rules[rule]
             if rule in ("headphones_right", "side_right"):
                 limit = min(limit, plan.checks[rule.removesuffix("_right")])

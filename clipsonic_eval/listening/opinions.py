@@ -77,6 +77,8 @@ def head(plan: ListeningPlan, protocol: str, who: str) -> str:
         protocol: that asked.
         who: ``all``, or the rules by which listeners were excluded.
     """
+    if plan.run_by:  # neither the wording nor the loudness is known
+        return f"{protocol}|num:{PROTOCOLS[protocol].num}|run-by:{plan.run_by}|test:{plan.id}|listeners:{who}"
     asked = PROTOCOLS[protocol].signature(plan.query)
     return f"{asked}|test:{plan.id}|loudness:{plan.loudness_lufs:g}LUFS|listeners:{who}"
 

@@ -77,6 +77,8 @@ class ListeningPlan:
         rules: of exclusion, see :data:`RULES`.
         loudness_lufs: that every sound is brought to.
         seed: of the lists.
+        run_by: program and name of a test that was run elsewhere; "" for one of ours.
+        lists: of that test, by listener; the design and the checks are not ours.
         id: hash over everything but the paths, 12 hex digits.
     """
 
@@ -90,6 +92,8 @@ class ListeningPlan:
     rules: Mapping[str, float] = field(default_factory=lambda: dict(RULES))
     loudness_lufs: float = LOUDNESS_LUFS
     seed: int = 0
+    run_by: str = ""
+    lists: tuple[tuple[Trial, ...], ...] = ()
     id: str = field(init=False)
     _lists: dict[int, tuple[Trial, ...]] = field(init=False, repr=False, compare=False, default_factory=dict)
 
@@ -132,6 +136,8 @@ class ListeningPlan:
         Args:
             number: of the listener, from 0.
         """
+        if self.run_by:
+            return self.lists[number] if number < len(self.lists) else ()
         if number not in self._lists:
             self._lists[number] = trials(self, number)
         return self._lists[number]
@@ -152,6 +158,7 @@ class ListeningPlan:
 
         return {
             "schema": SCHEMA,
+            **({"run_by": self.run_by} if self.run_by else {}),
             "query": self.query,
             "seed": self.seed,
             "listeners": self.listeners,

@@ -23,9 +23,10 @@ Layout = Literal["rating", "pair", "sliders"]
 
 REFERENCE: Final = "reference"  # the real recording of a query
 LOW_PASSED: Final = "anchor-3.5kHz"  # the same through a low-pass filter
+LOW_PASSED_7: Final = "anchor-7kHz"  # of tests that webMUSHRA ran
 SHUFFLED: Final = "anchor-shuffled"  # the real recording of another query
 NOISE: Final = "noise"  # white noise, for pairs and ratings whose right answer is known
-SPECIAL: Final = (REFERENCE, LOW_PASSED, SHUFFLED, NOISE)
+SPECIAL: Final = (REFERENCE, LOW_PASSED, LOW_PASSED_7, SHUFFLED, NOISE)
 MOST_SLIDERS: Final = 12
 
 LEFT, EQUAL, RIGHT = "left", "equal", "right"

@@ -72,13 +72,13 @@ def outline(results: Results, tables: Collection[str], figures: Collection[str])
         return Section(title, tuple(sentences), drawn, listed)
 
     found = [section("Reported elsewhere", (), (PUBLISHED,))] if PUBLISHED in tables else []
+    if "opinions" in figures:
+        found.append(section("What did listeners say?", (), ("opinions", "relation")))
     found += [
         section(q.title, sentences, (q.shows, *_BESIDE.get(q.shows, ()))) for q, sentences in summary.answers(results)
     ]
     for name in (name for name in tables if name.startswith(ABLATION)):
         found.append(section(f"Ablation: {name.removeprefix(ABLATION)}", (), (name,)))
-    if "opinions" in figures:
-        found.append(section("What did listeners say?", (), ("opinions", "relation")))
     if "extrapolation" in figures:
         found.append(section("How many clips does FAD need?", (), ("extrapolation",)))
     if against := [name for name in figures if name.startswith("against-")]:

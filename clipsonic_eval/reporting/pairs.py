@@ -10,7 +10,7 @@ from clipsonic_eval.records import Comparison
 from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.headings import title
 from clipsonic_eval.reporting.markup import Column, Text, TextTable
-from clipsonic_eval.reporting.tables import NONE, difference_text, span
+from clipsonic_eval.reporting.tables import NONE, difference_text, over_listeners, span
 
 ByMetric = Mapping[str, Comparison]  # of one pair
 
@@ -30,8 +30,8 @@ def table(comparisons: Sequence[Comparison], *, label: str = "tab:pairs") -> Tex
     columns += [Column(f"{title(m)} {arrow(up)}", text=partial(_at, m)) for m, up in metrics.items()]
     caption = (
         "Paired differences (first minus second system; 95 % interval over "
-        f"{span({c.n for c in comparisons})} test queries in brackets); bold: significant at 0.05 after Holm's "
-        f"correction over all {len(comparisons)}."
+        f"{span({c.n for c in comparisons})} test queries{over_listeners(metrics)} in brackets); bold: significant at "
+        f"0.05 after Holm's correction over all {len(comparisons)}."
     )
     if any(_disputed(c) for c in comparisons):
         caption += " Fractions: training seeds whose difference has that sign, where not all have it."

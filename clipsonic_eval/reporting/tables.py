@@ -163,10 +163,15 @@ def _caption(record: RunRecord, catalogue: Catalogue) -> str:
     return (
         (f"Mean ± standard deviation over {seeds} training seeds. " if seeds > 1 else "")
         + f"In brackets: {percent(record.scores[0].ci_level)} interval over test clips (n)"
-        + (", of what listeners said over listeners too" if any(s.metric in PROTOCOLS for s in record.scores) else "")
+        + over_listeners(record.metric_names)
         + "; bold: best system"
         + (f", {CONTROLS} excluded." if controls else ".")
     )
+
+
+def over_listeners(metrics: Iterable[str]) -> str:
+    """Return what else the intervals of opinions are over, for a caption; "" where there are none."""
+    return ", of what listeners said over listeners too" if any(metric in PROTOCOLS for metric in metrics) else ""
 
 
 def _signature_notes(record: RunRecord) -> Iterator[str]:
@@ -233,7 +238,8 @@ def comparisons(found: Sequence[Comparison], *, label: str = "tab:comparisons") 
     for c in found:
         sections.setdefault(f"{title(c.metric)} {arrow(c.higher_is_better)}", []).append(c)
     caption = (
-        "Paired differences (first minus second system; 95 % interval over test queries in brackets). p two-sided, "
+        "Paired differences (first minus second system; 95 % interval over test queries"
+        f"{over_listeners(c.metric for c in found)} in brackets). p two-sided, "
         f"Holm-corrected over the {len(found)} {'row' if len(found) == 1 else 'rows'}; "
         "bold: significant at 0.05 after correction."
     )

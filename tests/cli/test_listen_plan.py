@@ -210,3 +210,33 @@ def test_means_that_are_none_are_refused(mean: str, why: str) -> None:
     done = call("simulate", "plan", "--mean", mean, "--out", "rehearsal.csv")
     assert done.exit_code == 2
     assert why in done.stderr
+
+
+@pytest.mark.usefixtures("place")
+def test_a_table_of_webmushra_needs_no_plan_and_any_other_does() -> None:
+    rows = [
+        f"study,uuid-{i},page{page},{name},{score + i - page},9000,"
+        for i in range(4)
+        for page in range(4)
+        for name, score in {"C1": 60, "C2": 40, "reference": 96}.items()
+    ]
+    head = "session_test_id,session_uuid,trial_id,rating_stimulus,rating_score,rating_time,rating_comment"
+    Path("mushra.csv").write_text("\n".join([head, *rows]) + "\n")
+    done = call("analyse", "mushra.csv", "--resamples", "100", "--out", "heard")
+    assert done.exit_code == 0, done.output
+    assert records.read(Path("heard"))["C1", "mushra-like"].value == pytest.approx(60.0)
+    done = call("analyse", "prompts.csv", "--out", "other")
+    assert done.exit_code == 2
+    assert "prompts.csv: give the plan of these answers with --plan" in done.stderr
+
+
+@pytest.mark.usefixtures("place")
+def test_a_protocol_without_a_number_is_said_and_the_exit_code_says_so() -> None:
+    assert planned("--clips", "12", "--protocol", "mos-fidelity", "--protocol", "preference").exit_code == 0
+    made = plan.read(Path("plan"))
+    ties = {("preference", "rated"), ("preference", "repeat")}
+    found = [one._replace(answer="equal") if (one.protocol, one.kind) in ties else one for one in simulated(made, 10)]
+    answers.write(Path("answers.csv"), found)
+    done = call("analyse", "answers.csv", "--plan", "plan", "--resamples", "100", "--out", "heard")
+    assert done.exit_code == 3
+    assert "all pairs were found equal" in done.stderr

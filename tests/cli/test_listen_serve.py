@@ -64,8 +64,9 @@ def test_a_server_is_started_answered_killed_and_its_answers_collected(place: Pa
         steps = client.enter(worker="W1")["steps"]
         assert [client.answer(step)[0] for step in steps[2:5]] == [200] * 3
         server.send_signal(signal.SIGKILL)
-    found = json.loads(run("listen", "collect", "test", "--payment", "payment.csv", "--json"))
-    assert found == {"file": "test/answers.csv", "answers": 3, "listeners": 1, "payments": 1, "skipped": []}
+    found = json.loads(run("listen", "collect", "test", "--payment", "payment.csv", "--webmushra", "there", "--json"))
+    counts = {"answers": 3, "listeners": 1, "payments": 1}
+    assert found == {"file": "test/answers.csv", **counts, "skipped": [], "webmushra": ["there/lss.csv"]}
     assert len(Path("test/answers.csv").read_text().splitlines()) == 4
     assert "W1" in Path("payment.csv").read_text()
 

@@ -17,10 +17,17 @@ from clipsonic_eval.cli._options import PATH, json_option
 @click.option(
     "--payment", type=PATH, metavar="FILE", help="Also write codes and ids of crowd workers, without answers."
 )
+@click.option("--webmushra", type=PATH, metavar="FOLDER", help="Also write mushra.csv and lss.csv as webMUSHRA does.")
 @json_option("what was collected")
 @click.pass_context
 def command(
-    ctx: click.Context, folder: Path, files: tuple[Path, ...], out: Path | None, payment: Path | None, as_json: bool
+    ctx: click.Context,
+    folder: Path,
+    files: tuple[Path, ...],
+    out: Path | None,
+    payment: Path | None,
+    webmushra: Path | None,
+    as_json: bool,
 ) -> None:
     r"""Write the answers of the test in FOLDER: those in its database, and those in FILEs that listeners saved.
 
@@ -34,6 +41,7 @@ def command(
     from clipsonic_eval import filenames
     from clipsonic_eval.cli._skips import finish
     from clipsonic_eval.listening import answers
+    from clipsonic_eval.listening import webmushra as tables
     from clipsonic_eval.listening.collect import collect, write_payment
     from clipsonic_eval.listening.folder import open_folder
 
@@ -41,13 +49,17 @@ def command(
     found, skipped = collect(test, files)
     answers.write(path, found)
     paid = None if payment is None else write_payment(test, payment)
+    written = [] if webmushra is None else tables.write(test.plan, found, webmushra)
     listeners = len({one.listener for one in found})
     if as_json:
         tree = {"file": str(path), "answers": len(found), "listeners": listeners, "payments": paid}
+        tree["webmushra"] = [str(table) for table in written]
         skips = [{"key": skip.key, "reason": skip.reason} for skip in skipped]
         click.echo(json.dumps({**tree, "skipped": skips}, ensure_ascii=False))
     else:
         click.echo(f"{path}: {len(found)} answers of {listeners} listeners")
         if payment is not None:
             click.echo(f"{payment}: {paid} workers")
+        for table in written:
+            click.echo(f"{table}: the rated answers in webMUSHRA's columns")
     finish(ctx, skipped)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import sys
 import tempfile
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def test_an_example_runs_and_shows_a_figure(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(path)])
     runpy.run_path(str(path), run_name="__main__")
     pyplot.close("all")
     assert shown == [1]

@@ -220,6 +220,8 @@ def test_a_report_shows_opinions_beside_metrics_with_the_tests_over_listeners(re
     found = results.analyse(runs.sort(runs.find([RunRecord("evaluate", fad), result.record])))
     table = tables.results(found.table, found.catalogue)
     shown = table.heads
+    for caption in (table.caption, tables.comparisons(found.table.comparisons).caption):
+        assert "of what listeners said over listeners too" in caption
     assert {"MOS fidelity ↑", "MOS relevance ↑", "Preference ↑", "MUSHRA-like ↑"} <= set(shown)
     pooled = found.table.comparison("mos-fidelity", "S0", "S1")
     own = result.record.comparison("mos-fidelity", "S0", "S1")
