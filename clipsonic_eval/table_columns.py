@@ -32,7 +32,7 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "prompt": ("caption", "captions", "text", "description", "sentence", "raw_text", "raw_caption"),
     "label": ("class", "category", "class_name", "classname", "class_label", "label_name", "category_name"),
-    "split": ("subset", "set", "partition"),
+    "split": ("subset", "set", "partition", "train_test", "train_test_split"),
     "seed": (),
     "sha256": (),
     "query": (),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
@@ -14,6 +14,7 @@ from clipsonic_eval.tables import refuse_unknown_split
 MISSING = "file named in the csv is missing"
 YOUTUBE_CLIP_S = 10.0  # length of the clips of AudioSet and of the sets made from it
 _SLACK_S = 0.5  # what an encoder may add
+_LOOKED_AT: Final = 20  # files of a set whose lengths are read; of hundreds of thousands that would take an hour
 _FOLDERS: Final = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
@@ -51,11 +52,14 @@ def cut_names(video: str, start: int) -> tuple[str, ...]:
     """Return the stems that a clip of ten seconds has where it was cut when it was fetched.
 
     Example:
-        >>> cut_names("-aB", 30)
-        ('-aB_000030', '-aB_30', '-aB_30000_40000')
+        >>> cut_names("-aB", 30)[:3]
+        ('-aB_000030', '-aB_30', '-aB_30_40')
+        >>> cut_names("-aB", 30)[3:]
+        ('-aB_30.000_40.000', '-aB_30000_40000', '-aB_000030_000040')
     """
     end = start + round(YOUTUBE_CLIP_S)
-    return f"{video}_{start:06d}", f"{video}_{start}", f"{video}_{start * 1000}_{end * 1000}"
+    spans = (f"{start}_{end}", f"{start}.000_{end}.000", f"{start * 1000}_{end * 1000}", f"{start:06d}_{end:06d}")
+    return tuple(f"{video}_{name}" for name in (f"{start:06d}", str(start), *spans))
 
 
 def holds_only_the_clip(path: Path) -> bool:
@@ -65,6 +69,12 @@ def holds_only_the_clip(path: Path) -> bool:
     except MediaError:  # decoding it says so
         return False
     return length is not None and length <= YOUTUBE_CLIP_S + _SLACK_S
+
+
+def all_hold_only_clips(paths: Sequence[Path]) -> bool:
+    """Return whether files that are named after a video seem to be clips of it, by some of them."""
+    looked_at = paths[:: max(1, len(paths) // _LOOKED_AT)][:_LOOKED_AT]
+    return bool(paths) and all(holds_only_the_clip(path) for path in looked_at)
 
 
 def seconds(text: str | None) -> int | None:

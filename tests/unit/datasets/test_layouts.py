@@ -4,11 +4,13 @@ import codecs
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clipsonic_eval.clips import Source
 from clipsonic_eval.datasets import DATASETS, Listing
 from clipsonic_eval.errors import UserError
+from clipsonic_eval.media.audio import write_wav
 
 
 def touched(root: Path, *names: str) -> Path:
@@ -66,6 +68,35 @@ def test_vggsound_finds_cut_clips_and_whole_videos(tmp_path: Path) -> None:
         ("-0aaa_000000", "-0aaa_0.mkv", 0.0, 10.0, "dog barking", "dog barking", "train"),
     ]
     assert [i.key for i in listed("vggsound", root, None, "test").items] == ["---g-f_I2yQ_000001"]
+
+
+@pytest.mark.parametrize(
+    "name", ["{}_{:06d}", "{}_{}", "{}_{}_{}", "{}_{}.000_{}.000", "{0}_{1}000_{2}000", "{}_{:06d}_{:06d}"]
+)
+def test_a_cut_clip_of_vggsound_is_found_by_any_of_its_names(tmp_path: Path, name: str) -> None:
+    root = touched(tmp_path, f"dogs/{name.format('-_aB', 30, 40)}.mp4")
+    (root / "vggsound.csv").write_text("-_aB,30,dog,train\n")
+    (item,) = listed("vggsound", root).items
+    assert (item.key, item.start_s) == ("-_aB_000030", 0.0)
+
+
+@pytest.mark.parametrize(("length", "start"), [(10.0, 0.0), (10.4, 0.0), (45.0, 30.0)])
+def test_videos_of_vggsound_that_are_no_longer_than_a_clip_are_clips(
+    tmp_path: Path, length: float, start: float
+) -> None:
+    write_wav(tmp_path / "-aB.wav", np.zeros(int(8000 * length), np.float32), 8000)
+    (tmp_path / "vggsound.csv").write_text("-aB,30,dog,train\n")
+    found = listed("vggsound", tmp_path)
+    assert [item.start_s for item in found.items] == [start]
+    assert any("no longer than a clip" in note for note in found.notes) == (start == 0)
+
+
+def test_a_split_of_ones_own_is_read_and_an_unknown_one_is_named(tmp_path: Path) -> None:
+    root = touched(tmp_path, "a.mp4", "b.mp4")
+    (root / "vggsound.csv").write_text("# YouTube ID,start,label,train/test split\na,0,dog,val\nb,0,dog,vall\n")
+    found = listed("vggsound", root, None, "val")
+    assert [item.key for item in found.items] == ["a_000000"]
+    assert "line 3: the split is none of train, val, test: b,0,dog,vall" in found.skipped[0].reason
 
 
 @pytest.mark.parametrize(
