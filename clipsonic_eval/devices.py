@@ -1,19 +1,15 @@
-"""What this process computes: on which device, which share under torchrun, and for how long."""
+"""What this process computes: on which device, and which share under torchrun."""
 
 from __future__ import annotations
 
-import functools
 import os
-import threading
-import time
 from typing import TYPE_CHECKING
 
 from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.lifetime import end_with_torchrun
 
 if TYPE_CHECKING:
     import torch
-
-_LOOK_S = 0.5
 
 
 def resolve_device(name: str) -> torch.device:
@@ -49,20 +45,3 @@ def share_of_torchrun() -> tuple[int, int]:
     """Return the share (i, n) of this process under torchrun, by its RANK and WORLD_SIZE; (1, 1) elsewhere."""
     end_with_torchrun()
     return int(os.environ.get("RANK", "0")) + 1, int(os.environ.get("WORLD_SIZE", "1"))
-
-
-@functools.cache
-def end_with_torchrun() -> None:
-    """From now on, end this process with the torchrun that started it, even if that is killed; nothing elsewhere.
-
-    torchrun's processes lead sessions of their own. Without this they would go on, and the same command, given again,
-    would meet them in its folder and on its GPUs.
-    """
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        threading.Thread(target=_follow, args=(os.getppid(),), name="torchrun", daemon=True).start()
-
-
-def _follow(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LOOK_S)
-    os._exit(1)

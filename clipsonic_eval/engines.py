@@ -18,7 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any, Final, Literal, TypeVar
 
-from clipsonic_eval import threads
+from clipsonic_eval import lifetime, threads
 from clipsonic_eval.errors import ConfigError, UserError, listed
 
 P = TypeVar("P")
@@ -47,7 +47,7 @@ def in_processes(work: Callable[[P], A], parts: Iterable[P], processes: int) -> 
         return
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=threads.keep_one) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=begin_worker) as pool:
         named = list(parts)
         try:
             yield from zip(named, pool.map(work, named), strict=True)
@@ -56,6 +56,12 @@ def in_processes(work: Callable[[P], A], parts: Iterable[P], processes: int) -> 
                 "one of the processes was killed, or the machine is out of memory; run the same command again to "
                 "continue, with fewer processes"
             ) from None
+
+
+def begin_worker() -> None:
+    """Begin a process of a pool: one thread, and an end with the process that the pool belongs to."""
+    threads.keep_one()
+    lifetime.end_with_parent()
 
 
 def check_gpus(engine: Engine, device: str, gpus: float) -> None:

@@ -13,7 +13,6 @@ import queue
 import shutil
 import signal
 import tempfile
-import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -21,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
-from clipsonic_eval import threads
+from clipsonic_eval import lifetime, threads
 from clipsonic_eval.clips import _inside
 from clipsonic_eval.clips._decoding import Decoded, DecodeTask, decode, longest_s
 from clipsonic_eval.errors import UserError
@@ -211,15 +210,7 @@ def _initialise(limit_gib: float, folder: Path) -> None:
     """Leave Ctrl-C to the main process, end with it even if it is killed, use one thread, and bound the memory."""
     threads.keep_one()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-            shutil.rmtree(folder, ignore_errors=True)
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+    lifetime.end_with_parent(lambda: shutil.rmtree(folder, ignore_errors=True))
     _bound_memory(limit_gib)
 
 

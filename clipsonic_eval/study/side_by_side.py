@@ -7,18 +7,16 @@ side take the time of one. A process per stage gives its memory back, and one th
 from __future__ import annotations
 
 import multiprocessing
-import os
 import resource
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, NamedTuple
 
-from clipsonic_eval import threads
+from clipsonic_eval import lifetime, threads
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Bars, Progress
 from clipsonic_eval.study.stage import Stage
@@ -107,7 +105,7 @@ def _serve(stage: Stage, progress: Progress, lock: Any, answer: Connection) -> N
     threads.keep_one()
     tqdm.set_lock(lock)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer: it ends this one
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    lifetime.end_with_parent()
     try:
         stage.run(progress)
         answer.send(peak_mib(resource.RUSAGE_SELF))
@@ -117,14 +115,6 @@ def _serve(stage: Stage, progress: Progress, lock: Any, answer: Connection) -> N
         answer.send(OSError(error.errno, f"{stage.label}: {error.strerror or error}", error.filename))
     except Exception as error:  # whatever it is, the main process reports it
         answer.send(RuntimeError(f"{stage.label}: {error!r}\n{traceback.format_exc()}"))
-
-
-def _follow_parent() -> None:
-    """End this process with its parent, even if that is killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _result(one: _Running) -> float:

@@ -18,10 +18,11 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from clipsonic_eval import threads, toyworld
+from clipsonic_eval import toyworld
 from clipsonic_eval.arraytypes import AnyArray, UInt8
 from clipsonic_eval.encoders.toy.frontend import SQUARE
 from clipsonic_eval.encoders.toy.tokenizer import Vocabulary
+from clipsonic_eval.engines import begin_worker
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.seeds import stream
 
@@ -160,7 +161,7 @@ def _collected(
         parts = [job(chunk) for chunk in progress.track(chunks, label=label)]
     else:
         spawned = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(workers, spawned, threads.keep_one) as pool:
+        with concurrent.futures.ProcessPoolExecutor(workers, spawned, begin_worker) as pool:
             parts = list(progress.track(pool.map(job, chunks), label=label, total=len(chunks)))
     return RenderedPairs(
         np.concatenate([part.inputs for part in parts]),

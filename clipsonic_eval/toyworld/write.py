@@ -25,8 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clipsonic_eval import filenames, threads
+from clipsonic_eval import filenames
 from clipsonic_eval.config import as_tree
+from clipsonic_eval.engines import begin_worker
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.files import read_json, write_csv, write_json
 from clipsonic_eval.hashing import config_hash
@@ -140,7 +141,7 @@ def write_world(config: WorldConfig, out: Path, progress: Progress = SILENT) -> 
             pass
         return out
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(config.workers, context, threads.keep_one) as pool:
+    with concurrent.futures.ProcessPoolExecutor(config.workers, context, begin_worker) as pool:
         done = _one_by_one(pool.map(write_items, *zip(*jobs, strict=True)))
         for _ in progress.track(done, label="write the toy world", total=total):
             pass

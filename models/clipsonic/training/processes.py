@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from clipsonic_eval.devices import end_with_torchrun
 from clipsonic_eval.errors import ConfigError
+from clipsonic_eval.lifetime import end_with_torchrun
 
 if TYPE_CHECKING:
     from accelerate import PartialState

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,25 +26,6 @@ def test_auto_is_the_processor_where_there_is_no_gpu(monkeypatch: pytest.MonkeyP
         resolve_device("cuda")
     with pytest.raises(ConfigError, match="'gpu' is not known; use auto, cpu or cuda"):
         resolve_device("gpu")
-
-
-LAUNCHER = """
-import os, subprocess, sys
-child = "import time; from clipsonic_eval.devices import end_with_torchrun as end; end(); print('go', flush=True)"
-child += "; time.sleep(60); print('slept')"
-subprocess.run([sys.executable, "-c", child], env={**os.environ, **dict(a.split("=") for a in sys.argv[1:])})
-"""
-
-
-@pytest.mark.slow
-def test_a_process_of_torchrun_ends_with_it_even_if_torchrun_is_killed() -> None:
-    words = [sys.executable, "-c", LAUNCHER, "TORCHELASTIC_RUN_ID=none"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True) as launcher:
-        assert launcher.stdout is not None
-        assert launcher.stdout.readline() == b"go\n"
-        launcher.kill()
-        launcher.wait()
-        assert launcher.stdout.read() == b""  # to the end of the last process that could write
 
 
 def test_a_process_under_torchrun_has_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
