@@ -141,7 +141,7 @@ def _answered(sets: Mapping[str, AudioSet], asked: QuerySet | None, kind: str) -
     """Return the queries that every set answers, and why others are left out.
 
     Raises:
-        UserError: none is left.
+        UserError: fewer than two are left.
     """
     if asked is not None:
         queries = {query.key: query for query in asked.queries}
@@ -154,16 +154,19 @@ def _answered(sets: Mapping[str, AudioSet], asked: QuerySet | None, kind: str) -
         lacking = [name for name, audio in sets.items() if all(item.key != key for item in audio.items)]
         image = queries[key].image
         if lacking:
-            skipped.append(Skip(key, f"no sound of {listed(lacking)}"))
+            skipped.append(Skip(key, f"{key}: no sound of {listed(lacking)} has this name"))
         elif kind == "image" and (image is None or not image.is_file()):
             skipped.append(
-                Skip(key, f"no image{f' at {image}' if image else '; give --prompts CSV with a column image'}")
+                Skip(key, f"{key}: no image{f' at {image}' if image else '; give --prompts CSV with a column image'}")
             )
         else:
             attributes = {IMAGE_HASH: file_sha256(image)} if kind == "image" and image is not None else {}
             kept.append(Query(key, queries[key].prompt, image, attributes=attributes))
     if not kept:
-        raise UserError(f"no query can be used; the first, '{skipped[0].key}': {skipped[0].reason}")
+        raise UserError(f"no query can be used; the first: {skipped[0].reason}")
+    if len(kept) == 1:
+        more = f"; the first that cannot be: {skipped[0].reason}" if skipped else ""
+        raise UserError(f"one query alone can be used, '{kept[0].key}', and an interval over queries takes two{more}")
     return tuple(kept), skipped
 
 

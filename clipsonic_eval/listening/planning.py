@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from clipsonic_eval import filenames, outputs
 from clipsonic_eval.config import as_tree
+from clipsonic_eval.files import write_csv
 from clipsonic_eval.listening import size
 from clipsonic_eval.listening.make import ListeningConfig, make
 from clipsonic_eval.listening.plan import ListeningPlan
@@ -66,7 +67,7 @@ def settle(
 
 
 def write(planned: PlannedTest, config: ListeningConfig, out: Path, *, overwrite: bool = False) -> Path:
-    """Write ``plan.json`` into a folder and return its path.
+    """Write ``plan.json`` and ``skipped.csv`` into a folder; return the path of the plan.
 
     Args:
         planned: the plan.
@@ -80,4 +81,5 @@ def write(planned: PlannedTest, config: ListeningConfig, out: Path, *, overwrite
     identity = {**as_tree(config), "listeners": planned.plan.listeners, "plan": planned.plan.id}
     with outputs.claim(out, "listen plan", identity, overwrite=overwrite):
         planned.plan.write(out / filenames.PLAN)
+        write_csv(out / filenames.SKIPPED, ("key", "reason"), [(skip.key, skip.reason) for skip in planned.skipped])
     return out / filenames.PLAN

@@ -22,7 +22,7 @@ from clipsonic_eval.listening.trials import HEADPHONES, RATED, SIDES, TONES, Tri
 from clipsonic_eval.stats.crossed import VarianceComponents
 
 AVERAGE: Final = 3.0  # mean opinion of a system for which none is given
-_CONTROLS: Final = {REFERENCE: 5.5, LOW_PASSED: 2.0, SHUFFLED: 1.0, NOISE: -1.0}
+_CONTROLS: Final = {REFERENCE: 6.5, LOW_PASSED: 2.0, SHUFFLED: 1.0, NOISE: -1.0}
 _TIE = 0.3  # of two sounds that are nearer, none is preferred
 _A_STEP: Final = 20.0  # points of a slider
 _TIME: Final = "2000-01-01T00:00:00+00:00"  # nobody took part

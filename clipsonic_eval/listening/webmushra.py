@@ -35,14 +35,6 @@ _NO_TIME: Final = "1970-01-01T00:00:00+00:00"  # it keeps none
 Row = Mapping[str, str]
 
 
-class Imported(NamedTuple):
-    """A test that webMUSHRA ran: its plan as far as it can be told, the answers, and rows that were left out."""
-
-    plan: ListeningPlan
-    answers: list[Answer]
-    skipped: list[Skip]
-
-
 class _Rating(NamedTuple):
     line: int
     listener: str
@@ -60,12 +52,15 @@ def is_table(path: Path) -> bool:
     return bool(rows) and {TEST, PAGE} <= rows[0].keys()
 
 
-def read(path: Path, protocols: Sequence[str] = ()) -> Imported:
+def read(path: Path, protocols: Sequence[str] = ()) -> tuple[ListeningPlan, list[Answer], list[Skip]]:
     """Read ``mushra.csv`` or ``lss.csv``.
 
     Args:
         path: of the table.
         protocols: what the scales of ``lss.csv`` asked, in the order of its columns.
+
+    Returns:
+        (plan as far as it can be told, answers, rows that were left out and why).
 
     Raises:
         UserError: neither of the two tables, several tests in one, scales and protocols that do not match, listeners
@@ -76,7 +71,9 @@ def read(path: Path, protocols: Sequence[str] = ()) -> Imported:
     if len(tests) != 1:
         raise UserError(f"{path}: results of {len(tests)} tests ({', '.join(tests[:3])}); give those of one")
     ratings = _ratings(path, rows, protocols)
-    plan, skipped, answers = _plan(f"webMUSHRA:{tests[0]}", ratings), [], []
+    plan = _plan(f"webMUSHRA:{tests[0]}", ratings)
+    skipped: list[Skip] = []
+    answers: list[Answer] = []
     numbers = {name: number for number, name in enumerate(dict.fromkeys(one.listener for one in ratings))}
     pages = {trial.query: trial for trial in plan.trials(0)}
     found: set[Key] = set()
@@ -93,7 +90,7 @@ def read(path: Path, protocols: Sequence[str] = ()) -> Imported:
         answers.append(answer)
     if not answers:
         raise UserError(f"{path}: no row can be used; the first: {skipped[0].reason}")
-    return Imported(plan, answers, skipped)
+    return plan, answers, skipped
 
 
 def _ratings(path: Path, rows: Sequence[Row], protocols: Sequence[str]) -> list[_Rating]:

@@ -74,7 +74,8 @@ def test_a_query_that_one_system_did_not_answer_is_left_out_and_named() -> None:
     Path("B/q03.wav").unlink()
     done = planned("--clips", "6")
     assert done.exit_code == 3
-    assert "skipped no sound of B" in done.stderr
+    assert "skipped q03: no sound of B has this name" in done.stderr
+    assert Path("plan/skipped.csv").read_text() == "key,reason\nq03,q03: no sound of B has this name\n"
     assert "q03" not in [query.key for query in plan.read(Path("plan")).queries]
 
 
@@ -240,3 +241,13 @@ def test_a_protocol_without_a_number_is_said_and_the_exit_code_says_so() -> None
     done = call("analyse", "answers.csv", "--plan", "plan", "--resamples", "100", "--out", "heard")
     assert done.exit_code == 3
     assert "all pairs were found equal" in done.stderr
+
+
+@pytest.mark.usefixtures("place")
+def test_one_query_alone_makes_no_test() -> None:
+    for i in range(1, 12):
+        Path(f"A/q{i:02d}.wav").unlink()
+    done = planned("--clips", "6")
+    assert done.exit_code == 2
+    assert "one query alone can be used, 'q00', and an interval over queries takes two; the first" in done.stderr
+    assert "q01: no sound of A has this name" in done.stderr

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from clipsonic_eval.cli._options import PATH, json_option, out_option, overwrite_option
-
-if TYPE_CHECKING:
-    from clipsonic_eval.listening.answers import Answer
-    from clipsonic_eval.listening.plan import ListeningPlan
-    from clipsonic_eval.types import Skip
 
 
 @click.command("analyse")
@@ -50,12 +45,13 @@ def command(
     from clipsonic_eval.cli import EXIT_SKIPPED
     from clipsonic_eval.cli._scores import show
     from clipsonic_eval.cli._skips import finish
+    from clipsonic_eval.listening import tables
     from clipsonic_eval.listening.analysis import KIND, analyse
     from clipsonic_eval.listening.relation import relations
     from clipsonic_eval.listening.run_folder import write
     from clipsonic_eval.reporting import listening
 
-    plan, given, skipped = _read(answers, plan_file, protocols)
+    plan, given, skipped = tables.read(answers, plan_file, protocols)
     measured = [run.record for run in find(runs)] if runs else []
     draws = {"n_boot": options["resamples"], "seed": options["seed"]}
     result = analyse(plan, given, skipped, **draws)
@@ -67,21 +63,7 @@ def command(
     show(result.record, as_json=as_json)
     if not as_json:
         click.echo(f"\n{page}")
+        click.echo(f"next: clipsonic-eval report {' '.join((*runs, str(out)))} --out report", err=True)
     finish(ctx, skipped)
     if any(one.check == NOT_COMPUTED and one.severity == "error" for one in result.record.findings.get(KIND, ())):
         ctx.exit(EXIT_SKIPPED)
-
-
-def _read(
-    path: Path, plan_file: Path | None, protocols: tuple[str, ...]
-) -> tuple[ListeningPlan, list[Answer], list[Skip]]:
-    from clipsonic_eval.errors import ConfigError
-    from clipsonic_eval.listening import answers, webmushra
-    from clipsonic_eval.listening.plan import read
-
-    if plan_file is not None:
-        plan = read(plan_file)
-        return plan, *answers.read(path, plan)
-    if not webmushra.is_table(path):
-        raise ConfigError(f"{path}: give the plan of these answers with --plan; only tables of webMUSHRA need none")
-    return webmushra.read(path, protocols)

@@ -62,4 +62,5 @@ def command(
             click.echo(f"{payment}: {paid} workers")
         for table in written:
             click.echo(f"{table}: the rated answers in webMUSHRA's columns")
+        click.echo(f"next: clipsonic-eval listen analyse {path} --plan {folder} --out runs/listening", err=True)
     finish(ctx, skipped)

@@ -44,7 +44,7 @@ from clipsonic_eval.cli._options import (
 @click.option("--seed", type=int, show_default="0", help="Seed of the lists.")
 @config_option
 @set_option("checks.trap=2")
-@out_option("Folder of the plan: plan.json, and the queries that were left out.")
+@out_option("Folder of the plan: plan.json, and skipped.csv with the queries that were left out.")
 @overwrite_option
 @json_option("the plan's id, size and precision")
 @click.pass_context
@@ -90,4 +90,7 @@ def command(
             click.echo(f"a mean opinion will be known to about ±{half:.2f}, from {answers} answers")
         if precision and precision.difference is not None:
             click.echo(f"a difference of {precision.difference:.2f} between two systems is found with 80 % power")
+        click.echo(
+            f"next: clipsonic-eval listen build {out} --out study; `listen simulate` rehearses it first", err=True
+        )
     finish(ctx, found.skipped)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from listening_plans import RATINGS, plan, simulated
@@ -11,11 +13,24 @@ from listening_plans import RATINGS, plan, simulated
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.listening import analysis, opinions, webmushra
 from clipsonic_eval.listening.answers import Answer
-from clipsonic_eval.listening.plan import SessionPart
+from clipsonic_eval.listening.plan import ListeningPlan, SessionPart
+from clipsonic_eval.types import Skip
 
 SLIDERS = SessionPart(("mushra-like",), 6)
 HEAD = ["session_test_id", "email", "age", "session_uuid", "trial_id"]
 MUSHRA = [*HEAD, "rating_stimulus", "rating_score", "rating_time", "rating_comment"]
+
+
+class Read(NamedTuple):
+    """What is read of a table."""
+
+    plan: ListeningPlan
+    answers: list[Answer]
+    skipped: list[Skip]
+
+
+def read(path: Path, protocols: Sequence[str] = ()) -> Read:
+    return Read(*webmushra.read(path, protocols))
 
 
 def table(path: Path, heads: list[str], rows: list[list[object]]) -> Path:
@@ -47,7 +62,7 @@ def sliders(path: Path, listeners: int = 6, reference: int = 100) -> Path:
 
 
 def test_sliders_are_read_with_controls_apart_and_listeners_without_their_addresses(tmp_path: Path) -> None:
-    found = webmushra.read(sliders(tmp_path / "mushra.csv"))
+    found = read(sliders(tmp_path / "mushra.csv"))
     assert found.skipped == []
     assert found.plan.systems == ("C1", "C2")
     assert [query.key for query in found.plan.queries] == [f"trial{i}" for i in range(5)]
@@ -59,7 +74,7 @@ def test_sliders_are_read_with_controls_apart_and_listeners_without_their_addres
 
 
 def test_they_are_analysed_with_the_rule_of_bs_1534_and_a_signature_of_their_own(tmp_path: Path) -> None:
-    found = webmushra.read(sliders(tmp_path / "mushra.csv"))
+    found = read(sliders(tmp_path / "mushra.csv"))
     result = analysis.analyse(found.plan, found.answers, n_boot=100)
     assert {check.rule for check in result.checks} == {"gold_right", "least_answered"}
     assert {s.system for s in result.record.scores} == {"C1", "C2", "real", "anchor-3.5kHz", "anchor-7kHz"}
@@ -72,14 +87,14 @@ def test_they_are_analysed_with_the_rule_of_bs_1534_and_a_signature_of_their_own
 
 
 def test_who_does_not_find_the_hidden_reference_is_excluded(tmp_path: Path) -> None:
-    found = webmushra.read(sliders(tmp_path / "mushra.csv", reference=80))
+    found = read(sliders(tmp_path / "mushra.csv", reference=80))
     with pytest.raises(UserError, match=r"every listener broke a rule of the plan \(gold_right\)"):
         analysis.analyse(found.plan, found.answers, n_boot=100)
 
 
 def test_the_same_table_gives_the_same_test_and_more_listeners_do_not_change_it(tmp_path: Path) -> None:
-    few, many = (webmushra.read(sliders(tmp_path / f"{n}.csv", n)) for n in (4, 8))
-    assert few.answers == webmushra.read(sliders(tmp_path / "again.csv", 4)).answers
+    few, many = (read(sliders(tmp_path / f"{n}.csv", n)) for n in (4, 8))
+    assert few.answers == read(sliders(tmp_path / "again.csv", 4)).answers
     assert (
         opinions.head(few.plan, "mushra-like", "all").split("test:")[0]
         == opinions.head(many.plan, "mushra-like", "all").split("test:")[0]
@@ -92,7 +107,7 @@ def test_rows_that_are_no_ratings_are_left_out_by_line(tmp_path: Path) -> None:
     lines += [lines[1], lines[2].replace(",12500,", ",soon,").replace("uuid-0", "uuid-9")]
     lines += [lines[3].replace("reference,", "reference,1000").replace("uuid-0", "uuid-9")]
     path.write_text("\n".join(lines) + "\n")
-    reasons = {skip.key: skip.reason for skip in webmushra.read(path).skipped}
+    reasons = {skip.key: skip.reason for skip in read(path).skipped}
     assert set(reasons) == {"line-52", "line-53", "line-54"}
     assert "the first stands" in reasons["line-52"]
     assert "'soon' is no number" in reasons["line-53"]
@@ -112,7 +127,7 @@ def likert(path: Path, scales: int = 2, who: str = "email") -> Path:
 
 
 def test_ratings_of_single_sounds_are_read_by_the_protocols_that_their_scales_asked(tmp_path: Path) -> None:
-    found = webmushra.read(likert(tmp_path / "lss.csv"), ["mos-relevance", "mos-fidelity"])
+    found = read(likert(tmp_path / "lss.csv"), ["mos-relevance", "mos-fidelity"])
     assert list(found.plan.protocols) == ["mos-relevance", "mos-fidelity"]
     assert len(found.answers) == 4 * 6 * 2 * 2
     result = analysis.analyse(found.plan, found.answers, n_boot=100)
@@ -136,7 +151,7 @@ def test_ratings_of_single_sounds_are_read_by_the_protocols_that_their_scales_as
 )
 def test_what_is_no_table_of_webmushra_is_refused(made: object, protocols: list[str], why: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=why):
-        webmushra.read(made(tmp_path / "table.csv"), protocols)  # type: ignore[operator]
+        read(made(tmp_path / "table.csv"), protocols)  # type: ignore[operator]
 
 
 def values(answers: list[Answer]) -> set[tuple[str, str, str, str]]:
@@ -150,7 +165,7 @@ def test_our_answers_come_back_through_webmushras_columns(tmp_path: Path) -> Non
     assert [path.name for path in written] == ["mushra.csv", "lss.csv"]
     assert written[0].read_text().splitlines()[0] == ",".join([*HEAD[:1], *HEAD[3:], *MUSHRA[5:]])
     assert ",anchor35," in written[0].read_text()
-    back = [*webmushra.read(written[0]).answers, *webmushra.read(written[1], RATINGS.protocols).answers]
+    back = [*read(written[0]).answers, *read(written[1], RATINGS.protocols).answers]
     assert values(back) == values(answers)
     assert len(back) == sum(one.kind == "rated" for one in answers)
 
