@@ -22,6 +22,8 @@ JUDGES = (
     "otava",
     "bigvgan",
     "vocos",
+    "dac",
+    "audiotools",
     "ray",
     "encodec",
     "audiobox_aesthetics",
