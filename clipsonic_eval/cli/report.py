@@ -29,6 +29,7 @@ _MAIN = ("page.html", "README.md", "table.md", "table.csv", "table.tex")
 @click.option("--select", multiple=True, metavar="TAG=VALUE", help="Runs shown in the table, e.g. guidance=2.")
 @catalogue_option
 @venue_option
+@click.option("--pgf", is_flag=True, help="Figures as PGF too, with letters in the font of the paper (needs pdflatex).")
 @click.option(
     "--training", multiple=True, type=PATH, metavar="FOLDER", help="Models whose training curves are shown; repeatable."
 )
@@ -79,6 +80,7 @@ def command(
             page=page_config(given),
             paper=paper_table(given),
             training=given["training"],
+            pgf=given["pgf"],
         ),
         select=dict(map(_tag, given["select"])),
         overwrite=given["overwrite"],
@@ -128,6 +130,7 @@ def _this(runs: tuple[Path, ...], out: Path, given: dict[str, Any]) -> str:
     words += [word for item in given["select"] for word in ("--select", item)]
     for name in ("venue", "catalogue"):
         words += [f"--{name}", given[name]] if given[name] else []
+    words += ["--pgf"] if given["pgf"] else []
     words += [word for folder in given["training"] for word in ("--training", str(folder))]
     words += [*paper_words(given), *page_words(given)]
     return shlex.join(words)

@@ -50,6 +50,7 @@ class ReportOptions(NamedTuple):
         page: of the page for listening; None: there is none.
         paper: the tables of the paper.
         training: folders of models whose training curves the report shows.
+        pgf: figures as PGF too, whose letters LaTeX sets.
     """
 
     title: str = "Report"
@@ -59,6 +60,7 @@ class ReportOptions(NamedTuple):
     page: PageConfig | None = None
     paper: PaperTable = PaperTable()
     training: tuple[Path, ...] = ()
+    pgf: bool = False
 
     @property
     def latex(self) -> LatexStyle:
@@ -81,5 +83,6 @@ class ReportOptions(NamedTuple):
             "records": self.keep_records,
             "venue": self.venue,
             "paper": {k: v.name if isinstance(v, Path) else v for k, v in self.paper._asdict().items() if v},
+            **({"pgf": True} if self.pgf else {}),
             **({} if self.page is None else {"page": self.page.identity()}),
         }

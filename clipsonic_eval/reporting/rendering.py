@@ -38,7 +38,7 @@ def render(
     shown, csv = render_tables(results)
     for name, table, as_csv in asked_for(results, options.paper):
         shown[name], csv[name] = table, as_csv
-    figures, not_drawn = draw_all(results, folder, options.venue or DEFAULT)
+    figures, not_drawn = draw_all(results, folder, options.venue or DEFAULT, pgf=options.pgf)
     left_out = [*results.notes, *not_drawn]
     if options.keep_records:
         export_records.write(results, folder / "records")

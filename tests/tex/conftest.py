@@ -1,13 +1,13 @@
-"""Documents in the layouts of venues, set by pdfLaTeX; skipped where TeX or poppler is not installed."""
+"""Documents in the layouts of venues, set by LaTeX; skipped where the engine or poppler is not installed."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import pytest
 
@@ -20,7 +20,13 @@ LAYOUTS: Final = {
     "neurips": r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{times}\usepackage"
     r"[textwidth=5.5in,textheight=9in]{geometry}\renewcommand{\footnotesize}{\fontsize{9}{10}\selectfont}",
 }
-PACKAGES: Final = r"\usepackage{booktabs,threeparttable,siunitx}"
+PACKAGES: Final = r"\usepackage{booktabs,threeparttable,siunitx,pgf}"
+
+
+class Typeset(Protocol):
+    """Sets the contents of files, one after the other, in a layout."""
+
+    def __call__(self, layout: str, contents: Sequence[str], engine: str = "pdflatex") -> Made: ...
 
 
 class Made(NamedTuple):
@@ -42,18 +48,18 @@ class Made(NamedTuple):
 
 
 @pytest.fixture
-def typeset(tmp_path: Path) -> Callable[[str, Sequence[str]], Made]:
+def typeset(tmp_path: Path) -> Typeset:
     """Return a function that sets the contents of files, one after the other, in a layout."""
-    for tool in ("pdflatex", "pdftotext"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed (Debian: texlive-latex-extra texlive-science texlive-publishers, "
-                        "texlive-fonts-recommended, poppler-utils)")  # fmt: skip
 
-    def run(layout: str, contents: Sequence[str]) -> Made:
+    def run(layout: str, contents: Sequence[str], engine: str = "pdflatex") -> Made:
+        for tool in (engine, "pdftotext"):
+            if shutil.which(tool) is None:
+                pytest.skip(f"{tool} is not installed (Debian: texlive-latex-extra texlive-science texlive-publishers, "
+                            "texlive-fonts-recommended, texlive-xetex, poppler-utils)")  # fmt: skip
         body = "\n\\clearpage\n".join(contents)
         document = f"{LAYOUTS[layout]}\n{PACKAGES}\n\\begin{{document}}\nText.\n{body}\n\\end{{document}}\n"
         (tmp_path / "paper.tex").write_text(document, encoding="utf-8")
-        command = ["pdflatex", "-interaction=nonstopmode", "paper.tex"]
+        command = [engine, "-interaction=nonstopmode", "paper.tex"]
         subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
         log = (tmp_path / "paper.log").read_text(encoding="utf-8", errors="replace")
         read = ["pdftotext", "-layout", "paper.pdf", "-"]

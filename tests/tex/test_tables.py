@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from tex.conftest import LAYOUTS, Made
+from tex.conftest import LAYOUTS, Made, Typeset
 from unit.report.latex.test_floats import table, wide
 from unit.report.synthetic import Made as Study
 from unit.report.synthetic import evaluation, gap_record, results_of
@@ -22,7 +21,6 @@ from clipsonic_eval.reporting.options import PaperTable, ReportOptions
 from clipsonic_eval.reporting.report_tables import render_tables
 from clipsonic_eval.study.catalogue import CLIPSONIC
 
-Typeset = Callable[[str, Sequence[str]], Made]
 HOSTILE = [
     r"50 % of $a_b$ & {c}#~^\d",
     "a--b <x> |y| \"z\" 'w' `v`",
@@ -71,6 +69,15 @@ def test_all_tables_compile_fit_and_show_every_number(layout: str, siunitx: bool
     fits(made)
     asked = sum((numbers(one) for one in tables() if "By seed" not in one.heads), Counter[str]())
     assert asked - Counter(re.findall(r"\d+\.\d+", made.text)) == Counter()
+
+
+@pytest.mark.parametrize("engine", ["lualatex", "xelatex"])
+def test_tables_compile_with_the_other_engines_too(engine: str, typeset: Typeset) -> None:
+    made = typeset("article", [latex(one, LatexStyle(siunitx=True)) for one in tables()], engine)
+    fits(made)
+    asked = sum((numbers(one) for one in tables() if "By seed" not in one.heads), Counter[str]())
+    assert asked - Counter(re.findall(r"\d+\.\d+", made.text)) == Counter()
+    assert "U+72AC" not in made.text  # these engines set the character itself, in a font that has it
 
 
 @pytest.mark.parametrize("venue", ["ieee", "icassp", "neurips"])

@@ -10,6 +10,7 @@ from unit.report.synthetic import gap_record, on_fad, results_of, simple, write_
 from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.analysis.results import Results, analyse
 from clipsonic_eval.analysis.runs import Run, sort
+from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_csv
 from clipsonic_eval.reporting.drawing import draw_all
 from clipsonic_eval.study.catalogue import CLIPSONIC
@@ -90,3 +91,9 @@ def test_the_numbers_of_a_figure_stand_beside_it(tmp_path: Path) -> None:
     assert [(row["guidance"], float(row["value"])) for row in tables["guidance"]] == [("1.0", 3.0), ("2.0", 6.0)]
     assert [row["query"] for row in tables["spectrograms"] if row["system"] == "a"] == [f"q000{i}" for i in range(4)]
     assert [row["class"] for row in tables["contact_sheet"] if row["system"] == "a"] == ["bell", "bell", "dog", "dog"]
+
+
+def test_pgf_without_pdflatex_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="figures as PGF need pdflatex, which measures their letters"):
+        draw_all(results_of(MINE), tmp_path, pgf=True)
