@@ -58,7 +58,7 @@ def save(made: Figure, path: Path) -> None:
         file.write("\\end{pgfpicture}\n\\makeatother\\endgroup\n")
 
 
-class _Renderer(RendererPgf):
+class _Renderer(RendererPgf):  # type: ignore[misc]  # matplotlib states no type
     """matplotlib's renderer for texts that are no LaTeX."""
 
     def draw_text(
@@ -67,5 +67,5 @@ class _Renderer(RendererPgf):
     ) -> None:  # fmt: skip
         super().draw_text(gc, x, y, escape(s), prop, angle, ismath, mtext)
 
-    def get_text_width_height_descent(self, s: str, prop: FontProperties, ismath: Any) -> tuple[float, float, float]:
+    def get_text_width_height_descent(self, s: str, prop: FontProperties, ismath: Any) -> Any:
         return super().get_text_width_height_descent(escape(s), prop, ismath)
