@@ -294,4 +294,8 @@ def _record_files(path: Path) -> Iterator[Path]:
     elif (path / filenames.RECORD).exists():
         yield path / filenames.RECORD
     elif path.is_dir():
-        yield from sorted(path.rglob(filenames.RECORD))
+        found = sorted(path.rglob(filenames.RECORD))
+        runs = {
+            file.parent for file in found
+        }  # what lies below a run is a part of it: a listening test without exclusions
+        yield from (file for file in found if runs.isdisjoint(file.parent.parents))

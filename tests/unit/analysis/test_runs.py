@@ -79,6 +79,13 @@ def test_runs_are_found_below_a_folder_and_named_apart(tmp_path: Path) -> None:
     assert [r.name for r in find([tmp_path / "b/run", tmp_path / "b"])] == ["run", "other"]
 
 
+def test_what_lies_below_a_run_is_a_part_of_it_and_no_run_of_its_own(tmp_path: Path) -> None:
+    for name in ("eval", "heard", "heard/all_listeners"):
+        records.write(simple(FAD), tmp_path / name)
+    assert [run.name for run in find([tmp_path])] == ["eval", "heard"]
+    assert [run.name for run in find([tmp_path / "heard/all_listeners"])] == ["all_listeners"]
+
+
 def test_places_without_records_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no record\.json here or below"):
         find([tmp_path])
