@@ -49,15 +49,15 @@ def notes(result: GateResult) -> list[str]:
 
 
 def side(described: Mapping[str, Any]) -> str:
-    """Return what was compared, on one line: its name, the first digits of its records' hashes, its commit.
+    """Return what was compared, on one line: its name, the first digits of the hashes of what its records say, its commit.
 
     Example:
         >>> side({"name": "main", "records": ["1a2b3c4d5e6f"], "commit": "9f8e7d6c5b4a"})
-        'main (1a2b3c4d; commit 9f8e7d6c)'
+        'main (contents 1a2b3c4d; commit 9f8e7d6c)'
     """
     hashes = ", ".join(str(digest)[:_HASH_DIGITS] for digest in described.get("records", ()))
     commit = str(described.get("commit") or "")[:_HASH_DIGITS]
-    parts = [part for part in (hashes, commit and f"commit {commit}") if part]
+    parts = [part for part in (hashes and f"contents {hashes}", commit and f"commit {commit}") if part]
     name = str(described.get("name") or "unnamed")
     return printable(f"{name} ({'; '.join(parts)})" if parts else name)
 

@@ -20,7 +20,11 @@ def test_the_page_has_outcome_question_table_refusals_and_notes() -> None:
     assert page.startswith("### Gate: worse (1 worse, 1 cannot tell, 1 not worse, 1 refused)\n\nQuestion: one model")
     assert "| PD | fad | fad\\<+3% | 23.40 → 23.90 | +0.50 [0.20, 0.80] | **worse** | the reason for worse |" in page
     assert "- **refused** ZS kl\\<+5%: kl of 'ZS' is in" in page
-    assert page.index("- **refused**") < page.index("- one seed a side") < page.index("- baseline: main (1a2b3c4d)")
+    assert (
+        page.index("- **refused**")
+        < page.index("- one seed a side")
+        < page.index("- baseline: main (contents 1a2b3c4d)")
+    )
     assert len(_table(page)) == 5  # heading, rule, three verdicts
 
 

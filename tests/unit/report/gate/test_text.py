@@ -11,7 +11,7 @@ from clipsonic_eval.reporting.gate.text import render
 def test_the_whole_result_reads_from_the_question_to_the_outcome() -> None:
     assert render(FULL, width=110) == (
         "question: one model against another on the same queries; error term: clips, paired by key\n"
-        "baseline: main (1a2b3c4d)\n"
+        "baseline: main (contents 1a2b3c4d)\n"
         "candidate: runs/eval\n"
         "\n"
         "System  Metric      Limit             Baseline → candidate  Change                   Verdict\n"
