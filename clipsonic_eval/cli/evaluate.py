@@ -99,6 +99,7 @@ def command(ctx: click.Context, /, out: Path, file: Path | None, sets: tuple[str
     \b
     clipsonic-eval evaluate --reference real/ --prompts test.csv \
         --system PD=wavs/PD --system ZS=wavs/ZS --out run/
+    clipsonic-eval report run/ --out report/ --page
     """
     from clipsonic_eval.checks.evaluation import NOT_COMPUTED
     from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate

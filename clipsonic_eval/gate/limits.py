@@ -141,8 +141,8 @@ def _amount(part: str, sign: str, text: str) -> tuple[float, bool]:
         raise ConfigError(f"limit '{text}': limits bound the change and not the value; write the sign, {sign}{part}")
     if word[0] != sign:
         raise ConfigError(
-            f"limit '{text}': demands an improvement; a limit states the accepted change for the worse, <+{part[1:]} of "
-            f"a metric that is better when lower, >-{part[1:]} of one that is better when higher"
+            f"limit '{text}': demands an improvement; a limit states the accepted change for the worse, <+{part[1:]} "
+            f"of a metric that is better when lower, >-{part[1:]} of one that is better when higher"
         )
     share = part.endswith("%")
     if share and sign == "-" and number >= 100:

@@ -23,7 +23,8 @@ class Venue(NamedTuple):
 
 VENUES: Final = {
     "ieee": Venue(21 * _PICA, 43 * _PICA),  # IEEEtran: text 43 pc, columns 1 pc apart
-    "icassp": Venue(86 * _MM, 178 * _MM),  # spconf (ICASSP, WASPAA): 178 mm, 6 mm apart
+    "icassp": Venue(86 * _MM, 178 * _MM),  # spconf: 178 mm, 6 mm apart
+    "waspaa": Venue(86 * _MM, 178 * _MM),  # the same
     "interspeech": Venue(80 * _MM, 170 * _MM),  # Interspeech.cls: 170 mm, 10 mm apart
     "ismir": Venue(82 * _MM, 172 * _MM),  # ismir.sty: 172 mm, 8 mm apart
     "acm": Venue(241.147 * _PT, 506.295 * _PT),  # acmart sigconf: 54 pt margins on letter paper, 2 pc apart

@@ -49,7 +49,7 @@ def notes(result: GateResult) -> list[str]:
 
 
 def side(described: Mapping[str, Any]) -> str:
-    """Return what was compared, on one line: its name, the first digits of the hashes of what its records say, its commit.
+    """Return what was compared, on one line: its name, the first digits of its contents' hashes, its commit.
 
     Example:
         >>> side({"name": "main", "records": ["1a2b3c4d5e6f"], "commit": "9f8e7d6c5b4a"})
