@@ -321,7 +321,17 @@ def test_on_paper_every_visible_query_has_its_spectrograms_and_there_are_no_cont
 
 def test_hostile_prompts_stand_as_they_are(open_page: OpenPage, inside: Path) -> None:
     page = open_page(inside.as_uri())
-    assert {prompt.strip() for prompt in HOSTILE} <= set(prompts(page))
+    *short, long = (prompt.strip() for prompt in HOSTILE)
+    assert set(short) <= set(prompts(page))
+    (heading,) = (prompt for prompt in prompts(page) if prompt.endswith("…"))
+    assert long.startswith(heading.removesuffix("…"))
+    assert len(heading) <= 301
+    whole = page.locator("#queries details")
+    assert not whole.locator("bdi").is_visible()
+    whole.locator("summary").click()
+    assert whole.locator("bdi").inner_text().strip() == long
+    page.locator("#find").fill(long[-40:])  # all of it is searched
+    assert prompts(page) == [heading]
 
 
 def test_no_more_than_thirty_sounds_are_kept(open_page: OpenPage, inside: Path) -> None:

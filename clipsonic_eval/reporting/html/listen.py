@@ -38,6 +38,7 @@ _LOUDNESS: Final = (
     "At equal loudness (BS.1770) each sound is turned down to the quietest of its query, by "
     f"{sounds.MOST_DB:.0f} dB at most; those that are shorter than 0.4 s or silent stay as they are."
 )
+_HEADING: Final = 300  # characters of a prompt above its sounds; all of a longer one can be unfolded
 
 
 class _Shown(NamedTuple):
@@ -156,6 +157,7 @@ def _query(shown: _Shown, key: str) -> dict[str, Any]:
     return {
         "key": key,
         "text": text,
+        "heading": text if len(text) <= _HEADING else f"{text[:_HEADING].rstrip()}…",
         "label": label,
         "groups": list(shown.groups[key]),
         "about": about,

@@ -32,6 +32,7 @@
 
   // queries: what is shown, in which order
   const items = $$("#queries > li");
+  const headings = items.map((item) => $("h3", item).textContent);
   const texts = data.queries.map((query) => [query.text, query.key, query.label, ...query.findings].join(" ").toLowerCase());
   const REMEMBERED = ["find", "group", "by", "of", "minus"]; // with the query, in the address
   const control = Object.fromEntries([...REMEMBERED, "reverse", "blind"].map((id) => [id, $(`#${id}`)]));
@@ -90,7 +91,7 @@
     const button = make("button", { type: "button", className: "take", ariaPressed: "false" },
       ...(place < 10 ? [make("kbd", { textContent: (place + 1) % 10 })] : []), ` ${name}`);
     on(button, "click", () => (player.query === i && player.system === s ? toggle() : select(i, s, true)));
-    const image = make("img", { alt: blind ? `Spectrogram of ${name}` : `Spectrogram of ${name} for ${data.queries[i].text}. ${values.map((pair) => pair.join(" ")).join(", ")}` });
+    const image = make("img", { alt: blind ? `Spectrogram of ${name}` : `Spectrogram of ${name} for ${headings[i]}. ${values.map((pair) => pair.join(" ")).join(", ")}` });
     image.src = imageAddress(i, images, data.systems[s].name);
     const strip = make("div", { className: "strip" }, image, make("span", { className: "cursor" }));
     on(strip, "click", (event) => {
@@ -140,7 +141,7 @@
     $("#play").ariaPressed = String(player.playing);
     const [from, to] = player.part.map((seconds) => seconds.toFixed(2));
     $("#part").textContent = to ? `Repeats ${from}–${to} s` : from ? `From ${from} s … to here` : "Repeat a part";
-    if (player.query >= 0) $("#now").textContent = `${nameOf(player.query, player.system)}: ${data.queries[player.query].text}`;
+    if (player.query >= 0) $("#now").textContent = `${nameOf(player.query, player.system)}: ${headings[player.query]}`;
   };
   const follow = () => {
     const sound = heard();
