@@ -32,12 +32,15 @@ from clipsonic_eval.types import Clip
 
 N, M, SEED = 480, 960, 0
 SETTINGS = [(iterations, stride) for stride in (1, 2) for iterations in (4, 8, 16, 32)]
+GRIFFIN_LIM = "Griffin-Lim"
 LOUD = 6.9  # nats below a clip's loudest place, 60 dB: where the error of the log-mel is taken
 TEXT = f"""# Vocoders of the toy world
 
 ```bash
-clipsonic-eval demo --out runs/demo                                             # writes and prepares the videos
-clipsonic-eval train toy_vocoder --set clips=runs/demo/clips/videos --out models/toy-vocoder
+clipsonic-eval demo --out runs/demo    # the toy world, among other things
+clipsonic-eval prepare runs/demo/world/videos --out clips --set duration_s=0.96 --set window=first \\
+    --set image_encoder=null --set shard_size=256 --workers 0
+clipsonic-eval train toy_vocoder --set clips=clips --out models/toy-vocoder
 python tests/benchmarks/vocoder.py reports/vocoder/README.md models/toy-vocoder
 ```
 
@@ -118,7 +121,7 @@ def vocoders(
     """Yield name and vocoder: Griffin-Lim at each setting, then those that were trained."""
     for iterations, stride in settings:
         options = {"iterations": iterations, "stride": stride}
-        yield f"Griffin-Lim, {iterations} iterations, stride {stride}", make_vocoder(config, options)
+        yield f"{GRIFFIN_LIM}, {iterations} iterations, stride {stride}", make_vocoder(config, options)
     for folder in folders:
         kind, card = read_json(folder / "model_index.json")["vocoder"], read_json(folder / "card.json")
         name = f"{kind}, {card['parameters']:,} weights, {card['steps']} steps"
@@ -155,7 +158,19 @@ def page(real: Result, results: Sequence[Result]) -> str:
         "ms per clip",
     )
     verdict = f"The lowest FAD: {lowest.name}. Within one standard error of it: {'; '.join(near) or 'none'}."
-    return f"{TEXT}{markdown_table(heads, rows)}\n{verdict} Processor: {provenance.collect()['processor']}.\n"
+    return (
+        f"{TEXT}{markdown_table(heads, rows)}\n{verdict} {demo_sentence(results)}Processor: "
+        f"{provenance.collect()['processor']}.\n"
+    )
+
+
+def demo_sentence(results: Sequence[Result]) -> str:
+    """Say whether a trained vocoder takes Griffin-Lim's place in the demo: a lower FAD in no more time; "": none."""
+    best = min((r for r in results if r.name.startswith(GRIFFIN_LIM)), key=lambda r: r.fad)
+    trained = [r for r in results if not r.name.startswith(GRIFFIN_LIM)]
+    better = [r.name for r in trained if r.fad < best.fad and r.ms <= best.ms]
+    rule = "A trained vocoder takes Griffin-Lim's place in the demo if its FAD is lower in no more time:"
+    return f"{rule} {'; '.join(better) or 'none does'}. " if trained else ""
 
 
 if __name__ == "__main__":

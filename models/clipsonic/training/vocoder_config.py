@@ -19,7 +19,7 @@ class VocoderNetworkConfig:
     """The generator.
 
     Attributes:
-        name: ``bigvgan``, or ``vocos``, which costs a tenth or less on a CPU.
+        name: ``bigvgan``, or ``vocos``, whose layers work at the rate of the frames.
         options: its size, by the names of its published ``config.json``; ``models/clipsonic/configs/vocoder.yaml``
             states those of BigVGAN-base, and Vocos has those of its paper unless others are given.
     """

@@ -1,7 +1,6 @@
 """The generator of Vocos: ConvNeXt blocks at the rate of the frames, then an inverse Fourier transform.
 
-No layer works at the rate of the samples, so that a waveform costs about as much as one layer of a HiFi-GAN. Names of
-parameters are those of the package ``vocos``.
+No layer works at the rate of the samples. Names of parameters are those of the package ``vocos``.
 
 Source: H. Siuzdak, Vocos: Closing the Gap between Time-Domain and Fourier-Based Neural Vocoders for High-Quality Audio
 Synthesis, ICLR 2024.
