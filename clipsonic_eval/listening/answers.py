@@ -116,6 +116,19 @@ def write(path: Path, answers: Iterable[Answer]) -> None:
     write_csv(path, COLUMNS, [{**one._asdict(), "systems": BETWEEN.join(one.systems)} for one in ordered])
 
 
+def require_made_up(path: Path) -> None:
+    """Refuse to replace a file that holds anything but answers of made-up listeners.
+
+    Raises:
+        UserError: it does.
+    """
+    if not path.exists():
+        return
+    rows = read_csv(path, fix="name another file with --out")
+    if not all(row.get("listener", "").startswith(SIMULATED) for row in rows):
+        raise UserError(f"{path}: is there already and was not simulated; name another file with --out")
+
+
 def read(path: Path, plan: ListeningPlan) -> tuple[list[Answer], list[Skip]]:
     """Read answers and check each against the plan.
 

@@ -251,3 +251,17 @@ def test_one_query_alone_makes_no_test() -> None:
     assert done.exit_code == 2
     assert "one query alone can be used, 'q00', and an interval over queries takes two; the first" in done.stderr
     assert "q01: no sound of A has this name" in done.stderr
+
+
+@pytest.mark.usefixtures("place")
+def test_made_up_answers_replace_none_but_made_up_ones() -> None:
+    assert planned("--clips", "6").exit_code == 0
+    for seed in ("0", "1"):
+        assert call("simulate", "plan", "--seed", seed, "--out", "rehearsal.csv").exit_code == 0
+    answered()
+    for file in ("answers.csv", "prompts.csv"):
+        before = Path(file).read_bytes()
+        done = call("simulate", "plan", "--out", file)
+        assert done.exit_code == 2
+        assert f"{file}: is there already and was not simulated" in done.stderr
+        assert Path(file).read_bytes() == before

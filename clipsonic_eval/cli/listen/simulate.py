@@ -24,7 +24,7 @@ def command(
     r"""Make up answers to PLAN, to see what its analysis will say before anybody has listened.
 
     Attentive listeners answer by the means given, 3 for other systems, with the variances that `listen plan` takes
-    for typical. Records of such answers say that they are simulated.
+    for typical. Records of such answers say that they are simulated, and no other answers are replaced.
 
     \b
     clipsonic-eval listen simulate plan --mean PD=3.4 --mean ZS=2.8 --careless 2 \
@@ -36,6 +36,7 @@ def command(
     from clipsonic_eval.listening.rehearsal import rehearse
 
     frozen = read(plan)
+    answers.require_made_up(out)
     given = {name: _mean(name, text) for name, text in named(means, "--mean").items()}
     found = rehearse(frozen, given, listeners=listeners, careless=careless, seed=seed)
     answers.write(out, found)
