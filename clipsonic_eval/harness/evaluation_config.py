@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from clipsonic_eval import outputs
 from clipsonic_eval.config import as_tree, coerce
+from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.errors import ConfigError, unknown_name
 from clipsonic_eval.harness import stored_statistics
 from clipsonic_eval.harness.resolve import metric_roles
@@ -104,6 +105,11 @@ class EvaluateConfig:
         """
         roles = metric_roles()
         for role in (*self.encoders, *(name for name in self.weights if "/" not in name)):
+            if role in ENCODERS:
+                raise ConfigError(
+                    f"'{role}' is an encoder; encoders and weights are given by role, as --encoder audio={role} and "
+                    "--weights audio=FILE, or weights by the convention that brings the encoder"
+                )
             if role not in roles:
                 raise unknown_name("role of an encoder", role, roles)
         for name in self.weights:

@@ -122,6 +122,10 @@ def files(root: Path) -> set[str]:
         (f"{EVALUATE} --pair a:b", "unknown system to compare with 'b'. Known: a."),
         (f"{EVALUATE} --baseline b", "unknown system to compare with 'b'. Known: a."),
         (f"{EVALUATE} --encoder toy-audio", "--encoder toy-audio: expected ROLE=NAME"),
+        (
+            f"{EVALUATE} --weights vggish=w.pth",
+            "'vggish' is an encoder; encoders and weights are given by role, as --enc",
+        ),
         (f"{EVALUATE} --encoder adio=toy-audio", "unknown role of an encoder 'adio'. Did you mean 'audio'?"),
         (f"{EVALUATE} --encoder audio=toy-adio", "unknown encoder 'toy-adio'. Did you mean 'toy-audio'?"),
         (f"{EVALUATE} --weights audio=w.pt", "w.pt: no such weight file"),

@@ -181,4 +181,5 @@ def load_openl3(
         licence=LICENCE,
         source=source(content, input_repr),
     )
-    return OpenL3Encoder(network.to(device), input_repr, windows, card, device)
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # a stub lacks it
+    return OpenL3Encoder(network, input_repr, windows, card, device)
