@@ -91,6 +91,7 @@ def test_limits_of_equal_values_have_some_width(value: float) -> None:
 PRINTED = {
     "ieee": (3.5, 7.16),
     "icassp": (3.39, 7.0),
+    "waspaa": (3.39, 7.0),
     "interspeech": (3.15, 6.69),
     "ismir": (3.23, 6.77),
     "acm": (3.33, 7.0),
