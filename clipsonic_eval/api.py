@@ -366,7 +366,7 @@ def report(
     catalogue: Catalogue | None = None,
     title: str = "Report",
     venue: str = "",
-    page: bool = False,
+    page: bool | Mapping[str, Any] = False,
     overwrite: bool = False,
 ) -> Path:
     """Write tables (Markdown, CSV, LaTeX), figures and a summary in words.
@@ -377,14 +377,14 @@ def report(
         catalogue: names, colours, planned tests and questions of a study; None suits any systems.
         title: of its page.
         venue: whose columns figures and LaTeX tables fill, e.g. ``ieee``; "": figures ICASSP's, and tables fit all.
-        page: write ``page.html`` too, one file in which every system's sounds stand side by side.
+        page: write ``page.html`` too, with every system's sounds side by side; True, or its settings by name.
         overwrite: replace a report of other runs.
 
     Returns:
         The page: ``out/page.html`` where it was asked for, else ``out/README.md``.
 
     Raises:
-        UserError: no runs, or numbers whose signatures do not allow them in one column.
+        UserError: no runs, numbers whose signatures do not allow them in one column, or no such setting of the page.
 
     Example:
         >>> import clipsonic_eval as ce
@@ -392,9 +392,9 @@ def report(
         >>> ce.report([run], out="report/").read_text().splitlines()[0]
         '# Report'
     """
-    from clipsonic_eval.reporting.build import PAGE, PageConfig, ReportOptions, build
+    from clipsonic_eval.reporting.build import PAGE, ReportOptions, build, page_config
 
     given = [runs] if isinstance(runs, RunRecord | str | os.PathLike) else runs
-    options = ReportOptions(title, venue=venue, page=PageConfig() if page else None)
+    options = ReportOptions(title, venue=venue, page=page_config(page))
     made = build(given, out, catalogue=catalogue, options=options, overwrite=overwrite).out
-    return made / ("page.html" if page else PAGE)
+    return made / (PAGE if options.page is None else "page.html")

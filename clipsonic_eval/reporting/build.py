@@ -17,10 +17,10 @@ from clipsonic_eval.analysis.runs import Runs, find, sort
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
-from clipsonic_eval.reporting.options import PageConfig, PaperTable, ReportOptions
+from clipsonic_eval.reporting.options import PageConfig, PaperTable, ReportOptions, page_config
 from clipsonic_eval.reporting.rendering import PAGE, render
 
-__all__ = ["PAGE", "PageConfig", "PaperTable", "ReportOptions", "ReportResult", "build"]
+__all__ = ["PAGE", "PageConfig", "PaperTable", "ReportOptions", "ReportResult", "build", "page_config"]
 
 StrPath = str | os.PathLike[str]
 _DEFAULT: Final = ReportOptions()

@@ -7,10 +7,10 @@ from typing import Any, Final, NamedTuple
 
 from clipsonic_eval.errors import unknown_name
 from clipsonic_eval.reporting.figures.venues import VENUES
-from clipsonic_eval.reporting.html.settings import PageConfig
+from clipsonic_eval.reporting.html.settings import PageConfig, page_config
 from clipsonic_eval.reporting.latex.floats import LatexStyle
 
-__all__ = ["ABLATION", "PUBLISHED", "PageConfig", "PaperTable", "ReportOptions"]
+__all__ = ["ABLATION", "PUBLISHED", "PageConfig", "PaperTable", "ReportOptions", "page_config"]
 
 ABLATION: Final = "ablation_"  # begins the names of tables over the values of a setting
 PUBLISHED: Final = "published"  # name of the table of numbers from elsewhere

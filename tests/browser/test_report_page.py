@@ -256,6 +256,28 @@ def test_queries_are_searched_and_sorted(open_page: OpenPage, inside: Path) -> N
     assert len(prompts(page)) == 12
 
 
+def test_the_difference_of_two_systems_sorts(open_page: OpenPage, inside: Path, tmp_path: Path) -> None:
+    text = inside.read_text(encoding="utf-8")
+    begin, end = '<script type="application/json" id="data">', "</script>"
+    before, rest = text.split(begin, 1)
+    data, after = rest.split(end, 1)
+    tree = json.loads(data)
+    for query in tree["queries"]:  # PD less IQ: the number of the query, in an order of its own
+        number = int(query["key"].split()[1])
+        query["values"][0][1] = query["values"][0][0] + (5 * number) % 12
+    tree["queries"][2]["values"][0][1] = None
+    changed = tmp_path / "page.html"
+    changed.write_text(before + begin + json.dumps(tree).replace("<", "\\u003c") + end + after, encoding="utf-8")
+    page = spied(open_page, changed.as_uri())
+    page.locator("#by").select_option(label="CLAP score")
+    page.locator("#of").select_option(label="PD")
+    page.locator("#minus").select_option(label="IQ")
+    shown = page.locator("#queries > li a").evaluate_all("all => all.map(a => decodeURIComponent(a.hash.slice(3)))")
+    there = [query["key"] for query in tree["queries"] if query["values"][0][1] is not None]
+    expected = sorted(there, key=lambda key: (5 * int(key.split()[1])) % 12)
+    assert shown == [*expected, tree["queries"][2]["key"]]  # without a value it comes last
+
+
 def test_a_link_brings_back_query_system_and_search(open_page: OpenPage, address: str) -> None:
     page = spied(open_page, address)
     page.locator("#find").fill("number")
@@ -285,7 +307,7 @@ def test_tables_sort_and_filter(open_page: OpenPage, inside: Path) -> None:
 
 def test_hidden_systems_are_not_heard(open_page: OpenPage, inside: Path) -> None:
     page = spied(open_page, inside.as_uri())
-    page.locator("summary").click()
+    page.locator("form summary").click()
     page.get_by_label("PD", exact=True).uncheck()
     page.locator("#queries > li").first.locator("button.take").nth(1).click()
     assert page.locator("#now").text_content().startswith("ZS: ")

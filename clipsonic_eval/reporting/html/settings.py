@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from clipsonic_eval import outputs
-from clipsonic_eval.config import as_tree, coerce
+from clipsonic_eval.config import as_tree, coerce, resolve
 from clipsonic_eval.errors import ConfigError
 
 
@@ -51,3 +52,12 @@ class PageConfig:
         tree = {**as_tree(self), **paths}
         del tree["workers"]
         return tree
+
+
+def page_config(given: bool | Mapping[str, Any]) -> PageConfig | None:
+    """Return the settings of the page: those that are given by name, the defaults for True, None for False.
+
+    Raises:
+        ConfigError: no such setting, or not such a value.
+    """
+    return None if given is False else resolve(PageConfig, {} if given is True else given, where="page")

@@ -267,6 +267,18 @@ def test_what_the_page_lacks_is_said_and_is_exit_code_3(tmp_path: Path, monkeypa
 def test_a_notebook_gets_the_address_of_the_page(tmp_path: Path) -> None:
     run = write_listen_study(tmp_path, n=4, seconds=0.1)
     assert ce.report(run, tmp_path / "report", page=True) == tmp_path / "report" / "page.html"
+    assert ce.report(run, tmp_path / "without") == tmp_path / "without" / "README.md"
+
+
+def test_a_notebook_gives_settings_of_the_page_by_name(tmp_path: Path) -> None:
+    run = write_listen_study(tmp_path, n=4, seconds=0.1)
+    (tmp_path / "wavs" / "PD").rename(tmp_path / "moved")
+    settings = {"audio": "opus", "wavs": {"PD": str(tmp_path / "moved")}}
+    text = ce.report(run, tmp_path / "report", page=settings).read_text(encoding="utf-8")
+    assert '"mime": "audio/webm"' in text
+    assert "no wavs at" not in text
+    with pytest.raises(ConfigError, match=r"page: .*'shown'.*show"):
+        ce.report(run, tmp_path / "other", page={"shown": 4})
 
 
 def test_options_of_the_page_need_the_page(tmp_path: Path) -> None:
