@@ -67,7 +67,8 @@ def main(out: Path, kills: int, seed: int, only: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         top = Path(folder)
         faults = list(_faults(top / "inputs", kills, seed))
-        rows = {name: rows[name] for name, _ in faults if name in rows}
+        order = [f"kill {job.name}" for job in _JOBS] + list(CASES)
+        rows = {name: rows[name] for name in order if name in rows}
         for number, (name, make) in enumerate(faults):
             if not any(word in name for word in only) if only else name in rows:
                 continue
@@ -75,8 +76,9 @@ def main(out: Path, kills: int, seed: int, only: tuple[str, ...]) -> None:
                 make_inputs(top / "inputs")
             row = make(top / f"fault-{number}")
             rows[name] = row._replace(what=row.what.replace(folder, "…"), commit=commit)
-            write(out, list(rows.values()), command)
+            write(out, [rows[name] for name in order if name in rows], command)
             click.echo(_line(rows[name]))
+        write(out, [rows[name] for name in order if name in rows], command)
     if any(row.equal < row.runs for row in rows.values()):
         sys.exit(1)
 
@@ -111,10 +113,10 @@ def write(out: Path, rows: list[Row], command: str) -> None:
         "process does not count. After a kill of the main process the command is given again at once, whatever is left",
         "of the killed one. A run is as it should be if it ends with the result of an undisturbed run (bytes of",
         "shards, weights, wavs and vectors; scores and tests of the record), nothing ended with a traceback, and no",
-        "process lives on. Children: "
-        + "; ".join(f"`{j.name}`: {j.starts or 'none, it reads by threads'}" for j in _JOBS)
-        + ". The other rows are faults to be said or mended.\n",
-        f"```bash\n{command}\n```\n",
+        "process lives on. The other rows are faults to be said or mended.\n",
+        "Processes that the commands start:\n",
+        *(f"- `{job.name}`: {job.starts or 'none; what it reads, it reads by threads'}" for job in _JOBS),
+        f"\n```bash\n{command}\n```\n",
         markdown_table(("fault", "kills", "claimed", "of whom", "as it should be", "what was said", "commit"), cells),
     ]
     if (out / "listening.md").is_file():

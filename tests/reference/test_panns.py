@@ -42,7 +42,7 @@ def reference_network(front: LogMel) -> Any:
     models = importlib.import_module("panns_inference.models")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        net = models.Cnn14(front.rate, front.window, front.hop, 64, front.lowest, front.highest, 527).eval()
+        net = models.Cnn14(front.sample_rate, front.n_fft, front.hop, 64, front.fmin, front.fmax, 527).eval()
         for name, value in net.named_buffers():
             if name.endswith("running_mean"):
                 value.normal_(-40 if name.startswith("bn0") else 0, 0.1)
@@ -59,11 +59,11 @@ def noise(seconds: float, rate: int) -> np.ndarray:
 
 @FRONTS
 def test_log_mel_is_torchlibrosas(front: LogMel) -> None:
-    spectrogram = stft.Spectrogram(n_fft=front.window, hop_length=front.hop, win_length=front.window)
+    spectrogram = stft.Spectrogram(n_fft=front.n_fft, hop_length=front.hop, win_length=front.n_fft)
     to_mel = stft.LogmelFilterBank(
-        sr=front.rate, n_fft=front.window, n_mels=64, fmin=front.lowest, fmax=front.highest, top_db=None
+        sr=front.sample_rate, n_fft=front.n_fft, n_mels=64, fmin=front.fmin, fmax=front.fmax, top_db=None
     )
-    waves = torch.from_numpy(np.stack([noise(1, front.rate), noise(1, front.rate)[::-1]]))
+    waves = torch.from_numpy(np.stack([noise(1, front.sample_rate), noise(1, front.sample_rate)[::-1]]))
     expected = to_mel(spectrogram(waves))[:, 0]
     assert (front(waves) - expected).abs().max() < 1e-4
     assert (torch.from_numpy(front.filters()) - to_mel.melW).abs().max() < 1e-8
@@ -78,11 +78,11 @@ def test_log_mel_is_torchlibrosas(front: LogMel) -> None:
 def test_a_checkpoint_of_the_reference_gives_its_embedding_and_its_classes(front: LogMel, tmp_path) -> None:
     net = reference_network(front)
     torch.save(checkpoint(net.state_dict()), tmp_path / FILES[front])
-    wave = noise(2, front.rate)
+    wave = noise(2, front.sample_rate)
     with torch.inference_mode():
         expected = net(torch.from_numpy(wave)[None])
     name = "panns-cnn14" if front is AT_32K else "panns-cnn14-16k"
-    given = [Clip("a", wave[None], front.rate)]
+    given = [Clip("a", wave[None], front.sample_rate)]
     features = ENCODERS[f"{name}-features"](tmp_path)
     assert features.card.dim == 2048
     scale = float(expected["embedding"].max())
