@@ -147,7 +147,7 @@ function sliders(form, plays, player) {
   const outputs = inputs.map(() => element("output", {}, "–"));
   const rows = inputs.map((input, i) => element("div", { class: "slider" }, plays[i].button, input, outputs[i]));
   const words = element("p", { class: "words" }, ...form.scale.filter(([, label]) => label).reverse()
-    .map(([value, label]) => element("span", {}, `${label} (to ${value})`)));
+    .map(([value, label]) => element("span", {}, `${label} `, element("small", {}, `(to ${value})`))));
   const isMoved = (input) => input.hasAttribute("data-moved");
   const showNumbers = () => inputs.forEach((input, i) => (outputs[i].textContent = isMoved(input) ? input.value : "–"));
   let last = -1;
