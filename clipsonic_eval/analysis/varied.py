@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from clipsonic_eval.analysis.tags import in_order
+from clipsonic_eval.analysis.tags import in_order, number
 from clipsonic_eval.hashing import config_hash
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def varied(runs: Iterable[Run], setting: str) -> list[Varied]:
             if value := _value(run, name, setting):
                 alike = _alike(run, name, setting, names.get(name, name))
                 found.setdefault(alike, {}).setdefault(value, []).append((run, name))
-    several = {alike: values for alike, values in found.items() if len(values) > 1}
+    systems = list(dict.fromkeys(name for name, _ in found))
+    ordered = sorted(found, key=lambda alike: (systems.index(alike[0]), [(number(v), v) for _, v in alike[1]]))
+    several = {alike: found[alike] for alike in ordered if len(found[alike]) > 1}
     titles = _titles(list(several))
     return [
         Varied(alike[0], title, {value: values[value] for value in in_order(values)})

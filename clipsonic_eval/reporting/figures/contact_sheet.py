@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ PNG_BYTES = 600_000  # some seventy spectrograms in which lines a few pixels apa
 _MOST_COLUMNS = 2  # queries of a class
 _ACROSS = 3  # classes side by side
 _ROW, _TITLE = 0.62, 0.24  # inches: height of a spectrogram, and of the name of a class
+_LEAST_ROW = 0.25  # inches, where the page has no more
 _LEFT, _RIGHT, _BETWEEN, _FOOT = 0.55, 0.05, 0.12, 0.36  # inches
 _LINE = 2  # white frames between two spectrograms
 
@@ -36,19 +38,22 @@ def draw(shown: Examples, catalogue: Catalogue) -> tuple[Figure, str]:
         catalogue: which systems are shown.
     """
     named, by_class = in_contact_sheet(shown, catalogue), classes(shown)
-    across = min(_ACROSS, len(by_class))
-    down = -(-len(by_class) // across)
-    block = _TITLE + len(named) * _ROW
-    width, height = style.width(2), down * block + _FOOT
+    across, row = _grid(len(by_class), len(named))
+    block = _TITLE + len(named) * row
+    width, height = style.width(2), -(-len(by_class) // across) * block + _FOOT
     figure = style.figure(2, height)
     figure.set_layout_engine("none")
     each = (width - _LEFT - _RIGHT - (across - 1) * _BETWEEN) / across
     for i, (label, queries) in enumerate(by_class.items()):
         column, top = i % across, height - (i // across) * block
         for r, system in enumerate(named):
-            left, bottom = _LEFT + column * (each + _BETWEEN), top - _TITLE - (r + 1) * _ROW
-            axis = figure.add_axes((left / width, (bottom + 0.03) / height, each / width, (_ROW - 0.03) / height))
-            image = spectrograms.show(axis, _side_by_side(shown, named, system, queries), () if column else shown.hz)
+            left, bottom = _LEFT + column * (each + _BETWEEN), top - _TITLE - (r + 1) * row
+            axis = figure.add_axes((left / width, (bottom + 0.03) / height, each / width, (row - 0.03) / height))
+            image = spectrograms.show(
+                axis,
+                _side_by_side(shown, named, system, queries),
+                () if column or row < spectrograms.MARKED else shown.hz,
+            )
             if r == 0:
                 axis.set_title(label, fontsize=8, pad=2)
             if column == 0:
@@ -56,6 +61,16 @@ def draw(shown: Examples, catalogue: Catalogue) -> tuple[Figure, str]:
     bar = figure.add_axes((_LEFT / width, 0.24 / height, each / width, 0.07 / height))
     spectrograms.colour_bar(figure, image, cax=bar, orientation="horizontal")
     return figure, _caption(shown, named, by_class)
+
+
+def _grid(classes: int, systems: int) -> tuple[int, float]:
+    """Return how many classes stand side by side and the height of a row in inches, so that all fit the page."""
+    for across in range(min(_ACROSS, classes), classes + 1):
+        room = style.height(math.inf) - _FOOT
+        row = (room / -(-classes // across) - _TITLE) / systems
+        if row >= _LEAST_ROW:
+            break
+    return across, max(_LEAST_ROW, min(_ROW, row))
 
 
 def to_csv(shown: Examples, catalogue: Catalogue) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -48,10 +48,10 @@ def draw(setting: str, lines: Sequence[SettingLine], catalogue: Catalogue) -> tu
     firsts = first_of_metric(scores)
     figure = style.figure(2 if len(firsts) > 1 else 1, 2.2)
     axes = figure.subplots(1, len(firsts), squeeze=False, sharex=True)[0]
-    markers = _markers(shown, catalogue)
+    looks = _looks(shown, catalogue)
     for axis, (metric, first) in zip(axes, firsts.items(), strict=True):
-        for line, marker in zip(shown, markers, strict=True):
-            _line(axis, line, metric, (catalogue.style(line.system).colour, marker))
+        for line, look in zip(shown, looks, strict=True):
+            _line(axis, line, metric, look)
         _scale(axis, [number(value) for value in _values(shown)])
         axis.set_title(heading(first))
         axis.set_xlabel(setting.replace("_", " "))
@@ -64,26 +64,24 @@ def draw(setting: str, lines: Sequence[SettingLine], catalogue: Catalogue) -> tu
     )
 
 
-def _markers(lines: Sequence[SettingLine], catalogue: Catalogue) -> list[str]:
-    """Return a marker for each line: its system's, and others for further lines of a system, which share its colour."""
-    own = [catalogue.style(line.system).marker for line in lines]
-    free = [marker for marker in MARKERS if marker not in own]
-    made: list[str] = []
-    for marker in own:
-        made.append(free.pop(0) if marker in made and free else marker)
+def _looks(lines: Sequence[SettingLine], catalogue: Catalogue) -> list[dict[str, Any]]:
+    """Return the look of each line: its system's, and for further lines of a system other markers and dashes."""
+    own = [catalogue.style(line.system) for line in lines]
+    free = [marker for marker in MARKERS if marker not in {entry.marker for entry in own}]
+    made: list[dict[str, Any]] = []
+    for i, entry in enumerate(own):
+        before = sum(other.name == entry.name for other in own[:i])
+        marker = free.pop(0) if before and free else entry.marker
+        made.append({"color": entry.colour, "marker": marker, "linestyle": style.dash(entry.marker, before)})
     return made
 
 
-def _line(axis: Any, line: SettingLine, metric: str, look: tuple[str, str]) -> None:
-    colour, marker = look
+def _line(axis: Any, line: SettingLine, metric: str, look: Mapping[str, Any]) -> None:
     found = {number(value): s for value, scores in line.scores.items() for s in scores if s.metric == metric}
-    axis.plot(
-        list(found), [s.value for s in found.values()], color=colour, marker=marker, linestyle=style.dash(marker),
-        markersize=3.5, label=line.title,
-    )  # fmt: skip
+    axis.plot(list(found), [s.value for s in found.values()], markersize=3.5, label=line.title, **look)
     for place, score in found.items():
         if score.ci is not None:
-            axis.plot((place, place), score.ci, color=colour, linewidth=0.8, alpha=0.7)
+            axis.plot((place, place), score.ci, color=look["color"], linewidth=0.8, alpha=0.7)
 
 
 def _scale(axis: Any, values: list[float]) -> None:

@@ -19,6 +19,7 @@ RANGE_DB = 60.0  # below the loudest point that are shown
 _HIDDEN = (SHUFFLED, NOISE)  # real audio of another query, and a grey square: nothing to see
 _COLOURS = 40  # steps of 1.5 dB: no visible difference, and half the size of the file
 _LETTERS = 15  # of a title in an inch of a column, less the space for the names of the rows
+MARKED = 0.4  # inches of a row in which the marks of frequencies have room
 _MARKED_HZ = (250, 1000, 4000)
 
 
@@ -48,13 +49,15 @@ def draw(shown: Examples, catalogue: Catalogue) -> tuple[Figure, str]:
     across = 2 if len(columns) > 2 else 1
     titles = [_title(text, int(_LETTERS * style.width(across) / len(columns))) for text in captions(shown).shown]
     title_height = 0.13 * max(t.count("\n") + 1 for t in titles)
-    figure = style.figure(across, 0.1 + title_height + 0.55 * len(systems))
+    height = style.height(0.1 + title_height + 0.55 * len(systems))
+    hz = shown.hz if height - title_height > MARKED * len(systems) else ()
+    figure = style.figure(across, height)
     figure.set_layout_engine("constrained", h_pad=0.012, w_pad=0.04, hspace=0.02, wspace=0.0)
     axes = figure.subplots(len(systems), len(columns), squeeze=False)
     for c in columns:
         top = loudest(shown, systems, c)
         for r, system in enumerate(systems):
-            image = show(axes[r][c], in_db(shown.mels[system][c], top), shown.hz if c == 0 else ())
+            image = show(axes[r][c], in_db(shown.mels[system][c], top), hz if c == 0 else ())
         axes[0][c].set_title(titles[c], fontsize=style.SMALL, pad=3)
     for r, system in enumerate(systems):
         axes[r][0].set_ylabel(system, rotation=0, ha="right", va="center", labelpad=4)

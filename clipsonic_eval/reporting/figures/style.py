@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,6 +26,7 @@ MAX_PNG_BYTES = 150_000
 GREY = "#7f7f7f"
 RULE = "#d9d9d9"
 _ENTRY, _LETTER = 0.4, 0.06  # inches in a legend: an entry without its text, and a letter
+_LETTER_OF_AXIS = 0.066  # inches
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 _venue: ContextVar[Venue] = ContextVar("venue", default=VENUES[DEFAULT])
 
@@ -90,21 +92,36 @@ def width(columns: int) -> float:
     return _venue.get().column if columns == 1 else _venue.get().page
 
 
-def figure(columns: int, height: float) -> Figure:
+def height(wanted: float) -> float:
+    """Return a height in inches, or that of the page in the venue of :func:`look` where this is less."""
+    return min(wanted, _venue.get().height)
+
+
+def figure(columns: int, wanted: float) -> Figure:
     """Return an empty figure on an Agg canvas; no window, no state shared between figures.
 
     Args:
         columns: 1 fills a column of the venue, 2 the page.
-        height: inches.
+        wanted: height in inches; that of the page where it has less.
     """
-    made = Figure(figsize=(width(columns), height))
+    made = Figure(figsize=(width(columns), height(wanted)))
     FigureCanvasAgg(made)
     return made
 
 
-def dash(marker: str) -> Any:
-    """Return the line style that goes with a marker of the catalogue: lines differ without colour too."""
-    return _DASHES[MARKERS.find(marker) % len(_DASHES)]
+def dash(marker: str, further: int = 0) -> Any:
+    """Return the line style that goes with a marker of the catalogue: lines differ without colour too.
+
+    Args:
+        marker: of a system.
+        further: lines of this system that were drawn before.
+    """
+    return _DASHES[(MARKERS.find(marker) + further) % len(_DASHES)]
+
+
+def wrapped(text: str, inches: float) -> str:
+    """Break the name of an axis into lines where a panel of this width has no room for it in one."""
+    return textwrap.fill(text, max(8, int(inches / _LETTER_OF_AXIS)), break_long_words=False)
 
 
 def legend(figure: Figure, axes: Iterable[Any]) -> None:

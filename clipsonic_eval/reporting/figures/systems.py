@@ -26,9 +26,10 @@ def draw(record: RunRecord, catalogue: Catalogue) -> tuple[Figure, str]:
     last = heights[systems[-1].name]
     figure = style.figure(2 if len(firsts) > 1 else 1, max(0.55 + 0.19 * (last + 1), 1.2))
     axes = figure.subplots(1, len(firsts), sharey=True, squeeze=False)[0]
+    panel = (figure.get_figwidth() - 0.065 * max(len(s.name) for s in systems)) / len(firsts)
     for axis, (metric, first) in zip(axes, firsts.items(), strict=True):
         _panel(axis, [(s, score) for s in systems if (score := record.score(metric, s.name)) is not None], heights)
-        axis.set_xlabel(heading(first))
+        axis.set_xlabel(style.wrapped(heading(first), panel))
     axes[0].set_yticks(list(heights.values()), [s.name for s in systems])
     axes[0].set_ylim(last + 0.6, -0.6)
     return figure, _caption(record, catalogue)

@@ -1,4 +1,4 @@
-"""Widths of a column and of a page by venue, as the venues' LaTeX classes set them."""
+"""Widths of a column and of a page by venue, as the venues' LaTeX classes set them, and the height of a page."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ class Venue(NamedTuple):
     Attributes:
         column: of one column.
         page: of the whole text; the same where there is one column.
+        height: most that a figure may have beside its caption, or on a slide below its title.
     """
 
     column: float
     page: float
+    height: float = 8.8  # of the 9 or so that the text of a page has
 
 
 VENUES: Final = {
@@ -29,6 +31,6 @@ VENUES: Final = {
     "ismir": Venue(82 * _MM, 172 * _MM),  # ismir.sty: 172 mm, 8 mm apart
     "acm": Venue(241.147 * _PT, 506.295 * _PT),  # acmart sigconf: 54 pt margins on letter paper, 2 pc apart
     "neurips": Venue(5.5, 5.5),  # neurips.sty: 5.5 in
-    "slides": Venue(140 * _MM, 140 * _MM),  # beamer, aspectratio=169: 160 mm less 10 mm on each side
+    "slides": Venue(140 * _MM, 140 * _MM, 70 * _MM),  # beamer, aspectratio=169: 160 mm by 90 mm, 10 mm on each side
 }
 DEFAULT: Final = "icassp"

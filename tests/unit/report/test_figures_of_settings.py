@@ -84,6 +84,7 @@ def test_lines_of_one_system_share_its_colour_and_differ_in_marker_and_dashes() 
         own = [named[f"{name} {k}"] for k in range(3)]
         assert {line.get_color() for line in own} == {catalogue.style(name).colour}
         assert own[0].get_marker() == catalogue.style(name).marker
+        assert len({str(line._dash_pattern) for line in own}) == 3
     assert len({line.get_marker() for line in named.values()}) == 6
 
 

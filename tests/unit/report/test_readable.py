@@ -23,6 +23,7 @@ from clipsonic_eval.metrics import fad_inf
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import drawing
 from clipsonic_eval.reporting.figures import style
+from clipsonic_eval.reporting.figures.venues import VENUES
 from clipsonic_eval.study.catalogue import CLIPSONIC
 from clipsonic_eval.types import Score
 
@@ -108,7 +109,7 @@ def letters(figure: Figure) -> list[Text]:
     return [t for t in figure.findobj(Text) if isinstance(t, Text) and t.get_text().strip() and t not in hidden]
 
 
-@pytest.mark.parametrize("venue", ["icassp", "interspeech", "neurips"])
+@pytest.mark.parametrize("venue", ["icassp", "interspeech", "neurips", "slides"])
 def test_no_letter_is_smaller_than_seven_points_and_none_leaves_the_figure(drawn: Drawn, venue: str) -> None:
     for name, figure in drawn(venue).items():
         width, height = figure.bbox.width, figure.bbox.height
@@ -121,7 +122,7 @@ def test_no_letter_is_smaller_than_seven_points_and_none_leaves_the_figure(drawn
             assert box.y1 <= height + 1, (name, text)
 
 
-@pytest.mark.parametrize("venue", ["icassp", "interspeech", "neurips"])
+@pytest.mark.parametrize("venue", ["icassp", "interspeech", "neurips", "slides"])
 def test_names_of_axes_and_entries_of_legends_do_not_run_into_each_other(drawn: Drawn, venue: str) -> None:
     for name, figure in drawn(venue).items():
         labels = [axis.xaxis.label for axis in figure.axes if axis.get_xlabel()]
@@ -130,6 +131,18 @@ def test_names_of_axes_and_entries_of_legends_do_not_run_into_each_other(drawn: 
         labels += [text for text in (figure._supxlabel, figure._supylabel) if text is not None]
         for a, b in itertools.combinations(labels, 2):
             assert not a.get_window_extent().overlaps(b.get_window_extent()), (name, a.get_text(), b.get_text())
+
+
+@pytest.mark.parametrize("venue", ["icassp", "slides"])
+def test_figures_fit_the_page_and_their_rows_do_not_run_into_each_other(drawn: Drawn, venue: str) -> None:
+    for name, figure in drawn(venue).items():
+        assert figure.get_figheight() <= VENUES[venue].height, name
+        for axis in figure.axes:
+            low, high = sorted(axis.yaxis.get_view_interval())
+            ticks = [tick for tick in axis.yaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+            labels = [tick.label1 for tick in ticks if tick.label1.get_text() and tick.label1.get_visible()]
+            for a, b in itertools.pairwise(labels):
+                assert not a.get_window_extent().overlaps(b.get_window_extent()), (name, a.get_text(), b.get_text())
 
 
 def test_lines_of_a_figure_differ_in_every_vision_or_in_marker_or_dashes(drawn: Drawn) -> None:

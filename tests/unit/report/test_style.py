@@ -159,3 +159,8 @@ def test_letters_are_as_wide_at_every_resolution() -> None:
             made.draw_without_rendering()
             widths.append(text.get_window_extent().width / dpi)
     assert max(widths) < 1.01 * min(widths)
+
+
+def test_the_name_of_an_axis_is_broken_where_its_panel_is_narrow() -> None:
+    assert style.wrapped("Class accuracy ↑", 1.3) == "Class accuracy ↑"
+    assert style.wrapped("Class accuracy ↑", 0.9) == "Class\naccuracy ↑"
