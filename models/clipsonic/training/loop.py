@@ -23,7 +23,6 @@ from clipsonic.training.noise_levels import COLUMNS, LossByNoiseLevel
 from clipsonic.training.observers import Observer, Sight
 from clipsonic.training.optimizers import make_optimizers
 from clipsonic.training.posthoc_ema import PowerAverages, store
-from clipsonic.training.sharding import Shards
 from clipsonic_eval import filenames, threads
 from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.files import write_csv
@@ -127,7 +126,7 @@ class _TrainingRun:
                 f"train.gradient_accumulation {config.gradient_accumulation}"
             )
         self.shares = processes.shares(state, config.gradient_accumulation)
-        shards = Shards(state.num_processes, state.process_index, config.shard_optimizer)
+        shards = processes.optimizer_shards(state, divided=config.shard_optimizer)
         self.weights, self.optimizers = make_optimizers(task.module, config, shards)
         self.weights.profiles = PowerAverages(config.ema_lengths, self.weights.own)
         self.step, self.seconds = 0, 0.0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from clipsonic.training.sharding import Shards
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.lifetime import end_with_torchrun
 
@@ -78,3 +79,8 @@ def shares(state: PartialState, accumulated: int = 1) -> list[slice]:
     """
     n = state.num_processes
     return [slice(state.process_index + n * turn, None, n * accumulated) for turn in range(accumulated)]
+
+
+def optimizer_shards(state: PartialState, *, divided: bool) -> Shards:
+    """Return which part of the optimiser's state this process keeps: all of it, or one part of as many as processes."""
+    return Shards(state.num_processes, state.process_index, divided)
