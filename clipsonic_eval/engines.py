@@ -216,9 +216,10 @@ def _connected() -> Iterator[Any]:
         settings |= {**own, "address": "local"}
     try:
         ray.init(**settings)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # of any kind: a node that did not start in time is a plain one
         where = f"RAY_ADDRESS={address}" if address else "this machine"
-        raise UserError(f"engine ray: no cluster at {where} ({_first_line(error)})") from None
+        again = "" if address else "; run the same command again to continue"
+        raise UserError(f"engine ray: no cluster at {where} ({_first_line(error)}){again}") from None
     try:
         yield ray
     except ray.exceptions.RayTaskError:  # a fault of the work

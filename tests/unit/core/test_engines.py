@@ -83,6 +83,17 @@ def test_the_cluster_is_the_one_of_the_environment(monkeypatch: pytest.MonkeyPat
         list(engines.on_ray(double, [1]))
 
 
+def test_a_node_that_does_not_start_in_time_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = installed(monkeypatch)
+
+    def init(**_: Any) -> None:
+        raise Exception("The current node timed out during startup.")  # noqa: TRY002 (as Ray does)
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(UserError, match=r"this machine \(Exception: The current node timed out .*run the same command"):
+        list(engines.on_ray(double, [1]))
+
+
 def test_a_part_that_loses_its_worker_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = installed(monkeypatch, lose=lambda part, attempt: part == 2 and attempt < 5)
     assert dict(engines.on_ray(double, range(6))) == {i: 2 * i for i in range(6)}
