@@ -87,7 +87,7 @@ def test_a_node_that_does_not_start_in_time_is_one_sentence(monkeypatch: pytest.
     ray = installed(monkeypatch)
 
     def init(**_: Any) -> None:
-        raise Exception("The current node timed out during startup.")  # noqa: TRY002 (as Ray does)
+        raise Exception("The current node timed out during startup.")
 
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(UserError, match=r"this machine \(Exception: The current node timed out .*run the same command"):
