@@ -153,18 +153,20 @@ def as_pairs(image: Any, text: Any, priors: Mapping[str, Any]) -> tuple[Embeddin
     return target, other, found
 
 
-def warn_of_errors(record: RunRecord) -> None:
-    """Warn the caller of the API where a check found that numbers of a record cannot be trusted."""
+def warn_of_faults(record: RunRecord) -> None:
+    """Warn the caller of the API of numbers of a record that cannot be trusted, and of clips that were left out."""
     found = [(name, f) for name, several in record.findings.items() for f in several if f.severity == "error"]
     if found:
         name, first = found[0]
         more = f" ({len(found) - 1} more, see run.findings_frame())" if len(found) > 1 else ""
         warnings.warn(f"{name}: {first.sentence}{more}", stacklevel=3)
+    for name, skipped in record.skipped.items():
+        warn_of_skipped(name, skipped, stacklevel=4)
 
 
-def warn_of_skipped(folder: Path, skipped: Sequence[Skip], *, stacklevel: int) -> None:
+def warn_of_skipped(where: Path | str, skipped: Sequence[Skip], *, stacklevel: int) -> None:
     """Warn the caller of the API of clips that were left out."""
     if skipped:
         clips = "1 clip" if len(skipped) == 1 else f"{len(skipped)} clips"
         first = skipped[0]
-        warnings.warn(f"{folder}: {clips} skipped, the first: {first.key}: {first.reason}", stacklevel=stacklevel)
+        warnings.warn(f"{where}: {clips} skipped, the first: {first.key}: {first.reason}", stacklevel=stacklevel)

@@ -29,7 +29,7 @@ from clipsonic_eval._arguments import (
     is_path,
     require_encoder,
     require_files,
-    warn_of_errors,
+    warn_of_faults,
     warn_of_skipped,
 )
 from clipsonic_eval.encoders import Encoder
@@ -161,7 +161,7 @@ def evaluate(
         cache=as_path(cache),
     )
     record = evaluate_(config, as_path(out), progress=as_progress(progress), encoders=in_memory, overwrite=overwrite)
-    warn_of_errors(record)
+    warn_of_faults(record)
     return record
 
 
@@ -288,7 +288,7 @@ def modality_gap(
         return measure_gap(Features(*as_pairs(image, text, priors)), config, None)
     require_files(text, priors)
     record = gap(config, None, encoder=None if isinstance(encoder, str) else encoder)
-    warn_of_errors(record)
+    warn_of_faults(record)
     return record
 
 

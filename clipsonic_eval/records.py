@@ -200,6 +200,7 @@ class RunRecord:
             parts.append(self.comparisons_frame().to_html(index=False, float_format="{:.4g}".format))
         found = [(name, finding) for name, several in self.findings.items() for finding in several]
         lines = [f"{f.severity} {name}: {f.sentence}" for name, f in sorted(found, key=lambda x: x[1].severity)]
+        lines += [f"skipped {name}: {s.key}: {s.reason}" for name, several in self.skipped.items() for s in several[:3]]
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
         return "\n".join([*parts, *([f"<ul>{items}</ul>"] if items else [])])
 

@@ -96,7 +96,7 @@ def test_the_warning_of_errors_names_the_first_and_counts_the_others(n: int) -> 
     findings = tuple(Finding("world", "error", (), f"reason {i}") for i in range(n))
     record = RunRecord("evaluate", (), findings={"a": (Finding("peak", "warning", (), "loud"), *findings)})
     with pytest.warns(UserWarning, match="a: reason 0") as warned:
-        _arguments.warn_of_errors(record)
+        _arguments.warn_of_faults(record)
     more = "" if n == 1 else " (2 more, see run.findings_frame())"
     assert str(warned[0].message) == f"a: reason 0{more}"
 
@@ -108,9 +108,16 @@ def test_the_warning_of_skipped_clips_counts_them(n: int, clips: str) -> None:
         _arguments.warn_of_skipped(Path("wavs"), skipped, stacklevel=1)
 
 
+def test_the_clips_that_an_evaluation_left_out_are_warned_of_by_system() -> None:
+    record = RunRecord("evaluate", (), skipped={"PD": (Skip("q7", "not readable as media"),)})
+    with pytest.warns(UserWarning, match="PD: 1 clip skipped, the first: q7: not readable as media"):
+        _arguments.warn_of_faults(record)
+    assert "skipped PD: q7: not readable as media" in record._repr_html_()
+
+
 def test_without_errors_and_skipped_clips_nothing_is_said() -> None:
     quiet = RunRecord("evaluate", (), findings={"a": (Finding("peak", "warning", (), "loud"),)})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _arguments.warn_of_errors(quiet)
+        _arguments.warn_of_faults(quiet)
         _arguments.warn_of_skipped(Path("wavs"), [], stacklevel=1)
