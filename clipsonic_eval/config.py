@@ -265,7 +265,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return _convert_tuple(args, value, where)
     if origin in (dict, Mapping) or hint is dict:
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where}: expected a mapping, got {value!r}")
+            key = where.rpartition(".")[2]
+            raise ConfigError(f"{where}: expected a mapping, got {value!r}; set its keys, as {key}.KEY=VALUE")
         inner = args[1] if args else Any
         return {str(k): _convert(inner, v, f"{where}.{k}") for k, v in value.items()}
     return _convert_scalar(hint, value, where)

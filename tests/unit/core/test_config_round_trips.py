@@ -93,7 +93,7 @@ def test_trees_differ_where_configurations_do(a: Outer, b: Outer) -> None:
         ({"sizes": {"a": 1}}, r"config\.sizes: expected a list"),
         ({"pair": ["p"]}, r"config\.pair: expected 2 values, got 1"),
         ({"by_name": {"k": {"steps": "many"}}}, r"config\.by_name\.k\.steps: expected int, got 'many'"),
-        ({"by_name": [1]}, r"config\.by_name: expected a mapping"),
+        ({"by_name": [1]}, r"config\.by_name: expected a mapping, got \[1\]; set its keys, as by_name\.KEY=VALUE"),
         ({"inner": 3}, r"config\.inner: expected a section of keys, got 3"),
         ({"inner": {"rate": "fast"}}, r"config\.inner\.rate: expected float, got 'fast'"),
         ({"inner": {"stepz": 1}}, r"config\.inner: unknown key 'stepz'\. Did you mean 'steps'\?"),
