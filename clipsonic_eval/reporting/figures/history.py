@@ -115,6 +115,7 @@ def _line(axis: Any, view: HistoryView, line: SeriesLine, look: tuple[str, str])
         axis.annotate(
             _short(", ".join(names)), (place, value), (0, 5), textcoords="offset points", fontsize=style.SMALL,
             ha="center", va="bottom", zorder=5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.4},
         )  # fmt: skip
     _levels(axis, line, colour)
 
