@@ -130,7 +130,7 @@ class _TrainingRun:
         self.weights, self.optimizers = make_optimizers(task.module, config, shards)
         self.weights.profiles = PowerAverages(config.ema_lengths, self.weights.own)
         self.step, self.seconds = 0, 0.0
-        self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses and their number
+        self.window = torch.zeros(2, dtype=torch.float64, device=self.device)  # losses and steps
         self.observers = observers
         self.log_rows: list[dict[str, Any]] = []
         self.threads = 0
@@ -252,7 +252,7 @@ class _TrainingRun:
             )
         if finite:
             self._update(norm)
-            self.window += torch.stack([loss, torch.ones_like(self.window[1])])
+            self.window += torch.stack([loss, torch.ones_like(self.window[1])]) / self.processes  # shares of one step
         self.step += 1
 
     def _update(self, norm: float) -> None:
