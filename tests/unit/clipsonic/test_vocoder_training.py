@@ -68,7 +68,7 @@ def task(**changes: Any) -> VocoderTask:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ClipStore, "open", lambda _: Tones())
+    monkeypatch.setattr(ClipStore, "open", lambda *_: Tones())
 
 
 def gradients(module: torch.nn.Module) -> dict[str, torch.Tensor]:
