@@ -1,10 +1,10 @@
 """Run records: scores, paired tests, configuration and provenance of one run, in memory and as ``record.json``.
 
-Reports are made from records alone, so a report can be remade on any machine.
-Each file names the version of its schema. :func:`write` writes the newest version; :func:`read` reads every older one
-through one pure function per version (:mod:`clipsonic_eval.record_upgrades`). A record holds its hash, and one
-that was edited is refused. Values per clip lie next to it in ``clips.parquet`` (:mod:`clipsonic_eval.clip_values`),
-identified by its SHA-256; without that file a record still reads, without them.
+Reports are made from records alone, so a report can be remade on any machine. Each file names the version of its
+schema. :func:`write` writes the newest version; :func:`read` reads every older one through one pure function per
+version (:mod:`clipsonic_eval.record_upgrades`). A record holds its hash, and one that was edited is refused. Values
+per clip lie next to it in ``clips.parquet`` (:mod:`clipsonic_eval.clip_values`), identified by its SHA-256; without
+that file a record still reads, without them.
 """
 
 from __future__ import annotations
@@ -198,11 +198,11 @@ class RunRecord:
         parts = [self.table().to_html()]
         if self.comparisons:
             parts.append(self.comparisons_frame().to_html(index=False, float_format="{:.4g}".format))
-        found = [(name, finding) for name, several in self.findings.items() for finding in several]
-        lines = [f"{f.severity} {name}: {f.sentence}" for name, f in sorted(found, key=lambda x: x[1].severity)]
-        lines += [f"skipped {name}: {s.key}: {s.reason}" for name, several in self.skipped.items() for s in several[:3]]
-        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-        return "\n".join([*parts, *([f"<ul>{items}</ul>"] if items else [])])
+        found = sorted((f.severity, name, f.sentence) for name, several in self.findings.items() for f in several)
+        lines = [f"{severity} {name}: {sentence}" for severity, name, sentence in found]
+        lines += [f"skipped {n}: {len(s)}, the first is {s[0].key}: {s[0].reason}" for n, s in self.skipped.items() if s]
+        items = [f"<li>{html.escape(line)}</li>" for line in lines]
+        return "\n".join([*parts, *(["<ul>", *items, "</ul>"] if items else [])])
 
     @property
     def system_names(self) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def test_the_clips_that_an_evaluation_left_out_are_warned_of_by_system() -> None
     record = RunRecord("evaluate", (), skipped={"PD": (Skip("q7", "not readable as media"),)})
     with pytest.warns(UserWarning, match="PD: 1 clip skipped, the first: q7: not readable as media"):
         _arguments.warn_of_faults(record)
-    assert "skipped PD: q7: not readable as media" in record._repr_html_()
+    assert "skipped PD: 1, the first is q7: not readable as media" in record._repr_html_()
 
 
 def test_without_errors_and_skipped_clips_nothing_is_said() -> None:
