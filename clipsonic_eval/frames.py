@@ -5,11 +5,12 @@ pandas is imported when a frame is made, not when this module is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import html
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clipsonic_eval.formats import arrow, decimals_of, with_interval
-from clipsonic_eval.types import WITH_UNANSWERED, Score
+from clipsonic_eval.types import WITH_UNANSWERED, Finding, Score, Skip
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -81,3 +82,13 @@ def per_clip_frame(scores: Iterable[Score]) -> DataFrame:
         rows += [(key, s.system, s.metric, value, nan) for key, value in s.per_clip.items()]
         rows += [(key, s.system, s.metric, nan, moves) for key, moves in s.influence.items()]
     return frame(rows, ("key", "system", "metric", "value", "influence"))
+
+
+def listed_html(findings: Mapping[str, Sequence[Finding]], skipped: Mapping[str, Sequence[Skip]]) -> str:
+    """Return what the checks found and what was skipped, by system, as a list in HTML; "" for neither."""
+    found = [(finding, name) for name, several in findings.items() for finding in several]
+    lines = [f"{f.severity} {name}: {f.sentence}" for f, name in sorted(found, key=lambda entry: entry[0].severity)]
+    for name, several in skipped.items():
+        if several:
+            lines.append(f"skipped {name}: {len(several)}, the first is {several[0].key}: {several[0].reason}")
+    return f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in lines)}</ul>" if lines else ""

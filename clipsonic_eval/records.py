@@ -10,7 +10,6 @@ that file a record still reads, without them.
 from __future__ import annotations
 
 import dataclasses
-import html
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -198,11 +197,7 @@ class RunRecord:
         parts = [self.table().to_html()]
         if self.comparisons:
             parts.append(self.comparisons_frame().to_html(index=False, float_format="{:.4g}".format))
-        found = sorted((f.severity, name, f.sentence) for name, several in self.findings.items() for f in several)
-        lines = [f"{severity} {name}: {sentence}" for severity, name, sentence in found]
-        lines += [f"skipped {n}: {len(s)}, the first is {s[0].key}: {s[0].reason}" for n, s in self.skipped.items() if s]
-        items = [f"<li>{html.escape(line)}</li>" for line in lines]
-        return "\n".join([*parts, *(["<ul>", *items, "</ul>"] if items else [])])
+        return "\n".join([*parts, frames.listed_html(self.findings, self.skipped)])
 
     @property
     def system_names(self) -> tuple[str, ...]:
