@@ -149,7 +149,8 @@ def _header(
             wrong.append(f"unknown column '{name}'. Did you mean '{near}'?")
     needs: list[tuple[str, ...]] = [(need,) if isinstance(need, str) else need for need in required]
     absent = [need for need in needs if not any(meaning in by_meaning for meaning in need)]
-    wrong += [f"column {' or '.join(repr(m) for m in need)} is missing; found: {', '.join(names)}" for need in absent]
+    there = f"{', '.join(names)} (the first row names the columns)"
+    wrong += [f"column {' or '.join(repr(m) for m in need)} is missing; found: {there}" for need in absent]
     if wrong:
         raise UserError(f"{path}: {'; '.join(wrong)}")
     meanings = {found[0]: meaning for meaning, found in by_meaning.items()}

@@ -59,7 +59,8 @@ def media_files(root: Path) -> Walked:
         UserError: no such folder, or no media file in it.
     """
     if not root.is_dir():
-        raise UserError(f"{root}: no such folder; SOURCE is the folder that holds the videos")
+        what = "is a file" if root.is_file() else "no such folder"
+        raise UserError(f"{root}: {what}; SOURCE is the folder that holds the videos")
     files: list[Path] = []
     others: list[Path] = []
     notes: list[str] = []

@@ -68,7 +68,8 @@ def _item(table: Path, row: Row, file: Path, key: str, split: str | None) -> Sou
 
 def _tables(root: Path) -> list[Path]:
     if not root.is_dir():
-        raise UserError(f"{root}: no such folder; SOURCE is the folder that holds {TABLES[0]}")
+        what = "is a file" if root.is_file() else "no such folder"
+        raise UserError(f"{root}: {what}; SOURCE is the folder that holds {TABLES[0]}")
     found = sorted(
         path
         for path in root.rglob("metadata.*")

@@ -101,7 +101,7 @@ def test_mistakes_of_the_command_line_are_one_sentence(
 
 
 def test_vggsounds_list_gives_prompts_splits_and_segments(tmp_path: Path) -> None:
-    film(tmp_path / "videos" / "aaa.mp4", seconds=3.0)
+    film(tmp_path / "videos" / "aaa.mp4", seconds=13.0)
     film(tmp_path / "videos" / "bbb_000007.mp4")
     (tmp_path / "vggsound.csv").write_text("aaa,2,dog barking,train\nbbb,7,rain,test\nccc,0,rain,test\n")
     words = ["--dataset", "vggsound", "--csv", tmp_path / "vggsound.csv", *SETTINGS]

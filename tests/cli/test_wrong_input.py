@@ -64,7 +64,7 @@ def files(root: Path) -> set[str]:
     ("line", "sentence"),
     [
         ("prepare nowhere --out out", "nowhere: no such folder"),
-        ("prepare text.txt --out out", "text.txt: no such folder"),
+        ("prepare text.txt --out out", "text.txt: is a file"),
         ("prepare empty --out out", "empty: no media files"),
         ("prepare wavs --out out --dataset vgsound", "Did you mean 'vggsound'?"),
         ("prepare wavs --out out --dataset vggsound", "wavs/vggsound.csv: no such file"),

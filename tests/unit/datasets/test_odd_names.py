@@ -82,8 +82,10 @@ def test_a_folder_named_like_a_video_is_a_folder(tmp_path: Path) -> None:
 
 def test_a_source_that_is_no_folder_is_refused_with_what_it_should_be(tmp_path: Path) -> None:
     touched(tmp_path, "a.mp4", "empty/notes.txt", "empty/.hidden.wav")
-    with pytest.raises(UserError, match=r"a\.mp4: no such folder; SOURCE is the folder that holds the videos"):
+    with pytest.raises(UserError, match=r"a\.mp4: is a file; SOURCE is the folder that holds the videos"):
         DATASETS["folder"].items(tmp_path / "a.mp4", None, None)
+    with pytest.raises(UserError, match=r"gone: no such folder; SOURCE is"):
+        DATASETS["folder"].items(tmp_path / "gone", None, None)
     with pytest.raises(UserError, match=r"empty: no media files; looked for \.mp4, .*; there are 1 \.txt"):
         DATASETS["folder"].items(tmp_path / "empty", None, None)
 
