@@ -1,9 +1,11 @@
-"""A training step beside a plain PyTorch loop with the same network, batch, noise, precision and optimiser."""
+"""A training step beside plain loops of PyTorch and accelerate: same network, batch, noise, precision, optimiser."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,10 @@ def prepared(settings: AudioTrainingConfig) -> AudioTask:
     return audio_setup.prepare(store, settings, store.image_embeddings)[0]
 
 
-def plain_loop(settings: AudioTrainingConfig) -> Callable[[], None]:
+def plain_loop(settings: AudioTrainingConfig, *, accelerated: bool = False) -> Callable[[], None]:
     """Return a call that takes some steps as tutorials write them: autocast, clipping, AdamW, an EMA by parameter."""
+    from accelerate import Accelerator
+
     task, train = prepared(settings), settings.train
     network, mels = task.module.train(), task.mels(torch.arange(256))
     conditions, diffusion = task._conditions, task._diffusion
@@ -41,6 +45,13 @@ def plain_loop(settings: AudioTrainingConfig) -> Callable[[], None]:
     optimizer = torch.optim.AdamW(network.parameters(), lr=train.learning_rate, betas=train.betas)
     generator = torch.Generator().manual_seed(0)
     done = 0
+    backward: Callable[..., object] = torch.Tensor.backward
+    clip: Callable[..., object] = torch.nn.utils.clip_grad_norm_
+    cast: Callable[[], AbstractContextManager[Any]] = partial(autocast, train.precision, torch.device("cpu"))
+    if accelerated:
+        accelerator = Accelerator(cpu=True, mixed_precision={"fp32": "no"}.get(train.precision, train.precision))
+        network, optimizer = accelerator.prepare(network, optimizer)
+        backward, clip, cast = accelerator.backward, accelerator.clip_grad_norm_, accelerator.autocast
 
     def step() -> None:
         nonlocal done
@@ -50,12 +61,12 @@ def plain_loop(settings: AudioTrainingConfig) -> Callable[[], None]:
         drop = torch.rand(BATCH, generator=generator) < settings.condition_dropout
         t = diffusion.draw_timesteps(BATCH, generator)
         noise = torch.randn(x0.shape, generator=generator)
-        with autocast(train.precision, torch.device("cpu")):
+        with cast():
             predicted = network(diffusion.add_noise(x0, noise, t), t, conditions[rows, frame], drop)
             loss = (predicted.float() - diffusion.velocity(x0, noise, t)).square().mean()
         optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), train.gradient_clip)
+        backward(loss)
+        clip(network.parameters(), train.gradient_clip)
         optimizer.step()
         with torch.no_grad():
             for kept, parameter in zip(average.parameters(), network.parameters(), strict=True):
@@ -70,11 +81,11 @@ def ours(settings: AudioTrainingConfig) -> Callable[[], None]:
     return loop.take_steps_of(prepared(settings), settings.train, Path("unused"), STEPS)
 
 
-@pytest.mark.parametrize("who", ["ours", "plain PyTorch"])
+@pytest.mark.parametrize("who", ["ours", "plain PyTorch", "plain accelerate"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_training_step(benchmark: Any, precision: str, who: str) -> None:
     settings = config(precision)
     benchmark.group = f"training step, unet2d, batch {BATCH}, {precision}"
     benchmark.extra_info |= {"who": who, "units": STEPS}
-    run = ours(settings) if who == "ours" else plain_loop(settings)
+    run = ours(settings) if who == "ours" else plain_loop(settings, accelerated=who == "plain accelerate")
     benchmark.pedantic(run, rounds=ROUNDS, warmup_rounds=1)

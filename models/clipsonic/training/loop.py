@@ -122,8 +122,8 @@ class _TrainingRun:
         self.processes, self.writes = state.num_processes, state.is_main_process
         if config.batch_size % (self.processes * config.gradient_accumulation):
             raise ConfigError(
-                f"train.batch_size {config.batch_size} must be a multiple of {self.processes} processes times "
-                f"train.gradient_accumulation {config.gradient_accumulation}"
+                f"train.batch_size {config.batch_size} must be a multiple of the number of processes "
+                f"({self.processes}) times train.gradient_accumulation ({config.gradient_accumulation})"
             )
         self.shares = processes.shares(state, config.gradient_accumulation)
         shards = processes.optimizer_shards(state, divided=config.shard_optimizer)

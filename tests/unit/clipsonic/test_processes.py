@@ -57,7 +57,9 @@ def test_processes_that_did_not_find_each_other_are_refused(monkeypatch: pytest.
 
 def test_a_batch_that_cannot_be_shared_equally_is_refused(tmp_path: Path) -> None:
     settings = config(batch_size=8, gradient_accumulation=3)
-    with pytest.raises(ConfigError, match=r"batch_size 8 must be a multiple of 1 processes times .* 3"):
+    with pytest.raises(
+        ConfigError, match=r"batch_size 8 must be a multiple of the number of processes \(1\) times .* \(3\)"
+    ):
         train_on(FakeStore(), settings, tmp_path / "m")  # type: ignore[arg-type]
 
 
