@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -67,7 +68,19 @@ def _sample(top: Path, out: Path, part: Part) -> Callable[[], object]:
     return lambda: sample(system, Share(queries, part), out)
 
 
-WORK = {"prepare": _prepare, "sample": _sample}
+def _arithmetic(top: Path, out: Path, part: Part) -> Callable[[], object]:
+    """Return matrix products that fit into a core's own cache: what they gain is all that the machine can give."""
+    rounds, factor = 80_000 // part[1], np.eye(128, dtype=np.float32)
+
+    def work() -> None:
+        value = factor
+        for _ in range(rounds):
+            value = value @ factor
+
+    return work
+
+
+WORK = {"prepare": _prepare, "sample": _sample, "matrix products alone": _arithmetic}
 
 
 def together(what: str, top: Path, out: Path, n: int) -> float:
@@ -193,7 +206,8 @@ def page(
         f"{machine.sentence}\n",
         f"`prepare` of {videos} of the toy world (0.96 s, toy-clip), `sample` of {_QUERIES} queries by an untrained",
         f"network in {_STEPS} steps; shares of one folder (`--shard`), one thread each, from the moment when all have",
-        "loaded what they need until the last one has ended. The best round counts; all are shown, in seconds.\n",
+        "loaded what they need until the last one has ended. The best round counts; all are shown, in seconds.",
+        "Matrix products that fit into a core's cache, without anything of ours, say what a second core gives here.\n",
         markdown_table(["what", "one process", "two processes", "times faster"], rows),
     ]
     if on_ray:

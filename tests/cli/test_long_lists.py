@@ -106,7 +106,7 @@ def test_findings_are_shown_errors_first_and_the_rest_counted(capsys: pytest.Cap
     said = capsys.readouterr()
     lines = said.err.splitlines()
     assert lines[0] == "error a: the numbers mean nothing"
-    assert lines[5] == "a: 3 more findings, see findings.csv"
+    assert lines[5] == "a: 3 more, see findings.csv"
     assert lines[-1] == "skipped a: 1 more, see skipped.csv"
     assert "1.000 [0.500, 1.500]" in said.out
 

@@ -29,7 +29,7 @@ def test_a_checkpoint_with_constants_in_the_network_is_restored_exactly(tmp_path
         for each in optimizers:
             each.step()
         weights.cast()
-        weights.update_average(0.5)
+        weights.update_averages(0.5, 1)
 
     one = make()
     with torch.no_grad():

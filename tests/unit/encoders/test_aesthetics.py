@@ -113,7 +113,7 @@ def test_files_that_are_missing_or_damaged_are_one_sentence(
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
     monkeypatch.setattr("clipsonic_eval.encoders.aesthetics.weights.hub_folder", lambda repository: None)
-    with pytest.raises(WeightsError, match=r"'hf download facebook/audiobox-aesthetics config.json model.safetensors'"):
+    with pytest.raises(WeightsError, match=r"'clipsonic-eval weights facebook/audiobox-aesthetics --fetch'"):
         ENCODERS["audiobox-aesthetics"]()
     with pytest.raises(WeightsError, match=r"config\.json is missing; fetch"):
         ENCODERS["audiobox-aesthetics"](tmp_path)

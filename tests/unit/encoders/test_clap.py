@@ -301,7 +301,7 @@ def test_published_names_take_their_own_file_only(
     monkeypatch.delenv("CLIPSONIC_EVAL_DOWNLOAD", raising=False)
     with pytest.raises(WeightsError, match="width 16 without fusion, which is not 'clap-laion-audio'"):
         ENCODERS["clap-laion-audio"](folder / "plain.pt")
-    with pytest.raises(WeightsError, match=r"630k-audioset-best\.pt is neither .*hf download lukewys/laion_clap"):
+    with pytest.raises(WeightsError, match=r"best\.pt is neither .*'clipsonic-eval weights clap-laion-audio --fetch'"):
         ENCODERS["clap-laion-audio"]()
     with pytest.raises(WeightsError, match=r"no weights of 'clap-laion-music' there; .*SHA-256 fae3e9c0"):
         ENCODERS["clap-laion-music"](tmp_path)

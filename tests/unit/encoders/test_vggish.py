@@ -127,7 +127,7 @@ def test_pth_files_and_what_is_refused(weights: Path, exact: Encoder, tmp_path: 
         assert "\n" not in str(caught.value)
     assert not (tmp_path / "executed").exists()
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(WeightsError, match=r"sha256 begins with 10086976\) from https"):
+    with pytest.raises(WeightsError, match=r"'clipsonic-eval weights vggish-10086976\.pth --fetch' or from https"):
         ENCODERS["vggish"]()
 
 

@@ -118,7 +118,7 @@ def test_a_report_of_points_at_two_guidance_scales_draws_no_line_of_one_point(tm
         fad = Score("fad", f"A@{scale}", 2.0, ends, "bootstrap", 50, 50, "", False, "fad|num:1|n:50")
         found.append(RunRecord("evaluate", (fad,), tags={"guidance": scale}))
     made = build(found, tmp_path / "report", select={"guidance": "1"})
-    assert any(line.startswith("no system at two guidance scales") for line in made.left_out)
+    assert any(line.startswith("figure over guidance scales: no system at two") for line in made.left_out)
 
 
 def test_no_record_makes_no_table() -> None:

@@ -226,7 +226,7 @@ def test_a_prior_of_another_space_is_refused(written: Systems, tmp_path: Path) -
         ("ZS", {"steps": 0}, "steps must be at least 1"),
         ("ZS", {"template": "a photo"}, "template 'a photo' must hold {} once"),
         ("retrieval", {"template": "{} {}"}, "must hold {} once"),
-        ("retrieval", {"split": "train"}, "no clips of split 'train'"),
+        ("retrieval", {"split": "train"}, "none of the 4 clips is of split 'train'"),
         ("PD", {"prior_candidates": 0}, "steps and candidates must be at least 1"),
         ("mean-shift", {"pairs": {}}, "either from `images` or from `clips`"),
         ("ZS", {"model": "nowhere"}, "nowhere: no model_index"),
