@@ -62,6 +62,14 @@ def test_a_plan_says_what_its_size_can_tell_and_can_be_repeated() -> None:
 
 
 @pytest.mark.usefixtures("place")
+def test_more_clips_than_there_are_queries_are_said() -> None:
+    done = planned("--clips", "400", "--listeners", "10")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"all \d+ queries, fewer than --clips 400", done.output)
+    assert "fewer than" not in planned("--clips", "6", "--listeners", "10", "--overwrite").output
+
+
+@pytest.mark.usefixtures("place")
 def test_a_wanted_difference_gives_the_number_of_listeners() -> None:
     done = planned("--clips", "12", "--difference", "0.8", "--json")
     tree = json.loads(done.stdout)

@@ -84,6 +84,8 @@ def command(
     else:
         hours = plan.listeners * found.minutes / 60
         click.echo(f"{path}: plan {plan.id}, {len(plan.systems)} systems, {len(plan.queries)} queries")
+        if config.clips > len(plan.queries):
+            click.echo(f"every listener meets all {len(plan.queries)} queries, fewer than --clips {config.clips}")
         click.echo(f"{plan.listeners} listeners of about {found.minutes:.0f} minutes, {hours:.1f} hours in all")
         if precision:
             half, answers = precision.half_width, precision.answers
