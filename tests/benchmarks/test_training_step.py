@@ -37,6 +37,7 @@ def prepared(settings: AudioTrainingConfig) -> AudioTask:
 def plain_loop(settings: AudioTrainingConfig, *, accelerated: bool = False) -> Callable[[], None]:
     """Return a call that takes some steps as tutorials write them: autocast, clipping, AdamW, an EMA by parameter."""
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
     task, train = prepared(settings), settings.train
     network, mels = task.module.train(), task.mels(torch.arange(256))
@@ -49,6 +50,9 @@ def plain_loop(settings: AudioTrainingConfig, *, accelerated: bool = False) -> C
     clip: Callable[..., object] = torch.nn.utils.clip_grad_norm_
     cast: Callable[[], AbstractContextManager[Any]] = partial(autocast, train.precision, torch.device("cpu"))
     if accelerated:
+        AcceleratorState._reset_state(
+            reset_partial_state=True
+        )  # of the last one, in this process for another precision
         accelerator = Accelerator(cpu=True, mixed_precision={"fp32": "no"}.get(train.precision, train.precision))
         network, optimizer = accelerator.prepare(network, optimizer)
         backward, clip, cast = accelerator.backward, accelerator.clip_grad_norm_, accelerator.autocast
