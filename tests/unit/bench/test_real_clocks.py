@@ -61,7 +61,8 @@ def test_stages_of_different_length_keep_their_proportions() -> None:
         request = time_request(call, 0, WallClock())
         return request.stages_ns["denoiser"] / request.stages_ns["prior"]
 
-    assert min(abs(ratio() / 5 - 1) for _ in range(8)) < 0.01
+    # On a busy machine most requests are interrupted in one of the two stages; one that is not is enough.
+    assert any(abs(ratio() / 5 - 1) < 0.01 for _ in range(200))
 
 
 def test_marks_and_clocks_are_asked_a_fixed_number_of_times_whatever_a_request_lasts() -> None:
