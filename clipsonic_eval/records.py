@@ -3,8 +3,8 @@
 Reports are made from records alone, so a report can be remade on any machine. Each file names the version of its
 schema. :func:`write` writes the newest version; :func:`read` reads every older one through one pure function per
 version (:mod:`clipsonic_eval.record_upgrades`). A record holds its hash, and one that was edited is refused. Values
-per clip lie next to it in ``clips.parquet`` (:mod:`clipsonic_eval.clip_values`), identified by its SHA-256; without
-that file a record still reads, without them.
+per clip lie in ``clips.parquet`` (:mod:`clipsonic_eval.clip_values`), identified by its SHA-256; a record reads
+without that file.
 """
 
 from __future__ import annotations
@@ -92,6 +92,11 @@ class Comparison:
     def seeds_agree(self) -> int:
         """How many training seeds have a difference of the sign of the mean."""
         return sum(difference * self.difference > 0 for difference in self.by_seed.values())
+
+    @property
+    def disputed(self) -> bool:
+        """Whether there are several training seeds, and not all have the sign of the mean."""
+        return len(self.by_seed) > 1 and self.seeds_agree < len(self.by_seed)
 
     def reversed(self) -> Comparison:
         """Return ``b`` against ``a``."""

@@ -33,7 +33,7 @@ def table(comparisons: Sequence[Comparison], *, label: str = "tab:pairs") -> Tex
         f"{span({c.n for c in comparisons})} test queries{over_listeners(metrics)} in brackets); bold: significant at "
         f"0.05 after Holm's correction over all {len(comparisons)}."
     )
-    if any(_disputed(c) for c in comparisons):
+    if any(c.disputed for c in comparisons):
         caption += " Fractions: training seeds whose difference has that sign, where not all have it."
     return TextTable(caption, markup.cells(columns, {"": by_pair(comparisons)}), (), label)
 
@@ -76,8 +76,4 @@ def _at(metric: str, row: ByMetric) -> Text:
     if metric not in row:
         return NONE
     shown, c = difference_text(row[metric]), row[metric]
-    return Text(shown.text, shown.bold, f"{shown.small} {c.seeds_agree}/{len(c.by_seed)}") if _disputed(c) else shown
-
-
-def _disputed(c: Comparison) -> bool:
-    return len(c.by_seed) > 1 and c.seeds_agree < len(c.by_seed)
+    return Text(shown.text, shown.bold, f"{shown.small} {c.seeds_agree}/{len(c.by_seed)}") if c.disputed else shown

@@ -41,7 +41,7 @@ def _spread(widest: Sequence[Score]) -> Iterator[str]:
 
 def _agreement(results: Results) -> list[str]:
     significant = [c for c in results.table.comparisons if c.significant]
-    apart = [c for c in significant if c.seeds_agree < len(c.by_seed)]
+    apart = [c for c in significant if c.disputed]
     if apart:
         which = listed([f"{c.a} against {c.b} on {in_text(c.metric)}" for c in apart])
         return [f"The seeds do not all agree on the sign of {which}, which is significant over queries."]

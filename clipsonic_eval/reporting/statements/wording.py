@@ -48,8 +48,7 @@ def verdicts(found: Sequence[Comparison]) -> list[str]:
 
 def _on(c: Comparison) -> str:
     """Return the metric of a significant difference, and whether a training seed disagrees."""
-    disputed = len(c.by_seed) > 1 and c.seeds_agree < len(c.by_seed)
-    return f"{in_text(c.metric)} (not with every training seed)" if disputed else in_text(c.metric)
+    return f"{in_text(c.metric)} (not with every training seed)" if c.disputed else in_text(c.metric)
 
 
 def about(record: RunRecord, a: str, b: str, intro: str) -> list[str]:
