@@ -1,10 +1,9 @@
 """Run records: scores, paired tests, configuration and provenance of one run, in memory and as ``record.json``.
 
-Reports are made from records alone, on any machine. Each file names the version of its schema. :func:`write` writes
-the newest version; :func:`read` reads every older one through one pure function per version
-(:mod:`clipsonic_eval.record_upgrades`). A record holds its hash, and one that was edited is refused. Values per clip
-lie in ``clips.parquet`` (:mod:`clipsonic_eval.clip_values`), identified by its SHA-256; a record reads without that
-file.
+Reports are made from records alone. Each file names the version of its schema: :func:`write` writes the newest,
+:func:`read` reads older ones through one pure function per version (:mod:`clipsonic_eval.record_upgrades`). A record
+holds its hash, and one that was edited is refused. Values per clip lie in ``clips.parquet``
+(:mod:`clipsonic_eval.clip_values`), identified by its SHA-256; a record reads without it.
 """
 
 from __future__ import annotations
