@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,9 +14,16 @@ from click.testing import CliRunner
 from guide_blocks import PAGES, ROOT, Block, blocks, commands
 from toy_folders import write_toy_folders
 
+from clipsonic.networks import NETWORKS
+from clipsonic.vocoders import VOCODERS
 from clipsonic_eval.cli import main
+from clipsonic_eval.conventions import CONVENTIONS
+from clipsonic_eval.datasets import DATASETS
 from clipsonic_eval.encoders import ENCODERS
 from clipsonic_eval.metrics import METRICS
+from clipsonic_eval.systems import SYSTEMS
+
+REGISTRIES = (CONVENTIONS, DATASETS, ENCODERS, METRICS, NETWORKS, SYSTEMS, VOCODERS)
 
 
 def _name(page: Path) -> str:
@@ -28,9 +37,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def here(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working directory with the guides' folders, a cache of its own, and nothing left by another page."""
-    for registry in (ENCODERS, METRICS):  # what a guide registers goes with its page
+    for registry in REGISTRIES:  # what a guide registers goes with its page
         len(registry)
         monkeypatch.setattr(registry, "_items", dict(registry._items))
     for item in folders.iterdir():
@@ -38,7 +47,10 @@ def here(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(folders.parent / "cache"))
-    return tmp_path
+    yield tmp_path
+    for name, module in list(sys.modules.items()):  # so do the modules that it writes
+        if tmp_path in Path(getattr(module, "__file__", None) or "/").parents:
+            del sys.modules[name]
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if any(b.run for b in blocks(p))], ids=_name)

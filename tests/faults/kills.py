@@ -16,6 +16,7 @@ from typing import NamedTuple
 from faults.jobs import Job, start
 
 MAIN, ALL, CHILD = "main process", "all processes", "child"
+ENDED = -1
 _STOP_S = 5.0  # for a signal to arrive
 _END_S = 300.0  # for what is left of a killed command to end
 _LOOK_S = 0.05  # in which a process at work uses the processor
@@ -153,7 +154,8 @@ def _disturb(
         pace = min(1.0, (time.monotonic() - began) / plain.claim_s)  # the machine may be less busy now
         time.sleep(rng.uniform(0, pace * (plain.total_s - plain.claim_s)))
     begun = _claimed(out) != before
-    tally.known |= {(pid, _began(pid)) for pid in below(process.pid)}
+    # one that ended since it was found is not there to be waited for
+    tally.known |= {(pid, since) for pid in below(process.pid) if (since := _began(pid)) != ENDED}
     met = strike(process, whom, rng)
     try:
         process.wait(timeout=_END_S)
@@ -241,9 +243,9 @@ def _stat(pid: int) -> list[str]:
 
 
 def _began(pid: int) -> int:
-    """Return when a living process began, in ticks since the start of the machine; -1 where it has ended."""
+    """Return when a living process began, in ticks since the start of the machine; ``ENDED`` where it has ended."""
     stat = _stat(pid)
-    return -1 if stat[0] in "ZX" else int(stat[19])
+    return ENDED if stat[0] in "ZX" else int(stat[19])
 
 
 def _at_work(pids: list[int]) -> list[int]:

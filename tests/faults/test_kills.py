@@ -171,6 +171,18 @@ def test_a_process_that_lives_on_is_found(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert "processes of killed commands live on" in row.what
 
 
+def test_a_process_that_ended_while_it_was_looked_for_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    below = kills.below
+    monkeypatch.setattr(kills, "below", lambda pid: [*below(pid), ended.pid])
+    monkeypatch.setattr(kills, "_END_S", 10.0)
+    _Shell(monkeypatch, f"{LOOP}; echo 1 > result")
+    assert kills.kill_job(SOUND, tmp_path, tmp_path / "scratch", 2, random.Random(6)).what == ""
+
+
 def test_rows_of_the_same_command_are_kept_and_of_another_not(tmp_path: Path) -> None:
     rows = [kills.Row("kill prepare", 3, 2, "1 child, 2 main process", 2, 2, "said: a|b", "abc")]
     write(tmp_path, rows, "python run.py --kills 3")

@@ -32,6 +32,8 @@ class Notebook(tracking.GeneralTracker):
     def __init__(self, run_name: str, logging_dir: str) -> None:
         super().__init__(_blank=True)
         self.run_name, self.logging_dir = run_name, logging_dir
+        # its own test's: one that hung goes on in its thread while the next test runs
+        self.written, self.released = self.pages, self.release
 
     def _maybe(self, call: str) -> None:
         if self.trouble == call:
@@ -40,22 +42,22 @@ class Notebook(tracking.GeneralTracker):
     def start(self) -> None:
         self._maybe("start")
         if self.trouble == "hang":
-            self.release.wait(20)
+            self.released.wait(20)
 
     @property
     def tracker(self) -> None:
         return None
 
     def store_init_configuration(self, values: dict[str, Any]) -> None:
-        self.pages.append(("settings", values))
+        self.written.append(("settings", values))
 
     def log(self, values: dict[str, Any], step: int | None = None, **kwargs: Any) -> None:
         self._maybe("log")
-        self.pages.append((step, values))
+        self.written.append((step, values))
 
     def finish(self) -> None:
         self._maybe("finish")
-        self.pages.append(("finished", {}))
+        self.written.append(("finished", {}))
 
 
 @pytest.fixture
