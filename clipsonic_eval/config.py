@@ -138,13 +138,22 @@ def _copy(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {k: _copy(v) if isinstance(v, Mapping) else v for k, v in tree.items()}
 
 
-def resolve(cls: type[C], values: Mapping[str, Any], *, where: str = "config") -> C:
+class _MissingKey(ConfigError):
+    """A required key without a value, and how ``--set`` would write it after the place of all settings."""
+
+    def __init__(self, where: str, name: str, form: str) -> None:
+        super().__init__(f"{where}: key '{name}' is required")
+        self.written = f"{where}.{name}{form}"
+
+
+def resolve(cls: type[C], values: Mapping[str, Any], *, where: str = "config", by_set: bool = False) -> C:
     """Build a frozen dataclass from a mapping, strictly.
 
     Args:
         cls: a dataclass; fields may be other dataclasses, scalars, ``X | None``, ``Literal``, tuples and dicts.
         values: what differs from the defaults.
         where: how errors name the place.
+        by_set: the values are what ``--set`` of a command gives, and the error about a missing key says so.
 
     Raises:
         ConfigError: unknown key (with the nearest match), missing key, wrong type, or a value that the
@@ -155,7 +164,7 @@ def resolve(cls: type[C], values: Mapping[str, Any], *, where: str = "config") -
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
     required = [name for name, f in fields.items() if f.default is missing and f.default_factory is missing]
     hints = typing.get_type_hints(cls)
-    arguments = _checked(values, {name: hints[name] for name in fields}, required, where)
+    arguments = _checked(values, {name: hints[name] for name in fields}, required, where, by_set=by_set)
     try:
         return cls(**arguments)
     except ConfigError as error:
@@ -176,7 +185,12 @@ def coerce(config: Any) -> None:
 
 
 def resolve_arguments(
-    function: Callable[..., Any], values: Mapping[str, Any], *, where: str, given: Collection[str] = ()
+    function: Callable[..., Any],
+    values: Mapping[str, Any],
+    *,
+    where: str,
+    given: Collection[str] = (),
+    by_set: bool = False,
 ) -> dict[str, Any]:
     """Check keyword arguments against the signature of a function, as strictly as :func:`resolve` checks a dataclass.
 
@@ -186,6 +200,7 @@ def resolve_arguments(
         values: the arguments by name.
         where: how errors name the place.
         given: parameters that the caller supplies itself.
+        by_set: as of :func:`resolve`.
 
     Returns:
         The values, converted to the hinted types; defaults are left to the function.
@@ -206,16 +221,28 @@ def resolve_arguments(
     known = {name: hints[name] if _holds(hints.get(name)) else _ANYTHING for name in named}
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         known |= {name: _ANYTHING for name in values if name not in known}
-    return _checked(values, known, [name for name, p in named.items() if p.default is p.empty], where)
+    required = [name for name, p in named.items() if p.default is p.empty]
+    return _checked(values, known, required, where, by_set=by_set)
 
 
 _ANYTHING = object()
 
 
 def _checked(
-    values: Mapping[str, Any], hints: Mapping[str, Any], required: Collection[str], where: str
+    values: Mapping[str, Any], hints: Mapping[str, Any], required: Collection[str], where: str, *, by_set: bool
 ) -> dict[str, Any]:
     """Return the values converted to their hints; ConfigError where a name is unknown or missing, or a type wrong."""
+    try:
+        return _fitting(values, hints, required, where)
+    except _MissingKey as error:
+        if by_set:
+            raise ConfigError(f"{error}; give it with --set {error.written.removeprefix(f'{where}.')}") from None
+        raise
+
+
+def _fitting(
+    values: Mapping[str, Any], hints: Mapping[str, Any], required: Collection[str], where: str
+) -> dict[str, Any]:
     arguments = {}
     for key, value in values.items():
         if key not in hints:
@@ -225,8 +252,15 @@ def _checked(
         arguments[key] = value if hints[key] is _ANYTHING else _convert(hints[key], value, f"{where}.{key}")
     for name in required:
         if name not in arguments:
-            raise ConfigError(f"{where}: key '{name}' is required")
+            raise _MissingKey(where, name, _form(hints[name]))
     return arguments
+
+
+def _form(hint: Any) -> str:
+    """Return what follows the name of a key where ``--set`` gives it."""
+    if dataclasses.is_dataclass(hint) or hint is dict or typing.get_origin(hint) in (dict, Mapping):
+        return ".KEY=VALUE"
+    return "=PATH" if hint is Path else "=VALUE"
 
 
 def _holds(hint: Any) -> bool:
@@ -282,8 +316,8 @@ def _convert_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
         try:
             return _convert(arg, value, where)
         except ConfigError as error:
-            errors.append(str(error))
-    raise ConfigError(errors[-1])
+            errors.append(error)
+    raise errors[-1] from None
 
 
 def _convert_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

@@ -16,21 +16,24 @@ from typing import Any
 from clipsonic_eval.errors import UserError, unknown_name
 
 
-def locate(spec: str, what: str = "name", fits: Callable[[Any], bool] = callable) -> Any:
+def locate(
+    spec: str, what: str = "name", fits: Callable[[Any], bool] = callable, example: str = "clipsonic.systems:ZeroShot"
+) -> Any:
     """Return the attribute that ``module:Name`` or ``file.py:Name`` names.
 
     Args:
         spec: the string.
         what: the kind of object, for the error sentence.
         fits: whether an object that the module defines could be meant; the error lists those, not what it imports.
+        example: of such a string, for the error sentence.
 
     Raises:
         UserError: the string is malformed, the module cannot be found, or has no such name.
     """
     module_name, colon, attribute = spec.rpartition(":")
     if not colon or not module_name or not attribute:
-        raise UserError(f"'{spec}': expected MODULE:NAME or FILE.py:NAME, e.g. clipsonic.systems:ZeroShot")
-    module = _load_file(Path(module_name)) if module_name.endswith(".py") else _load_module(module_name, spec)
+        raise UserError(f"'{spec}': expected MODULE:NAME or FILE.py:NAME, e.g. {example}")
+    module = _load_file(Path(module_name), what) if module_name.endswith(".py") else _load_module(module_name, spec)
     if not hasattr(module, attribute):
         raise unknown_name(f"{what} in {module_name}", attribute, _defined(module, fits))
     return getattr(module, attribute)
@@ -47,9 +50,9 @@ def _defined(module: Any, fits: Callable[[Any], bool]) -> list[str]:
     return [name for name, value in own.items() if value not in bases]
 
 
-def _load_file(path: Path) -> Any:
+def _load_file(path: Path, what: str) -> Any:
     if not path.is_file():
-        raise UserError(f"{path}: no such file; give the path of a Python file that defines the system")
+        raise UserError(f"{path}: no such file; give the path of a Python file that defines the {what}")
     name = f"_clipsonic_user_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import UserError, unknown_name
 from clipsonic_eval.reporting.figures.venues import VENUES
 
 if TYPE_CHECKING:
     from clipsonic_eval.analysis.catalogue import Catalogue
 
 _CATALOGUES: Final = {"clipsonic": "clipsonic_eval.study.catalogue:CLIPSONIC"}
+_EXAMPLE: Final = "study.py:STUDY"
 
 catalogue_option = click.option(
     "--catalogue",
@@ -41,7 +42,10 @@ def catalogue_of(name: str) -> Catalogue | None:
 
     if not name:
         return None
-    found = locate(_CATALOGUES.get(name, name), "catalogue", lambda value: isinstance(value, Catalogue))
+    if ":" not in name and name not in _CATALOGUES:
+        unknown = unknown_name("catalogue", name, _CATALOGUES)
+        raise UserError(f"{unknown} One of your own is FILE.py:NAME or MODULE:NAME, e.g. {_EXAMPLE}.")
+    found = locate(_CATALOGUES.get(name, name), "catalogue", lambda value: isinstance(value, Catalogue), _EXAMPLE)
     if not isinstance(found, Catalogue):
         raise UserError(f"--catalogue {name}: is no Catalogue; give clipsonic, MODULE:NAME or FILE.py:NAME of one")
     return found

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -19,6 +19,8 @@ from clipsonic_eval.files import read_csv
 from clipsonic_eval.locate import locate
 from clipsonic_eval.presets import read_training
 from clipsonic_eval.progress import SILENT, Bars
+
+_EXAMPLE: Final = "clipsonic.training.audio:train"
 
 
 @click.command("train")
@@ -48,12 +50,12 @@ def command(config: Path, sets: tuple[str, ...], out: Path | None, overwrite: bo
     trainer = tree.pop("trainer", None)
     configured = tree.pop("out", None)
     if not isinstance(trainer, str):
-        raise ConfigError(f"{config}: key 'trainer' is required, e.g. trainer: clipsonic.training.audio:train")
+        raise ConfigError(f"{config}: key 'trainer' is required, e.g. trainer: {_EXAMPLE}")
     if out is None and not isinstance(configured, str):
         raise ConfigError(f"{config}: where should the model go? Give --out or the key 'out'")
     folder = out if out is not None else Path(str(configured))
     started = time.monotonic()
-    train = locate(trainer, "trainer", _trains)
+    train = locate(trainer, "trainer", _trains, _EXAMPLE)
     if not _trains(train):
         raise ConfigError(f"{trainer}: is no trainer; name a function train(config, out, progress)")
     if overwrite and "overwrite" not in inspect.signature(train).parameters:

@@ -124,8 +124,8 @@ def resolve(spec: str, settings: Mapping[str, Any] | None = None) -> System:
 def _built(factory: Any, settings: dict[str, Any], spec: str) -> Any:
     config = _config_class(factory)
     if config is not None:
-        return factory(resolve_config(config, settings, where=spec))
-    arguments = resolve_arguments(factory, settings, where=spec)
+        return factory(resolve_config(config, settings, where=spec, by_set=True))
+    arguments = resolve_arguments(factory, settings, where=spec, by_set=True)
     try:
         return factory(**arguments)
     except ConfigError as error:

@@ -90,10 +90,11 @@ def test_without_a_catalogue_no_ordering_is_looked_for(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("clipsonik", "expected MODULE:NAME or FILE.py:NAME"),
+        ("clipsonik", "unknown catalogue 'clipsonik'. Did you mean 'clipsonic'? Known: clipsonic. One of your own is"),
+        ("study.py:", "expected MODULE:NAME or FILE.py:NAME, e.g. study.py:STUDY"),
         ("study.py:STUDIE", "'STUDIE'"),
         ("study.py:NUMBER", "is no Catalogue"),
-        ("nowhere.py:STUDY", "nowhere.py: no such file"),
+        ("nowhere.py:STUDY", "nowhere.py: no such file; give the path of a Python file that defines the catalogue"),
     ],
 )
 def test_a_catalogue_that_is_none_is_one_line_and_exit_code_2(folder: Path, name: str, message: str) -> None:

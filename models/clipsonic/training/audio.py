@@ -40,7 +40,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
     """
     from clipsonic_eval.clips import ClipStore
 
-    settings = resolve(AudioTrainingConfig, config)
+    settings = resolve(AudioTrainingConfig, config, by_set=True)
     lifecycle.try_folder(out)
     store = ClipStore.open(settings.clips, "--set clips=FOLDER")
     if counts := store.info.get("findings"):

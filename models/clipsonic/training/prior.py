@@ -33,7 +33,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
     Raises:
         UserError: the configuration, the pairs or the folder do not fit; the message says what to do.
     """
-    settings = resolve(PriorTrainingConfig, config)
+    settings = resolve(PriorTrainingConfig, config, by_set=True)
     lifecycle.try_folder(out)
     pairs = load_pairs(settings.data, settings.encoder, settings.encoder_weights, progress=progress)
     return train_on(pairs, settings, out, progress=progress, overwrite=overwrite)

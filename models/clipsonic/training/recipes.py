@@ -92,7 +92,7 @@ def search(config: Mapping[str, Any], out: Path, *, only: str | None = None, pro
     Raises:
         UserError: a variant is no valid training, has a result with other overrides, or lacks something.
     """
-    settings = resolve(RecipeSearch, config)
+    settings = resolve(RecipeSearch, config, by_set=True)
     names = tuple(settings.variants) if only is None else (only,)
     settings.training(names[0], 0)  # a misspelt name is refused before a folder is made
     results = []

@@ -43,7 +43,7 @@ def train(config: Mapping[str, Any], out: Path, *, progress: Progress = SILENT, 
     """
     from clipsonic_eval.clips import ClipStore
 
-    settings = resolve(VocoderTrainingConfig, config)
+    settings = resolve(VocoderTrainingConfig, config, by_set=True)
     lifecycle.try_folder(out)
     store = ClipStore.open(settings.clips, "--set clips=FOLDER")
     if store.sample_rate != settings.mel.sample_rate:

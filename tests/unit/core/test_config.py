@@ -127,6 +127,33 @@ def test_arguments_that_do_not_fit_are_named(values: dict[str, Any], message: st
         resolve_arguments(Tower, values, where="tower")
 
 
+@dataclass(frozen=True)
+class Roof:
+    tower: Tiles | None = None
+
+
+@dataclass(frozen=True)
+class Tiles:
+    pattern: dict[str, int]
+    picture: Path
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"tower": {"picture": "x"}}, "key 'pattern' is required; give it with --set tower.pattern.KEY=VALUE"),
+        ({"tower": {"pattern": {}}}, "key 'picture' is required; give it with --set tower.picture=PATH"),
+    ],
+)
+def test_a_missing_key_is_given_by_set_where_a_command_has_it(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve(Roof, values, where="my.py:roof", by_set=True)
+    assert str(caught.value) == f"my.py:roof.tower: {said}"
+    with pytest.raises(ConfigError) as caught:
+        resolve(Roof, values, where="roof.json")
+    assert "--set" not in str(caught.value)
+
+
 def test_arguments_that_the_caller_supplies_cannot_be_configured() -> None:
     assert resolve_arguments(Tower, {"rate": 2}, where="tower", given=("width",)) == {"rate": 2.0}
     with pytest.raises(ConfigError, match="unknown key 'width'"):

@@ -68,7 +68,7 @@ def test_any_keyword_goes_to_a_class_that_takes_any(source: str) -> None:
     ("name", "settings", "message"),
     [
         ("Mine", {"color": "blue"}, "unknown key 'color'. Did you mean 'colour'"),
-        ("Mine", {"level": 1.0}, "key 'colour' is required"),
+        ("Mine", {"level": 1.0}, "key 'colour' is required; give it with --set colour=VALUE$"),
         ("Rateless", {}, "is not a system: it lacks a whole `sample_rate` in Hz; see"),
         ("Nine", {}, "unknown system in .* 'Nine'. Did you mean 'Mine'"),
     ],
