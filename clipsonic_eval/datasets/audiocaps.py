@@ -41,7 +41,7 @@ def items(root: Path, csv: Path | None = None, split: str | None = None) -> List
     A clip's file is ``<youtube_id>_<start>.*``, also with six digits or with start and end in milliseconds,
     ``Y<youtube_id>.*`` or ``<audiocap_id>.*``, all cut when they were fetched, or ``<youtube_id>.*``, anywhere below
     ``root``. The last is a whole video or recording, of which 10 s from the start second count, unless it is no longer
-    than a clip.
+    than a clip. Files count by their endings, those of audio and video; of the others none is opened.
 
     Args:
         root: folder of the sounds or videos.
@@ -89,9 +89,10 @@ def _item(clip: _Clip, split: str, files: Mapping[str, Path]) -> SourceItem | Sk
     cut = (*cut_names(clip.video, clip.start), *cut_names(f"Y{clip.video}", clip.start), f"Y{clip.video}", *clip.ids)
     file, begin = next((files[name] for name in cut if name in files), None), 0.0
     if file is None and (file := files.get(clip.video)) is not None:
-        begin = 0.0 if holds_only_the_clip(file) else float(clip.start)
+        begin = 0.0 if clip.start == 0 or holds_only_the_clip(file) else float(clip.start)
     if file is None:
-        return Skip(clip.key, f"{MISSING} ({clip.key}.*, Y{clip.video}.*, {clip.ids[0]}.* or {clip.video}.*)")
+        names = f"{clip.key}.*, Y{clip.video}.*, {clip.ids[0]}.* or {clip.video}.*"
+        return Skip(clip.key, f"{MISSING} (audio or video {names})")
     first, several = clip.captions[0], tuple(clip.captions) if len(clip.captions) > 1 else ()
     return SourceItem(clip.key, file, begin, YOUTUBE_CLIP_S, first, None, split, several, clip.video)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clipsonic_eval import __version__
 from clipsonic_eval.analysis.catalogue import MARKERS, PALETTE
-from clipsonic_eval.files import write_csv, write_text
+from clipsonic_eval.files import read_text, write_csv, write_text
 from clipsonic_eval.formats import markdown_table, percent
 from clipsonic_eval.metrics import METRICS
 from clipsonic_eval.records import ALPHA
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 TABLE: Final = "calibration.csv"
 FIGURE: Final = "coverage"
+_SHOWN: Final = f"![coverage by metric and n]({FIGURE}.png)"
+_LINKS: Final = f"([PDF]({FIGURE}.pdf), [SVG]({FIGURE}.svg); drawn from `{TABLE}`)"
+PAGE: Final = "README.md"
 BAND = (0.93, 0.97)  # coverage of a 95 % interval that counts as right
 Row = Mapping[str, Any]  # a metric at one n: shares of the repeats and their intervals, as `calibrate` computed them
 
@@ -41,7 +44,7 @@ def write(rows: Sequence[Row], settings: Mapping[str, Any], out: Path, command: 
     write_csv(out / TABLE, list(shown[0]) if shown else ["metric"], shown)
     if rows:
         save_figure(rows, out)
-    page = out / "README.md"
+    page = out / PAGE
     write_text(page, _page(rows, settings, command))
     return page
 
@@ -60,9 +63,9 @@ def _page(rows: Sequence[Row], settings: Mapping[str, Any], command: str) -> str
         "",
         *_summary(rows),
         "",
-        f"![coverage by metric and n]({FIGURE}.png)",
+        _SHOWN,
         "",
-        f"([PDF]({FIGURE}.pdf), [SVG]({FIGURE}.svg); drawn from `{TABLE}`)",
+        _LINKS,
         "",
         f"covered: share of the 95 % intervals that held the truth (set metrics: the estimate's expectation at that n; "
         f"means over clips: the population's mean). Within {BAND[0]:.0%} to {BAND[1]:.0%}: 'cannot tell' where so many "
@@ -131,6 +134,17 @@ def save_figure(rows: Sequence[Row], folder: Path, venue: str = DEFAULT) -> None
     """
     with style.look(venue=venue):
         style.save(draw(rows), folder / FIGURE)
+
+
+def link_figure(page: Path) -> None:
+    """Link the files of the figure below it on a page that does not; the rest stays as the simulation wrote it.
+
+    Args:
+        page: that :func:`write` wrote, perhaps an earlier one of it. Another one is left alone.
+    """
+    text = read_text(page)
+    if _SHOWN in text and _LINKS not in text:
+        write_text(page, text.replace(_SHOWN, f"{_SHOWN}\n\n{_LINKS}", 1))
 
 
 def draw(rows: Sequence[Row]) -> Figure:

@@ -11,6 +11,7 @@ from clipsonic_eval.files import write_csv, write_text
 from clipsonic_eval.formats import aligned, arrow, decimals_of, markdown_table, number, with_interval
 from clipsonic_eval.history.series import Series, SeriesLine, SeriesPoint, Trends
 from clipsonic_eval.reporting import markup
+from clipsonic_eval.reporting.figures.venues import DEFAULT
 from clipsonic_eval.reporting.headings import title
 from clipsonic_eval.stats.change_points import TOO_NEW, ChangePoint
 
@@ -179,21 +180,25 @@ def _row(view: HistoryView, line: SeriesLine, i: int) -> dict[str, Any]:
     }
 
 
-def write(view: HistoryView, folder: Path, command: str) -> Path:
+def write(view: HistoryView, folder: Path, command: str, *, venue: str = DEFAULT) -> Path:
     """Write ``history.csv``, the figures and the page.
 
     Args:
         view: what is shown.
         folder: there already.
         command: that makes the page.
+        venue: whose columns the figures fill.
 
     Returns:
         The page.
+
+    Raises:
+        UserError: there is no such venue.
     """
     from clipsonic_eval.reporting.figures import history as figures
 
+    drawn = figures.write(view, folder, venue)  # first: refuses a venue before anything is written
     write_csv(folder / "history.csv", _CSV, _csv_rows(view))
-    drawn = figures.write(view, folder)
     heads, *rows = overview(view)
     parts = [
         "# History",

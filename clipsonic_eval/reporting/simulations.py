@@ -100,7 +100,7 @@ def _shown(row: Mapping[str, Any]) -> str:
 
 
 def redraw(folder: Path, venue: str) -> list[Path]:
-    """Draw the figures of a folder of simulations anew from its tables, and the gate's page; return the PDF files.
+    """Draw the figures of a folder of simulations anew from its tables, and what the page says of them; return the PDF files.
 
     Args:
         folder: that `calibrate intervals` or `calibrate gate` wrote.
@@ -112,6 +112,8 @@ def redraw(folder: Path, venue: str) -> list[Path]:
     made = []
     if (folder / calibration.TABLE).exists():
         calibration.save_figure(read_csv(folder / calibration.TABLE), folder, venue)
+        if (folder / calibration.PAGE).exists():
+            calibration.link_figure(folder / calibration.PAGE)
         made.append(folder / f"{calibration.FIGURE}.pdf")
     if (folder / "verdicts.csv").exists() and (folder / "power.csv").exists():
         verdicts, power = (read_csv(folder / name) for name in ("verdicts.csv", "power.csv"))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
@@ -9,6 +10,7 @@ from unit.history.make_records import record
 
 from clipsonic_eval.cli import main
 from clipsonic_eval.history.store import History
+from clipsonic_eval.reporting.figures.venues import VENUES
 
 
 def shown(*options: str) -> Result:
@@ -41,6 +43,17 @@ def test_show_prints_points_and_writes_a_page() -> None:
 
 
 @pytest.mark.usefixtures("history")
+def test_figures_are_as_wide_as_the_page_of_a_venue() -> None:
+    def width(venue: str) -> float:
+        assert shown("--out", "page", "--venue", venue).exit_code == 0
+        assert f"--venue {venue}`" in Path("page/README.md").read_text()
+        return float(ElementTree.parse("page/history.svg").getroot().attrib["width"].removesuffix("pt"))
+
+    for venue in ("icassp", "ieee"):
+        assert width(venue) == pytest.approx(72 * VENUES[venue].page, abs=0.01)
+
+
+@pytest.mark.usefixtures("history")
 def test_a_folder_of_other_things_is_left_alone() -> None:
     Path("thesis").mkdir()
     Path("thesis/README.md").write_text("precious")
@@ -67,6 +80,7 @@ def test_json_is_all_of_it() -> None:
         (["--system", "S9"], "unknown system 'S9'. Known: S0, S1."),
         (["--over", "checkpoint"], "unknown tag 'checkpoint'. Known: commit, date, step."),
         (["--baseline", "relaesed"], "'relaesed': no such record in history; its pins are released"),
+        (["--venue", "icasp", "--out", "page"], "unknown venue 'icasp'. Did you mean 'icassp'?"),
         (["--history", "elsewhere"], "elsewhere: no history here; `clipsonic-eval history add RUN` begins one"),
         (["--out", "history/pins/released.json"], "is a file, not a folder"),
     ],
@@ -77,6 +91,7 @@ def test_wrong_names_are_one_sentence(options: list[str], said: str) -> None:
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert said in result.stderr
+    assert not Path("page").exists()
 
 
 def test_an_empty_history_is_one_sentence(tmp_path: Path) -> None:

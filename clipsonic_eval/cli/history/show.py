@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from clipsonic_eval.cli._look import venue_option
 from clipsonic_eval.cli._options import PATH, history_option, json_option
 
 
@@ -20,11 +21,12 @@ from clipsonic_eval.cli._options import PATH, history_option, json_option
     "--newest", type=click.IntRange(min=1), metavar="N", show_default="20; all in JSON", help="Last points of a series."
 )
 @click.option("--out", type=PATH, help="Write figures, history.csv and a page into this folder.")
+@venue_option
 @history_option
 @json_option("all points and change points")
 def command(
     metrics: tuple[str, ...], systems: tuple[str, ...], over: str, baseline: str | None,
-    newest: int | None, out: Path | None, folder: Path, as_json: bool,
+    newest: int | None, out: Path | None, venue: str, folder: Path, as_json: bool,
 ) -> None:  # fmt: skip
     r"""Show every metric of every system over time, with intervals, change points and pins.
 
@@ -41,6 +43,7 @@ def command(
     from clipsonic_eval.outputs import claim
     from clipsonic_eval.progress import Bars
     from clipsonic_eval.reporting import history as reporting
+    from clipsonic_eval.reporting.figures.venues import DEFAULT
 
     history = History(folder, progress=Bars())
     entries = history.entries()
@@ -51,9 +54,10 @@ def command(
     if out is not None:
         options = [("--metric", m) for m in metrics] + [("--system", s) for s in systems]
         options += [("--over", over), *([("--baseline", baseline)] if baseline else [])]
+        options += [("--venue", venue)] if venue else []
         asked = " ".join(f"{name} {shlex.quote(value)}" for name, value in options)
         with claim(out, "history show", {}):
-            page = reporting.write(view, out, f"clipsonic-eval history show {asked}")
+            page = reporting.write(view, out, f"clipsonic-eval history show {asked}", venue=venue or DEFAULT)
     if as_json:
         click.echo(json.dumps(reporting.tree(view, newest), ensure_ascii=False))
     else:

@@ -14,6 +14,7 @@ from clipsonic_eval.formats import arrow, decimals_of, number
 from clipsonic_eval.history.axes import COMMIT, DATE
 from clipsonic_eval.history.series import Series, SeriesLine
 from clipsonic_eval.reporting.figures import style
+from clipsonic_eval.reporting.figures.venues import DEFAULT
 from clipsonic_eval.reporting.headings import title
 
 if TYPE_CHECKING:
@@ -31,12 +32,21 @@ _MARKS = "osv^P*X"  # of the lines in turn; diamonds are pins
 _LONGEST = 26  # characters of a title
 
 
-def write(view: HistoryView, folder: Path) -> list[str]:
-    """Write the figures as PDF, SVG and PNG in place of earlier ones; return their stems, in order."""
-    for earlier in (path for suffix in ("pdf", "svg", "png") for path in folder.glob(f"history*.{suffix}")):
-        earlier.unlink()
+def write(view: HistoryView, folder: Path, venue: str = DEFAULT) -> list[str]:
+    """Write the figures as PDF, SVG and PNG in place of earlier ones; return their stems, in order.
+
+    Args:
+        view: what is shown.
+        folder: exists.
+        venue: whose columns the figures fill.
+
+    Raises:
+        UserError: there is no such venue.
+    """
     stems = []
-    with style.look():
+    with style.look(venue=venue):
+        for earlier in (path for suffix in ("pdf", "svg", "png") for path in folder.glob(f"history*.{suffix}")):
+            earlier.unlink()
         for i, (metrics, systems) in enumerate(_pages(view)):
             stem = "history" if i == 0 else f"history-{i + 1}"
             style.save(draw(view, metrics, systems), folder / stem)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipsonic_eval.datasets import DATASETS, Listing
+from clipsonic_eval.datasets import DATASETS, Listing, audiocaps
 from clipsonic_eval.datasets.music import split_of
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.media.audio import write_wav
@@ -58,7 +58,7 @@ def test_audiocaps_clips_are_found_under_each_of_their_names(tmp_path: Path) -> 
     assert found.items[0].prompt == "a dog barks, then howls"
     reasons = {s.key: s.reason for s in found.skipped}
     assert sorted(reasons) == ["gone_20", "line-10", "line-9"]
-    assert "missing (gone_20.*, Ygone.*, 7.* or gone.*)" in reasons["gone_20"]
+    assert "missing (audio or video gone_20.*, Ygone.*, 7.* or gone.*)" in reasons["gone_20"]
     assert "expected a YouTube id and a start in seconds, got '../id' and '20'" in reasons["line-9"]
 
 
@@ -67,6 +67,19 @@ def test_a_sound_named_after_its_video_is_the_clip_if_it_is_no_longer_than_one(t
     write_wav(tmp_path / "whole.wav", np.zeros(60 * 1000, np.float32), 1000)
     (tmp_path / "test.csv").write_text(AUDIOCAPS + "1,cut,30,rain\n2,whole,30,rain\n")
     assert [i.start_s for i in listed("audiocaps", tmp_path).items] == [0, 30]
+
+
+def test_only_audio_and_video_named_after_a_clip_is_opened_and_only_if_its_length_matters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = touched(tmp_path, "a.json", "a.wav.part", "a.jpg", "b.mp4", "b.vtt", "c.wav", "Yd.wav", "d.txt")
+    (root / "test.csv").write_text(AUDIOCAPS + "1,a,30,rain\n2,b,30,rain\n3,c,0,rain\n4,d,30,rain\n")
+    opened: list[str] = []
+    monkeypatch.setattr(audiocaps, "holds_only_the_clip", lambda path: opened.append(path.name))
+    found = listed("audiocaps", root)
+    assert opened == ["b.mp4"]
+    assert [(i.path.name, i.start_s) for i in found.items] == [("b.mp4", 30), ("c.wav", 0), ("Yd.wav", 0)]
+    assert [s.key for s in found.skipped] == ["a_30"]
 
 
 def test_lists_in_a_folder_for_each_split_are_all_read(tmp_path: Path) -> None:

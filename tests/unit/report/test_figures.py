@@ -414,6 +414,20 @@ def test_figures_of_simulations_are_drawn_again_from_their_tables(tmp_path: Path
     assert {path.name: path.read_bytes() for path in tmp_path.glob("coverage.*")} == first
 
 
+def test_drawing_again_links_the_files_of_the_figure_and_leaves_the_words(tmp_path: Path) -> None:
+    settings = {"seed": 3, "repeats": 100, "n_bootstrap": 200, "n_permutations": 300, "worse": 0.25}
+    page = calibration.write([row("fad", 50, 0.90, 0.04)], settings, tmp_path, "clipsonic-eval calibrate")
+    written = page.read_text()
+    page.write_text(written.replace("([PDF](coverage.pdf), [SVG](coverage.svg); drawn from `calibration.csv`)\n\n", ""))
+    assert "coverage.svg" not in page.read_text()
+    for _ in range(2):
+        simulations.redraw(tmp_path, DEFAULT)
+        assert page.read_text() == written
+    page.write_text("# Mine\n")
+    simulations.redraw(tmp_path, DEFAULT)
+    assert page.read_text() == "# Mine\n"
+
+
 def test_a_folder_without_tables_of_simulations_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has neither calibration.csv nor verdicts.csv and power.csv"):
         simulations.redraw(tmp_path, DEFAULT)
