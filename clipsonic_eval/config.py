@@ -138,7 +138,7 @@ def _copy(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {k: _copy(v) if isinstance(v, Mapping) else v for k, v in tree.items()}
 
 
-class _MissingKey(ConfigError):
+class _MissingKeyError(ConfigError):
     """A required key without a value, and how ``--set`` would write it after the place of all settings."""
 
     def __init__(self, where: str, name: str, form: str) -> None:
@@ -234,7 +234,7 @@ def _checked(
     """Return the values converted to their hints; ConfigError where a name is unknown or missing, or a type wrong."""
     try:
         return _fitting(values, hints, required, where)
-    except _MissingKey as error:
+    except _MissingKeyError as error:
         if by_set:
             raise ConfigError(f"{error}; give it with --set {error.written.removeprefix(f'{where}.')}") from None
         raise
@@ -252,7 +252,7 @@ def _fitting(
         arguments[key] = value if hints[key] is _ANYTHING else _convert(hints[key], value, f"{where}.{key}")
     for name in required:
         if name not in arguments:
-            raise _MissingKey(where, name, _form(hints[name]))
+            raise _MissingKeyError(where, name, _form(hints[name]))
     return arguments
 
 

@@ -100,7 +100,7 @@ def _shown(row: Mapping[str, Any]) -> str:
 
 
 def redraw(folder: Path, venue: str) -> list[Path]:
-    """Draw the figures of a folder of simulations anew from its tables, and what the page says of them; return the PDF files.
+    """Draw the figures of a folder of simulations anew from its tables, and link them; return the PDF files.
 
     Args:
         folder: that `calibrate intervals` or `calibrate gate` wrote.

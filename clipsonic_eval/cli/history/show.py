@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,9 +25,10 @@ from clipsonic_eval.cli._options import PATH, history_option, json_option
 @venue_option
 @history_option
 @json_option("all points and change points")
+@click.pass_context
 def command(
-    metrics: tuple[str, ...], systems: tuple[str, ...], over: str, baseline: str | None,
-    newest: int | None, out: Path | None, venue: str, folder: Path, as_json: bool,
+    ctx: click.Context, /, metrics: tuple[str, ...], systems: tuple[str, ...], out: Path | None, folder: Path,
+    as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     r"""Show every metric of every system over time, with intervals, change points and pins.
 
@@ -45,6 +47,7 @@ def command(
     from clipsonic_eval.reporting import history as reporting
     from clipsonic_eval.reporting.figures.venues import DEFAULT
 
+    over, baseline, venue, newest = (options[name] for name in ("over", "baseline", "venue", "newest"))
     history = History(folder, progress=Bars())
     entries = history.entries()
     found = trends(entries, over, metrics=metrics, systems=systems)
@@ -52,14 +55,13 @@ def command(
     view = reporting.HistoryView(found, history.pinned(), baseline or "", known)
     page = None
     if out is not None:
-        options = [("--metric", m) for m in metrics] + [("--system", s) for s in systems]
-        options += [("--over", over), *([("--baseline", baseline)] if baseline else [])]
-        options += [("--venue", venue)] if venue else []
-        asked = " ".join(f"{name} {shlex.quote(value)}" for name, value in options)
+        given = [("--metric", m) for m in metrics] + [("--system", s) for s in systems]
+        given += [(f"--{name}", options[name]) for name in ("over", "baseline", "venue") if options[name]]
+        asked = " ".join(f"{name} {shlex.quote(value)}" for name, value in given)
         with claim(out, "history show", {}):
             page = reporting.write(view, out, f"clipsonic-eval history show {asked}", venue=venue or DEFAULT)
     if as_json:
         click.echo(json.dumps(reporting.tree(view, newest), ensure_ascii=False))
     else:
         click.echo(reporting.text(view, newest or 20) + (f"\n\n{page}" if page else ""))
-    finish(click.get_current_context(), entries.skipped)
+    finish(ctx, entries.skipped)
