@@ -1,7 +1,8 @@
 """Experiment trackers (TensorBoard, Weights & Biases, MLflow, …), all of them through accelerate.
 
 A tracker talks to files, to servers and sometimes to a terminal. Each gets a thread of its own, so that one that fails,
-or waits for a server for ever, costs the training nothing: it is named in a note, and the training goes on.
+or waits for a server for ever, costs the training nothing: it is named in a note, and the training goes on. A training
+that is resumed goes on in its own run of Weights & Biases, MLflow and Trackio; TensorBoard reads one folder as one run.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,11 @@ import numpy as np
 from clipsonic.training.config import TrainConfig
 from clipsonic.training.observers import Observer, Sight
 from clipsonic_eval.errors import UserError, unknown_name
+from clipsonic_eval.files import write_text
 from clipsonic_eval.media.audio import read_audio
 
 FOLDER = "tracking"  # below the model's, of trackers that write files
+_MLFLOW_RUN = "mlflow_run"  # the identity of a training's run
 _WAITING = 1000  # rows that a tracker may be behind
 _PATIENCE_S = 30.0  # at the end of a run
 Note = Callable[[str], None]
@@ -116,9 +120,27 @@ def _started(name: str, project: str, folder: Path) -> Any:
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
     made = LOGGER_TYPE_TO_CLASS[name]
-    tracker = made(project, **({"logging_dir": str(folder)} if made.requires_logging_directory else {}))
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {"logging_dir": str(folder)} if made.requires_logging_directory else {}
+    tracker = made(project, **options, **_run_options(name, folder))
     tracker.start()
+    if name == "mlflow":  # gives the identity itself
+        write_text(folder / _MLFLOW_RUN, tracker.tracker.info.run_id)
     return tracker
+
+
+def _run_options(name: str, folder: Path) -> dict[str, Any]:
+    """Return what tells a tracker which of a project's runs this training is, the same after every resumption."""
+    if name == "mlflow":
+        known = folder / _MLFLOW_RUN
+        return {"run_id": known.read_text("utf-8")} if known.is_file() else {"run_name": folder.parent.name}
+    if name not in {"wandb", "trackio"}:
+        return {}
+    known = folder / f"{name}_run"
+    if not known.is_file():
+        write_text(known, f"{folder.parent.name}-{uuid.uuid4().hex[:8]}")
+    run = known.read_text("utf-8")
+    return {"name": run, "resume": "allow", **({"id": run, "dir": str(folder)} if name == "wandb" else {})}
 
 
 def _log_sound(tracker: Any, name: str, path: Path, step: int) -> None:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from accelerate import tracking
+from accelerate.tracking import GeneralTracker
 from unit.clipsonic.fakes import FakeStore
 from unit.clipsonic.test_training import KilledAt, _config
 from unit.clipsonic.test_training_threads import Telling
 
 from clipsonic.training import trackers
 from clipsonic.training.audio import train_on
+from clipsonic.training.config import TrainConfig
 from clipsonic.training.observers import Sight
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.media.audio import write_wav
 
 
-class Notebook(tracking.GeneralTracker):
+class Notebook(GeneralTracker):
     """A tracker that keeps what it is told; ``trouble`` says in which call it fails."""
 
     name = "notebook"
@@ -104,6 +107,44 @@ def test_a_tracker_that_hangs_stops_nothing(
     notebook.release.set()
     assert (out / "model_index.json").is_file()
     assert any("did not finish within 0.01 s" in note for note in telling.notes)
+
+
+def remote(service: str, asked: list[dict[str, Any]]) -> type[GeneralTracker]:
+    """A tracker that is asked for a run, and says who the run is."""
+
+    class Remote(Notebook):
+        name = service
+        requires_logging_directory = False
+
+        def __init__(self, project: str, **options: Any) -> None:
+            super().__init__(project, "")
+            asked.append(options)
+
+        @property
+        def tracker(self) -> Any:
+            return SimpleNamespace(info=SimpleNamespace(run_id=f"run {len(asked)}"))
+
+    return Remote
+
+
+@pytest.mark.parametrize("name", ["wandb", "trackio", "mlflow"])
+def test_a_training_that_is_resumed_goes_on_in_its_own_run(
+    notebook: type[Notebook], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setitem(tracking.LOGGER_TYPE_TO_CLASS, name, remote(name, asked))
+    config = TrainConfig(trackers=(name,), project="study")
+    for model in ("a", "a", "b"):
+        with trackers.opened(config, tmp_path / model, {}, note=pytest.fail):
+            pass
+    first, again, other = asked
+    if name == "mlflow":
+        assert (first, again, other) == ({"run_name": "a"}, {"run_id": "run 1"}, {"run_name": "b"})
+    else:
+        assert first == again
+        assert first["name"] != other["name"]
+        assert first["name"].startswith("a-")
+        assert first["resume"] == "allow"
 
 
 @pytest.mark.parametrize(
