@@ -16,6 +16,7 @@ import torch
 from torch import distributed
 
 _ALIGNMENT = 32  # elements: parts begin where parameters may
+_PIECE = 1 << 22  # elements: float32 sums of squares of a vector of 143 M are 3 % too small on a CPU, of these 2e-4
 
 
 class Shards(NamedTuple):
@@ -60,10 +61,10 @@ class Shards(NamedTuple):
 
     def norm(self, part: torch.Tensor) -> torch.Tensor:
         """Return the norm of the vector of which every process has its part (m,), a scalar."""
-        norm = torch.linalg.vector_norm(part)
+        pieces = [torch.linalg.vector_norm(piece) for piece in part.split(_PIECE)]
+        squared = torch.stack(pieces).double().square().sum()
         if self.parts == 1:
-            return norm
-        squared = norm.double().square()
+            return squared.sqrt().to(part.dtype)
         distributed.all_reduce(squared)
         return squared.sqrt()
 

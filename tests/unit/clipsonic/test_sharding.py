@@ -20,6 +20,7 @@ from clipsonic.training.config import TrainConfig, identity
 from clipsonic.training.optimizers import make_optimizers
 from clipsonic.training.sharding import Shards, state_bytes
 from clipsonic.training.weights import FlatWeights
+from clipsonic_eval import threads
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.files import read_json
 
@@ -102,6 +103,26 @@ def held_bytes(precision: Any, lengths: tuple[float, ...], shards: Shards) -> in
 def test_the_stated_memory_is_that_of_the_tensors(precision: str, processes: int, lengths: tuple[float, ...]) -> None:
     held = held_bytes(precision, lengths, Shards(processes, 0, divided=True))
     assert held == pytest.approx(state_bytes(120_000, averages=1 + len(lengths), shards=processes), rel=3e-3)
+
+
+@pytest.mark.parametrize("n", [1, 1000, 1_990_000, 1 << 22])
+def test_the_norm_of_a_small_network_has_the_bits_of_one_sum(n: int) -> None:
+    gradient = torch.randn(n, generator=torch.Generator().manual_seed(n))
+    found = Shards().norm(gradient)
+    assert found.dtype == torch.float32
+    assert found == torch.linalg.vector_norm(gradient)
+
+
+def test_the_norm_of_a_large_network_loses_nothing_to_the_length_of_its_sum() -> None:
+    gradient = torch.randn(15_930_000, generator=torch.Generator().manual_seed(0))  # as many as vggsound_small has
+    exact = torch.linalg.vector_norm(gradient, dtype=torch.float64).item()
+    with threads.limited(networks=1):  # several would sum parts of the vector
+        found = Shards().norm(gradient).item()
+        one_sum = torch.linalg.vector_norm(gradient).item()
+    assert found == pytest.approx(exact, rel=2e-4)
+    assert one_sum != pytest.approx(exact, rel=5e-4)
+    gradient[7] = float("inf")
+    assert torch.isinf(Shards().norm(gradient))
 
 
 def test_muon_is_refused_since_its_steps_take_whole_matrices() -> None:
