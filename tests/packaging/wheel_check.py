@@ -37,7 +37,7 @@ def test_wheel_holds_weights_configs_and_type_markers(wheel: Path) -> None:
     weights = [n for n in names if n.startswith("clipsonic_eval/encoders/") and n.endswith(".safetensors")]
     assert len(weights) >= 4
     assert {f"clipsonic_eval/listening/web/test.{kind}" for kind in ("html", "css", "js")} <= names
-    templates = ("page.html", "page.css", "page.js", "listen.js")
+    templates = ("page.html", "page.css", "page.js", "together.js", "listen.js")
     assert {f"clipsonic_eval/reporting/html/templates/{name}" for name in templates} <= names
     assert any(n.startswith("clipsonic/configs/") and n.endswith(".yaml") for n in names)
 

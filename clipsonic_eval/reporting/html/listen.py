@@ -20,8 +20,10 @@ from clipsonic_eval.reporting.html.settings import PageConfig
 from clipsonic_eval.reporting.statements.wording import listed, plural
 
 _LEVEL: Final = ("e",)
+_SECOND_TEN: Final = ("⇧1", "…", "⇧9", "⇧0")
 KEYS: Final = (
     (("1", "…", "9", "0"), "hear another system at the same position"),
+    (_SECOND_TEN, "the eleventh to the twentieth, with Shift"),
     (("←", "→"), "previous, next system"),
     (("x",), "the system heard before: to and fro between two"),
     (("Space",), "play, pause"),
@@ -93,7 +95,7 @@ def prepare(
     groups = per_query.choose(ranking, config.show, config.seed)
     order = {key: place for place, key in enumerate(ranking.keys)}
     keys = sorted(groups, key=lambda key: (*(group not in groups[key] for group in GROUPS), order[key]))
-    made = sounds.prepare(keys, sources, folder, config, kept, progress)
+    made = sounds.prepare(names, keys, sources, folder, config, kept, progress)
     shown = _Shown(names, runs, values, ranking, {key: groups[key] for key in keys}, sources, made)
     return _context(shown, results, config), [*sources.missing, *made.problems]
 
@@ -113,11 +115,17 @@ def _context(shown: _Shown, results: Results, config: PageConfig) -> dict[str, A
         "names": list(enumerate(shown.names)),
         "colours": [results.catalogue.style(name).colour for name in shown.names],
         "queries": [_query(shown, key) for key in shown.groups],
-        "help": KEYS if config.equal_loudness else [entry for entry in KEYS if entry[0] != _LEVEL],
+        "help": _keys(len(shown.names), config),
         "levelled": config.equal_loudness,
         "data": data,
         "blocks": shown.made.blocks,
     }
+
+
+def _keys(systems: int, config: PageConfig) -> list[tuple[tuple[str, ...], str]]:
+    """Return the keys that do something on a page of so many systems, and what."""
+    idle = {_LEVEL: not config.equal_loudness, _SECOND_TEN: systems <= 10}
+    return [(keys, what) for keys, what in KEYS if not idle.get(keys)]
 
 
 def _about(shown: _Shown, counts: Mapping[str, int], config: PageConfig) -> list[str]:
@@ -168,11 +176,13 @@ def _query(shown: _Shown, key: str) -> dict[str, Any]:
 def _data(shown: _Shown, config: PageConfig) -> dict[str, Any]:
     """Return what the script reads: numbers, names, and where the sounds are."""
     queries = []
-    for key, seconds, volumes in zip(shown.groups, shown.made.seconds, shown.made.volumes, strict=True):
+    files = sounds.file_names(list(shown.groups))
+    for key, file, seconds, volumes in zip(shown.groups, files, shown.made.seconds, shown.made.volumes, strict=True):
         about = _query(shown, key)
         queries.append(
             {
                 **{name: about[name] for name in ("key", "text", "label", "groups")},
+                "file": file,
                 "findings": _findings(shown, key),
                 "values": [[_rounded(values, name, key) for name in shown.names] for values in shown.values],
                 "seconds": [seconds.get(name, 0) for name in shown.names],
@@ -180,7 +190,10 @@ def _data(shown: _Shown, config: PageConfig) -> dict[str, Any]:
             }
         )
     return {
-        "systems": [{"name": name} for name in shown.names],
+        "systems": [
+            {"name": name, "folder": folder}
+            for name, folder in zip(shown.names, sounds.file_names(shown.names), strict=True)
+        ],
         "metrics": [{"title": _title(values), "decimals": _decimals(values)} for values in shown.values],
         "queries": queries,
         "folder": "" if shown.made.blocks else sounds.FOLDER,

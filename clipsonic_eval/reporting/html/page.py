@@ -21,7 +21,7 @@ from clipsonic_eval.reporting.page import Figures, Section, outline, provenance
 
 PAGE: Final = "page.html"
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-_SCRIPTS: Final = ("page.js", "listen.js")
+_SCRIPTS: Final = ("page.js", "together.js", "listen.js")
 _SOUND_FIGURES: Final = ("spectrograms", "contact_sheet")  # the page draws them itself where it has the sounds
 
 

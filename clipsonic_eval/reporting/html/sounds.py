@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -14,8 +15,9 @@ from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.reporting.html.settings import PageConfig
 
 FOLDER: Final = "page"  # beside page.html
-PICTURES: Final = "pictures"
+_PICTURES = "pictures"  # within; no other folder is named without a number
 MOST_DB: Final = 20.0  # that a sound is turned down: beside one that is nearly silent the others can still be heard
+_LONGEST = 80  # characters of a name that are kept in the name of a file
 _INSIDE = ("sounds", "spectrograms", "picture")
 
 
@@ -38,7 +40,23 @@ class PageSounds(NamedTuple):
     problems: tuple[str, ...]
 
 
+def file_names(texts: Sequence[str]) -> list[str]:
+    """Return what the files or folders of systems or queries are called: their number, and what can be read of them.
+
+    The number keeps them apart from each other, where upper and lower case are one too, and from every other name; the
+    rest has only characters that every file system and address takes.
+
+    Example:
+        >>> file_names(["pictures", "a:b", "A/b"])
+        ['1 pictures', '2 a_b', '3 A_b']
+    """
+    width = len(str(len(texts)))
+    readable = (re.sub(r"[^A-Za-z0-9+@_.-]+", "_", text)[:_LONGEST].strip("._") for text in texts)
+    return [f"{i:0{width}} {text}".strip() for i, text in enumerate(readable, 1)]
+
+
 def prepare(
+    names: Sequence[str],
     keys: Sequence[str],
     sources: PageSources,
     folder: Path,
@@ -49,6 +67,7 @@ def prepare(
     """Encode the sounds of some queries and draw their spectrograms.
 
     Args:
+        names: of the systems, in the order of the page.
         keys: of the queries, in the order of the page.
         sources: from :func:`clipsonic_eval.pagemedia.sources.find_sounds`.
         folder: of the page; gets ``page/`` if the sounds are too many to lie inside.
@@ -83,8 +102,9 @@ def prepare(
             blocks.append({name: made[name] for name in _INSIDE})
     if room < 0:
         blocks.clear()
-        for key, path in zip(keys, found, strict=True):
-            _write(folder / FOLDER, key, encoding.read(path), media.SUFFIXES[config.audio])
+        systems = dict(zip(names, file_names(names), strict=True))
+        for name, path in zip(file_names(keys), found, strict=True):
+            _write(folder / FOLDER, systems, name, encoding.read(path), media.SUFFIXES[config.audio])
     return PageSounds(tuple(blocks), tuple(seconds), tuple(volumes), frozenset(pictures), tuple(problems))
 
 
@@ -103,11 +123,11 @@ def _volumes(loudness: Mapping[str, float]) -> dict[str, float]:
     return {system: round(min(1.0, 10 ** ((target - lufs) / 20)), 4) for system, lufs in loudness.items()}
 
 
-def _write(folder: Path, key: str, made: Mapping[str, Any], suffix: str) -> None:
+def _write(folder: Path, systems: Mapping[str, str], query: str, made: Mapping[str, Any], suffix: str) -> None:
     """Write the files of one query; the folder is a new one that replaces an old one as a whole."""
-    parts = {f"{system}/{key}{suffix}": part for system, part in made["sounds"].items()}
-    parts |= {f"{system}/{key}.webp": part for system, part in made["spectrograms"].items()}
-    parts |= {f"{PICTURES}/{key}.webp": made["picture"]} if made["picture"] else {}
-    for name, part in parts.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(base64.b64decode(part))
+    parts = {f"{systems[system]}/{query}{suffix}": part for system, part in made["sounds"].items()}
+    parts |= {f"{systems[system]}/{query}.webp": part for system, part in made["spectrograms"].items()}
+    parts |= {f"{_PICTURES}/{query}.webp": made["picture"]} if made["picture"] else {}
+    for path, part in parts.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(base64.b64decode(part))

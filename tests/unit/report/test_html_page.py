@@ -140,10 +140,38 @@ def test_beyond_a_size_the_sounds_lie_beside_the_page(tmp_path: Path) -> None:
     beside = made(run, tmp_path / "beside", show=0, inline_mb=0.01)
     assert not [name for name in inside.files if name.startswith("page/")]
     files = {name for name in beside.files if name.startswith("page/")}
-    assert {f"page/{s}/clip 005.{x}" for s in ("IQ", "PD", "ZS", "real") for x in ("m4a", "webp")} <= files
-    assert len(files) == 6 * 4 * 2 + 1  # and the picture
+    folders = [f"page/{s}" for s in ("1 IQ", "2 PD", "3 ZS", "4 real")]
+    stems = [name.split("/")[-1].removesuffix(".m4a") for name in sorted(files) if name.startswith("page/1 IQ/")][::2]
+    assert sorted(stem.split(" ")[1] for stem in stems) == [f"clip_{i:03d}" for i in range(6)]
+    expected = {f"{folder}/{stem}.{x}" for folder in folders for stem in stems for x in ("m4a", "webp")}
+    assert len(expected) == 6 * 4 * 2
+    assert len(files - expected) == 1
+    assert (files - expected).pop().startswith("page/pictures/")
     text = (tmp_path / "beside" / "page.html").read_text(encoding="utf-8")
     assert 'id="m0"' not in text
+
+
+def test_names_of_files_differ_whatever_the_names_of_systems_and_queries() -> None:
+    texts = [
+        "pictures",
+        "Pictures",
+        "a/b",
+        "a\\b",
+        "a:b",
+        "..",
+        ".",
+        "CON",
+        "ü",
+        "u\u0308",
+        "",
+        "x" * 300,
+        "x" * 301,
+        "a?#%",
+    ]
+    names = sounds.file_names(texts)
+    assert len({name.lower() for name in names}) == len(texts)
+    assert all(re.fullmatch(r"\d\d( [A-Za-z0-9+@_.-]*[A-Za-z0-9+@-])?", name) for name in names)
+    assert max(map(len, names)) <= 83
 
 
 def test_equal_records_give_equal_bytes(tmp_path: Path) -> None:
@@ -289,5 +317,5 @@ def test_options_of_the_page_need_the_page(tmp_path: Path) -> None:
 
 def test_the_scripts_stay_small() -> None:
     scripts = list((Path(page.__file__).parent / "templates").glob("*.js"))
-    assert len(scripts) == 2
+    assert len(scripts) == 3
     assert all(len(script.read_text(encoding="utf-8").splitlines()) <= 300 for script in scripts)

@@ -8,12 +8,17 @@
   // sounds: taken out of the page's own text at first play, the oldest given back
   const data = JSON.parse($("#data").textContent);
   const addresses = new Map();
-  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const bytes = (text) => {
+    const letters = atob(text);
+    const array = new Uint8Array(letters.length);
+    for (let n = 0; n < array.length; n++) array[n] = letters.charCodeAt(n);
+    return array;
+  };
   let read = []; // the query whose block was read last, and the block
   const block = (i) => (read = read[0] === i ? read : [i, JSON.parse($(`#m${i}`).textContent)])[1];
-  const file = (folder, i, suffix) => [data.folder, folder, data.queries[i].key].map(encodeURIComponent).join("/") + suffix;
+  const file = (folder, i, suffix) => [data.folder, folder, data.queries[i].file].map(encodeURIComponent).join("/") + suffix;
   const soundAddress = (i, s) => {
-    if (data.folder) return file(data.systems[s].name, i, data.suffix);
+    if (data.folder) return file(data.systems[s].folder, i, data.suffix);
     const name = `${i} ${s}`;
     const known = addresses.get(name) ?? URL.createObjectURL(new Blob([bytes(block(i).sounds[data.systems[s].name])], { type: data.mime }));
     addresses.delete(name);
@@ -25,9 +30,9 @@
     }
     return known;
   };
-  const imageAddress = (i, images, name) => {
-    if (data.folder) return file(name ?? "pictures", i, ".webp");
-    return `data:image/webp;base64,${name ? images.spectrograms[name] : images.picture}`;
+  const imageAddress = (i, images, system) => {
+    if (data.folder) return file(system?.folder ?? "pictures", i, ".webp");
+    return `data:image/webp;base64,${system ? images.spectrograms[system.name] : images.picture}`;
   };
 
   // queries: what is shown, in which order
@@ -38,15 +43,15 @@
   const control = Object.fromEntries([...REMEMBERED, "reverse", "blind"].map((id) => [id, $(`#${id}`)]));
   let draw = 0; // of the blind order
   const mixed = (number) => Math.imul((number = Math.imul(number ^ (number >>> 16), 0x45d9f3b)) ^ (number >>> 16), 0x45d9f3b) >>> 0;
-  const hidden = () => new Set($$(".shown").filter((box) => !box.checked).map((box) => Number(box.value)));
+  const boxes = $$(".shown"); // one for each system
   const takesOf = (i) => {
-    const away = hidden();
-    const order = data.systems.map((_, s) => s).filter((s) => data.queries[i].seconds[s] && !away.has(s));
+    const order = data.systems.map((_, s) => s).filter((s) => data.queries[i].seconds[s] && boxes[s].checked);
     if (!control.blind.checked) return order;
     return order.sort((a, b) => mixed(mixed(draw + i) + a) - mixed(mixed(draw + i) + b));
   };
+  const blindName = (place) => `System ${place < 26 ? String.fromCharCode(65 + place) : place + 1}`;
   const nameOf = (i, s) =>
-    control.blind.checked ? `System ${String.fromCharCode(65 + takesOf(i).indexOf(s))}` : data.systems[s].name;
+    control.blind.checked ? blindName(takesOf(i).indexOf(s)) : data.systems[s].name;
   const valueOf = (i, m, s) => data.queries[i].values[m]?.[s] ?? null;
   const shown = (m, value) => value.toFixed(data.metrics[m].decimals).replace("-", "−");
 
@@ -55,9 +60,10 @@
     const value = valueOf(i, m, s);
     return value === null || t === "" ? value : valueOf(i, m, t) === null ? null : value - valueOf(i, m, t);
   };
-  const ordered = () => {
+  const letters = new Intl.Collator();
+  const sorted = () => {
     const order = items.map((_, i) => i);
-    if (control.by.value === "prompt") order.sort((a, b) => texts[a].localeCompare(texts[b]));
+    if (control.by.value === "prompt") order.sort((a, b) => letters.compare(texts[a], texts[b]));
     else if (control.by.value !== "") {
       const values = order.map(sortValue);
       order.sort((a, b) => (values[a] === null) - (values[b] === null) || values[a] - values[b] || a - b);
@@ -65,20 +71,38 @@
     return control.reverse.checked ? order.reverse() : order;
   };
   const list = $("#queries");
-  const update = () => {
+  let order = items.map((_, i) => i); // of all
+  let fitting = order;
+  let inside = [...order]; // the list: the queries that fit, soon all of them
+  let [frame, pause] = [0, 0]; // that is asked for; the time until which nothing is built
+  const extend = (count) => { // further queries in further frames, so that a key is answered in between
+    cancelAnimationFrame(frame);
+    for (let place = 0; place < fitting.length; place++) {
+      if (inside[place] === fitting[place]) continue;
+      if (!count--) return (frame = requestAnimationFrame(() => setTimeout(extend, 0, 25)));
+      list.insertBefore(items[fitting[place]], items[inside[place]] ?? null);
+      inside.splice(place, 0, fitting[place]);
+    }
+  };
+  const fill = (count) => {
+    const wanted = new Set(fitting);
+    inside = inside.filter((i) => wanted.has(i) || items[i].remove());
+    extend(count);
+  };
+  const filter = () => {
     const words = control.find.value.toLowerCase().split(/\s+/);
-    let count = 0;
-    items.forEach((item, i) => {
-      const fits = !control.group.value || data.queries[i].groups.includes(control.group.value);
-      const shown = fits && words.every((word) => texts[i].includes(word));
-      if (item.hidden === shown) item.hidden = !shown;
-      count += shown;
-    });
-    control.of.disabled = control.minus.disabled = !/^\d/.test(control.by.value);
-    const order = ordered();
-    if (order.some((i, place) => list.children[place] !== items[i])) list.append(...order.map((i) => items[i]));
-    $("#count").textContent = `${count} of ${items.length} queries`;
+    const group = control.group.value;
+    fitting = order.filter((i) => (!group || data.queries[i].groups.includes(group)) && words.every((word) => texts[i].includes(word)));
+    fill(20);
+    $("#count").textContent = `${fitting.length} of ${items.length} queries`;
     remember();
+  };
+  const sort = () => {
+    control.of.disabled = control.minus.disabled = !/^\d/.test(control.by.value);
+    const next = sorted();
+    if (next.some((i, place) => i !== order[place])) inside = inside.filter((i) => items[i].remove());
+    order = next;
+    filter();
   };
 
   // the takes of a query: built when they come near the window
@@ -89,14 +113,15 @@
     const name = nameOf(i, s);
     const values = blind ? [] : valuesOf(i, s);
     const button = make("button", { type: "button", className: "take", ariaPressed: "false" },
-      ...(place < 10 ? [make("kbd", { textContent: (place + 1) % 10 })] : []), ` ${name}`);
-    on(button, "click", () => (player.query === i && player.system === s ? toggle() : select(i, s, true)));
+      ...(place < 20 ? [make("kbd", { textContent: `${place < 10 ? "" : "⇧"}${(place + 1) % 10}` })] : []), ` ${name}`);
+    if (place < 20) button.ariaKeyShortcuts = `${place < 10 ? "" : "Shift+"}${(place + 1) % 10}`;
+    on(button, "click", () => (query === i && player.chosen === s ? toggle() : select(i, s, true)));
     const image = make("img", { alt: blind ? `Spectrogram of ${name}` : `Spectrogram of ${name} for ${headings[i]}. ${values.map((pair) => pair.join(" ")).join(", ")}` });
-    image.src = imageAddress(i, images, data.systems[s].name);
+    image.src = imageAddress(i, images, data.systems[s]);
     const strip = make("div", { className: "strip" }, image, make("span", { className: "cursor" }));
     on(strip, "click", (event) => {
       select(i, s, true);
-      seek((event.offsetX / strip.clientWidth) * data.queries[i].seconds[s]);
+      player.seek((event.offsetX / strip.clientWidth) * data.queries[i].seconds[s]);
     });
     const item = make("li", { className: blind ? "blind" : `s${s}` }, button, strip);
     for (const [title, value] of values) item.append(make("p", {}, title, make("span", { textContent: value })));
@@ -112,10 +137,10 @@
     waiting.delete(item);
     mark();
   };
-  const waiting = new Set(); // one after each frame, so that a key is answered in between
-  const soon = () => waiting.size && requestAnimationFrame(() => setTimeout(buildNext));
+  const waiting = new Set(); // one after each frame, and none while somebody types
+  const soon = () => waiting.size && requestAnimationFrame(() => setTimeout(buildNext, pause - performance.now()));
   const buildNext = () => {
-    for (const item of [...waiting].slice(0, 1)) build(item);
+    if (performance.now() >= pause) for (const item of [...waiting].slice(0, 1)) build(item);
     soon();
   };
   const near = new IntersectionObserver((entries) => {
@@ -124,134 +149,124 @@
     if (idle) soon();
   }, { rootMargin: "600px" });
   items.forEach((item) => near.observe(item));
-  on(window, "beforeprint", () => items.filter((item) => !item.hidden).forEach(build));
+  const forget = (item) => {
+    $(".takes", item).replaceChildren();
+    delete item.dataset.built;
+    near.unobserve(item), near.observe(item); // it says again whether it is near
+  };
+  on(window, "beforeprint", () => (fill(items.length), fitting.forEach((i) => build(items[i]))));
 
-  // playing: all takes of a query run together and one is heard, so that a change keeps the position
-  const player = { query: -1, system: -1, before: -1, takes: new Map(), playing: false, part: [] }; // part: seconds, from and to
-  const APART = 0.02; // seconds that the takes may be apart before one is moved
-  const heard = () => player.takes.get(player.system);
+  // playing
+  let [query, before] = [-1, -1]; // that is heard; the system that was heard before
+  let lit = null; // the take that is marked
+  const light = (item, chosen) => {
+    item?.classList.toggle("on", chosen);
+    if (item) $("button", item).ariaPressed = String(chosen && player.playing);
+  };
   const mark = () => {
-    const own = player.query < 0 ? [] : $$(".takes > li", items[player.query]);
-    for (const item of [...$$(".on", list), ...own]) {
-      const chosen = own.includes(item) && Number(item.dataset.system) === player.system;
-      item.classList.toggle("on", chosen);
-      $("button", item).ariaPressed = String(chosen && player.playing);
-    }
+    light(lit, false);
+    lit = query < 0 ? null : $(`.takes > [data-system="${player.chosen}"]`, items[query]);
+    light(lit, true);
     $("#play").textContent = player.playing ? "Pause" : "Play";
     $("#play").ariaPressed = String(player.playing);
     const [from, to] = player.part.map((seconds) => seconds.toFixed(2));
     $("#part").textContent = to ? `Repeats ${from}–${to} s` : from ? `From ${from} s … to here` : "Repeat a part";
-    if (player.query >= 0) $("#now").textContent = `${nameOf(player.query, player.system)}: ${headings[player.query]}`;
+    if (player.chosen >= 0) $("#now").textContent = `${nameOf(query, player.chosen)}: ${headings[query]}`;
   };
-  const follow = () => {
-    const sound = heard();
-    if (!sound) return;
-    const share = sound.duration ? sound.currentTime / sound.duration : 0;
+  const follow = (seconds, length) => {
+    const share = length ? seconds / length : 0;
+    const text = `${seconds.toFixed(1)} of ${length.toFixed(1)} s`;
     $("#place").value = 1000 * share;
-    $$(".on .cursor").forEach((cursor) => (cursor.style.left = `${100 * share}%`));
-    if (sound.currentTime >= player.part[1]) seek(player.part[0]);
-    else if (sound.ended) run(false);
-    player.takes.forEach(align);
-    if (player.playing) requestAnimationFrame(follow);
+    if ($("#time").textContent !== text) $("#time").textContent = $("#place").ariaValueText = text;
+    if (lit) $(".cursor", lit).style.left = `${100 * share}%`;
   };
-  const align = (other) => {
-    const place = Math.min(heard().currentTime, other.duration || 0);
-    if (other !== heard() && !other.seeking && Math.abs(other.currentTime - place) > APART) other.currentTime = place;
-  };
-  const run = (playing) => {
-    player.playing = playing;
-    player.takes.forEach((sound) => (playing ? sound.play().catch(() => {}) : sound.pause()));
-    requestAnimationFrame(follow);
-    mark();
-  };
-  const toggle = () => (player.query < 0 ? move(1) : run(!player.playing));
-  const seek = (seconds) => {
-    player.takes.forEach((sound) => (sound.currentTime = Math.max(0, Math.min(seconds, sound.duration || seconds))));
-    requestAnimationFrame(follow);
-  };
-  const volume = (i, s) => ($("#level")?.checked ? data.queries[i].volumes[s] : 1);
+  const player = together({ loops: () => $("#loop").checked, level: (s) => ($("#level")?.checked ? data.queries[query].volumes[s] : 1), changed: mark, moved: follow });
+  const toggle = () => (query < 0 ? move(1) : player.run(!player.playing));
+  const skip = (share) => player.heard() && player.seek(player.heard().currentTime + share * player.heard().duration);
   const open = (i) => {
-    run(false), Object.assign(player, { query: i, part: [] });
-    player.takes.forEach((sound) => (sound.removeAttribute("src"), sound.load())); // before their address may be freed
-    player.takes = new Map(takesOf(i).map((s) => {
-      const sound = new Audio(soundAddress(i, s));
-      return [s, Object.assign(sound, { preload: "auto", loop: $("#loop").checked, muted: true, volume: volume(i, s) })];
-    }));
-    items.forEach((item, j) => item.toggleAttribute("aria-current", i === j));
+    items[query]?.removeAttribute("aria-current");
+    query = i;
+    player.open(takesOf(i).map((s) => [s, soundAddress(i, s)]));
+    items[i].ariaCurrent = "true";
     $("#place").disabled = false;
   };
   const select = (i, s, play) => {
-    if (i !== player.query) open(i);
-    const next = player.takes.get(s);
-    if (!next) return;
-    if (heard()) align(next);
-    player.takes.forEach((sound) => (sound.muted = sound !== next));
-    if (s !== player.system) [player.before, player.system] = [player.system, s];
-    if (play && !player.playing) run(true);
+    if (i !== query) open(i);
+    if (!player.sounds.has(s)) return;
+    if (s !== player.chosen) before = player.chosen;
+    player.choose(s);
+    if (play && !player.playing) player.run(true);
     mark();
     remember();
-  };
-  const repeat = () => { // from here, to here, and all again
-    if (!heard()) return;
-    player.part = player.part.length < 2 ? [...player.part, heard().currentTime].sort((a, b) => a - b) : [];
-    mark();
   };
   const show = (i, s, play, block) => {
     const own = takesOf(i);
     if (!own.length) return;
-    items[i].hidden = false;
+    if (!fitting.includes(i)) fitting = order.filter((j) => j === i || fitting.includes(j));
+    if (!items[i].isConnected) fill(items.length);
     build(items[i]);
     items[i].scrollIntoView({ block });
     select(i, own.includes(s) ? s : own[0], play);
   };
-  const visible = () => [...list.children].filter((item) => !item.hidden).map((item) => items.indexOf(item));
-  const current = () => (player.query < 0 ? visible()[0] : player.query);
+  const current = () => (query < 0 ? fitting[0] : query);
   const move = (step) => {
-    const order = visible();
-    const i = order[player.query < 0 ? 0 : order.indexOf(player.query) + step];
-    if (i !== undefined) show(i, player.system, true, "nearest");
+    const i = fitting[query < 0 ? 0 : fitting.indexOf(query) + step];
+    if (i !== undefined) show(i, player.chosen, true, "nearest");
   };
   const change = (step) => {
     const own = takesOf(current());
-    select(current(), own[(own.indexOf(player.system) + step + own.length) % own.length], player.playing);
+    select(current(), own[(own.indexOf(player.chosen) + step + own.length) % own.length], player.playing);
   };
 
   // controls and keys
   on($("#play"), "click", toggle);
-  on($("#place"), "input", (event) => seek((event.target.value / 1000) * (heard()?.duration || 0)));
-  on($("#loop"), "change", (event) => player.takes.forEach((sound) => (sound.loop = event.target.checked)));
-  $$("#level").forEach((box) => on(box, "change", () => player.takes.forEach((sound, s) => (sound.volume = volume(player.query, s)))));
-  on($("#part"), "click", repeat);
+  on($("#place"), "input", (event) => player.seek((event.target.value / 1000) * (player.heard().duration || 0)));
+  $$("#loop, #level").forEach((box) => on(box, "change", player.settle));
+  on($("#part"), "click", player.repeat);
   on($("#ask"), "click", () => $("#help").showModal());
   on($("form.controls"), "submit", (event) => event.preventDefault());
-  for (const id of [...REMEMBERED, "reverse"]) on(control[id], "input", update);
-  const reopen = () => {
+  on(control.find, "input", () => (pause = performance.now() + 100));
+  for (const id of ["find", "group"]) on(control[id], "input", filter);
+  for (const id of ["by", "of", "minus", "reverse"]) on(control[id], "input", sort);
+  const reopen = (event) => {
+    const [s, place, playing] = [player.chosen, player.heard()?.currentTime, player.playing];
     draw = Math.floor(Math.random() * 2 ** 31);
-    if (player.query >= 0) open(player.query), select(player.query, takesOf(player.query)[0], false);
-    items.filter((item) => item.dataset.built !== undefined).forEach(build);
+    const kept = query >= 0 && event.target !== control.blind && takesOf(query).includes(s); // goes on
+    if (query >= 0) open(query), select(query, kept ? s : takesOf(query)[0], kept && playing);
+    if (kept) player.seek(place);
+    for (const item of items.filter((item) => item.dataset.built !== undefined)) {
+      const { top, bottom } = item.getBoundingClientRect();
+      if (top < innerHeight && bottom > 0) build(item);
+      else forget(item);
+    }
   };
-  [control.blind, ...$$(".shown")].forEach((box) => on(box, "change", reopen));
+  [control.blind, ...boxes].forEach((box) => on(box, "change", reopen));
   const keys = {
     ArrowRight: () => change(1),
     ArrowLeft: () => change(-1),
     j: () => move(1),
     k: () => move(-1),
-    x: () => select(player.query, player.before, player.playing),
-    r: repeat,
+    x: () => query >= 0 && select(query, before, player.playing),
+    r: player.repeat,
     l: () => $("#loop").click(),
     b: () => control.blind.click(),
     e: () => $("#level")?.click(),
     "?": () => $("#ask").click(),
     "/": () => control.find.focus(),
-    ",": () => heard() && seek(heard().currentTime - 0.1 * heard().duration),
-    ".": () => heard() && seek(heard().currentTime + 0.1 * heard().duration),
+    ",": () => skip(-0.1),
+    ".": () => skip(0.1),
+  };
+  const digit = (text) => (/^\d$/.test(text) ? (Number(text) + 9) % 10 : -1);
+  const systemOf = (event, own) => { // with Shift a key of the row of digits gives something else in every country
+    const row = digit(event.code.replace("Digit", ""));
+    return own[row < 0 ? -1 : row + 10 * event.shiftKey] ?? own[digit(event.key)];
   };
   on(window, "keydown", (event) => {
     const typing = event.target.closest("input:not([type=checkbox]), select, dialog");
     if (event.ctrlKey || event.metaKey || event.altKey || typing || !$("#letters").checked) return;
     if (event.key === " " && event.target.closest("button, summary, input, a")) return;
-    const digit = "1234567890".indexOf(event.key);
-    if (digit >= 0 && current() !== undefined) select(current(), takesOf(current())[digit], true);
+    const s = Object.hasOwn(keys, event.key) || current() === undefined ? undefined : systemOf(event, takesOf(current()));
+    if (s !== undefined) select(current(), s, true);
     else if (event.key === " ") toggle();
     else if (Object.hasOwn(keys, event.key)) keys[event.key]();
     else return;
@@ -263,8 +278,8 @@
   const remember = () => (clearTimeout(later), (later = setTimeout(write, 200))); // a browser allows so many changes a second
   const write = () => {
     const state = new URLSearchParams();
-    if (player.query >= 0) state.set("q", data.queries[player.query].key);
-    if (player.query >= 0 && !control.blind.checked) state.set("system", data.systems[player.system]?.name ?? "");
+    if (query >= 0) state.set("q", data.queries[query].key);
+    if (query >= 0 && !control.blind.checked) state.set("system", data.systems[player.chosen]?.name ?? "");
     for (const id of REMEMBERED) if (control[id].value !== (control[id].options?.[0].value ?? "")) state.set(id, control[id].value);
     if (control.reverse.checked) state.set("reverse", "1");
     if (`${state}` || location.hash.includes("=")) history.replaceState(null, "", `#${state}`);
@@ -275,7 +290,7 @@
     control.reverse.checked = state.has("reverse") || control.reverse.checked;
     const i = data.queries.findIndex((query) => query.key === state.get("q"));
     const s = data.systems.findIndex((system) => system.name === state.get("system"));
-    update();
+    sort();
     if (i >= 0) show(i, s, false, "start");
   };
   on(window, "hashchange", recall);
