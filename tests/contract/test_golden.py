@@ -148,10 +148,10 @@ def of_loading(name: str) -> Golden:
     return Golden(convention.num, values, {})
 
 
-def of_encoder(encoder: Encoder) -> Golden:
+def of_encoder(encoder: Encoder, rates: tuple[int, int] = (44100, 16000)) -> Golden:
     values: dict[str, float] = {}
     asked: dict[Modality, Callable[[], Any]] = {
-        "audio": lambda: encoder.audio([sound("long", 2.3), sound("short", 0.5, 16000, 1)]),
+        "audio": lambda: encoder.audio([sound("long", 2.3, rates[0]), sound("short", 0.5, rates[1], 1)]),
         "text": lambda: encoder.text(TEXTS),
         "image": lambda: encoder.image([(256 * uniform("picture", 90, 120, 3)).astype(np.uint8)]),
     }
@@ -301,7 +301,10 @@ def test_encoder_that_ships(check: Check, name: str) -> None:
 
 @pytest.mark.parametrize("name", BUILT)
 def test_encoder_with_built_weights(check: Check, name: str, tmp_path: Path) -> None:
-    check("encoders", name, of_encoder(build(name, tmp_path)), NETWORKS)
+    encoder = build(name, tmp_path)
+    # what OpenL3 sees above the band limit of a resampled sound is what float32 rounds: each processor's own
+    now = of_encoder(encoder, (48000, 48000)) if name == "openl3-music" else of_encoder(encoder)
+    check("encoders", name, now, NETWORKS)
 
 
 def test_everything_has_a_golden_vector_and_nothing_else_has(request: pytest.FixtureRequest) -> None:
