@@ -22,14 +22,15 @@ class _Normalise(torch.autograd.Function):
         b, n, c = x.shape
         count = n * (c // groups)
         wide = _wide(x)
+        squares = wide * wide
         mean = _over_groups(wide.sum(1), groups) / count  # μ = Σ x / N
-        variance = _over_groups((wide * wide).sum(1), groups) / count - mean * mean  # σ² = Σ x² / N − μ²
+        variance = _over_groups(squares.sum(1), groups) / count - mean * mean  # σ² = Σ x² / N − μ²
         rho = torch.rsqrt(variance.clamp_(min=0) + _EPS)
         gamma = gamma.view(b, groups, -1)
         scale = rho * gamma
         shift = beta.view(b, groups, -1) - mean * scale
         ctx.save_for_backward(x, mean, rho, gamma)
-        return torch.addcmul(_spread(shift, x), x, _spread(scale, x))  # (γ ρ) x + (β − μ γ ρ)
+        return torch.addcmul(_spread(shift, x), x, _spread(scale, x), out=_over(squares, x))  # (γ ρ) x + (β − μ γ ρ)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, None]:
@@ -40,20 +41,27 @@ class _Normalise(torch.autograd.Function):
         count = n * (c // groups)
         wide = _wide(gradient)
         of_beta = wide.sum(1).float().view(b, groups, -1)  # Σ g
-        of_gamma = rho * ((wide * x).sum(1).float().view(b, groups, -1) - mean * of_beta)  # Σ g x̂
+        products = wide * x
+        of_gamma = rho * (products.sum(1).float().view(b, groups, -1) - mean * of_beta)  # Σ g x̂
         first = (gamma * of_beta).sum(2, keepdim=True) / count  # ⟨γ g⟩
         second = (gamma * of_gamma).sum(2, keepdim=True) / count  # ⟨γ g x̂⟩
         # ∂L/∂x = ρ (γ g − ⟨γ g⟩ − x̂ ⟨γ g x̂⟩) = (γ ρ) g + k x − (ρ ⟨γ g⟩ + k μ),  k = −ρ² ⟨γ g x̂⟩
         k = -rho * rho * second
         constant = -rho * first - k * mean
-        of_x = torch.addcmul(_spread(constant.expand_as(gamma), x), x, _spread(k.expand_as(gamma), x))
-        of_x = torch.addcmul(of_x, gradient, _spread(rho * gamma, x))
+        of_x = _over(products, x)
+        torch.addcmul(_spread(constant.expand_as(gamma), x), x, _spread(k.expand_as(gamma), x), out=of_x)
+        of_x.addcmul_(gradient, _spread(rho * gamma, x))
         return of_x, of_gamma.reshape(b, c), of_beta.reshape(b, c), None
 
 
 def _wide(x: torch.Tensor) -> torch.Tensor:
     """Return x in the precision that it is summed in: sums of squares leave the range of float16 at 65,504."""
     return x.float() if x.dtype == torch.float16 else x
+
+
+def _over(used: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Return memory for a result like another: that of an array no longer needed, which is still in the caches."""
+    return used if used.dtype == like.dtype and used.stride() == like.stride() else torch.empty_like(like)
 
 
 def _over_groups(sums: torch.Tensor, groups: int) -> torch.Tensor:

@@ -38,7 +38,8 @@ class _Block(nn.Module):
     def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
         scale, shift = self.film(embedding).chunk(2, dim=1)
-        return self.skip(x) + self.conv2(self.dropout(F.silu(self.norm2(h, scale, shift))))
+        h = self.conv2(self.dropout(F.silu(self.norm2(h, scale, shift))))
+        return h.add_(self.skip(x))  # in place, as below: no derivative needs what a convolution gave
 
 
 class _Attention(nn.Module):
@@ -165,12 +166,12 @@ class UNet2D(ModelMixin, ConfigMixin):
         cond = with_null((cond - self.condition_mean) / self.condition_std, self.null_condition, drop)
         embedding = F.silu(self.time(timestep_features(t, 128).to(cond.dtype)) + self.condition(cond))
         h = self.stem(F.pixel_unshuffle(x[:, None], self.patch).contiguous(memory_format=torch.channels_last))
-        h = h + (self.row_offset.to(h.dtype) + self.row_condition(embedding)[:, None, :, None])
+        h.add_(self.row_offset.to(h.dtype) + self.row_condition(embedding)[:, None, :, None])
         if self.column_offset is not None and self.column_condition is not None:
             columns = self.column_offset.to(h.dtype) + self.column_condition(embedding)[:, None, None, :]
             if columns.shape[3] != h.shape[3]:  # a clip of another duration than those of the training: stretched
                 columns = F.interpolate(columns, size=(1, h.shape[3]), mode="bilinear")
-            h = h + columns
+            h.add_(columns)
         kept = []
         for number, level in enumerate(self.down):
             h = level(h if not number else self.shrink[number - 1](h), embedding)
