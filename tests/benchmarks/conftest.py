@@ -5,15 +5,18 @@ tox run -e benchmarks
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from benchmarks import ratios
+from numpy.typing import NDArray
 
 _MACHINE = pytest.StashKey[ratios.Machine]()
+_PAIRS = pytest.StashKey[list[ratios.Row]]()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,6 +28,16 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def add_pairs(pytestconfig: pytest.Config) -> Callable[..., None]:
+    """A call that adds the rows of loops that took turns: group, seconds (rounds,) of each loop, and perhaps a note."""
+
+    def add(group: str, seconds: Mapping[str, NDArray[np.float64]], note: str = "") -> None:
+        pytestconfig.stash[_PAIRS] += ratios.paired_rows(group, seconds, pytestconfig.stash[_MACHINE], note)
+
+    return add
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Say where the ratios are to be written."""
     parser.addoption("--ratios", type=Path, help="write the ratios as a Markdown page")
@@ -33,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Look at the machine before anything is timed."""
     config.stash[_MACHINE] = ratios.Machine.here()
+    config.stash[_PAIRS] = []
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -45,11 +59,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             seconds = bench.stats.min / bench.extra_info.get("units", 1)
             groups.setdefault(bench.group, {})[bench.extra_info["who"]] = seconds
             notes.setdefault(bench.group, {})[bench.extra_info["who"]] = bench.extra_info.get("note", "")
-    if not groups:
+    pairs = config.stash[_PAIRS]
+    if not groups and not pairs:
         return
     terminalreporter.section("fastest reference package over ours")
     machine = config.stash[_MACHINE]
     rows = [row for group, times in groups.items() for row in ratios.rows(group, times, notes[group], machine)]
+    rows += pairs
     terminalreporter.write_line(machine.sentence)
     for row in rows:
         terminalreporter.write_line(" | ".join(row))

@@ -6,6 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from benchmarks.paired_loops import ratio
+from numpy.typing import NDArray
+
 from clipsonic_eval import bfloat16, provenance, threads
 from clipsonic_eval.formats import markdown_table
 
@@ -71,13 +75,33 @@ def rows(group: str, times: Mapping[str, float], notes: Mapping[str, str], machi
     return found
 
 
+def paired_rows(group: str, seconds: Mapping[str, NDArray[np.float64]], machine: Machine, note: str = "") -> list[Row]:
+    """Return the rows of loops that took turns: ours beside each of the others, medians and the rounds' ratio.
+
+    Args:
+        group: what is timed.
+        seconds: of processor time, (rounds,) by name; ours is the first.
+        machine: every ratio belongs to one.
+        note: what else is to be said.
+    """
+    (who, ours), *others = seconds.items()
+    times = {name: f"{np.median(values) * 1e3:.4g} ms" for name, values in seconds.items()}
+    how = f"processor time, median of {len(ours)} rounds in turns; 95 % interval of the ratio over rounds"
+    note = f"{how}; {note}" if note else how
+    return [
+        (group, who, times[who], name, times[name], f"{ratio(values, ours)} on {machine.processor}", note)
+        for name, values in others
+    ]
+
+
 def page(found: Sequence[Row], machine: Machine) -> str:
     """Return the report as Markdown."""
     lines = [
         "# How fast, beside the packages that the field uses",
         "",
         f"`{COMMAND}`: best of a few rounds, embeddings in memory and moments included, the accurate path always; the "
-        "fastest reference package over ours. Times of single clips are per clip.",
+        "fastest reference package over ours. Times of single clips are per clip. Loops that take turns have "
+        "one row for each of the others.",
         "",
         machine.sentence,
         "",

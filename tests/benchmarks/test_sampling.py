@@ -2,108 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
 
-import numpy as np
-import pytest
-import torch
+from benchmarks.paired_loops import in_turns, running
+from benchmarks.sampling_loops import (
+    EMPTY,
+    GUIDANCE,
+    GUIDED,
+    NETWORK_ALONE,
+    RUNS,
+    STEPS,
+    TWICE,
+    N,
+    diffusers_loop,
+    ours,
+)
 
-from clipsonic.conditions import normalised
-from clipsonic.diffusion import DiffusionConfig
-from clipsonic.mel import MelConfig
-from clipsonic.model import MelDiffusion
-from clipsonic.networks import NetworkConfig, build
-from clipsonic.samplers import noise_generators, plan
 from clipsonic_eval import bfloat16
-from clipsonic_eval.bfloat16 import Precision
 
-STEPS, N, D, GUIDANCE = 20, 16, 64, 3.0
-INTERVAL = (0.2, 0.8)
-SHAPE = (64, 96)
-DIFFUSION = DiffusionConfig(clamp_x0=False)  # diffusers' pipelines have no limit per band
-COND = np.random.default_rng(0).standard_normal((N, D))
-SEEDS = list(range(N))
-TIMES = [step.t for step in plan("dpm-solver++", STEPS, DIFFUSION)]
-TWICE = sum(INTERVAL[0] <= t / DIFFUSION.steps <= INTERVAL[1] for t in TIMES)
-
-needs_bf16 = pytest.mark.skipif(not bfloat16.is_native("cpu"), reason="this processor only emulates bf16")
-
-
-def _network() -> Any:
-    made = build(NetworkConfig("unet2d"), n_mels=SHAPE[0], frames=SHAPE[1], condition_dim=D, seed=0)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in made.parameters():
-            if not parameter.any():  # parts that begin at zero
-                parameter.normal_(0, 0.05, generator=generator)
-    return made.eval()
-
-
-NETWORK = _network()
-
-
-def ours(precision: Precision, interval: tuple[float, float] = (0.0, 1.0)) -> Callable[[], torch.Tensor]:
-    model = MelDiffusion(NETWORK, MelConfig(mean=(0.0,), std=(1e-3,)), DIFFUSION, {}, precision=precision)
-    return lambda: model.generate_mel(COND, SEEDS, GUIDANCE, STEPS, guidance_interval=interval)
-
-
-def diffusers_loop(precision: Precision) -> Callable[[], torch.Tensor]:
-    """As in ``AudioLDMPipeline.__call__``: doubled latents, autocast where precision is bf16, ``scheduler.step``."""
-    import diffusers
-
-    scheduler = diffusers.DPMSolverMultistepScheduler(
-        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", algorithm_type="dpmsolver++"
-    )
-    condition = torch.from_numpy(normalised(COND) * D**0.5).float()
-    drop = torch.zeros(N, dtype=torch.bool)
-
-    @torch.no_grad()
-    def run() -> torch.Tensor:
-        scheduler.set_timesteps(timesteps=TIMES)
-        latents = torch.stack([torch.randn(SHAPE, generator=g) for g in noise_generators(SEEDS)])
-        embeds = torch.cat([condition, condition])
-        for t in scheduler.timesteps:
-            twice = scheduler.scale_model_input(torch.cat([latents] * 2), t)
-            bf16 = torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
-            with bf16:
-                predicted = NETWORK(twice, t.expand(2 * N), embeds, torch.cat([drop, ~drop])).float()
-            with_condition, without = predicted.chunk(2)
-            latents = scheduler.step(without + GUIDANCE * (with_condition - without), t, latents).prev_sample
-        return latents
-
-    return run
-
-
-@torch.no_grad()
-def bare_network() -> None:
-    """The evaluations of :func:`ours` at guidance everywhere, and nothing else."""
-    x, cond = torch.randn(2 * N, *SHAPE), torch.randn(2 * N, D)
-    drop = torch.zeros(2 * N, dtype=torch.bool)
-    for t in TIMES:
-        NETWORK(x, torch.full((2 * N,), t), cond, drop)
-
-
-def empty_network() -> Callable[[], torch.Tensor]:
-    """Our loop around a network that answers at once: what a step costs beside the network."""
-
-    class Nothing(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.config, self.weight = NETWORK.config, torch.nn.Parameter(torch.zeros(1))
-
-        def forward(self, x: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
-            return x
-
-    model = MelDiffusion(Nothing(), MelConfig(mean=(0.0,), std=(1e-3,)), DIFFUSION, {})
-    return lambda: model.generate_mel(COND, SEEDS, GUIDANCE, STEPS)
-
-
-def timed(benchmark: Any, who: str, run: Callable[[], Any], group: str, note: str = "") -> Any:
-    benchmark.group = f"{N} clips, {STEPS} steps, guidance {GUIDANCE:g}: {group}"
-    benchmark.extra_info.update(who=who, units=N, note=note)
-    return benchmark.pedantic(run, rounds=3)
+ROUNDS = 8
 
 
 def test_the_loops_give_the_same_numbers() -> None:
@@ -112,37 +29,22 @@ def test_the_loops_give_the_same_numbers() -> None:
     assert float((mel - theirs).abs().max()) < 1e-3 * float(theirs.std())
 
 
-@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=needs_bf16)])
-def test_the_loop_of_diffusers(benchmark: Any, precision: Precision) -> None:
-    timed(benchmark, "diffusers", diffusers_loop(precision), precision)
+def groups(there: Collection[str]) -> list[tuple[str, str, str, str]]:
+    """Return what stands beside what: group, ours, the other, note."""
+    fewer = f"{STEPS + TWICE} evaluations in place of {2 * STEPS}: another model of the same weights"
+    found = [(EMPTY, NETWORK_ALONE, "overhead", "time beside the network")]
+    for precision in ("fp32", "bf16"):
+        found.append((f"ours, {precision}", f"diffusers, {precision}", precision, ""))
+        found.append((f"ours, {precision}{GUIDED}", f"diffusers, {precision}", precision, fewer))
+    found.append((f"ours, bf16{GUIDED}", "diffusers, fp32", "best", fewer))
+    return [group for group in found if group[0] in there]
 
 
-@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=needs_bf16)])
-def test_our_loop(benchmark: Any, precision: Precision) -> None:
-    timed(benchmark, "ours", ours(precision), precision)
-
-
-@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=needs_bf16)])
-def test_our_loop_with_a_guidance_interval(benchmark: Any, precision: Precision) -> None:
-    note = f"{STEPS + TWICE} evaluations in place of {2 * STEPS}: another model of the same weights"
-    timed(
-        benchmark, f"ours, guidance at {INTERVAL[0]:g} to {INTERVAL[1]:g}", ours(precision, INTERVAL), precision, note
-    )
-
-
-@needs_bf16
-def test_our_loop_in_the_best_precision_beside_diffusers_in_float32(benchmark: Any) -> None:
-    timed(benchmark, f"ours, bf16, guidance at {INTERVAL[0]:g} to {INTERVAL[1]:g}", ours("bf16", INTERVAL), "best")
-
-
-@needs_bf16
-def test_diffusers_in_float32_beside_the_best_precision(benchmark: Any) -> None:
-    timed(benchmark, "diffusers fp32", diffusers_loop("fp32"), "best")
-
-
-def test_the_bare_network(benchmark: Any) -> None:
-    timed(benchmark, "the network alone", bare_network, "overhead")
-
-
-def test_our_loop_around_nothing(benchmark: Any) -> None:
-    timed(benchmark, "ours, an empty network", empty_network(), "overhead", "time beside the network")
+def test_sampling(add_pairs: Callable[..., None]) -> None:
+    """Our loop takes turns with that of diffusers, with the network alone and with itself around no network."""
+    names = [name for name in RUNS if "bf16" not in name or bfloat16.is_native("cpu")]
+    with running(names, script="sampling_loops.py") as loops:
+        seconds = in_turns(loops, ROUNDS).seconds
+    for mine, theirs, name, note in groups(seconds):
+        group = f"{N} clips, {STEPS} steps, guidance {GUIDANCE:g}: {name}"
+        add_pairs(group, {mine: seconds[mine], theirs: seconds[theirs]}, note)
