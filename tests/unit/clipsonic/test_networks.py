@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from clipsonic.networks import NETWORKS, NetworkConfig, build, resolved_options, timestep_features, with_null
+from clipsonic.networks._group_norm import GroupNorm
 from clipsonic.networks.unet1d import _fold, _unfold
 from clipsonic_eval.errors import ConfigError
 
@@ -94,8 +95,6 @@ def test_options_that_make_no_network_are_named(name: str, options: dict[str, An
 
 
 def test_the_quick_group_norm_is_that_of_pytorch_forwards_and_backwards() -> None:
-    from clipsonic.networks._group_norm import GroupNorm
-
     generator = torch.Generator().manual_seed(0)
     norm = GroupNorm(4, 16)
     with torch.no_grad():
@@ -113,6 +112,22 @@ def test_the_quick_group_norm_is_that_of_pytorch_forwards_and_backwards() -> Non
         torch.autograd.grad(got, leaves, upstream), torch.autograd.grad(expected, leaves, upstream), strict=True
     ):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
+def test_the_quick_group_norm_leaves_what_it_is_given_as_it_was(dtype: torch.dtype, order: torch.memory_format) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, gradient = (torch.randn(2, 8, 4, 6, generator=generator).to(dtype) for _ in range(2))
+    x, gradient = x.to(memory_format=torch.channels_last).requires_grad_(), gradient.to(memory_format=order)
+    before = [tensor.detach().clone() for tensor in (x, gradient)]
+    norm = GroupNorm(4, 8).to(dtype)
+    found = norm(x)
+    kept = found.detach().clone()
+    found.backward(gradient)
+    norm(x.detach() * 3)
+    for tensor, was in zip((x, gradient, found), (*before, kept), strict=True):
+        assert torch.equal(tensor, was)
 
 
 def test_a_trained_network_sees_its_conditions_with_zero_mean_and_unit_deviation() -> None:
