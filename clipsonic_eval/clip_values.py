@@ -10,7 +10,6 @@ and keys are dictionary-coded and the bytes of the values are stored plane by pl
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
@@ -119,10 +118,11 @@ def read_columns(path: Path, rows: int) -> Columns:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(io.BytesIO(path.read_bytes()))
+        # without Arrow's threads: one that still holds the bytes while the interpreter ends would abort the process
+        file = pq.ParquetFile(pa.BufferReader(path.read_bytes()), pre_buffer=False)
         if file.metadata.num_rows != rows or file.metadata.num_rows > _MOST_ROWS:
             raise UserError(f"{path}: {file.metadata.num_rows} rows where the record says {rows}; fetch it again")
-        table = file.read(columns=list(_COLUMNS))
+        table = file.read(columns=list(_COLUMNS), use_threads=False)
         return {name: table.column(name).to_pylist() for name in _COLUMNS}
     except (pa.ArrowException, OSError, KeyError) as error:
         raise UserError(

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic_eval.listening.answers import Answer
-from clipsonic_eval.listening.plan import ListeningPlan, SessionPart, Sound
+from clipsonic_eval.listening.plan import ListeningPlan, Sound
 from clipsonic_eval.listening.rehearsal import rehearse
+from clipsonic_eval.listening.trials import SessionPart
 from clipsonic_eval.stats.crossed import VarianceComponents
 from clipsonic_eval.types import Query
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from clipsonic_eval.analysis.best import against_best
 from clipsonic_eval.analysis.catalogue import Catalogue, SystemStyle
+from clipsonic_eval.analysis.parts import Runs
 from clipsonic_eval.analysis.results import Results, at_value, pool
-from clipsonic_eval.analysis.runs import Runs
 from clipsonic_eval.analysis.varied import Varied, varied
 from clipsonic_eval.errors import UserError
 
@@ -16,7 +16,7 @@ def ablation(runs: Runs, setting: str) -> dict[str, Results]:
     A title names what else distinguishes the runs of a system, where this is not alike for all.
 
     Args:
-        runs: from :func:`clipsonic_eval.analysis.runs.sort`; all evaluations that have its selected tags count.
+        runs: from :func:`clipsonic_eval.analysis.parts.sort`; all evaluations that have its selected tags count.
         setting: a tag, or an entry on the cards of the systems.
 
     Raises:

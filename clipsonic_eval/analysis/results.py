@@ -9,9 +9,10 @@ from typing import NamedTuple
 from clipsonic_eval.analysis.best import against_best
 from clipsonic_eval.analysis.catalogue import Catalogue, Pair
 from clipsonic_eval.analysis.comparisons import pool_comparisons
+from clipsonic_eval.analysis.parts import Runs
 from clipsonic_eval.analysis.pooling import pool_scores
 from clipsonic_eval.analysis.resampling import PERMUTATIONS, RESAMPLES, SEED
-from clipsonic_eval.analysis.runs import POOLED, Run, Runs
+from clipsonic_eval.analysis.runs import POOLED, Run
 from clipsonic_eval.analysis.tags import number
 from clipsonic_eval.analysis.training_logs import LogRow
 from clipsonic_eval.analysis.varied import Varied
@@ -80,7 +81,7 @@ def analyse(runs: Runs, catalogue: Catalogue | None = None) -> Results:
     """Pool the runs over their training seeds and test the planned pairs.
 
     Args:
-        runs: from :func:`clipsonic_eval.analysis.runs.sort`.
+        runs: from :func:`clipsonic_eval.analysis.parts.sort`.
         catalogue: of the study; None: the default, which suits any systems.
 
     Raises:

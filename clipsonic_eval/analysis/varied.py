@@ -7,20 +7,18 @@ A setting is a tag of the runs (``guidance``, ``steps``, ``dataset``) or an entr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.analysis.tags import in_order, number
 from clipsonic_eval.hashing import config_hash
-
-if TYPE_CHECKING:
-    from clipsonic_eval.analysis.runs import Run
 
 NAME: Final = "system"  # tag with the name of a system whose records name its settings too
 _SEED: Final = "train_seed"
 _ON_CARDS: Final = ("guidance", "steps", "sampler", "candidates")
 _OF_THE_RUN: Final = ("name", "seed", "card_hash")  # on a card: what another job of the same system may differ in
 
-Place = tuple["Run", str]  # a run and the name of a system in it
+Place = tuple[Run, str]  # a run and the name of a system in it
 _Alike = tuple[str, tuple[tuple[str, str], ...]]  # a system, and its other settings and tags
 
 

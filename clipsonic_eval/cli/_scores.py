@@ -9,7 +9,7 @@ import click
 
 from clipsonic_eval import class_shares
 from clipsonic_eval.config import as_tree
-from clipsonic_eval.formats import aligned
+from clipsonic_eval.formats import aligned, p_value
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.types import Score
 
@@ -105,8 +105,8 @@ def _comparisons(record: RunRecord) -> None:
             [
                 f"{c.metric}: {c.a} − {c.b}",
                 f"{_signed(c.difference)} [{_signed(low)}, {_signed(high)}]",
-                f"{c.p_value:.2g}",
-                f"{c.p_holm:.2g}",
+                p_value(c.p_value),
+                p_value(c.p_holm),
                 "–" if c.effect_size is None else f"{c.effect_size:+.2f}",
                 str(c.n),
             ]

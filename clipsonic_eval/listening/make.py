@@ -13,8 +13,9 @@ from clipsonic_eval.harness.audio_sets import AudioSet, FileItem, system_set
 from clipsonic_eval.harness.queries import read_queries
 from clipsonic_eval.hashing import file_sha256
 from clipsonic_eval.listening.answers import BETWEEN
-from clipsonic_eval.listening.plan import CHECKS, IMAGE_HASH, RULES, ListeningPlan, SessionPart, Sound
+from clipsonic_eval.listening.plan import CHECKS, IMAGE_HASH, RULES, ListeningPlan, Sound
 from clipsonic_eval.listening.protocols import MOST_SLIDERS, REFERENCE, SPECIAL, QueryKind, protocol_named
+from clipsonic_eval.listening.trials import SessionPart
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.types import Query, Skip
 

@@ -26,7 +26,7 @@ from clipsonic_eval.listening.protocols import (
     ListeningProtocol,
     QueryKind,
 )
-from clipsonic_eval.listening.trials import Trial, trials
+from clipsonic_eval.listening.trials import SessionPart, Trial, trials
 from clipsonic_eval.types import Query
 
 SCHEMA: Final = 1
@@ -44,14 +44,6 @@ RULES: Final[Mapping[str, float]] = {
     "least_sd": 0.1,  # of the answers, in steps: whoever always answers the same
     "least_answered": 0.5,  # share of the list
 }
-
-
-@dataclass(frozen=True, slots=True)
-class SessionPart:
-    """A part of the test: protocols asked about the same sounds, and how many trials a listener has at most."""
-
-    protocols: tuple[str, ...]
-    clips: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
 from clipsonic_eval import seeds
 from clipsonic_eval.listening import design
 from clipsonic_eval.listening.protocols import LEFT, LOW_PASSED, NOISE, PROTOCOLS, REFERENCE, RIGHT, SHUFFLED, Layout
-
-if TYPE_CHECKING:
-    from clipsonic_eval.listening.plan import ListeningPlan, SessionPart
+from clipsonic_eval.types import Query
 
 # kinds of trials
 HEADPHONES: Final = "headphones"  # three tones, one is softer; one is in antiphase, which loudspeakers cancel
@@ -27,6 +27,31 @@ SIDES: Final = ("left", "right")
 _Heard = tuple[str, tuple[str, ...]]  # query and systems of a trial
 _BEST: Final[dict[Layout, str]] = {"rating": "5", "sliders": "100"}
 _WORST: Final[dict[Layout, str]] = {"rating": "1", "sliders": "0"}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPart:
+    """A part of the test: protocols asked about the same sounds, and how many trials a listener has at most."""
+
+    protocols: tuple[str, ...]
+    clips: int
+
+
+class _Settled(Protocol):
+    """What the lists depend on, of a plan."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def parts(self) -> tuple[SessionPart, ...]: ...
+    @property
+    def systems(self) -> tuple[str, ...]: ...
+    @property
+    def queries(self) -> tuple[Query, ...]: ...
+    @property
+    def sounds(self) -> Collection[str]: ...
+    @property
+    def checks(self) -> Mapping[str, int]: ...
 
 
 class Trial(NamedTuple):
@@ -53,7 +78,7 @@ class Trial(NamedTuple):
     repeats: int = -1
 
 
-def trials(plan: ListeningPlan, number: int) -> tuple[Trial, ...]:
+def trials(plan: _Settled, number: int) -> tuple[Trial, ...]:
     """Return a listener's list of trials.
 
     Args:
@@ -75,7 +100,7 @@ def trials(plan: ListeningPlan, number: int) -> tuple[Trial, ...]:
     return tuple(trial._replace(number=place) for place, trial in enumerate(found))
 
 
-def rated(plan: ListeningPlan, index: int, number: int) -> list[_Heard]:
+def rated(plan: _Settled, index: int, number: int) -> list[_Heard]:
     """Return the trials of a part that are evaluated: (query, systems) in the order of presentation.
 
     Args:
@@ -107,9 +132,7 @@ def _sides(n: int, rng: np.random.Generator) -> list[int]:
     return [int(side) for side in rng.permutation([i % 2 for i in range(n)])]
 
 
-def _practice(
-    plan: ListeningPlan, part: SessionPart, index: int, own: list[Trial], rng: np.random.Generator
-) -> list[Trial]:
+def _practice(plan: _Settled, part: SessionPart, index: int, own: list[Trial], rng: np.random.Generator) -> list[Trial]:
     """Return trials on queries that are not in the listener's list, as far as there are such."""
     heard = {trial.query for trial in own}
     free = [query.key for query in plan.queries if query.key not in heard] or [query.key for query in plan.queries]
@@ -122,7 +145,7 @@ def _practice(
 
 
 def _with_checks(
-    plan: ListeningPlan, part: SessionPart, index: int, own: list[Trial], rng: np.random.Generator, start: int
+    plan: _Settled, part: SessionPart, index: int, own: list[Trial], rng: np.random.Generator, start: int
 ) -> list[Trial]:
     """Put traps, known answers and repeats between the trials of a part; no check stands first.
 
@@ -155,7 +178,7 @@ def _trap(part: SessionPart, index: int, own: list[Trial], rng: np.random.Genera
     return like._replace(kind=TRAP, protocols=part.protocols[:1], part=index, expected=str(rng.choice(answers)))
 
 
-def _gold(plan: ListeningPlan, part: SessionPart, index: int, noise: bool, rng: np.random.Generator) -> Trial:
+def _gold(plan: _Settled, part: SessionPart, index: int, noise: bool, rng: np.random.Generator) -> Trial:
     """Return a trial whose answer is known: a real recording, noise, or one against the other."""
     query = plan.queries[int(rng.integers(len(plan.queries)))].key
     layout = PROTOCOLS[part.protocols[0]].layout

@@ -18,9 +18,9 @@ from typing import Final, NamedTuple
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_csv, write_csv
 from clipsonic_eval.listening.answers import Answer, Key, accept
-from clipsonic_eval.listening.plan import CHECKS, ListeningPlan, SessionPart
+from clipsonic_eval.listening.plan import CHECKS, ListeningPlan
 from clipsonic_eval.listening.protocols import LOW_PASSED, LOW_PASSED_7, PROTOCOLS, REFERENCE, protocol_named
-from clipsonic_eval.listening.trials import RATED, Trial
+from clipsonic_eval.listening.trials import RATED, SessionPart, Trial
 from clipsonic_eval.types import Query, Skip
 
 TEST, SESSION, PAGE = "session_test_id", "session_uuid", "trial_id"

@@ -12,8 +12,8 @@ from typing import Any, Final
 from clipsonic_eval import atomic, filenames, outputs, threads
 from clipsonic_eval.analysis import training_logs
 from clipsonic_eval.analysis.catalogue import Catalogue
+from clipsonic_eval.analysis.parts import Runs, gather
 from clipsonic_eval.analysis.results import analyse
-from clipsonic_eval.analysis.runs import Runs, find, sort
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.progress import SILENT, Progress
 from clipsonic_eval.records import RunRecord
@@ -78,7 +78,7 @@ def build(
         raise UserError(f"catalogue: give a Catalogue, e.g. clipsonic_eval.study.catalogue.CLIPSONIC, got {kind}")
     identity = options.identity()
     out, catalogue = Path(out), catalogue or Catalogue()
-    found = sort(find(runs), select, catalogue.main_variants)
+    found = gather(runs, select, catalogue.main_variants)
     training = training_logs.read(options.training)
     identity = {
         **identity,

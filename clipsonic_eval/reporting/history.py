@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from clipsonic_eval.files import write_csv, write_text
 from clipsonic_eval.formats import aligned, arrow, decimals_of, markdown_table, number, with_interval
-from clipsonic_eval.history.series import Series, SeriesLine, SeriesPoint, Trends
+from clipsonic_eval.history.series import Series, SeriesLine, SeriesPoint
 from clipsonic_eval.reporting import markup
 from clipsonic_eval.reporting.figures.venues import DEFAULT
 from clipsonic_eval.reporting.headings import title
+from clipsonic_eval.reporting.history_view import HistoryView
 from clipsonic_eval.stats.change_points import TOO_NEW, ChangePoint
 
 FEW: Final = 4  # series that are shown point by point in the terminal
@@ -21,31 +21,6 @@ _CSV = (
     "metric", "system", "line", "x", "value", "ci_low", "ci_high", "n", "runs", "spread", "change", "exact",
     "too_new", "pins", "unit", "direction", "signature", "records",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryView:
-    """Series and what they are shown with.
-
-    Attributes:
-        trends: the series.
-        pins: names of the pins by record.
-        baseline: name of the baseline; "" for none.
-        levels: its values by metric, system and what they share with comparable values.
-    """
-
-    trends: Trends
-    pins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    baseline: str = ""
-    levels: Mapping[tuple[Any, ...], float] = field(default_factory=dict)
-
-    def level(self, line: SeriesLine, series: Series) -> float | None:
-        """Return the baseline's value for a line, None where it has none that compares."""
-        return self.levels.get((series.metric, series.system, line.compared))
-
-    def pins_of(self, point: SeriesPoint) -> tuple[str, ...]:
-        """Return the pins that a point holds records of."""
-        return tuple(dict.fromkeys(name for record in point.records for name in self.pins.get(record, ())))
 
 
 def text(view: HistoryView, newest: int) -> str:

@@ -121,7 +121,8 @@ def swap_test(
     wider = np.sqrt(1 + excess / exchangeable)
     sums = np.concatenate([np.abs(signs @ g) for signs in sign_patterns(n, n_permutations, seed)]) * wider
     extreme = int(np.count_nonzero(sums >= abs(difference) / largest * (1 - TIE)))
-    p = extreme / len(sums) if exhaustive else (1 + extreme) / (1 + len(sums))
+    # what was observed is one of all patterns, and its mirror another; by their sums of first order they may fall short
+    p = max(extreme, 2) / len(sums) if exhaustive else (1 + extreme) / (1 + len(sums))
     reach = float(special.stdtrit(n - 1, (1 + level) / 2))
     if not exhaustive:
         reach = float(np.quantile(sums, level)) / (wider * np.sqrt(exchangeable))

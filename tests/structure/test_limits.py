@@ -37,6 +37,18 @@ def test_sizes_stay_within_their_limits(what: str, limit: int) -> None:
     assert (found[0] if isinstance(found, tuple) else found) <= limit
 
 
+def test_modules_import_in_no_circle_but_two() -> None:
+    study = ["best", "catalogue", "comparisons", "results"]  # a catalogue's questions are about results, which have one
+    metrics = ["", "._base", ".gap._pairs", ".scoring"]  # a statistic of pairs is a metric, whose values are estimates
+    expected = [f"clipsonic_eval.analysis.{name}" for name in study] + ["clipsonic_eval.metric_cards"]
+    assert measured()["modules that import in a circle"] == expected + [f"clipsonic_eval.metrics{n}" for n in metrics]
+
+
+def test_circles_are_found() -> None:
+    assert measure.circles({"a": {"b"}, "b": {"a"}, "c": {"a", "clipsonic_eval"}, "d": set()}) == ["a", "b"]
+    assert measure.circles({"a": {"b"}, "b": {"c"}, "c": set(), "clipsonic_eval": {"a"}}) == []
+
+
 def test_functions_stay_short() -> None:
     median, longest = measured()["lines per function, median and maximum"]
     assert median <= 6

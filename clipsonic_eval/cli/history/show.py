@@ -46,13 +46,14 @@ def command(
     from clipsonic_eval.progress import Bars
     from clipsonic_eval.reporting import history as reporting
     from clipsonic_eval.reporting.figures.venues import DEFAULT
+    from clipsonic_eval.reporting.history_view import HistoryView
 
     over, baseline, venue, newest = (options[name] for name in ("over", "baseline", "venue", "newest"))
     history = History(folder, progress=Bars())
     entries = history.entries()
     found = trends(entries, over, metrics=metrics, systems=systems)
     known = levels(entries, history.find(baseline)) if baseline else {}
-    view = reporting.HistoryView(found, history.pinned(), baseline or "", known)
+    view = HistoryView(found, history.pinned(), baseline or "", known)
     page = None
     if out is not None:
         given = [("--metric", m) for m in metrics] + [("--system", s) for s in systems]

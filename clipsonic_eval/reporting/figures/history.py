@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from matplotlib.figure import Figure
 
@@ -16,9 +16,7 @@ from clipsonic_eval.history.series import Series, SeriesLine
 from clipsonic_eval.reporting.figures import style
 from clipsonic_eval.reporting.figures.venues import DEFAULT
 from clipsonic_eval.reporting.headings import title
-
-if TYPE_CHECKING:
-    from clipsonic_eval.reporting.history import HistoryView
+from clipsonic_eval.reporting.history_view import HistoryView
 
 CAPTION: Final = (
     "Metrics over {over}. Bars or bands: interval over the test clips, which all points share; it says nothing about "

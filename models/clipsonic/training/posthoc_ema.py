@@ -19,7 +19,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -29,9 +29,6 @@ from safetensors.torch import save_file
 from clipsonic_eval import atomic
 from clipsonic_eval.arraytypes import Float64
 from clipsonic_eval.errors import ConfigError, UserError
-
-if TYPE_CHECKING:
-    from clipsonic.training.weights import FlatWeights
 
 FOLDER = "ema"  # below the model's
 LONGEST = 0.28  # the plain mean, γ = 0, has 0.2887
@@ -61,7 +58,16 @@ class PowerAverages:
             average.lerp_(values, 1.0 - (1.0 - 1.0 / step) ** (gamma + 1))  # β_t = (1 − 1/t)^(γ+1)
 
 
-def store(model: Path, step: int, weights: FlatWeights, *, writes: bool = True) -> None:
+class _Averaged(Protocol):
+    """What is stored of weights in training."""
+
+    profiles: PowerAverages
+
+    def whole(self, part: torch.Tensor) -> torch.Tensor: ...
+    def named(self, vector: torch.Tensor) -> dict[str, torch.Tensor]: ...
+
+
+def store(model: Path, step: int, weights: _Averaged, *, writes: bool = True) -> None:
     """Store the averages of weights in training after so many steps, if there are any.
 
     Args:

@@ -4,7 +4,7 @@ import pytest
 from unit.report.synthetic import as_run, score
 
 from clipsonic_eval.analysis.ablation import ablation
-from clipsonic_eval.analysis.runs import sort
+from clipsonic_eval.analysis.parts import sort
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 

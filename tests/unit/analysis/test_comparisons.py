@@ -10,9 +10,10 @@ from scipy import stats
 from unit.report.synthetic import as_run, score, simple
 
 from clipsonic_eval.analysis.comparisons import pool_comparisons
+from clipsonic_eval.analysis.parts import sort
 from clipsonic_eval.analysis.pooling import pool_scores
 from clipsonic_eval.analysis.results import analyse
-from clipsonic_eval.analysis.runs import Run, find, sort
+from clipsonic_eval.analysis.runs import Run, find
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.reporting import export_records
 from clipsonic_eval.reporting.statements import caveats

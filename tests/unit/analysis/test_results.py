@@ -11,8 +11,9 @@ from unit.report.synthetic import Made, evaluation, gap_record, on_fad, results_
 
 from clipsonic_eval import records
 from clipsonic_eval.analysis.catalogue import Catalogue
+from clipsonic_eval.analysis.parts import Runs, sort
 from clipsonic_eval.analysis.results import analyse
-from clipsonic_eval.analysis.runs import POOLED, Runs, find, sort
+from clipsonic_eval.analysis.runs import POOLED, find
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import export_records
 from clipsonic_eval.study.catalogue import CLIPSONIC

@@ -6,7 +6,8 @@ import pytest
 from unit.report.synthetic import as_run, gap_record, score, simple
 
 from clipsonic_eval import records
-from clipsonic_eval.analysis.runs import Run, find, sort
+from clipsonic_eval.analysis.parts import sort
+from clipsonic_eval.analysis.runs import Run, find
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +134,18 @@ def test_the_values_of_a_study_take_some_hundred_kilobytes(tmp_path: Path) -> No
     records.write(RunRecord("evaluate", tuple(scores)), tmp_path)
     size = (tmp_path / "clips.parquet").stat().st_size
     assert size < 8 * 13 * (3 * 480 + 2 * (480 + 960)) * 1.1, size
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+def test_no_thread_still_holds_the_bytes_when_a_process_ends(tmp_path: Path) -> None:
+    records.write(RECORD, tmp_path)
+    path, rows = tmp_path / "clips.parquet", len(pd.read_parquet(tmp_path / "clips.parquet"))
+    program = f"""
+import os, pathlib, pyarrow.parquet
+from clipsonic_eval import clip_values
+before = len(os.listdir("/proc/self/task"))
+columns = clip_values.read_columns(pathlib.Path({str(path)!r}), {rows})
+print(len(columns["value"]) > 0, len(os.listdir("/proc/self/task")) - before)
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True", "0"]

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from fake_encoders import encoders, tone
 
+from clipsonic_eval.analysis.parts import sort
 from clipsonic_eval.analysis.results import analyse
-from clipsonic_eval.analysis.runs import Run, sort
+from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.checks.evaluation import check_prompts
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.encoders import ENCODERS, TextNote

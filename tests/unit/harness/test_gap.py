@@ -10,8 +10,9 @@ import pytest
 from fake_encoders import FakeEncoder, tone
 
 from clipsonic_eval import records
+from clipsonic_eval.analysis.parts import sort
 from clipsonic_eval.analysis.results import analyse
-from clipsonic_eval.analysis.runs import find, sort
+from clipsonic_eval.analysis.runs import find
 from clipsonic_eval.clips import PrepareConfig, Source, prepare
 from clipsonic_eval.errors import ConfigError, ShapeError, SpaceError, UserError
 from clipsonic_eval.harness.gap import GapConfig, gap

@@ -10,7 +10,7 @@ import pytest
 from listening_plans import RATINGS, plan, simulated
 
 from clipsonic_eval import records
-from clipsonic_eval.analysis import results, runs
+from clipsonic_eval.analysis import parts, results, runs
 from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_csv
@@ -18,9 +18,9 @@ from clipsonic_eval.listening import analysis, opinions, run_folder
 from clipsonic_eval.listening.analysis import ListeningResult
 from clipsonic_eval.listening.answers import Answer
 from clipsonic_eval.listening.exclusion import apply_rules, kept_listeners
-from clipsonic_eval.listening.plan import ListeningPlan, SessionPart
+from clipsonic_eval.listening.plan import ListeningPlan
 from clipsonic_eval.listening.relation import relations
-from clipsonic_eval.listening.trials import GOLD, HEADPHONES, RATED, REPEAT, TRAP
+from clipsonic_eval.listening.trials import GOLD, HEADPHONES, RATED, REPEAT, TRAP, SessionPart
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import listening as page
 from clipsonic_eval.reporting import tables
@@ -217,7 +217,7 @@ def test_a_report_shows_opinions_beside_metrics_with_the_tests_over_listeners(re
         Score("fad", name, value, (value - 0.1, value + 0.1), "toy", 24, 24, "squared distance", False, "fad|n:24")
         for name, value in (("S0", 1.0), ("S1", 0.5), ("S2", 2.0))
     )
-    found = results.analyse(runs.sort(runs.find([RunRecord("evaluate", fad), result.record])))
+    found = results.analyse(parts.sort(runs.find([RunRecord("evaluate", fad), result.record])))
     table = tables.results(found.table, found.catalogue)
     shown = table.heads
     for caption in (table.caption, tables.comparisons(found.table.comparisons).caption):

@@ -11,9 +11,9 @@ from listening_plans import RATINGS, plan
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_csv, write_csv
 from clipsonic_eval.listening import answers
-from clipsonic_eval.listening.plan import ListeningPlan, SessionPart
+from clipsonic_eval.listening.plan import ListeningPlan
 from clipsonic_eval.listening.protocols import PROTOCOLS
-from clipsonic_eval.listening.trials import RATED
+from clipsonic_eval.listening.trials import RATED, SessionPart
 
 TIME = "2026-01-02T03:04:05+00:00"
 

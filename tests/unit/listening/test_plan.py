@@ -10,9 +10,9 @@ import pytest
 from listening_plans import RATINGS, plan
 
 from clipsonic_eval.errors import UserError
-from clipsonic_eval.listening.plan import ListeningPlan, SessionPart, read
+from clipsonic_eval.listening.plan import ListeningPlan, read
 from clipsonic_eval.listening.protocols import NOISE, PROTOCOLS
-from clipsonic_eval.listening.trials import GOLD, PRACTICE, RATED, REPEAT, TRAP
+from clipsonic_eval.listening.trials import GOLD, PRACTICE, RATED, REPEAT, TRAP, SessionPart
 
 PAIRS, SLIDERS = SessionPart(("preference",), 12), SessionPart(("mushra-like",), 6)
 

@@ -10,9 +10,10 @@ from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.listening import analysis, opinions
 from clipsonic_eval.listening.answers import Answer
 from clipsonic_eval.listening.exclusion import apply_rules, kept_listeners
-from clipsonic_eval.listening.plan import ListeningPlan, SessionPart
+from clipsonic_eval.listening.plan import ListeningPlan
 from clipsonic_eval.listening.protocols import PROTOCOLS
 from clipsonic_eval.listening.rehearsal import rehearse
+from clipsonic_eval.listening.trials import SessionPart
 from clipsonic_eval.stats.crossed import VarianceComponents
 
 MADE = plan(3, 24, RATINGS, SessionPart(("preference",), 12), SessionPart(("mushra-like",), 6))

@@ -8,7 +8,7 @@ from listening_plans import RATINGS, plan, simulated
 
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.listening import opinions, size
-from clipsonic_eval.listening.plan import SessionPart
+from clipsonic_eval.listening.trials import SessionPart
 from clipsonic_eval.stats.crossed import VarianceComponents
 
 

@@ -13,7 +13,8 @@ from listening_plans import RATINGS, plan, simulated
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.listening import analysis, opinions, webmushra
 from clipsonic_eval.listening.answers import Answer
-from clipsonic_eval.listening.plan import ListeningPlan, SessionPart
+from clipsonic_eval.listening.plan import ListeningPlan
+from clipsonic_eval.listening.trials import SessionPart
 from clipsonic_eval.types import Skip
 
 SLIDERS = SessionPart(("mushra-like",), 6)

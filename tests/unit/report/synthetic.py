@@ -10,8 +10,9 @@ import numpy as np
 
 from clipsonic_eval import records
 from clipsonic_eval.analysis.catalogue import Catalogue
+from clipsonic_eval.analysis.parts import sort
 from clipsonic_eval.analysis.results import Results, analyse
-from clipsonic_eval.analysis.runs import Run, sort
+from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.records import Comparison, RunRecord
 from clipsonic_eval.types import Score, Skip
 

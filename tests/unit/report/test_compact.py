@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from unit.report.synthetic import Made, evaluation, gap_record, on_fad, results_of, simple, write_projection
 
 from clipsonic_eval import records
+from clipsonic_eval.analysis.parts import sort
 from clipsonic_eval.analysis.results import analyse
-from clipsonic_eval.analysis.runs import Run, sort
+from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import export_records
 from clipsonic_eval.reporting.export_records import compact, without_paths

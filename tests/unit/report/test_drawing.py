@@ -8,8 +8,9 @@ import pytest
 from unit.report.synthetic import gap_record, on_fad, results_of, simple, write_examples, write_projection
 
 from clipsonic_eval.analysis.catalogue import Catalogue
+from clipsonic_eval.analysis.parts import sort
 from clipsonic_eval.analysis.results import Results, analyse
-from clipsonic_eval.analysis.runs import Run, sort
+from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.files import read_csv
 from clipsonic_eval.reporting.drawing import draw_all

@@ -12,8 +12,8 @@ import pytest
 from unit.report.synthetic import as_run, score
 
 from clipsonic_eval.analysis.catalogue import Catalogue
+from clipsonic_eval.analysis.parts import sort
 from clipsonic_eval.analysis.results import Results, analyse
-from clipsonic_eval.analysis.runs import sort
 from clipsonic_eval.listening.relation import relations
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import drawing, page

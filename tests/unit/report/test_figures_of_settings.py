@@ -10,8 +10,9 @@ from unit.report.synthetic import on_fad, results_of
 
 from clipsonic_eval.analysis import training_logs
 from clipsonic_eval.analysis.catalogue import Catalogue
+from clipsonic_eval.analysis.parts import sort
 from clipsonic_eval.analysis.results import Results, SettingLine, analyse
-from clipsonic_eval.analysis.runs import Run, sort
+from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting.build import ReportOptions, build

@@ -11,7 +11,7 @@ from clipsonic_eval.history.series import levels, trends
 from clipsonic_eval.reporting import history
 from clipsonic_eval.reporting.figures import history as figures
 from clipsonic_eval.reporting.figures import style
-from clipsonic_eval.reporting.history import HistoryView
+from clipsonic_eval.reporting.history_view import HistoryView
 
 STEPPED = [5.1, 5.0, 4.9, 5.0, 5.1, 5.0, 7.1, 7.0, 6.9, 7.0]
 

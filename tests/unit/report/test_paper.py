@@ -7,8 +7,8 @@ import pytest
 from unit.report.synthetic import Made, as_run, evaluation, results_of, score, simple
 
 from clipsonic_eval.analysis.ablation import ablation
+from clipsonic_eval.analysis.parts import sort
 from clipsonic_eval.analysis.results import Results
-from clipsonic_eval.analysis.runs import sort
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import paper

@@ -16,8 +16,9 @@ from unit.report.synthetic import score, write_study
 from unit.report.vision import VISIONS, difference, lab
 
 from clipsonic_eval.analysis.catalogue import PALETTE
+from clipsonic_eval.analysis.parts import sort
 from clipsonic_eval.analysis.results import Results, SettingLine, analyse
-from clipsonic_eval.analysis.runs import Run, find, sort
+from clipsonic_eval.analysis.runs import Run, find
 from clipsonic_eval.analysis.training_logs import LogRow
 from clipsonic_eval.metrics import fad_inf
 from clipsonic_eval.records import RunRecord

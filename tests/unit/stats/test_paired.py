@@ -132,6 +132,14 @@ def test_halls_t_is_its_formula() -> None:
     assert abs(sign_flips.hall_t(np.ones((1, 7)), d)[0]) == pytest.approx(halls_t(d), rel=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 2, 5, 12])
+def test_no_p_value_of_all_swaps_is_below_that_of_the_observed_one_and_its_mirror(n: int) -> None:
+    by_clip = np.arange(1.0, n + 1)  # the difference lies beyond every sum of first order
+    p, _, test = paired.swap_test(3 * by_clip.sum(), by_clip, 1.0, [1.0], n_permutations=5000, seed=0)
+    assert test == f"paired-swap-exact-{2**n}"
+    assert p == 2 / 2**n
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_a_swap_test_is_the_share_of_swaps_that_reach_the_difference_in_any_unit(scale: float) -> None:
     by_clip = np.array([0.5, -0.1, 0.7, 0.2, -0.4, 0.9, 0.3])
