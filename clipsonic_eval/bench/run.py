@@ -89,7 +89,8 @@ def _measured(config: BenchConfig, folder: Path, progress: Progress) -> list[Mea
             one.processes[process] = _resumed(path) or _new(path, one.case, config, process)
         except WorkerError as error:
             one.failure = str(error)
-            progress.note(f"{one.case.label(one.case.target.name or one.case.target.spec)}: {error}")
+            label = one.case.label(one.case.target.name or one.case.target.spec)
+            progress.note(f"{label}: {one.failure.removeprefix(f'{label}: ')}")
     return list(found.values())
 
 

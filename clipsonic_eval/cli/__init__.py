@@ -6,6 +6,7 @@ stderr everything else. Exit codes: 0 done, 1 gate failed, 2 user error, 3 done 
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Final
 
@@ -42,6 +43,7 @@ class _Main(LazyCommands):
     def invoke(self, ctx: click.Context) -> object:
         threads.spin_briefly()  # before a command loads NumPy or torch
         show_licences()
+        logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it tells of its cache on the first run
         try:
             return super().invoke(ctx)
         except UserError as error:

@@ -150,8 +150,9 @@ def frontier(points: Sequence[FrontierPoint], metric: str, *, n_boot: int = 2000
     """
     usable, left_out = _usable(points, metric)
     if not usable:
-        reasons = "; ".join(dict.fromkeys(skip.reason for skip in left_out)) or "no points"
-        raise UserError(f"{metric}: no point to draw a frontier of ({reasons})")
+        unmeasured = "no system is both evaluated and timed in the records; give those of an earlier `frontier`"
+        reasons = "; ".join(dict.fromkeys(skip.reason for skip in left_out)) or unmeasured
+        raise UserError(f"{metric}: no point to draw a frontier of: {reasons}")
     scores = [point.scores[metric] for point in usable]
     _check_alike(scores)
     sign = -1.0 if scores[0].higher_is_better else 1.0

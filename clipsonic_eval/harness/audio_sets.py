@@ -141,7 +141,8 @@ def system_set(name: str, folder: Path, keys: Collection[str] | None) -> AudioSe
         UserError: no such folder, or no audio in it.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; --system {name}=FOLDER needs one with a <key>.wav for each query")
+        what = "is a file" if folder.is_file() else "no such folder"
+        raise UserError(f"{folder}: {what}; --system {name}=FOLDER needs a folder with a <key>.wav for each query")
     found = _from_store(name, folder) if _is_store(folder) else _from_folder(name, folder)
     if keys is None:
         return found

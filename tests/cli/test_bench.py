@@ -155,5 +155,6 @@ def test_targets_that_no_process_can_load_are_told_and_nothing_is_written(
 ) -> None:
     _, err = run(*words, *FEW, "--out", "out", code=2)
     assert err.splitlines()[-1].startswith("error: out: nothing could be measured; the first reason: ")
+    assert "mine.py:Mine: mine.py:Mine: " not in err
     assert reason in err.splitlines()[-1]
     assert not (folder / "out").exists()

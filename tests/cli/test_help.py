@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,3 +127,10 @@ def test_the_default_encoders_of_evaluate_are_those_of_the_metrics() -> None:
     shown = dict(part.split("=") for part in str(option.show_default).split(", "))
     assert shown == {role: name for role, name in defaults.items() if role in shown}
     assert set(shown) == {"audio", "audio_text", "classifier"}
+
+
+def test_a_command_is_silent_about_the_fonts_of_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    fonts = logging.getLogger("matplotlib.font_manager")
+    monkeypatch.setattr(fonts, "level", logging.WARNING)  # as it is, and as it will be again
+    assert CliRunner().invoke(main, ["ls", "datasets"]).exit_code == 0
+    assert fonts.level == logging.ERROR

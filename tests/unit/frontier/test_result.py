@@ -96,7 +96,7 @@ def test_a_metric_without_values_of_clips_makes_no_frontier() -> None:
         frontier(points, "clap_score")
     with pytest.raises(UserError, match="fad was not computed"):
         frontier(points, "fad")
-    with pytest.raises(UserError, match="no points"):
+    with pytest.raises(UserError, match="no system is both evaluated and timed in the records"):
         frontier([], "fad")
 
 
