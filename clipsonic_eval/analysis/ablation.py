@@ -30,10 +30,15 @@ def ablation(runs: Runs, setting: str) -> dict[str, Results]:
             f"no system was evaluated at two values of '{setting}' with everything else alike; give the runs of each "
             f"value, with a tag {setting} (evaluate --tag {setting}=VALUE) or systems whose cards name it"
         )
-    return {one.title: _results(one) for one in found}
+    return {one.title: of_values(one) for one in found}
 
 
-def _results(one: Varied) -> Results:
+def of_values(one: Varied) -> Results:
+    """Return the scores of a system at the values of a setting and the tests of the best against every other one.
+
+    Args:
+        one: of :func:`clipsonic_eval.analysis.varied.varied`.
+    """
     made = [run for value in one.places for run in at_value(one, value, value)]
     catalogue = Catalogue(systems=tuple(map(SystemStyle, one.places)), groups=("",)).completed(one.places)
     table = pool(made, catalogue)

@@ -100,6 +100,7 @@ class Catalogue:
         main_variants: CLIP variants that the main table prefers where the runs hold several.
         text_label: name of the text embedding in the table of the modality gap.
         sides: for each side of the modality gap (``image``, ``text``) the system whose condition it is.
+        settings: for each setting that runs may differ in, by its tag, its words in tables and figures.
         models: for each model, by the name of its folder, the system that has its colour in training curves.
         questions: sections of the page; empty: the general ones, :data:`clipsonic_eval.reporting.summary.QUESTIONS`.
         headline: returns one sentence for the top of the page, "" for none.
@@ -120,6 +121,7 @@ class Catalogue:
     main_variants: tuple[str, ...] = ()
     text_label: str = "text"
     sides: tuple[tuple[str, str], ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
     models: tuple[tuple[str, str], ...] = ()
     questions: tuple[Question, ...] = ()
     headline: Callable[[Results], str] = lambda _: ""
@@ -131,6 +133,10 @@ class Catalogue:
                 raise ConfigError(
                     f"catalogue '{self.name}': group '{group}' of {what} is not among its groups; add it there"
                 )
+
+    def setting(self, tag: str) -> str:
+        """Return the words for a setting; a tag without any is its own, underscores as spaces."""
+        return dict(self.settings).get(tag, tag.replace("_", " "))
 
     def completed(self, present: Iterable[str]) -> Catalogue:
         """Return the catalogue for these systems: patterns replaced by the names that match, unlisted systems added.

@@ -16,6 +16,8 @@ from clipsonic_eval.analysis.varied import NAME, Varied, varied
 from clipsonic_eval.errors import UserError
 from clipsonic_eval.records import RunRecord
 
+PART = "part"  # tag of what belongs to one part of the report and not to its table
+LIMIT = "limit"  # the part of FAD∞
 _PLACE = ("split", "train_seed", "guidance", "clip_variant", NAME)  # tags that a part of the report of its own reads
 
 
@@ -27,7 +29,9 @@ class Runs:
         table: evaluations of the main table (one CLIP variant, one split, one guidance scale, all training seeds).
         guidance: evaluations of the same CLIP variant over guidance scales.
         settings: by any other tag (``steps``, ``fraction``, …) the systems of the main table at two values of it or
-            more, with all evaluations that differ in this tag alone.
+            more, with all evaluations that differ in this tag alone; of the validation split where the table has one
+            value.
+        limits: evaluations of the main CLIP variant that were tagged as those of FAD∞ alone.
         clip_variants: evaluations by CLIP variant, the main one included; empty unless there are several.
         gaps: gap runs by CLIP variant.
         bench: measurements of cost.
@@ -42,6 +46,7 @@ class Runs:
     table: tuple[Run, ...] = ()
     guidance: tuple[Run, ...] = ()
     settings: Mapping[str, tuple[Varied, ...]] = field(default_factory=dict)
+    limits: tuple[Run, ...] = ()
     clip_variants: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     gaps: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     bench: tuple[Run, ...] = ()
@@ -56,7 +61,7 @@ class Runs:
         """Every run that the report uses, once."""
         several = [group for groups in (self.clip_variants, self.gaps) for group in groups.values()]
         settings = [[run for run, _ in one.all_places] for found in self.settings.values() for one in found]
-        groups = [self.table, self.guidance, *settings, *several, self.bench]
+        groups = [self.table, self.guidance, *settings, self.limits, *several, self.bench]
         return tuple({r.name: r for group in groups for r in group}.values())
 
 
@@ -82,7 +87,8 @@ def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None, main_vari
         UserError: there is no evaluation and no gap run, nothing fits ``select``, or the choice is open.
     """
     select = dict(select or {})
-    evaluations = [r for r in runs if r.record.kind not in ("gap", BENCH, POOLED)]
+    evaluations = [r for r in runs if r.record.kind not in ("gap", BENCH, POOLED) and not r.tag(PART)]
+    limits = [r for r in runs if r.record.kind != POOLED and r.tag(PART) == LIMIT]
     gap_runs = [r for r in runs if r.record.kind == "gap"]
     bench = [r for r in runs if r.record.kind == BENCH]
     if not evaluations and not gap_runs and not bench:
@@ -95,7 +101,8 @@ def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None, main_vari
     return Runs(
         table=tuple(table),
         guidance=tuple(_guidance_runs([r for r in evaluations if r.tag("clip_variant") in ("", main)])),
-        settings=_settings(evaluations, table),
+        settings=_settings([r for r in evaluations if r.tag("clip_variant") in ("", main)], table),
+        limits=tuple(r for r in limits if r.tag("clip_variant") in ("", main)),
         clip_variants=_sweep(evaluations, main, table, notes),
         gaps=_gaps(gap_runs, notes),
         bench=tuple(bench),
@@ -108,7 +115,7 @@ def sort(runs: Sequence[Run], select: Mapping[str, str] | None = None, main_vari
 
 
 def _part(run: Run) -> tuple[str, str]:
-    return run.tag("clip_variant"), run.tag("part") or run.tag("guidance")
+    return run.tag("clip_variant"), run.tag(PART) or run.tag("guidance")
 
 
 def _clip_variants(runs: Sequence[Run]) -> list[str]:
@@ -173,14 +180,15 @@ def _guidance_runs(runs: Sequence[Run]) -> list[Run]:
 
 
 def _settings(evaluations: Sequence[Run], table: Sequence[Run]) -> dict[str, tuple[Varied, ...]]:
-    """Return by tag the systems of the table at several of its values."""
+    """Return by tag the systems at several of its values: those of the table, else those of the validation split."""
     shown = {run.name for run in table}
     found: dict[str, tuple[Varied, ...]] = {}
     for key in dict.fromkeys(k for run in evaluations for k in run.record.tags if k not in _PLACE):
         every = varied([run for run in evaluations if run.tag(key)], key)
         own = [one for one in every if any(run.name in shown for run, _ in one.all_places)]
-        if own:
-            found[key] = tuple(own)
+        tried = [one for one in every if all("val" in run.tag("split") for run, _ in one.all_places)]
+        if own or tried:
+            found[key] = tuple(own or tried)
     return found
 
 

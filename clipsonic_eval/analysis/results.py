@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -38,6 +39,11 @@ class SettingLine(NamedTuple):
     title: str
     scores: Mapping[str, Sequence[Score]]
 
+    @property
+    def level(self) -> bool:
+        """Whether the scores are the same at every value: the setting does not touch the system."""
+        return len({tuple((s.metric, s.value) for s in scores) for scores in self.scores.values()}) == 1
+
 
 @dataclass(frozen=True, slots=True)
 class Results:
@@ -53,6 +59,9 @@ class Results:
         chosen: guidance scale of each system of the table.
         guidance_split: split on which the guidance scales were tried.
         by_setting: for each further tag (``steps``, ``fraction``, …) the systems that have two of its values or more.
+        pairs_by_setting: for each of these tags, by those of its values that are numbers, comparisons with a system
+            that it changes, Holm-corrected over those of a value; none where systems come from other runs than others.
+        limits: FAD and FAD∞ of the systems whose FAD was extrapolated beside the table, None without such runs.
         sweep: for each CLIP variant the centroid distance of text and image, and its scores and comparisons; ordered
             by the distance.
         gap: modality-gap statistics of the main CLIP variant, None without a gap run.
@@ -70,11 +79,17 @@ class Results:
     chosen: Mapping[str, float] = field(default_factory=dict)
     guidance_split: str = ""
     by_setting: Mapping[str, Sequence[SettingLine]] = field(default_factory=dict)
+    pairs_by_setting: Mapping[str, Mapping[float, Sequence[Comparison]]] = field(default_factory=dict)
+    limits: RunRecord | None = None
     sweep: tuple[tuple[Score, RunRecord], ...] = ()
     gap: RunRecord | None = None
     gap_runs: tuple[Run, ...] = ()
     training: Mapping[str, Sequence[LogRow]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def split_of(self, setting: str) -> str:
+        """Return the split on which a setting other than guidance was varied, "" where its runs name none."""
+        return next((run.tag("split") for one in self.runs.settings.get(setting, ()) for run, _ in one.all_places), "")
 
 
 def analyse(runs: Runs, catalogue: Catalogue | None = None) -> Results:
@@ -95,6 +110,7 @@ def analyse(runs: Runs, catalogue: Catalogue | None = None) -> Results:
     }
     main_gap = next(iter(gaps)) if len(gaps) == 1 else variant
     sweep, notes = _sweep(runs, gaps, catalogue)
+    lines = {key: setting_lines(found) for key, found in runs.settings.items()}
     by_scale = {
         scale: pool(found, catalogue, kept.get((variant, f"{scale:g}"))) for scale, found in _by_scale(runs.guidance)
     }
@@ -109,7 +125,9 @@ def analyse(runs: Runs, catalogue: Catalogue | None = None) -> Results:
         by_scale=by_scale,
         chosen=_chosen(runs.table) if by_scale else {},
         guidance_split=runs.guidance[0].tag("split") if runs.guidance else "",
-        by_setting={key: setting_lines(found) for key, found in runs.settings.items()},
+        by_setting=lines,
+        pairs_by_setting={key: _by_value(found, lines[key], catalogue) for key, found in runs.settings.items()},
+        limits=_limits(runs.limits, table),
         sweep=sweep,
         gap=gaps.get(main_gap),
         gap_runs=runs.gaps[main_gap] if main_gap in gaps else (),
@@ -187,6 +205,29 @@ def setting_lines(found: Iterable[Varied]) -> list[SettingLine]:
         )
         for one in found
     ]
+
+
+def _by_value(
+    found: Sequence[Varied], lines: Sequence[SettingLine], catalogue: Catalogue
+) -> dict[float, list[Comparison]]:
+    """Return the comparisons at each value of a setting, where all systems come from the same runs."""
+    changed = {line.system for line in lines if not line.level}
+    planned = [pair for pair in catalogue.planned if not changed.isdisjoint(pair)]
+    result = {}
+    for value in dict.fromkeys(value for one in found for value in one.places):
+        runs = [{run.name: run for run, _ in one.places.get(value, ())} for one in found]
+        if math.isfinite(number(value)) and all(own.keys() == runs[0].keys() for own in runs):
+            result[number(value)] = list(pool(list(runs[0].values()), catalogue, planned=planned).comparisons)
+    return result
+
+
+def _limits(runs: Sequence[Run], table: RunRecord) -> RunRecord | None:
+    """Return the extrapolated FAD of the systems, each after its FAD in the table."""
+    scores = []
+    for limit in pool_scores(runs).values():
+        plug_in = table.score("fad", limit.system)
+        scores += [*([plug_in] if plug_in else []), limit]
+    return _record(runs, scores) if scores else None
 
 
 def at_value(one: Varied, value: str, name: str) -> list[Run]:

@@ -10,6 +10,7 @@ from clipsonic_eval.analysis.runs import Run
 from clipsonic_eval.reporting import bench, markup, summary
 from clipsonic_eval.reporting.markup import TextTable
 from clipsonic_eval.reporting.options import ABLATION, PUBLISHED
+from clipsonic_eval.reporting.pairs_at_values import AGAINST
 from clipsonic_eval.reporting.statements.wording import plural
 
 Figures = Mapping[str, tuple[str, str]]  # title and caption by name
@@ -81,7 +82,8 @@ def outline(results: Results, tables: Collection[str], figures: Collection[str])
         found.append(section(f"Ablation: {name.removeprefix(ABLATION)}", (), (name,)))
     if "extrapolation" in figures:
         found.append(section("How many clips does FAD need?", (), ("extrapolation",)))
-    if against := [name for name in figures if name.startswith("against-")]:
+    seen = {name for one in found for name in one.figures}
+    if against := [name for name in figures if name.startswith(AGAINST) and name not in seen]:
         found.append(section("What do the settings do?", (), against))
     if "training" in figures:
         found.append(section("How did the trainings go?", (), ("training",)))

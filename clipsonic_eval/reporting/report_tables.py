@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from clipsonic_eval.analysis.ablation import ablation
 from clipsonic_eval.analysis.results import Results
-from clipsonic_eval.reporting import bench, gap, guidance, pairs, paper, probes, published, sweep, tables
+from clipsonic_eval.reporting import bench, gap, pairs, pairs_at_values, paper, probes, published, sweep, tables
 from clipsonic_eval.reporting.markup import TextTable
 from clipsonic_eval.reporting.options import ABLATION, PUBLISHED, PaperTable
 
@@ -31,8 +31,14 @@ def render_tables(results: Results) -> tuple[dict[str, TextTable], dict[str, str
         csv["pairs"] = pairs.to_csv(results.table.comparisons)
     if results.gap is not None:
         shown["gap"], csv["gap"] = gap.table(results.gap, catalogue), gap.to_csv(results.gap, catalogue)
-    if guidance.pairs(results):
-        shown["guidance"], csv["guidance"] = guidance.table(results), guidance.to_csv(results)
+    for setting in (pairs_at_values.GUIDANCE, *results.pairs_by_setting):
+        if pairs_at_values.pairs(results, setting):
+            name = pairs_at_values.stem(setting)
+            shown[name] = pairs_at_values.table(results, setting)
+            csv[name] = pairs_at_values.to_csv(results, setting)
+    if results.limits is not None:
+        shown["extrapolation"] = tables.results(results.limits, catalogue, label="tab:extrapolation")
+        csv["extrapolation"] = tables.results_csv(results.limits, catalogue)
     if probes.readings(results.gap):
         shown["probes"], csv["probes"] = probes.table(results), probes.to_csv(results)
     if results.sweep:

@@ -10,7 +10,7 @@ from typing import Final
 
 from clipsonic_eval.analysis.catalogue import ANCHORS, CONTROLS, Catalogue, Question, SystemStyle
 from clipsonic_eval.reporting.statements import caveats, classes, comparisons, controls, gap, probes, spread
-from clipsonic_eval.study import statements
+from clipsonic_eval.study import shift_statements, statements
 
 IMAGES: Final = "image queries"
 UNPAIRED: Final = "text queries, no text–audio pairs"
@@ -62,6 +62,11 @@ CLIPSONIC: Final = Catalogue(
     main_variants=("toy-clip", "calibrated"),  # the CLIP that ships, under either of its names
     text_label="text (ZS)",
     sides=(("image", "IQ"), ("text", "ZS")),
+    settings=(
+        ("fraction", "fraction of the shift"),
+        ("steps", "steps of the sampler"),
+        ("candidates", "draws of the prior"),
+    ),
     models=(
         ("video", "IQ"),
         ("prior-pd", "PD"),
@@ -73,6 +78,11 @@ CLIPSONIC: Final = Catalogue(
     questions=(
         Question("Does the paper's ordering come out?", (statements.ordering_details,), "pairs"),
         Question("Does the prior do more than mean-shift?", (statements.mean_shift, statements.best_of)),
+        Question(
+            "What does more or less of the shift do?",
+            (shift_statements.best_fraction, shift_statements.shift_or_prior),
+            "against-fraction",
+        ),
         Question("How far are text queries from supervised baselines?", (statements.supervised,)),
         Question("Other systems", (comparisons.read,)),
         Question("Which classes are right?", (classes.read,), "classes"),

@@ -24,6 +24,8 @@ AUDIO_RECIPE: Final[dict[str, Any]] = {
     },
     "train": {"batch_size": 32, "optimizer": "muon", "learning_rate": 3e-3, "warmup": 50, "ema": 0.998},
 }
+_LEAST_FOR_LIMIT: Final = 128  # twice the dimensions of toy-audio
+_TRIED: Final = ("shift_fractions", "tried_steps", "tried_candidates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,17 @@ class StudyConfig:
             :func:`clipsonic_eval.study.guidance.choose` takes for it.
         guidance_interval: noise levels (shares of the schedule) where guidance acts; below, the condition hardly
             matters, and one evaluation of the network does instead of two.
+        shift_fractions: of mean-shift's shift, tried on the validation split; 0 is ZS, 1 what is tested. This and the
+            next two change nothing else of the study; fewer than two values, or one guidance scale, and none is tried.
+        tried_steps: of the sampler, tried with PD.
+        tried_candidates: k of the best-of-k prior, tried with PD.
+        extrapolate: also extrapolate the FAD of the test to infinitely many clips (FAD∞).
         sampler_steps: of DPM-Solver++.
         sampler_spacing: power of its timesteps, chosen on the validation split (``reports/sampler``).
         vocoder_iterations: of Griffin-Lim; those of the lowest FAD of real sounds (``reports/vocoder``).
         precision: of sampling; ``auto`` takes bfloat16 where the processor has instructions for it.
         n_boot: bootstrap resamples and permutations.
-        n_boot_validation: the same for the validation runs.
+        n_boot_validation: the same for the choice of guidance.
         processes: stages at a time, each with one thread; changes no result.
     """
 
@@ -64,6 +71,10 @@ class StudyConfig:
     prior_steps: int = 1000
     guidance_scales: tuple[float, ...] = (1.0, 3.0, 5.0)
     guidance_interval: tuple[float, float] = (0.3, 1.0)
+    shift_fractions: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
+    tried_steps: tuple[int, ...] = (5, 10, 20)
+    tried_candidates: tuple[int, ...] = (1, 2, 4)
+    extrapolate: bool = True
     sampler_steps: int = 10
     sampler_spacing: float = 0.5
     vocoder_iterations: int = 8
@@ -77,6 +88,16 @@ class StudyConfig:
             raise ConfigError("train_seeds must be at least one number, none twice")
         if not self.guidance_scales or min(self.guidance_scales) < 1:
             raise ConfigError("guidance_scales must be at least one number, none below 1 (1 is no guidance)")
+        for name in _TRIED:
+            values = getattr(self, name)
+            if len(set(values)) != len(values) or min(values, default=1) < (0 if name == "shift_fractions" else 1):
+                least = "0" if name == "shift_fractions" else "1"
+                raise ConfigError(f"{name} must be numbers of at least {least}, none twice")
+        if self.extrapolate and self.world.test <= _LEAST_FOR_LIMIT:
+            raise ConfigError(
+                f"extrapolate needs more than {_LEAST_FOR_LIMIT} test queries, got world.test={self.world.test}: half "
+                "of them must be more than the dimensions of the audio embedding; set extrapolate=false"
+            )
         if self.candidates < 1 or self.processes < 1:
             raise ConfigError("candidates and processes must be at least 1")
         if self.sampler_steps < 1 or self.vocoder_iterations < 0 or self.sampler_spacing <= 0:
@@ -91,9 +112,14 @@ class StudyConfig:
         return None if self.clip_weights is None else str(self.clip_weights)
 
     def identity(self) -> dict[str, Any]:
-        """Return everything that changes a result; training seeds may be added later, and processes change nothing."""
+        """Return everything that changes a result.
+
+        Training seeds, tried settings and FAD∞ may be added later, and processes change nothing.
+        """
         tree: dict[str, Any] = as_tree(self)
-        del tree["train_seeds"], tree["world"]["workers"], tree["processes"]
+        del tree["train_seeds"], tree["world"]["workers"], tree["processes"], tree["extrapolate"]
+        for name in _TRIED:
+            del tree[name]
         return {**tree, "first_seed": self.train_seeds[0]}
 
 
@@ -111,6 +137,10 @@ FAST: Final[dict[str, Any]] = {
     "audio_steps": 16,
     "prior_steps": 16,
     "guidance_scales": [1.0, 2.0],
+    "shift_fractions": [0.0, 1.0],
+    "tried_steps": [2, 5],
+    "tried_candidates": [1, 2],
+    "extrapolate": False,  # half of its test queries are fewer than the 64 dimensions of the embedding
     "sampler_steps": 5,
     "n_boot": 200,
     "n_boot_validation": 50,

@@ -21,6 +21,7 @@ class StudySystem(NamedTuple):
         models: trained models that it uses, by name; the first is the network that its guidance scale belongs to.
         bridges_gap: whether its conditions approximate image embeddings; it is then in the gap statistics.
         ablation: a variant of another system, left out of the validation; it has the scale of its network all the same.
+        changed: the setting and the value that a system of this name has on the validation split alone, "" for none.
     """
 
     name: str
@@ -30,11 +31,16 @@ class StudySystem(NamedTuple):
     models: tuple[str, ...] = ()
     bridges_gap: bool = False
     ablation: bool = False
+    changed: str = ""
 
     @property
     def network(self) -> str:
         """Name of the trained audio model."""
         return self.models[0]
+
+    def at(self, setting: str, value: float) -> StudySystem:
+        """Return the system with another value of one setting, under its name."""
+        return self._replace(settings={**self.settings, setting: value}, changed=f"{setting} {value:g}")
 
 
 def systems(config: StudyConfig, layout: Layout, seed: int) -> list[StudySystem]:

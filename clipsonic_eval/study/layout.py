@@ -35,11 +35,15 @@ class Layout:
         """A trained model: ``video``, ``clip-tta``, ``clap-tta``, ``prior-pd`` or ``prior-sd``."""
         return self.root / f"seed-{seed}" / "models" / name
 
-    def wavs(self, split: str, system: str, seed: int | None, guidance: float | None = None) -> Path:
-        """The samples of a system; ``seed`` is None for systems without training."""
+    def wavs(self, split: str, system: str, seed: int | None, guidance: float | None = None, changed: str = "") -> Path:
+        """The samples of a system; ``seed`` is None for systems without training.
+
+        On the validation split folders are kept apart by guidance scale, and by a setting that is ``changed``.
+        """
         owner = "controls" if seed is None else f"seed-{seed}"
         place = self.root / owner / "wavs" / split / system
-        return place if guidance is None else place / f"w-{guidance:g}"
+        at = [] if guidance is None else [f"w-{guidance:g}", *changed.split()]
+        return place / "-".join(at) if at else place
 
     def run(self, name: str) -> Path:
         """A run folder with ``record.json``."""

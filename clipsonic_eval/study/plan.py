@@ -23,18 +23,20 @@ def before_the_choice(config: StudyConfig, layout: Layout) -> list[Stage]:
         *(stage for stage in prepared if stage.folder in trained),
         *training_stages(config, layout, first),
         *(stage for stage in prepared if stage.folder not in trained),
-        *validation.validation_stages(config, layout),
+        *validation.guidance_stages(config, layout),
         *(stage for seed in others for stage in training_stages(config, layout, seed)),
     ]
 
 
 def after_the_choice(config: StudyConfig, layout: Layout, scales: Mapping[str, float]) -> list[Stage]:
-    """List the controls, the modality gaps, and what depends on the guidance scale of each network: every seed's test.
+    """List the controls, the modality gaps, and what depends on the guidance scale of each network.
 
-    The first two could run before the choice too, but nothing else could run beside the last of them then.
+    That is the validation of the other settings, and every seed's test. The first two could run before the choice too,
+    but nothing else could run beside the last of them then.
     """
     return [
         *scoring.control_stages(config, layout),
+        *validation.setting_stages(config, layout, scales),
         *(gap.gap_stage(config, layout, seed) for seed in config.train_seeds),
         *(stage for seed in config.train_seeds for stage in scoring.test_stages(config, layout, scales, seed)),
     ]

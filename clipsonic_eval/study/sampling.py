@@ -23,8 +23,8 @@ _BATCH = 64
 
 
 def folder(layout: Layout, system: StudySystem, split: str, guidance: float | None = None) -> Path:
-    """Return the folder of a system's wavs; scales are kept apart on the validation split, where several are tried."""
-    return layout.wavs(split, system.name, system.seed, guidance if split == "val" else None)
+    """Return the folder of a system's wavs; on the validation split the values of settings are kept apart."""
+    return layout.wavs(split, system.name, system.seed, guidance if split == "val" else None, system.changed)
 
 
 def sampling_stage(
@@ -39,10 +39,12 @@ def sampling_stage(
         split: ``val`` or ``test``.
         guidance: scale of classifier-free guidance; None for controls, which have none.
     """
-    where = "a control" if system.seed is None else f"guidance {guidance:g}, seed {system.seed}"
+    at = f", {system.changed}" if system.changed else ""
+    where = "a control" if system.seed is None else f"guidance {guidance:g}{at}, seed {system.seed}"
     needed = [layout.model(system.seed, name) for name in system.models if system.seed is not None]
     needed += [layout.clips("videos")] if system.seed is None else []  # retrieval's
     fingerprint = [config.identity(), system.name, split, system.seed, guidance]
+    fingerprint += [system.changed] if system.changed else []
     work = partial(sample_system, layout, system, split, guidance)
     label = f"sample {system.name} ({split}, {where})"
     return Stage(folder(layout, system, split, guidance), label, fingerprint, work, (layout.clips(split), *needed))

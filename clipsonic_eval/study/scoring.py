@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from clipsonic_eval.analysis.parts import LIMIT, PART
 from clipsonic_eval.config import resolve
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
 from clipsonic_eval.progress import Progress
@@ -38,22 +39,42 @@ def test_stages(config: StudyConfig, layout: Layout, scales: Mapping[str, float]
     work = partial(score_test, config, layout, seed)
     fingerprint = [config.identity(), seed, dict(scales)]
     after = (*needed, layout.clips(REFERENCES["test"]))
-    return [*found, Stage(layout.run(f"test-seed-{seed}"), f"test, seed {seed}", fingerprint, work, after)]
+    found.append(Stage(layout.run(f"test-seed-{seed}"), f"test, seed {seed}", fingerprint, work, after))
+    if config.extrapolate:
+        work = partial(score_limit, config, layout, seed)
+        found.append(Stage(layout.run(f"limit-seed-{seed}"), f"FAD∞, seed {seed}", fingerprint, work, after))
+    return found
 
 
 def score_test(config: StudyConfig, layout: Layout, seed: int, progress: Progress) -> None:
     """Score the systems of one seed and the controls on the test queries."""
-    listed = entries.systems(config, layout, seed)
-    controls = {system.name: folder(layout, system, "test") for system in entries.controls(config, layout)}
     settings = {
-        "real": controls.pop("real"),
-        "systems": {**{system.name: folder(layout, system, "test") for system in listed}, **controls},
+        **_tested(config, layout, seed),
         "controls": ("shuffled", "noise", "halves"),
-        "pairs": entries.planned_pairs([system.name for system in listed]),
-        "n_bootstrap": config.n_boot,
+        "pairs": entries.planned_pairs([system.name for system in entries.systems(config, layout, seed)]),
         "tags": tags(config, seed, "test"),
     }
     evaluate_split(layout, "test", settings, layout.run(f"test-seed-{seed}"), progress)
+
+
+def score_limit(config: StudyConfig, layout: Layout, seed: int, progress: Progress) -> None:
+    """Extrapolate the FAD of the same systems, as a run of its own: the planned tests are not among FAD∞."""
+    settings = {
+        **_tested(config, layout, seed),
+        "metrics": ("fad_inf",),
+        "compare": False,
+        "examples": 0,
+        "tags": tags(config, seed, "test") | {PART: LIMIT},
+    }
+    evaluate_split(layout, "test", settings, layout.run(f"limit-seed-{seed}"), progress)
+
+
+def _tested(config: StudyConfig, layout: Layout, seed: int) -> dict[str, Any]:
+    """Return the wavs of one seed's systems and of the controls, and the resamples of the test."""
+    controls = {system.name: folder(layout, system, "test") for system in entries.controls(config, layout)}
+    real = controls.pop("real")
+    systems = {system.name: folder(layout, system, "test") for system in entries.systems(config, layout, seed)}
+    return {"real": real, "systems": {**systems, **controls}, "n_bootstrap": config.n_boot}
 
 
 def evaluate_split(layout: Layout, split: str, settings: dict[str, Any], out: Path, progress: Progress) -> None:

@@ -37,6 +37,7 @@ class SweepConfig:
             supervised=False,
             candidates=1,
             prior_guidance=1.0,
+            extrapolate=False,
             guidance_scales=(3.0,),
             audio_steps=500,
         )

@@ -60,7 +60,8 @@ def test_a_killed_demo_continues_and_every_stage_leaves_its_result(tmp_path: Pat
     report = out / "report"
     assert all((report / f"table.{kind}").stat().st_size > 100 for kind in ("md", "csv", "tex"))
     figures = {p.name for p in (report / "figures").iterdir()}
-    assert {f"{n}.{kind}" for n in ("metrics", "gap", "spectrograms", "guidance") for kind in ("png", "pdf")} <= figures
+    named = ("metrics", "gap", "spectrograms", "guidance", "against-fraction", "against-steps", "against-candidates")
+    assert {f"{name}.{kind}" for name in named for kind in ("png", "pdf")} <= figures
 
     before_again = (report / "table.csv").read_bytes()
     again = subprocess.run([*COMMAND, str(out)], capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ def figures(results: Results) -> list[ReportFigure]:
     """Return the figures that set the gap of conditions beside their clips and their sounds."""
     from clipsonic_eval.reporting.figures import cosines, extrapolation, recovery
 
-    gap, catalogue, runs = results.gap, results.catalogue, results.runs.table
+    gap, catalogue, runs = results.gap, results.catalogue, (*results.runs.table, *results.runs.limits)
     shown = recoveries(results)
     return [
         ReportFigure(

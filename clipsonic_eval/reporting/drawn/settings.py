@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 
 from clipsonic_eval.analysis.results import Results
 from clipsonic_eval.reporting.drawn.entry import ReportFigure
+from clipsonic_eval.reporting.pairs_at_values import stem
 
 
 def figures(results: Results) -> list[ReportFigure]:
@@ -32,10 +32,10 @@ def _against(results: Results) -> list[ReportFigure]:
 
     return [
         ReportFigure(
-            f"against-{re.sub('[^A-Za-z0-9]+', '-', key)}",
-            f"Metrics against {key.replace('_', ' ')}",
+            stem(key),
+            f"Metrics against {results.catalogue.setting(key)}",
             "",
-            partial(settings.draw, key, lines, results.catalogue),
+            partial(settings.draw, key, lines, results.catalogue, results.split_of(key)),
             partial(settings.to_csv, key, lines),
         )
         for key, lines in results.by_setting.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -122,6 +123,28 @@ def dash(marker: str, further: int = 0) -> Any:
 def wrapped(text: str, inches: float) -> str:
     """Break the name of an axis into lines where a panel of this width has no room for it in one."""
     return textwrap.fill(text, max(8, int(inches / _LETTER_OF_AXIS)), break_long_words=False)
+
+
+def labels_with_room(labels: Sequence[str], places: Sequence[float], inches: float) -> list[str]:
+    """Return the labels of ticks on an axis of this length, "" for those that would touch the one before.
+
+    Args:
+        labels: of the ticks.
+        places: of the ticks on the axis, ascending.
+        inches: from the first tick to the last.
+
+    Example:
+        >>> labels_with_room(["0", "0.25", "0.5", "0.75", "1"], [0, 0.25, 0.5, 0.75, 1], 1.0)
+        ['0', '', '0.5', '', '1']
+    """
+    per_inch = inches / ((places[-1] - places[0]) or 1.0)
+    shown, end = [], -math.inf
+    for label, place in zip(labels, places, strict=True):
+        half = _LETTER * (len(label) + 1) / 2
+        fits = (place - places[0]) * per_inch - half >= end
+        shown.append(label if fits else "")
+        end = (place - places[0]) * per_inch + half if fits else end
+    return shown
 
 
 def legend(figure: Figure, axes: Iterable[Any]) -> None:

@@ -13,7 +13,7 @@ from clipsonic_eval import records
 from clipsonic_eval.analysis.catalogue import Catalogue
 from clipsonic_eval.analysis.parts import Runs, sort
 from clipsonic_eval.analysis.results import analyse
-from clipsonic_eval.analysis.runs import POOLED, find
+from clipsonic_eval.analysis.runs import POOLED, Run, find
 from clipsonic_eval.records import RunRecord
 from clipsonic_eval.reporting import export_records
 from clipsonic_eval.study.catalogue import CLIPSONIC
@@ -151,3 +151,46 @@ def test_intervals_of_the_gap_come_from_its_exported_record(tmp_path: Path) -> N
     assert again.gap is not None
     assert again.gap["PD", "matched_cosine"].ci == found.gap["PD", "matched_cosine"].ci
     assert again.gap["PD", "matched_cosine"].ci_method.endswith("per-query means over seeds")
+
+
+def shifted(fraction: str, fad: float, p: float, **tags: str) -> RunRecord:
+    levels = {"IQ": 2.0, "PD": 3.0, "mean-shift": fad}
+    return on_fad(levels, {("PD", "mean-shift"): p, ("IQ", "PD"): 1e-3}, split="val", fraction=fraction, **tags)
+
+
+def test_pairs_at_the_values_of_a_setting_are_those_with_a_system_that_it_changes() -> None:
+    runs = [shifted("0", 9.0, 0.001), shifted("0.5", 4.0, 0.2), on_fad({"PD": 3.0}, {}, split="test")]
+    found = results_of(*runs, catalogue=CLIPSONIC)
+    assert {line.system: line.level for line in found.by_setting["fraction"]} == {
+        "IQ": True,
+        "PD": True,
+        "mean-shift": False,
+    }
+    by_value = found.pairs_by_setting["fraction"]
+    assert {value: [(c.a, c.b, c.p_holm) for c in tests] for value, tests in by_value.items()} == {
+        0.0: [("PD", "mean-shift", 0.001)],
+        0.5: [("PD", "mean-shift", 0.2)],
+    }
+    assert found.split_of("fraction") == "val"
+    assert found.split_of("steps") == ""
+
+
+def test_systems_of_different_runs_are_not_paired_at_the_values_of_a_setting() -> None:
+    runs = [on_fad({name: fad}, {}, steps=k) for k, fad in (("5", 1.0), ("10", 2.0)) for name in ("a", "b")]
+    found = analyse(sort([Run(f"r{i}", None, record) for i, record in enumerate(runs)], {"steps": "5"}))
+    assert [line.system for line in found.by_setting["steps"]] == ["a", "b"]
+    assert found.pairs_by_setting == {"steps": {}}
+
+
+def test_limits_stand_beside_the_fad_of_the_table() -> None:
+    limit = simple({("fad_inf", "PD"): 2.5, ("fad_inf", "IQ"): 1.5}, part="limit")
+    found = results_of(on_fad({"IQ": 2.0, "PD": 3.0}, {}), limit, catalogue=CLIPSONIC)
+    assert found.table.metric_names == ("fad",)
+    assert found.limits is not None
+    assert [(s.system, s.metric, s.value) for s in found.limits.scores] == [
+        ("PD", "fad", 3.0),
+        ("PD", "fad_inf", 2.5),
+        ("IQ", "fad", 2.0),
+        ("IQ", "fad_inf", 1.5),
+    ]
+    assert results_of(on_fad({"IQ": 2.0}, {})).limits is None

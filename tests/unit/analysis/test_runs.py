@@ -142,3 +142,29 @@ def test_every_run_of_a_report_is_counted_once() -> None:
     runs = [run("t", split="test", guidance="2"), *(run(f"v{w}", split="val", guidance=w) for w in ("1", "2"))]
     found = sort(runs)
     assert sorted(r.name for r in found.all_runs) == ["t", "v1", "v2"]
+
+
+def test_a_setting_that_only_the_validation_varies_is_taken_from_there_and_stays_out_of_the_table() -> None:
+    tried = [run(f"v{k}", split="val", steps=k) for k in ("5", "10")]
+    found = sort([run("t", split="test"), *tried])
+    assert names(found.table) == ["t"]
+    ((line,),) = found.settings.values()
+    assert {value: [one.name for one, _ in places] for value, places in line.places.items()} == {
+        "5": ["v5"],
+        "10": ["v10"],
+    }
+    other = [run(f"o{k}", split="other", steps=k) for k in ("5", "10")]
+    assert sort([run("t", split="test"), *other]).settings == {}  # neither of the table nor of the validation
+
+
+def test_a_setting_that_the_table_has_is_taken_from_its_split() -> None:
+    runs = [run(f"{split}{k}", split=split, steps=k) for split in ("test", "val") for k in ("5", "10")]
+    (line,) = sort(runs, {"steps": "5"}).settings["steps"]
+    assert {one.name for one, _ in line.all_places} == {"test5", "test10"}
+
+
+def test_runs_of_the_limit_are_a_part_of_their_own() -> None:
+    found = sort([run("t", split="test"), run("limit", split="test", part="limit")])
+    assert (names(found.table), names(found.limits)) == (["t"], ["limit"])
+    assert "limit" in names(found.all_runs)
+    assert names(found.evaluations) == ["t"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from clipsonic_eval.analysis.recovery import recoveries
 from clipsonic_eval.metrics import fad_inf
 from clipsonic_eval.metrics.frechet_limit import subsets
 from clipsonic_eval.records import RunRecord
+from clipsonic_eval.reporting.build import build
 from clipsonic_eval.reporting.figures import cosines, extrapolation, recovery, style
 from clipsonic_eval.study.catalogue import CLIPSONIC
 
@@ -138,6 +140,43 @@ def test_the_line_goes_through_the_limit_and_fits_the_subsets_best() -> None:
     assert "subsets of 60 to 120 clips" in caption
 
 
+def moved(system: str, by: float, *seeds: int) -> list[RunRecord]:
+    """Extrapolations of a system, all distances and the limit moved."""
+    made = []
+    for seed in seeds:
+        (own,) = extrapolated(system, seed).scores
+        details = {name: d + by if name.startswith("at/") else d for name, d in own.details.items()}
+        ci = None if own.ci is None else (own.ci[0] + by, own.ci[1] + by)
+        own = replace(own, value=own.value + by, ci=ci, details=details)
+        made.append(RunRecord("evaluate", (own,), tags={"train_seed": str(seed)}))
+    return made
+
+
+def test_training_seeds_are_one_line_of_their_means_with_the_limit_of_each_beside_it() -> None:
+    own = moved("mine", 0.0, 0, 1)
+    figure, caption = extrapolation.draw([as_run(record) for record in own], Catalogue().completed(["mine"]))
+    (axis,) = figure.axes
+    (line,) = [one for one in axis.lines if one.get_label() == "mine"]
+    values = [record.scores[0].value for record in own]
+    assert line.get_ydata()[0] == pytest.approx(np.mean(values))
+    (seeds,) = [one for one in axis.lines if one.get_marker() == "_"]
+    assert list(seeds.get_ydata()) == values
+    assert all(x < 0 for x in seeds.get_xdata())
+    assert "means over 2 training seeds" in caption
+    assert "broken" not in caption
+
+
+def test_the_axis_is_broken_below_a_system_that_is_far_from_the_others() -> None:
+    records = [*moved("near", 0.0, 0), *moved("mid", 0.2, 1), *moved("far", 30.0, 2)]
+    names = ["near", "mid", "far"]
+    figure, caption = extrapolation.draw([as_run(record) for record in records], Catalogue().completed(names))
+    upper, lower = figure.axes
+    shown = [{one.get_label() for one in axis.lines if one.get_label() in names} for axis in (upper, lower)]
+    assert shown == [{"far"}, {"near", "mid"}]
+    assert lower.get_ylim()[1] < upper.get_ylim()[0]
+    assert caption.endswith("The axis is broken.")
+
+
 def test_noise_and_systems_that_every_seed_scored_alike_are_not_drawn_again() -> None:
     runs = [as_run(replace(extrapolated(name), tags={"train_seed": s})) for s in "01" for name in ("mine", "noise")]
     assert [(seed, s.system) for seed, s in extrapolation.scores(runs)] == [("1", "mine")]
@@ -148,3 +187,20 @@ def test_the_distances_stand_beside_the_figure() -> None:
     rows = extrapolation.to_csv([as_run(record)]).splitlines()
     assert rows[1].startswith(f"mine,,inf,{record.scores[0].value}")
     assert len(rows) == 2 + len(subsets(record.scores[0]))
+
+
+def test_a_run_of_the_limit_alone_has_a_section_with_figure_and_table(tmp_path: Path) -> None:
+    limit = replace(extrapolated("mine"), tags={"part": "limit"})
+    plain = on_fad({"mine": 9.0}, {})
+    page = (build([plain, limit], tmp_path / "one").out / "README.md").read_text()
+    main, apart = page.split("## How many clips does FAD need?")
+    assert "FAD, extrapolated" not in main
+    assert "figures/extrapolation.png" in apart
+    value = next(s for s in limit.scores).value
+    row = next(line for line in apart.splitlines() if line.startswith("| mine |"))
+    assert "9.00" in row
+    assert f"{value:.2f}" in row
+    assert (tmp_path / "one/extrapolation.csv").exists()
+    again = build([tmp_path / "one/records"], tmp_path / "two")
+    for name in ("figures/extrapolation.csv", "figures/extrapolation.svg", "extrapolation.csv", "table.csv"):
+        assert (tmp_path / "one" / name).read_bytes() == (again.out / name).read_bytes()

@@ -75,6 +75,29 @@ def test_each_system_is_a_line_along_the_setting_and_controls_are_left_out() -> 
     assert caption.startswith("Metrics against steps (n = 480).")
 
 
+def test_a_system_that_the_setting_does_not_change_is_a_level_line_marked_at_its_ends() -> None:
+    records = [on_fad({"a": fad, "b": 2.0}, {}, split="val", fraction=k) for k, fad in (("0", 9.0), ("1", 4.0))]
+    found = of(*records, on_fad({"a": 4.0}, {}, split="test"))
+    lines = found.by_setting["fraction"]
+    figure, caption = settings.draw("fraction", lines, found.catalogue, found.split_of("fraction"))
+    (axis,) = figure.axes
+    drawn = {line.get_label(): line for line in axis.lines if not line.get_label().startswith("_")}
+    assert {name: line.get_markevery() for name, line in drawn.items()} == {"b": [0, -1], "a": None}
+    assert list(drawn["b"].get_ydata()) == [2.0, 2.0]
+    assert len(axis.collections) == 1  # the interval of the level one is a band
+    assert caption.startswith("Metrics against fraction (validation split, n = 480).")
+    assert caption.endswith("Marked at the ends alone: systems that it does not change.")
+
+
+def test_a_setting_has_the_words_of_the_catalogue_in_the_figure() -> None:
+    records = [on_fad({"PD": fad}, {}, candidates=k) for k, fad in (("1", 9.0), ("4", 4.0))]
+    found = analyse(sort([Run(f"r{i}", None, one) for i, one in enumerate(records)], {"candidates": "1"}), CLIPSONIC)
+    figure, caption = settings.draw("candidates", found.by_setting["candidates"], found.catalogue)
+    assert figure.axes[0].get_xlabel() == "draws of the prior"
+    assert caption.startswith("Metrics against draws of the prior (n = 480).")
+    assert Catalogue().setting("shift_fraction") == "shift fraction"
+
+
 def test_lines_of_one_system_share_its_colour_and_differ_in_marker_and_dashes() -> None:
     scores = {value: on_fad({"a": 1.0}, {}).scores for value in ("10", "50")}
     lines = [SettingLine(name, f"{name} {k}", scores) for k in range(3) for name in ("a", "b")]

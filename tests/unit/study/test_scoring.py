@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clipsonic_eval.errors import UserError
+from clipsonic_eval.errors import ConfigError, UserError
 from clipsonic_eval.progress import SILENT
 from clipsonic_eval.study import plan, sampling, scoring, training, validation
 from clipsonic_eval.study.config import StudyConfig
 from clipsonic_eval.study.entries import StudySystem, controls, systems
 from clipsonic_eval.study.layout import Layout
+from clipsonic_eval.toyworld.write import WorldConfig
 from clipsonic_eval.types import Query, Score
 
 FAD = {2.0: {"IQ": 5.0, "ZS": 9.0}, 4.0: {"IQ": 4.0, "ZS": 8.5}, 8.0: {"IQ": 4.5, "ZS": 7.5}}  # by scale, then system
@@ -107,7 +108,7 @@ def test_baselines_have_networks_and_scales_of_their_own(layout: Layout, monkeyp
 def test_one_scale_is_no_choice(layout: Layout) -> None:
     one = config(guidance_scales=(3.0,))
     assert set(validation.choose_guidance(one, layout).values()) == {3.0}
-    assert validation.validation_stages(one, layout) == []
+    assert validation.guidance_stages(one, layout) == validation.setting_stages(one, layout, SCALES) == []
     assert not (layout.root / "guidance.json").exists()
     assert not any("(val" in stage.label for stage in plan.before_the_choice(one, layout))
 
@@ -116,7 +117,7 @@ def test_validation_compares_all_but_the_ablations_at_every_scale_with_its_own_r
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = evaluations(monkeypatch)
-    validation.score_validation(config(candidates=4), layout, 4.0, SILENT)
+    validation.score_validation(config(candidates=4), layout, "guidance", 4.0, {}, SILENT)
     ((settings, out),) = seen
     assert out.name == "val-guidance-4"
     assert list(settings["systems"]) == ["IQ", "ZS", "PD", "SD", "mean-shift"]
@@ -142,11 +143,94 @@ def test_the_test_has_the_planned_pairs_its_controls_and_its_own_reference(
 def test_every_system_of_a_network_is_tested_at_its_scale(layout: Layout) -> None:
     full = StudyConfig()
     stages = scoring.test_stages(full, layout, SCALES, 0)
-    tested = {stage.work.args[1].name: stage.work.args[3] for stage in stages[:-1]}  # type: ignore[attr-defined]
+    tested = {stage.work.args[1].name: stage.work.args[3] for stage in stages[:-2]}  # type: ignore[attr-defined]
     assert tested["CLIP-TTA"] == 2.0
     assert tested["CLAP-TTA"] == 8.0
     assert {tested[n] for n in ("IQ", "ZS", "PD", "SD", "mean-shift", "PD-best4", "PD-guided2")} == {4.0}
-    assert len(stages) == 10
+    assert [stage.folder.name for stage in stages[9:]] == ["test-seed-0", "limit-seed-0"]
+
+
+def test_fad_is_extrapolated_for_the_systems_of_the_test_in_a_run_without_tests_of_its_own(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = evaluations(monkeypatch)
+    scoring.score_test(config(), layout, 3, SILENT)
+    scoring.score_limit(config(), layout, 3, SILENT)
+    (tested, _), (limit, out) = seen
+    assert out == layout.run("limit-seed-3")
+    assert limit["metrics"] == ("fad_inf",)
+    assert limit["compare"] is False
+    assert limit["tags"] == {**tested["tags"], "part": "limit"}
+    assert all(limit[name] == tested[name] for name in ("real", "systems", "reference", "n_bootstrap"))
+    without = scoring.test_stages(config(extrapolate=False), layout, SCALES, 3)
+    assert not [stage for stage in without if stage.folder == out]
+
+
+def test_each_setting_is_tried_with_the_systems_that_have_it_at_the_scale_of_their_network(layout: Layout) -> None:
+    tried = config(shift_fractions=(0.0, 1.0, 1.25), tried_steps=(5, 10), tried_candidates=(1, 4))
+    stages = validation.setting_stages(tried, layout, SCALES)
+    sampled = {stage.folder: stage.work.args for stage in stages if "wavs" in stage.folder.parts}  # type: ignore[attr-defined]
+    at = {folder.relative_to(layout.root / "seed-0/wavs/val").as_posix(): args for folder, args in sampled.items()}
+    assert list(at) == [  # those of the usual values are there: of the guidance scales
+        "mean-shift/w-4-fraction-0",
+        "mean-shift/w-4-fraction-1.25",
+        "PD/w-4-steps-5",
+        "PD/w-4-prior_candidates-4",
+    ]
+    assert {args[3] for args in at.values()} == {4.0}
+    usual = {system.name: system for system in systems(tried, layout, 0)}
+    for args, change in zip(
+        at.values(), [{"fraction": 0.0}, {"fraction": 1.25}, {"steps": 5}, {"prior_candidates": 4}], strict=True
+    ):
+        assert args[1].settings == {**usual[args[1].name].settings, **change}
+    runs = {stage.folder.name: set(stage.after) for stage in stages if stage.folder not in sampled}
+    assert list(runs) == [
+        *("val-fraction-0", "val-fraction-1", "val-fraction-1.25"),
+        *("val-steps-5", "val-steps-10", "val-candidates-1", "val-candidates-4"),
+    ]
+    beside = {layout.wavs("val", name, 0, 4.0) for name in ("IQ", "PD")}
+    reference = layout.clips("val_reference")
+    assert runs["val-fraction-1"] == {*beside, layout.wavs("val", "mean-shift", 0, 4.0), reference}
+    assert runs["val-steps-10"] == runs["val-candidates-1"] == {layout.wavs("val", "PD", 0, 4.0), reference}
+
+
+def test_a_run_of_a_setting_is_tagged_with_it_and_compares_what_it_changes(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = evaluations(monkeypatch)
+    validation.score_validation(config(), layout, "fraction", 0.25, SCALES, SILENT)
+    validation.score_validation(config(), layout, "steps", 5, SCALES, SILENT)
+    (shifted, out), (fewer, _) = seen
+    assert out == layout.run("val-fraction-0.25")
+    place = layout.root / "seed-0/wavs/val"
+    assert shifted["systems"] == {
+        "IQ": place / "IQ/w-4",
+        "PD": place / "PD/w-4",
+        "mean-shift": place / "mean-shift/w-4-fraction-0.25",
+    }
+    assert (shifted["pairs"], shifted["compare"]) == (("PD:mean-shift",), True)
+    assert shifted["tags"] == {"split": "val", "train_seed": "0", "clip_variant": "toy-clip", "fraction": "0.25"}
+    assert fewer["systems"] == {"PD": place / "PD/w-4-steps-5"}
+    assert (fewer["pairs"], fewer["compare"]) == ((), False)
+
+
+def test_settings_of_fewer_than_two_values_are_not_tried(layout: Layout) -> None:
+    none = config(shift_fractions=(), tried_steps=(10,), tried_candidates=())
+    assert validation.setting_stages(none, layout, SCALES) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"shift_fractions": (0.0, -0.5)}, "shift_fractions must be numbers of at least 0, none twice"),
+        ({"tried_steps": (5, 5)}, "tried_steps must be numbers of at least 1, none twice"),
+        ({"tried_candidates": (0, 1)}, "tried_candidates must be numbers of at least 1, none twice"),
+        ({"world": WorldConfig(test=128)}, "extrapolate needs more than 128 test queries, got world.test=128"),
+    ],
+)
+def test_settings_that_cannot_be_tried_are_refused(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        StudyConfig(**values)
 
 
 def test_samples_say_their_scale_and_seed_and_scales_of_the_validation_are_kept_apart(layout: Layout) -> None:
@@ -246,6 +330,8 @@ def test_training_seeds_and_processes_change_no_identity_but_settings_do() -> No
     base = StudyConfig().identity()
     assert StudyConfig(train_seeds=(0, 1)).identity() == base
     assert StudyConfig(processes=8).identity() == base
+    added = StudyConfig(shift_fractions=(), tried_steps=(2, 5), tried_candidates=(1, 8), extrapolate=False)
+    assert added.identity() == base  # runs of their own, which change no other
     assert StudyConfig(train_seeds=(1, 0)).identity() != base  # the first seed chooses the guidance
     assert StudyConfig(audio_steps=5).identity() != base
 

@@ -74,7 +74,12 @@ def test_a_study_makes_data_trains_each_seed_chooses_the_guidance_tests_and_repo
     assert ran[0] == "write the toy world as media files"
     assert ran[-1] == "report"
     before, after = ran[: ran.index("choose")], ran[ran.index("choose") :]
-    assert not [label for label in after if "train the" in label or "(val," in label]
+    assert not [label for label in after if "train the" in label or "validation at guidance" in label]
+    tried = [label for label in after if "(val," in label]
+    settings = (config.shift_fractions, config.tried_steps, config.tried_candidates)
+    assert len(tried) == sum(len(values) - 1 for values in settings)  # all but the usual value of each
+    assert all("guidance 4, " in label for label in tried)  # the scale that was chosen
+    assert {"validation at fraction 0", "validation at steps 5", "FAD∞, seed 3"} <= set(after)
     assert {"test, seed 0", "test, seed 3", "modality gap, seed 3"} <= set(after)
     assert f"validation at guidance {max(config.guidance_scales):g}" in before
     assert done.guidance == dict.fromkeys(NETWORKS, 4.0)
