@@ -50,8 +50,8 @@ def best_fraction(results: Results) -> list[str]:
 def _worse(tests: Sequence[Comparison]) -> str:
     """Say which values are significantly worse than the best one, and which are not."""
     worse, unclear = ([c.b for c in tests if c.significant is of] for of in (True, False))
-    parts = [f"{listed(_ordered(worse))} {'is' if len(worse) == 1 else 'are'} significantly worse"] if worse else []
-    return " and ".join([*parts, *([f"{listed(_ordered(unclear))} not shown to be worse"] if unclear else [])])
+    parts = ((worse, "significantly worse"), (unclear, "not shown to be worse"))
+    return "; ".join(f"{listed(_ordered(v))} {'is' if len(v) == 1 else 'are'} {text}" for v, text in parts if v)
 
 
 def _ordered(values: Sequence[str]) -> list[str]:

@@ -57,7 +57,7 @@ def test_a_fraction_that_cannot_be_told_from_the_best_is_not_called_worse() -> N
     places = {**line.places, "0.75": [(replace(place[0], record=record), "mean-shift")]}
     runs = replace(results.runs, settings={"fraction": (line._replace(places=places),)})
     assert best_fraction(replace(results, runs=runs))[1] == (
-        "CLAP score is best at 1 (0.700 [0.680, 0.720]); 0 is significantly worse and 0.75 not shown to be worse."
+        "CLAP score is best at 1 (0.700 [0.680, 0.720]); 0 is significantly worse; 0.75 is not shown to be worse."
     )
 
 
