@@ -76,7 +76,7 @@ def write(
             tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
 
     take("window", window)
-    for name, value in weights.module.state_dict().items():
+    for name, value in weights.state():
         take(f"model.{name}", value)
     take("average", weights.whole(weights.average))
     for number, profile in enumerate(weights.profiles.averages):
@@ -156,7 +156,7 @@ def apply(
     with torch.no_grad():
         window.copy_(tensors["window"])
         own = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-        weights.module.load_state_dict(own)
+        weights.load(own)
         weights.average.copy_(weights.kept(tensors["average"]))
         for number, profile in enumerate(weights.profiles.averages):
             profile.copy_(weights.kept(tensors[f"profile.{number}"]))

@@ -30,7 +30,7 @@ _RUNTIME_KEYS = (
     "validate_every",
     "ema_every",
     "gradient_checkpointing",
-    "shard_optimizer",
+    "shard",
     "trackers",
     "project",
 )
@@ -68,8 +68,10 @@ class TrainConfig:
             does.
         gradient_checkpointing: compute the insides of every block a second time for the backward pass instead of
             keeping them: less memory for about a third more time, the same numbers.
-        shard_optimizer: under torchrun each of N processes keeps 1/N of AdamW's moments and of the averages instead of
-            all (ZeRO, stage 1): less memory, the same steps but for rounding; see :mod:`clipsonic.training.sharding`.
+        shard: what each of N processes of torchrun keeps 1/N of instead of all: ``optimizer``, AdamW's moments and the
+            averages (ZeRO, stage 1, :mod:`clipsonic.training.sharding`); ``weights``, also weights and gradients (stage
+            3, :mod:`clipsonic.training.divided`), which are exchanged block by block in every pass. Less memory, the
+            same steps but for rounding.
         seed: of weights, batches and noise.
         checkpoint_every: steps between checkpoints.
         log_every: steps between rows of the log.
@@ -98,7 +100,7 @@ class TrainConfig:
     compile: bool = False
     channels_last: bool = False
     gradient_checkpointing: bool = False
-    shard_optimizer: bool = False
+    shard: Literal["none", "optimizer", "weights"] = "none"
     seed: int = 0
     checkpoint_every: int = 500
     log_every: int = 50
@@ -117,10 +119,10 @@ class TrainConfig:
             exponent(length)
         if self.learning_rate <= 0 or self.gradient_clip <= 0 or not 0 <= self.ema < 1:
             raise ConfigError("train: learning_rate and gradient_clip must be above 0, ema in [0, 1)")
-        if self.shard_optimizer and self.optimizer == "muon":
+        if self.shard != "none" and self.optimizer == "muon":
             raise ConfigError(
-                "train.shard_optimizer: a step of Muon takes whole matrices, which are not divided over processes; use "
-                "train.optimizer adamw, or leave it out"
+                f"train.shard {self.shard}: a step of Muon takes whole matrices, which are not divided over processes; "
+                "use train.optimizer adamw, or leave it out"
             )
         if self.validation < 0 or self.warmup < 0:
             raise ConfigError("train: validation and warmup must not be negative")

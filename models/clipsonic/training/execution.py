@@ -78,7 +78,7 @@ def prepared(module: nn.Module, execution: Execution) -> Any:
         ConfigError: blocks are to be recomputed in a network without any.
     """
     if execution.recomputed:
-        blocks = list(_outermost_blocks(module))
+        blocks = list(outermost_blocks(module))
         if not blocks:
             raise ConfigError(f"train.gradient_checkpointing: {type(module).__name__} has no blocks to recompute")
         for block in blocks:
@@ -88,16 +88,17 @@ def prepared(module: nn.Module, execution: Execution) -> Any:
 
 def plain(module: nn.Module) -> None:
     """Undo what :func:`prepared` did to a network."""
-    for block in _outermost_blocks(module):
+    for block in outermost_blocks(module):
         block.__dict__.pop("forward", None)
 
 
-def _outermost_blocks(module: nn.Module) -> Iterator[nn.Module]:
+def outermost_blocks(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield the blocks of a network, and none that is within another."""
     for child in module.children():
         if type(child).__name__ in _BLOCKS:
             yield child
         else:
-            yield from _outermost_blocks(child)
+            yield from outermost_blocks(child)
 
 
 @contextlib.contextmanager

@@ -126,7 +126,7 @@ class _TrainingRun:
                 f"({self.processes}) times train.gradient_accumulation ({config.gradient_accumulation})"
             )
         self.shares = processes.shares(state, config.gradient_accumulation)
-        shards = processes.optimizer_shards(state, divided=config.shard_optimizer)
+        shards = processes.shards_of(state, divided=config.shard != "none")
         self.weights, self.optimizers = make_optimizers(task.module, config, shards)
         self.weights.profiles = PowerAverages(config.ema_lengths, self.weights.own)
         self.step, self.seconds = 0, 0.0
@@ -321,7 +321,7 @@ class _TrainingRun:
         if not due:
             return
         started = time.monotonic()
-        with self.weights.averaged(), processes.one_writer(self.device):
+        with self.weights.lent(), processes.one_writer(self.device):
             for sight in [observer.look(self.step) for observer in due]:
                 self._tell(sight.values, sight.sounds)
         step, clock, waited = self._logged

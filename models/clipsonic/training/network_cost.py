@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from clipsonic.networks import NETWORKS, resolved_options
 from clipsonic.prior.network import PriorNetworkConfig, TextConditions, build_network, predict_x0
 from clipsonic.training.config import AudioTrainingConfig, PriorTrainingConfig, TrainConfig
+from clipsonic.training.execution import outermost_blocks
 from clipsonic.training.optimizers import kernels
 from clipsonic.training.sharding import state_bytes
 from clipsonic_eval.config import resolve
@@ -85,8 +86,16 @@ def network_cost(config: Mapping[str, Any], *, duration_s: float = 4.0, processe
 def _state_bytes(network: torch.nn.Module, train: TrainConfig, processes: int) -> int:
     trained = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
     one_moment = sum(kernel.numel() for kernel in kernels(network)) if train.optimizer == "muon" else 0
-    shards = processes if train.shard_optimizer else 1
-    return state_bytes(trained, averages=1 + len(train.ema_lengths), one_moment=one_moment, shards=shards)
+    shards = 1 if train.shard == "none" else processes
+    gathered = _gathered(network) if train.shard == "weights" and shards > 1 else None
+    averages = 1 + len(train.ema_lengths)
+    return state_bytes(trained, averages=averages, one_moment=one_moment, shards=shards, gathered=gathered)
+
+
+def _gathered(network: torch.nn.Module) -> int:
+    """Return how many weights are whole at a time where they are divided: those of no block, and of two blocks."""
+    blocks = sorted(sum(weight.numel() for weight in block.parameters()) for block in outermost_blocks(network))
+    return sum(weight.numel() for weight in network.parameters()) - sum(blocks[:-2])
 
 
 def _audio_network(config: AudioTrainingConfig, duration_s: float) -> tuple[torch.nn.Module, _Call]:

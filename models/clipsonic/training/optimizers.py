@@ -15,6 +15,7 @@ from torch import nn
 
 from clipsonic.networks import set_execution
 from clipsonic.training.config import TrainConfig
+from clipsonic.training.divided import DividedWeights
 from clipsonic.training.sharding import WHOLE, Shards
 from clipsonic.training.weights import FlatWeights
 
@@ -35,14 +36,15 @@ def make_optimizers(
     Args:
         module: the network, on its device.
         config: the optimiser's settings, and how the network is computed.
-        shards: which part of the optimiser's state this process keeps.
+        shards: which part this process keeps of what ``config.shard`` divides.
     """
     set_execution(module, channels_last=config.channels_last)  # before the weights lie in one piece
     execution = config.execution(next(module.parameters()).device)
     moved = kernels(module) if config.optimizer == "muon" else []
     rest = [p for p in module.parameters() if p.requires_grad and p not in set(moved)]
     decayed, plain = [p for p in rest if p.ndim >= 2], [p for p in rest if p.ndim < 2]
-    weights = FlatWeights(module, [*moved, *decayed, *plain], execution, shards)
+    kind = DividedWeights if config.shard == "weights" and shards.parts > 1 else FlatWeights
+    weights = kind(module, [*moved, *decayed, *plain], execution, shards)
     found: list[torch.optim.Optimizer] = []
     if moved:
         dtype = torch.bfloat16 if execution.dtype == torch.bfloat16 else torch.float32

@@ -81,6 +81,6 @@ def shares(state: PartialState, accumulated: int = 1) -> list[slice]:
     return [slice(state.process_index + n * turn, None, n * accumulated) for turn in range(accumulated)]
 
 
-def optimizer_shards(state: PartialState, *, divided: bool) -> Shards:
-    """Return which part of the optimiser's state this process keeps: all of it, or one part of as many as processes."""
+def shards_of(state: PartialState, *, divided: bool) -> Shards:
+    """Return what this process keeps of what a training divides: all of it, or one part of as many as processes."""
     return Shards(state.num_processes, state.process_index, divided)

@@ -79,7 +79,9 @@ class Shards(NamedTuple):
 WHOLE = Shards()
 
 
-def state_bytes(parameters: int, *, averages: int = 1, one_moment: int = 0, shards: int = 1) -> int:
+def state_bytes(
+    parameters: int, *, averages: int = 1, one_moment: int = 0, shards: int = 1, gathered: int | None = None
+) -> int:
     """Return what a process holds for the weights of a training, in bytes; activations come on top.
 
     Args:
@@ -87,14 +89,17 @@ def state_bytes(parameters: int, *, averages: int = 1, one_moment: int = 0, shar
         averages: of the weights, with that of ``train.ema``.
         one_moment: weights of which the optimiser keeps one moment, those that Muon moves, and not two.
         shards: processes that moments and averages are divided over.
+        gathered: weights that are whole at a time, with their gradients, where all are divided; None: they are not.
 
     Example:
-        >>> state_bytes(1_000_000), state_bytes(1_000_000, shards=8)
-        (24000000, 13500000)
+        >>> state_bytes(1_000_000), state_bytes(1_000_000, shards=8), state_bytes(1_000_000, shards=8, gathered=50_000)
+        (24000000, 13500000, 3900000)
     """
     # values, gradient, and the network's own gradients; in 16 bits: its copy of the values and half of the last
     whole = 4 + 4 + 4
     own = 8 + 4 * averages  # moments and averages
+    if gathered is not None:  # beside the vectors lie the rows and gradients that the network is called with
+        return -(-parameters * (whole + 4 + own) // shards) + 8 * gathered
     return parameters * whole + -(-(parameters * own - 4 * one_moment) // shards)
 
 

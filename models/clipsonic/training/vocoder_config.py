@@ -89,6 +89,11 @@ class VocoderTrainingConfig:
             raise ConfigError("at least one of periods and resolutions is needed, to judge by")
         if self.train.ema_lengths:
             raise ConfigError("train.ema_lengths: further averages are of audio models and priors; leave it out")
+        if self.train.shard == "weights":
+            raise ConfigError(
+                "train.shard weights: a generator is judged by discriminators whose weights are held constant, and "
+                "those of other processes are not there to be held; use train.shard optimizer, or leave it out"
+            )
         if self.train.optimizer != "adamw" or self.train.precision != "fp32":
             raise ConfigError("a vocoder is trained with train.optimizer=adamw and train.precision=fp32")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -53,37 +53,43 @@ class FlatWeights:
         shards: Shards = WHOLE,
     ) -> None:
         self.module, self._execution, self.shards = module, execution, shards
-        low = execution.dtype != torch.float32
-        # not the network's own `to`, which in diffusers warns of casts
-        self.called: nn.Module = nn.Module.to(copy.deepcopy(module), execution.dtype) if low else module
-        self._network = prepared(self.called, execution)
-        called = dict(zip(module.parameters(), self.called.parameters(), strict=True))
         self._begins: dict[nn.Parameter, int] = {}
         n = 0
         for parameter in parameters:
             self._begins[parameter] = n
             n = _end(n, parameter)
         self._used = n
-        self.values = torch.zeros(shards.padded(n), device=parameters[0].device)
-        self.gradient = torch.zeros_like(self.values)
-        self._rows = shards.rows(len(self.values))
-        self.own = self.values[self._rows]
-        self.reduced = self.gradient[self._rows]
+        self._forms = {p: torch.empty_like(p, device="meta") for p in parameters}  # shapes and orders in memory
         self._pieces: dict[nn.Parameter, slice] = {}
-        self._low = self.values.to(execution.dtype) if low else None
-        self._called = [called[parameter] for parameter in parameters]
-        self._gradients = [_view(self.gradient, p, begin) for p, begin in self._begins.items()]
-        for parameter, begin in self._begins.items():
-            view = _view(self.values, parameter, begin)
-            view.copy_(parameter.detach())
-            parameter.data = view
-            parameter.grad = _view(self.gradient, parameter, begin)
-            if self._low is not None:
-                called[parameter].data = _view(self._low, parameter, begin)
+        self._hold()
         self.scale = LossScale(on=execution.precision == "fp16")
         self.average = self.own.clone()
         self.profiles = PowerAverages((), self.own)
         self.cast()
+
+    def _hold(self) -> None:
+        """Lay out the vectors, and make the network that is called."""
+        module, execution = self.module, self._execution
+        low = execution.dtype != torch.float32
+        # not the network's own `to`, which in diffusers warns of casts
+        self.called: nn.Module = nn.Module.to(copy.deepcopy(module), execution.dtype) if low else module
+        self._network = prepared(self.called, execution)
+        called = dict(zip(module.parameters(), self.called.parameters(), strict=True))
+        self.values = torch.zeros(self.shards.padded(self._used), device=next(iter(self._begins)).device)
+        self.gradient = torch.zeros_like(self.values)
+        self._rows = self.shards.rows(len(self.values))
+        self.own = self.values[self._rows]
+        self.reduced = self.gradient[self._rows]
+        self._low = self.values.to(execution.dtype) if low else None
+        self._called = [called[parameter] for parameter in self._begins]
+        self._gradients = [view(self.gradient, p, begin) for p, begin in self._begins.items()]
+        for parameter, begin in self._begins.items():
+            values = view(self.values, parameter, begin)
+            values.copy_(parameter.detach())
+            parameter.data = values
+            parameter.grad = view(self.gradient, parameter, begin)
+            if self._low is not None:
+                called[parameter].data = view(self._low, parameter, begin)
 
     def piece(self, parameters: Sequence[nn.Parameter]) -> nn.Parameter:
         """Return this process's part of consecutive parameters, values and gradients, as one vector, perhaps empty."""
@@ -130,7 +136,7 @@ class FlatWeights:
     def call(self, *inputs: Any, **named: Any) -> Any:
         """Call the network; at low precision its floating-point inputs are cast."""
         with self._products():
-            if self._low is None:
+            if self._execution.dtype == torch.float32:
                 return self._network(*inputs, **named)
             return self._network(*map(self._cast, inputs), **{name: self._cast(value) for name, value in named.items()})
 
@@ -172,10 +178,18 @@ class FlatWeights:
         if self._low is not None:
             self._low.copy_(self.values)
 
+    def state(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield names and tensors of the network, as its ``state_dict``; all processes go through them together."""
+        yield from self.module.state_dict().items()
+
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Load what :meth:`state` yielded; the copy at low precision waits for :meth:`cast`."""
+        self.module.load_state_dict(state)
+
     def named(self, vector: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the parts of a vector (n,) by name of the parameter, in its shape."""
         names = {parameter: name for name, parameter in self.module.named_parameters()}
-        return {names[p]: _view(vector, p, begin) for p, begin in self._begins.items()}
+        return {names[p]: view(vector, self._forms[p], begin) for p, begin in self._begins.items()}
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[nn.Module]:
@@ -190,6 +204,12 @@ class FlatWeights:
         self._take(own)
         self.called.train()
 
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[nn.Module]:
+        """Lend the average, whole, to :attr:`module` for the length of a ``with`` block, as :meth:`averaged`."""
+        with self.averaged():
+            yield self.module
+
     def finish(self) -> None:
         """Leave the average in the module, in evaluation mode, its parameters in memory of their own again."""
         self._take(self.average)
@@ -199,7 +219,7 @@ class FlatWeights:
         self.module.eval()
 
     def _products(self) -> contextlib.AbstractContextManager[None]:
-        return products(self._execution.precision, self.values.device)
+        return products(self._execution.precision, self.own.device)
 
     def _cast(self, value: Any) -> Any:
         floating = isinstance(value, torch.Tensor) and value.is_floating_point()
@@ -212,10 +232,15 @@ class FlatWeights:
 
 
 def _end(begin: int, parameter: nn.Parameter) -> int:
-    return begin + -(-parameter.numel() // _ALIGNMENT) * _ALIGNMENT
+    return begin + aligned(parameter.numel())
 
 
-def _view(vector: torch.Tensor, parameter: torch.Tensor, begin: int) -> torch.Tensor:
+def aligned(n: int) -> int:
+    """Return the elements that n take in a vector, the gap behind them included."""
+    return -(-n // _ALIGNMENT) * _ALIGNMENT
+
+
+def view(vector: torch.Tensor, parameter: torch.Tensor, begin: int) -> torch.Tensor:
     """Return the part of a vector (n,) that belongs to a parameter, in its shape and order in memory."""
     at = vector.storage_offset() + begin  # the vector may itself be a row of a matrix
     return vector.as_strided(parameter.shape, torch.empty_like(parameter).stride(), at)

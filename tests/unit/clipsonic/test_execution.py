@@ -81,7 +81,7 @@ def test_recomputed_blocks_give_the_same_numbers_and_keep_less(name: str, precis
 
 def test_the_blocks_of_a_prior_can_be_recomputed() -> None:
     prior = build_network(PriorNetworkConfig(heads=2, head_dim=8, layers=2), D, seed=0)
-    assert len(list(execution._outermost_blocks(prior))) == 2
+    assert len(list(execution.outermost_blocks(prior))) == 2
 
 
 def test_a_network_without_blocks_says_so() -> None:

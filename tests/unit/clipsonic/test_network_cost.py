@@ -88,7 +88,10 @@ def test_the_memory_of_the_weights_follows_from_optimiser_averages_and_processes
     assert state() == 24
     assert state(ema_lengths=[0.05, 0.1]) == 32
     assert state(8) == 24  # every process keeps all of it
-    assert state(8, shard_optimizer=True) == pytest.approx(12 + 12 / 8)
+    assert state(8, shard="optimizer") == pytest.approx(12 + 12 / 8)
+    assert state(1, shard="weights") == 24  # alone, nothing is divided
+    whole = 31_852 - (1472 + 2200 + 1120 + 5248)  # all but the four smaller of six blocks
+    assert state(8, shard="weights") == pytest.approx(28 / 8 + 8 * whole / 31_852)
     assert 20 < state(optimizer="muon") < 21  # nearly all weights have one moment in place of two
     done = CliRunner().invoke(main, ["presets", "vggsound_eight_gpus", "--processes", "8"])
     assert done.stdout.splitlines()[0].split("  ")[-1] == "state, GB"

@@ -86,11 +86,11 @@ def two_processes(tmp_path: Path, out: Path, *, accumulation: int = 1, killed_at
     return launched(tmp_path, GO, str(out), str(accumulation), str(killed_at), fails=bool(killed_at))
 
 
-def launched(tmp_path: Path, source: str, *arguments: str, fails: bool = False) -> int:
-    """Run a script in two processes of torchrun."""
+def launched(tmp_path: Path, source: str, *arguments: str, fails: bool = False, processes: int = 2) -> int:
+    """Run a script in processes of torchrun."""
     script = tmp_path / "go.py"
     script.write_text(source)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", str(script)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     environment["PYTHONPATH"] = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, env=environment)

@@ -126,14 +126,14 @@ def test_the_norm_of_a_large_network_loses_nothing_to_the_length_of_its_sum() ->
 
 
 def test_muon_is_refused_since_its_steps_take_whole_matrices() -> None:
-    with pytest.raises(ConfigError, match=r"train\.shard_optimizer: a step of Muon .*; use train\.optimizer adamw"):
-        TrainConfig(shard_optimizer=True, optimizer="muon")
+    with pytest.raises(ConfigError, match=r"train\.shard optimizer: a step of Muon .*; use train\.optimizer adamw"):
+        TrainConfig(shard="optimizer", optimizer="muon")
 
 
 def test_dividing_does_not_change_what_a_run_is_and_alone_it_changes_nothing(tmp_path: Path) -> None:
-    assert identity(config(shard_optimizer=True), "data") == identity(config(), "data")
+    assert identity(config(shard="optimizer"), "data") == identity(config(), "data")
     plain = train_on(FakeStore(), config(), tmp_path / "plain")  # type: ignore[arg-type]
-    divided = train_on(FakeStore(), config(shard_optimizer=True), tmp_path / "divided")  # type: ignore[arg-type]
+    divided = train_on(FakeStore(), config(shard="optimizer"), tmp_path / "divided")  # type: ignore[arg-type]
     a, b = weights(plain), weights(divided)
     assert all(torch.equal(a[name], b[name]) for name in a)
 
@@ -154,15 +154,15 @@ def train(name, killed_at=0, **settings):
         train_on(FakeStore(), config(**settings), out / name, progress=progress)
 
 stored = {"ema_lengths": [0.1, 0.2], "ema_every": 3}
-train("divided", shard_optimizer=True, **stored)
-train("pieces", 3, shard_optimizer=True, **stored)
-train("pieces", shard_optimizer=True, **stored)
+train("divided", shard="optimizer", **stored)
+train("pieces", 3, shard="optimizer", **stored)
+train("pieces", shard="optimizer", **stored)
 for precision in ("fp32", "bf16", "fp16"):  # where nothing is clipped the norm has no influence, and its rounding none
     for divided in (True, False):
         name = precision + ("-divided" if divided else "-replicas")
-        train(name, shard_optimizer=divided, gradient_clip=1e9, precision=precision, gradient_accumulation=2)
-train("begun-by-two", 5, shard_optimizer=True, log_every=6)
-train("begun-by-one", shard_optimizer=True, log_every=6)
+        train(name, shard="optimizer" if divided else "none", gradient_clip=1e9, precision=precision, gradient_accumulation=2)
+train("begun-by-two", 5, shard="optimizer", log_every=6)
+train("begun-by-one", shard="optimizer", log_every=6)
 """
 
 
