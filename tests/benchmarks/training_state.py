@@ -1,4 +1,4 @@
-"""Memory of a training on two processes, with the optimiser's state divided over them or kept by each.
+"""Memory of a training on two processes, with weights or the optimiser's state divided over them or kept by each.
 
 ``python tests/benchmarks/training_state.py --out reports/scale/training_state.md`` writes the page.
 """
@@ -24,13 +24,16 @@ from unit.clipsonic.fakes import IMAGE_SPACE, D
 
 from clipsonic.prior.data import Pairs, PairSource
 from clipsonic.prior.network import PriorNetworkConfig
+from clipsonic.training import network_cost
 from clipsonic.training.config import PriorOptimisation, PriorTrainingConfig
+from clipsonic.training.divided import DividedWeights
 from clipsonic.training.prior import train_on
 from clipsonic.training.sharding import state_bytes
 from clipsonic_eval import filenames
 from clipsonic_eval.formats import markdown_table
 
 _PROCESSES, _STEPS, _AVERAGES = 2, 8, 3
+_SHARDS = ("none", "optimizer", "weights")
 _MIB = 2**20
 
 
@@ -42,7 +45,7 @@ def _pairs() -> Pairs:
     return Pairs(text, image[:, None], names, names, IMAGE_SPACE, "content", "fake")
 
 
-def _train(out: Path, layers: int, *, divided: bool) -> None:
+def _train(out: Path, layers: int, shard: str) -> None:
     """Train a prior with many weights and few operations, as one process of torchrun; write what it took."""
     import torch
 
@@ -52,7 +55,7 @@ def _train(out: Path, layers: int, *, divided: bool) -> None:
     train = {"steps": _STEPS, "batch_size": 8, "warmup": 1, "log_every": _STEPS, "checkpoint_every": _STEPS}
     train |= {
         "gradient_clip": 1e9,
-        "shard_optimizer": divided,
+        "shard": shard,
         "ema_lengths": [0.05, 0.1],
         "ema_every": _STEPS,
         "validation": 0,
@@ -68,10 +71,11 @@ def _train(out: Path, layers: int, *, divided: bool) -> None:
             begun.extend((PeakMemory(torch.device("cpu")), _status("VmRSS") or 0))
         taken(run)
         if run.step == _STEPS:
-            vectors = (held.values, held.gradient, held.average, held.profiles.averages)
-            before = sum(vector.nbytes for vector in vectors)
+            before = sum(vector.nbytes for vector in _vectors(held))
+            network = run.task.module
             found = {
-                "parameters": sum(p.numel() for p in run.task.module.parameters() if p.requires_grad),
+                "parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
+                "gathered": network_cost._gathered(network),
                 "held": before + (_status("VmRSS") or 0) - begun[1],
                 "peak": before + begun[0].read()["memory_host_above"],
             }
@@ -81,10 +85,18 @@ def _train(out: Path, layers: int, *, divided: bool) -> None:
     train_on(_pairs(), settings, out)
 
 
-def _measured(folder: Path, layers: int, *, divided: bool) -> dict[str, Any]:
-    out = folder / ("divided" if divided else "kept")
+def _vectors(held: Any) -> list[Any]:
+    """Return what is kept for the weights from the start, once each."""
+    if isinstance(held, DividedWeights):
+        called = [parameter.to_local() for parameter in held._rows_called]
+        return [*called, held.own, held.reduced, held.average, held.profiles.averages]
+    return [held.values, held.gradient, held.average, held.profiles.averages]
+
+
+def _measured(folder: Path, layers: int, shard: str) -> dict[str, Any]:
+    out = folder / shard
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={_PROCESSES}", __file__]
-    words += ["--out", str(out), "--layers", str(layers), "--work", "divided" if divided else "kept"]
+    words += ["--out", str(out), "--layers", str(layers), "--work", shard]
     subprocess.run(words, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     ranks = [json.loads((folder / f"{out.name}-{rank}.json").read_text()) for rank in range(_PROCESSES)]
     with (out / filenames.TRAIN_LOG).open(newline="") as stream:
@@ -93,26 +105,29 @@ def _measured(folder: Path, layers: int, *, divided: bool) -> dict[str, Any]:
     return {**larger, "loss": row["loss"]}
 
 
-def page(found: dict[bool, dict[str, Any]], command_line: str, machine: Machine) -> str:
+def page(found: dict[str, dict[str, Any]], command_line: str, machine: Machine) -> str:
     """Return the page as Markdown."""
-    n = found[False]["parameters"]
+    n = found["none"]["parameters"]
     rows = []
-    for divided, measured in found.items():
-        peak = state_bytes(n, averages=_AVERAGES, shards=_PROCESSES if divided else 1)
-        sizes = (measured["held"], peak - 4 * n, measured["peak"], peak)
+    for shard, measured in found.items():
+        shards, gathered = 1 if shard == "none" else _PROCESSES, measured["gathered"] if shard == "weights" else None
+        peak = state_bytes(n, averages=_AVERAGES, shards=shards, gathered=gathered)
+        passing = 4 * n if gathered is None else 4 * n // shards + 8 * gathered
+        sizes = (measured["held"], peak - passing, measured["peak"], peak)
         numbers = [f"{size / _MIB:.0f}" for size in sizes]
-        rows.append(["divided" if divided else "kept by each", *numbers, measured["loss"]])
-    head = ["optimiser's state", "held, MiB", "stated", "peak, MiB", "stated", "loss"]
+        rows.append([f"`{shard}`", *numbers, measured["loss"]])
+    head = ["`train.shard`", "held, MiB", "stated", "peak, MiB", "stated", "loss"]
     lines = [
         "# Memory of a training on two processes\n",
         f"`{command_line}`\n",
         f"{machine.sentence}\n",
         f"A prior of {n / 1e6:.1f} M weights in float32 with `train.ema` and two of `train.ema_lengths` takes {_STEPS}",
         "steps under torchrun, in two processes of one thread; the numbers are those of the larger one. Held: what it",
-        "keeps for the weights from step to step. Peak: beside it the network's own gradients, activations, and what",
-        "gloo takes for a moment to exchange vectors on processors, which is not counted in what is stated: by",
+        "keeps for the weights from step to step. Peak: beside it the network's own gradients, where weights are",
+        "divided those that are whole at a time, activations, and what gloo takes for a moment to exchange vectors on",
+        "processors; the last two are not counted in what is stated: by",
         "`clipsonic.training.sharding.state_bytes`, as `clipsonic-eval presets --processes 2` prints it. Nothing is",
-        "clipped, so that both take the same steps to the bit.\n",
+        "clipped, so that the first two take the same steps to the bit.\n",
         markdown_table(head, rows),
         "",
     ]
@@ -122,15 +137,15 @@ def page(found: dict[bool, dict[str, Any]], command_line: str, machine: Machine)
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The page.")
 @click.option("--layers", default=4, show_default=True, help="Of the prior; each has 7.1 M weights.")
-@click.option("--work", type=click.Choice(["divided", "kept"]), hidden=True)
+@click.option("--work", type=click.Choice(_SHARDS), hidden=True)
 def main(out: Path, layers: int, work: str | None) -> None:
     """Measure and write the page."""
     if work is not None:
-        _train(out, layers, divided=work == "divided")
+        _train(out, layers, work)
         return
     machine = Machine.here()
     with tempfile.TemporaryDirectory() as folder:
-        found = {divided: _measured(Path(folder), layers, divided=divided) for divided in (False, True)}
+        found = {shard: _measured(Path(folder), layers, shard) for shard in _SHARDS}
     text = page(found, f"python tests/benchmarks/training_state.py --out {out} --layers {layers}", machine)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")

@@ -154,6 +154,13 @@ PREPARE = Job("prepare", _prepare("local"), _shards, "decoders (--workers 2)")
 PREPARE_ON_RAY = Job("prepare --engine ray", _prepare("ray"), _shards, "Ray's own and its workers")
 TRAIN = Job("train", _train, _files("*.safetensors"))
 TRAIN_BY_TWO = Job("torchrun train", _train, _files("*.safetensors"), "two that share each batch", 2)
+TRAIN_DIVIDED = Job(
+    "torchrun train, weights divided",
+    lambda top, out: [*_train(top, out), "--set", "train.shard=weights"],
+    _files("*.safetensors"),
+    "two that share each batch and the weights",
+    2,
+)
 SAMPLE = Job("sample", _sample, _files("*.wav", "samples.csv"))
 SAMPLE_BY_TWO = Job("torchrun sample", _sample, _files("*.wav", "samples.csv"), "two that share the queries", 2)
 EMBED = Job("embed --processes 2", _embed, _cached, "two that share the clips")

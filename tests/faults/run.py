@@ -29,6 +29,7 @@ from faults.jobs import (
     SAMPLE_BY_TWO,
     TRAIN,
     TRAIN_BY_TWO,
+    TRAIN_DIVIDED,
     make_inputs,
 )
 from faults.kills import Row, kill_job
@@ -36,7 +37,8 @@ from faults.kills import Row, kill_job
 from clipsonic_eval.formats import markdown_table
 from clipsonic_eval.provenance import collect
 
-_JOBS = (PREPARE, PREPARE_ON_RAY, TRAIN, TRAIN_BY_TWO, SAMPLE, SAMPLE_BY_TWO, EMBED, EVALUATE)
+# a new one at the end: moments and whom are drawn by place
+_JOBS = (PREPARE, PREPARE_ON_RAY, TRAIN, TRAIN_BY_TWO, SAMPLE, SAMPLE_BY_TWO, EMBED, EVALUATE, TRAIN_DIVIDED)
 _Fault = tuple[str, Callable[[Path], Row]]
 
 

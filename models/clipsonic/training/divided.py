@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -55,7 +56,8 @@ class DividedWeights(FlatWeights):
         parameters = list(self._begins)
         if any(form.stride(0) * form.shape[0] != form.numel() for form in self._forms.values()):
             raise ConfigError(
-                f"train.shard weights: {type(self.module).__name__} has weights not in order of their rows"
+                f"train.shard weights: {type(self.module).__name__} has weights whose rows do not follow each other in "
+                "memory; use train.shard optimizer"
             )
         self._sections = dict(zip(parameters, self._cut(), strict=True))
         *_, last = self._sections.values()
@@ -97,8 +99,8 @@ class DividedWeights(FlatWeights):
         self._network = prepared(called, self._execution._replace(compiled=False))
         if not hasattr(FSDPModule, "set_force_sum_reduction_for_comms"):
             raise ConfigError(
-                f"train.shard weights: torch {torch.__version__} divides no weights whose gradients it sums alike on all "
-                "devices; install torch 2.9 or newer, or use train.shard optimizer"
+                f"train.shard weights: torch {torch.__version__} cannot be told how to take the mean of gradients; "
+                "install torch 2.9 or newer, or use train.shard optimizer"
             )
         mesh = init_device_mesh(self.own.device.type, (self.shards.parts,))
         policy = MixedPrecisionPolicy(reduce_dtype=torch.float32)
@@ -177,6 +179,12 @@ class DividedWeights(FlatWeights):
             of_parameter = whole[section.begin - span.start :][: section.elements]
             self._mine(vector, section._replace(at=section.at - part.start)).copy_(of_parameter[section.mine])
         return vector
+
+    def call(self, *inputs: Any, **named: Any) -> Any:
+        """Call the network, as in :meth:`FlatWeights.call`; what it returns is not to be changed in place."""
+        with warnings.catch_warnings():  # of just that, where it is a view
+            warnings.filterwarnings("ignore", message="FSDP2-wrapped module", category=UserWarning)
+            return super().call(*inputs, **named)
 
     def backward(self, loss: torch.Tensor, *, add: bool = False) -> None:
         """Set the gradient of a loss, a scalar, its mean over the processes, or add it to what is there."""

@@ -90,7 +90,14 @@ def launched(tmp_path: Path, source: str, *arguments: str, fails: bool = False, 
     """Run a script in processes of torchrun."""
     script = tmp_path / "go.py"
     script.write_text(source)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", str(script)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc_per_node={processes}",
+        str(script),
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     environment["PYTHONPATH"] = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, env=environment)

@@ -158,9 +158,9 @@ train("divided", shard="optimizer", **stored)
 train("pieces", 3, shard="optimizer", **stored)
 train("pieces", shard="optimizer", **stored)
 for precision in ("fp32", "bf16", "fp16"):  # where nothing is clipped the norm has no influence, and its rounding none
-    for divided in (True, False):
-        name = precision + ("-divided" if divided else "-replicas")
-        train(name, shard="optimizer" if divided else "none", gradient_clip=1e9, precision=precision, gradient_accumulation=2)
+    for name, shard in {"divided": "optimizer", "replicas": "none"}.items():
+        settings = {"gradient_clip": 1e9, "precision": precision, "gradient_accumulation": 2}
+        train(f"{precision}-{name}", shard=shard, **settings)
 train("begun-by-two", 5, shard="optimizer", log_every=6)
 train("begun-by-one", shard="optimizer", log_every=6)
 """
