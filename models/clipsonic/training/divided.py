@@ -3,6 +3,7 @@
 Between passes a process has the first dimension of every weight cut into as many parts as there are processes, and
 keeps one. The weights of a block are gathered before it is computed, forwards and backwards, and let go afterwards;
 behind the backward pass of a block, the mean of its gradient over the processes is scattered to those that keep it.
+Weights of no block are gathered for the whole of a pass.
 What a process keeps lies in one vector with the moments and averages beside it, as in
 :mod:`clipsonic.training.weights`, whose whole vectors a checkpoint holds, whoever wrote it.
 
@@ -151,10 +152,10 @@ class DividedWeights(FlatWeights):
             parameter.data = parameter.new_zeros(()).expand(parameter.shape)
 
     def whole(self, kept: torch.Tensor, of: nn.Parameter | None = None) -> torch.Tensor:
-        """Return all of a vector of which every process keeps its part: on the first process; empty on the others.
+        """Return all of a vector (n,) of which every process keeps its part: on the first process; empty on the others.
 
         Args:
-            kept: as in :meth:`FlatWeights.whole`.
+            kept: (m,), or what else :meth:`FlatWeights.whole` takes.
             of: likewise.
         """
         if not kept.ndim:
@@ -169,7 +170,7 @@ class DividedWeights(FlatWeights):
         return vector
 
     def kept(self, whole: torch.Tensor, of: nn.Parameter | None = None) -> torch.Tensor:
-        """Return what this process keeps of a whole vector; a new one, or a scalar as it is."""
+        """Return what this process keeps, (m,), of a whole vector (n,); a new one, or a scalar as it is."""
         if not whole.ndim:
             return whole
         span = slice(0, self._used) if of is None else self._pieces[of]
@@ -217,14 +218,14 @@ class DividedWeights(FlatWeights):
             parameter.to_local().copy_(values)
 
     def state(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield names and tensors of the network, one at a time; all processes go through them together."""
+        """Yield names and tensors of the network, each in its shape; all processes go through them together."""
         parameters = {self._names[parameter]: parameter for parameter in self._begins}
         for name, value in self.module.state_dict().items():
             yield name, self._parameter(self.own, parameters[name]) if name in parameters else value
 
     @torch.no_grad()
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Load what :meth:`state` yielded; the network that is called waits for :meth:`cast`."""
+        """Load tensors, each in its shape, as :meth:`state` yields them; what is called waits for :meth:`cast`."""
         state = dict(state)
         for parameter, values in zip(self._begins, self._values, strict=True):
             first = self._sections[parameter].mine.start // self._forms[parameter].stride(0)

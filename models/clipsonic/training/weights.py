@@ -179,11 +179,11 @@ class FlatWeights:
             self._low.copy_(self.values)
 
     def state(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield names and tensors of the network, as its ``state_dict``; all processes go through them together."""
+        """Yield names and tensors, each in its shape, as ``state_dict``; all processes go through them together."""
         yield from self.module.state_dict().items()
 
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Load what :meth:`state` yielded; the copy at low precision waits for :meth:`cast`."""
+        """Load tensors, each in its shape, as :meth:`state` yields them; the copy waits for :meth:`cast`."""
         self.module.load_state_dict(state)
 
     def named(self, vector: torch.Tensor) -> dict[str, torch.Tensor]:
