@@ -12,11 +12,10 @@ from safetensors.torch import load_file
 from unit.clipsonic.fakes import FakeStore
 from unit.clipsonic.test_processes import config, launched, losses, weights
 from unit.clipsonic.test_training import KilledAt
+from unit.clipsonic.test_vocoder_training import settings as vocoder
 
 from clipsonic.training.audio import train_on
 from clipsonic.training.config import TrainConfig, identity
-from clipsonic.training.vocoder_config import VocoderTrainingConfig
-from clipsonic_eval.config import resolve
 from clipsonic_eval.errors import ConfigError
 from clipsonic_eval.files import read_json
 
@@ -246,4 +245,4 @@ def test_what_weights_cannot_be_divided_with_is_refused() -> None:
     with pytest.raises(
         ConfigError, match=r"train\.shard weights: a generator is judged .*; use train\.shard optimizer"
     ):
-        resolve(VocoderTrainingConfig, {"clips": "x", "train": {"shard": "weights"}})
+        vocoder(train={"shard": "weights"})
