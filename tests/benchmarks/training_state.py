@@ -97,7 +97,9 @@ def _measured(folder: Path, layers: int, shard: str) -> dict[str, Any]:
     out = folder / shard
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={_PROCESSES}", __file__]
     words += ["--out", str(out), "--layers", str(layers), "--work", shard]
-    subprocess.run(words, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    # glibc otherwise keeps freed blocks of up to 32 MiB, and as many as came and went together
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "131072"}
+    subprocess.run(words, check=True, capture_output=True, env=environment)
     ranks = [json.loads((folder / f"{out.name}-{rank}.json").read_text()) for rank in range(_PROCESSES)]
     with (out / filenames.TRAIN_LOG).open(newline="") as stream:
         *_, row = csv.DictReader(stream)
@@ -126,8 +128,9 @@ def page(found: dict[str, dict[str, Any]], command_line: str, machine: Machine) 
         "keeps for the weights from step to step. Peak: beside it the network's own gradients, where weights are",
         "divided those that are whole at a time, activations, and what gloo takes for a moment to exchange vectors on",
         "processors; the last two are not counted in what is stated: by",
-        "`clipsonic.training.sharding.state_bytes`, as `clipsonic-eval presets --processes 2` prints it. Nothing is",
-        "clipped, so that the first two take the same steps to the bit.\n",
+        "`clipsonic.training.sharding.state_bytes`, as `clipsonic-eval presets --processes 2` prints it. The C library",
+        "is told to give freed blocks back (`MALLOC_MMAP_THRESHOLD_=131072`), or what came and went would count as",
+        "held. Nothing is clipped, so that the first two take the same steps to the bit.\n",
         markdown_table(head, rows),
         "",
     ]
