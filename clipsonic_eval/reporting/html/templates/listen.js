@@ -74,12 +74,12 @@
   let order = items.map((_, i) => i); // of all
   let fitting = order;
   let inside = [...order]; // the list: the queries that fit, soon all of them
-  let [frame, pause] = [0, 0]; // that is asked for; the time until which nothing is built
-  const extend = (count) => { // further queries in further frames, so that a key is answered in between
-    cancelAnimationFrame(frame);
+  let [further, pause] = [0, 0]; // a timer; the time until which only keys are answered
+  const extend = (count) => {
+    clearTimeout(further);
     for (let place = 0; place < fitting.length; place++) {
       if (inside[place] === fitting[place]) continue;
-      if (!count--) return (frame = requestAnimationFrame(() => setTimeout(extend, 0, 25)));
+      if (!count--) return (further = setTimeout(extend, Math.max(16, pause - performance.now()), 25));
       list.insertBefore(items[fitting[place]], items[inside[place]] ?? null);
       inside.splice(place, 0, fitting[place]);
     }
