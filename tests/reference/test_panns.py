@@ -5,6 +5,7 @@ Needs the packages of tests/reference/requirements.txt; skipped where they are m
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -27,19 +28,29 @@ stft = pytest.importorskip("torchlibrosa.stft")
 FRONTS = pytest.mark.parametrize("front", [AT_32K, AT_16K], ids=["32k", "16k"])
 
 
-def reference_network(front: LogMel) -> Any:
-    """The published Cnn14 with random weights and statistics.
+@functools.cache
+def published_models() -> Any:
+    """The package's module of networks.
 
-    The package itself is not imported: on import it fetches the list of labels with wget.
+    The package itself is not imported: on import it fetches the list of labels with wget. An empty one takes its place
+    for as long as the module is imported.
     """
-    if "panns_inference" not in sys.modules:
-        found = importlib.util.find_spec("panns_inference")
-        if found is None or found.submodule_search_locations is None:
-            pytest.skip("panns_inference is not installed")
-        package = types.ModuleType("panns_inference")
-        package.__path__ = list(found.submodule_search_locations)
-        sys.modules["panns_inference"] = package
-    models = importlib.import_module("panns_inference.models")
+    found = importlib.util.find_spec("panns_inference")
+    if found is None or found.submodule_search_locations is None:
+        pytest.skip("panns_inference is not installed")
+    package = types.ModuleType("panns_inference")
+    package.__path__ = list(found.submodule_search_locations)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "panns_inference", package)
+        models = importlib.import_module("panns_inference.models")
+    for name in [name for name in sys.modules if name.startswith("panns_inference.")]:
+        del sys.modules[name]
+    return models
+
+
+def reference_network(front: LogMel) -> Any:
+    """The published Cnn14 with random weights and statistics."""
+    models = published_models()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = models.Cnn14(front.sample_rate, front.n_fft, front.hop, 64, front.fmin, front.fmax, 527).eval()
