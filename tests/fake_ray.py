@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 
 class RayError(Exception):
@@ -98,3 +101,23 @@ class FakeRay(types.ModuleType):
     def cancel(self, reference: Reference, *, force: bool) -> None:
         assert force
         self.cancelled.append(reference.part)
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> FakeRay:
+    """Put a :class:`FakeRay` in place of Ray.
+
+    Args:
+        monkeypatch: of the test.
+        settings: of the stand-in.
+    """
+    ray = FakeRay(**settings)
+    in_its_place(monkeypatch, ray)
+    return ray
+
+
+def in_its_place(monkeypatch: pytest.MonkeyPatch, module: types.ModuleType | None) -> None:
+    """Put a module in place of Ray, or none; the variables that connecting sets end with the test."""
+    monkeypatch.setitem(sys.modules, "ray", module)
+    for name in ("RAY_ADDRESS", "RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"):
+        monkeypatch.setenv(name, "")  # so that the end of the test restores it
+        monkeypatch.delenv(name)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from fake_ray import FakeRay
+from fake_ray import installed
 
 from clipsonic_eval.cli import main
 from clipsonic_eval.harness.evaluate import EvaluateConfig, evaluate
@@ -59,9 +58,7 @@ def test_processes_and_tasks_fill_the_cache_and_the_result_is_that_of_one(
     folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_wav(folders[0] / "none.wav", np.zeros(0, np.float32), 16000)
-    ray = FakeRay()
-    monkeypatch.setitem(sys.modules, "ray", ray)
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    ray = installed(monkeypatch)
     told, statistics = {}, {}
     ways = {"one": [], "two": ["--processes", "2"], "ray": ["--engine", "ray", "--processes", "5"]}
     for name, words in ways.items():

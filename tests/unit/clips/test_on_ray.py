@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_ray import FakeRay
+from fake_ray import FakeRay, installed
 
 from clipsonic_eval.clips import ClipStore, PrepareConfig, Source, prepare
 from clipsonic_eval.clips import _on_ray as on_ray
@@ -26,9 +25,7 @@ SETTINGS = PrepareConfig(duration_s=0.5, image_encoder="toy-clip", shard_size=2,
 
 @pytest.fixture
 def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
-    fake = FakeRay()
-    monkeypatch.setitem(sys.modules, "ray", fake)
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    fake = installed(monkeypatch)
     on_ray._encoder.cache_clear()
     return fake
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 import pytest
-from fake_ray import FakeRay
+from fake_ray import FakeRay, in_its_place, installed
 
 from clipsonic_eval import engines
 from clipsonic_eval.errors import ConfigError, UserError
@@ -24,13 +23,6 @@ def double(part: int) -> int:
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "_PAUSE_S", 0.0)
-
-
-def installed(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> FakeRay:
-    ray = FakeRay(**settings)
-    monkeypatch.setitem(sys.modules, "ray", ray)
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    return ray
 
 
 def test_every_part_is_answered_and_few_are_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +136,7 @@ def test_a_lost_connection_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
+    in_its_place(monkeypatch, None)
     with pytest.raises(UserError, match=r"pip install 'clipsonic-eval\[ray\]'"):
         list(engines.on_ray(double, [1]))
 
