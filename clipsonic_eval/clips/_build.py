@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from clipsonic_eval import threads
+from clipsonic_eval import heap, threads
 from clipsonic_eval.clips._decoding import Decoded, DecodedClip, DecodeTask
 from clipsonic_eval.clips._plan import Plan, PlannedShard, place_of
 from clipsonic_eval.clips._pool import Decoders, choose_workers
@@ -62,6 +62,7 @@ def build_shards(
     """
     if not shards:
         return
+    heap.keep_freed()
     square = image_square(encoder) if encoder is not None else None
     tasks = [DecodeTask(shard.number, item, plan.config, 0, square) for shard in shards for item in shard.items]
     workers = choose_workers(plan.config.workers, len(tasks), len(plan.listing.items))

@@ -14,6 +14,7 @@ from clipsonic_eval.clips._inside import extracted
 from clipsonic_eval.clips.prepare_config import PrepareConfig
 from clipsonic_eval.datasets import SourceItem
 from clipsonic_eval.errors import MediaError
+from clipsonic_eval.media._open import held_open
 from clipsonic_eval.media.audio import PastEndError, read_audio, resample
 from clipsonic_eval.media.limits import MAX_PIXELS
 from clipsonic_eval.media.squares import Square
@@ -87,7 +88,8 @@ def decode(task: DecodeTask) -> Decoded:
 
 def _decode(task: DecodeTask) -> Decoded:
     try:
-        return _decode_windows(task)
+        with held_open(task.item.path):
+            return _decode_windows(task)
     except PastEndError as error:
         done = task.window > 0  # the item ended exactly with the last window of the last task
         return Decoded([], [] if done else [_skip(task, error)])

@@ -45,7 +45,7 @@ def decode_audio(path: Path, start_s: float, duration_s: float | None) -> tuple[
             more than 0.25 s before the file's stated duration (avi: bytes are missing). Other formats state no duration
             that could be checked.
     """
-    with opened(path) as container:
+    with opened(path, "audio") as container:
         track = audio_track(container, path)
         zero = zero_time(container)
         if start_s > 2 * _PREROLL_S and is_mov(container):
@@ -67,16 +67,24 @@ class _Reader:
     def __init__(self, container: Any, track: Any) -> None:
         self._container = container
         self._track = track
-        self.last_s = 0.0
+        self._ends: dict[int, int] = {}  # of each track's last packet, in its time base
         track.codec_context.thread_count = 1  # many files at a time are decoded by many processes
 
     def frames(self) -> Iterator[Any]:
         for packet in self._container.demux():
-            stamp = packet.pts if packet.pts is not None else packet.dts
+            stamp, track = packet.pts, packet.stream_index
+            if stamp is None:
+                stamp = packet.dts
             if stamp is not None:
-                self.last_s = max(self.last_s, float((stamp + (packet.duration or 0)) * packet.time_base))
-            if packet.stream_index == self._track.index:
+                self._ends[track] = max(self._ends.get(track, 0), stamp + (packet.duration or 0))
+            if track == self._track.index:
                 yield from packet.decode()
+
+    @property
+    def last_s(self) -> float:
+        """Where the last packet of any track ends, in seconds."""
+        ends = (float(end * self._container.streams[track].time_base) for track, end in self._ends.items())
+        return max(ends, default=0.0)
 
 
 @dataclass
@@ -89,32 +97,28 @@ class _Line:
     zero_s: float
     rate: int = 0
     channels: int = 0
+    first: int = 0  # of the segment
+    last: int | None = None  # nothing is kept from here on
     end: int = 0  # position after the last frame
     longest: int = 0
     kept: int = 0  # samples in parts
-    cut: int | None = None  # nothing is kept from here on
     parts: list[tuple[int, Float32]] = field(default_factory=list)
-
-    @property
-    def first(self) -> int:
-        return round(self.start_s * self.rate)
-
-    @property
-    def last(self) -> int | None:
-        ends = [] if self.duration_s is None else [self.first + round(self.duration_s * self.rate)]
-        ends += [] if self.cut is None else [self.cut]
-        return min(ends, default=None)
 
     @property
     def full(self) -> bool:
         return self.last is not None and self.end >= self.last
 
+    def _begin(self, frame: Any, channels: int) -> None:
+        self.rate, self.channels = frame.sample_rate, channels
+        self.first = round(self.start_s * self.rate)
+        self.last = None if self.duration_s is None else self.first + round(self.duration_s * self.rate)
+        self.end = self._stamp(frame, 0)
+
     def add(self, frame: Any) -> None:
         data = _as_float(frame)
         before = self.end  # 0 for the first frame: what is missing before it is a hole too
         if self.rate == 0:
-            self.rate, self.channels = frame.sample_rate, len(data)
-            self.end = self._stamp(frame, 0)
+            self._begin(frame, len(data))
         if (frame.sample_rate, len(data)) != (self.rate, self.channels):
             raise MediaError(
                 f"{self.path}: rate or channels change at {self.end / self.rate:.2f} s; re-encode the file"
@@ -139,7 +143,10 @@ class _Line:
     def _stamp(self, frame: Any, default: int) -> int:
         if frame.pts is None:
             return default
-        return round((float(frame.pts * frame.time_base) - self.zero_s) * self.rate)
+        base = frame.time_base
+        # whole numbers divide to the float next to the fraction, ten times as fast as fractions do
+        stamp_s: float = frame.pts * base.numerator / base.denominator
+        return round((stamp_s - self.zero_s) * self.rate)
 
     def samples(self) -> tuple[Float32, int]:
         if self.rate == 0:
@@ -169,7 +176,7 @@ def _check_end(path: Path, container: Any, track: Any, line: _Line, last_s: floa
         stated = round((stated_s - line.zero_s) * line.rate)
         missing = stated - line.end
         if -_PADDING <= missing < 0:
-            line.cut = stated
+            line.last = stated if line.last is None else min(line.last, stated)
         short = missing > 0.1 * line.rate + 3 * line.longest
         there_s = line.end / line.rate
     else:
@@ -186,6 +193,6 @@ def _as_float(frame: Any) -> Float32:
         data = data.reshape(-1, len(frame.layout.channels)).T
     if data.dtype == np.uint8:
         data = (data.astype(np.float32) - 128) / 128
-    elif np.issubdtype(data.dtype, np.integer):
+    elif data.dtype.kind == "i":
         data = data / float(-int(np.iinfo(data.dtype).min))
     return data.astype(np.float32, copy=False)

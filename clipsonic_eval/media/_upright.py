@@ -14,7 +14,7 @@ Matrix = tuple[float, float, float, float]
 
 def display_matrix(frame: Any) -> Matrix | None:
     """Return a, b, c, d of the frame's display matrix (x' = a x + c y, y' = b x + d y), or None without one."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+    data = frame.side_data.get("DISPLAYMATRIX") if frame.side_data else None
     if data is None:
         return None
     raw = np.frombuffer(bytes(data), dtype=np.int32)[:9] / 65536.0

@@ -34,7 +34,10 @@ class Square:
         Returns:
             (side, side, 3) uint8, bicubic as Pillow computes it.
         """
-        resized, side = self.resized(image), self.side
+        side = self.side
+        if image.shape[:2] == (side, side):
+            return image
+        resized = self.resized(image)
         spare = [length - side for length in resized.size]
         left, top = (left_out // 2 if self.edge == "floor" else round(left_out / 2) for left_out in spare)
         return np.asarray(resized.crop((left, top, left + side, top + side)))

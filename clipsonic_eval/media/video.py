@@ -82,7 +82,7 @@ def probe(path: Path) -> MediaInfo:
     Raises:
         MediaError: no such file, or not readable as media.
     """
-    with opened(path) as container:
+    with opened(path, "headers") as container:
         whole = _whole_s(container)
         audio = video = None
         with contextlib.suppress(MediaError):
@@ -105,7 +105,7 @@ def video_length_s(path: Path) -> float:
     Raises:
         MediaError: not readable as media, no video track, or neither a length nor times.
     """
-    with opened(path) as container:
+    with opened(path, "packets") as container:
         track = video_track(container, path)
         stated = _length_s(container, track, _whole_s(container))
         if stated is not None:
@@ -147,7 +147,7 @@ def read_frames(path: Path, times_s: Sequence[float]) -> list[UInt8]:
         return []
     order = sorted(range(len(times_s)), key=lambda i: times_s[i])
     frames: list[UInt8 | None] = [None] * len(times_s)
-    with opened(path) as container:
+    with opened(path, "video") as container:
         track = video_track(container, path)
         track.codec_context.thread_count = 1  # many files at a time are decoded by many processes
         track.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # the size may change on the way
