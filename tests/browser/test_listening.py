@@ -115,6 +115,22 @@ def test_half_a_sound_is_not_all_of_it(address: str, opened: OpenPage) -> None:
     assert page.locator("input:checked").count() == 0
 
 
+def test_a_sound_that_the_browser_will_not_play_yet_is_played_by_the_next_press(address: str, opened: OpenPage) -> None:
+    late = """const play = HTMLMediaElement.prototype.play; let presses = 0;
+        HTMLMediaElement.prototype.play = function () {
+          return presses++ ? play.call(this) : Promise.reject(new DOMException("no gesture", "NotAllowedError"));
+        };"""
+    page = opened(address, script=late)
+    wait_for(page, "Listening test")
+    page.keyboard.press("Enter")
+    wait_for(page, "Set your volume")
+    page.keyboard.press("p")
+    page.wait_for_function("() => document.getElementById('status').textContent.includes('press once more')")
+    page.keyboard.press("p")
+    page.wait_for_function("() => document.getElementById('status').textContent === ''")
+    assert heading(page) == "Set your volume"
+
+
 def test_two_listeners_at_once_have_lists_of_their_own(address: str, folder: ListeningFolder, opened: OpenPage) -> None:
     pages = [opened(address) for _ in range(2)]
     for page in pages:

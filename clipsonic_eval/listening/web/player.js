@@ -30,6 +30,8 @@ class Sounds {
   }
 }
 
+const AGAIN = "The sound is loaded now: please press once more.";
+
 // Plays the sounds of one trial, one at a time, each from its beginning, and knows what share of each was heard.
 class Player {
   constructor(names, sounds, changed, refused) {
@@ -52,7 +54,7 @@ class Player {
   }
 
   async toggle(i) {
-    await this.ready;
+    if (!this.audios) await this.ready; // Safari plays what a key or a click plays at once, and refuses what it plays later
     const audio = this.audios?.[i];
     if (!audio) return;
     const playing = !audio.paused;
@@ -60,7 +62,12 @@ class Player {
     if (playing) return;
     this.current = i;
     audio.currentTime = 0;
-    await audio.play().catch((error) => error.name !== "AbortError" && this.refused(error.message));
+    await audio.play().then(() => said() === AGAIN && say(""), (error) => this.failed(error));
+  }
+
+  failed(error) {
+    if (error.name === "NotAllowedError") say(AGAIN);
+    else if (error.name !== "AbortError") this.refused(error.message);
   }
 
   stop() {

@@ -21,9 +21,10 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+const said = () => document.getElementById("status").textContent;
+
 function say(text) {
-  const status = document.getElementById("status");
-  if (status.textContent !== text) status.textContent = text;
+  if (said() !== text) document.getElementById("status").textContent = text;
 }
 
 // Shows a screen and moves the focus to its heading, so that screen readers begin there. Enter goes on, wherever the focus is.
@@ -224,7 +225,7 @@ const WAITING = "for the connection. Please keep this page open.";
 function unsent() {
   const n = answers?.cutOff ? answers.waiting().length : 0;
   if (n) say(`${n === 1 ? "One answer waits" : `${n} answers wait`} ${WAITING}`);
-  else if (document.getElementById("status").textContent.endsWith(WAITING)) say("");
+  else if (said().endsWith(WAITING)) say("");
   return n > 0;
 }
 
