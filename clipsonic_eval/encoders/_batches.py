@@ -2,7 +2,9 @@
 
 A matrix product of another shape may run another kernel, which adds in another order; a row then moves by a rounding
 error with the number of rows beside it, and a Fréchet distance by 1e-8 with the order of the files. So all batches have
-one fixed size, and the last one is filled up with zeros whose results are dropped.
+one fixed size, and the last one is filled up with zeros whose results are dropped. (A processor may compute the last
+elements of an array, too few for one of its vectors, by another routine. In a network whose widths are no multiples of
+64, as those of CLIP and CLAP are, the place in a batch of several may still move the last bit.)
 
 On a GPU, cuDNN's convolutions may round float32 to TF32 (10 bits) and pick an algorithm by timing; both are off here.
 """

@@ -42,12 +42,17 @@ def write(folder: Path, *, seed: int = 0, old_end: bool = False, projection: int
     from transformers import CLIPConfig, CLIPModel
 
     size = len(vocabulary())
-    shared = {"hidden_size": WIDTH, "num_attention_heads": HEADS, "num_hidden_layers": LAYERS}
+    shared = {
+        "hidden_size": WIDTH,
+        "intermediate_size": 4 * WIDTH,
+        "num_attention_heads": HEADS,
+        "num_hidden_layers": LAYERS,
+    }
     ends = {"bos_token_id": 0, "eos_token_id": 2} if old_end else {"bos_token_id": size - 2, "eos_token_id": size - 1}
     config = CLIPConfig(
         projection_dim=projection,
-        text_config={**shared, **ends, "intermediate_size": 40, "vocab_size": size, "pad_token_id": 1},
-        vision_config={**shared, "intermediate_size": 40, "image_size": SIDE, "patch_size": PATCH},
+        text_config={**shared, **ends, "vocab_size": size, "pad_token_id": 1},
+        vision_config={**shared, "image_size": SIDE, "patch_size": PATCH},
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
