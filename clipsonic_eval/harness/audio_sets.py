@@ -142,7 +142,7 @@ def system_set(name: str, folder: Path, keys: Collection[str] | None) -> AudioSe
     """
     if not folder.is_dir():
         what = "is a file" if folder.is_file() else "no such folder"
-        raise UserError(f"{folder}: {what}; --system {name}=FOLDER needs a folder with a <key>.wav for each query")
+        raise UserError(f"{folder}: {what}; system '{name}' needs a folder with a <key>.wav for each query")
     found = _from_store(name, folder) if _is_store(folder) else _from_folder(name, folder)
     if keys is None:
         return found

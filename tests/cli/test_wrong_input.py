@@ -106,8 +106,8 @@ def files(root: Path) -> set[str]:
         ("embed wavs --encoder toy-audio --statistics s.txt", "s.txt: statistics are written as .npz"),
         ("embed wavs --encoder toy-audio --statistics s.npz --shard 1/2", "name one encoder and no share"),
         ("evaluate --out out", "no system to evaluate; give at least one NAME=FOLDER"),
-        ("evaluate --out out --system a=nowhere", "nowhere: no such folder; --system a=FOLDER needs a folder with"),
-        ("evaluate --out out --system a=q.csv", "q.csv: is a file; --system a=FOLDER needs a folder with a <key>.wav"),
+        ("evaluate --out out --system a=nowhere", "nowhere: no such folder; system 'a' needs a folder with"),
+        ("evaluate --out out --system a=q.csv", "q.csv: is a file; system 'a' needs a folder with a <key>.wav"),
         ("evaluate --out out --system a=empty", "empty: no audio here"),
         (
             "evaluate --out out --system a=wavs",

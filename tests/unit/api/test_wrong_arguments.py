@@ -57,7 +57,7 @@ def refused(call: Call, sentence: str) -> None:
         ({"a": None}, "systems: 'a' is None; give its folder or its embeddings, or leave it out"),
         ({"a": "wavs", "b": None}, "systems: 'b' is None"),
         ("nowhere", "nowhere: no such folder"),
-        ("text.txt", "text.txt: no such folder"),
+        ("text.txt", "text.txt: is a file; system"),
         ("empty", "empty: no audio here"),
         ({"reference": "wavs"}, "system name 'reference'"),
         ({"a b": "wavs"}, "system name 'a b': use letters, digits"),
