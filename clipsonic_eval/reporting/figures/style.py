@@ -134,7 +134,7 @@ def labels_with_room(labels: Sequence[str], places: Sequence[float], inches: flo
         inches: from the first tick to the last.
 
     Example:
-        >>> labels_with_room(["0", "0.25", "0.5", "0.75", "1"], [0, 0.25, 0.5, 0.75, 1], 1.0)
+        >>> labels_with_room(["0", "0.25", "0.5", "0.75", "1"], [0, 0.25, 0.5, 0.75, 1], 0.8)
         ['0', '', '0.5', '', '1']
     """
     per_inch = inches / ((places[-1] - places[0]) or 1.0)
