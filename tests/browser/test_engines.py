@@ -25,6 +25,7 @@ from clipsonic_eval.listening.build import write_static
 from clipsonic_eval.listening.collect import collect
 from clipsonic_eval.listening.folder import ListeningFolder
 
+pytestmark = pytest.mark.slow  # a walk takes half a minute, in WebKit up to two
 PAGE = Path(__file__).parents[2] / "reports" / "demo" / "page.html"
 RATINGS = ("mos-fidelity", "mos-relevance")
 Open = Callable[[str], Tab]
