@@ -182,7 +182,8 @@
   };
   const player = together({ loops: () => $("#loop").checked, level: (s) => ($("#level")?.checked ? data.queries[query].volumes[s] : 1), changed: mark, moved: follow });
   const toggle = () => (query < 0 ? move(1) : player.run(!player.playing));
-  const skip = (share) => player.heard() && player.seek(player.heard().currentTime + share * player.heard().duration);
+  const skip = (share, { currentTime, duration } = player.heard() ?? {}) =>
+    Number.isFinite(duration) && player.seek(currentTime + share * duration); // before it is read there is no length
   const open = (i) => {
     items[query]?.removeAttribute("aria-current");
     query = i;
